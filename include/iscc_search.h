@@ -1,0 +1,242 @@
+/*
+ * iscc_search.h - the public interface of libiscc_search: open a store, keep assets in its indexes,
+ *                 and ask which of them are like a given ISCC.
+ *
+ * A *store* is what an index URI names; it holds any number of named *indexes*; an index holds
+ * *assets*, each known by its ISCC-ID and described by ISCC-UNITs (and, if wanted, simprints and
+ * metadata). The URI picks the engine:
+ *
+ *	usearch:///dir	similarity search, one LMDB file per index: dir/NAME/index.lmdb
+ *	memory://	the same engine on files that vanish with the process
+ *
+ * A first program:
+ *
+ *	struct isx_store *store;
+ *	struct isx_result *result;
+ *	struct isx_err err;
+ *	struct isx_query query = { .iscc_code = "ISCC:KACT4EBWK27737D2...", .limit = 10 };
+ *
+ *	if (isx_open("usearch:///var/lib/iscc", NULL, &store, &err) ||
+ *	    isx_search(store, "default", &query, &result, &err))
+ *		die("%s", err.msg);
+ *	for (size_t i = 0; i < result->match_count; i++)
+ *		printf("%.4f %s\n", result->matches[i].score, result->matches[i].iscc_id);
+ *	isx_result_free(result);
+ *	isx_close(store);
+ *
+ * Errors: every function that can fail returns a status, 0 for success, and writes what went wrong
+ * into `err` (which may be NULL) in words meant for the person who made the call. A call that
+ * failed changed nothing. Out parameters are only written on success.
+ *
+ * Threads: a store may be used by any number of threads at once. Processes: any number of them may
+ * open the same directory, for reading and for writing. Open a store after fork(), not before.
+ *
+ * Ownership: pointers into this library's functions are *borrowed* until the call returns. What is
+ * handed out is *new* and has to be given back to the function named beside it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISCC_SEARCH_H
+#define ISCC_SEARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What went wrong. base/status.c maps each to its HTTP status and exit code. */
+enum isx_status {
+	ISX_OK = 0,
+	ISX_INVALID,   /* the content of the input is wrong: an undecodable ISCC, a wrong realm */
+	ISX_SCHEMA,    /* the shape of the input is wrong: a missing field, a number for a text */
+	ISX_NOT_FOUND, /* no such index or asset */
+	ISX_EXISTS,    /* an index of that name is there already */
+	ISX_UNAUTHORIZED, /* a key is needed, and this one is not it */
+	ISX_TOO_LARGE,    /* the input is over a ceiling that the message names */
+	ISX_READ_ONLY,    /* the store was opened for reading, or its disk cannot be written */
+	ISX_FULL,         /* the disk or the address space set aside for an index is used up */
+	ISX_UNAVAILABLE,  /* busy, or another server cannot be reached: try again later */
+	ISX_CORRUPT,      /* a file is not what it should be */
+	ISX_IO,           /* the operating system refused */
+	ISX_NO_MEMORY,    /* memory ran out */
+	ISX_STATUS_COUNT
+};
+
+struct isx_err {
+	enum isx_status status;
+	char msg[256]; /* UTF-8, one line, always terminated */
+};
+
+#if defined(__GNUC__)
+#define ISX_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define ISX_MUST_CHECK
+#endif
+
+/* How a store behaves. Fill with isx_options_init() first, so that fields added later keep their
+ * defaults. */
+struct isx_options {
+	double match_threshold_units; /* 0..1, default 0.75: below it a unit score is no match */
+	double match_threshold_simprints; /* 0..1, default 0.75: the same for passages */
+	uint32_t confidence_exponent;     /* >= 1, default 4: e in sum(s^e) / sum(s) */
+	bool read_only; /* default false: never write, not even a lock file's content */
+	bool relaxed;   /* default false: do not wait for the disk after each write */
+};
+
+/* Set every option to its default. */
+void isx_options_init(struct isx_options *options);
+
+/* One passage of an asset: a headerless similarity hash and where in the work it was taken. */
+struct isx_simprint {
+	const char *type;     /* for example "CONTENT_TEXT_V0" */
+	const char *simprint; /* base64url or base64, with or without padding */
+	uint32_t offset;      /* start of the passage; bytes for text, milliseconds for sound */
+	uint32_t size;        /* its extent in the same unit */
+};
+
+/* One asset as it is added. Texts are UTF-8 and terminated. */
+struct isx_asset {
+	const char *iscc_id;   /* "ISCC:MAI...", required: the key */
+	const char *iscc_code; /* or NULL; searched by its units where `units` is empty */
+	const char *const *units;
+	size_t unit_count;
+	const struct isx_simprint *simprints; /* entries of one type are neighbours */
+	size_t simprint_count;
+	const char *metadata; /* a JSON object, given back byte for byte, or NULL */
+};
+
+/* What an add did to one asset. */
+enum isx_outcome { ISX_CREATED, ISX_UPDATED };
+
+/* The simprints of one type in a query. */
+struct isx_query_simprints {
+	const char *type;
+	const char *const *values; /* base64url or base64 */
+	size_t count;
+};
+
+/* Which fields of a query a client named, if only to say null: a result repeats exactly those. */
+enum {
+	ISX_QUERY_HAS_ISCC_ID = 1 << 0,
+	ISX_QUERY_HAS_ISCC_CODE = 1 << 1,
+	ISX_QUERY_HAS_UNITS = 1 << 2,
+	ISX_QUERY_HAS_SIMPRINTS = 1 << 3
+};
+
+/* A question. `iscc_id` wins over everything else ("more like this one"); otherwise `units`, or the
+ * units of `iscc_code` where there are none; `simprints` ask for passages beside either. */
+struct isx_query {
+	const char *iscc_id;   /* or NULL */
+	const char *iscc_code; /* or NULL */
+	const char *const *units;
+	size_t unit_count;
+	const struct isx_query_simprints *simprints;
+	size_t simprint_type_count;
+	uint32_t named; /* ISX_QUERY_HAS_...; set fields count as named without it */
+	size_t limit;   /* at most so many matches; 0 for the default of 100 */
+};
+
+/* The score of one unit type in one match: 1 - differing bits / compared bits. */
+struct isx_type_score {
+	const char *type; /* for example "CONTENT_TEXT_V0" */
+	double score;     /* 0..1 */
+};
+
+/* One asset that is like the query. */
+struct isx_match {
+	char iscc_id[24];
+	double score; /* sum(s^e) / sum(s) over the unit scores s >= threshold */
+	const struct isx_type_score *types; /* every queried type the asset carries */
+	size_t type_count;
+	const char *metadata; /* JSON, or NULL */
+};
+
+/* An answer: matches by falling score, equal scores by rising ISCC-ID. */
+struct isx_result {
+	struct isx_query query; /* as it was understood, with derived units or code */
+	const struct isx_match *matches;
+	size_t match_count;
+	void *memory; /* what all pointers above point into */
+};
+
+/* What is known of an index. */
+struct isx_index_info {
+	char name[64];
+	uint64_t assets;
+	uint64_t bytes; /* on disk, all parts */
+	struct isx_index_part {
+		char name[80]; /* "lmdb", a unit type, or "SIMPRINT_" and a simprint type */
+		uint64_t bytes;
+	} * parts; /* the first is "lmdb" */
+	size_t part_count;
+};
+
+struct isx_store;
+
+/* Open the store that `uri` names; a directory that is missing is created.
+ *   options  borrowed, NULL for the defaults
+ *   store    new, close with isx_close()
+ * ISX_INVALID: not an index URI, or an engine this library does not know. */
+ISX_MUST_CHECK enum isx_status isx_open(const char *uri, const struct isx_options *options,
+					struct isx_store **store, struct isx_err *err);
+
+/* Close a store that no thread uses any more. NULL is allowed. */
+void isx_close(struct isx_store *store);
+
+/* Create an empty index. Its name is 1 to 32 of a-z and 0-9, a letter first. */
+ISX_MUST_CHECK enum isx_status isx_index_create(struct isx_store *store, const char *name,
+						struct isx_err *err);
+
+/* Delete an index and everything in it. Searches that run in it end undisturbed. */
+ISX_MUST_CHECK enum isx_status isx_index_delete(struct isx_store *store, const char *name,
+						struct isx_err *err);
+
+/* What is known of one index. `info` is filled; release it with isx_index_info_release(). */
+ISX_MUST_CHECK enum isx_status isx_index_stat(struct isx_store *store, const char *name,
+					      struct isx_index_info *info, struct isx_err *err);
+void isx_index_info_release(struct isx_index_info *info);
+
+/* All indexes by name.
+ *   infos  new array of *count, free with isx_index_list_free() */
+ISX_MUST_CHECK enum isx_status isx_index_list(struct isx_store *store,
+					      struct isx_index_info **infos, size_t *count,
+					      struct isx_err *err);
+void isx_index_list_free(struct isx_index_info *infos, size_t count);
+
+/* Add assets, or replace those whose ISCC-ID is there already: all of them or, on any error, none.
+ * When the call returns they are on disk (unless the store is relaxed) and found by every search
+ * that starts afterwards, in this process or another. An update replaces all units; simprints stay
+ * unless the update has some of their type. Of two assets with one ISCC-ID the last one counts.
+ *   outcomes  filled: one per asset, in their order; may be NULL */
+ISX_MUST_CHECK enum isx_status isx_add(struct isx_store *store, const char *name,
+				       const struct isx_asset *assets, size_t count,
+				       enum isx_outcome *outcomes, struct isx_err *err);
+
+/* One asset as a JSON object: the fields that were added, without simprints.
+ *   json  new, terminated, free with isx_text_free() */
+ISX_MUST_CHECK enum isx_status isx_get(struct isx_store *store, const char *name,
+				       const char *iscc_id, char **json, struct isx_err *err);
+void isx_text_free(char *text);
+
+/* Remove one asset and all that was derived from it. */
+ISX_MUST_CHECK enum isx_status isx_remove(struct isx_store *store, const char *name,
+					  const char *iscc_id, struct isx_err *err);
+
+/* The assets most like the query, exactly: nothing that reaches the threshold is overlooked.
+ *   result  new, free with isx_result_free()
+ * ISX_NOT_FOUND: no such index, or no asset of the query's iscc_id. */
+ISX_MUST_CHECK enum isx_status isx_search(struct isx_store *store, const char *name,
+					  const struct isx_query *query, struct isx_result **result,
+					  struct isx_err *err);
+void isx_result_free(struct isx_result *result);
+
+/* The library's version, "MAJOR.MINOR.PATCH". */
+const char *isx_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

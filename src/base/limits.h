@@ -1,0 +1,38 @@
+/*
+ * limits.h - every ceiling of the program, with its unit and its reason.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_LIMITS_H
+#define ISX_LIMITS_H
+
+#define ISX_VERSION "0.4.0"
+
+/* ISCC */
+#define ISX_BODY_BYTES_MAX 32 /* an ISCC-UNIT has at most 256 bits; longer bodies are cut */
+#define ISX_UNIT_TYPE_MAX  32 /* bytes of "SEMANTIC_IMAGE_V0" and its like, with the NUL */
+#define ISX_ISCC_TEXT_MAX                                                                          \
+	8192 /* characters of one ISCC: no digest is longer than 80 bytes, but a                   \
+		code may be a sequence of units */
+#define ISX_ISCC_ID_TEXT_BYTES 22 /* "ISCC:" + 16 characters + NUL */
+
+/* Assets and queries */
+#define ISX_UNITS_MAX          64  /* units of one asset or query; an ISCC-CODE has at most 5 */
+#define ISX_INDEX_NAME_MAX     32  /* characters, as in 0.3.3 */
+#define ISX_SIMPRINT_BYTES_MAX 32  /* 256 bits, the longest simprint there is */
+#define ISX_SIMPRINT_TYPE_MAX  64  /* bytes of a simprint type's name */
+#define ISX_LIMIT_DEFAULT      100 /* matches of a search that does not say */
+
+/* JSON */
+#define ISX_JSON_DEPTH_MAX     512 /* nested arrays and objects; keeps every walk's stack small */
+#define ISX_METADATA_BYTES_MAX (64u << 20) /* of one asset: LMDB keeps a value in one piece */
+
+/* HTTP */
+#define ISX_BODY_MIB_DEFAULT 256 /* of one request */
+
+/* LMDB */
+#define ISX_MAP_BYTES        (1ull << 40) /* address space of an index file: never remapped */
+#define ISX_MAP_BYTES_MIN    (1ull << 30) /* the least we go down to where address space is short */
+#define ISX_LMDB_READERS_MAX 1022         /* slots of concurrent read transactions, all processes */
+#define ISX_LMDB_TABLES_MAX  512 /* named tables of one file: 3, 32 lengths twice, simprints */
+
+#endif

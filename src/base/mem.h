@@ -1,0 +1,52 @@
+/*
+ * mem.h - memory: checked allocation, an arena for what lives and dies together, and a hook that
+ *         makes the Nth allocation fail so that tests see what happens then.
+ *
+ * Only mem.c calls malloc. Running out of memory is a status (ISX_NO_MEMORY), never an abort.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_MEM_H
+#define ISX_MEM_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+
+/* New memory of count * size bytes, zeroed; NULL when it does not exist or the product overflows.
+ * Free with isx_mem_free(). */
+void *isx_mem_array(size_t count, size_t size);
+
+/* `old` (may be NULL) grown or shrunk to count * size bytes, new bytes not zeroed; NULL on failure,
+ * then `old` is still valid. */
+void *isx_mem_resize(void *old, size_t count, size_t size);
+
+/* A new copy of `len` bytes and a NUL after them, or NULL. */
+char *isx_mem_text(const char *text, size_t len);
+
+/* NULL is allowed. */
+void isx_mem_free(void *memory);
+
+/* Report that memory ran out. */
+enum isx_status isx_fail_memory(struct isx_err *err);
+
+/* Let the `nth` allocation from now on (1 is the next) and all after it fail; 0 ends that. Tests
+ * only; counts in the calling thread. */
+void isx_mem_fail_after(size_t nth);
+
+/* Memory that is released all at once. `{ 0 }` is an empty arena. */
+struct isx_arena {
+	struct isx_arena_block *blocks;
+	char *next; /* free bytes of the newest block */
+	size_t left;
+};
+
+/* `size` bytes, zeroed and aligned for any type, or NULL. Lives until isx_arena_release(). */
+void *isx_arena_alloc(struct isx_arena *arena, size_t count, size_t size);
+
+/* A copy of `len` bytes and a NUL after them, or NULL. */
+char *isx_arena_text(struct isx_arena *arena, const char *text, size_t len);
+
+/* Release everything; the arena is empty and usable again. */
+void isx_arena_release(struct isx_arena *arena);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * span.h - a borrowed piece of text or bytes: pointer and length, no NUL.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_SPAN_H
+#define ISX_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct isx_span {
+	const char *ptr; /* may be NULL when len is 0 */
+	size_t len;
+};
+
+/* The span of a terminated text; NULL gives an empty one. */
+static inline struct isx_span isx_span_of(const char *text)
+{
+	return (struct isx_span){ text, text ? strlen(text) : 0 };
+}
+
+static inline bool isx_span_is(struct isx_span span, const char *text)
+{
+	return span.len == strlen(text) && (span.len == 0 || memcmp(span.ptr, text, span.len) == 0);
+}
+
+static inline bool isx_span_has_prefix(struct isx_span span, const char *prefix)
+{
+	size_t len = strlen(prefix);
+	return span.len >= len && memcmp(span.ptr, prefix, len) == 0;
+}
+
+/* The span without its first `count` bytes (all of it at most). */
+static inline struct isx_span isx_span_skip(struct isx_span span, size_t count)
+{
+	if (count > span.len)
+		count = span.len;
+	return (struct isx_span){ span.len ? span.ptr + count : span.ptr, span.len - count };
+}
+
+/* Without the spaces, tabs and line ends around it. */
+struct isx_span isx_span_trim(struct isx_span span);
+
+/* A whole number in decimal digits, 0 to `max`, nothing around it. False leaves *value alone. */
+bool isx_span_uint(struct isx_span span, uint64_t max, uint64_t *value);
+
+/* Numbers as they lie on disk and wire: big-endian, any alignment. */
+static inline uint64_t isx_load_be64(const void *bytes)
+{
+	uint64_t value;
+	memcpy(&value, bytes, sizeof value);
+	return __builtin_bswap64(value);
+}
+
+static inline void isx_store_be64(void *bytes, uint64_t value)
+{
+	value = __builtin_bswap64(value);
+	memcpy(bytes, &value, sizeof value);
+}
+
+static inline uint32_t isx_load_be32(const void *bytes)
+{
+	uint32_t value;
+	memcpy(&value, bytes, sizeof value);
+	return __builtin_bswap32(value);
+}
+
+static inline void isx_store_be32(void *bytes, uint32_t value)
+{
+	value = __builtin_bswap32(value);
+	memcpy(bytes, &value, sizeof value);
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "the byte swaps above want little-endian");
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * status.c - the table of statuses, and the composing of error messages.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	unsigned http;
+	int exit_code;
+} statuses[ISX_STATUS_COUNT] = {
+	[ISX_OK] = { "ok", 200, 0 },
+	[ISX_INVALID] = { "invalid", 400, 1 },
+	[ISX_SCHEMA] = { "schema", 422, 1 },
+	[ISX_NOT_FOUND] = { "not_found", 404, 1 },
+	[ISX_EXISTS] = { "exists", 409, 1 },
+	[ISX_UNAUTHORIZED] = { "unauthorized", 401, 1 },
+	[ISX_TOO_LARGE] = { "too_large", 413, 1 },
+	[ISX_READ_ONLY] = { "read_only", 503, 1 },
+	[ISX_FULL] = { "full", 507, 1 },
+	[ISX_UNAVAILABLE] = { "unavailable", 503, 1 },
+	[ISX_CORRUPT] = { "corrupt", 500, 1 },
+	[ISX_IO] = { "io", 500, 1 },
+	[ISX_NO_MEMORY] = { "no_memory", 503, 1 },
+};
+
+/* Shorten a message that was cut in the middle of a UTF-8 character to the character before. */
+static void trim_partial_character(char *text)
+{
+	size_t len = strlen(text);
+	size_t start = len;
+	while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+		start--;
+	if (start == 0)
+		return;
+	unsigned char lead = (unsigned char)text[start - 1];
+	size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+	if (len - (start - 1) < wanted)
+		text[start - 1] = '\0';
+}
+
+enum isx_status isx_fail(struct isx_err *err, enum isx_status status, const char *format, ...)
+{
+	if (err) {
+		va_list args;
+		va_start(args, format);
+		int len = vsnprintf(err->msg, sizeof err->msg, format, args);
+		va_end(args);
+		err->status = status;
+		if (len < 0)
+			err->msg[0] = '\0';
+		else if ((size_t)len >= sizeof err->msg)
+			trim_partial_character(err->msg);
+	}
+	return status;
+}
+
+enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const char *format, ...)
+{
+	if (err) {
+		char place[128];
+		char rest[sizeof err->msg];
+		va_list args;
+		va_start(args, format);
+		int len = vsnprintf(place, sizeof place, format, args);
+		va_end(args);
+		memcpy(rest, err->msg, sizeof rest);
+		if (len >= 0)
+			isx_fail(err, status, "%s: %s", place, rest);
+	}
+	return status;
+}
+
+const char *isx_status_name(enum isx_status status)
+{
+	return (unsigned)status < ISX_STATUS_COUNT ? statuses[status].name : "unknown";
+}
+
+unsigned isx_status_http(enum isx_status status)
+{
+	return (unsigned)status < ISX_STATUS_COUNT ? statuses[status].http : 500;
+}
+
+int isx_status_exit(enum isx_status status)
+{
+	return (unsigned)status < ISX_STATUS_COUNT ? statuses[status].exit_code : 1;
+}

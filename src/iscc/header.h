@@ -1,0 +1,54 @@
+/*
+ * header.h - the first bytes of every ISCC: main type, subtype, version and length, each a variable
+ *            number of 4-bit nibbles (ISO 24138, section 6.2).
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_HEADER_H
+#define ISX_HEADER_H
+
+#include "base/status.h"
+
+enum isx_maintype {
+	ISX_META = 0,
+	ISX_SEMANTIC = 1,
+	ISX_CONTENT = 2,
+	ISX_DATA = 3,
+	ISX_INSTANCE = 4,
+	ISX_CODE = 5, /* called ISCC in the standard: the composite of units */
+	ISX_ID = 6,
+	ISX_FLAKE = 7
+};
+
+enum { ISX_SUBTYPE_NONE = 0, ISX_SUBTYPE_SUM = 5, ISX_SUBTYPE_CODE_NONE = 6, ISX_SUBTYPE_WIDE = 7 };
+
+enum { ISX_HEADER_BYTES_MAX = 8 };
+
+struct isx_header {
+	uint32_t maintype; /* 0..4679 as stored; see isx_header_type_name() for which exist */
+	uint32_t subtype;
+	uint32_t version;
+	uint32_t length; /* as stored; what it means depends on the main type */
+};
+
+/* Read a header from `bytes` (borrowed, `count` long).
+ *   header  filled
+ *   used    filled: bytes the header takes, 2 to 8
+ * ISX_INVALID: too short, or a nibble prefix that does not exist. Any numbers are accepted. */
+ISX_MUST_CHECK enum isx_status isx_header_read(const uint8_t *bytes, size_t count,
+					       struct isx_header *header, size_t *used,
+					       struct isx_err *err);
+
+/* Write a header into `bytes` (filled, ISX_HEADER_BYTES_MAX of room); returns the bytes it takes,
+ * or 0 when a number is above 4679. */
+size_t isx_header_write(const struct isx_header *header, uint8_t *bytes);
+
+/* Write the name of a type ("CONTENT_TEXT_V0", "ID_REALM_0_V1", "ISCC_WIDE_V0") into `name`
+ * (filled, ISX_UNIT_TYPE_MAX of room). ISX_INVALID: no such main type, subtype or version. */
+ISX_MUST_CHECK enum isx_status isx_header_type_name(const struct isx_header *header, char *name,
+						    struct isx_err *err);
+
+/* Bits of the body that the header announces, by main type and subtype; 0 if the length field is
+ * not one that the main type knows. */
+uint32_t isx_header_body_bits(const struct isx_header *header);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * kernel.h - compare one body with many: the contract that all kernels share.
+ *
+ * A row is an 8-byte key and a body of row_bytes - 8 bytes, packed, at any alignment: what LMDB
+ * keeps in its pages is handed here as it lies. The distance of a row is the number of bits in
+ * which the first `bytes` bytes of its body differ from the query. SPDX-License-Identifier:
+ * Apache-2.0
+ */
+#ifndef ISX_KERNEL_H
+#define ISX_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ISX_ROW_KEY_BYTES = 8, ISX_SCAN_BYTES_MAX = 32 };
+
+struct isx_hit {
+	uint32_t row;      /* 0-based */
+	uint32_t distance; /* bits */
+};
+
+/* What to look for in which rows. */
+struct isx_scan {
+	const uint8_t *rows;  /* borrowed: `count` rows, never read beyond the last one */
+	size_t count;         /* at most UINT32_MAX */
+	size_t row_bytes;     /* 8 + bytes of a stored body */
+	const uint8_t *query; /* borrowed: at least `bytes` long */
+	size_t bytes;         /* compared: 1 to 32, at most row_bytes - 8 */
+	uint32_t distance_max;
+};
+
+/* Find every row at most distance_max bits away; exact, the same on every CPU.
+ *   hits  filled: room for scan->count entries; rows ascending
+ * Returns the number of hits. Cannot fail, does not allocate, safe from any thread. */
+typedef size_t isx_scan_fn(const struct isx_scan *scan, struct isx_hit *hits);
+
+struct isx_kernel {
+	const char *name; /* shown by /status and bench, forced by ISCC_SEARCH_KERNEL */
+	bool (*runs_here)(void);
+	isx_scan_fn *scan;
+};
+
+/* All kernels this build has, the best first; the last is "scalar", which defines what is right. */
+extern const struct isx_kernel isx_kernels[];
+extern const size_t isx_kernel_count;
+
+/* The kernel to use: the best one that runs here, or the one chosen with isx_kernel_force(). */
+const struct isx_kernel *isx_kernel_best(void);
+
+/* Use the kernel called `name` from now on (NULL: the best again). False if there is none of that
+ * name or it does not run here. Call before threads start. */
+bool isx_kernel_force(const char *name);
+
+/* The distance of two bodies over their first `bytes` bytes, by the definition. */
+uint32_t isx_distance(const uint8_t *a, const uint8_t *b, size_t bytes);
+
+#endif
