@@ -8,6 +8,7 @@
  *
  *	usearch:///dir	similarity search, one LMDB file per index: dir/NAME/index.lmdb
  *	memory://	the same engine on files that vanish with the process
+ *	http://host:8000	another server with the same API (also https://)
  *
  * A first program:
  *
