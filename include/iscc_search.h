@@ -83,8 +83,10 @@ struct isx_options {
 	double match_threshold_units; /* 0..1, default 0.75: below it a unit score is no match */
 	double match_threshold_simprints; /* 0..1, default 0.75: the same for passages */
 	uint32_t confidence_exponent;     /* >= 1, default 4: e in sum(s^e) / sum(s) */
-	bool read_only; /* default false: never write, not even a lock file's content */
-	bool relaxed;   /* default false: do not wait for the disk after each write */
+	bool read_only;      /* default false: never write, not even a lock file's content */
+	bool relaxed;        /* default false: do not wait for the disk after each write */
+	const char *api_key; /* default NULL: sent as X-API-Key to an http:// store; borrowed until
+				open */
 };
 
 /* Set every option to its default. */
