@@ -24,6 +24,10 @@ struct isx_json; /* a value of a tree; NULL is JSON null */
  *   value  new, free with isx_json_free() */
 ISX_MUST_CHECK enum isx_status isx_json_parse(struct isx_span text, struct isx_json **value,
 					      struct isx_err *err);
+
+/* The same for text that has passed isx_json_check() already. */
+ISX_MUST_CHECK enum isx_status isx_json_parse_checked(struct isx_span text, struct isx_json **value,
+						      struct isx_err *err);
 void isx_json_free(struct isx_json *value);
 
 enum isx_json_kind isx_json_kind(const struct isx_json *value);
@@ -36,6 +40,9 @@ double isx_json_number(const struct isx_json *value);
 
 /* Is the object's member called `name` there? *member is borrowed, and NULL for a null. */
 bool isx_json_get(const struct isx_json *object, const char *name, struct isx_json **member);
+
+/* The value as compact JSON text; borrowed until the value is freed or asked again. */
+struct isx_span isx_json_source(struct isx_json *value);
 
 size_t isx_json_length(const struct isx_json *array);
 struct isx_json *isx_json_at(const struct isx_json *array, size_t i); /* borrowed */

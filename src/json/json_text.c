@@ -1,0 +1,514 @@
+/*
+ * json_text.c - a strict check of JSON text, a walk over it, and the writing of its pieces.
+ *
+ * The check keeps a bit per open container instead of recursing, so that hostile depth costs
+ * nothing. The walk relies on the check: it looks for quotes and brackets only.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "json/json_text.h"
+
+#include "base/limits.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct checker {
+	const char *p;
+	const char *end;
+	const char *expected; /* set when the text is wrong at p */
+	uint32_t depth;
+	uint64_t is_object[ISX_JSON_DEPTH_MAX / 64]; /* a bit per open container */
+};
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static const char *skip_blanks(const char *p, const char *end)
+{
+	while (p < end && is_blank(*p))
+		p++;
+	return p;
+}
+
+static bool refuse(struct checker *c, const char *expected)
+{
+	c->expected = expected;
+	return false;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* The number of a \uXXXX at p (which points at the backslash), or -1. */
+static int32_t unicode_escape(const char *p, const char *end)
+{
+	int32_t value = 0;
+	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+		return -1;
+	for (int i = 2; i < 6; i++) {
+		int digit = hex_digit(p[i]);
+		if (digit < 0)
+			return -1;
+		value = value * 16 + digit;
+	}
+	return value;
+}
+
+static bool check_escape(struct checker *c)
+{
+	if (c->end - c->p < 2)
+		return refuse(c, "the rest of an escape");
+	if (c->p[1] != 'u') {
+		if (!memchr("\"\\/bfnrt", c->p[1], 8))
+			return refuse(c, "an escape of \" \\ / b f n r t or u");
+		c->p += 2;
+		return true;
+	}
+	int32_t unit = unicode_escape(c->p, c->end);
+	if (unit < 0)
+		return refuse(c, "four hexadecimal digits after \\u");
+	if (unit >= 0xDC00 && unit <= 0xDFFF)
+		return refuse(c, "a high surrogate before this low one");
+	if (unit >= 0xD800 && unit <= 0xDBFF) {
+		int32_t low = unicode_escape(c->p + 6, c->end);
+		if (low < 0xDC00 || low > 0xDFFF)
+			return refuse(c, "a low surrogate after this high one");
+		c->p += 6;
+	}
+	c->p += 6;
+	return true;
+}
+
+/* Bytes of the UTF-8 character at p, or 0 when there is none (RFC 3629: shortest form, no
+ * surrogates, at most U+10FFFF). */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+	static const struct {
+		unsigned char lead_min, lead_max, second_min, second_max, length;
+	} forms[] = {
+		{ 0x00, 0x7F, 0, 0, 1 },       { 0xC2, 0xDF, 0x80, 0xBF, 2 },
+		{ 0xE0, 0xE0, 0xA0, 0xBF, 3 }, { 0xE1, 0xEC, 0x80, 0xBF, 3 },
+		{ 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 },
+		{ 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 },
+		{ 0xF4, 0xF4, 0x80, 0x8F, 4 },
+	};
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		if (p[0] < forms[i].lead_min || p[0] > forms[i].lead_max)
+			continue;
+		if (left < forms[i].length)
+			return 0;
+		if (forms[i].length > 1 &&
+		    (p[1] < forms[i].second_min || p[1] > forms[i].second_max))
+			return 0;
+		for (size_t k = 2; k < forms[i].length; k++)
+			if ((p[k] & 0xC0) != 0x80)
+				return 0;
+		return forms[i].length;
+	}
+	return 0;
+}
+
+static bool check_string(struct checker *c)
+{
+	c->p++; /* the quote */
+	while (c->p < c->end) {
+		unsigned char byte = (unsigned char)*c->p;
+		if (byte == '"') {
+			c->p++;
+			return true;
+		}
+		if (byte == '\\') {
+			if (!check_escape(c))
+				return false;
+		} else if (byte < 0x20) {
+			return refuse(c, "an escaped control character");
+		} else if (byte < 0x80) {
+			c->p++;
+		} else {
+			size_t len = utf8_length((const unsigned char *)c->p,
+						 (size_t)(c->end - c->p));
+			if (len == 0)
+				return refuse(c, "UTF-8");
+			c->p += len;
+		}
+	}
+	return refuse(c, "the end of a string");
+}
+
+/* Skip digits; false if there is none. */
+static bool skip_digits(struct checker *c)
+{
+	const char *start = c->p;
+	while (c->p < c->end && *c->p >= '0' && *c->p <= '9')
+		c->p++;
+	return c->p > start;
+}
+
+static bool check_number(struct checker *c)
+{
+	if (*c->p == '-')
+		c->p++;
+	if (c->p < c->end && *c->p == '0')
+		c->p++;
+	else if (!skip_digits(c))
+		return refuse(c, "a digit");
+	if (c->p < c->end && *c->p == '.') {
+		c->p++;
+		if (!skip_digits(c))
+			return refuse(c, "a digit after the point");
+	}
+	if (c->p < c->end && (*c->p == 'e' || *c->p == 'E')) {
+		c->p++;
+		if (c->p < c->end && (*c->p == '+' || *c->p == '-'))
+			c->p++;
+		if (!skip_digits(c))
+			return refuse(c, "a digit of the exponent");
+	}
+	return true;
+}
+
+static bool check_word(struct checker *c, const char *word)
+{
+	size_t len = strlen(word);
+	if ((size_t)(c->end - c->p) < len || memcmp(c->p, word, len) != 0)
+		return refuse(c, "a value");
+	c->p += len;
+	return true;
+}
+
+static bool check_scalar(struct checker *c)
+{
+	switch (*c->p) {
+	case '"':
+		return check_string(c);
+	case 't':
+		return check_word(c, "true");
+	case 'f':
+		return check_word(c, "false");
+	case 'n':
+		return check_word(c, "null");
+	default:
+		if (*c->p == '-' || (*c->p >= '0' && *c->p <= '9'))
+			return check_number(c);
+		return refuse(c, "a value");
+	}
+}
+
+static bool top_is_object(const struct checker *c)
+{
+	uint32_t top = c->depth - 1;
+	return c->is_object[top / 64] >> (top % 64) & 1;
+}
+
+static bool open_container(struct checker *c)
+{
+	if (c->depth == ISX_JSON_DEPTH_MAX)
+		return refuse(c, "fewer nested arrays and objects");
+	uint64_t bit = 1ull << (c->depth % 64);
+	if (*c->p == '{')
+		c->is_object[c->depth / 64] |= bit;
+	else
+		c->is_object[c->depth / 64] &= ~bit;
+	c->depth++;
+	c->p = skip_blanks(c->p + 1, c->end);
+	return true;
+}
+
+/* A member's name and its colon; leaves p at the value. */
+static bool check_name(struct checker *c)
+{
+	c->p = skip_blanks(c->p, c->end);
+	if (c->p == c->end || *c->p != '"')
+		return refuse(c, "a member's name in double quotes");
+	if (!check_string(c))
+		return false;
+	c->p = skip_blanks(c->p, c->end);
+	if (c->p == c->end || *c->p != ':')
+		return refuse(c, "':'");
+	c->p++;
+	return true;
+}
+
+/* After a value: close what ends here and step over a comma. False on an error; *done at the end of
+ * the outermost value. */
+static bool check_after_value(struct checker *c, bool *done)
+{
+	while (c->depth > 0) {
+		c->p = skip_blanks(c->p, c->end);
+		bool object = top_is_object(c);
+		if (c->p == c->end)
+			return refuse(c, object ? "',' or '}'" : "',' or ']'");
+		if (*c->p == ',') {
+			c->p++;
+			return object ? check_name(c) : true;
+		}
+		if (*c->p != (object ? '}' : ']'))
+			return refuse(c, object ? "',' or '}'" : "',' or ']'");
+		c->p++;
+		c->depth--;
+	}
+	*done = true;
+	return true;
+}
+
+static bool check_document(struct checker *c)
+{
+	for (bool done = false; !done;) {
+		c->p = skip_blanks(c->p, c->end);
+		if (c->p == c->end)
+			return refuse(c, "a value");
+		if (*c->p == '{' || *c->p == '[') {
+			char closing = *c->p == '{' ? '}' : ']';
+			if (!open_container(c))
+				return false;
+			if (c->p == c->end || *c->p != closing) {
+				if (closing == '}' && !check_name(c))
+					return false;
+				continue;
+			}
+			c->p++;
+			c->depth--;
+		} else if (!check_scalar(c)) {
+			return false;
+		}
+		if (!check_after_value(c, &done))
+			return false;
+	}
+	c->p = skip_blanks(c->p, c->end);
+	return c->p == c->end || refuse(c, "nothing after the value");
+}
+
+enum isx_status isx_json_check(struct isx_span text, size_t *offset, struct isx_err *err)
+{
+	struct checker c = { .p = text.ptr, .end = text.ptr + text.len };
+	if (text.len && check_document(&c))
+		return ISX_OK;
+	*offset = text.len ? (size_t)(c.p - text.ptr) : 0;
+	return isx_fail(err, ISX_SCHEMA, "JSON: expected %s at byte %zu",
+			text.len ? c.expected : "a value", *offset);
+}
+
+/* --- the walk ------------------------------------------------------------------------------- */
+
+/* p points at a quote; returns the byte after the closing one. */
+static const char *skip_string(const char *p, const char *end)
+{
+	for (p++; p < end && *p != '"'; p++)
+		if (*p == '\\' && end - p > 1)
+			p++;
+	return p < end ? p + 1 : end;
+}
+
+static const char *skip_value(const char *p, const char *end)
+{
+	if (p < end && *p == '"')
+		return skip_string(p, end);
+	if (p < end && (*p == '{' || *p == '[')) {
+		for (size_t depth = 0; p < end;) {
+			char c = *p;
+			p = c == '"' ? skip_string(p, end) : p + 1;
+			if (c == '{' || c == '[')
+				depth++;
+			else if ((c == '}' || c == ']') && --depth == 0)
+				return p;
+		}
+		return end;
+	}
+	while (p < end && !is_blank(*p) && *p != ',' && *p != '}' && *p != ']')
+		p++;
+	return p;
+}
+
+struct isx_json_walk isx_json_walk_start(struct isx_span value)
+{
+	const char *end = value.ptr + value.len;
+	const char *p = value.len ? skip_blanks(value.ptr, end) : end;
+	bool container = p < end && (*p == '{' || *p == '[');
+	return (struct isx_json_walk){ container ? p + 1 : end, end };
+}
+
+/* Move to the next element or name; false at the closing bracket. */
+static bool walk_on(struct isx_json_walk *walk)
+{
+	walk->next = skip_blanks(walk->next, walk->end);
+	if (walk->next < walk->end && *walk->next == ',')
+		walk->next = skip_blanks(walk->next + 1, walk->end);
+	return walk->next < walk->end && *walk->next != ']' && *walk->next != '}';
+}
+
+static struct isx_span take_value(struct isx_json_walk *walk)
+{
+	const char *start = walk->next;
+	walk->next = skip_value(start, walk->end);
+	return (struct isx_span){ start, (size_t)(walk->next - start) };
+}
+
+bool isx_json_next_element(struct isx_json_walk *walk, struct isx_span *value)
+{
+	if (!walk_on(walk))
+		return false;
+	*value = take_value(walk);
+	return value->len > 0;
+}
+
+bool isx_json_next_member(struct isx_json_walk *walk, struct isx_span *key, struct isx_span *value)
+{
+	if (!walk_on(walk))
+		return false;
+	struct isx_span quoted = take_value(walk);
+	if (quoted.len < 2)
+		return false;
+	*key = (struct isx_span){ quoted.ptr + 1, quoted.len - 2 };
+	walk->next = skip_blanks(walk->next, walk->end);
+	if (walk->next < walk->end) /* the colon */
+		walk->next = skip_blanks(walk->next + 1, walk->end);
+	*value = take_value(walk);
+	return true;
+}
+
+/* Does a raw key, with its escapes, spell `name` (plain ASCII)? */
+static bool key_is(struct isx_span key, const char *name)
+{
+	const char *p = key.ptr;
+	const char *end = key.ptr + key.len;
+	for (; p < end && *name; name++) {
+		int32_t unit = unicode_escape(p, end);
+		if (unit >= 0 ? unit != *name : *p != *name)
+			return false;
+		p += unit >= 0 ? 6 : 1;
+	}
+	return p == end && *name == '\0';
+}
+
+struct isx_span isx_json_member(struct isx_span object, const char *name)
+{
+	struct isx_json_walk walk = isx_json_walk_start(object);
+	struct isx_span key, value, found = { 0 };
+	while (isx_json_next_member(&walk, &key, &value))
+		if (key_is(key, name))
+			found = value;
+	return found;
+}
+
+/* --- writing -------------------------------------------------------------------------------- */
+
+void isx_json_minify(struct isx_buf *buf, struct isx_span value)
+{
+	const char *end = value.ptr + value.len;
+	for (const char *p = value.ptr; p < end;) {
+		const char *start = p;
+		while (p < end && !is_blank(*p))
+			p = *p == '"' ? skip_string(p, end) : p + 1;
+		isx_buf_add(buf, start, (size_t)(p - start));
+		p = skip_blanks(p, end);
+	}
+}
+
+/* Copy a string, replacing each half of a surrogate pair that stands alone. */
+static const char *repair_string(struct isx_buf *buf, const char *p, const char *end)
+{
+	const char *after = skip_string(p, end);
+	while (p < after) {
+		int32_t unit = unicode_escape(p, after);
+		int32_t next = unit >= 0 ? unicode_escape(p + 6, after) : -1;
+		bool high = unit >= 0xD800 && unit <= 0xDBFF;
+		size_t len = unit >= 0 ? 6 : *p == '\\' && after - p > 1 ? 2 : 1;
+		if (high && next >= 0xDC00 && next <= 0xDFFF) {
+			len = 12;
+		} else if (unit >= 0xD800 && unit <= 0xDFFF) {
+			isx_buf_text(buf, "\\ufffd");
+			p += 6;
+			continue;
+		}
+		isx_buf_add(buf, p, len);
+		p += len;
+	}
+	return after;
+}
+
+void isx_json_repair(struct isx_buf *buf, struct isx_span value)
+{
+	const char *end = value.ptr + value.len;
+	for (const char *p = value.ptr; p < end;) {
+		if (is_blank(*p)) {
+			p++;
+		} else if (*p == '"') {
+			p = repair_string(buf, p, end);
+		} else if (memchr("{}[]:,", *p, 6)) {
+			isx_buf_char(buf, *p++);
+		} else {
+			const char *start = p;
+			while (p < end && !is_blank(*p) && !memchr("{}[]:,\"", *p, 7))
+				p++;
+			struct isx_span word = { start, (size_t)(p - start) };
+			if (isx_span_is(word, "NaN") || isx_span_is(word, "Infinity") ||
+			    isx_span_is(word, "-Infinity"))
+				isx_buf_text(buf, "null");
+			else
+				isx_buf_add(buf, word.ptr, word.len);
+		}
+	}
+}
+
+static void quote_special(struct isx_buf *buf, unsigned char c)
+{
+	static const char short_forms[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+	for (const char *form = short_forms; *form; form += 2) {
+		if ((unsigned char)form[0] == c) {
+			isx_buf_char(buf, '\\');
+			isx_buf_char(buf, form[1]);
+			return;
+		}
+	}
+	isx_buf_printf(buf, "\\u%04x", c);
+}
+
+void isx_json_quote(struct isx_buf *buf, struct isx_span text)
+{
+	size_t plain = 0; /* start of the bytes that go out as they are */
+	isx_buf_char(buf, '"');
+	for (size_t i = 0; i < text.len;) {
+		unsigned char c = (unsigned char)text.ptr[i];
+		size_t len = utf8_length((const unsigned char *)text.ptr + i, text.len - i);
+		if (len > 0 && c >= 0x20 && c != '"' && c != '\\') {
+			i += len;
+			continue;
+		}
+		isx_buf_add(buf, text.ptr + plain, i - plain);
+		if (len == 0)
+			isx_buf_text(buf, "\xEF\xBF\xBD");
+		else
+			quote_special(buf, c);
+		plain = ++i;
+	}
+	isx_buf_add(buf, text.ptr + plain, text.len - plain);
+	isx_buf_char(buf, '"');
+}
+
+void isx_json_double(struct isx_buf *buf, double value)
+{
+	char text[40];
+	if (!isfinite(value)) {
+		isx_buf_text(buf, "null");
+		return;
+	}
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, sizeof text, "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	isx_buf_text(buf, text);
+	if (!strpbrk(text, ".e"))
+		isx_buf_text(buf, ".0");
+}

@@ -1,0 +1,188 @@
+/*
+ * result_json.c - assets, queries, index objects and answers written as JSON.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "json/json_text.h"
+#include "json/wire.h"
+
+static void add_text(struct isx_buf *buf, const char *text)
+{
+	isx_json_quote(buf, isx_span_of(text));
+}
+
+/* `"name":`, with a comma in front unless it is the first member. */
+static void add_name(struct isx_buf *buf, bool *first, const char *name)
+{
+	isx_buf_text(buf, *first ? "\"" : ",\"");
+	isx_buf_text(buf, name);
+	isx_buf_text(buf, "\":");
+	*first = false;
+}
+
+static void add_texts(struct isx_buf *buf, const char *const *texts, size_t count)
+{
+	isx_buf_char(buf, '[');
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			isx_buf_char(buf, ',');
+		add_text(buf, texts[i]);
+	}
+	isx_buf_char(buf, ']');
+}
+
+static void add_simprints(struct isx_buf *buf, const struct isx_asset *asset)
+{
+	isx_buf_char(buf, '{');
+	for (size_t i = 0; i < asset->simprint_count; i++) {
+		const struct isx_simprint *simprint = &asset->simprints[i];
+		bool opens = i == 0 || strcmp(simprint->type, asset->simprints[i - 1].type) != 0;
+		if (opens) {
+			isx_buf_text(buf, i ? "]," : "");
+			add_text(buf, simprint->type);
+			isx_buf_text(buf, ":[");
+		}
+		isx_buf_text(buf, opens ? "{\"simprint\":" : ",{\"simprint\":");
+		add_text(buf, simprint->simprint);
+		isx_buf_printf(buf, ",\"offset\":%u,\"size\":%u}", simprint->offset,
+			       simprint->size);
+	}
+	isx_buf_text(buf, asset->simprint_count ? "]}" : "}");
+}
+
+static void add_asset(struct isx_buf *buf, const struct isx_asset *asset, bool with_simprints)
+{
+	bool first = true;
+	isx_buf_char(buf, '{');
+	if (asset->iscc_id) {
+		add_name(buf, &first, "iscc_id");
+		add_text(buf, asset->iscc_id);
+	}
+	if (asset->iscc_code) {
+		add_name(buf, &first, "iscc_code");
+		add_text(buf, asset->iscc_code);
+	}
+	if (asset->unit_count) {
+		add_name(buf, &first, "units");
+		add_texts(buf, asset->units, asset->unit_count);
+	}
+	if (with_simprints && asset->simprint_count) {
+		add_name(buf, &first, "simprints");
+		add_simprints(buf, asset);
+	}
+	if (asset->metadata) {
+		add_name(buf, &first, "metadata");
+		isx_buf_text(buf, asset->metadata);
+	}
+	isx_buf_char(buf, '}');
+}
+
+void isx_asset_to_json(struct isx_buf *buf, const struct isx_asset *asset)
+{
+	add_asset(buf, asset, false);
+}
+
+void isx_asset_to_request(struct isx_buf *buf, const struct isx_asset *asset)
+{
+	add_asset(buf, asset, true);
+}
+
+/* A field that is written when it was named, as null when it is not set. */
+static bool add_field(struct isx_buf *buf, bool *first, const char *name, bool is_set,
+		      bool is_named)
+{
+	if (!is_set && !is_named)
+		return false;
+	add_name(buf, first, name);
+	if (!is_set)
+		isx_buf_text(buf, "null");
+	return is_set;
+}
+
+void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query)
+{
+	bool first = true;
+	isx_buf_char(buf, '{');
+	if (add_field(buf, &first, "iscc_id", query->iscc_id, query->named & ISX_QUERY_HAS_ISCC_ID))
+		add_text(buf, query->iscc_id);
+	if (add_field(buf, &first, "iscc_code", query->iscc_code,
+		      query->named & ISX_QUERY_HAS_ISCC_CODE))
+		add_text(buf, query->iscc_code);
+	if (add_field(buf, &first, "units", query->unit_count, query->named & ISX_QUERY_HAS_UNITS))
+		add_texts(buf, query->units, query->unit_count);
+	if (add_field(buf, &first, "simprints", query->simprints,
+		      query->named & ISX_QUERY_HAS_SIMPRINTS)) {
+		isx_buf_char(buf, '{');
+		for (size_t i = 0; i < query->simprint_type_count; i++) {
+			const struct isx_query_simprints *one = &query->simprints[i];
+			isx_buf_text(buf, i ? "," : "");
+			add_text(buf, one->type);
+			isx_buf_char(buf, ':');
+			add_texts(buf, one->values, one->count);
+		}
+		isx_buf_char(buf, '}');
+	}
+	isx_buf_char(buf, '}');
+}
+
+void isx_outcomes_to_json(struct isx_buf *buf, const struct isx_asset *assets,
+			  const enum isx_outcome *outcomes, size_t count)
+{
+	isx_buf_char(buf, '[');
+	for (size_t i = 0; i < count; i++) {
+		isx_buf_text(buf, i ? ",{\"iscc_id\":" : "{\"iscc_id\":");
+		add_text(buf, assets[i].iscc_id);
+		isx_buf_text(buf, outcomes[i] == ISX_CREATED ? ",\"status\":\"created\"}"
+							     : ",\"status\":\"updated\"}");
+	}
+	isx_buf_char(buf, ']');
+}
+
+void isx_index_to_json(struct isx_buf *buf, const struct isx_index_info *info, bool with_sizes)
+{
+	enum { MIB = 1 << 20 };
+	isx_buf_text(buf, "{\"name\":");
+	add_text(buf, info->name);
+	isx_buf_printf(buf, ",\"assets\":%llu,\"size\":%llu", (unsigned long long)info->assets,
+		       (unsigned long long)(info->bytes / MIB));
+	if (with_sizes) {
+		isx_buf_text(buf, ",\"sizes\":{");
+		for (size_t i = 0; i < info->part_count; i++) {
+			isx_buf_text(buf, i ? "," : "");
+			add_text(buf, info->parts[i].name);
+			isx_buf_printf(buf, ":%llu",
+				       (unsigned long long)(info->parts[i].bytes / MIB));
+		}
+		isx_buf_char(buf, '}');
+	}
+	isx_buf_char(buf, '}');
+}
+
+static void add_match(struct isx_buf *buf, const struct isx_match *match)
+{
+	isx_buf_text(buf, "{\"iscc_id\":");
+	add_text(buf, match->iscc_id);
+	isx_buf_text(buf, ",\"score\":");
+	isx_json_double(buf, match->score);
+	isx_buf_text(buf, ",\"types\":{");
+	for (size_t i = 0; i < match->type_count; i++) {
+		isx_buf_text(buf, i ? "," : "");
+		add_text(buf, match->types[i].type);
+		isx_buf_char(buf, ':');
+		isx_json_double(buf, match->types[i].score);
+	}
+	isx_buf_text(buf, "},\"metadata\":");
+	isx_buf_text(buf, match->metadata ? match->metadata : "null");
+	isx_buf_char(buf, '}');
+}
+
+void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
+{
+	isx_buf_text(buf, "{\"query\":");
+	isx_query_to_json(buf, &result->query);
+	isx_buf_text(buf, ",\"global_matches\":[");
+	for (size_t i = 0; i < result->match_count; i++) {
+		isx_buf_text(buf, i ? "," : "");
+		add_match(buf, &result->matches[i]);
+	}
+	isx_buf_text(buf, "],\"chunk_matches\":[]}");
+}

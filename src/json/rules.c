@@ -1,0 +1,73 @@
+/*
+ * rules.c - the patterns that texts of the REST API have to match.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "json/rules.h"
+
+#include "base/limits.h"
+#include "json/wire.h"
+
+bool isx_is_iscc_pattern(struct isx_span text, size_t least, size_t most)
+{
+	if (!isx_span_has_prefix(text, "ISCC:"))
+		return false;
+	struct isx_span code = isx_span_skip(text, 5);
+	if (code.len < least || (most && code.len > most))
+		return false;
+	for (size_t i = 0; i < code.len; i++) {
+		char c = code.ptr[i];
+		if (!(c >= 'A' && c <= 'Z') && !(c >= '2' && c <= '7'))
+			return false;
+	}
+	return true;
+}
+
+static bool is_iscc_id(struct isx_span text)
+{
+	return isx_is_iscc_pattern(text, 16, 16);
+}
+
+static bool is_iscc_code(struct isx_span text)
+{
+	return isx_is_iscc_pattern(text, 16, 0);
+}
+
+static bool is_base64(struct isx_span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+		    !strchr("+/_=-", c))
+			return false;
+	}
+	return text.len > 0;
+}
+
+bool isx_is_simprint_type(struct isx_span text)
+{
+	if (text.len == 0 || text.len > ISX_SIMPRINT_TYPE_MAX || text.ptr[0] == '.')
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == '/' || text.ptr[i] == '\\')
+			return false;
+	return true;
+}
+
+bool isx_is_index_name(struct isx_span text)
+{
+	if (text.len == 0 || text.len > ISX_INDEX_NAME_MAX || text.ptr[0] < 'a' ||
+	    text.ptr[0] > 'z')
+		return false;
+	for (size_t i = 1; i < text.len; i++)
+		if (!(text.ptr[i] >= 'a' && text.ptr[i] <= 'z') &&
+		    !(text.ptr[i] >= '0' && text.ptr[i] <= '9'))
+			return false;
+	return true;
+}
+
+const struct isx_text_rule isx_rule_iscc_id = { 0, 0, is_iscc_id, "^ISCC:[A-Z2-7]{16}$" };
+const struct isx_text_rule isx_rule_iscc_code = { 0, 0, is_iscc_code, "^ISCC:[A-Z2-7]{16,}$" };
+const struct isx_text_rule isx_rule_simprint = { 11, 0, is_base64, "^[A-Za-z0-9+/_=-]+$" };
+const struct isx_text_rule isx_rule_query_simprint = { 0, 0, is_base64, "^[A-Za-z0-9+/_=-]+$" };
+const struct isx_text_rule isx_rule_index_name = { 1, ISX_INDEX_NAME_MAX, isx_is_index_name,
+						   "^[a-z][a-z0-9]*$" };

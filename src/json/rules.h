@@ -1,0 +1,20 @@
+/*
+ * rules.h - the patterns that texts of the REST API have to match.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_RULES_H
+#define ISX_RULES_H
+
+#include "json/field.h"
+
+extern const struct isx_text_rule isx_rule_iscc_id;
+extern const struct isx_text_rule isx_rule_iscc_code;
+extern const struct isx_text_rule isx_rule_simprint;       /* of an asset: 64 bits at least */
+extern const struct isx_text_rule isx_rule_query_simprint; /* of a query: any length */
+extern const struct isx_text_rule isx_rule_index_name;
+
+/* May this be the name of a simprint type? It becomes the name of a table (and, should 0.3.3 open
+ * the directory again, of a folder): 1 to 64 bytes, no path separators, no dot in front. */
+bool isx_is_simprint_type(struct isx_span text);
+
+#endif
