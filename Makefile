@@ -11,7 +11,7 @@ VERSION := $(shell sed -n 's/^\#define ISX_VERSION "\(.*\)"/\1/p' src/base/limit
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g
-ALL_CFLAGS := -std=gnu17 $(WARNINGS) $(WERROR) -fno-strict-aliasing -pthread -Iinclude -Isrc \
+ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -fno-strict-aliasing -pthread -Iinclude -Isrc \
 	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS) $(SANITIZE)
 ALL_LDFLAGS := -pthread $(LDFLAGS) $(SANITIZE)
 LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm

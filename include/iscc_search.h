@@ -87,6 +87,7 @@ struct isx_options {
 	bool relaxed;        /* default false: do not wait for the disk after each write */
 	const char *api_key; /* default NULL: sent as X-API-Key to an http:// store; borrowed until
 				open */
+	const char *temporary_directory; /* default NULL: /tmp; where memory:// has its files */
 };
 
 /* Set every option to its default. */

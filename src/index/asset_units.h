@@ -1,0 +1,45 @@
+/*
+ * asset_units.h - by which units and simprints an asset is found: what every engine derives from
+ * it. SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_ASSET_UNITS_H
+#define ISX_ASSET_UNITS_H
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "iscc/unit.h"
+
+/* One unit as it is indexed. */
+struct isx_indexed_unit {
+	char type[ISX_UNIT_TYPE_MAX];
+	uint8_t body[ISX_BODY_BYTES_MAX];
+	uint32_t body_bytes;
+	bool is_instance; /* found by identity, others by distance */
+};
+
+/* The units of an asset: those it lists, or those of its iscc_code when it lists none (a code that
+ * cannot be taken apart gives none: its content is never checked, as in 0.3.3). Of two similarity
+ * units of one type the last one counts. units  filled: room for ISX_UNITS_MAX ISX_INVALID names
+ * the unit that cannot be decoded. */
+ISX_MUST_CHECK enum isx_status isx_asset_units(const struct isx_asset *asset,
+					       struct isx_indexed_unit *units, size_t *count,
+					       struct isx_err *err);
+
+/* One decoded simprint; type borrowed from the asset. */
+struct isx_indexed_simprint {
+	const char *type;
+	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
+	uint32_t byte_count;
+	uint32_t offset;
+	uint32_t size;
+};
+
+/* Decode the simprints of an asset.
+ *   simprints  filled: asset->simprint_count entries in `arena`
+ * ISX_INVALID names the one that cannot be decoded. */
+ISX_MUST_CHECK enum isx_status isx_asset_simprints(const struct isx_asset *asset,
+						   struct isx_arena *arena,
+						   struct isx_indexed_simprint **simprints,
+						   struct isx_err *err);
+
+#endif

@@ -1,0 +1,344 @@
+/*
+ * lmdb_add.c - add, update and remove assets.
+ *
+ * What needs no file is done by the caller's own thread before it queues: decoding units and
+ * simprints, writing the JSON, sorting by ISCC-ID. The thread that holds the file only looks up
+ * what is there, removes what an update replaces, and puts. SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/lmdb_add.h"
+
+#include "base/mem.h"
+#include "index/lmdb_queue.h"
+#include "index/lmdb_rows.h"
+#include "iscc/iscc_id.h"
+#include "json/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct added_asset {
+	struct isx_iscc_id id;
+	size_t position; /* in the caller's array */
+	bool superseded; /* a later asset of the batch has the same ISCC-ID */
+	size_t json_start;
+	size_t json_bytes;
+	struct isx_indexed_simprint *simprints;
+	size_t simprint_count;
+};
+
+struct add_change {
+	struct isx_lmdb_change change; /* first: the queue hands this back */
+	const struct isx_asset *assets;
+	enum isx_outcome *outcomes;
+	struct added_asset *added; /* by ISCC-ID, then position */
+	size_t count;
+	struct isx_arena arena;
+	struct isx_buf json;
+	struct isx_unit_rows rows;
+};
+
+/* --- preparing -------------------------------------------------------------------------------- */
+
+static int by_id_then_position(const void *left, const void *right)
+{
+	const struct added_asset *a = left, *b = right;
+	if (a->id.body != b->id.body)
+		return a->id.body < b->id.body ? -1 : 1;
+	return (a->position > b->position) - (a->position < b->position);
+}
+
+static enum isx_status read_ids(struct add_change *add, struct isx_err *err)
+{
+	bool sorted = true;
+	for (size_t i = 0; i < add->count; i++) {
+		struct added_asset *one = &add->added[i];
+		enum isx_status st = ISX_OK;
+		one->position = i;
+		if (!add->assets[i].iscc_id)
+			st = isx_fail(err, ISX_INVALID,
+				      "iscc_id is missing: every asset needs one");
+		else
+			st = isx_iscc_id_parse(isx_span_of(add->assets[i].iscc_id), &one->id, err);
+		if (st)
+			return add->count > 1 ? isx_err_at(err, st, "asset %zu", i) : st;
+		sorted &= i == 0 || add->added[i - 1].id.body < one->id.body;
+	}
+	if (!sorted)
+		qsort(add->added, add->count, sizeof *add->added, by_id_then_position);
+	for (size_t i = 0; i + 1 < add->count; i++)
+		add->added[i].superseded = add->added[i].id.body == add->added[i + 1].id.body;
+	return ISX_OK;
+}
+
+/* Decode one asset. A superseded one is only checked. */
+static enum isx_status prepare_asset(struct add_change *add, struct added_asset *one,
+				     struct isx_err *err)
+{
+	const struct isx_asset *asset = &add->assets[one->position];
+	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	size_t unit_count;
+	enum isx_status st = isx_asset_units(asset, units, &unit_count, err);
+	if (!st && asset->simprint_count)
+		st = isx_asset_simprints(asset, &add->arena, &one->simprints, err);
+	one->simprint_count = asset->simprint_count;
+	for (size_t i = 0; !st && !one->superseded && i < unit_count; i++)
+		st = isx_unit_rows_add(&add->rows, one->id.body, &units[i], err);
+	if (st)
+		return isx_err_at(err, st, "asset %zu", one->position);
+	one->json_start = add->json.len;
+	if (!one->superseded)
+		isx_asset_to_json(&add->json, asset);
+	one->json_bytes = add->json.len - one->json_start;
+	return isx_buf_status(&add->json, err);
+}
+
+static enum isx_status prepare(struct add_change *add, struct isx_err *err)
+{
+	add->added = isx_arena_alloc(&add->arena, add->count, sizeof *add->added);
+	if (!add->added)
+		return isx_fail_memory(err);
+	enum isx_status st = read_ids(add, err);
+	add->rows.arena = &add->arena;
+	for (size_t i = 0; !st && i < add->count; i++)
+		st = prepare_asset(add, &add->added[i], err);
+	return st;
+}
+
+/* --- applying --------------------------------------------------------------------------------- */
+
+enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
+				     uint32_t realm, bool *has_realm, struct isx_err *err)
+{
+	uint32_t wanted;
+	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, has_realm, &wanted, err);
+	if (!st && *has_realm && wanted != realm)
+		st = isx_fail(err, ISX_INVALID,
+			      "%s is of realm %u, but all assets of this index are of realm %u",
+			      iscc_id, realm, wanted);
+	return st;
+}
+
+static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				 struct isx_err *err)
+{
+	struct add_change *add = (struct add_change *)change;
+	uint32_t first = 0;
+	bool has_realm = false;
+	for (size_t i = 0; i < add->count; i++) /* the first asset given fixes it */
+		if (add->added[i].position == 0)
+			first = add->added[i].id.realm;
+	for (size_t i = 0; i < add->count; i++) {
+		const char *iscc_id = add->assets[add->added[i].position].iscc_id;
+		uint32_t realm = add->added[i].id.realm;
+		if (i > 0 && realm == add->added[i - 1].id.realm)
+			continue;
+		enum isx_status st = isx_lmdb_check_realm(view, iscc_id, realm, &has_realm, err);
+		if (!st && !has_realm && realm != first)
+			st = isx_fail(
+				err, ISX_INVALID,
+				"%s is of realm %u, but all assets of an index are of one realm, "
+				"here %u as the first one",
+				iscc_id, realm, first);
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}
+
+enum isx_status isx_lmdb_stored_asset(struct isx_span json, struct isx_arena *arena,
+				      struct isx_asset *asset, struct isx_err *err)
+{
+	struct isx_problems problems = { 0 };
+	enum isx_status st = isx_asset_from_json(json, arena, asset, &problems, err);
+	isx_problems_release(&problems);
+	if (st == ISX_SCHEMA)
+		st = isx_err_at(err, ISX_CORRUPT, "a stored asset");
+	return st;
+}
+
+/* Remove the unit rows of an asset as it was stored. */
+static enum isx_status remove_old_units(struct isx_lmdb_view *view, uint64_t id,
+					struct isx_span json, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_asset asset;
+	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	size_t count;
+	enum isx_status st = isx_lmdb_stored_asset(json, &arena, &asset, err);
+	if (!st)
+		st = isx_asset_units(&asset, units, &count, err);
+	if (!st)
+		st = isx_unit_rows_remove(view, id, units, count, err);
+	isx_arena_release(&arena);
+	return st;
+}
+
+/* Put the JSON of one asset, and remove the units it had before. `cursor` is on __assets__. */
+static enum isx_status put_asset(struct add_change *add, const struct added_asset *one,
+				 struct isx_lmdb_view *view, MDB_cursor *cursor, bool append,
+				 bool *existed, struct isx_err *err)
+{
+	uint8_t id[ISX_KEY_BYTES];
+	isx_store_be64(id, one->id.body);
+	MDB_val key = isx_lmdb_val(id, sizeof id), value;
+	int rc = append ? MDB_NOTFOUND : mdb_cursor_get(cursor, &key, &value, MDB_SET);
+	*existed = rc == 0;
+	enum isx_status st = ISX_OK;
+	if (*existed)
+		st = remove_old_units(view, one->id.body, isx_lmdb_span(value), err);
+	else if (rc != MDB_NOTFOUND)
+		st = isx_lmdb_status(rc, "look up an asset", err);
+	if (st)
+		return st;
+	key = isx_lmdb_val(id, sizeof id);
+	value = isx_lmdb_val(add->json.ptr + one->json_start, one->json_bytes);
+	rc = mdb_cursor_put(cursor, &key, &value, append ? MDB_APPEND : 0);
+	return isx_lmdb_status(rc, "add an asset", err);
+}
+
+/* Put the simprints of an asset, type by type. */
+static enum isx_status put_simprints(struct add_change *add, const struct added_asset *one,
+				     struct isx_lmdb_view *view, struct isx_err *err)
+{
+	for (size_t i = 0, next; i < one->simprint_count; i = next) {
+		for (next = i + 1; next < one->simprint_count; next++)
+			if (strcmp(one->simprints[next].type, one->simprints[i].type) != 0)
+				break;
+		enum isx_status st = isx_simprints_put(view, one->id.body, one->simprints + i,
+						       next - i, &add->arena, err);
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}
+
+/* Do all assets of the batch come behind those in the table? */
+static int comes_last(MDB_cursor *cursor, const struct add_change *add, bool *last)
+{
+	MDB_val key, value;
+	int rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	*last = rc == MDB_NOTFOUND ||
+		(rc == 0 && isx_load_be64(key.mv_data) < add->added[0].id.body);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static enum isx_status put_assets(struct add_change *add, struct isx_lmdb_view *view,
+				  MDB_cursor *cursor, struct isx_err *err)
+{
+	bool append, existed = false;
+	enum isx_status st = isx_lmdb_status(comes_last(cursor, add, &append), "add assets", err);
+	for (size_t i = 0; !st && i < add->count; i++) {
+		const struct added_asset *one = &add->added[i];
+		bool repeated = i > 0 && add->added[i - 1].id.body == one->id.body;
+		if (one->superseded) { /* the outcome of the first of several is what the table says
+					*/
+			MDB_val key, value;
+			uint8_t id[ISX_KEY_BYTES];
+			isx_store_be64(id, one->id.body);
+			key = isx_lmdb_val(id, sizeof id);
+			existed = !append && mdb_cursor_get(cursor, &key, &value, MDB_SET) == 0;
+		} else {
+			st = put_asset(add, one, view, cursor, append, &existed, err);
+			if (!st)
+				st = put_simprints(add, one, view, err);
+		}
+		add->outcomes[one->position] = existed || repeated ? ISX_UPDATED : ISX_CREATED;
+	}
+	return st;
+}
+
+static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				 struct isx_err *err)
+{
+	struct add_change *add = (struct add_change *)change;
+	MDB_cursor *cursor;
+	uint8_t realm[4];
+	bool has_realm;
+	uint32_t known;
+	if (add->count == 0)
+		return ISX_OK;
+	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, &has_realm, &known, err);
+	isx_store_be32(realm, add->added[0].id.realm);
+	if (!st && !has_realm)
+		st = isx_lmdb_put_meta(view, ISX_META_REALM, realm, sizeof realm, err);
+	if (!st)
+		st = isx_lmdb_status(mdb_cursor_open(view->txn, view->tables.assets, &cursor),
+				     "add assets", err);
+	if (st)
+		return st;
+	st = put_assets(add, view, cursor, err);
+	mdb_cursor_close(cursor);
+	if (!st)
+		st = isx_unit_rows_put(&add->rows, view, err);
+	return st ? st : isx_lmdb_put_counts(view, err);
+}
+
+enum isx_status isx_lmdb_add(struct isx_lmdb_file *file, const struct isx_asset *assets,
+			     size_t count, enum isx_outcome *outcomes, struct isx_err *err)
+{
+	struct add_change add = { .change = { .check = check_add, .apply = apply_add },
+				  .assets = assets,
+				  .outcomes = outcomes,
+				  .count = count };
+	enum isx_status st = prepare(&add, err);
+	if (!st && count)
+		st = isx_lmdb_queue_run(file->queue, &add.change, err);
+	isx_buf_release(&add.json);
+	isx_arena_release(&add.arena);
+	return st;
+}
+
+/* --- removing --------------------------------------------------------------------------------- */
+
+struct remove_change {
+	struct isx_lmdb_change change; /* first */
+	const char *iscc_id;
+	struct isx_iscc_id id;
+};
+
+static enum isx_status check_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				    struct isx_err *err)
+{
+	struct remove_change *remove = (struct remove_change *)change;
+	uint8_t id[ISX_KEY_BYTES];
+	bool has_realm;
+	enum isx_status st = isx_lmdb_check_realm(view, remove->iscc_id, remove->id.realm,
+						  &has_realm, err);
+	if (st)
+		return st;
+	isx_store_be64(id, remove->id.body);
+	MDB_val key = isx_lmdb_val(id, sizeof id), value;
+	int rc = mdb_get(view->txn, view->tables.assets, &key, &value);
+	if (rc == MDB_NOTFOUND)
+		return isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index",
+				remove->iscc_id);
+	return isx_lmdb_status(rc, "look up an asset", err);
+}
+
+static enum isx_status apply_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				    struct isx_err *err)
+{
+	struct remove_change *remove = (struct remove_change *)change;
+	uint8_t id[ISX_KEY_BYTES];
+	isx_store_be64(id, remove->id.body);
+	MDB_val key = isx_lmdb_val(id, sizeof id), value;
+	enum isx_status st = isx_lmdb_status(mdb_get(view->txn, view->tables.assets, &key, &value),
+					     "look up an asset", err);
+	if (!st)
+		st = remove_old_units(view, remove->id.body, isx_lmdb_span(value), err);
+	if (!st)
+		st = isx_simprints_remove(view, remove->id.body, NULL, err);
+	if (!st)
+		st = isx_lmdb_status(mdb_del(view->txn, view->tables.assets, &key, NULL),
+				     "remove an asset", err);
+	return st ? st : isx_lmdb_put_counts(view, err);
+}
+
+enum isx_status isx_lmdb_remove(struct isx_lmdb_file *file, const char *iscc_id,
+				struct isx_err *err)
+{
+	struct remove_change remove = { .change = { .check = check_remove, .apply = apply_remove },
+					.iscc_id = iscc_id };
+	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), &remove.id, err);
+	return st ? st : isx_lmdb_queue_run(file->queue, &remove.change, err);
+}

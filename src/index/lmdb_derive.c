@@ -1,0 +1,154 @@
+/*
+ * lmdb_derive.c - fill what is derived, after 0.3.3 (or nobody yet) was the last to write.
+ *
+ * Goes through __assets__ in blocks, so that the rows of a block are put table by table in the
+ * order of their ISCC-IDs: they all are appended. All in the caller's transaction: a crash leaves
+ * the file as it was, and the next one to open it begins again. SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/lmdb_derive.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "index/lmdb_add.h"
+#include "index/lmdb_rows.h"
+#include "json/json_text.h"
+
+#include <string.h>
+
+enum { BLOCK_ASSETS = 20000 };
+
+static enum isx_status empty_derived(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_lmdb_tables *t = &view->tables;
+	int rc = mdb_drop(view->txn, t->instance, 0);
+	for (size_t bytes = 0; !rc && bytes <= ISX_BODY_BYTES_MAX; bytes++)
+		if (t->units[bytes])
+			rc = mdb_drop(view->txn, t->units[bytes], 0);
+	for (size_t bytes = 0; !rc && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
+		if (t->simprints[bytes])
+			rc = mdb_drop(view->txn, t->simprints[bytes], 0);
+	return isx_lmdb_status(rc, "empty the derived tables", err);
+}
+
+/* Write the value under the cursor again as proper JSON. `json` is the new text. */
+static enum isx_status repair_value(MDB_cursor *cursor, MDB_val *key, MDB_val *value,
+				    struct isx_buf *json, struct isx_err *err)
+{
+	isx_buf_clear(json);
+	isx_json_repair(json, isx_lmdb_span(*value));
+	enum isx_status st = isx_buf_status(json, err);
+	if (st)
+		return st;
+	*value = isx_lmdb_val(json->ptr, json->len);
+	return isx_lmdb_status(mdb_cursor_put(cursor, key, value, MDB_CURRENT), "repair an asset",
+			       err);
+}
+
+/* Derive the rows of the asset under the cursor. An asset that 0.3.3 could not have found either (a
+ * unit that cannot be decoded) is kept, and named in the log. */
+static enum isx_status derive_asset(MDB_cursor *cursor, MDB_val *key, MDB_val *value,
+				    struct isx_unit_rows *rows, struct isx_buf *json,
+				    struct isx_err *err)
+{
+	struct isx_asset asset;
+	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	struct isx_arena arena = { 0 };
+	struct isx_err why = { 0 };
+	size_t count = 0, offset;
+	if (key->mv_size != ISX_KEY_BYTES)
+		return isx_fail(err, ISX_CORRUPT, "an asset with a key of %zu bytes", key->mv_size);
+	uint64_t id = isx_load_be64(key->mv_data);
+	enum isx_status st = ISX_OK;
+	if (isx_json_check(isx_lmdb_span(*value), &offset, NULL))
+		st = repair_value(cursor, key, value, json, err);
+	if (st)
+		return st;
+	st = isx_lmdb_stored_asset(isx_lmdb_span(*value), &arena, &asset, &why);
+	if (!st)
+		st = isx_asset_units(&asset, units, &count, &why);
+	if (st == ISX_NO_MEMORY)
+		goto done;
+	if (st)
+		isx_log(ISX_LOG_WARNING, "asset %016llx is not searchable: %s",
+			(unsigned long long)id, why.msg);
+	st = ISX_OK;
+	for (size_t i = 0; !st && i < count; i++)
+		st = isx_unit_rows_add(rows, id, &units[i], &why);
+done:
+	isx_arena_release(&arena);
+	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+}
+
+static enum isx_status derive_units(struct isx_lmdb_view *view, uint64_t *assets,
+				    struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_buf json = { 0 };
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int rc = mdb_cursor_open(view->txn, view->tables.assets, &cursor);
+	enum isx_status st = isx_lmdb_status(rc, "derive units", err);
+	if (st)
+		return st;
+	while (!st && !rc) {
+		struct isx_unit_rows rows = { .arena = &arena };
+		for (int i = 0; !st && i < BLOCK_ASSETS; i++) {
+			rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+			if (rc)
+				break;
+			st = derive_asset(cursor, &key, &value, &rows, &json, err);
+			(*assets)++;
+		}
+		if (!st)
+			st = isx_unit_rows_put(&rows, view, err);
+		isx_arena_release(&arena);
+	}
+	mdb_cursor_close(cursor);
+	isx_buf_release(&json);
+	if (!st && rc != MDB_NOTFOUND)
+		st = isx_lmdb_status(rc, "derive units", err);
+	return st;
+}
+
+/* Fill __simprints_*__ from one __sp_TYPE__, whose order is by simprint. */
+static enum isx_status derive_simprints(struct isx_lmdb_view *view,
+					const struct isx_lmdb_sp_tables *sp, struct isx_err *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint8_t row[ISX_SIMPRINT_ROW_BYTES_MAX];
+	int rc = mdb_cursor_open(view->txn, sp->data, &cursor);
+	enum isx_status st = isx_lmdb_status(rc, "derive simprints", err);
+	if (st)
+		return st;
+	while (!st && !(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+		MDB_dbi table;
+		if (key.mv_size > ISX_SIMPRINT_BYTES_MAX || value.mv_size != ISX_CHUNK_BYTES)
+			continue; /* longer than any simprint there is: 0.3.3 finds it, we do not */
+		memcpy(row, value.mv_data, ISX_CHUNK_BYTES);
+		memcpy(row + ISX_CHUNK_BYTES, key.mv_data, key.mv_size);
+		st = isx_lmdb_simprints_table(view, key.mv_size, &table, err);
+		if (st)
+			break;
+		MDB_val type = isx_lmdb_val(sp->type, strlen(sp->type));
+		MDB_val data = isx_lmdb_val(row, ISX_CHUNK_BYTES + key.mv_size);
+		st = isx_lmdb_status(mdb_put(view->txn, table, &type, &data, 0), "derive simprints",
+				     err);
+	}
+	mdb_cursor_close(cursor);
+	return !st && rc != MDB_NOTFOUND ? isx_lmdb_status(rc, "derive simprints", err) : st;
+}
+
+enum isx_status isx_lmdb_derive(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	uint64_t assets = 0;
+	enum isx_status st = empty_derived(view, err);
+	if (!st)
+		st = derive_units(view, &assets, err);
+	for (size_t i = 0; !st && i < view->tables.sp_count; i++)
+		st = derive_simprints(view, &view->tables.sp[i], err);
+	if (!st && assets)
+		isx_log(ISX_LOG_INFO, "made %llu assets of an earlier program searchable",
+			(unsigned long long)assets);
+	return st;
+}

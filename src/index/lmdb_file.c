@@ -1,0 +1,533 @@
+/*
+ * lmdb_file.c - open an index file, look up its tables, begin and end transactions.
+ *
+ * LMDB keeps handles of named tables per environment, not per transaction, and wants them opened by
+ * one transaction at a time, which then has to commit. So: handles are looked up under `opening`,
+ * published under `publishing` once their transaction has committed, and every view works on a copy
+ * taken before its transaction began. That another process made a new table shows in the number of
+ * named tables, which costs nothing to ask.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/lmdb_file.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "index/lmdb_derive.h"
+#include "index/lmdb_queue.h"
+#include "json/json_text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAIN_TABLE = 1, LOOK_UPS_MAX = 8 };
+
+enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err)
+{
+	switch (code) {
+	case 0:
+		return ISX_OK;
+	case MDB_MAP_FULL:
+		return isx_fail(err, ISX_FULL, "%s: the address space of the index is used up",
+				doing);
+	case ENOSPC:
+	case EDQUOT:
+		return isx_fail(err, ISX_FULL, "%s: the disk is full", doing);
+	case EACCES:
+	case EROFS:
+	case EPERM:
+		return isx_fail(err, ISX_READ_ONLY, "%s: %s", doing, strerror(code));
+	case ENOMEM:
+		return isx_fail(err, ISX_NO_MEMORY, "%s: out of memory", doing);
+	case MDB_READERS_FULL:
+		return isx_fail(err, ISX_UNAVAILABLE, "%s: too many readers at once", doing);
+	case EMFILE:
+	case ENFILE:
+	case EAGAIN:
+		return isx_fail(err, ISX_UNAVAILABLE, "%s: %s", doing, strerror(code));
+	case MDB_CORRUPTED:
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_PANIC:
+	case MDB_INCOMPATIBLE:
+		return isx_fail(err, ISX_CORRUPT, "%s: %s", doing, mdb_strerror(code));
+	default:
+		return isx_fail(err, ISX_IO, "%s: %s", doing, mdb_strerror(code));
+	}
+}
+
+/* --- handles ---------------------------------------------------------------------------------- */
+
+static int open_table(struct isx_lmdb_view *view, const char *name, unsigned flags, MDB_dbi *table)
+{
+	if (*table)
+		return 0;
+	int rc = mdb_dbi_open(view->txn, name, flags | (view->writes ? MDB_CREATE : 0), table);
+	if (rc)
+		*table = 0;
+	return rc;
+}
+
+static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
+{
+	char name[ISX_TABLE_NAME_MAX];
+	struct isx_lmdb_tables *t = &view->tables;
+	for (size_t i = 0; i < t->sp_count; i++)
+		if (strcmp(t->sp[i].type, type) == 0)
+			return 0;
+	if (t->sp_count == ISX_SIMPRINT_TYPES_MAX)
+		return MDB_DBS_FULL;
+	struct isx_lmdb_sp_tables sp = { 0 };
+	snprintf(sp.type, sizeof sp.type, "%s", type);
+	snprintf(name, sizeof name, ISX_TABLE_SP, type);
+	int rc = open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, &sp.data);
+	snprintf(name, sizeof name, ISX_TABLE_SP_ASSETS, type);
+	if (!rc)
+		rc = open_table(view, name, 0, &sp.assets);
+	if (!rc)
+		t->sp[t->sp_count++] = sp;
+	return rc;
+}
+
+/* Open the table called `name` if it is one of ours. */
+static int open_by_name(struct isx_lmdb_view *view, const char *name)
+{
+	enum { UNITS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED };
+	struct isx_lmdb_tables *t = &view->tables;
+	char type[ISX_SIMPRINT_TYPE_MAX + 1];
+	unsigned bits;
+	int end = 0;
+	size_t len = strlen(name);
+	if (strcmp(name, ISX_TABLE_METADATA) == 0)
+		return open_table(view, name, 0, &t->metadata);
+	if (strcmp(name, ISX_TABLE_ASSETS) == 0)
+		return open_table(view, name, 0, &t->assets);
+	if (strcmp(name, ISX_TABLE_INSTANCE) == 0)
+		return open_table(view, name, UNITS_FLAGS | MDB_INTEGERDUP, &t->instance);
+	if (sscanf(name, "__units_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
+	    bits / 8 <= ISX_BODY_BYTES_MAX)
+		return open_table(view, name, UNITS_FLAGS, &t->units[bits / 8]);
+	if (sscanf(name, "__simprints_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
+	    bits / 8 <= ISX_SIMPRINT_BYTES_MAX)
+		return open_table(view, name, UNITS_FLAGS, &t->simprints[bits / 8]);
+	if (strncmp(name, "__sp_assets_", 12) == 0 && len > 14 &&
+	    len - 14 <= ISX_SIMPRINT_TYPE_MAX) {
+		snprintf(type, sizeof type, "%.*s", (int)(len - 14), name + 12);
+		return open_sp_tables(view, type);
+	}
+	return 0;
+}
+
+static size_t count_tables(const struct isx_lmdb_view *view)
+{
+	MDB_stat stat;
+	return mdb_stat(view->txn, MAIN_TABLE, &stat) ? 0 : stat.ms_entries;
+}
+
+/* Open every table that the file has; the caller holds `opening`. */
+static int look_up_tables(struct isx_lmdb_view *view)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	struct isx_buf names = { 0 };
+	int rc = mdb_cursor_open(view->txn, MAIN_TABLE, &cursor);
+	if (rc)
+		return rc;
+	while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+		isx_buf_add(&names, key.mv_data, key.mv_size);
+		isx_buf_char(&names, '\0');
+	}
+	mdb_cursor_close(cursor);
+	rc = rc == MDB_NOTFOUND ? 0 : rc;
+	if (names.failed)
+		rc = ENOMEM;
+	for (size_t at = 0; !rc && at < names.len; at += strlen(names.ptr + at) + 1)
+		rc = open_by_name(view, names.ptr + at);
+	isx_buf_release(&names);
+	view->tables.count = count_tables(view);
+	return rc;
+}
+
+static void publish_tables(const struct isx_lmdb_view *view)
+{
+	pthread_rwlock_wrlock(&view->file->publishing);
+	view->file->tables = view->tables;
+	pthread_rwlock_unlock(&view->file->publishing);
+}
+
+static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tables)
+{
+	pthread_rwlock_rdlock(&file->publishing);
+	*tables = file->tables;
+	pthread_rwlock_unlock(&file->publishing);
+}
+
+/* Learn of tables that another process has made. */
+static int refresh_tables(struct isx_lmdb_file *file)
+{
+	struct isx_lmdb_view view = { .file = file };
+	pthread_mutex_lock(&file->opening);
+	copy_tables(file, &view.tables);
+	int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, &view.txn);
+	if (!rc) {
+		rc = look_up_tables(&view);
+		int ended = mdb_txn_commit(view.txn); /* keeps the handles */
+		rc = rc ? rc : ended;
+		if (!rc)
+			publish_tables(&view);
+	}
+	pthread_mutex_unlock(&file->opening);
+	return rc;
+}
+
+enum isx_status isx_lmdb_units_table(struct isx_lmdb_view *view, size_t body_bytes, MDB_dbi *table,
+				     struct isx_err *err)
+{
+	char name[ISX_TABLE_NAME_MAX];
+	snprintf(name, sizeof name, ISX_TABLE_UNITS, (unsigned)body_bytes * 8);
+	int rc = open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED,
+			    &view->tables.units[body_bytes]);
+	*table = view->tables.units[body_bytes];
+	return isx_lmdb_status(rc, "open the table of units", err);
+}
+
+enum isx_status isx_lmdb_simprints_table(struct isx_lmdb_view *view, size_t simprint_bytes,
+					 MDB_dbi *table, struct isx_err *err)
+{
+	char name[ISX_TABLE_NAME_MAX];
+	MDB_dbi *slot = &view->tables.simprints[simprint_bytes];
+	snprintf(name, sizeof name, ISX_TABLE_SIMPRINTS, (unsigned)simprint_bytes * 8);
+	int rc = open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, slot);
+	*table = *slot;
+	return isx_lmdb_status(rc, "open the table of simprints", err);
+}
+
+/* Add a type to the JSON list that 0.3.3 reads. */
+static enum isx_status register_sp_types(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_buf list = { 0 };
+	for (size_t i = 0; i < view->tables.sp_count; i++) {
+		isx_buf_text(&list, i ? ", " : "[");
+		isx_json_quote(&list, isx_span_of(view->tables.sp[i].type));
+	}
+	isx_buf_char(&list, ']');
+	enum isx_status st = isx_buf_status(&list, err);
+	if (!st)
+		st = isx_lmdb_put_meta(view, ISX_META_SP_TYPES, list.ptr, list.len, err);
+	isx_buf_release(&list);
+	return st;
+}
+
+enum isx_status isx_lmdb_sp_tables(struct isx_lmdb_view *view, const char *type,
+				   const struct isx_lmdb_sp_tables **tables, struct isx_err *err)
+{
+	size_t before = view->tables.sp_count;
+	int rc = open_sp_tables(view, type);
+	if (rc == MDB_DBS_FULL)
+		return isx_fail(err, ISX_INVALID, "simprints: an index has at most %d types",
+				ISX_SIMPRINT_TYPES_MAX);
+	enum isx_status st = isx_lmdb_status(rc, "open the tables of simprints", err);
+	if (!st && view->tables.sp_count > before)
+		st = register_sp_types(view, err);
+	for (size_t i = 0; !st && i < view->tables.sp_count; i++)
+		if (strcmp(view->tables.sp[i].type, type) == 0)
+			*tables = &view->tables.sp[i];
+	return st;
+}
+
+/* --- metadata --------------------------------------------------------------------------------- */
+
+/* Bytes under `name` of exactly `count`; MDB_NOTFOUND when there are none. */
+static int get_meta(const struct isx_lmdb_view *view, const char *name, size_t count,
+		    const void **bytes)
+{
+	MDB_val key = isx_lmdb_val(name, strlen(name)), value;
+	int rc = view->tables.metadata ? mdb_get(view->txn, view->tables.metadata, &key, &value)
+				       : MDB_NOTFOUND;
+	if (!rc && value.mv_size != count)
+		rc = MDB_CORRUPTED;
+	if (!rc)
+		*bytes = value.mv_data;
+	return rc;
+}
+
+enum isx_status isx_lmdb_get_u32(struct isx_lmdb_view *view, const char *name, bool *found,
+				 uint32_t *value, struct isx_err *err)
+{
+	const void *bytes;
+	int rc = get_meta(view, name, sizeof *value, &bytes);
+	*found = rc == 0;
+	if (rc == 0)
+		*value = isx_load_be32(bytes);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, name, err);
+}
+
+enum isx_status isx_lmdb_put_meta(struct isx_lmdb_view *view, const char *name, const void *bytes,
+				  size_t count, struct isx_err *err)
+{
+	MDB_val key = isx_lmdb_val(name, strlen(name));
+	MDB_val value = isx_lmdb_val(bytes, count);
+	return isx_lmdb_status(mdb_put(view->txn, view->tables.metadata, &key, &value, 0), name,
+			       err);
+}
+
+/* Did this program make the last committed change? Then everything derived is up to date. */
+static int is_derived(const struct isx_lmdb_view *view, bool *derived)
+{
+	const void *bytes;
+	uint64_t last = mdb_txn_id(view->txn) - (view->writes ? 1 : 0);
+	int rc = get_meta(view, ISX_META_DERIVED, sizeof last, &bytes);
+	*derived = rc == 0 && isx_load_be64(bytes) == last;
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* --- views ------------------------------------------------------------------------------------ */
+
+/* Begin a read whose handles are all there; *derived says whether it may be handed out. */
+static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bool *derived)
+{
+	for (int i = 0; i < LOOK_UPS_MAX; i++) {
+		*view = (struct isx_lmdb_view){ .file = file };
+		copy_tables(file, &view->tables);
+		int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, &view->txn);
+		if (rc)
+			return rc;
+		if (count_tables(view) == view->tables.count) {
+			rc = is_derived(view, derived);
+			if (rc)
+				isx_lmdb_end(view);
+			return rc;
+		}
+		isx_lmdb_end(view);
+		rc = refresh_tables(file);
+		if (rc)
+			return rc;
+	}
+	return MDB_BAD_TXN; /* tables appear faster than we look */
+}
+
+enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
+			      struct isx_err *err)
+{
+	for (int i = 0; i < LOOK_UPS_MAX; i++) {
+		bool derived = false;
+		enum isx_status st = isx_lmdb_status(begin_read(file, view, &derived), "read", err);
+		if (st || derived)
+			return st;
+		isx_lmdb_end(view);
+		if (file->read_only)
+			return isx_fail(
+				err, ISX_READ_ONLY,
+				"the index was last written by another program: open it once "
+				"for writing, so that its codes can be read again");
+		struct isx_lmdb_view writer; /* a write brings everything derived up to date */
+		st = isx_lmdb_write(file, &writer, err);
+		if (!st)
+			st = isx_lmdb_commit(&writer, err);
+		if (st)
+			return st;
+	}
+	return isx_fail(err, ISX_UNAVAILABLE, "another program keeps writing to the index");
+}
+
+/* Refuse a file that a later version wrote. */
+static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	bool found;
+	uint32_t format = ISX_FORMAT_VERSION;
+	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_FORMAT, &found, &format, err);
+	if (!st && format > ISX_FORMAT_VERSION)
+		st = isx_fail(err, ISX_CORRUPT,
+			      "the index has format %u, this program knows formats up to %d: use a "
+			      "newer one",
+			      format, ISX_FORMAT_VERSION);
+	return st;
+}
+
+/* Make the tables that every index has, and what a new one says of itself. */
+static enum isx_status make_base_tables(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_lmdb_tables *t = &view->tables;
+	bool is_new = t->metadata == 0;
+	int rc = open_table(view, ISX_TABLE_METADATA, 0, &t->metadata);
+	if (!rc)
+		rc = open_table(view, ISX_TABLE_ASSETS, 0, &t->assets);
+	if (!rc)
+		rc = open_table(view, ISX_TABLE_INSTANCE,
+				MDB_DUPSORT | MDB_DUPFIXED | MDB_INTEGERDUP, &t->instance);
+	enum isx_status st = isx_lmdb_status(rc, "create tables", err);
+	if (st || !is_new)
+		return st;
+	uint8_t number[8];
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	double seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	uint64_t bits;
+	memcpy(&bits, &seconds, sizeof bits);
+	isx_store_be64(number, bits);
+	st = isx_lmdb_put_meta(view, ISX_META_CREATED, number, 8, err);
+	isx_store_be32(number, ISX_BODY_BYTES_MAX * 8);
+	return st ? st : isx_lmdb_put_meta(view, ISX_META_MAX_DIM, number, 4, err);
+}
+
+/* Bring a begun write up to date: its handles, its base tables, what is derived. */
+static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	bool derived = false;
+	int rc = 0;
+	if (count_tables(view) != view->tables.count)
+		rc = look_up_tables(view);
+	enum isx_status st = isx_lmdb_status(rc, "look up tables", err);
+	if (!st)
+		st = check_format(view, err);
+	if (!st && !(view->tables.metadata && view->tables.assets && view->tables.instance))
+		st = make_base_tables(view, err);
+	if (!st)
+		st = isx_lmdb_status(is_derived(view, &derived), "read metadata", err);
+	if (!st && !derived)
+		st = isx_lmdb_derive(view, err);
+	return st;
+}
+
+enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
+			       struct isx_err *err)
+{
+	*view = (struct isx_lmdb_view){ .file = file, .writes = true };
+	if (file->read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	int rc = mdb_txn_begin(file->env, NULL, 0, &view->txn);
+	if (rc)
+		return isx_lmdb_status(rc, "begin to write", err);
+	pthread_mutex_lock(&file->opening);
+	copy_tables(file, &view->tables);
+	enum isx_status st = prepare_write(view, err);
+	if (st)
+		isx_lmdb_end(view);
+	return st;
+}
+
+enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	uint8_t number[8];
+	isx_store_be64(number, mdb_txn_id(view->txn));
+	enum isx_status st = isx_lmdb_put_meta(view, ISX_META_DERIVED, number, 8, err);
+	isx_store_be32(number, ISX_FORMAT_VERSION);
+	if (!st)
+		st = isx_lmdb_put_meta(view, ISX_META_FORMAT, number, 4, err);
+	if (st) {
+		isx_lmdb_end(view);
+		return st;
+	}
+	view->tables.count = count_tables(view);
+	st = isx_lmdb_status(mdb_txn_commit(view->txn), "write to disk", err);
+	view->txn = NULL; /* commit frees the transaction, also when it fails */
+	if (!st)
+		publish_tables(view);
+	pthread_mutex_unlock(&view->file->opening);
+	return st;
+}
+
+void isx_lmdb_end(struct isx_lmdb_view *view)
+{
+	if (!view->txn)
+		return;
+	mdb_txn_abort(view->txn);
+	view->txn = NULL;
+	if (view->writes)
+		pthread_mutex_unlock(&view->file->opening);
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+/* Open the environment with as much address space as there is. */
+static int open_env(MDB_env **env, const char *path, unsigned flags)
+{
+	int rc = ENOMEM;
+	for (uint64_t map = ISX_MAP_BYTES; rc == ENOMEM && map >= ISX_MAP_BYTES_MIN; map /= 2) {
+		rc = mdb_env_create(env);
+		if (rc)
+			return rc;
+		rc = mdb_env_set_mapsize(*env, (size_t)map);
+		if (!rc)
+			rc = mdb_env_set_maxdbs(*env, ISX_LMDB_TABLES_MAX);
+		if (!rc)
+			rc = mdb_env_set_maxreaders(*env, ISX_LMDB_READERS_MAX);
+		if (!rc)
+			rc = mdb_env_open(*env, path, flags, 0644);
+		if (rc) {
+			mdb_env_close(*env);
+			*env = NULL;
+		}
+	}
+	return rc;
+}
+
+static enum isx_status open_file(struct isx_lmdb_file *file, const char *path, unsigned flags,
+				 bool create, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	int dead = 0;
+	enum isx_status st = isx_lmdb_status(open_env(&file->env, path, flags), path, err);
+	if (st)
+		return st;
+	if (!file->read_only)
+		mdb_reader_check(file->env, &dead); /* slots of processes that were killed */
+	st = isx_lmdb_status(refresh_tables(file), path, err);
+	if (!st && create) {
+		st = isx_lmdb_write(file, &view, err);
+		if (!st)
+			st = isx_lmdb_commit(&view, err);
+	} else if (!st) {
+		st = isx_lmdb_status(mdb_txn_begin(file->env, NULL, MDB_RDONLY, &view.txn), path,
+				     err);
+		if (!st) {
+			view.writes = false;
+			copy_tables(file, &view.tables);
+			st = check_format(&view, err);
+			isx_lmdb_end(&view);
+		}
+	}
+	return st;
+}
+
+enum isx_status isx_lmdb_file_open(const char *path, const struct isx_options *options, bool create,
+				   bool volatile_file, struct isx_lmdb_file **file,
+				   struct isx_err *err)
+{
+	struct isx_lmdb_file *opened = isx_mem_array(1, sizeof *opened);
+	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
+	if (!opened)
+		return isx_fail_memory(err);
+	opened->read_only = options->read_only;
+	if (options->read_only)
+		flags |= MDB_RDONLY;
+	if (options->relaxed || volatile_file)
+		flags |= MDB_NOSYNC;
+	pthread_mutex_init(&opened->opening, NULL);
+	pthread_rwlock_init(&opened->publishing, NULL);
+	enum isx_status st = isx_lmdb_queue_new(opened, &opened->queue, err);
+	if (!st)
+		st = open_file(opened, path, flags, create, err);
+	if (st)
+		isx_lmdb_file_close(opened);
+	else
+		*file = opened;
+	return st;
+}
+
+void isx_lmdb_file_close(struct isx_lmdb_file *file)
+{
+	if (!file)
+		return;
+	if (file->env) {
+		if (!file->read_only)
+			mdb_env_sync(file->env, 1); /* what a relaxed store still owes the disk */
+		mdb_env_close(file->env);
+	}
+	isx_lmdb_queue_free(file->queue);
+	pthread_rwlock_destroy(&file->publishing);
+	pthread_mutex_destroy(&file->opening);
+	isx_mem_free(file);
+}

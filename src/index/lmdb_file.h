@@ -1,0 +1,108 @@
+/*
+ * lmdb_file.h - one open index file: its environment, the handles of its tables, transactions.
+ *
+ * A *view* is a transaction with the handles that are valid in it. Before a view is handed out the
+ * derived tables are known to be up to date (lmdb_format.h, isx:derived). Values read through it
+ * are borrowed until it ends. SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_LMDB_FILE_H
+#define ISX_LMDB_FILE_H
+
+#include "base/span.h"
+#include "index/lmdb_format.h"
+#include "iscc_search.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+
+enum { ISX_SIMPRINT_TYPES_MAX = 64 };
+
+/* Handles of the tables that exist; 0 for one that does not (LMDB gives named tables 2 and up). */
+struct isx_lmdb_tables {
+	size_t count; /* named tables in the file when these were looked up */
+	MDB_dbi metadata;
+	MDB_dbi assets;
+	MDB_dbi instance;
+	MDB_dbi units[ISX_BODY_BYTES_MAX + 1];         /* by bytes of the body */
+	MDB_dbi simprints[ISX_SIMPRINT_BYTES_MAX + 1]; /* by bytes of the simprint */
+	size_t sp_count;
+	struct isx_lmdb_sp_tables {
+		char type[ISX_SIMPRINT_TYPE_MAX + 1];
+		MDB_dbi data;
+		MDB_dbi assets;
+	} sp[ISX_SIMPRINT_TYPES_MAX];
+};
+
+struct isx_lmdb_file {
+	MDB_env *env;
+	bool read_only;
+	pthread_mutex_t
+		opening; /* held while a transaction may open handles: LMDB wants one at a time */
+	pthread_rwlock_t publishing; /* guards `tables` */
+	struct isx_lmdb_tables tables;
+	struct isx_lmdb_queue *queue; /* of writes, lmdb_queue.c */
+};
+
+struct isx_lmdb_view {
+	struct isx_lmdb_file *file;
+	MDB_txn *txn;
+	bool writes;
+	struct isx_lmdb_tables tables;
+};
+
+/* Open the file at `path`; with `create` it may be new. `map_bytes` of address space are set aside,
+ * or less where there is less. The file is closed with isx_lmdb_file_close() once no view is left.
+ * ISX_CORRUPT: not an index, or one of a later format. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_file_open(const char *path,
+						  const struct isx_options *options, bool create,
+						  bool volatile_file, struct isx_lmdb_file **file,
+						  struct isx_err *err);
+void isx_lmdb_file_close(struct isx_lmdb_file *file);
+
+/* Begin reading one snapshot. End it with isx_lmdb_end(). */
+ISX_MUST_CHECK enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
+					     struct isx_err *err);
+
+/* Begin writing; waits for other writers, of any process. End with isx_lmdb_commit() or
+ * isx_lmdb_end(), in the same thread. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_write(struct isx_lmdb_file *file,
+					      struct isx_lmdb_view *view, struct isx_err *err);
+
+/* Make what was written durable and visible; the view is over, also on failure. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err);
+
+/* End a view; what it wrote and did not commit is forgotten. Safe on one that has ended. */
+void isx_lmdb_end(struct isx_lmdb_view *view);
+
+/* The handle of a table in a view that writes, created if need be. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_units_table(struct isx_lmdb_view *view, size_t body_bytes,
+						    MDB_dbi *table, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_lmdb_simprints_table(struct isx_lmdb_view *view,
+							size_t simprint_bytes, MDB_dbi *table,
+							struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_lmdb_sp_tables(struct isx_lmdb_view *view, const char *type,
+						  const struct isx_lmdb_sp_tables **tables,
+						  struct isx_err *err);
+
+/* A number in __metadata__: *found says whether it is there. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_get_u32(struct isx_lmdb_view *view, const char *name,
+						bool *found, uint32_t *value, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_lmdb_put_meta(struct isx_lmdb_view *view, const char *name,
+						 const void *bytes, size_t count,
+						 struct isx_err *err);
+
+/* Say what LMDB's (or the system's) `code` means for the person who asked: "add assets: the disk is
+ * full". Returns ISX_OK for 0. */
+enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err);
+
+static inline MDB_val isx_lmdb_val(const void *bytes, size_t count)
+{
+	return (MDB_val){ .mv_size = count, .mv_data = (void *)(uintptr_t)bytes };
+}
+
+static inline struct isx_span isx_lmdb_span(MDB_val value)
+{
+	return (struct isx_span){ value.mv_data, value.mv_size };
+}
+
+#endif

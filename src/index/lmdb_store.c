@@ -1,0 +1,632 @@
+/*
+ * lmdb_store.c - the engine of usearch:// and memory://: a directory of indexes, and those of them
+ * that are open.
+ *
+ * LMDB must not open one file twice in a process, so open files are kept in a list and counted. A
+ * file is looked up by its device and inode at each use: when another process has deleted the
+ * index, or made a new one of that name, the old file is closed as soon as its last user is done.
+ *
+ * An index appears and disappears in one step for every process: it is made (and deleted) under a
+ * name with a dot and renamed. The files of memory:// are unlinked once they are open.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/log.h"
+#include "base/span.h"
+#include "index/index.h"
+#include "index/lmdb_add.h"
+#include "index/lmdb_rows.h"
+#include "index/lmdb_search.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct open_index {
+	struct open_index *next;
+	char name[ISX_INDEX_NAME_MAX + 1];
+	dev_t device;
+	ino_t inode;
+	size_t users;
+	bool gone; /* deleted or replaced: close when the last user is done */
+	struct isx_lmdb_file *file;
+};
+
+struct lmdb_store {
+	struct isx_engine engine; /* first */
+	char *directory;          /* NULL: memory:// */
+	pthread_mutex_t lock;     /* guards the list */
+	struct open_index *open;
+	atomic_uint names_made;
+};
+
+static struct lmdb_store *store_of(struct isx_engine *engine)
+{
+	return (struct lmdb_store *)engine;
+}
+
+static enum isx_status fail_errno(struct isx_err *err, const char *doing, const char *path)
+{
+	enum isx_status st = isx_lmdb_status(errno, doing, err);
+	return isx_err_at(err, st, "%s", path);
+}
+
+static enum isx_status fail_no_index(struct isx_err *err, const char *name)
+{
+	return isx_fail(err, ISX_NOT_FOUND, "Index '%s' not found", name);
+}
+
+/* DIR/NAME, DIR/NAME/index.lmdb and the like. False when it is too long for the system. */
+static bool join(char path[PATH_MAX], const char *directory, const char *name, const char *file)
+{
+	int len = snprintf(path, PATH_MAX, "%s/%s%s%s", directory, name, file ? "/" : "",
+			   file ? file : "");
+	return len > 0 && len < PATH_MAX;
+}
+
+/* Can this be the name of an index on disk? Anything else is not found, wherever it points. */
+static bool is_possible_name(const char *name)
+{
+	return name[0] && name[0] != '.' && strlen(name) <= ISX_INDEX_NAME_MAX &&
+	       !strchr(name, '/');
+}
+
+/* --- open files ------------------------------------------------------------------------------- */
+
+static void close_index(struct open_index *index)
+{
+	isx_lmdb_file_close(index->file);
+	isx_mem_free(index);
+}
+
+/* Take an index out of the list: at once, or when its last user is done. Called with the lock. */
+static void forget_index(struct lmdb_store *store, struct open_index *index)
+{
+	index->gone = true;
+	if (index->users)
+		return;
+	struct open_index **place = &store->open;
+	while (*place != index)
+		place = &(*place)->next;
+	*place = index->next;
+	close_index(index);
+}
+
+static struct open_index *find_open(struct lmdb_store *store, const char *name)
+{
+	for (struct open_index *index = store->open; index; index = index->next)
+		if (!index->gone && strcmp(index->name, name) == 0)
+			return index;
+	return NULL;
+}
+
+/* Open the file of an index and list it. Called with the lock. */
+static enum isx_status open_index(struct lmdb_store *store, const char *name, const char *path,
+				  bool create, struct open_index **index, struct isx_err *err)
+{
+	struct stat file;
+	struct open_index *opened = isx_mem_array(1, sizeof *opened);
+	if (!opened)
+		return isx_fail_memory(err);
+	snprintf(opened->name, sizeof opened->name, "%s", name);
+	enum isx_status st = isx_lmdb_file_open(path, &store->engine.options, create,
+						!store->directory, &opened->file, err);
+	if (!st && stat(path, &file) != 0)
+		st = fail_errno(err, "open", path);
+	if (st) {
+		close_index(opened);
+		return st;
+	}
+	opened->device = file.st_dev;
+	opened->inode = file.st_ino;
+	opened->next = store->open;
+	store->open = opened;
+	*index = opened;
+	return ISX_OK;
+}
+
+/* Find or open an index on disk. Called with the lock. */
+static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *name,
+				       struct open_index **index, struct isx_err *err)
+{
+	char path[PATH_MAX];
+	struct stat file;
+	struct open_index *found = find_open(store, name);
+	if (!is_possible_name(name) || !join(path, store->directory, name, "index.lmdb"))
+		return fail_no_index(err, name);
+	if (stat(path, &file) != 0) {
+		int code = errno;
+		if (found)
+			forget_index(store, found);
+		errno = code;
+		return code == ENOENT || code == ENOTDIR ? fail_no_index(err, name)
+							 : fail_errno(err, "open", path);
+	}
+	if (found && (found->device != file.st_dev || found->inode != file.st_ino)) {
+		forget_index(store, found);
+		found = NULL;
+	}
+	*index = found;
+	return found ? ISX_OK : open_index(store, name, path, false, index, err);
+}
+
+/* Begin to use an index. End with release(). */
+static enum isx_status acquire(struct lmdb_store *store, const char *name,
+			       struct open_index **index, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	pthread_mutex_lock(&store->lock);
+	if (store->directory) {
+		st = acquire_on_disk(store, name, index, err);
+	} else {
+		*index = find_open(store, name);
+		if (!*index)
+			st = fail_no_index(err, name);
+	}
+	if (!st)
+		(*index)->users++;
+	pthread_mutex_unlock(&store->lock);
+	return st;
+}
+
+static void release(struct lmdb_store *store, struct open_index *index)
+{
+	pthread_mutex_lock(&store->lock);
+	if (--index->users == 0 && index->gone)
+		forget_index(store, index);
+	pthread_mutex_unlock(&store->lock);
+}
+
+/* --- creating and deleting -------------------------------------------------------------------- */
+
+static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *where)
+{
+	(void)stat, (void)kind, (void)where;
+	return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+	enum { OPEN_DIRECTORIES = 8 };
+	if (nftw(path, remove_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS) != 0 &&
+	    errno != ENOENT)
+		isx_log(ISX_LOG_WARNING, "could not remove %s: %s", path, strerror(errno));
+}
+
+static void sync_directory(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY);
+	if (fd >= 0) {
+		(void)fsync(fd);
+		close(fd);
+	}
+}
+
+/* A name beside the indexes that nobody else uses: ".NAME.WHY-PID-N". */
+static bool private_path(struct lmdb_store *store, const char *name, const char *why,
+			 char path[PATH_MAX])
+{
+	char hidden[ISX_INDEX_NAME_MAX + 64];
+	snprintf(hidden, sizeof hidden, ".%s.%s-%ld-%u", name, why, (long)getpid(),
+		 atomic_fetch_add(&store->names_made, 1));
+	return join(path, store->directory, hidden, NULL);
+}
+
+/* Make a complete index in the directory `path`. */
+static enum isx_status make_index(struct lmdb_store *store, const char *path, struct isx_err *err)
+{
+	char file_path[PATH_MAX];
+	struct isx_lmdb_file *file = NULL;
+	if (mkdir(path, 0755) != 0)
+		return fail_errno(err, "create", path);
+	if (!join(file_path, path, "index.lmdb", NULL))
+		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
+	enum isx_status st = isx_lmdb_file_open(file_path, &store->engine.options, true, false,
+						&file, err);
+	isx_lmdb_file_close(file);
+	return st;
+}
+
+static enum isx_status create_on_disk(struct lmdb_store *store, const char *name,
+				      struct isx_err *err)
+{
+	char made[PATH_MAX], path[PATH_MAX];
+	if (!private_path(store, name, "new", made) || !join(path, store->directory, name, NULL))
+		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
+	if (access(path, F_OK) == 0)
+		return isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
+	enum isx_status st = make_index(store, made, err);
+	if (!st && renameat2(AT_FDCWD, made, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
+		st = errno == EEXIST ? isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name)
+				     : fail_errno(err, "create", path);
+	if (st)
+		remove_tree(made);
+	else
+		sync_directory(store->directory);
+	return st;
+}
+
+/* Make an index whose files have no name any more once they are open. */
+static enum isx_status create_in_memory(struct lmdb_store *store, const char *name,
+					struct isx_err *err)
+{
+	char directory[PATH_MAX], path[PATH_MAX];
+	struct open_index *index;
+	const char *parent = store->engine.options.temporary_directory;
+	int len = snprintf(directory, sizeof directory, "%s/iscc-search-XXXXXX",
+			   parent ? parent : "/tmp");
+	if (len >= (int)sizeof directory || !mkdtemp(directory))
+		return fail_errno(err, "create", directory);
+	enum isx_status st = ISX_OK;
+	if (!join(path, directory, "index.lmdb", NULL))
+		st = isx_fail(err, ISX_INVALID, "the path of temporary files is too long");
+	pthread_mutex_lock(&store->lock);
+	if (!st && find_open(store, name))
+		st = isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
+	if (!st)
+		st = open_index(store, name, path, true, &index, err);
+	pthread_mutex_unlock(&store->lock);
+	remove_tree(directory);
+	return st;
+}
+
+static enum isx_status store_create(struct isx_engine *engine, const char *name,
+				    struct isx_err *err)
+{
+	struct lmdb_store *store = store_of(engine);
+	if (engine->options.read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	return store->directory ? create_on_disk(store, name, err)
+				: create_in_memory(store, name, err);
+}
+
+static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, struct isx_err *err)
+{
+	char path[PATH_MAX], file_path[PATH_MAX], doomed[PATH_MAX];
+	if (!is_possible_name(name) || !join(path, store->directory, name, NULL) ||
+	    !join(file_path, store->directory, name, "index.lmdb") ||
+	    !private_path(store, name, "deleted", doomed) || access(file_path, F_OK) != 0)
+		return fail_no_index(err, name);
+	if (rename(path, doomed) != 0)
+		return errno == ENOENT ? fail_no_index(err, name) : fail_errno(err, "delete", path);
+	sync_directory(store->directory);
+	remove_tree(doomed);
+	return ISX_OK;
+}
+
+static enum isx_status store_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
+{
+	struct lmdb_store *store = store_of(engine);
+	enum isx_status st = ISX_OK;
+	if (engine->options.read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	pthread_mutex_lock(&store->lock);
+	struct open_index *index = find_open(store, name);
+	if (store->directory)
+		st = drop_on_disk(store, name, err);
+	else if (!index)
+		st = fail_no_index(err, name);
+	if (!st && index)
+		forget_index(store, index);
+	pthread_mutex_unlock(&store->lock);
+	return st;
+}
+
+/* --- stat and list ---------------------------------------------------------------------------- */
+
+static enum isx_status add_part(struct isx_index_info *info, const char *name, uint64_t bytes,
+				struct isx_err *err)
+{
+	struct isx_index_part *parts = isx_mem_resize(info->parts, info->part_count + 1,
+						      sizeof *parts);
+	if (!parts)
+		return isx_fail_memory(err);
+	info->parts = parts;
+	snprintf(parts[info->part_count].name, sizeof parts->name, "%s", name);
+	parts[info->part_count++].bytes = bytes;
+	return ISX_OK;
+}
+
+static enum isx_status add_unit_part(const char *type, uint64_t rows, uint64_t bytes, void *arg,
+				     struct isx_err *err)
+{
+	(void)rows;
+	return add_part(arg, type, bytes, err);
+}
+
+/* Simprints of one type: what both of their tables hold. */
+static enum isx_status add_simprint_parts(struct isx_lmdb_view *view, struct isx_index_info *info,
+					  struct isx_err *err)
+{
+	enum { BYTES_EACH = 2 * (ISX_CHUNK_BYTES + ISX_SIMPRINT_BYTES_MAX / 2) };
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < view->tables.sp_count; i++) {
+		char name[ISX_SIMPRINT_TYPE_MAX + 16];
+		MDB_stat stat;
+		int rc = mdb_stat(view->txn, view->tables.sp[i].data, &stat);
+		snprintf(name, sizeof name, "SIMPRINT_%s", view->tables.sp[i].type);
+		st = rc ? isx_lmdb_status(rc, "count simprints", err)
+			: add_part(info, name, (uint64_t)stat.ms_entries * BYTES_EACH, err);
+	}
+	return st;
+}
+
+static enum isx_status describe(struct isx_lmdb_file *file, const char *name,
+				struct isx_index_info *info, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	MDB_stat stat = { 0 };
+	MDB_envinfo env;
+	*info = (struct isx_index_info){ 0 };
+	snprintf(info->name, sizeof info->name, "%s", name);
+	enum isx_status st = isx_lmdb_read(file, &view, err);
+	if (st)
+		return st;
+	int rc = view.tables.assets ? mdb_stat(view.txn, view.tables.assets, &stat) : 0;
+	info->assets = stat.ms_entries;
+	if (!rc)
+		rc = mdb_env_info(file->env, &env);
+	if (!rc)
+		rc = mdb_env_stat(file->env, &stat);
+	st = isx_lmdb_status(rc, "measure the index", err);
+	if (!st)
+		st = add_part(info, "lmdb", 0, err);
+	if (!st)
+		st = isx_lmdb_each_unit_type(&view, add_unit_part, info, err);
+	if (!st)
+		st = add_simprint_parts(&view, info, err);
+	isx_lmdb_end(&view);
+	if (st) {
+		isx_index_info_release(info);
+		return st;
+	}
+	info->bytes = ((uint64_t)env.me_last_pgno + 1) * stat.ms_psize;
+	uint64_t derived = 0;
+	for (size_t i = 1; i < info->part_count; i++)
+		derived += info->parts[i].bytes;
+	info->parts[0].bytes = info->bytes > derived ? info->bytes - derived : 0;
+	return ISX_OK;
+}
+
+static enum isx_status store_stat(struct isx_engine *engine, const char *name,
+				  struct isx_index_info *info, struct isx_err *err)
+{
+	struct lmdb_store *store = store_of(engine);
+	struct open_index *index;
+	enum isx_status st = acquire(store, name, &index, err);
+	if (st)
+		return st;
+	st = describe(index->file, name, info, err);
+	release(store, index);
+	return st;
+}
+
+static int by_name(const void *left, const void *right)
+{
+	const struct isx_index_info *a = left, *b = right;
+	return strcmp(a->name, b->name);
+}
+
+/* Add one index to a list; one that has gone meanwhile is left out, one that is damaged too. */
+static enum isx_status list_index(struct lmdb_store *store, const char *name,
+				  struct isx_index_info **infos, size_t *count, struct isx_err *err)
+{
+	struct isx_index_info info;
+	struct isx_err why;
+	enum isx_status st = store_stat(&store->engine, name, &info, &why);
+	if (st == ISX_NO_MEMORY)
+		return isx_fail_memory(err);
+	if (st) {
+		if (st != ISX_NOT_FOUND)
+			isx_log(ISX_LOG_WARNING, "index %s is left out of the list: %s", name,
+				why.msg);
+		return ISX_OK;
+	}
+	struct isx_index_info *grown = isx_mem_resize(*infos, *count + 1, sizeof *grown);
+	if (!grown) {
+		isx_index_info_release(&info);
+		return isx_fail_memory(err);
+	}
+	grown[(*count)++] = info;
+	*infos = grown;
+	return ISX_OK;
+}
+
+static enum isx_status list_directory(struct lmdb_store *store, struct isx_index_info **infos,
+				      size_t *count, struct isx_err *err)
+{
+	struct dirent *entry;
+	enum isx_status st = ISX_OK;
+	DIR *directory = opendir(store->directory);
+	if (!directory)
+		return fail_errno(err, "list", store->directory);
+	while (!st && (entry = readdir(directory)))
+		if (is_possible_name(entry->d_name))
+			st = list_index(store, entry->d_name, infos, count, err);
+	closedir(directory);
+	return st;
+}
+
+static enum isx_status list_open(struct lmdb_store *store, struct isx_index_info **infos,
+				 size_t *count, struct isx_err *err)
+{
+	struct isx_buf names = { 0 };
+	pthread_mutex_lock(&store->lock);
+	for (struct open_index *index = store->open; index; index = index->next)
+		if (!index->gone)
+			isx_buf_add(&names, index->name, strlen(index->name) + 1);
+	pthread_mutex_unlock(&store->lock);
+	enum isx_status st = isx_buf_status(&names, err);
+	for (size_t at = 0; !st && at < names.len; at += strlen(names.ptr + at) + 1)
+		st = list_index(store, names.ptr + at, infos, count, err);
+	isx_buf_release(&names);
+	return st;
+}
+
+static enum isx_status store_list(struct isx_engine *engine, struct isx_index_info **infos,
+				  size_t *count, struct isx_err *err)
+{
+	struct lmdb_store *store = store_of(engine);
+	struct isx_index_info *found = NULL;
+	size_t found_count = 0;
+	enum isx_status st = store->directory ? list_directory(store, &found, &found_count, err)
+					      : list_open(store, &found, &found_count, err);
+	if (st) {
+		isx_index_list_free(found, found_count);
+		return st;
+	}
+	if (found_count)
+		qsort(found, found_count, sizeof *found, by_name);
+	*infos = found;
+	*count = found_count;
+	return ISX_OK;
+}
+
+/* --- assets ----------------------------------------------------------------------------------- */
+
+static enum isx_status store_add(struct isx_engine *engine, const char *name,
+				 const struct isx_asset *assets, size_t count,
+				 enum isx_outcome *outcomes, struct isx_err *err)
+{
+	struct open_index *index;
+	enum isx_status st = acquire(store_of(engine), name, &index, err);
+	if (st)
+		return st;
+	st = isx_lmdb_add(index->file, assets, count, outcomes, err);
+	release(store_of(engine), index);
+	return st;
+}
+
+static enum isx_status store_get(struct isx_engine *engine, const char *name, const char *iscc_id,
+				 struct isx_buf *json, struct isx_err *err)
+{
+	struct open_index *index;
+	enum isx_status st = acquire(store_of(engine), name, &index, err);
+	if (st)
+		return st;
+	st = isx_lmdb_get(index->file, iscc_id, json, err);
+	release(store_of(engine), index);
+	return st;
+}
+
+static enum isx_status store_remove(struct isx_engine *engine, const char *name,
+				    const char *iscc_id, struct isx_err *err)
+{
+	struct open_index *index;
+	enum isx_status st = acquire(store_of(engine), name, &index, err);
+	if (st)
+		return st;
+	st = isx_lmdb_remove(index->file, iscc_id, err);
+	release(store_of(engine), index);
+	return st;
+}
+
+static enum isx_status store_search(struct isx_engine *engine, const char *name,
+				    const struct isx_query *query, struct isx_arena *arena,
+				    struct isx_result *result, struct isx_err *err)
+{
+	struct open_index *index;
+	enum isx_status st = acquire(store_of(engine), name, &index, err);
+	if (st)
+		return st;
+	st = isx_lmdb_search(index->file, &engine->options, query, arena, result, err);
+	release(store_of(engine), index);
+	return st;
+}
+
+/* --- opening and closing ---------------------------------------------------------------------- */
+
+static void store_close(struct isx_engine *engine)
+{
+	struct lmdb_store *store = store_of(engine);
+	while (store->open) {
+		struct open_index *index = store->open;
+		store->open = index->next;
+		close_index(index);
+	}
+	pthread_mutex_destroy(&store->lock);
+	isx_mem_free(store->directory);
+	isx_mem_free(store);
+}
+
+static const struct isx_engine_ops store_ops = {
+	.close = store_close,
+	.list = store_list,
+	.create = store_create,
+	.drop = store_drop,
+	.stat = store_stat,
+	.add = store_add,
+	.get = store_get,
+	.remove = store_remove,
+	.search = store_search,
+};
+
+static struct lmdb_store *new_store(const struct isx_options *options)
+{
+	struct lmdb_store *store = isx_mem_array(1, sizeof *store);
+	if (store) {
+		store->engine.ops = &store_ops;
+		store->engine.options = *options;
+		pthread_mutex_init(&store->lock, NULL);
+	}
+	return store;
+}
+
+/* Create `path` and what is missing above it. */
+static enum isx_status make_directories(const char *path, struct isx_err *err)
+{
+	char partial[PATH_MAX];
+	size_t len = strlen(path);
+	if (len >= sizeof partial)
+		return isx_fail(err, ISX_INVALID, "the path of the store is too long");
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(partial, path, i);
+		partial[i] = '\0';
+		if (mkdir(partial, 0755) != 0 && errno != EEXIST && errno != EISDIR)
+			return fail_errno(err, "create", partial);
+	}
+	return ISX_OK;
+}
+
+enum isx_status isx_lmdb_open(const char *directory, const struct isx_options *options,
+			      struct isx_engine **engine, struct isx_err *err)
+{
+	struct stat found;
+	enum isx_status st = options->read_only ? ISX_OK : make_directories(directory, err);
+	if (st)
+		return st;
+	if (stat(directory, &found) != 0)
+		return fail_errno(err, "open", directory);
+	if (!S_ISDIR(found.st_mode))
+		return isx_fail(err, ISX_INVALID, "%s is not a directory", directory);
+	struct lmdb_store *store = new_store(options);
+	if (!store)
+		return isx_fail_memory(err);
+	store->directory = isx_mem_text(directory, strlen(directory));
+	if (!store->directory) {
+		store_close(&store->engine);
+		return isx_fail_memory(err);
+	}
+	*engine = &store->engine;
+	return ISX_OK;
+}
+
+enum isx_status isx_memory_open(const struct isx_options *options, struct isx_engine **engine,
+				struct isx_err *err)
+{
+	struct lmdb_store *store = new_store(options);
+	if (!store)
+		return isx_fail_memory(err);
+	store->engine.options.read_only = false;
+	*engine = &store->engine;
+	return ISX_OK;
+}

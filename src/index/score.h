@@ -1,0 +1,48 @@
+/*
+ * score.h - from distances to ranked assets.
+ *
+ * Unit score: s = 1 - differing bits / compared bits. Asset score, over the unit scores s >= T (the
+ * threshold) and with the exponent e: sum(s^e) / sum(s), as 0.3.3 has it. Ranking: score
+ * descending, then ISCC-ID ascending. SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_SCORE_H
+#define ISX_SCORE_H
+
+#include "base/mem.h"
+
+#include <stdint.h>
+
+/* The score of a distance. */
+static inline double isx_unit_score(uint32_t distance_bits, uint32_t compared_bits)
+{
+	return 1.0 - (double)distance_bits / (double)compared_bits;
+}
+
+/* The largest distance whose score reaches the threshold; -1 if none does. */
+int32_t isx_distance_max(double threshold, uint32_t compared_bits);
+
+/* The asset score of `count` unit scores, all of which reach the threshold. Does not depend on
+ * their order, so that equal scores are equal to the last bit. `scores` is sorted in place. */
+double isx_asset_score(double *scores, size_t count, uint32_t exponent);
+
+/* The best `limit` of what it is offered. */
+struct isx_ranking {
+	struct isx_ranked {
+		double score;
+		uint64_t id;
+	} * items;
+	size_t count;
+	size_t cap;
+	size_t limit; /* at least 1 */
+};
+
+/* Offer an asset. ISX_NO_MEMORY: no room to remember it. */
+ISX_MUST_CHECK enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score,
+						 uint64_t id, struct isx_err *err);
+
+/* Put the items in their order, the best first. Nothing may be offered afterwards. */
+void isx_ranking_sort(struct isx_ranking *ranking);
+
+void isx_ranking_release(struct isx_ranking *ranking);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * service.c - the verbs of the product: the public interface over whatever engine a URI names.
+ *
+ * Checks what is the same for every engine (names, limits, options) and owns the memory of answers.
+ * HTTP and the command line call only this.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/limits.h"
+#include "index/index.h"
+#include "json/wire.h"
+
+#include <string.h>
+
+struct isx_store {
+	struct isx_engine *engine;
+};
+
+const char *isx_version(void)
+{
+	return ISX_VERSION;
+}
+
+void isx_options_init(struct isx_options *options)
+{
+	*options = (struct isx_options){ .match_threshold_units = 0.75,
+					 .match_threshold_simprints = 0.75,
+					 .confidence_exponent = 4 };
+}
+
+static enum isx_status check_options(const struct isx_options *options, struct isx_err *err)
+{
+	if (!(options->match_threshold_units >= 0 && options->match_threshold_units <= 1))
+		return isx_fail(err, ISX_INVALID, "match_threshold_units: expected 0 to 1");
+	if (!(options->match_threshold_simprints >= 0 && options->match_threshold_simprints <= 1))
+		return isx_fail(err, ISX_INVALID, "match_threshold_simprints: expected 0 to 1");
+	if (options->confidence_exponent < 1)
+		return isx_fail(err, ISX_INVALID, "confidence_exponent: expected 1 or more");
+	return ISX_OK;
+}
+
+/* The directory of "scheme:///dir" (and of "scheme:////dir", which is the same to 0.3.3). */
+static enum isx_status directory_of(struct isx_span rest, const char **directory,
+				    struct isx_err *err)
+{
+	if (isx_span_has_prefix(rest, "//"))
+		rest = isx_span_skip(rest, 1);
+	if (!isx_span_has_prefix(rest, "/") || rest.len < 2)
+		return isx_fail(err, ISX_INVALID,
+				"index URI: expected usearch:///DIR with an absolute path");
+	*directory = rest.ptr;
+	return ISX_OK;
+}
+
+static enum isx_status open_engine(const char *uri, const struct isx_options *options,
+				   struct isx_engine **engine, struct isx_err *err)
+{
+	struct isx_span text = isx_span_of(uri);
+	const char *directory = NULL;
+	if (isx_span_has_prefix(text, "memory://"))
+		return isx_memory_open(options, engine, err);
+	if (isx_span_has_prefix(text, "usearch://")) {
+		enum isx_status st = directory_of(isx_span_skip(text, 10), &directory, err);
+		return st ? st : isx_lmdb_open(directory, options, engine, err);
+	}
+	if (isx_span_has_prefix(text, "http://") || isx_span_has_prefix(text, "https://"))
+		return isx_remote_open(uri, options, engine, err);
+	return isx_fail(err, ISX_INVALID,
+			"index URI '%s': expected usearch:///DIR, memory:// or http://HOST:PORT",
+			uri);
+}
+
+enum isx_status isx_open(const char *uri, const struct isx_options *options,
+			 struct isx_store **store, struct isx_err *err)
+{
+	struct isx_options defaults;
+	isx_options_init(&defaults);
+	const struct isx_options *chosen = options ? options : &defaults;
+	enum isx_status st = check_options(chosen, err);
+	if (st)
+		return st;
+	struct isx_store *opened = isx_mem_array(1, sizeof *opened);
+	if (!opened)
+		return isx_fail_memory(err);
+	st = open_engine(uri, chosen, &opened->engine, err);
+	if (st)
+		isx_mem_free(opened);
+	else
+		*store = opened;
+	return st;
+}
+
+void isx_close(struct isx_store *store)
+{
+	if (!store)
+		return;
+	store->engine->ops->close(store->engine);
+	isx_mem_free(store);
+}
+
+enum isx_status isx_index_create(struct isx_store *store, const char *name, struct isx_err *err)
+{
+	if (!isx_is_index_name(isx_span_of(name)))
+		return isx_fail(err, ISX_INVALID,
+				"index name '%s': expected 1 to %d of a-z and 0-9, a letter first",
+				name, ISX_INDEX_NAME_MAX);
+	return store->engine->ops->create(store->engine, name, err);
+}
+
+enum isx_status isx_index_delete(struct isx_store *store, const char *name, struct isx_err *err)
+{
+	return store->engine->ops->drop(store->engine, name, err);
+}
+
+enum isx_status isx_index_stat(struct isx_store *store, const char *name,
+			       struct isx_index_info *info, struct isx_err *err)
+{
+	return store->engine->ops->stat(store->engine, name, info, err);
+}
+
+void isx_index_info_release(struct isx_index_info *info)
+{
+	isx_mem_free(info->parts);
+	*info = (struct isx_index_info){ 0 };
+}
+
+enum isx_status isx_index_list(struct isx_store *store, struct isx_index_info **infos,
+			       size_t *count, struct isx_err *err)
+{
+	return store->engine->ops->list(store->engine, infos, count, err);
+}
+
+void isx_index_list_free(struct isx_index_info *infos, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		isx_index_info_release(&infos[i]);
+	isx_mem_free(infos);
+}
+
+enum isx_status isx_add(struct isx_store *store, const char *name, const struct isx_asset *assets,
+			size_t count, enum isx_outcome *outcomes, struct isx_err *err)
+{
+	enum isx_outcome *own = outcomes ? NULL : isx_mem_array(count, sizeof *own);
+	if (!outcomes && !own)
+		return isx_fail_memory(err);
+	enum isx_status st = store->engine->ops->add(store->engine, name, assets, count,
+						     outcomes ? outcomes : own, err);
+	isx_mem_free(own);
+	return st;
+}
+
+enum isx_status isx_get(struct isx_store *store, const char *name, const char *iscc_id, char **json,
+			struct isx_err *err)
+{
+	struct isx_buf buf = { 0 };
+	enum isx_status st = store->engine->ops->get(store->engine, name, iscc_id, &buf, err);
+	char *text = st ? NULL : isx_buf_take(&buf);
+	isx_buf_release(&buf);
+	if (!st && !text)
+		st = isx_fail_memory(err);
+	if (!st)
+		*json = text;
+	return st;
+}
+
+void isx_text_free(char *text)
+{
+	isx_mem_free(text);
+}
+
+enum isx_status isx_remove(struct isx_store *store, const char *name, const char *iscc_id,
+			   struct isx_err *err)
+{
+	return store->engine->ops->remove(store->engine, name, iscc_id, err);
+}
+
+enum isx_status isx_search(struct isx_store *store, const char *name, const struct isx_query *query,
+			   struct isx_result **result, struct isx_err *err)
+{
+	struct isx_query asked = *query;
+	struct isx_result *made = isx_mem_array(1, sizeof *made);
+	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
+	enum isx_status st = made && arena ? ISX_OK : isx_fail_memory(err);
+	if (asked.limit == 0)
+		asked.limit = ISX_LIMIT_DEFAULT;
+	if (!st)
+		st = store->engine->ops->search(store->engine, name, &asked, arena, made, err);
+	if (st) {
+		if (arena)
+			isx_arena_release(arena);
+		isx_mem_free(arena);
+		isx_mem_free(made);
+		return st;
+	}
+	made->memory = arena;
+	*result = made;
+	return ISX_OK;
+}
+
+void isx_result_free(struct isx_result *result)
+{
+	if (!result)
+		return;
+	isx_arena_release(result->memory);
+	isx_mem_free(result->memory);
+	isx_mem_free(result);
+}
