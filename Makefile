@@ -1,20 +1,32 @@
-# Build, test and measure iscc-search. `make help` lists what there is.
+# Build, test and measure iscc-search.
+#
+#   make            the program, build/iscc-search, and the library, build/libiscc_search.a
+#   make demo       install what is missing, build, index the sample, search it both ways
+#   make test       install what is missing, build, run every test
+#   make install    PREFIX=/usr/local DESTDIR=
+#   make asan tsan  every test under a sanitizer
+#   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
+#   make bench      every measurement (bench/README.md)
+#   make lint       warnings as errors under gcc and clang, format, cppcheck, layers
+#   make arm        the kernel tests on aarch64, emulated
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= cc
 AR ?= ar
 BUILD ?= build
-PYTHON ?= python3
+FUZZ_SECONDS ?= 60
 
 PACKAGES := lmdb json-c libmicrohttpd libcurl libsodium
-VERSION := $(shell sed -n 's/^\#define ISX_VERSION "\(.*\)"/\1/p' src/base/limits.h)
+VERSION := $(shell sed -n 's/^.define ISX_VERSION "\(.*\)"/\1/p' src/base/limits.h)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g
-ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -fno-strict-aliasing -pthread -Iinclude -Isrc \
-	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS) $(SANITIZE)
-ALL_LDFLAGS := -pthread $(LDFLAGS) $(SANITIZE)
-LIBS = $(shell pkg-config --libs $(PACKAGES)) -lm
+# Asked only when a recipe runs: `make test` installs the packages first.
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -fno-strict-aliasing -pthread \
+	-Iinclude -Isrc $(PACKAGE_CFLAGS) $(CFLAGS) $(SANITIZE)
+ALL_LDFLAGS = -pthread $(LDFLAGS) $(SANITIZE)
+PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
+LIBS = $(eval LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm)$(LIBS)
 
 # The layers, lowest first. The library holds what other programs may link; the rest is the program.
 LIBRARY_LAYERS := base iscc scan json net index service
@@ -29,6 +41,8 @@ PROGRAM := $(BUILD)/iscc-search
 .PHONY: all
 all: $(PROGRAM)
 
+-include src/http/embed.mk
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -40,19 +54,55 @@ $(LIBRARY): $(LIBRARY_OBJECTS)
 $(PROGRAM): $(PROGRAM_OBJECTS) $(LIBRARY)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-# --- tests in C: one program per tests/unit/test_*.c, with cmocka -------------------------------
+# --- tests -----------------------------------------------------------------------------------------
+# One program per tests/unit/test_*.c, and one per fuzz target that replays its corpus.
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
+FUZZ_SOURCES := $(sort $(wildcard fuzz/fuzz_*.c))
+REPLAY_PROGRAMS := $(FUZZ_SOURCES:fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARY)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-.PHONY: unit
-unit: $(UNIT_PROGRAMS)
-	@for program in $(UNIT_PROGRAMS); do $$program || exit 1; done
+$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay_main.o $(LIBRARY)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-# --- fuzzing: a target per parser of outside bytes ------------------------------------------------
-FUZZ_SOURCES := $(sort $(wildcard fuzz/fuzz_*.c))
+.PHONY: test check setup
+setup:
+	@tools/setup build test
+
+test: setup
+	@$(MAKE) --no-print-directory check
+
+check: $(PROGRAM) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
+	@python3 tests/run.py --build $(BUILD)
+
+.PHONY: asan tsan
+asan:
+	@tools/setup build test
+	ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) check \
+		BUILD=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
+
+tsan:
+	@tools/setup build test
+	TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/tools/tsan.supp" $(MAKE) check \
+		BUILD=build-tsan CFLAGS="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=thread"
+
+# --- fuzzing: with coverage, by clang ----------------------------------------------------------------
+.PHONY: fuzz
+fuzz:
+	@tools/setup build fuzz
+	@for target in $(FUZZ_SOURCES:fuzz/fuzz_%.c=%); do \
+		$(MAKE) --no-print-directory build-fuzz/fuzz_$$target CC=clang BUILD=build-fuzz \
+			CFLAGS="-O1 -g" SANITIZE="-fsanitize=fuzzer-no-link,address,undefined" && \
+		mkdir -p build-fuzz/corpus/$$target fuzz/corpus/$$target && \
+		build-fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			build-fuzz/corpus/$$target fuzz/corpus/$$target || exit 1; \
+	done
+
+$(BUILD)/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(LIBRARY)
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # --- measurements ----------------------------------------------------------------------------------
 BENCH_SOURCES := $(sort $(wildcard bench/bench_*.c))
@@ -61,8 +111,60 @@ BENCH_PROGRAMS := $(BENCH_SOURCES:%.c=$(BUILD)/%)
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+.PHONY: bench
+bench:
+	@tools/setup build
+	@$(MAKE) --no-print-directory $(BENCH_PROGRAMS) $(PROGRAM)
+	@for program in $(BENCH_PROGRAMS); do echo "== $$program"; $$program || exit 1; done
+
+# --- what a reader expects -------------------------------------------------------------------------
+FORMATTED = $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] fuzz/*.c bench/*.c)
+
+.PHONY: lint
+lint:
+	@tools/setup build test lint
+	tools/check_layers
+	clang-format --dry-run -Werror $(FORMATTED)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
+		--suppress=missingIncludeSystem -Iinclude -Isrc -D_GNU_SOURCE src
+	$(MAKE) --no-print-directory all $(UNIT_SOURCES:%.c=build-lint-gcc/%) \
+		BUILD=build-lint-gcc CC=gcc WERROR=-Werror
+	$(MAKE) --no-print-directory all BUILD=build-lint-clang CC=clang WERROR=-Werror
+
+.PHONY: demo
+demo:
+	@tools/setup build
+	@$(MAKE) --no-print-directory all
+	@tools/demo $(PROGRAM)
+
+.PHONY: arm
+arm:
+	@tools/setup arm
+	@mkdir -p build-arm
+	aarch64-linux-gnu-gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -Iinclude -Isrc -o build-arm/test_kernel \
+		tests/arm/kernel_main.c src/scan/*.c
+	qemu-aarch64 build-arm/test_kernel
+
+# --- installing ------------------------------------------------------------------------------------
+.PHONY: install
+install: $(PROGRAM) $(LIBRARY) $(BUILD)/iscc_search.pc
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/iscc-search
+	install -D -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libiscc_search.a
+	install -D -m 644 include/iscc_search.h $(DESTDIR)$(PREFIX)/include/iscc_search.h
+	install -D -m 644 $(BUILD)/iscc_search.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/iscc_search.pc
+	install -D -m 644 docs/iscc-search.1 $(DESTDIR)$(PREFIX)/share/man/man1/iscc-search.1
+
+.PHONY: $(BUILD)/iscc_search.pc
+$(BUILD)/iscc_search.pc:
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: iscc_search' \
+		'Description: exact similarity search of ISCC codes' 'Version: $(VERSION)' \
+		'Requires.private: lmdb json-c libcurl libsodium' 'Cflags: -I$${prefix}/include' \
+		'Libs: -L$${prefix}/lib -liscc_search' 'Libs.private: -pthread -lm' > $@
+
 .PHONY: clean
 clean:
 	rm -rf build build-*
 
 -include $(LIBRARY_OBJECTS:.o=.d) $(PROGRAM_OBJECTS:.o=.d) $(UNIT_PROGRAMS:=.d) $(BENCH_PROGRAMS:=.d)
+.SECONDARY:

@@ -145,17 +145,6 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 	return ISX_OK;
 }
 
-enum isx_status isx_lmdb_stored_asset(struct isx_span json, struct isx_arena *arena,
-				      struct isx_asset *asset, struct isx_err *err)
-{
-	struct isx_problems problems = { 0 };
-	enum isx_status st = isx_asset_from_json(json, arena, asset, &problems, err);
-	isx_problems_release(&problems);
-	if (st == ISX_SCHEMA)
-		st = isx_err_at(err, ISX_CORRUPT, "a stored asset");
-	return st;
-}
-
 /* Remove the unit rows of an asset as it was stored. */
 static enum isx_status remove_old_units(struct isx_lmdb_view *view, uint64_t id,
 					struct isx_span json, struct isx_err *err)
@@ -164,7 +153,7 @@ static enum isx_status remove_old_units(struct isx_lmdb_view *view, uint64_t id,
 	struct isx_asset asset;
 	struct isx_indexed_unit units[ISX_UNITS_MAX];
 	size_t count;
-	enum isx_status st = isx_lmdb_stored_asset(json, &arena, &asset, err);
+	enum isx_status st = isx_asset_from_stored(json, &arena, &asset, err);
 	if (!st)
 		st = isx_asset_units(&asset, units, &count, err);
 	if (!st)

@@ -5,7 +5,6 @@
 #ifndef ISX_LMDB_ADD_H
 #define ISX_LMDB_ADD_H
 
-#include "base/mem.h"
 #include "index/lmdb_file.h"
 
 /* Add or update assets: all or none, durable on return.
@@ -22,9 +21,5 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_remove(struct isx_lmdb_file *file, const
 ISX_MUST_CHECK enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
 						    uint32_t realm, bool *has_realm,
 						    struct isx_err *err);
-
-/* Read the stored JSON of an asset into *asset (in `arena`). ISX_CORRUPT if it is none. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_stored_asset(struct isx_span json, struct isx_arena *arena,
-						     struct isx_asset *asset, struct isx_err *err);
 
 #endif

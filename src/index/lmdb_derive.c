@@ -12,6 +12,7 @@
 #include "index/lmdb_add.h"
 #include "index/lmdb_rows.h"
 #include "json/json_text.h"
+#include "json/wire.h"
 
 #include <string.h>
 
@@ -63,7 +64,7 @@ static enum isx_status derive_asset(MDB_cursor *cursor, MDB_val *key, MDB_val *v
 		st = repair_value(cursor, key, value, json, err);
 	if (st)
 		return st;
-	st = isx_lmdb_stored_asset(isx_lmdb_span(*value), &arena, &asset, &why);
+	st = isx_asset_from_stored(isx_lmdb_span(*value), &arena, &asset, &why);
 	if (!st)
 		st = isx_asset_units(&asset, units, &count, &why);
 	if (st == ISX_NO_MEMORY)

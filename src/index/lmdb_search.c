@@ -22,6 +22,7 @@
 #include "index/score.h"
 #include "iscc/iscc_id.h"
 #include "json/json_text.h"
+#include "json/wire.h"
 
 #include <string.h>
 
@@ -93,7 +94,7 @@ static enum isx_status make_plan(struct search *search, const struct isx_query *
 	if (query->iscc_id) {
 		enum isx_status st = find_asset(&search->view, query->iscc_id, &id, &json, err);
 		if (!st)
-			st = isx_lmdb_stored_asset(json, search->arena, &asset, err);
+			st = isx_asset_from_stored(json, search->arena, &asset, err);
 		if (st)
 			return st;
 		isx_query_of_asset(&asset, query->limit, &effective);

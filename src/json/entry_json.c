@@ -11,6 +11,8 @@
 #include "json/rules.h"
 #include "json/wire.h"
 
+enum { UNITS_LEAST = 2 }; /* of an asset that a client sends */
+
 /* The member called `name`, or false when it is missing or null. */
 static bool is_present(struct isx_json *object, const char *name, struct isx_json **member)
 {
@@ -122,10 +124,11 @@ static void read_metadata(struct isx_reader *reader, struct isx_span object, str
 	isx_buf_release(&text);
 }
 
-/* Read one asset from its text, which has passed isx_json_check(). */
+/* Read one asset from its text, which has passed isx_json_check(). What clients send has two units
+ * at least; the library stores also one. */
 static enum isx_status read_asset(struct isx_reader *reader, struct isx_span text,
-				  const struct isx_place *place, struct isx_asset *asset,
-				  struct isx_err *err)
+				  const struct isx_place *place, size_t units_least,
+				  struct isx_asset *asset, struct isx_err *err)
 {
 	struct isx_json *object, *member;
 	enum isx_status st = isx_json_parse_checked(text, &object, err);
@@ -144,8 +147,8 @@ static enum isx_status read_asset(struct isx_reader *reader, struct isx_span tex
 	if (is_present(object, "iscc_code", &member))
 		isx_field_text(reader, member, &code_place, &isx_rule_iscc_code, &asset->iscc_code);
 	if (is_present(object, "units", &member))
-		isx_field_texts(reader, member, &units_place, NULL, 2, ISX_UNITS_MAX, &asset->units,
-				&asset->unit_count);
+		isx_field_texts(reader, member, &units_place, NULL, units_least, ISX_UNITS_MAX,
+				&asset->units, &asset->unit_count);
 	if (is_present(object, "simprints", &member))
 		read_simprints(reader, member, place, asset);
 	if (is_present(object, "metadata", &member))
@@ -185,7 +188,7 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 	struct isx_span element;
 	for (size_t i = 0; i < total && isx_json_next_element(&walk, &element); i++) {
 		struct isx_place at = { .outer = &body, .position = i };
-		enum isx_status st = read_asset(&reader, element, &at, &list[i], err);
+		enum isx_status st = read_asset(&reader, element, &at, UNITS_LEAST, &list[i], err);
 		if (st)
 			return st;
 	}
@@ -194,9 +197,10 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 	return isx_problems_status(problems, err);
 }
 
-enum isx_status isx_asset_from_json(struct isx_span text, struct isx_arena *arena,
-				    struct isx_asset *asset, struct isx_problems *problems,
-				    struct isx_err *err)
+/* Read one asset that stands alone. */
+static enum isx_status read_single(struct isx_span text, struct isx_arena *arena,
+				   size_t units_least, struct isx_asset *asset,
+				   struct isx_problems *problems, struct isx_err *err)
 {
 	struct isx_reader reader = { .arena = arena, .problems = problems };
 	const struct isx_place root = { .name = "asset" };
@@ -204,6 +208,22 @@ enum isx_status isx_asset_from_json(struct isx_span text, struct isx_arena *aren
 	*asset = (struct isx_asset){ 0 };
 	enum isx_status st = isx_json_check(text, &offset, err);
 	if (!st)
-		st = read_asset(&reader, isx_span_trim(text), &root, asset, err);
+		st = read_asset(&reader, isx_span_trim(text), &root, units_least, asset, err);
 	return st ? st : isx_problems_status(problems, err);
+}
+
+enum isx_status isx_asset_from_json(struct isx_span text, struct isx_arena *arena,
+				    struct isx_asset *asset, struct isx_problems *problems,
+				    struct isx_err *err)
+{
+	return read_single(text, arena, UNITS_LEAST, asset, problems, err);
+}
+
+enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *arena,
+				      struct isx_asset *asset, struct isx_err *err)
+{
+	struct isx_problems problems = { 0 };
+	enum isx_status st = read_single(text, arena, 1, asset, &problems, err);
+	isx_problems_release(&problems);
+	return st == ISX_SCHEMA ? isx_err_at(err, ISX_CORRUPT, "a stored asset") : st;
 }

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Run every test and count: unit programs, fuzz corpora, the source laws, and the pytest suites.
+
+The last line is "N passed, N failed" (and ", N skipped" where something was left out: each skip is
+named with its reason above it). Exit status 0 when nothing failed.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTEST_FOLDERS = ["conformance", "data", "http", "cli", "crash"]
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, good, name, output=""):
+        self.passed += bool(good)
+        self.failed += not good
+        if not good:
+            print(f"FAIL {name}\n{output}", flush=True)
+
+
+def run(command, **options):
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", check=False, **options)
+
+
+def run_unit(program, count):
+    """A cmocka program prints TAP; one that dies in between has a failed test more."""
+    done = run([str(program)], env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
+    good = len(re.findall(r"^ok \d+", done.stdout, re.M))
+    bad = len(re.findall(r"^not ok \d+", done.stdout, re.M))
+    if done.returncode and not bad:
+        bad = 1
+    print(f"{program.name}: {good} passed, {bad} failed", flush=True)
+    if bad:
+        print(done.stdout)
+    count.passed += good
+    count.failed += bad
+
+
+def run_replays(build, count):
+    for program in sorted((build / "fuzz").glob("replay_*")):
+        if program.suffix:
+            continue
+        corpus = ROOT / "fuzz" / "corpus" / program.name.removeprefix("replay_")
+        done = run([str(program), str(corpus)])
+        count.add(done.returncode == 0, f"{program.name} {corpus.name}", done.stdout)
+        print(f"{program.name}: {'ok' if done.returncode == 0 else 'FAILED'}", flush=True)
+
+
+def python_with_pytest():
+    """Debian's python3 has Debian's python3-pytest; another python3 in the path may not."""
+    for python in ("/usr/bin/python3", sys.executable):
+        if subprocess.run([python, "-c", "import pytest, requests"], check=False,
+                          capture_output=True).returncode == 0:
+            return python
+    return None
+
+
+def run_pytest(build, count, extra):
+    python = python_with_pytest()
+    if not python:
+        count.add(False, "pytest", "python3-pytest or python3-requests is missing: make setup")
+        return
+    folders = [str(ROOT / "tests" / name) for name in PYTEST_FOLDERS
+               if (ROOT / "tests" / name).is_dir()]
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        env = {**os.environ, "ISCC_SEARCH_BIN": str((build / "iscc-search").resolve()),
+               "ISX_BUILD": str(build.resolve()), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
+                               f"--junitxml={report.name}", *extra, *folders],
+                              cwd=ROOT, env=env, check=False)
+        try:
+            suite = ElementTree.parse(report.name).getroot().find("testsuite")
+        except ElementTree.ParseError:
+            suite = None
+    if suite is None:
+        count.add(False, "pytest", f"ended with status {done.returncode} and no report")
+        return
+    total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
+    failed = int(suite.get("failures")) + int(suite.get("errors"))
+    count.passed += total - skipped - failed
+    count.skipped += skipped
+    count.failed += failed if failed or done.returncode == 0 else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--build", default="build", type=Path, help="build directory (default: build)")
+    options, extra = parser.parse_known_args()
+    build = options.build if options.build.is_absolute() else ROOT / options.build
+    count = Count()
+    done = run([str(ROOT / "tools" / "check_layers")])
+    count.add(done.returncode == 0, "check_layers", done.stdout)
+    for source in sorted((ROOT / "tests" / "unit").glob("test_*.c")):
+        run_unit(build / "tests" / "unit" / source.stem, count)
+    run_replays(build, count)
+    run_pytest(build, count, extra)
+    tail = f", {count.skipped} skipped" if count.skipped else ""
+    print(f"{count.passed} passed, {count.failed} failed{tail}")
+    return 1 if count.failed or not count.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
