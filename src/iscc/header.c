@@ -1,0 +1,164 @@
+/*
+ * header.c - the nibble-coded header.
+ *
+ * Each of the four numbers takes one to four nibbles, told by its first bits:
+ *   0ddd               0 to 7
+ *   10dd dddd          8 to 71
+ *   110d dddd dddd     72 to 583
+ *   1110 dddd dddd dddd  584 to 4679
+ * An odd number of nibbles is followed by one of zeros.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "iscc/header.h"
+
+#include "base/limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	uint32_t first; /* the least number of this form */
+	uint32_t prefix;
+	uint32_t prefix_bits;
+	uint32_t nibbles;
+} forms[] = { { 0, 0x0, 1, 1 }, { 8, 0x2, 2, 2 }, { 72, 0x6, 3, 3 }, { 584, 0xE, 4, 4 } };
+
+enum { FORMS = sizeof forms / sizeof forms[0], NUMBER_MAX = 4679 };
+
+static uint32_t nibble_at(const uint8_t *bytes, size_t i)
+{
+	return i % 2 ? bytes[i / 2] & 0xFu : bytes[i / 2] >> 4;
+}
+
+/* Read one number at nibble *at, which moves on. */
+static enum isx_status read_number(const uint8_t *bytes, size_t nibbles, size_t *at,
+				   uint32_t *number, struct isx_err *err)
+{
+	if (*at >= nibbles)
+		return isx_fail(err, ISX_INVALID, "the header ends after %zu of its 4-bit groups",
+				*at);
+	uint32_t first = nibble_at(bytes, *at);
+	for (size_t f = 0; f < FORMS; f++) {
+		if (first >> (4 - forms[f].prefix_bits) != forms[f].prefix)
+			continue;
+		if (*at + forms[f].nibbles > nibbles)
+			return isx_fail(err, ISX_INVALID, "the header is cut off after %zu bytes",
+					nibbles / 2);
+		uint32_t value = first & (0xFu >> forms[f].prefix_bits);
+		for (size_t i = 1; i < forms[f].nibbles; i++)
+			value = value << 4 | nibble_at(bytes, *at + i);
+		*at += forms[f].nibbles;
+		*number = value + forms[f].first;
+		return ISX_OK;
+	}
+	return isx_fail(err, ISX_INVALID, "invalid header prefix 1111 in 4-bit group %zu", *at);
+}
+
+enum isx_status isx_header_read(const uint8_t *bytes, size_t count, struct isx_header *header,
+				size_t *used, struct isx_err *err)
+{
+	uint32_t numbers[4];
+	size_t at = 0;
+	for (size_t i = 0; i < 4; i++) {
+		enum isx_status st = read_number(bytes, count * 2, &at, &numbers[i], err);
+		if (st)
+			return st;
+	}
+	*header = (struct isx_header){ numbers[0], numbers[1], numbers[2], numbers[3] };
+	*used = (at + 1) / 2;
+	return ISX_OK;
+}
+
+/* Write one number at nibble `at` into zeroed bytes; returns the nibbles it takes. */
+static size_t write_number(uint8_t *bytes, size_t at, uint32_t number)
+{
+	size_t f = FORMS - 1;
+	while (number < forms[f].first)
+		f--;
+	uint32_t nibbles = forms[f].nibbles;
+	uint32_t coded = (number - forms[f].first) |
+			 forms[f].prefix << (nibbles * 4 - forms[f].prefix_bits);
+	for (uint32_t i = 0; i < nibbles; i++) {
+		uint32_t nibble = coded >> (4 * (nibbles - 1 - i)) & 0xF;
+		bytes[(at + i) / 2] |= (uint8_t)((at + i) % 2 ? nibble : nibble << 4);
+	}
+	return nibbles;
+}
+
+size_t isx_header_write(const struct isx_header *header, uint8_t *bytes)
+{
+	const uint32_t numbers[4] = { header->maintype, header->subtype, header->version,
+				      header->length };
+	size_t at = 0;
+	for (size_t i = 0; i < 4; i++)
+		if (numbers[i] > NUMBER_MAX)
+			return 0;
+	memset(bytes, 0, ISX_HEADER_BYTES_MAX);
+	for (size_t i = 0; i < 4; i++)
+		at += write_number(bytes, at, numbers[i]);
+	return (at + 1) / 2;
+}
+
+/* The subtypes a main type has; NULL after the last one. */
+static const char *const plain_subtypes[] = { "NONE", NULL };
+static const char *const content_subtypes[] = { "TEXT", "IMAGE", "AUDIO", "VIDEO", "MIXED", NULL };
+static const char *const code_subtypes[] = { "TEXT", "IMAGE", "AUDIO", "VIDEO", "MIXED",
+					     "SUM",  "NONE",  "WIDE",  NULL };
+static const char *const id_v0_subtypes[] = { "PRIVATE", "BITCOIN", "ETHEREUM", "POLYGON", NULL };
+static const char *const id_v1_subtypes[] = { "REALM_0", "REALM_1", NULL };
+
+static const struct {
+	const char *name;
+	const char *const *subtypes;
+} maintypes[] = {
+	[ISX_META] = { "META", plain_subtypes },
+	[ISX_SEMANTIC] = { "SEMANTIC", content_subtypes },
+	[ISX_CONTENT] = { "CONTENT", content_subtypes },
+	[ISX_DATA] = { "DATA", plain_subtypes },
+	[ISX_INSTANCE] = { "INSTANCE", plain_subtypes },
+	[ISX_CODE] = { "ISCC", code_subtypes },
+	[ISX_ID] = { "ID", id_v0_subtypes },
+	[ISX_FLAKE] = { "FLAKE", plain_subtypes },
+};
+
+enum isx_status isx_header_type_name(const struct isx_header *header, char *name,
+				     struct isx_err *err)
+{
+	if (header->maintype > ISX_FLAKE)
+		return isx_fail(err, ISX_INVALID, "main type %u does not exist: expected 0 to 7",
+				header->maintype);
+	const char *main_name = maintypes[header->maintype].name;
+	bool is_id_v1 = header->maintype == ISX_ID && header->version == 1;
+	if (header->version > 0 && !is_id_v1)
+		return isx_fail(err, ISX_INVALID, "version %u of %s does not exist",
+				header->version, main_name);
+	const char *const *subtypes = is_id_v1 ? id_v1_subtypes
+					       : maintypes[header->maintype].subtypes;
+	for (uint32_t i = 0; subtypes[i]; i++) {
+		if (i == header->subtype) {
+			snprintf(name, ISX_UNIT_TYPE_MAX, "%s_%s_V%u", main_name, subtypes[i],
+				 header->version);
+			return ISX_OK;
+		}
+	}
+	return isx_fail(err, ISX_INVALID, "subtype %u of %s does not exist", header->subtype,
+			main_name);
+}
+
+uint32_t isx_header_body_bits(const struct isx_header *header)
+{
+	switch (header->maintype) {
+	case ISX_CODE:
+		if (header->length > 7)
+			return 0;
+		if (header->subtype == ISX_SUBTYPE_WIDE)
+			return 256;
+		return 128 + 64 * (uint32_t)__builtin_popcount(header->length);
+	case ISX_ID:
+		return header->length <= 4 ? 64 + 8 * header->length : 0;
+	default:
+		return header->maintype <= ISX_FLAKE && header->length <= 7
+			       ? 32 * (header->length + 1)
+			       : 0;
+	}
+}

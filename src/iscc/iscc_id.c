@@ -1,0 +1,63 @@
+/*
+ * iscc_id.c - an ISCC-ID from text and to text.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "iscc/iscc_id.h"
+
+#include "iscc/base32.h"
+#include "iscc/header.h"
+
+enum { ID_BYTES = 10, HEADER_BYTES = 2 };
+
+static enum isx_status check_header(const struct isx_header *header, struct isx_err *err)
+{
+	if (header->maintype != ISX_ID)
+		return isx_fail(err, ISX_INVALID,
+				"its main type is %u: expected %d, that of an ISCC-ID",
+				header->maintype, ISX_ID);
+	if (header->length != 0)
+		return isx_fail(err, ISX_INVALID, "its length field is %u: expected 0 (64 bits)",
+				header->length);
+	if (header->version > 1)
+		return isx_fail(err, ISX_INVALID, "its version is %u: expected 1", header->version);
+	if (header->subtype > 1)
+		return isx_fail(err, ISX_INVALID, "its realm is %u: expected 0 or 1",
+				header->subtype);
+	return ISX_OK;
+}
+
+enum isx_status isx_iscc_id_parse(struct isx_span text, struct isx_iscc_id *id, struct isx_err *err)
+{
+	uint8_t bytes[ID_BYTES];
+	struct isx_header header;
+	size_t count, used;
+	int shown = (int)(text.len < 32 ? text.len : 32);
+	enum isx_status st;
+	if (!isx_span_has_prefix(text, "ISCC:"))
+		st = isx_fail(err, ISX_INVALID, "expected 'ISCC:' in front");
+	else
+		st = isx_base32_decode(isx_span_skip(text, 5), ISX_AS_033, bytes, sizeof bytes,
+				       &count, err);
+	if (!st && count != ID_BYTES)
+		st = isx_fail(err, ISX_INVALID, "%zu bytes: expected %d", count, ID_BYTES);
+	if (!st)
+		st = isx_header_read(bytes, count, &header, &used, err);
+	if (!st)
+		st = check_header(&header, err);
+	if (st)
+		return isx_err_at(err, st, "Invalid ISCC-ID '%.*s'", shown, text.ptr);
+	id->body = isx_load_be64(bytes + HEADER_BYTES);
+	id->realm = header.subtype;
+	id->version = header.version;
+	return ISX_OK;
+}
+
+void isx_iscc_id_print(const struct isx_iscc_id *id, char *text)
+{
+	const struct isx_header header = { .maintype = ISX_ID, .subtype = id->realm, .version = 1 };
+	uint8_t bytes[ISX_HEADER_BYTES_MAX + 8];
+	size_t used = isx_header_write(&header, bytes);
+	isx_store_be64(bytes + used, id->body);
+	memcpy(text, "ISCC:", 5);
+	isx_base32_encode(bytes, used + 8, text + 5);
+}

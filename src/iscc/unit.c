@@ -1,0 +1,94 @@
+/*
+ * unit.c - one ISCC-UNIT from text and to text.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "iscc/unit.h"
+
+#include "iscc/base32.h"
+
+enum { DIGEST_BYTES_MAX = 512 }; /* what 0.3.3 takes has no end; nothing real is longer than 50 */
+
+/* Write a header as bytes; the tool of both directions. */
+static bool is_canonical(const struct isx_header *header, const uint8_t *bytes, size_t used)
+{
+	uint8_t again[ISX_HEADER_BYTES_MAX];
+	return isx_header_write(header, again) == used && memcmp(again, bytes, used) == 0;
+}
+
+static enum isx_status check_well_formed(const struct isx_header *header, const uint8_t *bytes,
+					 size_t count, size_t used, struct isx_err *err)
+{
+	char name[ISX_UNIT_TYPE_MAX];
+	enum isx_status st = isx_header_type_name(header, name, err);
+	if (st)
+		return st;
+	if (!is_canonical(header, bytes, used))
+		return isx_fail(err, ISX_INVALID, "the header is not in its shortest form");
+	if (header->maintype == ISX_CODE || header->maintype == ISX_ID)
+		return isx_fail(err, ISX_INVALID, "%s is not an ISCC-UNIT", name);
+	uint32_t bits = isx_header_body_bits(header);
+	if (bits == 0)
+		return isx_fail(err, ISX_INVALID,
+				"length field %u: expected 0 to 7 (32 to 256 bits)",
+				header->length);
+	if ((count - used) * 8 != bits)
+		return isx_fail(err, ISX_INVALID, "the header announces %u bits, but %zu follow",
+				bits, (count - used) * 8);
+	return ISX_OK;
+}
+
+enum isx_status isx_unit_parse(struct isx_span text, struct isx_unit *unit, struct isx_err *err)
+{
+	uint8_t bytes[ISX_HEADER_BYTES_MAX + ISX_BODY_BYTES_MAX];
+	struct isx_unit found = { 0 };
+	size_t count, used;
+	if (!isx_span_has_prefix(text, "ISCC:"))
+		return isx_fail(err, ISX_INVALID, "an ISCC-UNIT starts with 'ISCC:'");
+	enum isx_status st = isx_base32_decode(isx_span_skip(text, 5), ISX_STRICT, bytes,
+					       sizeof bytes, &count, err);
+	if (!st)
+		st = isx_header_read(bytes, count, &found.header, &used, err);
+	if (!st)
+		st = check_well_formed(&found.header, bytes, count, used, err);
+	if (st)
+		return st;
+	found.body_bytes = (uint32_t)(count - used);
+	memcpy(found.body, bytes + used, found.body_bytes);
+	*unit = found;
+	return ISX_OK;
+}
+
+enum isx_status isx_unit_read(struct isx_span text, struct isx_unit *unit, struct isx_err *err)
+{
+	enum { HEADER_BYTES = 2 }; /* whatever the header says of itself, as in 0.3.3 */
+	uint8_t bytes[DIGEST_BYTES_MAX];
+	char name[ISX_UNIT_TYPE_MAX];
+	struct isx_unit found = { 0 };
+	size_t count, used;
+	if (isx_span_has_prefix(text, "ISCC:"))
+		text = isx_span_skip(text, 5);
+	enum isx_status st = isx_base32_decode(text, ISX_AS_033, bytes, sizeof bytes, &count, err);
+	if (!st)
+		st = isx_header_read(bytes, count, &found.header, &used, err);
+	if (!st)
+		st = isx_header_type_name(&found.header, name, err);
+	if (!st && count <= HEADER_BYTES)
+		st = isx_fail(err, ISX_INVALID, "a header without a body");
+	if (st)
+		return st;
+	size_t body_bytes = count - HEADER_BYTES;
+	found.body_bytes = (uint32_t)(body_bytes < ISX_BODY_BYTES_MAX ? body_bytes
+								      : ISX_BODY_BYTES_MAX);
+	memcpy(found.body, bytes + HEADER_BYTES, found.body_bytes);
+	*unit = found;
+	return ISX_OK;
+}
+
+void isx_unit_print(const struct isx_unit *unit, char *text)
+{
+	uint8_t bytes[ISX_HEADER_BYTES_MAX + ISX_BODY_BYTES_MAX];
+	size_t used = isx_header_write(&unit->header, bytes);
+	memcpy(bytes + used, unit->body, unit->body_bytes);
+	memcpy(text, "ISCC:", 5);
+	isx_base32_encode(bytes, used + unit->body_bytes, text + 5);
+}

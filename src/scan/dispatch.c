@@ -1,0 +1,63 @@
+/*
+ * dispatch.c - which kernel runs: the best one that this processor has, or the one forced by name.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "scan/kernels.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+static bool any_cpu(void)
+{
+	return true;
+}
+
+#if defined(__x86_64__)
+static bool has_avx512(void)
+{
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq");
+}
+
+static bool has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+#endif
+
+const struct isx_kernel isx_kernels[] = {
+#if defined(__x86_64__)
+	{ "avx512-vpopcntdq", has_avx512, isx_scan_avx512 },
+	{ "avx2", has_avx2, isx_scan_avx2 },
+#elif defined(__aarch64__)
+	{ "neon", any_cpu, isx_scan_neon }, /* part of the architecture */
+#endif
+	{ "scalar", any_cpu, isx_scan_scalar },
+};
+const size_t isx_kernel_count = sizeof isx_kernels / sizeof isx_kernels[0];
+
+static _Atomic(const struct isx_kernel *) chosen;
+
+const struct isx_kernel *isx_kernel_best(void)
+{
+	const struct isx_kernel *kernel = atomic_load_explicit(&chosen, memory_order_relaxed);
+	if (kernel)
+		return kernel;
+	for (kernel = isx_kernels; !kernel->runs_here();)
+		kernel++; /* the last one runs anywhere */
+	atomic_store_explicit(&chosen, kernel, memory_order_relaxed);
+	return kernel;
+}
+
+bool isx_kernel_force(const char *name)
+{
+	for (size_t i = 0; name && i < isx_kernel_count; i++) {
+		if (strcmp(isx_kernels[i].name, name) == 0 && isx_kernels[i].runs_here()) {
+			atomic_store(&chosen, &isx_kernels[i]);
+			return true;
+		}
+	}
+	if (!name)
+		atomic_store(&chosen, NULL);
+	return !name;
+}
