@@ -1,0 +1,63 @@
+/*
+ * fuzz_json.c - bodies of requests: no crash, and what is accepted survives being written and read.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "json/json_text.h"
+#include "json/wire.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* An accepted asset, written as it is stored, reads back and is written the same. */
+static void check_stored(const struct isx_asset *asset)
+{
+	struct isx_buf first = { 0 }, second = { 0 };
+	struct isx_arena arena = { 0 };
+	struct isx_asset again;
+	struct isx_err err;
+	isx_asset_to_json(&first, asset);
+	if (isx_asset_from_stored((struct isx_span){ first.ptr, first.len }, &arena, &again, &err))
+		abort();
+	isx_asset_to_json(&second, &again);
+	if (first.len != second.len || memcmp(first.ptr, second.ptr, first.len) != 0)
+		abort();
+	isx_buf_release(&first);
+	isx_buf_release(&second);
+	isx_arena_release(&arena);
+}
+
+/* What repair makes of anything walks without harm; of JSON it makes JSON. */
+static void check_repair(struct isx_span text, bool is_json)
+{
+	struct isx_buf buf = { 0 };
+	size_t offset;
+	isx_json_repair(&buf, text);
+	if (is_json && isx_json_check((struct isx_span){ buf.ptr, buf.len }, &offset, NULL))
+		abort();
+	(void)isx_json_member(text, "metadata");
+	isx_buf_release(&buf);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct isx_payload payload = { { (const char *)data, size }, true };
+	struct isx_problems problems = { 0 };
+	struct isx_arena arena = { 0 };
+	struct isx_asset *assets;
+	struct isx_query query;
+	const char *name;
+	size_t count;
+	bool is_json = isx_payload_check(&payload, &problems, NULL) == ISX_OK;
+	check_repair(payload.text, is_json);
+	if (is_json) {
+		if (!isx_assets_from_json(&payload, &arena, &assets, &count, &problems, NULL))
+			for (size_t i = 0; i < count; i++)
+				check_stored(&assets[i]);
+		(void)!isx_query_from_json(&payload, &arena, &query, &problems, NULL);
+		(void)!isx_index_from_json(&payload, &arena, &name, &problems, NULL);
+	}
+	isx_problems_release(&problems);
+	isx_arena_release(&arena);
+	return 0;
+}
