@@ -1,0 +1,134 @@
+/*
+ * pool.c - worker threads around a ring of waiting jobs: one mutex, one condition.
+ *
+ * A job is a request that takes from tens of microseconds up, so the lock is never what limits.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/pool.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+struct job {
+	isx_pool_fn *fn;
+	void *arg;
+};
+
+struct isx_pool {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct job *ring; /* ring_len waiting jobs from ring_first on, under `lock` */
+	size_t ring_cap;
+	size_t ring_first;
+	size_t ring_len;
+	bool is_ending;
+	pthread_t *threads;
+	unsigned thread_count;
+};
+
+/* Wait for the next job; false when the pool ends and none is left. */
+static bool take_job(struct isx_pool *pool, struct job *job)
+{
+	pthread_mutex_lock(&pool->lock);
+	while (pool->ring_len == 0 && !pool->is_ending)
+		pthread_cond_wait(&pool->changed, &pool->lock);
+	bool found = pool->ring_len > 0;
+	if (found) {
+		*job = pool->ring[pool->ring_first];
+		pool->ring_first = (pool->ring_first + 1) % pool->ring_cap;
+		pool->ring_len--;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return found;
+}
+
+static void *run_jobs(void *arg)
+{
+	struct job job;
+	while (take_job(arg, &job))
+		job.fn(job.arg);
+	return NULL;
+}
+
+static enum isx_status start_threads(struct isx_pool *pool, const char *name, unsigned threads,
+				     struct isx_err *err)
+{
+	sigset_t all, before;
+	int rc = 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (!rc && pool->thread_count < threads) {
+		rc = pthread_create(&pool->threads[pool->thread_count], NULL, run_jobs, pool);
+		if (!rc)
+			pthread_setname_np(pool->threads[pool->thread_count++], name);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return isx_fail(err, ISX_IO, "cannot start thread %u of %u: %s",
+				pool->thread_count + 1, threads, strerror(rc));
+	return ISX_OK;
+}
+
+enum isx_status isx_pool_new(const char *name, unsigned threads, size_t queue_max,
+			     struct isx_pool **pool, struct isx_err *err)
+{
+	assert(threads > 0 && queue_max > 0);
+	struct isx_pool *made = isx_mem_array(1, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	pthread_mutex_init(&made->lock, NULL);
+	pthread_cond_init(&made->changed, NULL);
+	made->ring_cap = queue_max;
+	made->ring = isx_mem_array(queue_max, sizeof *made->ring);
+	made->threads = isx_mem_array(threads, sizeof *made->threads);
+	enum isx_status st = made->ring && made->threads ? ISX_OK : isx_fail_memory(err);
+	if (!st)
+		st = start_threads(made, name, threads, err);
+	if (st)
+		isx_pool_free(made);
+	else
+		*pool = made;
+	return st;
+}
+
+bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
+{
+	pthread_mutex_lock(&pool->lock);
+	bool has_room = !pool->is_ending && pool->ring_len < pool->ring_cap;
+	if (has_room) {
+		size_t last = (pool->ring_first + pool->ring_len) % pool->ring_cap;
+		pool->ring[last] = (struct job){ fn, arg };
+		pool->ring_len++;
+		pthread_cond_signal(&pool->changed);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return has_room;
+}
+
+void isx_pool_finish(struct isx_pool *pool)
+{
+	if (!pool)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->is_ending = true;
+	pthread_cond_broadcast(&pool->changed);
+	pthread_mutex_unlock(&pool->lock);
+	while (pool->thread_count > 0)
+		pthread_join(pool->threads[--pool->thread_count], NULL);
+}
+
+void isx_pool_free(struct isx_pool *pool)
+{
+	if (!pool)
+		return;
+	isx_pool_finish(pool);
+	pthread_cond_destroy(&pool->changed);
+	pthread_mutex_destroy(&pool->lock);
+	isx_mem_free(pool->threads);
+	isx_mem_free(pool->ring);
+	isx_mem_free(pool);
+}

@@ -1,0 +1,93 @@
+/*
+ * test_pool.c - worker threads: everything queued runs once, a full queue refuses, finishing waits.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static void count(void *arg)
+{
+	atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+static struct isx_pool *make_pool(unsigned threads, size_t queue_max)
+{
+	struct isx_pool *pool = NULL;
+	struct isx_err err = { 0 };
+	if (isx_pool_new("test", threads, queue_max, &pool, &err))
+		fail_msg("%s", err.msg);
+	return pool;
+}
+
+static void test_pool__runs_every_job_once(void **state)
+{
+	enum { JOBS = 20000 };
+	atomic_uint done = 0;
+	struct isx_pool *pool = make_pool(4, JOBS);
+	(void)state;
+	for (unsigned i = 0; i < JOBS; i++)
+		assert_true(isx_pool_put(pool, count, &done));
+	isx_pool_free(pool);
+	assert_int_equal(atomic_load(&done), JOBS);
+}
+
+static void wait_for_lock(void *arg)
+{
+	pthread_mutex_lock(arg);
+	pthread_mutex_unlock(arg);
+}
+
+static void test_pool__refuses_what_its_queue_cannot_hold(void **state)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	struct isx_pool *pool = make_pool(1, 2);
+	(void)state;
+	pthread_mutex_lock(&gate);
+	unsigned taken = 0;
+	/* One job runs, as soon as the thread has taken it, and two wait. */
+	for (unsigned tries = 0; tries < 1000 && taken < 3; tries++) {
+		taken += isx_pool_put(pool, wait_for_lock, &gate);
+		nanosleep(&moment, NULL);
+	}
+	assert_int_equal(taken, 3);
+	assert_false(isx_pool_put(pool, wait_for_lock, &gate));
+	pthread_mutex_unlock(&gate);
+	isx_pool_free(pool);
+}
+
+static void test_pool__runs_what_is_queued_before_it_finishes(void **state)
+{
+	atomic_uint done = 0;
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	struct isx_pool *pool = make_pool(1, 100);
+	(void)state;
+	pthread_mutex_lock(&gate);
+	assert_true(isx_pool_put(pool, wait_for_lock, &gate));
+	for (unsigned i = 0; i < 50; i++)
+		assert_true(isx_pool_put(pool, count, &done));
+	pthread_mutex_unlock(&gate);
+	isx_pool_finish(pool);
+	assert_int_equal(atomic_load(&done), 50);
+	assert_false(isx_pool_put(pool, count, &done));
+	isx_pool_finish(pool);
+	isx_pool_free(pool);
+	isx_pool_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pool__runs_every_job_once),
+		cmocka_unit_test(test_pool__refuses_what_its_queue_cannot_hold),
+		cmocka_unit_test(test_pool__runs_what_is_queued_before_it_finishes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
