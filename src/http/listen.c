@@ -1,0 +1,71 @@
+/*
+ * listen.c - opening the server's socket, apart from the server so that several processes can share
+ *            one socket, and so that its errors name host and port.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LISTEN_BACKLOG = 1024 }; /* connections the kernel holds while we are busy accepting */
+
+uint16_t isx_listen_port(int fd)
+{
+	struct sockaddr_storage addr = { 0 };
+	socklen_t len = sizeof addr;
+	if (getsockname(fd, (struct sockaddr *)&addr, &len))
+		return 0;
+	if (addr.ss_family == AF_INET)
+		return ntohs(((struct sockaddr_in *)&addr)->sin_port);
+	if (addr.ss_family == AF_INET6)
+		return ntohs(((struct sockaddr_in6 *)&addr)->sin6_port);
+	return 0;
+}
+
+/* A socket that listens on one address, or -1 with errno. */
+static int listen_on(const struct addrinfo *addr)
+{
+	int on = 1;
+	int fd = socket(addr->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	/* A restart must not wait for the last connections of the process before. */
+	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) &&
+	    !bind(fd, addr->ai_addr, addr->ai_addrlen) && !listen(fd, LISTEN_BACKLOG))
+		return fd;
+	int why = errno;
+	close(fd);
+	errno = why;
+	return -1;
+}
+
+enum isx_status isx_listen_open(const char *host, uint16_t port, int *fd, uint16_t *actual_port,
+				struct isx_err *err)
+{
+	const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+					.ai_socktype = SOCK_STREAM };
+	struct addrinfo *all = NULL;
+	char service[8];
+	snprintf(service, sizeof service, "%u", (unsigned)port);
+	int rc = getaddrinfo(host && *host ? host : NULL, service, &hints, &all);
+	if (rc)
+		return isx_fail(err, ISX_INVALID, "cannot listen on %s: %s", host ? host : "",
+				gai_strerror(rc));
+	int found = -1;
+	for (const struct addrinfo *addr = all; addr && found < 0; addr = addr->ai_next)
+		found = listen_on(addr);
+	int why = errno;
+	freeaddrinfo(all);
+	if (found < 0)
+		return isx_fail(err, ISX_IO, "cannot listen on %s:%u: %s", host ? host : "",
+				(unsigned)port, strerror(why));
+	*fd = found;
+	*actual_port = isx_listen_port(found);
+	return ISX_OK;
+}

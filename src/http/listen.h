@@ -1,0 +1,19 @@
+/*
+ * listen.h - a listening TCP socket.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_LISTEN_H
+#define ISX_LISTEN_H
+
+#include "base/status.h"
+
+/* Listen on a host (a name or an address; "" or NULL: every address) and port (0: a free one).
+ *   fd    filled: the socket, which the caller closes
+ *   port  filled: the port it has */
+ISX_MUST_CHECK enum isx_status isx_listen_open(const char *host, uint16_t port, int *fd,
+					       uint16_t *actual_port, struct isx_err *err);
+
+/* The port of a listening socket; 0 if it has none. */
+uint16_t isx_listen_port(int fd);
+
+#endif

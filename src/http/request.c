@@ -1,0 +1,73 @@
+/*
+ * request.c - composing answers that are not a handler's own.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/request.h"
+
+#include "json/json_text.h"
+
+#include <assert.h>
+
+void isx_http_header(struct http_res *res, const char *name, const char *value)
+{
+	assert(res->header_count < HTTP_HEADERS_MAX);
+	res->headers[res->header_count++] = (struct http_header){ name, value };
+}
+
+void isx_http_own_header(struct http_res *res, const char *name, struct isx_buf *value)
+{
+	assert(!res->own_value);
+	res->own_value = isx_buf_take(value);
+	if (res->own_value)
+		isx_http_header(res, name, res->own_value);
+}
+
+enum isx_status isx_http_need_payload(const struct http_req *req, struct http_res *res,
+				      struct isx_err *err)
+{
+	const struct isx_place body = { .name = "body" };
+	if (req->payload.text.len > 0)
+		return ISX_OK;
+	isx_problem_add(&res->problems, "missing", &body, "Field required", (struct isx_span){ 0 });
+	return isx_problems_status(&res->problems, err);
+}
+
+/* Forget what a handler has written before it failed; its headers stay. */
+static void start_over(struct http_res *res, unsigned http_status)
+{
+	isx_buf_clear(&res->payload);
+	res->file = (struct isx_span){ 0 };
+	res->content_type = NULL;
+	res->status = http_status;
+}
+
+void isx_http_detail(struct http_res *res, unsigned http_status, const char *detail)
+{
+	start_over(res, http_status);
+	isx_buf_text(&res->payload, "{\"detail\":");
+	isx_json_quote(&res->payload, isx_span_of(detail));
+	isx_buf_char(&res->payload, '}');
+}
+
+void isx_http_fail(struct http_res *res, enum isx_status status, const struct isx_err *err)
+{
+	unsigned http_status = isx_status_http(status);
+	if (status == ISX_SCHEMA && res->problems.count > 0) {
+		start_over(res, http_status);
+		isx_buf_text(&res->payload, "{\"detail\":[");
+		isx_buf_add(&res->payload, res->problems.items.ptr, res->problems.items.len);
+		isx_buf_text(&res->payload, "]}");
+		return;
+	}
+	isx_http_detail(res, http_status, err->msg);
+	if (status == ISX_UNAVAILABLE || status == ISX_NO_MEMORY)
+		isx_http_header(res, "Retry-After", "1");
+}
+
+void isx_http_release(struct http_req *req, struct http_res *res)
+{
+	isx_problems_release(&res->problems);
+	isx_mem_free(res->own_value);
+	isx_buf_release(&res->payload);
+	isx_arena_release(&req->arena);
+}

@@ -1,0 +1,272 @@
+/*
+ * router.c - the table of routes, and the order in which a request is checked.
+ *
+ * The order is part of the contract with clients: route and method, well-formed JSON (422 even
+ * without a key), the key (401), then whatever the handler checks: parameters and shape of the body
+ * (422), the index (404), the content (400).
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/router.h"
+
+#include "base/log.h"
+#include "http/serve.h"
+#include "http/url.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum route_flags {
+	NEEDS_KEY = 1,
+	HAS_PAYLOAD = 2,
+	NO_HEAD = 4 /* 405 for HEAD, as recorded from 0.3.3; elsewhere HEAD goes with GET */
+};
+
+struct http_route {
+	const char *method;
+	const char *path; /* "{name}", "{iscc_id}": one segment; "*" at the end: one or more */
+	http_handler *serve;
+	unsigned flags;
+	enum http_lane lane;
+};
+
+/* Rows of one path stand together, so that Allow reads well. */
+static const struct http_route routes[] = {
+	{ "GET", "/indexes", isx_serve_index_list, NEEDS_KEY, HTTP_LANE_QUICK },
+	{ "POST", "/indexes", isx_serve_index_create, NEEDS_KEY | HAS_PAYLOAD, HTTP_LANE_WORK },
+	{ "GET", "/indexes/{name}", isx_serve_index_stat, NEEDS_KEY, HTTP_LANE_QUICK },
+	{ "DELETE", "/indexes/{name}", isx_serve_index_delete, NEEDS_KEY, HTTP_LANE_WORK },
+	{ "POST", "/indexes/{name}/assets", isx_serve_asset_add, NEEDS_KEY | HAS_PAYLOAD,
+	  HTTP_LANE_WORK },
+	{ "GET", "/indexes/{name}/assets/{iscc_id}", isx_serve_asset_get, NEEDS_KEY,
+	  HTTP_LANE_QUICK },
+	{ "DELETE", "/indexes/{name}/assets/{iscc_id}", isx_serve_asset_remove, NEEDS_KEY,
+	  HTTP_LANE_WORK },
+	{ "POST", "/indexes/{name}/search", isx_serve_search_post, NEEDS_KEY | HAS_PAYLOAD,
+	  HTTP_LANE_WORK },
+	{ "GET", "/indexes/{name}/search", isx_serve_search_get, NEEDS_KEY, HTTP_LANE_WORK },
+	{ "GET", "/healthz", isx_serve_health, NO_HEAD, HTTP_LANE_INLINE },
+	{ "GET", "/readyz", isx_serve_ready, 0, HTTP_LANE_QUICK },
+	{ "GET", "/status", isx_serve_status, 0, HTTP_LANE_INLINE },
+	{ "GET", "/", isx_serve_root, NO_HEAD, HTTP_LANE_INLINE },
+	{ "GET", "/playground", isx_serve_playground, 0, HTTP_LANE_INLINE },
+	{ "GET", "/docs", isx_serve_docs, 0, HTTP_LANE_INLINE },
+	{ "GET", "/openapi/*", isx_serve_openapi_file, 0, HTTP_LANE_INLINE },
+	{ "GET", "/static/*", isx_serve_static_file, 0, HTTP_LANE_INLINE },
+};
+
+enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
+
+/* The next segment of a route's path; false at its end. */
+static bool next_segment(struct isx_span *path, struct isx_span *segment)
+{
+	if (path->len == 0)
+		return false;
+	*path = isx_span_skip(*path, 1);
+	const char *slash = path->len ? memchr(path->ptr, '/', path->len) : NULL;
+	*segment = (struct isx_span){ path->ptr, slash ? (size_t)(slash - path->ptr) : path->len };
+	*path = isx_span_skip(*path, segment->len);
+	return true;
+}
+
+static bool is_segment_match(struct isx_span wanted, struct isx_span segment)
+{
+	if (wanted.len > 0 && wanted.ptr[0] == '{')
+		return segment.len > 0;
+	return wanted.len == segment.len &&
+	       (wanted.len == 0 || memcmp(wanted.ptr, segment.ptr, wanted.len) == 0);
+}
+
+static bool is_path_match(const struct http_route *route, const struct isx_url_path *path)
+{
+	struct isx_span rest = isx_span_of(route->path);
+	struct isx_span wanted;
+	size_t i = 0;
+	for (; next_segment(&rest, &wanted); i++) {
+		if (i == path->count)
+			return false;
+		if (isx_span_is(wanted, "*"))
+			return true;
+		if (!is_segment_match(wanted, path->segments[i]))
+			return false;
+	}
+	return i == path->count;
+}
+
+static bool is_method_match(const struct http_route *route, const char *method)
+{
+	if (strcmp(method, "HEAD") == 0)
+		return strcmp(route->method, "GET") == 0 && !(route->flags & NO_HEAD);
+	return strcmp(route->method, method) == 0;
+}
+
+/* The first route at or after `from` with this path; ROUTE_COUNT if there is none. */
+static size_t find_path(const struct isx_url_path *path, size_t from)
+{
+	while (from < ROUTE_COUNT && !is_path_match(&routes[from], path))
+		from++;
+	return from;
+}
+
+/* Would the path lead somewhere without the slashes at its end, or with one? */
+static bool has_other_path(struct isx_url_path path)
+{
+	if (path.segments[path.count - 1].len > 0) {
+		if (path.count == ISX_URL_SEGMENTS_MAX)
+			return false;
+		path.segments[path.count++] = (struct isx_span){ 0 };
+	} else {
+		while (path.count > 0 && path.segments[path.count - 1].len == 0)
+			path.count--;
+	}
+	return find_path(&path, 0) < ROUTE_COUNT;
+}
+
+static enum isx_status take_params(struct http_req *req, const struct isx_url_path *path,
+				   struct isx_err *err)
+{
+	struct isx_span rest = isx_span_of(req->route->path);
+	struct isx_span wanted;
+	for (size_t i = 0; next_segment(&rest, &wanted); i++) {
+		struct isx_span segment = path->segments[i];
+		const char **param = isx_span_is(wanted, "{name}")      ? &req->index_name
+				     : isx_span_is(wanted, "{iscc_id}") ? &req->iscc_id
+				     : isx_span_is(wanted, "*")         ? &req->file
+									: NULL;
+		if (!param)
+			continue;
+		size_t len = param == &req->file ? strlen(segment.ptr) : segment.len;
+		*param = isx_arena_text(&req->arena, segment.ptr, len);
+		if (!*param)
+			return isx_fail_memory(err);
+	}
+	return ISX_OK;
+}
+
+enum isx_status isx_router_find(const struct isx_auth *auth, struct http_req *req,
+				struct isx_err *err)
+{
+	struct isx_url_path path;
+	bool found;
+	enum isx_status st = isx_url_path_decode(req->path, &req->arena, &path, &found, err);
+	req->is_allowed = true;
+	req->target = HTTP_TO_NOTHING;
+	if (st || !found)
+		return st;
+	size_t i = find_path(&path, 0);
+	if (i < ROUTE_COUNT)
+		req->target = HTTP_TO_OTHER_METHOD;
+	else if (has_other_path(path))
+		req->target = HTTP_TO_OTHER_PATH;
+	for (; i < ROUTE_COUNT; i = find_path(&path, i + 1)) {
+		req->route = &routes[i];
+		if (!is_method_match(req->route, req->method))
+			continue;
+		req->target = HTTP_TO_ROUTE;
+		req->is_allowed = !(req->route->flags & NEEDS_KEY) ||
+				  isx_auth_allows(auth, req->api_key);
+		return take_params(req, &path, err);
+	}
+	return ISX_OK;
+}
+
+bool isx_router_wants_payload(const struct http_req *req)
+{
+	return req->target == HTTP_TO_ROUTE && (req->route->flags & HAS_PAYLOAD);
+}
+
+enum http_lane isx_router_lane(const struct http_req *req)
+{
+	bool reaches_handler = req->target == HTTP_TO_ROUTE && req->is_allowed && !req->cut.status;
+	return reaches_handler ? req->route->lane : HTTP_LANE_INLINE;
+}
+
+/* Tell the methods of the path: `req->route` is the last of its routes. */
+static void answer_other_method(const struct http_req *req, struct http_res *res)
+{
+	static const char *const known[] = { "GET", "HEAD", "POST", "DELETE" };
+	struct isx_buf allow = { 0 };
+	for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+		for (size_t i = 0; i < ROUTE_COUNT; i++) {
+			if (strcmp(routes[i].path, req->route->path) != 0 ||
+			    !is_method_match(&routes[i], known[k]))
+				continue;
+			isx_buf_text(&allow, allow.len ? ", " : "");
+			isx_buf_text(&allow, known[k]);
+		}
+	}
+	isx_http_detail(res, 405, "Method Not Allowed");
+	isx_http_own_header(res, "Allow", &allow);
+}
+
+/* May this stand in a Location of ours as it is? */
+static bool is_plain_host(const char *host)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789.:-_[]";
+	return host && *host && host[strspn(host, allowed)] == '\0';
+}
+
+/* Send the client to its path without slashes at the end, or with one where a folder is. */
+static void answer_other_path(const struct http_req *req, struct http_res *res)
+{
+	struct isx_buf location = { 0 };
+	struct isx_span path = req->path;
+	bool has_slash = path.ptr[path.len - 1] == '/';
+	while (path.len > 0 && path.ptr[path.len - 1] == '/')
+		path.len--;
+	if (is_plain_host(req->host)) {
+		bool is_https = req->forwarded_proto &&
+				strcasecmp(req->forwarded_proto, "https") == 0;
+		isx_buf_text(&location, is_https ? "https://" : "http://");
+		isx_buf_text(&location, req->host);
+	}
+	isx_buf_add(&location, path.ptr, path.len);
+	isx_buf_text(&location, has_slash ? "" : "/");
+	if (req->query.len > 0) {
+		isx_buf_char(&location, '?');
+		isx_buf_add(&location, req->query.ptr, req->query.len);
+	}
+	res->status = 307;
+	res->content_type = "";
+	isx_http_own_header(res, "Location", &location);
+}
+
+/* The checks that come before the handler, in their order, and then the handler. */
+static enum isx_status check_and_serve(struct http_req *req, struct http_res *res,
+				       struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	if ((req->route->flags & HAS_PAYLOAD) && req->payload.text.len > 0)
+		st = isx_payload_check(&req->payload, &res->problems, err);
+	if (!st && !req->is_allowed)
+		st = isx_fail(err, ISX_UNAUTHORIZED, "Unauthorized");
+	if (!st && req->cut.status)
+		st = isx_fail(err, req->cut.status, "%s", req->cut.msg);
+	if (!st)
+		st = req->route->serve(req, res, err);
+	return st;
+}
+
+void isx_router_run(struct http_req *req, struct http_res *res)
+{
+	struct isx_err err = { 0 };
+	enum isx_status st;
+	switch (req->target) {
+	case HTTP_TO_NOTHING:
+		isx_http_detail(res, 404, "Not Found");
+		break;
+	case HTTP_TO_OTHER_METHOD:
+		answer_other_method(req, res);
+		break;
+	case HTTP_TO_OTHER_PATH:
+		answer_other_path(req, res);
+		break;
+	case HTTP_TO_ROUTE:
+		st = check_and_serve(req, res, &err);
+		if (isx_status_http(st) >= 500) /* not the client's fault: for the operator */
+			isx_log(ISX_LOG_ERROR, "%s: %s", isx_status_name(st), err.msg);
+		if (st)
+			isx_http_fail(res, st, &err);
+		break;
+	}
+}

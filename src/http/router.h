@@ -1,0 +1,34 @@
+/*
+ * router.h - from a request to its answer: the route, the order of checks, the form of errors.
+ *
+ * Must not know: sockets, threads, libmicrohttpd.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_ROUTER_H
+#define ISX_ROUTER_H
+
+#include "http/auth.h"
+#include "http/request.h"
+
+/* Where a request is to be answered. */
+enum http_lane {
+	HTTP_LANE_INLINE, /* at once: it touches nothing that could make it wait */
+	HTTP_LANE_QUICK,  /* by a worker that never scans or writes */
+	HTTP_LANE_WORK    /* by a worker that does */
+};
+
+/* Find the route of a request from its method, path and key; fills the fields of `req` that are the
+ * router's. The payload is not needed yet. */
+ISX_MUST_CHECK enum isx_status isx_router_find(const struct isx_auth *auth, struct http_req *req,
+					       struct isx_err *err);
+
+/* Has the payload of this request to be kept? After isx_router_find(), as are all below. */
+bool isx_router_wants_payload(const struct http_req *req);
+
+/* Where this request is to be answered. */
+enum http_lane isx_router_lane(const struct http_req *req);
+
+/* Answer the request. Never fails: what goes wrong is told in the answer. */
+void isx_router_run(struct http_req *req, struct http_res *res);
+
+#endif

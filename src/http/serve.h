@@ -1,0 +1,40 @@
+/*
+ * serve.h - all handlers; router.c says which path leads to which.
+ *
+ * Each reads what it needs from the request, works on its store and writes the answer.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_SERVE_H
+#define ISX_SERVE_H
+
+#include "http/request.h"
+
+/* serve_index.c */
+http_handler isx_serve_index_list;   /* GET /indexes */
+http_handler isx_serve_index_create; /* POST /indexes */
+http_handler isx_serve_index_stat;   /* GET /indexes/{name} */
+http_handler isx_serve_index_delete; /* DELETE /indexes/{name} */
+
+/* serve_asset.c */
+http_handler isx_serve_asset_add;    /* POST /indexes/{name}/assets */
+http_handler isx_serve_asset_get;    /* GET /indexes/{name}/assets/{iscc_id} */
+http_handler isx_serve_asset_remove; /* DELETE /indexes/{name}/assets/{iscc_id} */
+
+/* serve_search.c */
+http_handler isx_serve_search_post; /* POST /indexes/{name}/search */
+http_handler isx_serve_search_get;  /* GET /indexes/{name}/search */
+
+/* serve_service.c */
+http_handler isx_serve_health;     /* GET /healthz: the process answers */
+http_handler isx_serve_ready;      /* GET /readyz: and so does its store */
+http_handler isx_serve_status;     /* GET /status */
+http_handler isx_serve_root;       /* GET /: for people a page, for programs a summary */
+http_handler isx_serve_playground; /* GET /playground: where 0.3.3 had the page of / */
+
+/* serve_static.c */
+http_handler isx_serve_start_page;   /* the page of / */
+http_handler isx_serve_docs;         /* GET /docs */
+http_handler isx_serve_openapi_file; /* GET /openapi/FILE */
+http_handler isx_serve_static_file;  /* GET /static/FILE */
+
+#endif

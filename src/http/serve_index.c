@@ -1,0 +1,64 @@
+/*
+ * serve_index.c - the indexes of a store: list, create, describe, delete.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/serve.h"
+
+#include <stdio.h>
+
+enum isx_status isx_serve_index_list(struct http_req *req, struct http_res *res,
+				     struct isx_err *err)
+{
+	struct isx_index_info *infos = NULL;
+	size_t count = 0;
+	enum isx_status st = isx_index_list(req->store, &infos, &count, err);
+	if (st)
+		return st;
+	isx_buf_char(&res->payload, '[');
+	for (size_t i = 0; i < count; i++) {
+		isx_buf_text(&res->payload, i ? "," : "");
+		isx_index_to_json(&res->payload, &infos[i], true);
+	}
+	isx_buf_char(&res->payload, ']');
+	isx_index_list_free(infos, count);
+	return ISX_OK;
+}
+
+enum isx_status isx_serve_index_create(struct http_req *req, struct http_res *res,
+				       struct isx_err *err)
+{
+	const char *name = NULL;
+	enum isx_status st = isx_http_need_payload(req, res, err);
+	if (!st)
+		st = isx_index_from_json(&req->payload, &req->arena, &name, &res->problems, err);
+	if (!st)
+		st = isx_index_create(req->store, name, err);
+	if (st)
+		return st;
+	struct isx_index_info info = { 0 };
+	snprintf(info.name, sizeof info.name, "%s", name);
+	isx_index_to_json(&res->payload, &info, false); /* 0.3.3 gives "sizes" only when asked */
+	res->status = 201;
+	return ISX_OK;
+}
+
+enum isx_status isx_serve_index_stat(struct http_req *req, struct http_res *res,
+				     struct isx_err *err)
+{
+	struct isx_index_info info = { 0 };
+	enum isx_status st = isx_index_stat(req->store, req->index_name, &info, err);
+	if (st)
+		return st;
+	isx_index_to_json(&res->payload, &info, true);
+	isx_index_info_release(&info);
+	return ISX_OK;
+}
+
+enum isx_status isx_serve_index_delete(struct http_req *req, struct http_res *res,
+				       struct isx_err *err)
+{
+	enum isx_status st = isx_index_delete(req->store, req->index_name, err);
+	if (!st)
+		res->status = 204;
+	return st;
+}

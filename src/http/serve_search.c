@@ -1,0 +1,96 @@
+/*
+ * serve_search.c - search by POST (any query) and by GET (an ISCC-CODE in the URL).
+ *
+ * Problems of the URL come before problems of the body in one list; the index is looked up only
+ * when there are none.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/serve.h"
+
+#include "http/url.h"
+#include "json/json_text.h"
+
+/* More matches than this nobody can want; it keeps every later product small. */
+#define SEARCH_LIMIT_MAX INT32_MAX
+
+/* Add a problem with a parameter of the URL. */
+static void add_param_problem(struct http_res *res, const char *type, const char *name,
+			      const char *msg, struct isx_span value)
+{
+	const struct isx_place query = { .name = "query" };
+	const struct isx_place at = { .outer = &query, .name = name };
+	struct isx_buf input = { 0 };
+	if (value.ptr)
+		isx_json_quote(&input, value);
+	isx_problem_add(&res->problems, type, &at, msg, (struct isx_span){ input.ptr, input.len });
+	isx_buf_release(&input);
+}
+
+/* Read `limit`; a wrong one becomes a problem. */
+static enum isx_status read_limit(struct http_req *req, struct http_res *res, size_t *limit,
+				  struct isx_err *err)
+{
+	struct isx_span value;
+	int64_t number;
+	enum isx_status st = isx_url_param(req->query, "limit", &req->arena, &value, err);
+	if (st || !value.ptr)
+		return st;
+	if (!isx_url_int(value, &number))
+		add_param_problem(res, "int_parsing", "limit",
+				  "Expected a whole number, for example 10", value);
+	else if (number < 1)
+		add_param_problem(res, "greater_than_equal", "limit", "Expected 1 or more", value);
+	else
+		*limit = (size_t)(number < SEARCH_LIMIT_MAX ? number : SEARCH_LIMIT_MAX);
+	return ISX_OK;
+}
+
+static enum isx_status search(struct http_req *req, struct http_res *res,
+			      const struct isx_query *query, struct isx_err *err)
+{
+	struct isx_result *result = NULL;
+	enum isx_status st = isx_search(req->store, req->index_name, query, &result, err);
+	if (st)
+		return st;
+	isx_result_to_json(&res->payload, result);
+	isx_result_free(result);
+	return ISX_OK;
+}
+
+enum isx_status isx_serve_search_post(struct http_req *req, struct http_res *res,
+				      struct isx_err *err)
+{
+	struct isx_query query = { 0 };
+	size_t limit = 0;
+	enum isx_status st = read_limit(req, res, &limit, err);
+	if (!st)
+		st = isx_http_need_payload(req, res, err);
+	if (!st)
+		st = isx_query_from_json(&req->payload, &req->arena, &query, &res->problems, err);
+	if (!st)
+		st = isx_problems_status(&res->problems, err);
+	query.limit = limit;
+	return st ? st : search(req, res, &query, err);
+}
+
+enum isx_status isx_serve_search_get(struct http_req *req, struct http_res *res,
+				     struct isx_err *err)
+{
+	struct isx_query query = { .named = ISX_QUERY_HAS_ISCC_CODE };
+	struct isx_span code = { 0 };
+	enum isx_status st = isx_url_param(req->query, "iscc_code", &req->arena, &code, err);
+	if (!st && !code.ptr)
+		add_param_problem(res, "missing", "iscc_code", "Field required", code);
+	if (!st)
+		st = read_limit(req, res, &query.limit, err);
+	if (!st)
+		st = isx_problems_status(&res->problems, err);
+	if (st)
+		return st;
+	/* 400 and not 422, as it always was here. */
+	if (!isx_is_iscc_pattern(code, 16, 0))
+		return isx_fail(err, ISX_INVALID,
+				"iscc_code: expected 'ISCC:' and 16 or more of A-Z and 2-7");
+	query.iscc_code = isx_arena_text(&req->arena, code.ptr, code.len);
+	return query.iscc_code ? search(req, res, &query, err) : isx_fail_memory(err);
+}

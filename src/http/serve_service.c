@@ -1,0 +1,82 @@
+/*
+ * serve_service.c - what operators and their machines ask: alive, ready, which version.
+ *
+ * /healthz, /status and / touch nothing but memory, so that they answer while every worker is busy.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/serve.h"
+
+#include "json/json_text.h"
+
+#include <string.h>
+
+enum isx_status isx_serve_health(struct http_req *req, struct http_res *res, struct isx_err *err)
+{
+	(void)req, (void)err;
+	isx_buf_text(&res->payload, "{\"status\":\"ok\"}");
+	return ISX_OK;
+}
+
+enum isx_status isx_serve_ready(struct http_req *req, struct http_res *res, struct isx_err *err)
+{
+	struct isx_index_info *infos = NULL;
+	size_t count = 0;
+	if (isx_index_list(req->store, &infos, &count, err)) {
+		isx_buf_text(&res->payload, "{\"status\":\"not_ready\","
+					    "\"reason\":\"list_indexes_failed\"}");
+		res->status = 503;
+		return ISX_OK;
+	}
+	isx_index_list_free(infos, count);
+	isx_buf_text(&res->payload, "{\"status\":\"ready\"}");
+	return ISX_OK;
+}
+
+/* The members that / and /status have in common. */
+static void add_mode(struct isx_buf *buf)
+{
+	isx_buf_text(buf, "\"mode\":\"normal\",\"network\":null");
+}
+
+static void add_version(struct isx_buf *buf)
+{
+	isx_buf_text(buf, "\"version\":");
+	isx_json_quote(buf, isx_span_of(isx_version()));
+	isx_buf_char(buf, ',');
+}
+
+enum isx_status isx_serve_status(struct http_req *req, struct http_res *res, struct isx_err *err)
+{
+	(void)req, (void)err;
+	isx_buf_char(&res->payload, '{');
+	add_version(&res->payload);
+	add_mode(&res->payload);
+	isx_buf_char(&res->payload, '}');
+	return ISX_OK;
+}
+
+enum isx_status isx_serve_root(struct http_req *req, struct http_res *res, struct isx_err *err)
+{
+	res->varies_by_accept = true;
+	/* The literal text decides; its q value is not looked at. */
+	if (req->accept && strstr(req->accept, "text/html"))
+		return isx_serve_start_page(req, res, err);
+	isx_buf_text(&res->payload,
+		     "{\"title\":\"ISCC-Search API\",\"description\":\"A Scalable Nearest Neighbor "
+		     "Search Multi-Index for the International Standard Content Code (ISCC)\",");
+	add_version(&res->payload);
+	isx_buf_text(&res->payload, "\"docs\":\"/docs\",");
+	add_mode(&res->payload);
+	isx_buf_char(&res->payload, '}');
+	return ISX_OK;
+}
+
+enum isx_status isx_serve_playground(struct http_req *req, struct http_res *res,
+				     struct isx_err *err)
+{
+	(void)req, (void)err;
+	isx_http_header(res, "Location", "/");
+	res->status = 301;
+	res->content_type = "";
+	return ISX_OK;
+}

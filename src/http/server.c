@@ -1,0 +1,595 @@
+/*
+ * server.c - one polling thread (or a few) that moves bytes, and workers that think.
+ *
+ * Life of a request, by function: begin_exchange() when the request line is there; open_exchange()
+ * with the headers: the route is known, and with it whether the body is wanted; take_payload() for
+ * each piece of the body; dispatch() at its end: answered at once, or the connection is suspended
+ * and the exchange goes to a worker, run_exchange(), which resumes the connection;
+ * send_answer(); end_exchange(). An exchange belongs to the polling thread of its connection,
+ * except from suspending to resuming, when it belongs to the worker.
+ *
+ * Memory is bounded by: connections_max x CONNECTION_BYTES_MAX, and PAYLOADS_MAX times the ceiling
+ * of one body for all bodies together.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/server.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "http/auth.h"
+#include "http/cors.h"
+#include "http/listen.h"
+#include "http/router.h"
+#include "http/url.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	POLLERS_MAX = 4,        /* polling threads; one moves more bytes than two workers chew */
+	QUICK_THREADS = 2,      /* workers for requests that neither scan nor write */
+	PAYLOADS_MAX = 4,       /* bodies of the largest size that may be in memory at once */
+	FILES_RESERVED = 64,    /* open files that are not connections: LMDB, logs, epoll */
+	LOG_PATH_BYTES = 200,   /* of a path in the access log */
+	STALL_MS = 1000,        /* that requests may stand still while the server stops */
+	LAST_WORDS_MS = 200,    /* for answers of workers that outlived the deadline */
+	DRAIN_STEP_NS = 2000000 /* between two looks whether the last request has ended */
+};
+
+#define CONNECTION_BYTES_MAX (64u * 1024) /* request line and headers, and a piece of the body */
+#define STRANGER_BYTES_MAX   (64u * 1024) /* of a body without the key: enough to see its JSON */
+
+struct isx_server {
+	struct isx_store *store;
+	struct isx_auth auth;
+	struct isx_cors cors;
+	size_t body_bytes_max;
+	int listen_fd; /* ours to close, or -1 */
+	uint16_t port;
+	struct isx_pool *quick;
+	struct isx_pool *work;
+	struct MHD_Daemon *pollers[POLLERS_MAX]; /* each with its own thread, on one socket */
+	unsigned poller_count;
+	atomic_size_t exchanges;     /* requests that have begun and not ended */
+	atomic_size_t arriving;      /* those of them that are not complete yet */
+	atomic_size_t pieces;        /* of requests that have arrived, ever */
+	atomic_size_t payload_bytes; /* of all bodies in memory */
+	atomic_bool is_draining;
+};
+
+/* A request, its answer, and where it stands. */
+struct exchange {
+	struct isx_server *server;
+	struct MHD_Connection *connection;
+	uint64_t start_ns;
+	char *target; /* the request target as sent */
+	struct http_req req;
+	struct http_res res;
+	struct isx_buf payload;
+	size_t payload_max;
+	size_t held_bytes; /* of the payload, as counted in server->payload_bytes */
+	bool is_arriving;  /* the request is not complete yet */
+	bool is_open;      /* the headers were seen */
+	bool is_answered;  /* `res` is complete */
+	size_t sent_bytes;
+};
+
+void isx_server_settings_init(struct isx_server_settings *settings)
+{
+	*settings = (struct isx_server_settings){
+		.host = "0.0.0.0",
+		.port = 8000,
+		.listen_fd = -1,
+		.cors_origins = "*",
+		.body_bytes_max = (size_t)ISX_BODY_MIB_DEFAULT << 20,
+		.queue_max = 1024,
+		.connections_max = 4096,
+		.timeout_s = 30,
+	};
+}
+
+/* --- the body -------------------------------------------------------------------------------- */
+
+static void drop_payload(struct exchange *x)
+{
+	atomic_fetch_sub(&x->server->payload_bytes, x->held_bytes);
+	x->held_bytes = 0;
+	isx_buf_release(&x->payload);
+	x->payload = (struct isx_buf){ 0 };
+}
+
+static void refuse_payload(struct exchange *x)
+{
+	(void)isx_fail(&x->req.cut, ISX_TOO_LARGE,
+		       "the body is larger than the %zu bytes this server takes", x->payload_max);
+	drop_payload(x);
+}
+
+/* Keep a piece of the body as long as all pieces stay below their ceilings. What comes after that
+ * is read and dropped: a client that is still sending would not see an answer. */
+static void take_payload(struct exchange *x, const char *bytes, size_t len)
+{
+	struct isx_server *server = x->server;
+	if (!isx_router_wants_payload(&x->req) || x->req.cut.status)
+		return;
+	if (len > x->payload_max - x->held_bytes) {
+		refuse_payload(x);
+		return;
+	}
+	x->held_bytes += len;
+	size_t held = atomic_fetch_add(&server->payload_bytes, len) + len;
+	isx_buf_add(&x->payload, bytes, len);
+	if (x->payload.failed || held / PAYLOADS_MAX > server->body_bytes_max) {
+		(void)isx_fail(&x->req.cut, ISX_UNAVAILABLE,
+			       "too many large requests at once: try again later");
+		drop_payload(x);
+	}
+}
+
+/* Is the body, by its announced length, so far over its ceiling that it is not worth reading? Then
+ * the connection ends with the answer. A body that is only somewhat too large is read. */
+static bool is_payload_hopeless(const struct exchange *x)
+{
+	const char *text = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
+						       MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *expect = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
+							 MHD_HTTP_HEADER_EXPECT);
+	uint64_t len;
+	if (!text || !isx_span_uint(isx_span_of(text), UINT64_MAX, &len))
+		return false;
+	return expect ? len > x->payload_max : len / 2 > x->server->body_bytes_max;
+}
+
+/* Does a content type mean JSON: application/json or application/something+json? */
+static bool is_json_type(const char *content_type)
+{
+	struct isx_span type = isx_span_of(content_type);
+	const char *params = type.len ? memchr(type.ptr, ';', type.len) : NULL;
+	if (params)
+		type.len = (size_t)(params - type.ptr);
+	type = isx_span_trim(type);
+	if (type.len < 12 || strncasecmp(type.ptr, "application/", 12) != 0)
+		return false;
+	type = isx_span_skip(type, 12);
+	return (type.len == 4 && strncasecmp(type.ptr, "json", 4) == 0) ||
+	       (type.len >= 5 && strncasecmp(type.ptr + type.len - 5, "+json", 5) == 0);
+}
+
+/* --- the answer ------------------------------------------------------------------------------ */
+
+/* The request is complete, or what is missing of it does not count. */
+static void end_arrival(struct exchange *x)
+{
+	if (x->is_arriving)
+		atomic_fetch_sub(&x->server->arriving, 1);
+	x->is_arriving = false;
+}
+
+/* Fill in the answer; whoever owns the exchange calls this, once. */
+static void answer(struct exchange *x)
+{
+	x->req.payload.text = (struct isx_span){ x->payload.ptr, x->payload.len };
+	x->req.payload.is_json = is_json_type(x->req.content_type);
+	if (isx_cors_is_preflight(&x->req)) {
+		isx_cors_preflight(&x->server->cors, &x->req, &x->res);
+	} else {
+		isx_router_run(&x->req, &x->res);
+		isx_cors_decorate(&x->server->cors, &x->req, &x->res);
+	}
+	drop_payload(x); /* the answer may take its time to be sent */
+	isx_arena_release(&x->req.arena);
+	x->is_answered = true;
+}
+
+/* Answer with a failure of the server itself. */
+static void answer_failure(struct exchange *x, enum isx_status status, const struct isx_err *err)
+{
+	isx_http_fail(&x->res, status, err);
+	isx_cors_decorate(&x->server->cors, &x->req, &x->res);
+	drop_payload(x);
+	x->is_answered = true;
+}
+
+/* A worker's job. Once resumed, the exchange is the polling thread's again. */
+static void run_exchange(void *arg)
+{
+	struct exchange *x = arg;
+	answer(x);
+	MHD_resume_connection(x->connection);
+}
+
+static void free_bytes(void *bytes)
+{
+	isx_mem_free(bytes);
+}
+
+/* The payload of the answer as a response, which takes it. */
+static struct MHD_Response *make_response(struct exchange *x)
+{
+	static char out_of_memory[] = "{\"detail\":\"out of memory\"}";
+	struct http_res *res = &x->res;
+	x->sent_bytes = res->file.len;
+	if (res->file.ptr)
+		return MHD_create_response_from_buffer(
+			res->file.len, (void *)(uintptr_t)res->file.ptr, MHD_RESPMEM_PERSISTENT);
+	size_t len = res->payload.len;
+	char *bytes = isx_buf_take(&res->payload);
+	if (!bytes) {
+		res->status = 503;
+		x->sent_bytes = sizeof out_of_memory - 1;
+		return MHD_create_response_from_buffer(x->sent_bytes, out_of_memory,
+						       MHD_RESPMEM_PERSISTENT);
+	}
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer_with_free_callback(len, bytes, free_bytes);
+	if (!response)
+		isx_mem_free(bytes);
+	x->sent_bytes = len;
+	return response;
+}
+
+static enum MHD_Result send_answer(struct exchange *x)
+{
+	struct http_res *res = &x->res;
+	struct MHD_Response *response = make_response(x);
+	const char *type = res->content_type ? res->content_type : "application/json";
+	if (!response)
+		return MHD_NO;
+	if (*type)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	for (size_t i = 0; i < res->header_count; i++)
+		MHD_add_response_header(response, res->headers[i].name, res->headers[i].value);
+	if (atomic_load(&x->server->is_draining))
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	if (!res->status)
+		res->status = 200;
+	enum MHD_Result queued = MHD_queue_response(x->connection, res->status, response);
+	MHD_destroy_response(response);
+	return queued;
+}
+
+/* --- the life of an exchange ----------------------------------------------------------------- */
+
+/* The request line is there. MHD has not decoded anything yet, which is why we start here. */
+static void *begin_exchange(void *arg, const char *target, struct MHD_Connection *connection)
+{
+	struct isx_server *server = arg;
+	struct exchange *x = isx_mem_array(1, sizeof *x);
+	if (!x)
+		return NULL;
+	x->server = server;
+	x->connection = connection;
+	x->start_ns = isx_clock_ns();
+	x->target = isx_mem_text(target, strlen(target));
+	x->req.store = server->store;
+	x->is_arriving = true;
+	atomic_fetch_add(&server->exchanges, 1);
+	atomic_fetch_add(&server->arriving, 1);
+	return x;
+}
+
+static enum MHD_Result count_lengths(void *arg, enum MHD_ValueKind kind, const char *name,
+				     const char *value)
+{
+	unsigned *count = arg;
+	(void)kind, (void)value;
+	*count += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	return MHD_YES;
+}
+
+/* What is wrong with the head of a request that libmicrohttpd lets pass, or NULL. Two opinions on
+ * where a request ends are how requests are smuggled past a proxy. */
+static const char *find_flaw(const struct exchange *x, const char *version)
+{
+	unsigned lengths = 0;
+	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_lengths, &lengths);
+	bool is_chunked = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
+						      MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+	if (lengths + is_chunked > 1)
+		return "expected one Content-Length, or Transfer-Encoding";
+	if (strchr(x->target, ' '))
+		return "expected no space in the URL";
+	if (!x->req.host && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
+		return "expected a Host header";
+	return NULL;
+}
+
+/* The headers are there. Returns whether the rest of the request is to be read. */
+static bool open_exchange(struct exchange *x, const char *method, const char *version)
+{
+	struct http_req *req = &x->req;
+	const struct {
+		const char *name;
+		const char **value;
+	} wanted[] = {
+		{ MHD_HTTP_HEADER_HOST, &req->host },
+		{ MHD_HTTP_HEADER_ACCEPT, &req->accept },
+		{ MHD_HTTP_HEADER_CONTENT_TYPE, &req->content_type },
+		{ MHD_HTTP_HEADER_ORIGIN, &req->origin },
+		{ "X-API-Key", &req->api_key },
+		{ "X-Forwarded-Proto", &req->forwarded_proto },
+		{ "Access-Control-Request-Method", &req->preflight_method },
+		{ "Access-Control-Request-Headers", &req->preflight_headers },
+	};
+	struct isx_err err = { 0 };
+	x->is_open = true;
+	req->method = method;
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+		*wanted[i].value = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
+							       wanted[i].name);
+	enum isx_status st = x->target ? ISX_OK : isx_fail_memory(&err);
+	if (!st) {
+		isx_url_split(isx_span_of(x->target), &req->path, &req->query);
+		st = isx_router_find(&x->server->auth, req, &err);
+	}
+	const char *flaw = st ? NULL : find_flaw(x, version);
+	if (flaw)
+		st = isx_fail(&err, ISX_INVALID, "%s", flaw);
+	if (st) {
+		answer_failure(x, st, &err);
+		return false;
+	}
+	x->payload_max = x->server->body_bytes_max;
+	if (!req->is_allowed && x->payload_max > STRANGER_BYTES_MAX)
+		x->payload_max = STRANGER_BYTES_MAX;
+	if (!is_payload_hopeless(x))
+		return true;
+	refuse_payload(x);
+	answer(x);
+	return false;
+}
+
+/* The request is complete: answer it, here or elsewhere. */
+static enum MHD_Result dispatch(struct exchange *x)
+{
+	enum http_lane lane = isx_cors_is_preflight(&x->req) ? HTTP_LANE_INLINE
+							     : isx_router_lane(&x->req);
+	struct isx_pool *pool = lane == HTTP_LANE_WORK ? x->server->work : x->server->quick;
+	struct isx_err err = { 0 };
+	if (lane == HTTP_LANE_INLINE) {
+		answer(x);
+		return send_answer(x);
+	}
+	MHD_suspend_connection(x->connection);
+	if (!isx_pool_put(pool, run_exchange, x)) {
+		enum isx_status st = isx_fail(&err, ISX_UNAVAILABLE,
+					      "too many requests are waiting: try again later");
+		answer_failure(x, st, &err);
+		MHD_resume_connection(x->connection);
+	}
+	return MHD_YES;
+}
+
+/* MHD calls this with the headers, with each piece of the body, at the end of the request, and once
+ * more after the connection was resumed. */
+static enum MHD_Result serve_exchange(void *arg, struct MHD_Connection *connection, const char *url,
+				      const char *method, const char *version, const char *bytes,
+				      size_t *len, void **state)
+{
+	struct exchange *x = *state;
+	(void)arg, (void)connection, (void)url;
+	if (!x)
+		return MHD_NO; /* no memory: the connection is closed */
+	atomic_fetch_add(&x->server->pieces, 1);
+	if (!x->is_open) {
+		/* An answer before the request is complete ends the connection. */
+		return open_exchange(x, method, version) ? MHD_YES : send_answer(x);
+	}
+	if (*len > 0) {
+		take_payload(x, bytes, *len);
+		*len = 0;
+		return MHD_YES;
+	}
+	end_arrival(x);
+	return x->is_answered ? send_answer(x) : dispatch(x);
+}
+
+/* One line for each request: no query and no header, as they may hold a key. */
+static void log_exchange(const struct exchange *x, bool is_complete)
+{
+	char path[LOG_PATH_BYTES + 1];
+	size_t len = x->req.path.len < LOG_PATH_BYTES ? x->req.path.len : LOG_PATH_BYTES;
+	for (size_t i = 0; i < len; i++) {
+		char c = x->req.path.ptr[i];
+		path[i] = c > ' ' && c < 127 ? c : '?';
+	}
+	path[len] = '\0';
+	isx_log(ISX_LOG_INFO, "request method=%s path=%s status=%u us=%llu bytes=%zu%s",
+		x->req.method ? x->req.method : "-", len ? path : "-", x->res.status,
+		(unsigned long long)((isx_clock_ns() - x->start_ns) / 1000), x->sent_bytes,
+		is_complete ? "" : " aborted");
+}
+
+static void end_exchange(void *arg, struct MHD_Connection *connection, void **state,
+			 enum MHD_RequestTerminationCode why)
+{
+	struct exchange *x = *state;
+	(void)arg, (void)connection;
+	if (!x)
+		return;
+	struct isx_server *server = x->server;
+	end_arrival(x);
+	log_exchange(x, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	drop_payload(x);
+	isx_http_release(&x->req, &x->res);
+	isx_mem_free(x->target);
+	isx_mem_free(x);
+	*state = NULL;
+	atomic_fetch_sub(&server->exchanges, 1);
+}
+
+/* --- the life of a server -------------------------------------------------------------------- */
+
+/* Keep percent signs where they are: url.c decodes. */
+static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
+{
+	(void)arg, (void)connection;
+	return strlen(text);
+}
+
+/* What libmicrohttpd has to say is about single connections, so it is for debugging only. */
+static void log_library(void *arg, const char *format, va_list args)
+{
+	char text[256];
+	(void)arg;
+	int len = vsnprintf(text, sizeof text, format, args);
+	while (len > 0 && (size_t)len < sizeof text && text[len - 1] == '\n')
+		text[--len] = '\0';
+	isx_log(ISX_LOG_DEBUG, "libmicrohttpd: %s", text);
+}
+
+static unsigned count_processors(void)
+{
+	long count = sysconf(_SC_NPROCESSORS_ONLN);
+	return count < 1 ? 1 : count > 1024 ? 1024 : (unsigned)count;
+}
+
+/* As many connections as wished, or as the process may have open files. */
+static unsigned count_connections(unsigned wished)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return wished;
+	rlim_t files = limit.rlim_cur > 2 * FILES_RESERVED ? limit.rlim_cur - FILES_RESERVED
+							   : FILES_RESERVED;
+	return files < wished ? (unsigned)files : wished;
+}
+
+/* Start one polling thread on a copy of the socket. */
+static enum isx_status start_poller(struct isx_server *server, int listen_fd, unsigned connections,
+				    unsigned timeout_s, struct isx_err *err)
+{
+	int fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return isx_fail(err, ISX_IO, "cannot share the socket: %s", strerror(errno));
+	struct MHD_Daemon *poller = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, serve_exchange, NULL, /* log first: it counts from there on */
+		MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, server, MHD_OPTION_NOTIFY_COMPLETED,
+		end_exchange, NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+		MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES_MAX, MHD_OPTION_END);
+	if (!poller) {
+		close(fd);
+		return isx_fail(err, ISX_IO, "cannot start the HTTP server");
+	}
+	server->pollers[server->poller_count++] = poller;
+	return ISX_OK;
+}
+
+static enum isx_status start_pollers(struct isx_server *server,
+				     const struct isx_server_settings *settings,
+				     struct isx_err *err)
+{
+	int fd = settings->listen_fd >= 0 ? settings->listen_fd : server->listen_fd;
+	unsigned count = 1 + count_processors() / 8;
+	if (count > POLLERS_MAX)
+		count = POLLERS_MAX;
+	unsigned connections = count_connections(settings->connections_max) / count;
+	enum isx_status st = ISX_OK;
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the thread that waits */
+	for (unsigned i = 0; !st && i < count; i++)
+		st = start_poller(server, fd, connections, settings->timeout_s, err);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return st;
+}
+
+enum isx_status isx_server_start(const struct isx_server_settings *settings,
+				 struct isx_server **server, struct isx_err *err)
+{
+	unsigned threads = settings->threads ? settings->threads : count_processors();
+	struct isx_server *made = isx_mem_array(1, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	made->store = settings->store;
+	made->body_bytes_max = settings->body_bytes_max;
+	made->listen_fd = -1;
+	isx_cors_init(&made->cors, settings->cors_origins);
+	enum isx_status st = isx_auth_init(&made->auth, settings->api_secret, err);
+	if (!st && settings->listen_fd >= 0)
+		made->port = isx_listen_port(settings->listen_fd);
+	else if (!st)
+		st = isx_listen_open(settings->host, settings->port, &made->listen_fd, &made->port,
+				     err);
+	if (!st)
+		st = isx_pool_new("http-quick", QUICK_THREADS, settings->queue_max, &made->quick,
+				  err);
+	if (!st)
+		st = isx_pool_new("http-work", threads, settings->queue_max, &made->work, err);
+	if (!st)
+		st = start_pollers(made, settings, err);
+	if (st)
+		isx_server_stop(made, 0);
+	else
+		*server = made;
+	return st;
+}
+
+uint16_t isx_server_port(const struct isx_server *server)
+{
+	return server->port;
+}
+
+/* Wait until no request is under way, at most until `end_ns`. Clients that have stopped in the
+ * middle of a request, or are gone without our knowing, are not waited for as long as that. */
+static void wait_for_exchanges(struct isx_server *server, uint64_t end_ns)
+{
+	const struct timespec step = { .tv_nsec = DRAIN_STEP_NS };
+	size_t pieces = atomic_load(&server->pieces);
+	uint64_t moved_ns = isx_clock_ns();
+	for (uint64_t now_ns = moved_ns; now_ns < end_ns; now_ns = isx_clock_ns()) {
+		size_t arrived = atomic_load(&server->pieces);
+		size_t arriving = atomic_load(&server->arriving);
+		size_t exchanges = atomic_load(&server->exchanges);
+		if (arrived != pieces)
+			moved_ns = now_ns;
+		pieces = arrived;
+		if (exchanges == 0 ||
+		    (exchanges <= arriving && now_ns - moved_ns > (uint64_t)STALL_MS * 1000000u))
+			return;
+		nanosleep(&step, NULL);
+	}
+}
+
+void isx_server_stop(struct isx_server *server, unsigned deadline_ms)
+{
+	if (!server)
+		return;
+	int sockets[POLLERS_MAX];
+	uint64_t end_ns = isx_clock_ns() + (uint64_t)deadline_ms * 1000000u;
+	atomic_store(&server->is_draining, true);
+	for (unsigned i = 0; i < server->poller_count; i++)
+		sockets[i] = MHD_quiesce_daemon(server->pollers[i]);
+	if (server->listen_fd >= 0) { /* the copies must not listen either; another's socket may */
+		shutdown(server->listen_fd, SHUT_RDWR);
+		close(server->listen_fd);
+	}
+	wait_for_exchanges(server, end_ns);
+	/* No connection may be suspended when its poller stops. */
+	isx_pool_finish(server->quick);
+	isx_pool_finish(server->work);
+	wait_for_exchanges(server, isx_clock_ns() + (uint64_t)LAST_WORDS_MS * 1000000u);
+	for (unsigned i = 0; i < server->poller_count; i++) {
+		MHD_stop_daemon(server->pollers[i]);
+		if (sockets[i] >= 0)
+			close(sockets[i]);
+	}
+	isx_pool_free(server->quick);
+	isx_pool_free(server->work);
+	isx_mem_free(server);
+}

@@ -1,0 +1,164 @@
+/*
+ * url.c - decoding request targets.
+ *
+ * Like its predecessor's, this decoder never refuses: a percent sign that starts no escape stands
+ * for itself. Bytes are not checked to be UTF-8; whoever writes them into JSON does that.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/url.h"
+
+#include <strings.h>
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decode `text` to `out`, which has room for text.len bytes; returns the length. */
+static size_t decode(struct isx_span text, bool plus_is_space, char *out)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		if (c == '%' && text.len - i > 2) {
+			int high = hex_value(text.ptr[i + 1]);
+			int low = hex_value(text.ptr[i + 2]);
+			if (high >= 0 && low >= 0) {
+				c = (char)(high << 4 | low);
+				i += 2;
+			}
+		} else if (c == '+' && plus_is_space) {
+			c = ' ';
+		}
+		out[len++] = c;
+	}
+	return len;
+}
+
+/* Cut `text` at the first `separator`: what stands before it is returned, *rest is what follows;
+ * its ptr is NULL when there is no separator. */
+static struct isx_span cut(struct isx_span text, char separator, struct isx_span *rest)
+{
+	const char *at = text.len ? memchr(text.ptr, separator, text.len) : NULL;
+	if (!at) {
+		*rest = (struct isx_span){ 0 };
+		return text;
+	}
+	struct isx_span before = { text.ptr, (size_t)(at - text.ptr) };
+	*rest = (struct isx_span){ at + 1, text.len - before.len - 1 };
+	return before;
+}
+
+/* What follows "http://host" of an absolute target, which a server has to understand. */
+static struct isx_span skip_authority(struct isx_span target)
+{
+	size_t scheme = 0;
+	if (target.len >= 7 && strncasecmp(target.ptr, "http://", 7) == 0)
+		scheme = 7;
+	else if (target.len >= 8 && strncasecmp(target.ptr, "https://", 8) == 0)
+		scheme = 8;
+	if (!scheme)
+		return target;
+	struct isx_span rest = isx_span_skip(target, scheme);
+	size_t host = 0;
+	while (host < rest.len && rest.ptr[host] != '/' && rest.ptr[host] != '?')
+		host++;
+	return isx_span_skip(rest, host);
+}
+
+void isx_url_split(struct isx_span target, struct isx_span *path, struct isx_span *query)
+{
+	*path = cut(skip_authority(target), '?', query);
+}
+
+enum isx_status isx_url_path_decode(struct isx_span path, struct isx_arena *arena,
+				    struct isx_url_path *decoded, bool *found, struct isx_err *err)
+{
+	*found = false;
+	if (path.len == 0 || path.ptr[0] != '/')
+		return ISX_OK;
+	char *out = isx_arena_alloc(arena, path.len + 1, 1);
+	if (!out)
+		return isx_fail_memory(err);
+	decoded->count = 0;
+	struct isx_span rest = isx_span_skip(path, 1);
+	while (rest.ptr) {
+		struct isx_span segment = cut(rest, '/', &rest);
+		size_t len = decode(segment, false, out);
+		if (decoded->count == ISX_URL_SEGMENTS_MAX || memchr(out, '/', len) ||
+		    memchr(out, '\0', len))
+			return ISX_OK;
+		decoded->segments[decoded->count++] = (struct isx_span){ out, len };
+		out[len] = rest.ptr ? '/' : '\0';
+		out += len + 1;
+	}
+	*found = true;
+	return ISX_OK;
+}
+
+enum isx_status isx_url_param(struct isx_span query, const char *name, struct isx_arena *arena,
+			      struct isx_span *value, struct isx_err *err)
+{
+	*value = (struct isx_span){ 0 };
+	while (query.ptr) {
+		struct isx_span raw;
+		struct isx_span pair = cut(query, '&', &query);
+		struct isx_span key = cut(pair, '=', &raw);
+		char *text = isx_arena_alloc(arena, pair.len + 1, 1);
+		if (!text)
+			return isx_fail_memory(err);
+		size_t key_len = decode(key, true, text);
+		if (pair.len == 0 || !isx_span_is((struct isx_span){ text, key_len }, name))
+			continue;
+		*value = (struct isx_span){ text, decode(raw, true, text) };
+	}
+	return ISX_OK;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Is everything from here on a full stop and zeros? (or nothing) */
+static bool is_zero_fraction(struct isx_span text)
+{
+	if (text.len == 0)
+		return true;
+	if (text.ptr[0] != '.' || text.len < 2)
+		return false;
+	for (size_t i = 1; i < text.len; i++)
+		if (text.ptr[i] != '0')
+			return false;
+	return true;
+}
+
+bool isx_url_int(struct isx_span text, int64_t *number)
+{
+	text = isx_span_trim(text);
+	bool is_negative = text.len > 0 && text.ptr[0] == '-';
+	if (is_negative || (text.len > 0 && text.ptr[0] == '+'))
+		text = isx_span_skip(text, 1);
+	int64_t found = 0;
+	size_t i = 0;
+	if (text.len == 0 || !is_digit(text.ptr[0]))
+		return false;
+	for (; i < text.len; i++) {
+		if (text.ptr[i] == '_' && is_digit(text.ptr[i - 1]) && i + 1 < text.len &&
+		    is_digit(text.ptr[i + 1]))
+			continue;
+		if (!is_digit(text.ptr[i]))
+			break;
+		int64_t digit = text.ptr[i] - '0';
+		if (__builtin_mul_overflow(found, 10, &found) ||
+		    __builtin_add_overflow(found, digit, &found))
+			found = INT64_MAX;
+	}
+	if (!is_zero_fraction(isx_span_skip(text, i)))
+		return false;
+	*number = is_negative ? -found : found;
+	return true;
+}

@@ -1,0 +1,39 @@
+/*
+ * url.h - the parts of a request target: decoded path segments and query parameters.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_URL_H
+#define ISX_URL_H
+
+#include "base/mem.h"
+#include "base/span.h"
+
+#define ISX_URL_SEGMENTS_MAX 8 /* the longest route has 4; a longer path leads nowhere */
+
+/* A path, decoded segment by segment. "/" is one empty segment, "/a/" is "a" and an empty one. */
+struct isx_url_path {
+	struct isx_span segments[ISX_URL_SEGMENTS_MAX]; /* each followed by '/' or NUL */
+	size_t count;
+};
+
+/* Split a request target ("/a/b?c=d", or with scheme and host in front) at its question mark.
+ *   path, query  filled: parts of `target` */
+void isx_url_split(struct isx_span target, struct isx_span *path, struct isx_span *query);
+
+/* Decode a path into `arena`. *found is false when it can lead nowhere: too many segments, no slash
+ * in front, or a segment that holds a slash or a NUL of its own ("%2F"). */
+ISX_MUST_CHECK enum isx_status isx_url_path_decode(struct isx_span path, struct isx_arena *arena,
+						   struct isx_url_path *decoded, bool *found,
+						   struct isx_err *err);
+
+/* The value of query parameter `name`, decoded into `arena`: the last one if there are several; ptr
+ * is NULL if there is none. */
+ISX_MUST_CHECK enum isx_status isx_url_param(struct isx_span query, const char *name,
+					     struct isx_arena *arena, struct isx_span *value,
+					     struct isx_err *err);
+
+/* A whole number as 0.3.3 reads one: blanks around it, a sign, zeros in front, single underscores
+ * between digits and ".0" behind are fine. Numbers beyond int64 become its ends. */
+ISX_MUST_CHECK bool isx_url_int(struct isx_span text, int64_t *number);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * web_files.c - the files under web/, put into the program by the assembler.
+ *
+ * The paths are relative to where the compiler runs: the top of the source tree. A file that is
+ * not in the list below is not served; there is no file system behind these URLs.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/web_files.h"
+
+#define HTML "text/html; charset=utf-8"
+#define JS   "text/javascript; charset=utf-8"
+#define CSS  "text/css; charset=utf-8"
+#define JSON "application/json"
+#define YAML "application/octet-stream" /* as 0.3.3 calls it */
+
+/* symbol, path, content type */
+#define WEB_FILES(X)                                                                               \
+	X(index_html, "index.html", HTML)                                                          \
+	X(docs_html, "docs.html", HTML)                                                            \
+	X(app_js, "static/js/app.js", JS)                                                          \
+	X(docs_js, "static/js/docs.js", JS)                                                        \
+	X(style_css, "static/css/style.css", CSS)                                                  \
+	X(openapi_json, "openapi/openapi.json", JSON)                                              \
+	X(openapi_yaml, "openapi/openapi.yaml", YAML)                                              \
+	X(common_properties, "openapi/CommonProperties.yaml", YAML)                                \
+	X(http_error, "openapi/HttpError.yaml", YAML)                                              \
+	X(iscc_add_result, "openapi/IsccAddResult.yaml", YAML)                                     \
+	X(iscc_chunk, "openapi/IsccChunk.yaml", YAML)                                              \
+	X(iscc_chunk_match, "openapi/IsccChunkMatch.yaml", YAML)                                   \
+	X(iscc_entry, "openapi/IsccEntry.yaml", YAML)                                              \
+	X(iscc_global_match, "openapi/IsccGlobalMatch.yaml", YAML)                                 \
+	X(iscc_index, "openapi/IsccIndex.yaml", YAML)                                              \
+	X(iscc_matched_chunk, "openapi/IsccMatchedChunk.yaml", YAML)                               \
+	X(iscc_metadata, "openapi/IsccMetadata.yaml", YAML)                                        \
+	X(iscc_query, "openapi/IsccQuery.yaml", YAML)                                              \
+	X(iscc_search_result, "openapi/IsccSearchResult.yaml", YAML)                               \
+	X(iscc_simprint, "openapi/IsccSimprint.yaml", YAML)
+
+#define EMBED(symbol, path, type)                                                                  \
+	__asm__(".pushsection .rodata\n"                                                           \
+		".global isx_web_" #symbol "\n"                                                    \
+		".global isx_web_" #symbol "_end\n"                                                \
+		".hidden isx_web_" #symbol "\n"                                                    \
+		".hidden isx_web_" #symbol "_end\n"                                                \
+		"isx_web_" #symbol ":\n"                                                           \
+		".incbin \"web/" path "\"\n"                                                       \
+		"isx_web_" #symbol "_end:\n"                                                       \
+		".byte 0\n"                                                                        \
+		".popsection\n");                                                                  \
+	extern const char isx_web_##symbol[];                                                      \
+	extern const char isx_web_##symbol##_end[];
+WEB_FILES(EMBED)
+
+#define LIST(symbol, path, type) { path, type, isx_web_##symbol, isx_web_##symbol##_end },
+static const struct isx_web_file files[] = { WEB_FILES(LIST) };
+
+const struct isx_web_file *isx_web_file_find(const char *folder, const char *name)
+{
+	struct isx_span wanted = isx_span_of(name);
+	size_t folder_len = strlen(folder);
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		const char *path = files[i].path;
+		if (strncmp(path, folder, folder_len) == 0 &&
+		    isx_span_is(wanted, path + folder_len))
+			return &files[i];
+	}
+	return NULL;
+}
