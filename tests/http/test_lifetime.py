@@ -1,0 +1,118 @@
+"""Starting, being busy, and stopping."""
+
+import signal
+import socket
+import threading
+import time
+
+import pytest
+import requests
+
+from serving import make_asset, read_all, status_of
+
+
+def test_acknowledged_assets_survive_a_kill(start_server):
+    server = start_server("usearch://{dir}")
+    server.post("/indexes", json={"name": "kept"})
+    assets = [make_asset(number) for number in range(1, 101)]
+    assert server.post("/indexes/kept/assets", json=assets).status_code == 201
+    server.stop(signal.SIGKILL)
+    server.start()
+    assert server.get("/indexes/kept").json()["assets"] == 100
+    found = server.post("/indexes/kept/search", json={"iscc_id": assets[7]["iscc_id"]})
+    assert found.status_code == 200
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_stop(start_server, sig):
+    server = start_server()
+    start = time.monotonic()
+    assert server.stop(sig) == 0
+    assert time.monotonic() - start < 5
+
+
+def test_idle_connections_do_not_hold_up_a_stop(start_server):
+    server = start_server()
+    with server.connect(), requests.Session() as session:
+        session.get(server.base + "/healthz")
+        start = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - start < 5
+
+
+def test_stalled_requests_do_not_hold_up_a_stop(start_server):
+    server = start_server()
+    with server.connect() as link:
+        link.sendall(b"POST /indexes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        time.sleep(0.2)
+        start = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - start < 5
+
+
+def test_request_under_way_is_finished_before_a_stop(start_server):
+    server = start_server()
+    body = b'{"name":"late"}'
+    with server.connect() as link:
+        link.sendall(b"POST /indexes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                     b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", server.port), timeout=2).close()
+        link.sendall(body[5:])
+        answer = read_all(link)
+    assert status_of(answer) == 201
+    assert b"Connection: close" in answer
+    assert server.stop() == 0
+
+
+def test_health_does_not_wait_for_work(start_server):
+    server = start_server()
+    server.post("/indexes", json={"name": "busy"})
+    server.post("/indexes/busy/assets", json=[make_asset(n, 32) for n in range(1, 3001)])
+    query = {"units": make_asset(5, 32)["units"]}
+    end = time.monotonic() + 2
+    failures = []
+
+    def work():
+        with requests.Session() as session:
+            while time.monotonic() < end:
+                answer = session.post(server.base + "/indexes/busy/search", json=query, timeout=30)
+                if answer.status_code != 200:
+                    failures.append(answer.text)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    worst = 0
+    while time.monotonic() < end:
+        start = time.monotonic()
+        assert server.get("/healthz").status_code == 200
+        worst = max(worst, time.monotonic() - start)
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert worst < 1
+
+
+def test_many_connections(start_server):
+    server = start_server()
+    links = [server.connect() for _ in range(200)]
+    for link in links:
+        link.sendall(b"GET /indexes HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert all(status_of(read_all(link)) == 200 for link in links)
+    for link in links:
+        link.close()
+
+
+def test_access_log(start_server):
+    server = start_server(env={"ISCC_SEARCH_LOG_LEVEL": "info"})
+    server.get("/indexes/none?token=hidden", headers={"X-API-Key": "hidden"})
+    server.post("/indexes", json={"name": "HIDDEN"})
+    server.stop()
+    log = server.log()
+    assert "method=GET path=/indexes/none status=404" in log
+    assert "method=POST path=/indexes status=422" in log
+    assert "hidden" not in log.lower()
