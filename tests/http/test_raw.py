@@ -157,3 +157,15 @@ def test_redirect_does_not_repeat_a_strange_host(server):
     answer = server.raw(b"GET /indexes/ HTTP/1.1\r\nHost: a\"><b>/\r\nConnection: close\r\n\r\n")
     assert status_of(answer) == 307
     assert b"Location: /indexes\r\n" in answer
+
+
+def test_body_over_the_limit(start_server):
+    server = start_server(env={"ISCC_SEARCH_BODY_LIMIT_MIB": "1"})
+    head = CREATE + b"Content-Length: 1500000\r\n\r\n"
+    assert status_of(server.raw(head + b" " * 1_500_000)) == 413
+    chunk = b"80000\r\n" + b" " * 0x80000 + b"\r\n"
+    head = CREATE + b"Transfer-Encoding: chunked\r\n\r\n"
+    assert status_of(server.raw(head + chunk * 3 + b"0\r\n\r\n")) == 413
+    answer = server.post("/indexes", data=b'{"name":"a"' + b" " * 1_040_000 + b"}",
+                         headers={"Content-Type": "application/json"})
+    assert answer.status_code == 201
