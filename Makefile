@@ -15,6 +15,8 @@ CC ?= cc
 AR ?= ar
 BUILD ?= build
 FUZZ_SECONDS ?= 60
+# V=1 shows the commands.
+Q := $(if $(V),,@)
 
 PACKAGES := lmdb json-c libmicrohttpd libcurl libsodium
 VERSION := $(shell sed -n 's/^.define ISX_VERSION "\(.*\)"/\1/p' src/base/limits.h)
@@ -45,14 +47,17 @@ all: $(PROGRAM)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  CC $<")
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIBRARY): $(LIBRARY_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(if $(V),,@echo "  AR $@")
+	$(Q)$(AR) rcs $@ $^
 
 $(PROGRAM): $(PROGRAM_OBJECTS) $(LIBRARY)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # --- tests -----------------------------------------------------------------------------------------
 # One program per tests/unit/test_*.c, and one per fuzz target that replays its corpus.
@@ -62,10 +67,12 @@ FUZZ_SOURCES := $(sort $(wildcard fuzz/fuzz_*.c))
 REPLAY_PROGRAMS := $(FUZZ_SOURCES:fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARY)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay_main.o $(LIBRARY)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 .PHONY: test check setup
 setup:
@@ -109,7 +116,8 @@ BENCH_SOURCES := $(sort $(wildcard bench/bench_*.c))
 BENCH_PROGRAMS := $(BENCH_SOURCES:%.c=$(BUILD)/%)
 
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 .PHONY: bench
 bench:

@@ -92,6 +92,8 @@ void *isx_arena_alloc(struct isx_arena *arena, size_t count, size_t size)
 	    __builtin_add_overflow(bytes, alignof(max_align_t) - 1, &bytes))
 		return NULL;
 	bytes -= bytes % alignof(max_align_t);
+	if (bytes == 0) /* nothing wanted is not nothing got */
+		bytes = alignof(max_align_t);
 	if (bytes > arena->left && !arena_grow(arena, bytes))
 		return NULL;
 	void *memory = arena->next;

@@ -1,0 +1,185 @@
+/*
+ * args.c - parse a command line by its tables, and print help from them.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/args.h"
+
+#include "base/span.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *cli_option_value(const struct cli_args *args, const char *name)
+{
+	for (size_t i = 0; i < args->command->option_count; i++)
+		if (strcmp(args->command->options[i].name, name) == 0)
+			return args->values[i];
+	return NULL;
+}
+
+bool cli_option_number(const struct cli_args *args, const char *name, unsigned long least,
+		       unsigned long most, unsigned long fallback, unsigned long *number)
+{
+	const char *text = cli_option_value(args, name);
+	uint64_t value = fallback;
+	if (text && (!isx_span_uint(isx_span_of(text), most, &value) || value < least)) {
+		fprintf(stderr, "Error: %s %s: expected a whole number from %lu to %lu\n", name,
+			text, least, most);
+		return false;
+	}
+	*number = (unsigned long)value;
+	return true;
+}
+
+/* --- help ------------------------------------------------------------------------------------- */
+
+struct path {
+	const char *names[4];
+	size_t count;
+};
+
+static void print_path(FILE *out, const struct path *path)
+{
+	for (size_t i = 0; i < path->count; i++)
+		fprintf(out, "%s%s", i ? " " : "", path->names[i]);
+}
+
+static void print_usage(FILE *out, const struct cli_command *command, const struct path *path)
+{
+	fprintf(out, "Usage: ");
+	print_path(out, path);
+	fprintf(out, "%s%s%s%s\n", command->commands ? " COMMAND" : "",
+		command->option_count ? " [OPTIONS]" : "", command->words ? " " : "",
+		command->words ? command->words : "");
+}
+
+static void print_option(const struct cli_option *option)
+{
+	char left[64];
+	char letter[8] = "";
+	if (option->letter)
+		snprintf(letter, sizeof letter, "-%c, ", option->letter);
+	snprintf(left, sizeof left, "%s%s%s%s", letter, option->name, option->value ? " " : "",
+		 option->value ? option->value : "");
+	printf("  %-26s %s\n", left, option->help);
+}
+
+static int print_help(const struct cli_command *command, const struct path *path)
+{
+	printf("%s\n\n", command->summary);
+	print_usage(stdout, command, path);
+	if (command->commands) {
+		printf("\nCommands:\n");
+		for (size_t i = 0; command->commands[i]; i++)
+			printf("  %-10s %s\n", command->commands[i]->name,
+			       command->commands[i]->summary);
+	}
+	if (command->run || command->option_count) {
+		static const struct cli_option help = { "--help", 'h', NULL, "Show this text" };
+		bool taken = false;
+		printf("\nOptions:\n");
+		for (size_t i = 0; i < command->option_count; i++) {
+			print_option(&command->options[i]);
+			taken |= command->options[i].letter == 'h';
+		}
+		print_option(taken ? &(struct cli_option){ "--help", 0, NULL, help.help } : &help);
+	}
+	if (command->text)
+		printf("\n%s", command->text);
+	return CLI_OK;
+}
+
+static int usage_error(const struct cli_command *command, const struct path *path, const char *what,
+		       const char *which)
+{
+	fprintf(stderr, "Error: %s '%s'\n", what, which);
+	print_usage(stderr, command, path);
+	fprintf(stderr, "Try '");
+	print_path(stderr, path);
+	fprintf(stderr, " --help' for help.\n");
+	return CLI_USAGE;
+}
+
+/* --- parsing ---------------------------------------------------------------------------------- */
+
+/* The option that `word` names, "--name", "--name=value" or "-l"; *value is what follows a '='. */
+static const struct cli_option *find_option(const struct cli_command *command, const char *word,
+					    const char **value)
+{
+	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+	size_t len = equals ? (size_t)(equals - word) : strlen(word);
+	*value = equals ? equals + 1 : NULL;
+	for (size_t i = 0; i < command->option_count; i++) {
+		const struct cli_option *option = &command->options[i];
+		bool by_letter = len == 2 && option->letter && word[1] == option->letter;
+		bool by_name = strlen(option->name) == len && strncmp(option->name, word, len) == 0;
+		if (by_letter || by_name)
+			return option;
+	}
+	return NULL;
+}
+
+static int parse_and_run(const struct cli_command *command, const struct path *path, int argc,
+			 char **argv)
+{
+	static const char *words[CLI_WORDS_MAX];
+	struct cli_args args = { .command = command, .words = words };
+	bool only_words = false;
+	for (int i = 0; i < argc; i++) {
+		const char *value;
+		const struct cli_option *option;
+		if (!only_words && strcmp(argv[i], "--") == 0) {
+			only_words = true;
+			continue;
+		}
+		if (only_words || argv[i][0] != '-' || argv[i][1] == '\0') {
+			if (args.word_count == command->words_most ||
+			    args.word_count == CLI_WORDS_MAX)
+				return usage_error(command, path, "unexpected argument", argv[i]);
+			words[args.word_count++] = argv[i];
+			continue;
+		}
+		option = find_option(command, argv[i], &value);
+		if (!option && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0))
+			return print_help(command, path);
+		if (!option)
+			return usage_error(command, path, "no such option", argv[i]);
+		if (!option->value && value)
+			return usage_error(command, path, "no value expected for option",
+					   option->name);
+		if (option->value && !value && ++i == argc)
+			return usage_error(command, path, "a value is missing after option",
+					   option->name);
+		if (option->value && !value)
+			value = argv[i];
+		args.values[option - command->options] = option->value ? value : "";
+	}
+	if (args.word_count < command->words_least)
+		return usage_error(command, path, "missing argument", command->words);
+	return command->run(&args);
+}
+
+int cli_main(const struct cli_command *root, int argc, char **argv)
+{
+	const struct cli_command *command = root;
+	struct path path = { { root->name }, 1 };
+	int at = 1;
+	while (command->commands) {
+		const struct cli_command *found = NULL;
+		if (at == argc) {
+			print_help(command, &path);
+			return CLI_USAGE;
+		}
+		if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
+			return print_help(command, &path);
+		for (size_t i = 0; command->commands[i]; i++)
+			if (strcmp(command->commands[i]->name, argv[at]) == 0)
+				found = command->commands[i];
+		if (!found)
+			return usage_error(command, &path, "no such command", argv[at]);
+		path.names[path.count++] = found->name;
+		command = found;
+		at++;
+	}
+	return parse_and_run(command, &path, argc - at, argv + at);
+}

@@ -1,0 +1,319 @@
+/*
+ * cmd_index.c - the indexes that the command line knows: add, list, use, remove, rebuild.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/target.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Settings and configuration, without a store. */
+struct known {
+	struct settings settings;
+	struct config config;
+};
+
+static bool known_open(struct known *known)
+{
+	struct isx_err err = { 0 };
+	*known = (struct known){ 0 };
+	enum isx_status st = settings_read(&known->settings, &err);
+	if (!st)
+		st = config_load(settings_data_folder(), &known->config, &err);
+	if (st)
+		target_fail(st, &err);
+	return st == ISX_OK;
+}
+
+static void known_close(struct known *known)
+{
+	config_release(&known->config);
+	settings_release(&known->settings);
+}
+
+static int save(struct known *known)
+{
+	struct isx_err err = { 0 };
+	enum isx_status st = config_save(&known->config, &err);
+	return st ? target_fail(st, &err) : CLI_OK;
+}
+
+static int fail_unknown(const char *name)
+{
+	fprintf(stderr,
+		"Error: Index '%s' not found in configuration\n"
+		"Use 'iscc-search index list' to see available indexes\n",
+		name);
+	return CLI_ERROR;
+}
+
+/* --- add -------------------------------------------------------------------------------------- */
+
+/* Ask the server for the index, and have it made if it is not there. */
+static int ensure_on_server(const struct known *known, const struct config_index *index)
+{
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_index_info info;
+	struct isx_err err = { 0 };
+	settings_to_options(&known->settings, &options);
+	options.api_key = index->api_key;
+	enum isx_status st = isx_open(index->url, &options, &store, &err);
+	if (st)
+		return target_fail(st, &err);
+	st = isx_index_stat(store, index->name, &info, &err);
+	if (!st)
+		isx_index_info_release(&info);
+	if (st == ISX_NOT_FOUND) {
+		printf("Index '%s' not found on server, creating...\n", index->name);
+		st = isx_index_create(store, index->name, &err);
+		if (!st)
+			printf("Created index '%s' on remote server\n", index->name);
+	}
+	isx_close(store);
+	return st ? target_fail(st, &err) : CLI_OK;
+}
+
+static int put_and_save(struct known *known, const struct config_index *index)
+{
+	struct isx_err err = { 0 };
+	enum isx_status st = config_put(&known->config, index, &err);
+	if (st)
+		return target_fail(st, &err);
+	if (index->is_remote)
+		printf("Registered remote index '%s'\nURL: %s\n%s", index->name, index->url,
+		       index->api_key ? "API key: configured\n" : "");
+	else
+		printf("Registered local index '%s'\nPath: %s\n", index->name, index->path);
+	int code = save(known);
+	if (code == CLI_OK && index->is_remote)
+		code = ensure_on_server(known, index);
+	if (code == CLI_OK && strcmp(known->config.active, index->name) == 0)
+		printf("'%s' is now the active index\n", index->name);
+	return code;
+}
+
+static int run_index_add(const struct cli_args *args)
+{
+	const char *url = cli_option_value(args, "--remote"),
+		   *path = cli_option_value(args, "--path");
+	bool local = cli_option_value(args, "--local") != NULL;
+	struct known known;
+	char absolute[PATH_MAX], plain_url[1024];
+	int code = CLI_ERROR;
+	if (local == (url != NULL)) {
+		fprintf(stderr, local ? "Error: Cannot specify both --local and --remote\n"
+				      : "Error: Must specify either --local or --remote\n");
+		return CLI_ERROR;
+	}
+	if (known_open(&known)) {
+		struct config_index index = { .name = args->words[0], .is_remote = !local };
+		if (local) {
+			files_absolute(path ? path : settings_data_folder(), absolute);
+			index.path = absolute;
+		} else {
+			size_t len = strlen(url);
+			while (len && url[len - 1] == '/')
+				len--;
+			snprintf(plain_url, sizeof plain_url, "%.*s", (int)len, url);
+			index.url = plain_url;
+			index.api_key = cli_option_value(args, "--api-key");
+			if (!index.api_key)
+				index.api_key = known.settings.api_key;
+		}
+		code = put_and_save(&known, &index);
+	}
+	known_close(&known);
+	return code;
+}
+
+static const struct cli_option add_options[] = {
+	{ "--local", 0, NULL, "An index on this machine" },
+	{ "--path", 0, "DIR", "Folder of its files (default: the data folder)" },
+	{ "--remote", 0, "URL", "An index on another server" },
+	{ "--api-key", 0, "KEY", "Key for that server (ISCC_SEARCH_API_KEY)" },
+};
+
+static const struct cli_command index_add = {
+	.name = "add",
+	.words = "NAME",
+	.words_least = 1,
+	.words_most = 1,
+	.summary = "Register an index; the first one becomes active",
+	.text = "Examples:\n"
+		"  iscc-search index add mylocal --local --path /data/iscc\n"
+		"  iscc-search index add production --remote https://api.example.com --api-key K\n",
+	.options = add_options,
+	.option_count = sizeof add_options / sizeof add_options[0],
+	.run = run_index_add,
+};
+
+/* --- list, use, remove ------------------------------------------------------------------------ */
+
+static int run_index_list(const struct cli_args *args)
+{
+	struct known known;
+	size_t widest = 4;
+	(void)args;
+	if (!known_open(&known)) {
+		known_close(&known);
+		return CLI_ERROR;
+	}
+	for (size_t i = 0; i < known.config.count; i++)
+		if (strlen(known.config.indexes[i].name) > widest)
+			widest = strlen(known.config.indexes[i].name);
+	printf("Configured Indexes\n%-*s  %-6s  %-6s  %s\n", (int)widest, "Name", "Type", "Active",
+	       "Location/URL");
+	for (size_t i = 0; i < known.config.count; i++) {
+		const struct config_index *index = &known.config.indexes[i];
+		bool active = known.config.active && strcmp(known.config.active, index->name) == 0;
+		printf("%-*s  %-6s  %s       %s\n", (int)widest, index->name,
+		       index->is_remote ? "remote" : "local", active ? "\xE2\x9C\x93" : " ",
+		       index->is_remote ? index->url : index->path);
+	}
+	known_close(&known);
+	return CLI_OK;
+}
+
+static const struct cli_command index_list = { .name = "list",
+					       .summary = "List the indexes",
+					       .run = run_index_list };
+
+static int run_index_use(const struct cli_args *args)
+{
+	struct known known;
+	int code = CLI_ERROR;
+	if (known_open(&known)) {
+		const struct config_index *index = config_find(&known.config, args->words[0]);
+		if (!index) {
+			code = fail_unknown(args->words[0]);
+		} else {
+			known.config.active = index->name;
+			code = save(&known);
+			if (code == CLI_OK)
+				printf("Active index set to '%s'\n", index->name);
+		}
+	}
+	known_close(&known);
+	return code;
+}
+
+static const struct cli_command index_use = { .name = "use",
+					      .words = "NAME",
+					      .words_least = 1,
+					      .words_most = 1,
+					      .summary = "Make an index the active one",
+					      .run = run_index_use };
+
+/* Delete the files of a local index. */
+static int delete_data(const struct known *known, const struct config_index *index)
+{
+	char uri[PATH_MAX + 16];
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_err err = { 0 };
+	if (index->is_remote) {
+		printf("Note: --delete-data does not delete the data of a remote index\n");
+		return CLI_OK;
+	}
+	settings_to_options(&known->settings, &options);
+	snprintf(uri, sizeof uri, "usearch://%s", index->path);
+	enum isx_status st = isx_open(uri, &options, &store, &err);
+	if (st)
+		return target_fail(st, &err);
+	st = isx_index_delete(store, index->name, &err);
+	isx_close(store);
+	if (st == ISX_NOT_FOUND)
+		printf("Warning: Index directory %s/%s not found\n", index->path, index->name);
+	else if (st)
+		return target_fail(st, &err);
+	else
+		printf("Deleted index directory %s/%s\n", index->path, index->name);
+	return CLI_OK;
+}
+
+static int run_index_remove(const struct cli_args *args)
+{
+	struct known known;
+	int code = CLI_ERROR;
+	if (known_open(&known)) {
+		const struct config_index *found = config_find(&known.config, args->words[0]);
+		if (!found) {
+			code = fail_unknown(args->words[0]);
+		} else {
+			struct config_index index = *found;
+			config_remove(&known.config, index.name);
+			code = save(&known);
+			if (code == CLI_OK)
+				printf("Removed index '%s' from configuration\n", index.name);
+			if (code == CLI_OK && cli_option_value(args, "--delete-data"))
+				code = delete_data(&known, &index);
+		}
+	}
+	known_close(&known);
+	return code;
+}
+
+static const struct cli_option remove_options[] = {
+	{ "--delete-data", 0, NULL, "Also delete the files of a local index" },
+};
+
+static const struct cli_command index_remove = {
+	.name = "remove",
+	.words = "NAME",
+	.words_least = 1,
+	.words_most = 1,
+	.summary = "Take an index out of the list",
+	.options = remove_options,
+	.option_count = sizeof remove_options / sizeof remove_options[0],
+	.run = run_index_remove,
+};
+
+/* --- rebuild ---------------------------------------------------------------------------------- */
+
+static int run_index_rebuild(const struct cli_args *args)
+{
+	bool all = cli_option_value(args, "--all") != NULL;
+	bool some = cli_option_value(args, "--unit-type") ||
+		    cli_option_value(args, "--simprint-type");
+	if (all == some) {
+		fprintf(stderr, all ? "Error: --all cannot be combined with --unit-type or "
+				      "--simprint-type\n"
+				    : "Error: specify at least one of --unit-type, "
+				      "--simprint-type, or --all\n");
+		return CLI_ERROR;
+	}
+	printf("Nothing to rebuild: what is searched changes in one transaction with the assets\n");
+	return CLI_OK;
+}
+
+static const struct cli_option rebuild_options[] = {
+	{ "--all", 0, NULL, "Every type" },
+	{ "--unit-type", 0, "TYPE", "A unit type, for example CONTENT_TEXT_V0" },
+	{ "--simprint-type", 0, "TYPE", "A simprint type" },
+	{ "--index", 'i', "NAME", "Work on this index instead of the active one" },
+};
+
+static const struct cli_command index_rebuild = {
+	.name = "rebuild",
+	.summary = "Accepted as 0.3.3 does; there is nothing to rebuild",
+	.options = rebuild_options,
+	.option_count = sizeof rebuild_options / sizeof rebuild_options[0],
+	.run = run_index_rebuild,
+};
+
+static const struct cli_command *const index_commands[] = { &index_add,     &index_list,
+							    &index_use,     &index_remove,
+							    &index_rebuild, NULL };
+
+const struct cli_command command_index = {
+	.name = "index",
+	.summary = "Manage the indexes that add, get and search work on",
+	.text = "The list is kept in config.json in the data folder ($XDG_DATA_HOME/iscc-search "
+		"or\n"
+		"~/.local/share/iscc-search). Indexes found in the data folder are listed too.\n",
+	.commands = index_commands,
+};

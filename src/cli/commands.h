@@ -1,0 +1,16 @@
+/*
+ * commands.h - the commands, one file each.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_COMMANDS_H
+#define ISX_COMMANDS_H
+
+#include "cli/args.h"
+
+extern const struct cli_command command_add;
+extern const struct cli_command command_get;
+extern const struct cli_command command_index;
+extern const struct cli_command command_search;
+extern const struct cli_command command_serve;
+
+#endif

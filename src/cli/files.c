@@ -1,0 +1,178 @@
+/*
+ * files.c - read, replace and find files.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/files.h"
+
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum isx_status fail_file(struct isx_err *err, const char *path)
+{
+	return isx_fail(err, errno == ENOENT ? ISX_NOT_FOUND : ISX_IO, "%s: %s", path,
+			strerror(errno));
+}
+
+enum isx_status files_read(const char *path, struct isx_buf *text, struct isx_err *err)
+{
+	enum { CHUNK_BYTES = 64 * 1024 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_file(err, path);
+	enum isx_status st = ISX_OK;
+	for (;;) {
+		char *room = isx_buf_reserve(text, CHUNK_BYTES);
+		ssize_t got = room ? read(fd, room, CHUNK_BYTES) : 0;
+		if (got < 0)
+			st = fail_file(err, path);
+		if (got <= 0)
+			break;
+		isx_buf_commit(text, (size_t)got);
+	}
+	close(fd);
+	return st ? st : isx_buf_status(text, err);
+}
+
+/* Make the folder that `path` is in, and those above it. */
+static enum isx_status make_folder_of(const char *path, struct isx_err *err)
+{
+	char folder[PATH_MAX];
+	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+		if (mkdir(folder, 0755) != 0 && errno != EEXIST)
+			return fail_file(err, folder);
+	}
+	return ISX_OK;
+}
+
+static bool write_all(int fd, struct isx_span text)
+{
+	while (text.len) {
+		ssize_t done = write(fd, text.ptr, text.len);
+		if (done < 0 && errno != EINTR)
+			return false;
+		text = isx_span_skip(text, done > 0 ? (size_t)done : 0);
+	}
+	return fsync(fd) == 0;
+}
+
+enum isx_status files_replace(const char *path, struct isx_span text, struct isx_err *err)
+{
+	char made[PATH_MAX];
+	enum isx_status st = make_folder_of(path, err);
+	if (st)
+		return st;
+	if (snprintf(made, sizeof made, "%s.%ld", path, (long)getpid()) >= (int)sizeof made)
+		return isx_fail(err, ISX_INVALID, "%s: the path is too long", path);
+	int fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_file(err, made);
+	bool written = write_all(fd, text);
+	if (close(fd) != 0 || !written || rename(made, path) != 0) {
+		st = fail_file(err, path);
+		unlink(made);
+	}
+	return st;
+}
+
+/* --- finding ---------------------------------------------------------------------------------- */
+
+static void add_path(struct files_list *list, const char *path)
+{
+	isx_buf_add(&list->paths, path, strlen(path) + 1);
+	list->count++;
+}
+
+static int no_dots(const struct dirent *entry)
+{
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+/* Add the files below `folder` whose path below `root` matches the pattern. */
+static void add_below(struct files_list *list, const char *folder, size_t root, const char *pattern)
+{
+	struct dirent **entries;
+	int count = scandir(folder, &entries, no_dots, alphasort);
+	for (int i = 0; i < count; i++) {
+		char path[PATH_MAX];
+		struct stat info;
+		int len = snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+		if (len < (int)sizeof path && lstat(path, &info) == 0) {
+			if (S_ISDIR(info.st_mode))
+				add_below(list, path, root, pattern);
+			else if (fnmatch(pattern, path + root, 0) == 0)
+				add_path(list, path);
+		}
+		isx_mem_free(entries[i]);
+	}
+	if (count >= 0)
+		isx_mem_free(entries);
+}
+
+/* A pattern with **: walk from the folder before it, and match the rest with * for any folders. */
+static void add_deep(struct files_list *list, const char *pattern)
+{
+	char folder[PATH_MAX], rest[PATH_MAX];
+	const char *stars = strstr(pattern, "**");
+	size_t head = (size_t)(stars - pattern), len = 0;
+	snprintf(folder, sizeof folder, "%.*s", (int)head, pattern);
+	while (head > 1 && folder[head - 1] == '/')
+		folder[--head] = '\0';
+	if (head == 0)
+		snprintf(folder, sizeof folder, ".");
+	const char *tail = stars + 2;
+	while (*tail == '/')
+		tail++;
+	len = strlen(folder) + 1;
+	snprintf(rest, sizeof rest, "%s", tail);
+	add_below(list, folder, len, rest); /* directly below */
+	if (strchr(tail, '/')) {            /* a folder in the rest may begin anywhere */
+		snprintf(rest, sizeof rest, "*/%s", tail);
+		add_below(list, folder, len, rest);
+	}
+}
+
+enum isx_status files_expand(const char *pattern, struct files_list *list, struct isx_err *err)
+{
+	struct stat info;
+	glob_t found;
+	if (stat(pattern, &info) == 0 && S_ISDIR(info.st_mode)) {
+		size_t before = list->count;
+		add_below(list, pattern, strlen(pattern) + 1, "*.iscc.json");
+		if (list->count == before)
+			add_below(list, pattern, strlen(pattern) + 1, "*.json");
+	} else if (stat(pattern, &info) == 0) {
+		add_path(list, pattern);
+	} else if (strstr(pattern, "**")) {
+		add_deep(list, pattern);
+	} else if (glob(pattern, 0, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			add_path(list, found.gl_pathv[i]);
+		globfree(&found);
+	}
+	return isx_buf_status(&list->paths, err);
+}
+
+void files_list_release(struct files_list *list)
+{
+	isx_buf_release(&list->paths);
+	list->count = 0;
+}
+
+void files_absolute(const char *given, char *path)
+{
+	char folder[PATH_MAX];
+	if (given[0] == '/' || !getcwd(folder, sizeof folder) ||
+	    snprintf(path, PATH_MAX, "%s/%s", folder, given) >= PATH_MAX)
+		snprintf(path, PATH_MAX, "%s", given);
+}

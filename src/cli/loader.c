@@ -1,0 +1,210 @@
+/*
+ * loader.c - two batches take turns: the reading thread fills one while the writing thread adds the
+ *            other.
+ *
+ * A batch goes in whole or not at all, so a refused one is tried again asset by asset: the bad ones
+ * are named, the others go in. SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/loader.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { MESSAGES_MAX = 1000 };
+
+struct batch {
+	struct isx_arena arena;
+	struct isx_asset *assets;
+	const char **sources;
+	enum isx_outcome *outcomes;
+	size_t count;
+};
+
+struct loader {
+	struct isx_store *store;
+	const char *name;
+	size_t batch_assets;
+	struct batch batches[2];
+	size_t filling; /* the batch that the reading thread fills */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool writing; /* the other batch waits for the thread, or is being written */
+	bool ending;
+	struct loader_totals totals;
+	struct isx_buf messages;
+	size_t message_count;
+};
+
+/* Count and keep an error. Called with the lock. */
+static void keep_error(struct loader *loader, const char *source, const char *message)
+{
+	loader->totals.errors++;
+	if (loader->message_count++ < MESSAGES_MAX)
+		isx_buf_printf(&loader->messages, "%s: %s\n", source, message);
+}
+
+static void count_outcomes(struct loader *loader, const enum isx_outcome *outcomes, size_t count)
+{
+	pthread_mutex_lock(&loader->lock);
+	for (size_t i = 0; i < count; i++) {
+		if (outcomes[i] == ISX_CREATED)
+			loader->totals.created++;
+		else
+			loader->totals.updated++;
+	}
+	pthread_mutex_unlock(&loader->lock);
+}
+
+static void write_one(struct loader *loader, const struct batch *batch, size_t i)
+{
+	struct isx_err err = { 0 };
+	enum isx_outcome outcome;
+	if (!isx_add(loader->store, loader->name, &batch->assets[i], 1, &outcome, &err)) {
+		count_outcomes(loader, &outcome, 1);
+		return;
+	}
+	pthread_mutex_lock(&loader->lock);
+	keep_error(loader, batch->sources[i], err.msg);
+	pthread_mutex_unlock(&loader->lock);
+}
+
+static void write_batch(struct loader *loader, struct batch *batch)
+{
+	struct isx_err err = { 0 };
+	enum isx_status st = isx_add(loader->store, loader->name, batch->assets, batch->count,
+				     batch->outcomes, &err);
+	if (!st) {
+		count_outcomes(loader, batch->outcomes, batch->count);
+	} else if (st == ISX_INVALID && batch->count > 1) {
+		for (size_t i = 0; i < batch->count; i++)
+			write_one(loader, batch, i);
+	} else {
+		pthread_mutex_lock(&loader->lock);
+		for (size_t i = 0; i < batch->count; i++)
+			keep_error(loader, batch->sources[i], err.msg);
+		pthread_mutex_unlock(&loader->lock);
+	}
+}
+
+static void *write_batches(void *arg)
+{
+	struct loader *loader = arg;
+	pthread_mutex_lock(&loader->lock);
+	for (;;) {
+		while (!loader->writing && !loader->ending)
+			pthread_cond_wait(&loader->changed, &loader->lock);
+		if (!loader->writing)
+			break;
+		struct batch *batch = &loader->batches[loader->filling ^ 1];
+		pthread_mutex_unlock(&loader->lock);
+		write_batch(loader, batch);
+		pthread_mutex_lock(&loader->lock);
+		loader->writing = false;
+		pthread_cond_broadcast(&loader->changed);
+	}
+	pthread_mutex_unlock(&loader->lock);
+	return NULL;
+}
+
+/* Make a batch empty, with room for its assets. */
+static enum isx_status begin_batch(struct loader *loader, struct batch *batch, struct isx_err *err)
+{
+	isx_arena_release(&batch->arena);
+	batch->count = 0;
+	batch->assets = isx_arena_alloc(&batch->arena, loader->batch_assets, sizeof *batch->assets);
+	batch->sources = isx_arena_alloc(&batch->arena, loader->batch_assets,
+					 sizeof *batch->sources);
+	batch->outcomes = isx_arena_alloc(&batch->arena, loader->batch_assets,
+					  sizeof *batch->outcomes);
+	return batch->assets && batch->sources && batch->outcomes ? ISX_OK : isx_fail_memory(err);
+}
+
+enum isx_status loader_new(struct isx_store *store, const char *name, size_t batch_assets,
+			   struct loader **loader, struct isx_err *err)
+{
+	struct loader *made = isx_mem_array(1, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	made->store = store;
+	made->name = name;
+	made->batch_assets = batch_assets;
+	pthread_mutex_init(&made->lock, NULL);
+	pthread_cond_init(&made->changed, NULL);
+	enum isx_status st = begin_batch(made, &made->batches[0], err);
+	if (!st && pthread_create(&made->thread, NULL, write_batches, made) != 0)
+		st = isx_fail(err, ISX_UNAVAILABLE, "no thread could be started");
+	if (st) {
+		isx_arena_release(&made->batches[0].arena);
+		isx_mem_free(made);
+		return st;
+	}
+	*loader = made;
+	return ISX_OK;
+}
+
+struct isx_arena *loader_arena(struct loader *loader)
+{
+	return &loader->batches[loader->filling].arena;
+}
+
+/* Hand the filled batch to the writing thread, once it is done with the other. */
+static enum isx_status hand_over(struct loader *loader, struct isx_err *err)
+{
+	pthread_mutex_lock(&loader->lock);
+	while (loader->writing)
+		pthread_cond_wait(&loader->changed, &loader->lock);
+	loader->filling ^= 1;
+	loader->writing = true;
+	pthread_cond_broadcast(&loader->changed);
+	pthread_mutex_unlock(&loader->lock);
+	return begin_batch(loader, &loader->batches[loader->filling], err);
+}
+
+enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
+			    const char *source, struct isx_err *err)
+{
+	struct batch *batch = &loader->batches[loader->filling];
+	batch->assets[batch->count] = *asset;
+	batch->sources[batch->count] = isx_arena_text(&batch->arena, source, strlen(source));
+	if (!batch->sources[batch->count])
+		return isx_fail_memory(err);
+	batch->count++;
+	return batch->count == loader->batch_assets ? hand_over(loader, err) : ISX_OK;
+}
+
+void loader_error(struct loader *loader, const char *source, const char *message)
+{
+	pthread_mutex_lock(&loader->lock);
+	keep_error(loader, source, message);
+	pthread_mutex_unlock(&loader->lock);
+}
+
+size_t loader_written(struct loader *loader)
+{
+	pthread_mutex_lock(&loader->lock);
+	size_t written = loader->totals.created + loader->totals.updated;
+	pthread_mutex_unlock(&loader->lock);
+	return written;
+}
+
+void loader_finish(struct loader *loader, struct loader_totals *totals, struct isx_buf *messages)
+{
+	if (loader->batches[loader->filling].count) {
+		struct isx_err err;
+		if (hand_over(loader, &err)) /* what was handed over is written all the same */
+			loader->batches[loader->filling].count = 0;
+	}
+	pthread_mutex_lock(&loader->lock);
+	loader->ending = true;
+	pthread_cond_broadcast(&loader->changed);
+	pthread_mutex_unlock(&loader->lock);
+	pthread_join(loader->thread, NULL);
+	*totals = loader->totals;
+	*messages = loader->messages;
+	for (size_t i = 0; i < 2; i++)
+		isx_arena_release(&loader->batches[i].arena);
+	pthread_cond_destroy(&loader->changed);
+	pthread_mutex_destroy(&loader->lock);
+	isx_mem_free(loader);
+}

@@ -1,0 +1,44 @@
+/*
+ * loader.h - add assets in batches: one is read while the one before it is written.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_LOADER_H
+#define ISX_LOADER_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+struct loader; /* its own thread writes */
+
+/* What came of everything that was given. */
+struct loader_totals {
+	size_t created;
+	size_t updated;
+	size_t errors;
+};
+
+/* Start to load into an index of a store (borrowed).
+ *   loader  new, end with loader_finish() */
+ISX_MUST_CHECK enum isx_status loader_new(struct isx_store *store, const char *name,
+					  size_t batch_assets, struct loader **loader,
+					  struct isx_err *err);
+
+/* Memory for the next asset, until it has been written. */
+struct isx_arena *loader_arena(struct loader *loader);
+
+/* Give an asset whose memory is loader_arena(); `source` says in messages where it came from
+ * (copied). May wait for the batch before. */
+ISX_MUST_CHECK enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
+					   const char *source, struct isx_err *err);
+
+/* Count an error of something that could not be read, and keep its message. */
+void loader_error(struct loader *loader, const char *source, const char *message);
+
+/* Assets written so far. */
+size_t loader_written(struct loader *loader);
+
+/* Write what is left and end the loader.
+ *   messages  filled: one line per error, the first 1,000 */
+void loader_finish(struct loader *loader, struct loader_totals *totals, struct isx_buf *messages);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * main.c - the program: a table of commands.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/commands.h"
+
+#include "iscc_search.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+static int run_version(const struct cli_args *args)
+{
+	(void)args;
+	printf("iscc-search version %s\n", isx_version());
+	return CLI_OK;
+}
+
+static const struct cli_command command_version = { .name = "version",
+						    .summary = "Show the version",
+						    .run = run_version };
+
+static const struct cli_command *const commands[] = {
+	&command_add,   &command_search,  &command_get, &command_index,
+	&command_serve, &command_version, NULL
+};
+
+static const struct cli_command root = {
+	.name = "iscc-search",
+	.summary = "Find what is like a given ISCC (ISO 24138): exactly, among millions.",
+	.text = "First steps:\n"
+		"  iscc-search add assets.jsonl              put assets into the default index\n"
+		"  iscc-search search "
+		"ISCC:KACT4EBWK27737D2AYCJRAL5Z36G76RFRMO4554RU26HZ4ORJGIVHDI\n"
+		"  iscc-search serve                         the same over HTTP\n\n"
+		"'iscc-search COMMAND --help' shows the options of a command, with examples.\n",
+	.commands = commands,
+};
+
+int main(int argc, char **argv)
+{
+	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write(), not our end */
+	return cli_main(&root, argc, argv);
+}

@@ -1,0 +1,273 @@
+/*
+ * settings.c - read the environment, and .env for what it does not have.
+ *
+ * Names are case-insensitive. Variables of 0.3.3's graph engine are checked as it checked them and
+ * then have no effect: there is no graph to tune. SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/settings.h"
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "scan/kernel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define PREFIX "ISCC_SEARCH_"
+
+enum kind { TEXT, NUMBER, FRACTION };
+
+/* Each variable: what it may be, and the field it goes to (none for those without effect). */
+static const struct variable {
+	const char *name; /* without the prefix */
+	enum kind kind;
+	unsigned long least, most;
+	ptrdiff_t field;
+} variables[] = {
+#define FIELD(member) (ptrdiff_t) offsetof(struct settings, member)
+#define NO_FIELD      -1
+	{ "INDEX_URI", TEXT, 0, 0, FIELD(index_uri) },
+	{ "API_SECRET", TEXT, 0, 0, FIELD(api_secret) },
+	{ "API_KEY", TEXT, 0, 0, FIELD(api_key) },
+	{ "CORS_ORIGINS", TEXT, 0, 0, FIELD(cors_origins) },
+	{ "HOST", TEXT, 0, 0, FIELD(host) },
+	{ "KERNEL", TEXT, 0, 0, FIELD(kernel) },
+	{ "PORT", NUMBER, 0, 65535, FIELD(port) },
+	{ "WORKERS", NUMBER, 1, 1024, FIELD(workers) },
+	{ "BODY_LIMIT_MIB", NUMBER, 1, 1 << 20, FIELD(body_mib) },
+	{ "CONFIDENCE_EXPONENT", NUMBER, 1, 1000, FIELD(confidence_exponent) },
+	{ "MATCH_THRESHOLD_UNITS", FRACTION, 0, 0, FIELD(match_threshold_units) },
+	{ "MATCH_THRESHOLD_SIMPRINTS", FRACTION, 0, 0, FIELD(match_threshold_simprints) },
+	{ "SENTRY_TRACES_SAMPLE_RATE", FRACTION, 0, 0, NO_FIELD },
+	{ "SHARD_SIZE_UNITS", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "SHARD_SIZE_SIMPRINTS", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "HNSW_EXPANSION_ADD_UNITS", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "HNSW_EXPANSION_SEARCH_UNITS", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "HNSW_CONNECTIVITY_UNITS", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "HNSW_EXPANSION_ADD_SIMPRINTS", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "HNSW_EXPANSION_SEARCH_SIMPRINTS", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "HNSW_CONNECTIVITY_SIMPRINTS", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "OVERSAMPLING_FACTOR", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "FLUSH_INTERVAL", NUMBER, 0, INT_MAX, NO_FIELD },
+	{ "AGGREGATOR_POLL_INTERVAL", NUMBER, 1, INT_MAX, NO_FIELD },
+	{ "AGGREGATOR_HUB_REFRESH_INTERVAL", NUMBER, 1, INT_MAX, NO_FIELD },
+};
+
+/* --- .env ------------------------------------------------------------------------------------- */
+
+/* The value of a line's right side: in quotes to the closing one, else to a comment. */
+static struct isx_span env_value(struct isx_span text)
+{
+	text = isx_span_trim(text);
+	if (text.len && (text.ptr[0] == '"' || text.ptr[0] == '\'')) {
+		const char *end = memchr(text.ptr + 1, text.ptr[0], text.len - 1);
+		if (end)
+			return (struct isx_span){ text.ptr + 1, (size_t)(end - text.ptr - 1) };
+	}
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] == '#' && (i == 0 || text.ptr[i - 1] == ' '))
+			text.len = i;
+	return isx_span_trim(text);
+}
+
+/* The last value that the text of a .env file gives `name`, kept in `arena`; NULL if none. */
+static const char *find_in_file(struct isx_span file, const char *name, struct isx_arena *arena)
+{
+	const char *found = NULL;
+	while (file.len) {
+		const char *end = memchr(file.ptr, '\n', file.len);
+		struct isx_span line = { file.ptr, end ? (size_t)(end - file.ptr) : file.len };
+		file = isx_span_skip(file, line.len + 1);
+		line = isx_span_trim(line);
+		if (isx_span_has_prefix(line, "export "))
+			line = isx_span_trim(isx_span_skip(line, 7));
+		const char *equals = line.len ? memchr(line.ptr, '=', line.len) : NULL;
+		if (!equals || line.ptr[0] == '#')
+			continue;
+		struct isx_span key =
+			isx_span_trim((struct isx_span){ line.ptr, (size_t)(equals - line.ptr) });
+		if (key.len != strlen(name) || strncasecmp(key.ptr, name, key.len) != 0)
+			continue;
+		struct isx_span value =
+			env_value(isx_span_skip(line, (size_t)(equals - line.ptr) + 1));
+		found = isx_arena_text(arena, value.ptr, value.len);
+	}
+	return found;
+}
+
+static void read_file(const char *path, struct isx_buf *text)
+{
+	FILE *file = fopen(path, "rb");
+	if (!file)
+		return;
+	for (;;) {
+		char *room = isx_buf_reserve(text, 4096);
+		size_t got = room ? fread(room, 1, 4096, file) : 0;
+		if (got == 0)
+			break;
+		isx_buf_commit(text, got);
+	}
+	fclose(file);
+}
+
+/* --- the environment -------------------------------------------------------------------------- */
+
+/* The value of PREFIX + name: the environment's, in any case of letters, or that of .env. */
+static const char *find_value(const char *name, struct isx_span file, struct isx_arena *arena)
+{
+	char full[64];
+	size_t len = (size_t)snprintf(full, sizeof full, "%s%s", PREFIX, name);
+	const char *exact = getenv(full);
+	if (exact)
+		return exact;
+	for (char **entry = environ; *entry; entry++)
+		if (strncasecmp(*entry, full, len) == 0 && (*entry)[len] == '=')
+			return *entry + len + 1;
+	return find_in_file(file, full, arena);
+}
+
+static enum isx_status read_number(const struct variable *variable, const char *value,
+				   unsigned long *number, struct isx_err *err)
+{
+	uint64_t found;
+	if (!isx_span_uint(isx_span_trim(isx_span_of(value)), variable->most, &found) ||
+	    found < variable->least)
+		return isx_fail(err, ISX_INVALID,
+				PREFIX "%s=%s: expected a whole number from %lu to %lu",
+				variable->name, value, variable->least, variable->most);
+	*number = (unsigned long)found;
+	return ISX_OK;
+}
+
+static enum isx_status read_fraction(const struct variable *variable, const char *value,
+				     double *fraction, struct isx_err *err)
+{
+	char *end;
+	errno = 0;
+	double found = strtod(value, &end);
+	if (end == value || *isx_span_trim(isx_span_of(end)).ptr != '\0' || errno ||
+	    !(found >= 0) || found > 1)
+		return isx_fail(err, ISX_INVALID, PREFIX "%s=%s: expected a number from 0 to 1",
+				variable->name, value);
+	*fraction = found;
+	return ISX_OK;
+}
+
+static enum isx_status read_variable(const struct variable *variable, const char *value,
+				     struct settings *settings, struct isx_err *err)
+{
+	char *field = variable->field == NO_FIELD ? NULL : (char *)settings + variable->field;
+	unsigned long number = 0;
+	double fraction = 0;
+	enum isx_status st = ISX_OK;
+	if (variable->kind == NUMBER) {
+		st = read_number(variable, value, &number, err);
+		if (!st && field)
+			memcpy(field, &number, sizeof number);
+	} else if (variable->kind == FRACTION) {
+		st = read_fraction(variable, value, &fraction, err);
+		if (!st && field)
+			memcpy(field, &fraction, sizeof fraction);
+	} else if (field) {
+		memcpy(field, &value, sizeof value);
+	}
+	return st;
+}
+
+/* Settings that are words of a list, and those that want more than a value. */
+static enum isx_status read_words(struct settings *settings, struct isx_span file,
+				  struct isx_err *err)
+{
+	const char *level = find_value("LOG_LEVEL", file, &settings->texts);
+	const char *network = find_value("AGGREGATOR_NETWORK", file, &settings->texts);
+	if (level && !isx_log_level_parse(level, &settings->log_level))
+		return isx_fail(err, ISX_INVALID,
+				PREFIX
+				"LOG_LEVEL=%s: expected debug, info, warning, error or critical",
+				level);
+	if (network && network[0] && strcmp(network, "testnet") != 0 &&
+	    strcmp(network, "mainnet") != 0)
+		return isx_fail(err, ISX_INVALID,
+				PREFIX "AGGREGATOR_NETWORK=%s: expected testnet or mainnet",
+				network);
+	if (network && network[0])
+		return isx_fail(err, ISX_INVALID,
+				PREFIX
+				"AGGREGATOR_NETWORK: this version does not aggregate hubs yet");
+	if (settings->kernel && !isx_kernel_force(settings->kernel)) {
+		char names[128] = "";
+		for (size_t i = 0, len = 0; i < isx_kernel_count && len < sizeof names; i++)
+			if (isx_kernels[i].runs_here())
+				len += (size_t)snprintf(names + len, sizeof names - len, " %s",
+							isx_kernels[i].name);
+		return isx_fail(err, ISX_INVALID, PREFIX "KERNEL=%s: here run%s", settings->kernel,
+				names);
+	}
+	return ISX_OK;
+}
+
+const char *settings_data_folder(void)
+{
+	static char folder[PATH_MAX];
+	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	if (data && data[0] == '/') {
+		snprintf(folder, sizeof folder, "%s/iscc-search", data);
+		return folder;
+	}
+	if (!home || !home[0]) {
+		const struct passwd *user = getpwuid(getuid());
+		home = user ? user->pw_dir : "/";
+	}
+	snprintf(folder, sizeof folder, "%s/.local/share/iscc-search", home);
+	return folder;
+}
+
+enum isx_status settings_read(struct settings *settings, struct isx_err *err)
+{
+	static char default_uri[PATH_MAX + 16];
+	struct isx_buf file = { 0 };
+	enum isx_status st = ISX_OK;
+	snprintf(default_uri, sizeof default_uri, "usearch://%s", settings_data_folder());
+	*settings = (struct settings){ .index_uri = default_uri,
+				       .cors_origins = "*",
+				       .host = "0.0.0.0",
+				       .port = 8000,
+				       .body_mib = ISX_BODY_MIB_DEFAULT,
+				       .confidence_exponent = 4,
+				       .match_threshold_units = 0.75,
+				       .match_threshold_simprints = 0.75,
+				       .log_level = ISX_LOG_INFO };
+	read_file(".env", &file);
+	struct isx_span text = { file.ptr, file.len };
+	for (size_t i = 0; !st && i < sizeof variables / sizeof variables[0]; i++) {
+		const char *value = find_value(variables[i].name, text, &settings->texts);
+		if (value)
+			st = read_variable(&variables[i], value, settings, err);
+	}
+	if (!st)
+		st = read_words(settings, text, err);
+	isx_buf_release(&file);
+	return st;
+}
+
+void settings_release(struct settings *settings)
+{
+	isx_arena_release(&settings->texts);
+}
+
+void settings_to_options(const struct settings *settings, struct isx_options *options)
+{
+	isx_options_init(options);
+	options->match_threshold_units = settings->match_threshold_units;
+	options->match_threshold_simprints = settings->match_threshold_simprints;
+	options->confidence_exponent = (uint32_t)settings->confidence_exponent;
+	options->temporary_directory = getenv("TMPDIR");
+}

@@ -1,0 +1,39 @@
+/*
+ * settings.h - the ISCC_SEARCH_* variables, from the environment and from .env in the working
+ * directory. SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_SETTINGS_H
+#define ISX_SETTINGS_H
+
+#include "base/log.h"
+#include "base/mem.h"
+
+/* All settings, with the defaults of 0.3.3. Texts live until settings_release(). */
+struct settings {
+	const char *index_uri;
+	const char *api_secret; /* NULL: not set */
+	const char *cors_origins;
+	const char *host;
+	const char *api_key; /* default of `index add --api-key` */
+	const char *kernel;  /* NULL: the best one */
+	double match_threshold_units;
+	double match_threshold_simprints;
+	unsigned long port;
+	unsigned long workers; /* 0: not set */
+	unsigned long confidence_exponent;
+	unsigned long body_mib; /* of one request */
+	enum isx_log_level log_level;
+	struct isx_arena texts;
+};
+
+/* Read them all. ISX_INVALID names the variable and what was expected; release them also then. */
+ISX_MUST_CHECK enum isx_status settings_read(struct settings *settings, struct isx_err *err);
+void settings_release(struct settings *settings);
+
+/* The options of a store under these settings. */
+void settings_to_options(const struct settings *settings, struct isx_options *options);
+
+/* The folder of the user's data: $XDG_DATA_HOME/iscc-search or ~/.local/share/iscc-search. */
+const char *settings_data_folder(void);
+
+#endif

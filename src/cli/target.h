@@ -1,0 +1,35 @@
+/*
+ * target.h - the index that a command works on: by --index, by --uri, or the active one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_TARGET_H
+#define ISX_TARGET_H
+
+#include "cli/args.h"
+#include "cli/config.h"
+#include "cli/settings.h"
+
+struct target {
+	struct settings settings;
+	struct config config;
+	struct isx_store *store;
+	const char *name; /* of the index in the store */
+};
+
+/* The options --index and --uri, for the tables of commands. */
+#define TARGET_OPTIONS                                                                             \
+	{ "--index", 'i', "NAME", "Work on this index instead of the active one" },                \
+	{                                                                                          \
+		"--uri", 0, "URI",                                                                 \
+			"Work on an index of this store: usearch:///DIR or http://HOST:PORT"       \
+	}
+
+/* Read settings and configuration, open the store, make a local index that is not there yet. On
+ * failure a message goes to standard error. Close it in both cases. */
+bool target_open(const struct cli_args *args, struct target *target);
+void target_close(struct target *target);
+
+/* Print an error for the person at the terminal; returns its exit code. */
+int target_fail(enum isx_status status, const struct isx_err *err);
+
+#endif
