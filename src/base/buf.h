@@ -19,6 +19,7 @@ struct isx_buf {
 	bool failed;
 };
 
+/* Append bytes, a text, a character, or what printf would print. */
 void isx_buf_add(struct isx_buf *buf, const void *bytes, size_t len);
 void isx_buf_text(struct isx_buf *buf, const char *text);
 void isx_buf_char(struct isx_buf *buf, char c);
@@ -38,6 +39,7 @@ void isx_buf_clear(struct isx_buf *buf);
  * buffer empty. */
 char *isx_buf_take(struct isx_buf *buf);
 
+/* Free its memory; the buffer is empty and usable again. */
 void isx_buf_release(struct isx_buf *buf);
 
 #endif

@@ -27,6 +27,8 @@ struct isx_lmdb_change {
 
 struct isx_lmdb_queue;
 
+/* A queue of changes to `file` (borrowed). New, free with isx_lmdb_queue_free() (NULL is allowed).
+ */
 ISX_MUST_CHECK enum isx_status isx_lmdb_queue_new(struct isx_lmdb_file *file,
 						  struct isx_lmdb_queue **queue,
 						  struct isx_err *err);

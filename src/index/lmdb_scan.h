@@ -50,6 +50,7 @@ ISX_MUST_CHECK enum isx_status isx_stream_open_instance(struct isx_stream *strea
 /* Move to the next hit. */
 ISX_MUST_CHECK enum isx_status isx_stream_next(struct isx_stream *stream, struct isx_err *err);
 
+/* Close what an open has opened; safe on a stream that is all zeros. */
 void isx_stream_close(struct isx_stream *stream);
 
 #endif

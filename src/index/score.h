@@ -43,6 +43,7 @@ ISX_MUST_CHECK enum isx_status isx_ranking_offer(struct isx_ranking *ranking, do
 /* Put the items in their order, the best first. Nothing may be offered afterwards. */
 void isx_ranking_sort(struct isx_ranking *ranking);
 
+/* Free the items; the ranking is empty. */
 void isx_ranking_release(struct isx_ranking *ranking);
 
 #endif

@@ -32,6 +32,7 @@ void isx_problem_add(struct isx_problems *problems, const char *type, const stru
 ISX_MUST_CHECK enum isx_status isx_problems_status(const struct isx_problems *problems,
 						   struct isx_err *err);
 
+/* Forget all problems and free their memory. */
 void isx_problems_release(struct isx_problems *problems);
 
 #endif
