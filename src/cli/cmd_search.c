@@ -172,7 +172,8 @@ static int search(const struct cli_args *args, struct target *target, struct isx
 	enum isx_status st = isx_search(target->store, target->name, query, &result, err);
 	if (st)
 		return target_fail(st, err);
-	if (cli_option_value(args, "--json") || !isatty(STDOUT_FILENO))
+	bool is_table = cli_option_value(args, "--table") || isatty(STDOUT_FILENO);
+	if (cli_option_value(args, "--json") || !is_table)
 		print_json(result);
 	else
 		print_table(result);
@@ -206,6 +207,7 @@ static int run_search(const struct cli_args *args)
 static const struct cli_option options[] = {
 	{ "--limit", 'l', "N", "At most so many matches (3)" },
 	{ "--json", 'j', NULL, "Print JSON, as it is in a pipe anyway" },
+	{ "--table", 't', NULL, "Print the table of a terminal, also in a pipe" },
 	TARGET_OPTIONS,
 };
 
