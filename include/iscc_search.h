@@ -158,11 +158,41 @@ struct isx_match {
 	const char *metadata; /* JSON, or NULL */
 };
 
+/* One passage of a match that is like one of the query. */
+struct isx_chunk {
+	const char *query; /* the query's simprint, base64url */
+	const char *match; /* the stored one */
+	double score;      /* 0..1 */
+	uint64_t freq;     /* assets that hold exactly the stored simprint; counted up to 1,000 */
+	uint32_t offset;   /* of the passage in the stored work */
+	uint32_t size;
+};
+
+/* The passages of one simprint type in one match. */
+struct isx_chunk_type {
+	const char *type;
+	double score;   /* sum(idf * score) over what matched / sum(idf) over what was asked */
+	size_t matches; /* simprints of the query that matched */
+	size_t queried; /* simprints of the query */
+	const struct isx_chunk *chunks; /* `matches` of them, in the order of the query */
+};
+
+/* One asset that shares passages with the query. */
+struct isx_chunk_match {
+	char iscc_id[24];
+	double score; /* the mean over the types that matched */
+	const struct isx_chunk_type *types;
+	size_t type_count;
+	const char *metadata; /* JSON, or NULL */
+};
+
 /* An answer: matches by falling score, equal scores by rising ISCC-ID. */
 struct isx_result {
 	struct isx_query query; /* as it was understood, with derived units or code */
 	const struct isx_match *matches;
 	size_t match_count;
+	const struct isx_chunk_match *chunk_matches; /* of the query's simprints */
+	size_t chunk_match_count;
 	void *memory; /* what all pointers above point into */
 };
 

@@ -21,6 +21,9 @@
  *   __units_BITS__      DUPSORT DUPFIXED: unit type -> ISCC-ID body u64 BE, body of BITS bits
  *   __simprints_BITS__  DUPSORT DUPFIXED: simprint type ->
  *                           ISCC-ID body u64 BE, offset u32 BE, size u32 BE, simprint of BITS bits
+ *                       Simprints that share type, offset and size with an earlier one of their
+ * asset are under the type and a byte 01: they count in frequencies but are not searched, as 0.3.3
+ * has it.
  *   __metadata__
  *       isx:format        u32 BE    1; a higher number is refused
  *       isx:derived       u64 BE    the transaction that last brought the tables above up to date
@@ -53,6 +56,8 @@
 #define ISX_META_SP_COUNT   "sp_count:%s"
 #define ISX_META_FORMAT     "isx:format"
 #define ISX_META_DERIVED    "isx:derived"
+
+#define ISX_SHADOWED '\x01' /* behind a simprint type: counted, not searched */
 
 enum {
 	ISX_FORMAT_VERSION = 1,

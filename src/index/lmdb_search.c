@@ -18,6 +18,7 @@
 
 #include "index/lmdb_add.h"
 #include "index/lmdb_scan.h"
+#include "index/passage_search.h"
 #include "index/query_plan.h"
 #include "index/score.h"
 #include "iscc/iscc_id.h"
@@ -294,7 +295,7 @@ static enum isx_status score_types(struct search *search, uint64_t id, struct is
 	return ISX_OK;
 }
 
-static enum isx_status fetch_metadata(struct search *search, uint64_t id, struct isx_match *match,
+static enum isx_status fetch_metadata(struct search *search, uint64_t id, const char **text,
 				      struct isx_err *err)
 {
 	uint8_t id_bytes[ISX_KEY_BYTES];
@@ -307,8 +308,8 @@ static enum isx_status fetch_metadata(struct search *search, uint64_t id, struct
 	struct isx_span metadata = isx_json_member(isx_lmdb_span(value), "metadata");
 	if (metadata.len == 0 || isx_span_is(metadata, "null"))
 		return ISX_OK;
-	match->metadata = isx_arena_text(search->arena, metadata.ptr, metadata.len);
-	return match->metadata ? ISX_OK : isx_fail_memory(err);
+	*text = isx_arena_text(search->arena, metadata.ptr, metadata.len);
+	return *text ? ISX_OK : isx_fail_memory(err);
 }
 
 static enum isx_status make_matches(struct search *search, struct isx_result *result,
@@ -325,13 +326,32 @@ static enum isx_status make_matches(struct search *search, struct isx_result *re
 		matches[i].score = search->ranking.items[i].score;
 		enum isx_status st = score_types(search, id, &matches[i], err);
 		if (!st)
-			st = fetch_metadata(search, id, &matches[i], err);
+			st = fetch_metadata(search, id, &matches[i].metadata, err);
 		if (st)
 			return st;
 	}
 	result->matches = matches;
 	result->match_count = count;
 	return ISX_OK;
+}
+
+/* The assets that share passages with the query's simprints. */
+static enum isx_status find_passages(struct search *search, struct isx_result *result,
+				     struct isx_err *err)
+{
+	struct isx_chunk_match *matches = NULL;
+	uint64_t *ids = NULL;
+	size_t count = 0;
+	if (!search->plan.query.simprint_type_count)
+		return ISX_OK;
+	enum isx_status st = isx_passage_search(&search->view, search->options, &search->plan.query,
+						search->realm, search->arena, &matches, &ids,
+						&count, err);
+	for (size_t i = 0; !st && i < count; i++)
+		st = fetch_metadata(search, ids[i], &matches[i].metadata, err);
+	result->chunk_matches = matches;
+	result->chunk_match_count = count;
+	return st;
 }
 
 enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_options *options,
@@ -352,6 +372,8 @@ enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_opt
 		st = rank_assets(&search, err);
 	if (!st)
 		st = make_matches(&search, result, err);
+	if (!st)
+		st = find_passages(&search, result, err);
 	isx_lmdb_end(&search.view);
 	isx_ranking_release(&search.ranking);
 	if (!st)

@@ -58,10 +58,20 @@ static enum isx_status fingerprint(const struct isx_indexed_simprint *simprints,
 	return ISX_OK;
 }
 
+/* The key of a type's rows, searched or shadowed, in `name` (filled). */
+static MDB_val type_key(const char *type, bool is_shadowed, char name[ISX_SIMPRINT_TYPE_MAX + 2])
+{
+	size_t len = strlen(type);
+	memcpy(name, type, len);
+	name[len] = ISX_SHADOWED;
+	return isx_lmdb_val(name, len + is_shadowed);
+}
+
 static enum isx_status put_one(struct isx_lmdb_view *view, const struct isx_lmdb_sp_tables *sp,
 			       uint64_t id, const struct isx_indexed_simprint *simprint,
-			       struct isx_err *err)
+			       bool is_shadowed, struct isx_err *err)
 {
+	char name[ISX_SIMPRINT_TYPE_MAX + 2];
 	uint8_t row[ISX_SIMPRINT_ROW_BYTES_MAX];
 	MDB_dbi table;
 	enum isx_status st = isx_lmdb_simprints_table(view, simprint->byte_count, &table, err);
@@ -73,11 +83,40 @@ static enum isx_status put_one(struct isx_lmdb_view *view, const struct isx_lmdb
 	MDB_val chunk = isx_lmdb_val(row, ISX_CHUNK_BYTES);
 	int rc = mdb_put(view->txn, sp->data, &key, &chunk, 0);
 	if (!rc) {
-		key = isx_lmdb_val(sp->type, strlen(sp->type));
+		key = type_key(sp->type, is_shadowed, name);
 		MDB_val value = isx_lmdb_val(row, ISX_CHUNK_BYTES + simprint->byte_count);
 		rc = mdb_put(view->txn, table, &key, &value, 0);
 	}
 	return isx_lmdb_status(rc, "add simprints", err);
+}
+
+static int by_place(const void *left, const void *right)
+{
+	const struct isx_indexed_simprint *const *a = left, *const *b = right;
+	if ((*a)->offset != (*b)->offset)
+		return (*a)->offset < (*b)->offset ? -1 : 1;
+	if ((*a)->size != (*b)->size)
+		return (*a)->size < (*b)->size ? -1 : 1;
+	return (*a > *b) - (*a < *b); /* as they were given */
+}
+
+/* Put all simprints; of those at one place only the first is searched. */
+static enum isx_status put_all(struct isx_lmdb_view *view, const struct isx_lmdb_sp_tables *sp,
+			       uint64_t id, const struct isx_indexed_simprint *simprints,
+			       size_t count, struct isx_arena *arena, struct isx_err *err)
+{
+	const struct isx_indexed_simprint **sorted = isx_arena_alloc(arena, count, sizeof *sorted);
+	enum isx_status st = sorted ? ISX_OK : isx_fail_memory(err);
+	for (size_t i = 0; !st && i < count; i++)
+		sorted[i] = &simprints[i];
+	if (!st)
+		qsort(sorted, count, sizeof *sorted, by_place);
+	for (size_t i = 0; !st && i < count; i++) {
+		bool is_shadowed = i > 0 && sorted[i]->offset == sorted[i - 1]->offset &&
+				   sorted[i]->size == sorted[i - 1]->size;
+		st = put_one(view, sp, id, sorted[i], is_shadowed, err);
+	}
+	return st;
 }
 
 enum isx_status isx_simprints_put(struct isx_lmdb_view *view, uint64_t id,
@@ -91,8 +130,8 @@ enum isx_status isx_simprints_put(struct isx_lmdb_view *view, uint64_t id,
 		st = isx_simprints_remove(view, id, sp->type, err);
 	if (!st)
 		st = fingerprint(simprints, count, arena, digest, err);
-	for (size_t i = 0; !st && i < count; i++)
-		st = put_one(view, sp, id, &simprints[i], err);
+	if (!st)
+		st = put_all(view, sp, id, simprints, count, arena, err);
 	if (st)
 		return st;
 	isx_store_be64(id_bytes, id);
@@ -102,10 +141,12 @@ enum isx_status isx_simprints_put(struct isx_lmdb_view *view, uint64_t id,
 			       err);
 }
 
-/* Remove the rows of `id` under sp->type from one of our tables, and each from 0.3.3's. */
+/* Remove the rows of `id` under one key of sp->type from one of our tables, and each from 0.3.3's.
+ */
 static int remove_rows(struct isx_lmdb_view *view, const struct isx_lmdb_sp_tables *sp,
-		       const uint8_t id[ISX_KEY_BYTES], size_t bytes)
+		       const uint8_t id[ISX_KEY_BYTES], size_t bytes, bool is_shadowed)
 {
+	char name[ISX_SIMPRINT_TYPE_MAX + 2];
 	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
 	MDB_cursor *cursor;
 	int rc = mdb_cursor_open(view->txn, view->tables.simprints[bytes], &cursor);
@@ -113,7 +154,7 @@ static int remove_rows(struct isx_lmdb_view *view, const struct isx_lmdb_sp_tabl
 		return rc;
 	memcpy(first, id, ISX_KEY_BYTES);
 	for (;;) {
-		MDB_val key = isx_lmdb_val(sp->type, strlen(sp->type));
+		MDB_val key = type_key(sp->type, is_shadowed, name);
 		MDB_val row = isx_lmdb_val(first, ISX_CHUNK_BYTES + bytes);
 		rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
 		if (rc || memcmp(row.mv_data, id, ISX_KEY_BYTES) != 0)
@@ -145,9 +186,13 @@ enum isx_status isx_simprints_remove(struct isx_lmdb_view *view, uint64_t id, co
 		int rc = mdb_del(view->txn, sp->assets, &key, NULL);
 		if (rc == MDB_NOTFOUND)
 			continue; /* it has none of this type */
-		for (size_t bytes = 1; !rc && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
-			if (view->tables.simprints[bytes])
-				rc = remove_rows(view, sp, id_bytes, bytes);
+		for (size_t bytes = 1; !rc && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
+			if (!view->tables.simprints[bytes])
+				continue;
+			rc = remove_rows(view, sp, id_bytes, bytes, false);
+			if (!rc)
+				rc = remove_rows(view, sp, id_bytes, bytes, true);
+		}
 		if (rc)
 			return isx_lmdb_status(rc, "remove simprints", err);
 	}

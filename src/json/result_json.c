@@ -175,6 +175,53 @@ static void add_match(struct isx_buf *buf, const struct isx_match *match)
 	isx_buf_char(buf, '}');
 }
 
+static void add_chunk(struct isx_buf *buf, const struct isx_chunk *chunk)
+{
+	isx_buf_text(buf, "{\"query\":");
+	add_text(buf, chunk->query);
+	isx_buf_text(buf, ",\"match\":");
+	add_text(buf, chunk->match);
+	isx_buf_text(buf, ",\"score\":");
+	isx_json_double(buf, chunk->score);
+	isx_buf_printf(buf, ",\"freq\":%llu,\"offset\":%u,\"size\":%u,\"content\":null}",
+		       (unsigned long long)chunk->freq, chunk->offset, chunk->size);
+}
+
+static void add_chunk_type(struct isx_buf *buf, const struct isx_chunk_type *type)
+{
+	add_text(buf, type->type);
+	isx_buf_text(buf, ":{\"score\":");
+	isx_json_double(buf, type->score);
+	isx_buf_printf(buf, ",\"matches\":%zu,\"queried\":%zu,\"chunks\":[", type->matches,
+		       type->queried);
+	for (size_t i = 0; i < type->matches; i++) {
+		isx_buf_text(buf, i ? "," : "");
+		add_chunk(buf, &type->chunks[i]);
+	}
+	isx_buf_text(buf, "]}");
+}
+
+/* "source" repeats metadata.source when that is a text. */
+static void add_chunk_match(struct isx_buf *buf, const struct isx_chunk_match *match)
+{
+	struct isx_span source = isx_json_member(isx_span_of(match->metadata), "source");
+	bool is_text = source.len && source.ptr[0] == '"';
+	isx_buf_text(buf, "{\"iscc_id\":");
+	add_text(buf, match->iscc_id);
+	isx_buf_text(buf, ",\"score\":");
+	isx_json_double(buf, match->score);
+	isx_buf_text(buf, ",\"types\":{");
+	for (size_t i = 0; i < match->type_count; i++) {
+		isx_buf_text(buf, i ? "," : "");
+		add_chunk_type(buf, &match->types[i]);
+	}
+	isx_buf_text(buf, "},\"source\":");
+	isx_buf_add(buf, is_text ? source.ptr : "null", is_text ? source.len : 4);
+	isx_buf_text(buf, ",\"metadata\":");
+	isx_buf_text(buf, match->metadata ? match->metadata : "null");
+	isx_buf_char(buf, '}');
+}
+
 void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 {
 	isx_buf_text(buf, "{\"query\":");
@@ -184,5 +231,10 @@ void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 		isx_buf_text(buf, i ? "," : "");
 		add_match(buf, &result->matches[i]);
 	}
-	isx_buf_text(buf, "],\"chunk_matches\":[]}");
+	isx_buf_text(buf, "],\"chunk_matches\":[");
+	for (size_t i = 0; i < result->chunk_match_count; i++) {
+		isx_buf_text(buf, i ? "," : "");
+		add_chunk_match(buf, &result->chunk_matches[i]);
+	}
+	isx_buf_text(buf, "]}");
 }

@@ -1,0 +1,22 @@
+/*
+ * passage_search.h - which assets contain parts of this, and where: the simprints of a query.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PASSAGE_SEARCH_H
+#define ISX_PASSAGE_SEARCH_H
+
+#include "base/mem.h"
+#include "index/lmdb_file.h"
+
+/* Find the assets that share passages with query->simprints, the best query->limit of them.
+ *   matches  filled: *count of them, in `arena`, without metadata
+ *   ids      filled: their ISCC-ID bodies
+ * ISX_INVALID: a simprint that cannot be decoded, or of a length that the index does not have. */
+ISX_MUST_CHECK enum isx_status isx_passage_search(struct isx_lmdb_view *view,
+						  const struct isx_options *options,
+						  const struct isx_query *query, uint32_t realm,
+						  struct isx_arena *arena,
+						  struct isx_chunk_match **matches, uint64_t **ids,
+						  size_t *count, struct isx_err *err);
+
+#endif
