@@ -1,0 +1,169 @@
+/*
+ * test_truth.c - every answer of the engine over real data equals the exact truth.
+ *
+ * The corpus beside the project (../shared/data) is used where it is; otherwise the shipped sample,
+ * which is said. Truth lists the best 100 of each query: [iscc_id, score, {type: score}].
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "support.h"
+#include "json/json.h"
+#include "json/json_text.h"
+#include "json/wire.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { LIMIT = 100, BATCH = 5000 };
+
+static const char *data_folder(void)
+{
+	static const char corpus[] = "../shared/data";
+	if (access("../shared/data/truth.jsonl", R_OK) == 0)
+		return corpus;
+	print_message("../shared/data is not here: the sample in examples/ is used\n");
+	return "examples";
+}
+
+/* A line of a file of the data folder, without its end; false at the end of the file. */
+struct lines {
+	FILE *file;
+	char *line;
+	size_t cap;
+};
+
+static struct lines open_lines(const char *name)
+{
+	char path[256];
+	snprintf(path, sizeof path, "%s/%s", data_folder(), name);
+	struct lines lines = { .file = fopen(path, "r") };
+	if (!lines.file)
+		fail_msg("%s cannot be opened", path);
+	return lines;
+}
+
+static bool next_line(struct lines *lines, struct isx_span *line)
+{
+	ssize_t len = getline(&lines->line, &lines->cap, lines->file);
+	*line = isx_span_trim((struct isx_span){ lines->line, len > 0 ? (size_t)len : 0 });
+	return len > 0;
+}
+
+static void close_lines(struct lines *lines)
+{
+	free(lines->line);
+	fclose(lines->file);
+}
+
+static size_t load_assets(struct isx_store *store)
+{
+	struct lines lines = open_lines("assets.jsonl");
+	struct isx_asset *assets = calloc(BATCH, sizeof *assets);
+	struct isx_arena arena = { 0 };
+	struct isx_err err;
+	struct isx_span line;
+	size_t count = 0, total = 0;
+	bool more = true;
+	while (more) {
+		struct isx_problems problems = { 0 };
+		more = next_line(&lines, &line);
+		if (more && isx_asset_from_json(line, &arena, &assets[count++], &problems, &err))
+			fail_msg("%s", err.msg);
+		if (count < BATCH && more)
+			continue;
+		if (isx_add(store, "real", assets, count, NULL, &err))
+			fail_msg("%s", err.msg);
+		total += count;
+		count = 0;
+		isx_arena_release(&arena);
+	}
+	free(assets);
+	close_lines(&lines);
+	return total;
+}
+
+static struct isx_json *member(struct isx_json *object, const char *name)
+{
+	struct isx_json *found = NULL;
+	if (!isx_json_get(object, name, &found))
+		fail_msg("no member %s", name);
+	return found;
+}
+
+/* Compare one match with its line of the truth. Equal scores are in the order of ISCC-IDs in both.
+ */
+static void expect_match(const struct isx_match *match, struct isx_json *wanted)
+{
+	struct isx_json *types = isx_json_at(wanted, 2), *score;
+	size_t type_count = 0;
+	const char *name;
+	assert_true(isx_span_is(isx_json_string(isx_json_at(wanted, 0)), match->iscc_id));
+	assert_true(fabs(match->score - isx_json_number(isx_json_at(wanted, 1))) < 1e-9);
+	for (void *cursor = NULL; isx_json_each(types, &cursor, &name, &score);)
+		type_count++;
+	assert_int_equal(match->type_count, type_count);
+	for (size_t i = 0; i < match->type_count; i++)
+		assert_true(fabs(match->types[i].score -
+				 isx_json_number(member(types, match->types[i].type))) < 1e-9);
+}
+
+static void expect_truth(struct isx_store *store, struct isx_span query_line,
+			 struct isx_json *truth)
+{
+	struct isx_span text = isx_json_member(query_line, "query");
+	struct isx_payload payload = { text, true };
+	struct isx_problems problems = { 0 };
+	struct isx_arena arena = { 0 };
+	struct isx_query query;
+	struct isx_result *result;
+	struct isx_err err;
+	struct isx_json *wanted = member(truth, "assets_full");
+	if (isx_query_from_json(&payload, &arena, &query, &problems, &err))
+		fail_msg("%s", err.msg);
+	query.simprints = NULL; /* these are indexed by another test */
+	query.simprint_type_count = 0;
+	query.limit = LIMIT;
+	if (isx_search(store, "real", &query, &result, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(result->match_count, isx_json_length(wanted));
+	for (size_t i = 0; i < result->match_count; i++)
+		expect_match(&result->matches[i], isx_json_at(wanted, i));
+	isx_result_free(result);
+	isx_arena_release(&arena);
+}
+
+static void test_truth__every_answer_equals_it(void **state)
+{
+	struct isx_store *store;
+	struct isx_err err;
+	struct isx_span query, line;
+	size_t checked = 0;
+	(void)state;
+	if (isx_open("memory://", NULL, &store, &err) || isx_index_create(store, "real", &err))
+		fail_msg("%s", err.msg);
+	assert_true(load_assets(store) >= 2000);
+	struct lines queries = open_lines("queries.jsonl"), truths = open_lines("truth.jsonl");
+	while (next_line(&queries, &query) && next_line(&truths, &line)) {
+		struct isx_json *truth;
+		if (isx_json_parse(line, &truth, &err))
+			fail_msg("%s", err.msg);
+		expect_truth(store, query, truth);
+		isx_json_free(truth);
+		checked++;
+	}
+	assert_true(checked >= 60);
+	close_lines(&queries);
+	close_lines(&truths);
+	isx_close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_truth__every_answer_equals_it) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
