@@ -1,19 +1,19 @@
 /*
  * bench_store.c - adding assets from JSON lines, and searching them.
  *
- * Makes --assets (1,000,000) assets of 4 random 256-bit units as JSON lines in memory, reads them with
- * the reader of the REST API and adds them in batches: parsing in one thread, adding in another, as the
- * command line does. With ids ascending, and in random order. Then searches 3 units (META, CONTENT, DATA)
- * of stored assets with some bits flipped, and reports p50, p99, and what memory the process has that
- * is its own (anonymous: not the file's pages). Prints machine, kernel and seed.
- * SPDX-License-Identifier: Apache-2.0
+ * Makes --assets (1,000,000) assets of 4 random 256-bit units as JSON lines in memory, reads them
+ * with the reader of the REST API and adds them in batches: parsing in one thread, adding in
+ * another, as the command line does. With ids ascending, and in random order. Then searches 3 units
+ * (META, CONTENT, DATA) of stored assets with some bits flipped, and reports p50, p99, and what
+ * memory the process has that is its own (anonymous: not the file's pages). Prints machine, kernel
+ * and seed. SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "iscc/iscc_id.h"
 #include "iscc/unit.h"
-#include "json/wire.h"
 #include "scan/kernel.h"
+#include "json/wire.h"
 
 #include <ftw.h>
 #include <pthread.h>
@@ -53,7 +53,8 @@ static void body_of(uint64_t number, size_t type, uint8_t body[32])
 
 static void unit_text(size_t type, const uint8_t body[32], char *text)
 {
-	struct isx_unit unit = { .header = { .maintype = types[type], .length = 7 }, .body_bytes = 32 };
+	struct isx_unit unit = { .header = { .maintype = types[type], .length = 7 },
+				 .body_bytes = 32 };
 	memcpy(unit.body, body, 32);
 	isx_unit_print(&unit, text);
 }
@@ -76,7 +77,8 @@ static void add_line(struct isx_buf *lines, uint64_t number)
 	}
 	isx_buf_printf(lines,
 		       "{\"iscc_id\":\"%s\",\"units\":[\"%s\",\"%s\",\"%s\",\"%s\"],"
-		       "\"metadata\":{\"name\":\"Document %llu\",\"source\":\"https://example.com/%llu\"}}\n",
+		       "\"metadata\":{\"name\":\"Document "
+		       "%llu\",\"source\":\"https://example.com/%llu\"}}\n",
 		       id, texts[0], texts[1], texts[2], texts[3], (unsigned long long)number,
 		       (unsigned long long)number);
 }
@@ -230,13 +232,15 @@ static void run(uint64_t assets, bool shuffled, bool searches)
 	double seconds = ingest(store, (struct isx_span){ lines.ptr, lines.len });
 	if (isx_index_stat(store, "main", &info, &err))
 		die("stat", &err);
-	printf("%llu assets of 4 units, ids %s: %.1f s, %.0f assets/s, %.0f bytes of file an asset\n",
+	printf("%llu assets of 4 units, ids %s: %.1f s, %.0f assets/s, %.0f bytes of file an "
+	       "asset\n",
 	       (unsigned long long)assets, shuffled ? "random" : "ascending", seconds,
 	       (double)assets / seconds, (double)info.bytes / (double)assets);
 	isx_index_info_release(&info);
 	isx_buf_release(&lines);
 	if (searches) {
-		isx_close(store); /* a fresh environment: what ingest left in memory does not count */
+		isx_close(
+			store); /* a fresh environment: what ingest left in memory does not count */
 		if (isx_open(uri, NULL, &store, &err))
 			die("open", &err);
 		search(store, assets);
@@ -251,8 +255,8 @@ int main(int argc, char **argv)
 	uint64_t assets = 1000000;
 	if (argc == 3 && strcmp(argv[1], "--assets") == 0)
 		assets = strtoull(argv[2], NULL, 10);
-	printf("kernel %s, seed %llu, %ld cores\n", isx_kernel_best()->name, (unsigned long long)seed,
-	       sysconf(_SC_NPROCESSORS_ONLN));
+	printf("kernel %s, seed %llu, %ld cores\n", isx_kernel_best()->name,
+	       (unsigned long long)seed, sysconf(_SC_NPROCESSORS_ONLN));
 	run(assets / 10, false, true);
 	run(assets, false, true);
 	run(assets, true, false);

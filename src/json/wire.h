@@ -35,7 +35,8 @@ ISX_MUST_CHECK enum isx_status isx_assets_from_json(const struct isx_payload *pa
 /* Read one asset from one line of text, unchecked (a line of a .jsonl file). */
 ISX_MUST_CHECK enum isx_status isx_asset_from_json(struct isx_span text, struct isx_arena *arena,
 						   struct isx_asset *asset,
-						   struct isx_problems *problems, struct isx_err *err);
+						   struct isx_problems *problems,
+						   struct isx_err *err);
 
 /* Read an asset as isx_asset_to_json() or 0.3.3 stored it. ISX_CORRUPT if it is none. */
 ISX_MUST_CHECK enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *arena,

@@ -23,10 +23,22 @@ static void expect_refused(const char *text, size_t wanted)
 
 static void test_json_text__accepts_what_rfc_8259_has(void **state)
 {
-	static const char *const good[] = { "{}", "[]", " [ ] ", "\"\"", "0", "-0", "-1.5e+10", "1E5",
-					    "null", "true", "false", "{\"a\":[1,2,{\"b\":null}]}",
-					    "\"\\u00e4\\ud83d\\ude00\\n\"", "\"\xF0\x9F\x98\x80\"",
-					    "123456789012345678901234567890", "[[[[]]]]",
+	static const char *const good[] = { "{}",
+					    "[]",
+					    " [ ] ",
+					    "\"\"",
+					    "0",
+					    "-0",
+					    "-1.5e+10",
+					    "1E5",
+					    "null",
+					    "true",
+					    "false",
+					    "{\"a\":[1,2,{\"b\":null}]}",
+					    "\"\\u00e4\\ud83d\\ude00\\n\"",
+					    "\"\xF0\x9F\x98\x80\"",
+					    "123456789012345678901234567890",
+					    "[[[[]]]]",
 					    "{\"a\" : 1 , \"a\" : 2}" };
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -80,8 +92,9 @@ static void test_json_text__bounds_the_depth(void **state)
 			 ISX_SCHEMA);
 	assert_int_equal(offset, ISX_JSON_DEPTH_MAX);
 	memset(text + ISX_JSON_DEPTH_MAX, ']', ISX_JSON_DEPTH_MAX);
-	assert_int_equal(isx_json_check((struct isx_span){ text, 2 * ISX_JSON_DEPTH_MAX }, &offset, NULL),
-			 ISX_OK);
+	assert_int_equal(
+		isx_json_check((struct isx_span){ text, 2 * ISX_JSON_DEPTH_MAX }, &offset, NULL),
+		ISX_OK);
 }
 
 static void test_json_text__walks_elements_and_members(void **state)
@@ -105,8 +118,8 @@ static void test_json_text__walks_elements_and_members(void **state)
 
 static void test_json_text__finds_the_last_member_of_a_name(void **state)
 {
-	struct isx_span object =
-		isx_span_of("{\"metadata\":1,\"x\":{\"metadata\":9},\"meta\\u0064ata\":{\"n\":1.0}}");
+	struct isx_span object = isx_span_of(
+		"{\"metadata\":1,\"x\":{\"metadata\":9},\"meta\\u0064ata\":{\"n\":1.0}}");
 	(void)state;
 	assert_true(isx_span_is(isx_json_member(object, "metadata"), "{\"n\":1.0}"));
 	assert_int_equal(isx_json_member(object, "meta").len, 0);
@@ -134,10 +147,11 @@ static void test_json_text__minify_keeps_digits_and_strings(void **state)
 static void test_json_text__repair_makes_json_of_what_python_wrote(void **state)
 {
 	(void)state;
-	expect_written(isx_json_repair,
-		       isx_span_of("{\"a\": NaN, \"b\": [-Infinity, Infinity, \"NaN\"], \"c\": "
-				   "\"\\ud800x\\ud83d\\ude00\\\\u\"}"),
-		       "{\"a\":null,\"b\":[null,null,\"NaN\"],\"c\":\"\\ufffdx\\ud83d\\ude00\\\\u\"}");
+	expect_written(
+		isx_json_repair,
+		isx_span_of("{\"a\": NaN, \"b\": [-Infinity, Infinity, \"NaN\"], \"c\": "
+			    "\"\\ud800x\\ud83d\\ude00\\\\u\"}"),
+		"{\"a\":null,\"b\":[null,null,\"NaN\"],\"c\":\"\\ufffdx\\ud83d\\ude00\\\\u\"}");
 }
 
 static void test_json_text__quotes_as_little_as_possible(void **state)
@@ -153,7 +167,10 @@ static void test_json_text__doubles_read_back_the_same(void **state)
 	static const struct {
 		double value;
 		const char *text;
-	} cases[] = { { 1, "1.0" },	{ 0, "0.0" }, { 0.1, "0.1" }, { 0.9538536071777344, "0.9538536071777344" },
+	} cases[] = { { 1, "1.0" },
+		      { 0, "0.0" },
+		      { 0.1, "0.1" },
+		      { 0.9538536071777344, "0.9538536071777344" },
 		      { 1e21, "1e+21" } };
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

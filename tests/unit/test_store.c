@@ -1,7 +1,6 @@
 /*
- * test_store.c - the contract of every engine, through the public interface: one suite, run over each
- *                URI of `engines`, and against a brute-force model.
- * SPDX-License-Identifier: Apache-2.0
+ * test_store.c - the contract of every engine, through the public interface: one suite, run over
+ * each URI of `engines`, and against a brute-force model. SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/iscc_id.h"
 #include "support.h"
@@ -26,7 +25,8 @@ static struct fixture fx;
 static void open_store(void)
 {
 	char uri[128];
-	snprintf(uri, sizeof uri, "%s%s", fx.scheme, strcmp(fx.scheme, "memory://") ? fx.directory : "");
+	snprintf(uri, sizeof uri, "%s%s", fx.scheme,
+		 strcmp(fx.scheme, "memory://") ? fx.directory : "");
 	if (isx_open(uri, NULL, &fx.store, &fx.err))
 		fail_msg("open %s: %s", uri, fx.err.msg);
 }
@@ -81,26 +81,29 @@ static void id_text(uint64_t body, uint32_t realm, char *text)
 
 /* --- a few assets ----------------------------------------------------------------------------- */
 
-#define ID_A "ISCC:MAIGHXLN555Y2DFF"
-#define ID_B "ISCC:MAIGGXO25TIIJR7F"
+#define ID_A       "ISCC:MAIGHXLN555Y2DFF"
+#define ID_B       "ISCC:MAIGGXO25TIIJR7F"
 #define ID_REALM_1 "ISCC:MEIGBIUPXUJPMADP"
-#define CODE_A "ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILUBZK334UY"
+#define CODE_A     "ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILUBZK334UY"
 
-static const char *const units_a[] = { "ISCC:AADSUWPOD5TDD5MCWZX32P6FNFIKILX42MVDHQG3D5J36RXNCKQWZGY",
-				       "ISCC:EADR5BPDM23VE2Z636LGF3FNDCVML5RBQIE6L4JH6VP4SCSTHAQ7UJA",
-				       "ISCC:GAD2RFOH27GWCEQPPWM4ZQ3YQLC4ECPEIMNFYTZITVR3KPA6F2SF74Y",
-				       "ISCC:IAD5V5BOQHFLPPST2ZO33NVBGFPJT5SRPW7W2JM4ZWIOA2GNFBGICUQ" };
-static const char *const units_b[] = { "ISCC:AADSUWPOD5TDD5MCWZX32P6FNFIKILX42MVDHQG3D5J36RXNCKQWZGY",
-				       "ISCC:EADR5BHTN235E2Z63OLWF3FNTCVML5RBQIA6L4JH6FP4QCSTHAQ7UJA",
-				       "ISCC:GADRPLSPZNFSIG6Y6RQO2ISXDQBMBLI5M7WGBXLVD7BKIBI2355X4MI",
-				       "ISCC:IADTWWWBMB36X3GRDE3EYW3GILM5TKIRGRKVYNNQMTLCWXGV5GJK37Q" };
+static const char *const units_a[] = {
+	"ISCC:AADSUWPOD5TDD5MCWZX32P6FNFIKILX42MVDHQG3D5J36RXNCKQWZGY",
+	"ISCC:EADR5BPDM23VE2Z636LGF3FNDCVML5RBQIE6L4JH6VP4SCSTHAQ7UJA",
+	"ISCC:GAD2RFOH27GWCEQPPWM4ZQ3YQLC4ECPEIMNFYTZITVR3KPA6F2SF74Y",
+	"ISCC:IAD5V5BOQHFLPPST2ZO33NVBGFPJT5SRPW7W2JM4ZWIOA2GNFBGICUQ"
+};
+static const char *const units_b[] = {
+	"ISCC:AADSUWPOD5TDD5MCWZX32P6FNFIKILX42MVDHQG3D5J36RXNCKQWZGY",
+	"ISCC:EADR5BHTN235E2Z63OLWF3FNTCVML5RBQIA6L4JH6FP4QCSTHAQ7UJA",
+	"ISCC:GADRPLSPZNFSIG6Y6RQO2ISXDQBMBLI5M7WGBXLVD7BKIBI2355X4MI",
+	"ISCC:IADTWWWBMB36X3GRDE3EYW3GILM5TKIRGRKVYNNQMTLCWXGV5GJK37Q"
+};
 
 static struct isx_asset asset_of(const char *id, const char *const *units, const char *metadata)
 {
-	return (struct isx_asset){ .iscc_id = id,
-				   .units = units,
-				   .unit_count = units ? UNITS : 0,
-				   .metadata = metadata };
+	return (struct isx_asset){
+		.iscc_id = id, .units = units, .unit_count = units ? UNITS : 0, .metadata = metadata
+	};
 }
 
 static enum isx_outcome add_one(const struct isx_asset *asset)
@@ -130,7 +133,8 @@ static uint64_t count_assets(void)
 
 static void test_store__gives_back_what_was_added(void **state)
 {
-	struct isx_asset a = asset_of(ID_A, units_a, "{\"n\":1.50,\"big\":123456789012345678901234}");
+	struct isx_asset a = asset_of(ID_A, units_a,
+				      "{\"n\":1.50,\"big\":123456789012345678901234}");
 	char *json;
 	(void)state;
 	a.iscc_code = CODE_A;
@@ -140,8 +144,10 @@ static void test_store__gives_back_what_was_added(void **state)
 	if (is_on_disk())
 		reopen();
 	expect_ok(isx_get(fx.store, "main", ID_A, &json, &fx.err));
-	assert_non_null(strstr(json, "{\"iscc_id\":\"" ID_A "\",\"iscc_code\":\"" CODE_A "\",\"units\":["));
-	assert_non_null(strstr(json, "\"metadata\":{\"n\":1.50,\"big\":123456789012345678901234}}"));
+	assert_non_null(
+		strstr(json, "{\"iscc_id\":\"" ID_A "\",\"iscc_code\":\"" CODE_A "\",\"units\":["));
+	assert_non_null(
+		strstr(json, "\"metadata\":{\"n\":1.50,\"big\":123456789012345678901234}}"));
 	isx_text_free(json);
 	expect_failure(isx_get(fx.store, "main", ID_B, &json, &fx.err), ISX_NOT_FOUND, ID_B);
 	expect_failure(isx_get(fx.store, "main", ID_REALM_1, &json, &fx.err), ISX_INVALID, "realm");
@@ -171,7 +177,8 @@ static void test_store__ranks_by_score_then_id(void **state)
 	isx_result_free(result);
 	query.limit = 1;
 	assert_int_equal(count_matches(&query), 1);
-	query = (struct isx_query){ .units = &units_a[0], .unit_count = 1 }; /* both carry it: a tie */
+	query = (struct isx_query){ .units = &units_a[0],
+				    .unit_count = 1 }; /* both carry it: a tie */
 	expect_ok(isx_search(fx.store, "main", &query, &result, &fx.err));
 	assert_int_equal(result->match_count, 2);
 	assert_string_equal(result->matches[0].iscc_id, ID_B); /* the smaller ISCC-ID */
@@ -180,7 +187,8 @@ static void test_store__ranks_by_score_then_id(void **state)
 
 static void test_store__more_like_this_leaves_out_the_asset_itself(void **state)
 {
-	struct isx_asset assets[] = { asset_of(ID_A, units_a, NULL), asset_of(ID_B, units_b, NULL) };
+	struct isx_asset assets[] = { asset_of(ID_A, units_a, NULL),
+				      asset_of(ID_B, units_b, NULL) };
 	struct isx_query query = { .iscc_id = ID_A, .limit = 1 };
 	struct isx_result *result;
 	(void)state;
@@ -249,13 +257,15 @@ static void test_store__removes_an_asset_with_all_its_rows(void **state)
 static void test_store__a_batch_goes_in_whole_or_not_at_all(void **state)
 {
 	static const char *const bad_units[] = { "ISCC:AADSUWPO!", "garbage" };
-	struct isx_asset assets[] = { asset_of(ID_A, units_a, NULL), asset_of(ID_B, units_b, NULL) };
+	struct isx_asset assets[] = { asset_of(ID_A, units_a, NULL),
+				      asset_of(ID_B, units_b, NULL) };
 	struct isx_query query = { .units = units_a, .unit_count = UNITS };
 	struct isx_simprint simprint = { "CONTENT_TEXT_V0", "A", 0, 10 };
 	(void)state;
 	assets[1].units = bad_units;
 	assets[1].unit_count = 2;
-	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_INVALID, "units[0]");
+	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_INVALID,
+		       "units[0]");
 	assets[1] = asset_of(NULL, units_b, NULL);
 	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_INVALID, "iscc_id");
 	assets[1] = asset_of(ID_REALM_1, units_b, NULL);
@@ -263,7 +273,8 @@ static void test_store__a_batch_goes_in_whole_or_not_at_all(void **state)
 	assets[1] = asset_of(ID_B, units_b, NULL);
 	assets[1].simprints = &simprint;
 	assets[1].simprint_count = 1;
-	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_INVALID, "simprints");
+	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_INVALID,
+		       "simprints");
 	assert_int_equal(count_assets(), 0);
 	assert_int_equal(count_matches(&query), 0);
 	assets[0] = asset_of(ID_REALM_1, units_b, NULL); /* the refused ones fixed no realm */
@@ -349,9 +360,12 @@ static void test_store__names_what_is_wrong_with_a_query(void **state)
 	struct isx_query bad_code = { .iscc_code = "ISCC:7777777777777777" };
 	struct isx_result *result;
 	(void)state;
-	expect_failure(isx_search(fx.store, "main", &none, &result, &fx.err), ISX_INVALID, "iscc_code");
-	expect_failure(isx_search(fx.store, "main", &bad_unit, &result, &fx.err), ISX_INVALID, "units[0]");
-	expect_failure(isx_search(fx.store, "main", &bad_code, &result, &fx.err), ISX_INVALID, "iscc_code");
+	expect_failure(isx_search(fx.store, "main", &none, &result, &fx.err), ISX_INVALID,
+		       "iscc_code");
+	expect_failure(isx_search(fx.store, "main", &bad_unit, &result, &fx.err), ISX_INVALID,
+		       "units[0]");
+	expect_failure(isx_search(fx.store, "main", &bad_code, &result, &fx.err), ISX_INVALID,
+		       "iscc_code");
 }
 
 /* --- against a model -------------------------------------------------------------------------- */
@@ -402,7 +416,8 @@ static double model_unit_score(const struct model_asset *a, const struct model_a
 	uint32_t bytes = a->bytes[t] < b->bytes[t] ? a->bytes[t] : b->bytes[t];
 	uint32_t differing = 0;
 	for (uint32_t bit = 0; bit < bytes * 8; bit++)
-		differing += (a->body[t][bit / 8] >> (bit % 8) & 1) != (b->body[t][bit / 8] >> (bit % 8) & 1);
+		differing += (a->body[t][bit / 8] >> (bit % 8) & 1) !=
+			     (b->body[t][bit / 8] >> (bit % 8) & 1);
 	if (model_types[t] == ISX_INSTANCE)
 		return differing ? -1 : 1;
 	return 1.0 - differing / (bytes * 8.0);
@@ -465,7 +480,8 @@ static void expect_like_model(const struct model_asset *query, size_t limit)
 		for (size_t i = 0; i < MODEL_ASSETS; i++)
 			if (scores[i] >= 0 && !listed[i] &&
 			    (best == MODEL_ASSETS || scores[i] > scores[best] + 1e-12))
-				best = i; /* ids rise with i, so the first of equal scores is right */
+				best = i; /* ids rise with i, so the first of equal scores is right
+					   */
 		listed[best] = true;
 		id_text(model[best].id, 0, id);
 		assert_true(fabs(result->matches[m].score - scores[best]) < 1e-12);
