@@ -131,9 +131,9 @@ FORMATTED = $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] fuzz/*.c bench
 .PHONY: lint
 lint:
 	@tools/setup build test lint
-	tools/check_layers
-	clang-format --dry-run -Werror $(FORMATTED)
-	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
+	@tools/check_layers
+	@echo "  clang-format" && clang-format --dry-run -Werror $(FORMATTED)
+	@echo "  cppcheck" && cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 		--suppress=missingIncludeSystem -Iinclude -Isrc -D_GNU_SOURCE src
 	$(MAKE) --no-print-directory all $(UNIT_SOURCES:%.c=build-lint-gcc/%) \
 		BUILD=build-lint-gcc CC=gcc WERROR=-Werror

@@ -30,7 +30,7 @@ enum isx_status isx_iscc_id_parse(struct isx_span text, struct isx_iscc_id *id, 
 {
 	uint8_t bytes[ID_BYTES];
 	struct isx_header header;
-	size_t count, used;
+	size_t count = 0, used;
 	int shown = (int)(text.len < 32 ? text.len : 32);
 	enum isx_status st;
 	if (!isx_span_has_prefix(text, "ISCC:"))

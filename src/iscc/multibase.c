@@ -173,7 +173,7 @@ static size_t encode_bits(const struct bit_base *base, const uint8_t *bytes, siz
 /* Divide a big-endian number by 58 again and again. */
 static size_t encode_base58(const uint8_t *bytes, size_t count, char *text)
 {
-	uint8_t digits[DIGITS_MAX];
+	uint8_t digits[DIGITS_MAX] = { 0 };
 	size_t used = 0, zeros = 0;
 	while (zeros < count && bytes[zeros] == 0)
 		zeros++;

@@ -132,7 +132,7 @@ static void check_counts(struct isx_reader *reader, struct isx_json *object,
 {
 	static const char *const names[] = { "assets", "size" };
 	struct isx_json *member, *sizes;
-	const char *name;
+	const char *part;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		struct isx_place place = { .outer = body, .name = names[i] };
 		if (isx_json_get(object, names[i], &member))
@@ -145,8 +145,8 @@ static void check_counts(struct isx_reader *reader, struct isx_json *object,
 		isx_field_problem(reader, "dict_type", &place, "Input should be a valid dictionary",
 				  sizes);
 	uint64_t ignored;
-	for (void *cursor = NULL; isx_json_each(sizes, &cursor, &name, &member);) {
-		struct isx_place at = { .outer = &place, .name = name };
+	for (void *cursor = NULL; isx_json_each(sizes, &cursor, &part, &member);) {
+		struct isx_place at = { .outer = &place, .name = part };
 		isx_field_uint(reader, member, &at, UINT64_MAX, &ignored);
 	}
 }
