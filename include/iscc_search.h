@@ -139,8 +139,9 @@ struct isx_query {
 	size_t unit_count;
 	const struct isx_query_simprints *simprints;
 	size_t simprint_type_count;
-	uint32_t named; /* ISX_QUERY_HAS_...; set fields count as named without it */
-	size_t limit;   /* at most so many matches; 0 for the default of 100 */
+	bool own_chunks; /* with iscc_id: also search the simprints that asset has stored */
+	uint32_t named;  /* ISX_QUERY_HAS_...; set fields count as named without it */
+	size_t limit;    /* at most so many matches; 0 for the default of 100 */
 };
 
 /* The score of one unit type in one match: 1 - differing bits / compared bits. */

@@ -10,6 +10,8 @@
 #include "http/url.h"
 #include "json/json_text.h"
 
+#include <strings.h>
+
 /* More matches than this nobody can want; it keeps every later product small. */
 #define SEARCH_LIMIT_MAX INT32_MAX
 
@@ -45,6 +47,28 @@ static enum isx_status read_limit(struct http_req *req, struct http_res *res, si
 	return ISX_OK;
 }
 
+/* Read `chunks`, which asks an iscc_id search for passages too; a wrong one becomes a problem. */
+static enum isx_status read_chunks(struct http_req *req, struct http_res *res, bool *chunks,
+				   struct isx_err *err)
+{
+	static const char *const words[] = { "false", "0", "no",  "off", "f", "n",
+					     "true",  "1", "yes", "on",  "t", "y" };
+	enum { WORDS = sizeof words / sizeof words[0] };
+	struct isx_span value;
+	enum isx_status st = isx_url_param(req->query, "chunks", &req->arena, &value, err);
+	if (st || !value.ptr)
+		return st;
+	for (size_t i = 0; i < WORDS; i++) {
+		if (value.len == strlen(words[i]) &&
+		    strncasecmp(value.ptr, words[i], value.len) == 0) {
+			*chunks = i >= WORDS / 2;
+			return ISX_OK;
+		}
+	}
+	add_param_problem(res, "bool_parsing", "chunks", "Expected true or false", value);
+	return ISX_OK;
+}
+
 static enum isx_status search(struct http_req *req, struct http_res *res,
 			      const struct isx_query *query, struct isx_err *err)
 {
@@ -62,7 +86,10 @@ enum isx_status isx_serve_search_post(struct http_req *req, struct http_res *res
 {
 	struct isx_query query = { 0 };
 	size_t limit = 0;
-	enum isx_status st = read_limit(req, res, &limit, err);
+	bool chunks = false;
+	enum isx_status st = read_chunks(req, res, &chunks, err);
+	if (!st)
+		st = read_limit(req, res, &limit, err);
 	if (!st)
 		st = isx_http_need_payload(req, res, err);
 	if (!st)
@@ -70,6 +97,7 @@ enum isx_status isx_serve_search_post(struct http_req *req, struct http_res *res
 	if (!st)
 		st = isx_problems_status(&res->problems, err);
 	query.limit = limit;
+	query.own_chunks = chunks;
 	return st ? st : search(req, res, &query, err);
 }
 

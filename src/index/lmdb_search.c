@@ -99,6 +99,11 @@ static enum isx_status make_plan(struct search *search, const struct isx_query *
 		if (st)
 			return st;
 		isx_query_of_asset(&asset, query->limit, &effective);
+		if (query->own_chunks)
+			st = isx_passages_of_asset(&search->view, id.body, search->arena,
+						   &effective, err);
+		if (st)
+			return st;
 		search->excludes_self = true;
 		search->self = id.body;
 	}
@@ -344,9 +349,13 @@ static enum isx_status find_passages(struct search *search, struct isx_result *r
 	size_t count = 0;
 	if (!search->plan.query.simprint_type_count)
 		return ISX_OK;
-	enum isx_status st = isx_passage_search(&search->view, search->options, &search->plan.query,
-						search->realm, search->arena, &matches, &ids,
-						&count, err);
+	const struct isx_passage_ask ask = { .view = &search->view,
+					     .options = search->options,
+					     .query = &search->plan.query,
+					     .realm = search->realm,
+					     .excludes_self = search->excludes_self,
+					     .self = search->self };
+	enum isx_status st = isx_passage_search(&ask, search->arena, &matches, &ids, &count, err);
 	for (size_t i = 0; !st && i < count; i++)
 		st = fetch_metadata(search, ids[i], &matches[i].metadata, err);
 	result->chunk_matches = matches;

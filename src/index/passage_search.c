@@ -19,6 +19,7 @@
 #include "iscc/iscc_id.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { FREQ_MAX = 1000, CACHE_ENTRIES = 1024, PASSAGES_MAX = 10000 };
@@ -310,7 +311,8 @@ static bool least_id(const struct passage_search *search, uint64_t *id)
 	return found;
 }
 
-static enum isx_status rank_assets(struct passage_search *search, struct isx_err *err)
+static enum isx_status rank_assets(struct passage_search *search, const struct isx_passage_ask *ask,
+				   struct isx_err *err)
 {
 	double score;
 	enum isx_status st = open_streams(search, err);
@@ -323,9 +325,11 @@ static enum isx_status rank_assets(struct passage_search *search, struct isx_err
 				offer_hit(&search->types[stream->query->position],
 					  &stream->hits[k]);
 		}
-		st = score_asset(search, &score, err);
-		if (!st)
-			st = isx_ranking_offer(&search->ranking, score, id, err);
+		if (!ask->excludes_self || id != ask->self) {
+			st = score_asset(search, &score, err);
+			if (!st)
+				st = isx_ranking_offer(&search->ranking, score, id, err);
+		}
 		for (size_t i = 0; !st && i < search->stream_count; i++)
 			if (!search->streams[i].at_end && search->streams[i].id == id)
 				st = isx_passage_next(&search->streams[i], err);
@@ -446,20 +450,19 @@ static enum isx_status make_match(struct passage_search *search, const struct is
 	return ISX_OK;
 }
 
-enum isx_status isx_passage_search(struct isx_lmdb_view *view, const struct isx_options *options,
-				   const struct isx_query *query, uint32_t realm,
-				   struct isx_arena *arena, struct isx_chunk_match **matches,
-				   uint64_t **ids, size_t *count, struct isx_err *err)
+enum isx_status isx_passage_search(const struct isx_passage_ask *ask, struct isx_arena *arena,
+				   struct isx_chunk_match **matches, uint64_t **ids, size_t *count,
+				   struct isx_err *err)
 {
-	struct passage_search search = { .view = view,
-					 .options = options,
+	struct passage_search search = { .view = ask->view,
+					 .options = ask->options,
 					 .arena = arena,
-					 .ranking = { .limit = query->limit } };
+					 .ranking = { .limit = ask->query->limit } };
 	struct isx_chunk_match *made = NULL;
 	uint64_t *bodies = NULL;
-	enum isx_status st = read_query(&search, query, err);
+	enum isx_status st = read_query(&search, ask->query, err);
 	if (!st && search.type_count)
-		st = rank_assets(&search, err);
+		st = rank_assets(&search, ask, err);
 	size_t found = search.ranking.count;
 	if (!st) {
 		made = isx_arena_alloc(arena, found, sizeof *made);
@@ -468,7 +471,7 @@ enum isx_status isx_passage_search(struct isx_lmdb_view *view, const struct isx_
 	}
 	for (size_t i = 0; !st && i < found; i++) {
 		bodies[i] = search.ranking.items[i].id;
-		st = make_match(&search, &search.ranking.items[i], realm, &made[i], err);
+		st = make_match(&search, &search.ranking.items[i], ask->realm, &made[i], err);
 	}
 	isx_ranking_release(&search.ranking);
 	if (st)
@@ -477,4 +480,106 @@ enum isx_status isx_passage_search(struct isx_lmdb_view *view, const struct isx_
 	*ids = bodies;
 	*count = found;
 	return ISX_OK;
+}
+
+/* --- the simprints of an asset as a query -------------------------------------------------------
+ */
+
+/* A list of simprints that grows; its texts live in an arena. */
+struct own_passages {
+	struct isx_arena *arena;
+	struct own_passage {
+		uint64_t place; /* offset and size: the order of the list */
+		const char *text;
+	} * items;
+	size_t count;
+	size_t cap;
+};
+
+static enum isx_status add_own(struct own_passages *own, const uint8_t *row, size_t stored_bytes,
+			       struct isx_err *err)
+{
+	if (own->count == own->cap) {
+		size_t cap = own->cap ? own->cap * 2 : 64;
+		struct own_passage *items = isx_mem_resize(own->items, cap, sizeof *items);
+		if (!items)
+			return isx_fail_memory(err);
+		own->items = items;
+		own->cap = cap;
+	}
+	const char *text = simprint_text(own->arena, row + ISX_CHUNK_BYTES, stored_bytes);
+	if (!text)
+		return isx_fail_memory(err);
+	own->items[own->count++] = (struct own_passage){ isx_load_be64(row + ISX_KEY_BYTES), text };
+	return ISX_OK;
+}
+
+static int by_place(const void *left, const void *right)
+{
+	const struct own_passage *a = left, *b = right;
+	return (a->place > b->place) - (a->place < b->place);
+}
+
+/* Add the simprints of one type and length. */
+static enum isx_status add_own_rows(struct isx_lmdb_view *view, const char *type, uint64_t id,
+				    size_t stored_bytes, struct own_passages *own,
+				    struct isx_err *err)
+{
+	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
+	MDB_cursor *cursor;
+	enum isx_status st = ISX_OK;
+	int rc = mdb_cursor_open(view->txn, view->tables.simprints[stored_bytes], &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "look up simprints", err);
+	isx_store_be64(first, id);
+	MDB_val key = isx_lmdb_val(type, strlen(type));
+	MDB_val row = isx_lmdb_val(first, ISX_CHUNK_BYTES + stored_bytes);
+	rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
+	while (!rc && !st && isx_load_be64(row.mv_data) == id) {
+		st = add_own(own, row.mv_data, stored_bytes, err);
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_DUP);
+	}
+	mdb_cursor_close(cursor);
+	return st || rc == 0 || rc == MDB_NOTFOUND ? st
+						   : isx_lmdb_status(rc, "look up simprints", err);
+}
+
+/* Put a sorted list as one type into the query. */
+static enum isx_status put_own(struct own_passages *own, const char *type, struct isx_query *query,
+			       struct isx_query_simprints *types, struct isx_err *err)
+{
+	const char **values = isx_arena_alloc(own->arena, own->count, sizeof *values);
+	if (!values)
+		return isx_fail_memory(err);
+	qsort(own->items, own->count, sizeof *own->items, by_place);
+	for (size_t i = 0; i < own->count; i++)
+		values[i] = own->items[i].text;
+	types[query->simprint_type_count++] = (struct isx_query_simprints){ type, values,
+									    own->count };
+	own->count = 0;
+	return ISX_OK;
+}
+
+enum isx_status isx_passages_of_asset(struct isx_lmdb_view *view, uint64_t id,
+				      struct isx_arena *arena, struct isx_query *query,
+				      struct isx_err *err)
+{
+	struct own_passages own = { .arena = arena };
+	size_t type_count = view->tables.sp_count;
+	struct isx_query_simprints *types = isx_arena_alloc(arena, type_count, sizeof *types);
+	enum isx_status st = types ? ISX_OK : isx_fail_memory(err);
+	for (size_t i = 0; !st && i < type_count; i++) {
+		const char *table = view->tables.sp[i].type; /* ends with the view */
+		const char *type = isx_arena_text(arena, table, strlen(table));
+		if (!type)
+			st = isx_fail_memory(err);
+		for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
+			if (view->tables.simprints[bytes])
+				st = add_own_rows(view, type, id, bytes, &own, err);
+		if (!st && own.count)
+			st = put_own(&own, type, query, types, err);
+	}
+	query->simprints = query->simprint_type_count ? types : NULL;
+	isx_mem_free(own.items);
+	return st;
 }

@@ -243,3 +243,26 @@ def test_update_keeps_simprints_of_other_types(served):
     served.add([{"iscc_id": asset["iscc_id"], "simprints": {"A_V0": [other]}}])
     assert served.search({"A_V0": [entry["simprint"]]}) == []
     assert len(served.search({"B_V0": [entry["simprint"]]})) == 1
+
+
+def test_more_like_this_with_its_own_passages(served):
+    documents, _ = real_data()
+    documents = documents[:300]
+    model = Model()
+    for document in documents:
+        model.put(document)
+    served.add([{"iscc_id": document["iscc_id"], "iscc_code": document.get("iscc_code"),
+                 "simprints": document["simprints"], "metadata": {"n": 1}} for document in documents])
+    for document in documents[:20]:
+        query = {kind: [entry["simprint"] for entry in sorted(entries, key=lambda e: (e["offset"], e["size"]))]
+                 for kind, entries in document["simprints"].items()}
+        wanted = [answer for answer in model.search(query) if answer["iscc_id"] != document["iscc_id"]]
+        body = {"iscc_id": document["iscc_id"]}
+        if not document.get("iscc_code"):
+            continue
+        got = served.post("/main/search?chunks=true", body)
+        assert got["query"]["simprints"] == query
+        expect(document["iscc_id"], got["chunk_matches"], wanted)
+        assert served.post("/main/search?chunks=false", body)["chunk_matches"] == []
+    reply = served.session.post(served.base + "/main/search?chunks=perhaps", json=body)
+    assert reply.status_code == 422 and reply.json()["detail"][0]["loc"] == ["query", "chunks"]
