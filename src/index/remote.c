@@ -267,6 +267,116 @@ static enum isx_status read_matches(struct isx_span list, struct isx_arena *aren
 	return st;
 }
 
+/* --- passages --------------------------------------------------------------------------------- */
+
+static double number_member(struct isx_json *object, const char *name)
+{
+	struct isx_json *member;
+	return isx_json_get(object, name, &member) ? isx_json_number(member) : 0;
+}
+
+static enum isx_status read_chunk(struct isx_json *object, struct isx_arena *arena,
+				  struct isx_chunk *chunk, struct isx_err *err)
+{
+	struct isx_json *query, *match;
+	if (!isx_json_get(object, "query", &query) || !isx_json_get(object, "match", &match) ||
+	    !isx_json_string(query).ptr || !isx_json_string(match).ptr)
+		return fail_answer(err);
+	chunk->query = arena_string(arena, query);
+	chunk->match = arena_string(arena, match);
+	chunk->score = number_member(object, "score");
+	chunk->freq = count_member(object, "freq");
+	chunk->offset = (uint32_t)count_member(object, "offset");
+	chunk->size = (uint32_t)count_member(object, "size");
+	return chunk->query && chunk->match ? ISX_OK : isx_fail_memory(err);
+}
+
+static enum isx_status read_chunk_type(const char *name, struct isx_json *object,
+				       struct isx_arena *arena, struct isx_chunk_type *type,
+				       struct isx_err *err)
+{
+	struct isx_json *list;
+	if (!isx_json_get(object, "chunks", &list))
+		return fail_answer(err);
+	size_t count = isx_json_length(list);
+	struct isx_chunk *chunks = isx_arena_alloc(arena, count, sizeof *chunks);
+	type->type = isx_arena_text(arena, name, strlen(name));
+	if (!chunks || !type->type)
+		return isx_fail_memory(err);
+	type->score = number_member(object, "score");
+	type->queried = count_member(object, "queried");
+	type->chunks = chunks;
+	for (; type->matches < count; type->matches++) {
+		enum isx_status st = read_chunk(isx_json_at(list, type->matches), arena,
+						&chunks[type->matches], err);
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}
+
+static enum isx_status read_chunk_types(struct isx_json *types, struct isx_arena *arena,
+					struct isx_chunk_match *match, struct isx_err *err)
+{
+	const char *name;
+	struct isx_json *object;
+	size_t count = 0;
+	enum isx_status st = ISX_OK;
+	for (void *cursor = NULL; isx_json_each(types, &cursor, &name, &object);)
+		count++;
+	struct isx_chunk_type *made = isx_arena_alloc(arena, count, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	for (void *cursor = NULL; !st && isx_json_each(types, &cursor, &name, &object);)
+		st = read_chunk_type(name, object, arena, &made[match->type_count++], err);
+	match->types = made;
+	return st;
+}
+
+static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *arena,
+					struct isx_chunk_match *match, struct isx_err *err)
+{
+	struct isx_json *object, *id, *types;
+	struct isx_span metadata = isx_json_member(text, "metadata");
+	enum isx_status st = isx_json_parse_checked(text, &object, err);
+	if (st)
+		return st;
+	if (isx_json_get(object, "iscc_id", &id) && isx_json_get(object, "types", &types) &&
+	    isx_json_string(id).len < sizeof match->iscc_id) {
+		memcpy(match->iscc_id, isx_json_string(id).ptr, isx_json_string(id).len);
+		match->score = number_member(object, "score");
+		st = read_chunk_types(types, arena, match, err);
+	} else {
+		st = fail_answer(err);
+	}
+	if (!st && metadata.len && !isx_span_is(metadata, "null")) {
+		match->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
+		st = match->metadata ? ISX_OK : isx_fail_memory(err);
+	}
+	isx_json_free(object);
+	return st;
+}
+
+static enum isx_status read_chunk_matches(struct isx_span list, struct isx_arena *arena,
+					  struct isx_result *result, struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_span element;
+	size_t count = 0;
+	enum isx_status st = ISX_OK;
+	while (isx_json_next_element(&walk, &element))
+		count++;
+	struct isx_chunk_match *matches = isx_arena_alloc(arena, count, sizeof *matches);
+	if (!matches)
+		return isx_fail_memory(err);
+	walk = isx_json_walk_start(list);
+	for (size_t i = 0; !st && i < count && isx_json_next_element(&walk, &element); i++)
+		st = read_chunk_match(element, arena, &matches[i], err);
+	result->chunk_matches = matches;
+	result->chunk_match_count = count;
+	return st;
+}
+
 /* --- the table of functions ------------------------------------------------------------------- */
 
 /* Send a call and parse its answer as a tree: new, NULL for an empty one. */
@@ -429,11 +539,12 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 				     const struct isx_query *query, struct isx_arena *arena,
 				     struct isx_result *result, struct isx_err *err)
 {
-	char suffix[40];
+	char suffix[64];
 	struct isx_buf body = { 0 };
 	struct isx_json *object = NULL, *echoed;
 	isx_query_to_json(&body, query);
-	snprintf(suffix, sizeof suffix, "?limit=%zu", query->limit);
+	snprintf(suffix, sizeof suffix, "?limit=%zu%s", query->limit,
+		 query->own_chunks ? "&chunks=true" : "");
 	struct call call = { .method = "POST",
 			     .name = name,
 			     .what = "search",
@@ -449,6 +560,8 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 		st = read_query(echoed, query, arena, &result->query, err);
 	if (!st)
 		st = read_matches(isx_json_member(text, "global_matches"), arena, result, err);
+	if (!st)
+		st = read_chunk_matches(isx_json_member(text, "chunk_matches"), arena, result, err);
 	isx_json_free(object);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
