@@ -3,7 +3,8 @@
  *
  * A *stream* walks the rows of the unit's type in one table, page by page as they lie in the file,
  * and keeps no more than the hits of one page. So a search needs the same little memory whatever it
- * finds. SPDX-License-Identifier: Apache-2.0
+ * finds.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_SCAN_H
 #define ISX_LMDB_SCAN_H
@@ -31,8 +32,8 @@ struct isx_stream {
 };
 
 /* Open a stream over the rows of unit->type in the table of bodies of `body_bytes`, and move it to
- * its first hit. `threshold` is the least score of a hit. unit, view, arena  borrowed until
- * isx_stream_close() */
+ * its first hit. `threshold` is the least score of a hit.
+ *   unit, view, arena  borrowed until isx_stream_close() */
 ISX_MUST_CHECK enum isx_status isx_stream_open(struct isx_stream *stream,
 					       struct isx_lmdb_view *view,
 					       const struct isx_indexed_unit *unit,

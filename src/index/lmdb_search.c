@@ -10,9 +10,11 @@
  *
  * Built for 10^4 to 10^7 rows per type and a few queries at once; at 10^7 memory is the limit.
  * Relies on: rows of a type being sorted by ISCC-ID (lmdb_format.h), so that hits come sorted and
- * no set of candidates is ever kept. Keeps: one read transaction per query, ended before the reply
- * is written, as a reader that stays open makes the file grow. Must not know: HTTP, JSON beyond
- * picking out metadata.        Numbers: bench/README.md SPDX-License-Identifier: Apache-2.0
+ *        no set of candidates is ever kept.
+ * Keeps: one read transaction per query, ended before the reply is written, as a reader that stays
+ *        open makes the file grow.
+ * Must not know: HTTP, JSON beyond picking out metadata.        Numbers: bench/README.md
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/lmdb_search.h"
 

@@ -39,7 +39,7 @@ static void scan_page(struct isx_passage_stream *stream, MDB_val page)
 	}
 }
 
-/* Read the next page and compare it. At the end no_more_pages is set. */
+/* Read the next page and compare it. At the end, or beyond id_max, no_more_pages is set. */
 static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_err *err)
 {
 	MDB_val page;
@@ -50,7 +50,10 @@ static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_e
 	}
 	if (rc)
 		return isx_lmdb_status(rc, "scan simprints", err);
-	scan_page(stream, page);
+	if (isx_load_be64(page.mv_data) > stream->id_max)
+		stream->no_more_pages = true;
+	else
+		scan_page(stream, page);
 	return ISX_OK;
 }
 
@@ -118,7 +121,7 @@ enum isx_status isx_passage_next(struct isx_passage_stream *stream, struct isx_e
 		st = next_page(stream, err);
 		row = st || stream->no_more_pages ? row : first_row(stream);
 	}
-	stream->at_end = st || row == stream->row_count;
+	stream->at_end = st || row == stream->row_count || row_id(stream, row) > stream->id_max;
 	if (stream->at_end)
 		return st;
 	stream->id = row_id(stream, row);
@@ -157,14 +160,29 @@ static enum isx_status make_room(struct isx_passage_stream *stream, size_t page_
 	return ISX_OK;
 }
 
+/* Drop the hits on rows of assets before id_min: they share the first page. */
+static void skip_to(struct isx_passage_stream *stream, uint64_t id_min)
+{
+	for (size_t i = 0; i < stream->query->count; i++) {
+		const struct isx_hit *found = stream->found + i * stream->rows_max;
+		while (stream->next_found[i] < stream->found_count[i] &&
+		       row_id(stream, found[stream->next_found[i]].row) < id_min)
+			stream->next_found[i]++;
+	}
+}
+
 enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_lmdb_view *view,
 				 const struct isx_passage_query *query, size_t stored_bytes,
-				 double threshold, struct isx_arena *arena, struct isx_err *err)
+				 uint64_t id_min, uint64_t id_max, double threshold,
+				 struct isx_arena *arena, struct isx_err *err)
 {
 	MDB_stat stat;
-	MDB_val page;
+	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
+	isx_store_be64(first, id_min);
+	MDB_val page = isx_lmdb_val(first, ISX_CHUNK_BYTES + stored_bytes);
 	stream->at_end = true;
 	stream->query = query;
+	stream->id_max = id_max;
 	stream->stored_bytes = stored_bytes;
 	stream->row_bytes = ISX_CHUNK_BYTES + stored_bytes;
 	int rc = mdb_env_stat(view->file->env, &stat);
@@ -177,14 +195,15 @@ enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_l
 	if (st)
 		return st;
 	stream->key = isx_lmdb_val(query->type, strlen(query->type));
-	rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_SET);
-	if (!rc) /* a lone row is stored inline: LMDB then leaves `page` as MDB_SET set it */
+	rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_GET_BOTH_RANGE);
+	if (!rc) /* a lone row is stored inline: LMDB then leaves `page` as it was set */
 		rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_GET_MULTIPLE);
 	if (rc == MDB_NOTFOUND)
 		return ISX_OK;
 	if (rc)
 		return isx_lmdb_status(rc, "scan simprints", err);
 	scan_page(stream, page);
+	skip_to(stream, id_min);
 	return isx_passage_next(stream, err);
 }
 

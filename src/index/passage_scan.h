@@ -3,8 +3,8 @@
  *
  * Simprints of an asset are neighbours in the file, and assets come in the order of their ISCC-IDs.
  * Each page is compared with all query simprints while it is in the processor's cache, and no more
- * is kept than the hits of one page and of one asset, whatever the data. SPDX-License-Identifier:
- * Apache-2.0
+ * is kept than the hits of one page and of one asset, whatever the data.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PASSAGE_SCAN_H
 #define ISX_PASSAGE_SCAN_H
@@ -47,6 +47,7 @@ struct isx_passage_stream {
 	/* The stream's own: */
 	MDB_cursor *cursor;
 	MDB_val key;
+	uint64_t id_max; /* the last asset it may deliver */
 	size_t stored_bytes;
 	size_t row_bytes;
 	const uint8_t *page;
@@ -59,12 +60,14 @@ struct isx_passage_stream {
 	bool no_more_pages;
 };
 
-/* Open a stream over the simprints of query->type in the table of `stored_bytes`, and move it to
- * the first asset with a hit. view, query, arena  borrowed until isx_passage_close() */
+/* Open a stream over the simprints of query->type in the table of `stored_bytes`, of the assets from
+ * id_min to id_max, and move it to the first asset with a hit.
+ *   view, query, arena  borrowed until isx_passage_close() */
 ISX_MUST_CHECK enum isx_status isx_passage_open(struct isx_passage_stream *stream,
 						struct isx_lmdb_view *view,
 						const struct isx_passage_query *query,
-						size_t stored_bytes, double threshold,
+						size_t stored_bytes, uint64_t id_min,
+						uint64_t id_max, double threshold,
 						struct isx_arena *arena, struct isx_err *err);
 
 /* Move to the next asset that has a hit. */

@@ -2,13 +2,15 @@
  * passage_search.c - rank assets by the passages they share with a query.
  *
  *   idf(f)      = ln(1 + N / (1 + f)), N assets in the index, f of them with exactly that simprint
- *   type score  = sum(idf_i * s_i over matched i) / sum(idf_i over all i): i a simprint of the
- * query, s_i the score of the best stored one in the asset, idf_i by the stored one's f (by its own
- * if none matched) asset score = mean of the type scores over the types in which anything matched
+ *   type score  = sum(idf_i * s_i over matched i) / sum(idf_i over all i)
+ *                 i a simprint of the query, s_i the score of the best stored one in the asset, idf_i
+ *                 by the stored one's f (by its own if none matched)
+ *   asset score = mean of the type scores over the types in which anything matched
  *
  * Streams deliver hits asset by asset in the order of ISCC-IDs (passage_scan.h), so each asset is
  * scored when it comes by and only the best are remembered. What a winner matched is looked up
- * again. SPDX-License-Identifier: Apache-2.0
+ * again. Large searches are cut into ranges of ISCC-IDs for all cores.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/passage_search.h"
 
@@ -19,8 +21,11 @@
 #include "iscc/iscc_id.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { FREQ_MAX = 1000, CACHE_ENTRIES = 1024, PASSAGES_MAX = 10000 };
 
@@ -187,10 +192,13 @@ static enum isx_status read_query(struct passage_search *search, const struct is
 	return st;
 }
 
-static enum isx_status open_streams(struct passage_search *search, struct isx_err *err)
+/* Open the streams of all types and lengths over the assets from id_min to id_max. They live in
+ * `arena`. */
+static enum isx_status open_streams(struct passage_search *search, struct isx_arena *arena,
+				    uint64_t id_min, uint64_t id_max, struct isx_err *err)
 {
-	search->streams = isx_arena_alloc(search->arena,
-					  search->type_count * ISX_SIMPRINT_BYTES_MAX,
+	search->stream_count = 0;
+	search->streams = isx_arena_alloc(arena, search->type_count * ISX_SIMPRINT_BYTES_MAX,
 					  sizeof *search->streams);
 	if (!search->streams)
 		return isx_fail_memory(err);
@@ -201,8 +209,8 @@ static enum isx_status open_streams(struct passage_search *search, struct isx_er
 				continue;
 			enum isx_status st = isx_passage_open(
 				&search->streams[search->stream_count++], search->view, query,
-				bytes, search->options->match_threshold_simprints, search->arena,
-				err);
+				bytes, id_min, id_max, search->options->match_threshold_simprints,
+				arena, err);
 			if (st)
 				return st;
 		}
@@ -311,31 +319,209 @@ static bool least_id(const struct passage_search *search, uint64_t *id)
 	return found;
 }
 
+/* Score the asset whose hits the streams are at, and move them on. */
+static enum isx_status take_asset(struct passage_search *search, const struct isx_passage_ask *ask,
+				  uint64_t id, struct isx_err *err)
+{
+	double score;
+	enum isx_status st = ISX_OK;
+	forget_best(search);
+	for (size_t i = 0; i < search->stream_count; i++) {
+		struct isx_passage_stream *stream = &search->streams[i];
+		for (size_t k = 0; !stream->at_end && stream->id == id && k < stream->hit_count;
+		     k++)
+			offer_hit(&search->types[stream->query->position], &stream->hits[k]);
+	}
+	if (!ask->excludes_self || id != ask->self) {
+		st = score_asset(search, &score, err);
+		if (!st)
+			st = isx_ranking_offer(&search->ranking, score, id, err);
+	}
+	for (size_t i = 0; !st && i < search->stream_count; i++)
+		if (!search->streams[i].at_end && search->streams[i].id == id)
+			st = isx_passage_next(&search->streams[i], err);
+	return st;
+}
+
+/* Rank the assets from id_min to id_max. */
+static enum isx_status rank_range(struct passage_search *search, const struct isx_passage_ask *ask,
+				  uint64_t id_min, uint64_t id_max, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	enum isx_status st = open_streams(search, &arena, id_min, id_max, err);
+	for (uint64_t id = 0; !st && least_id(search, &id);)
+		st = take_asset(search, ask, id, err);
+	for (size_t i = 0; i < search->stream_count; i++)
+		isx_passage_close(&search->streams[i]);
+	search->stream_count = 0;
+	isx_arena_release(&arena);
+	return st;
+}
+
+/* --- all cores -------------------------------------------------------------------------------- */
+
+/* The assets cut into pieces by their ISCC-IDs. Each lane, a thread with its own transaction of the
+ * same snapshot, takes the next piece until none is left. */
+struct pieces {
+	const struct isx_passage_ask *ask;
+	uint64_t id_min;
+	uint64_t step; /* ids of a piece */
+	size_t count;
+	atomic_size_t next;
+};
+
+struct lane {
+	struct pieces *pieces;
+	struct passage_search search; /* its own view, types, cache and ranking */
+	struct isx_lmdb_view view;
+	struct isx_arena arena;
+	enum isx_status status;
+	struct isx_err err;
+	pthread_t thread;
+	bool runs;
+};
+
+static enum isx_status rank_pieces(struct passage_search *search, struct pieces *pieces,
+				   struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	for (size_t i; !st && (i = atomic_fetch_add(&pieces->next, 1)) < pieces->count;) {
+		uint64_t first = pieces->id_min + i * pieces->step;
+		uint64_t last = i + 1 == pieces->count ? UINT64_MAX : first + (pieces->step - 1);
+		st = rank_range(search, pieces->ask, first, last, err);
+	}
+	return st;
+}
+
+static void *run_lane(void *arg)
+{
+	struct lane *lane = arg;
+	lane->status = rank_pieces(&lane->search, lane->pieces, &lane->err);
+	return NULL;
+}
+
+/* Give a lane its own of everything that changes. False when it cannot help: no memory, no slot for a
+ * reader, or somebody has written since; the other lanes then do its work. */
+static bool prepare_lane(struct lane *lane, const struct passage_search *search,
+			 struct pieces *pieces)
+{
+	lane->pieces = pieces;
+	if (isx_lmdb_read(search->view->file, &lane->view, NULL) ||
+	    mdb_txn_id(lane->view.txn) != mdb_txn_id(search->view->txn))
+		return false;
+	lane->search = *search;
+	lane->search.view = &lane->view;
+	lane->search.arena = &lane->arena;
+	lane->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit };
+	lane->search.types = isx_arena_alloc(&lane->arena, search->type_count,
+					     sizeof *lane->search.types);
+	lane->search.cache = isx_arena_alloc(&lane->arena, CACHE_ENTRIES,
+					     sizeof *lane->search.cache);
+	if (!lane->search.types || !lane->search.cache)
+		return false;
+	for (size_t i = 0; i < search->type_count; i++) {
+		struct type_search *type = &lane->search.types[i];
+		*type = search->types[i];
+		type->best = isx_arena_alloc(&lane->arena, type->query.count, sizeof *type->best);
+		if (!type->best)
+			return false;
+	}
+	return true;
+}
+
+/* Wait for a lane and take over what it ranked. */
+static enum isx_status finish_lane(struct lane *lane, struct passage_search *search,
+				   struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	if (lane->runs) {
+		pthread_join(lane->thread, NULL);
+		if (lane->status)
+			st = isx_fail(err, lane->status, "%s", lane->err.msg);
+		for (size_t i = 0; !st && i < lane->search.ranking.count; i++)
+			st = isx_ranking_offer(&search->ranking,
+					       lane->search.ranking.items[i].score,
+					       lane->search.ranking.items[i].id, err);
+	}
+	isx_ranking_release(&lane->search.ranking);
+	if (lane->view.file)
+		isx_lmdb_end(&lane->view);
+	isx_arena_release(&lane->arena);
+	return st;
+}
+
+/* Add what one table holds to the work, and widen the range of ISCC-IDs. */
+static int measure_table(struct passage_search *search, const struct isx_passage_query *query,
+			 size_t bytes, uint64_t *pairs, uint64_t *id_min, uint64_t *id_max)
+{
+	MDB_cursor *cursor;
+	MDB_val key = isx_lmdb_val(query->type, strlen(query->type)), row;
+	MDB_dbi table = search->view->tables.simprints[bytes];
+	size_t rows = 0;
+	int rc = mdb_cursor_open(search->view->txn, table, &cursor);
+	if (rc)
+		return rc;
+	rc = mdb_cursor_get(cursor, &key, &row, MDB_SET);
+	if (!rc && isx_load_be64(row.mv_data) < *id_min)
+		*id_min = isx_load_be64(row.mv_data);
+	if (!rc)
+		rc = mdb_cursor_count(cursor, &rows);
+	if (!rc)
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_LAST_DUP);
+	if (!rc && isx_load_be64(row.mv_data) > *id_max)
+		*id_max = isx_load_be64(row.mv_data);
+	mdb_cursor_close(cursor);
+	*pairs += rows * query->count;
+	return rc;
+}
+
+/* How many pairs of simprints are to be compared, and between which ISCC-IDs. */
+static enum isx_status measure_work(struct passage_search *search, uint64_t *pairs,
+				    uint64_t *id_min, uint64_t *id_max, struct isx_err *err)
+{
+	*pairs = *id_max = 0;
+	*id_min = UINT64_MAX;
+	for (size_t i = 0; i < search->type_count; i++) {
+		const struct isx_passage_query *query = &search->types[i].query;
+		for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
+			int rc = has_rows(search, query->type, bytes)
+					 ? measure_table(search, query, bytes, pairs, id_min,
+							 id_max)
+					 : 0;
+			if (rc)
+				return isx_lmdb_status(rc, "measure simprints", err);
+		}
+	}
+	return ISX_OK;
+}
+
+/* Rank all assets, with as many lanes as the work is worth. */
 static enum isx_status rank_assets(struct passage_search *search, const struct isx_passage_ask *ask,
 				   struct isx_err *err)
 {
-	double score;
-	enum isx_status st = open_streams(search, err);
-	for (uint64_t id = 0; !st && least_id(search, &id);) {
-		forget_best(search);
-		for (size_t i = 0; i < search->stream_count; i++) {
-			struct isx_passage_stream *stream = &search->streams[i];
-			for (size_t k = 0;
-			     !stream->at_end && stream->id == id && k < stream->hit_count; k++)
-				offer_hit(&search->types[stream->query->position],
-					  &stream->hits[k]);
-		}
-		if (!ask->excludes_self || id != ask->self) {
-			st = score_asset(search, &score, err);
-			if (!st)
-				st = isx_ranking_offer(&search->ranking, score, id, err);
-		}
-		for (size_t i = 0; !st && i < search->stream_count; i++)
-			if (!search->streams[i].at_end && search->streams[i].id == id)
-				st = isx_passage_next(&search->streams[i], err);
+	enum { LANES_MAX = 64, PIECES_A_LANE = 8, PAIRS_A_LANE = 4000000 };
+	uint64_t pairs, id_min, id_max;
+	enum isx_status st = measure_work(search, &pairs, &id_min, &id_max, err);
+	if (st || pairs == 0)
+		return st;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t count = cores < 1 ? 1 : cores > LANES_MAX ? LANES_MAX : (size_t)cores;
+	if (pairs / PAIRS_A_LANE < count)
+		count = pairs / PAIRS_A_LANE > 1 ? (size_t)(pairs / PAIRS_A_LANE) : 1;
+	struct pieces pieces = { .ask = ask, .id_min = id_min };
+	pieces.count = count > 1 ? count * PIECES_A_LANE : 1;
+	pieces.step = (id_max - id_min) / pieces.count + 1;
+	struct lane *lanes = isx_arena_alloc(search->arena, count, sizeof *lanes);
+	if (!lanes)
+		return isx_fail_memory(err);
+	for (size_t i = 1; i < count; i++)
+		lanes[i].runs = prepare_lane(&lanes[i], search, &pieces) &&
+				pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]) == 0;
+	st = rank_pieces(search, &pieces, err); /* this thread is the first lane */
+	for (size_t i = 1; i < count; i++) {
+		enum isx_status finished = finish_lane(&lanes[i], search, st ? NULL : err);
+		st = st ? st : finished;
 	}
-	for (size_t i = 0; i < search->stream_count; i++)
-		isx_passage_close(&search->streams[i]);
 	isx_ranking_sort(&search->ranking);
 	return st;
 }
