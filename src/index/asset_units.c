@@ -9,28 +9,22 @@
 
 #include <string.h>
 
-/* Put a unit in the list; a similarity unit takes the place of an earlier one of its type. */
 static enum isx_status put_unit(const struct isx_unit *unit, struct isx_indexed_unit *units,
 				size_t *count, struct isx_err *err)
 {
-	struct isx_indexed_unit one = { .body_bytes = unit->body_bytes,
-					.is_instance = isx_unit_is_instance(unit) };
-	enum isx_status st = isx_header_type_name(&unit->header, one.type, err);
+	struct isx_indexed_unit *one = &units[*count];
+	*one = (struct isx_indexed_unit){ .body_bytes = unit->body_bytes,
+					  .is_instance = isx_unit_is_instance(unit) };
+	enum isx_status st = isx_header_type_name(&unit->header, one->type, err);
 	if (st)
 		return st;
-	memcpy(one.body, unit->body, unit->body_bytes);
-	for (size_t i = 0; !one.is_instance && i < *count; i++) {
-		if (strcmp(units[i].type, one.type) == 0) {
-			units[i] = one;
-			return ISX_OK;
-		}
-	}
-	units[(*count)++] = one;
+	memcpy(one->body, unit->body, unit->body_bytes);
+	(*count)++;
 	return ISX_OK;
 }
 
-enum isx_status isx_asset_units(const struct isx_asset *asset, struct isx_indexed_unit *units,
-				size_t *count, struct isx_err *err)
+enum isx_status isx_asset_units_all(const struct isx_asset *asset, struct isx_indexed_unit *units,
+				    size_t *count, struct isx_err *err)
 {
 	_Static_assert(ISX_CODE_UNITS_MAX <= ISX_UNITS_MAX, "the units of a code fit");
 	struct isx_unit parts[ISX_CODE_UNITS_MAX];
@@ -49,10 +43,29 @@ enum isx_status isx_asset_units(const struct isx_asset *asset, struct isx_indexe
 	if (asset->unit_count || !asset->iscc_code ||
 	    isx_code_read(isx_span_of(asset->iscc_code), parts, &part_count, NULL))
 		return ISX_OK;
-	for (size_t i = 0; i < part_count; i++)
-		if (put_unit(&parts[i], units, count, NULL))
+	for (size_t i = 0; i < part_count; i++) {
+		if (put_unit(&parts[i], units, count, NULL)) {
 			*count = 0; /* a code of parts that do not exist is no code */
+			break;
+		}
+	}
 	return ISX_OK;
+}
+
+enum isx_status isx_asset_units(const struct isx_asset *asset, struct isx_indexed_unit *units,
+				size_t *count, struct isx_err *err)
+{
+	size_t all, kept = 0;
+	enum isx_status st = isx_asset_units_all(asset, units, &all, err);
+	for (size_t i = 0; !st && i < all; i++) {
+		size_t at = units[i].is_instance ? kept : 0;
+		while (at < kept && strcmp(units[at].type, units[i].type) != 0)
+			at++;
+		units[at] = units[i];
+		kept += at == kept;
+	}
+	*count = kept;
+	return st;
 }
 
 enum isx_status isx_asset_simprints(const struct isx_asset *asset, struct isx_arena *arena,

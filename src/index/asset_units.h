@@ -1,6 +1,7 @@
 /*
  * asset_units.h - by which units and simprints an asset is found: what every engine derives from
- * it. SPDX-License-Identifier: Apache-2.0
+ * it.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_ASSET_UNITS_H
 #define ISX_ASSET_UNITS_H
@@ -18,9 +19,14 @@ struct isx_indexed_unit {
 };
 
 /* The units of an asset: those it lists, or those of its iscc_code when it lists none (a code that
- * cannot be taken apart gives none: its content is never checked, as in 0.3.3). Of two similarity
- * units of one type the last one counts. units  filled: room for ISX_UNITS_MAX ISX_INVALID names
- * the unit that cannot be decoded. */
+ * cannot be taken apart gives none: its content is never checked, as in 0.3.3).
+ *   units  filled: room for ISX_UNITS_MAX
+ * ISX_INVALID names the unit that cannot be decoded. */
+ISX_MUST_CHECK enum isx_status isx_asset_units_all(const struct isx_asset *asset,
+						   struct isx_indexed_unit *units, size_t *count,
+						   struct isx_err *err);
+
+/* The same, but of two similarity units of one type only the last one. */
 ISX_MUST_CHECK enum isx_status isx_asset_units(const struct isx_asset *asset,
 					       struct isx_indexed_unit *units, size_t *count,
 					       struct isx_err *err);

@@ -3,7 +3,8 @@
  *
  * Goes through __assets__ in blocks, so that the rows of a block are put table by table in the
  * order of their ISCC-IDs: they all are appended. All in the caller's transaction: a crash leaves
- * the file as it was, and the next one to open it begins again. SPDX-License-Identifier: Apache-2.0
+ * the file as it was, and the next one to open it begins again.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/lmdb_derive.h"
 
@@ -31,10 +32,12 @@ static enum isx_status empty_derived(struct isx_lmdb_view *view, struct isx_err 
 	return isx_lmdb_status(rc, "empty the derived tables", err);
 }
 
-/* Write the value under the cursor again as proper JSON. `json` is the new text. */
-static enum isx_status repair_value(MDB_cursor *cursor, MDB_val *key, MDB_val *value,
-				    struct isx_buf *json, struct isx_err *err)
+enum isx_status isx_lmdb_repair_value(MDB_cursor *cursor, MDB_val *key, MDB_val *value,
+				      struct isx_buf *json, struct isx_err *err)
 {
+	size_t offset;
+	if (!isx_json_check(isx_lmdb_span(*value), &offset, NULL))
+		return ISX_OK;
 	isx_buf_clear(json);
 	isx_json_repair(json, isx_lmdb_span(*value));
 	enum isx_status st = isx_buf_status(json, err);
@@ -55,13 +58,11 @@ static enum isx_status derive_asset(MDB_cursor *cursor, MDB_val *key, MDB_val *v
 	struct isx_indexed_unit units[ISX_UNITS_MAX];
 	struct isx_arena arena = { 0 };
 	struct isx_err why = { 0 };
-	size_t count = 0, offset;
+	size_t count = 0;
 	if (key->mv_size != ISX_KEY_BYTES)
 		return isx_fail(err, ISX_CORRUPT, "an asset with a key of %zu bytes", key->mv_size);
 	uint64_t id = isx_load_be64(key->mv_data);
-	enum isx_status st = ISX_OK;
-	if (isx_json_check(isx_lmdb_span(*value), &offset, NULL))
-		st = repair_value(cursor, key, value, json, err);
+	enum isx_status st = isx_lmdb_repair_value(cursor, key, value, json, err);
 	if (st)
 		return st;
 	st = isx_asset_from_stored(isx_lmdb_span(*value), &arena, &asset, &why);

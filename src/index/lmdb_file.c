@@ -60,7 +60,8 @@ enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err
 
 /* --- handles ---------------------------------------------------------------------------------- */
 
-static int open_table(struct isx_lmdb_view *view, const char *name, unsigned flags, MDB_dbi *table)
+int isx_lmdb_open_table(struct isx_lmdb_view *view, const char *name, unsigned flags,
+			MDB_dbi *table)
 {
 	if (*table)
 		return 0;
@@ -82,10 +83,10 @@ static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
 	struct isx_lmdb_sp_tables sp = { 0 };
 	snprintf(sp.type, sizeof sp.type, "%s", type);
 	snprintf(name, sizeof name, ISX_TABLE_SP, type);
-	int rc = open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, &sp.data);
+	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, &sp.data);
 	snprintf(name, sizeof name, ISX_TABLE_SP_ASSETS, type);
 	if (!rc)
-		rc = open_table(view, name, 0, &sp.assets);
+		rc = isx_lmdb_open_table(view, name, 0, &sp.assets);
 	if (!rc)
 		t->sp[t->sp_count++] = sp;
 	return rc;
@@ -101,17 +102,17 @@ static int open_by_name(struct isx_lmdb_view *view, const char *name)
 	int end = 0;
 	size_t len = strlen(name);
 	if (strcmp(name, ISX_TABLE_METADATA) == 0)
-		return open_table(view, name, 0, &t->metadata);
+		return isx_lmdb_open_table(view, name, 0, &t->metadata);
 	if (strcmp(name, ISX_TABLE_ASSETS) == 0)
-		return open_table(view, name, 0, &t->assets);
+		return isx_lmdb_open_table(view, name, 0, &t->assets);
 	if (strcmp(name, ISX_TABLE_INSTANCE) == 0)
-		return open_table(view, name, UNITS_FLAGS | MDB_INTEGERDUP, &t->instance);
+		return isx_lmdb_open_table(view, name, UNITS_FLAGS | MDB_INTEGERDUP, &t->instance);
 	if (sscanf(name, "__units_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
 	    bits / 8 <= ISX_BODY_BYTES_MAX)
-		return open_table(view, name, UNITS_FLAGS, &t->units[bits / 8]);
+		return isx_lmdb_open_table(view, name, UNITS_FLAGS, &t->units[bits / 8]);
 	if (sscanf(name, "__simprints_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
 	    bits / 8 <= ISX_SIMPRINT_BYTES_MAX)
-		return open_table(view, name, UNITS_FLAGS, &t->simprints[bits / 8]);
+		return isx_lmdb_open_table(view, name, UNITS_FLAGS, &t->simprints[bits / 8]);
 	if (strncmp(name, "__sp_assets_", 12) == 0 && len > 14 &&
 	    len - 14 <= ISX_SIMPRINT_TYPE_MAX) {
 		snprintf(type, sizeof type, "%.*s", (int)(len - 14), name + 12);
@@ -144,7 +145,7 @@ static int look_up_tables(struct isx_lmdb_view *view)
 	if (names.failed)
 		rc = ENOMEM;
 	for (size_t at = 0; !rc && at < names.len; at += strlen(names.ptr + at) + 1)
-		rc = open_by_name(view, names.ptr + at);
+		rc = view->file->layout->open_by_name(view, names.ptr + at);
 	isx_buf_release(&names);
 	view->tables.count = count_tables(view);
 	return rc;
@@ -187,8 +188,8 @@ enum isx_status isx_lmdb_units_table(struct isx_lmdb_view *view, size_t body_byt
 {
 	char name[ISX_TABLE_NAME_MAX];
 	snprintf(name, sizeof name, ISX_TABLE_UNITS, (unsigned)body_bytes * 8);
-	int rc = open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED,
-			    &view->tables.units[body_bytes]);
+	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED,
+				     &view->tables.units[body_bytes]);
 	*table = view->tables.units[body_bytes];
 	return isx_lmdb_status(rc, "open the table of units", err);
 }
@@ -199,7 +200,7 @@ enum isx_status isx_lmdb_simprints_table(struct isx_lmdb_view *view, size_t simp
 	char name[ISX_TABLE_NAME_MAX];
 	MDB_dbi *slot = &view->tables.simprints[simprint_bytes];
 	snprintf(name, sizeof name, ISX_TABLE_SIMPRINTS, (unsigned)simprint_bytes * 8);
-	int rc = open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, slot);
+	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, slot);
 	*table = *slot;
 	return isx_lmdb_status(rc, "open the table of simprints", err);
 }
@@ -283,6 +284,36 @@ static int is_derived(const struct isx_lmdb_view *view, bool *derived)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* Make the tables that every index has, and what a new one says of itself. */
+static enum isx_status make_tables(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_lmdb_tables *t = &view->tables;
+	bool is_new = t->metadata == 0;
+	int rc = isx_lmdb_open_table(view, ISX_TABLE_METADATA, 0, &t->metadata);
+	if (!rc)
+		rc = isx_lmdb_open_table(view, ISX_TABLE_ASSETS, 0, &t->assets);
+	if (!rc)
+		rc = isx_lmdb_open_table(view, ISX_TABLE_INSTANCE,
+					 MDB_DUPSORT | MDB_DUPFIXED | MDB_INTEGERDUP, &t->instance);
+	enum isx_status st = isx_lmdb_status(rc, "create tables", err);
+	if (st || !is_new)
+		return st;
+	uint8_t number[8];
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	double seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	uint64_t bits;
+	memcpy(&bits, &seconds, sizeof bits);
+	isx_store_be64(number, bits);
+	st = isx_lmdb_put_meta(view, ISX_META_CREATED, number, 8, err);
+	isx_store_be32(number, ISX_BODY_BYTES_MAX * 8);
+	return st ? st : isx_lmdb_put_meta(view, ISX_META_MAX_DIM, number, 4, err);
+}
+
+const struct isx_lmdb_layout isx_similarity_layout = { .open_by_name = open_by_name,
+						       .make_tables = make_tables,
+						       .derive = isx_lmdb_derive };
+
 /* --- views ------------------------------------------------------------------------------------ */
 
 /* Begin a read whose handles are all there; *derived says whether it may be handed out. */
@@ -346,32 +377,6 @@ static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *
 	return st;
 }
 
-/* Make the tables that every index has, and what a new one says of itself. */
-static enum isx_status make_base_tables(struct isx_lmdb_view *view, struct isx_err *err)
-{
-	struct isx_lmdb_tables *t = &view->tables;
-	bool is_new = t->metadata == 0;
-	int rc = open_table(view, ISX_TABLE_METADATA, 0, &t->metadata);
-	if (!rc)
-		rc = open_table(view, ISX_TABLE_ASSETS, 0, &t->assets);
-	if (!rc)
-		rc = open_table(view, ISX_TABLE_INSTANCE,
-				MDB_DUPSORT | MDB_DUPFIXED | MDB_INTEGERDUP, &t->instance);
-	enum isx_status st = isx_lmdb_status(rc, "create tables", err);
-	if (st || !is_new)
-		return st;
-	uint8_t number[8];
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	double seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-	uint64_t bits;
-	memcpy(&bits, &seconds, sizeof bits);
-	isx_store_be64(number, bits);
-	st = isx_lmdb_put_meta(view, ISX_META_CREATED, number, 8, err);
-	isx_store_be32(number, ISX_BODY_BYTES_MAX * 8);
-	return st ? st : isx_lmdb_put_meta(view, ISX_META_MAX_DIM, number, 4, err);
-}
-
 /* Bring a begun write up to date: its handles, its base tables, what is derived. */
 static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err *err)
 {
@@ -382,12 +387,12 @@ static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err 
 	enum isx_status st = isx_lmdb_status(rc, "look up tables", err);
 	if (!st)
 		st = check_format(view, err);
-	if (!st && !(view->tables.metadata && view->tables.assets && view->tables.instance))
-		st = make_base_tables(view, err);
+	if (!st)
+		st = view->file->layout->make_tables(view, err);
 	if (!st)
 		st = isx_lmdb_status(is_derived(view, &derived), "read metadata", err);
 	if (!st && !derived)
-		st = isx_lmdb_derive(view, err);
+		st = view->file->layout->derive(view, err);
 	return st;
 }
 
@@ -492,7 +497,8 @@ static enum isx_status open_file(struct isx_lmdb_file *file, const char *path, u
 	return st;
 }
 
-enum isx_status isx_lmdb_file_open(const char *path, const struct isx_options *options, bool create,
+enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layout *layout,
+				   const struct isx_options *options, bool create,
 				   bool volatile_file, struct isx_lmdb_file **file,
 				   struct isx_err *err)
 {
@@ -500,6 +506,7 @@ enum isx_status isx_lmdb_file_open(const char *path, const struct isx_options *o
 	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
 	if (!opened)
 		return isx_fail_memory(err);
+	opened->layout = layout;
 	opened->read_only = options->read_only;
 	if (options->read_only)
 		flags |= MDB_RDONLY;

@@ -3,7 +3,8 @@
  *
  * A *view* is a transaction with the handles that are valid in it. Before a view is handed out the
  * derived tables are known to be up to date (lmdb_format.h, isx:derived). Values read through it
- * are borrowed until it ends. SPDX-License-Identifier: Apache-2.0
+ * are borrowed until it ends.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_FILE_H
 #define ISX_LMDB_FILE_H
@@ -15,7 +16,7 @@
 #include <lmdb.h>
 #include <pthread.h>
 
-enum { ISX_SIMPRINT_TYPES_MAX = 64 };
+enum { ISX_SIMPRINT_TYPES_MAX = 64, ISX_PREFIX_TYPES_MAX = 48 };
 
 /* Handles of the tables that exist; 0 for one that does not (LMDB gives named tables 2 and up). */
 struct isx_lmdb_tables {
@@ -31,10 +32,34 @@ struct isx_lmdb_tables {
 		MDB_dbi data;
 		MDB_dbi assets;
 	} sp[ISX_SIMPRINT_TYPES_MAX];
+	size_t prefix_count; /* of lmdb://, prefix_format.h */
+	struct isx_prefix_table {
+		char type[ISX_UNIT_TYPE_MAX];
+		MDB_dbi rows;
+	} prefix[ISX_PREFIX_TYPES_MAX];
 };
+
+struct isx_lmdb_view;
+
+/* What the tables of a file are, and how they come about: one for each engine. */
+struct isx_lmdb_layout {
+	/* Open the table called `name` if it is one of this layout (isx_lmdb_open_table()).
+	 * Returns a code of LMDB: MDB_INCOMPATIBLE for a file of another layout. */
+	int (*open_by_name)(struct isx_lmdb_view *view, const char *name);
+	/* Make the tables that every index has, as far as they are missing, in a view that writes,
+	 * and what a new index says of itself. */
+	enum isx_status (*make_tables)(struct isx_lmdb_view *view, struct isx_err *err);
+	/* Fill what is derived again, in a view that writes: another program wrote last. */
+	enum isx_status (*derive)(struct isx_lmdb_view *view, struct isx_err *err);
+};
+
+/* Of usearch:// and memory:// (lmdb_format.h), and of lmdb:// (prefix_format.h). */
+extern const struct isx_lmdb_layout isx_similarity_layout;
+extern const struct isx_lmdb_layout isx_prefix_layout;
 
 struct isx_lmdb_file {
 	MDB_env *env;
+	const struct isx_lmdb_layout *layout;
 	bool read_only;
 	pthread_mutex_t
 		opening; /* held while a transaction may open handles: LMDB wants one at a time */
@@ -54,6 +79,7 @@ struct isx_lmdb_view {
  * or less where there is less. The file is closed with isx_lmdb_file_close() once no view is left.
  * ISX_CORRUPT: not an index, or one of a later format. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_file_open(const char *path,
+						  const struct isx_lmdb_layout *layout,
 						  const struct isx_options *options, bool create,
 						  bool volatile_file, struct isx_lmdb_file **file,
 						  struct isx_err *err);
@@ -73,6 +99,11 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struc
 
 /* End a view; what it wrote and did not commit is forgotten. Safe on one that has ended. */
 void isx_lmdb_end(struct isx_lmdb_view *view);
+
+/* Look up the handle of a table unless *table has it; a view that writes creates what is missing.
+ * Returns a code of LMDB. */
+int isx_lmdb_open_table(struct isx_lmdb_view *view, const char *name, unsigned flags,
+			MDB_dbi *table);
 
 /* The handle of a table in a view that writes, created if need be. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_units_table(struct isx_lmdb_view *view, size_t body_bytes,

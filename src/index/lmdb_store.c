@@ -1,21 +1,21 @@
 /*
- * lmdb_store.c - the engine of usearch:// and memory://: a directory of indexes, and those of them
- * that are open.
+ * lmdb_store.c - a directory of index files: names, open files, creating, deleting, listing.
  *
  * LMDB must not open one file twice in a process, so open files are kept in a list and counted. A
  * file is looked up by its device and inode at each use: when another process has deleted the
  * index, or made a new one of that name, the old file is closed as soon as its last user is done.
  *
  * An index appears and disappears in one step for every process: it is made (and deleted) under a
- * name with a dot and renamed. The files of memory:// are unlinked once they are open.
+ * name with a dot and renamed. A file and its lock file are two names, though, and a new file must
+ * never meet the lock file of a deleted one that somebody still has open: so whoever opens holds
+ * the directory's lock (flock) shared, whoever renames holds it alone. The files of memory:// are
+ * unlinked once they are open.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "index/lmdb_store.h"
+
 #include "base/log.h"
 #include "base/span.h"
-#include "index/index.h"
-#include "index/lmdb_add.h"
-#include "index/lmdb_rows.h"
-#include "index/lmdb_search.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,8 +42,9 @@ struct open_index {
 
 struct lmdb_store {
 	struct isx_engine engine; /* first */
-	char *directory;          /* NULL: memory:// */
-	pthread_mutex_t lock;     /* guards the list */
+	const struct isx_lmdb_kind *kind;
+	char *directory;      /* NULL: memory:// */
+	pthread_mutex_t lock; /* guards the list */
 	struct open_index *open;
 	atomic_uint names_made;
 };
@@ -63,12 +65,26 @@ static enum isx_status fail_no_index(struct isx_err *err, const char *name)
 	return isx_fail(err, ISX_NOT_FOUND, "Index '%s' not found", name);
 }
 
-/* DIR/NAME, DIR/NAME/index.lmdb and the like. False when it is too long for the system. */
-static bool join(char path[PATH_MAX], const char *directory, const char *name, const char *file)
+/* "FOLDER/NAME" and "SUFFIX" behind it. False when it is too long for the system. */
+static bool join(char path[PATH_MAX], const char *folder, const char *name, const char *suffix)
 {
-	int len = snprintf(path, PATH_MAX, "%s/%s%s%s", directory, name, file ? "/" : "",
-			   file ? file : "");
+	int len = snprintf(path, PATH_MAX, "%s/%s%s", folder, name, suffix);
 	return len > 0 && len < PATH_MAX;
+}
+
+/* The entry of the directory that is the index `name`. */
+static bool entry_path(const struct lmdb_store *store, const char *name, char path[PATH_MAX])
+{
+	return join(path, store->directory, name, store->kind->suffix);
+}
+
+/* The LMDB file of the index at `entry`. */
+static bool file_path(const struct lmdb_store *store, const char *entry, char path[PATH_MAX])
+{
+	if (store->kind->inside)
+		return join(path, entry, store->kind->inside, "");
+	snprintf(path, PATH_MAX, "%s", entry);
+	return true;
 }
 
 /* Can this be the name of an index on disk? Anything else is not found, wherever it points. */
@@ -116,8 +132,8 @@ static enum isx_status open_index(struct lmdb_store *store, const char *name, co
 	if (!opened)
 		return isx_fail_memory(err);
 	snprintf(opened->name, sizeof opened->name, "%s", name);
-	enum isx_status st = isx_lmdb_file_open(path, &store->engine.options, create,
-						!store->directory, &opened->file, err);
+	enum isx_status st = isx_lmdb_file_open(path, store->kind->layout, &store->engine.options,
+						create, !store->directory, &opened->file, err);
 	if (!st && stat(path, &file) != 0)
 		st = fail_errno(err, "open", path);
 	if (st) {
@@ -132,15 +148,34 @@ static enum isx_status open_index(struct lmdb_store *store, const char *name, co
 	return ISX_OK;
 }
 
-/* Find or open an index on disk. Called with the lock. */
-static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *name,
-				       struct open_index **index, struct isx_err *err)
+/* Lock the directory against other processes (LOCK_SH or LOCK_EX); unlock_directory() ends it. */
+static enum isx_status lock_directory(struct lmdb_store *store, int how, int *lock,
+				      struct isx_err *err)
 {
-	char path[PATH_MAX];
+	*lock = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*lock < 0)
+		return fail_errno(err, "open", store->directory);
+	while (flock(*lock, how) != 0) {
+		if (errno == EINTR)
+			continue;
+		close(*lock);
+		return fail_errno(err, "lock", store->directory);
+	}
+	return ISX_OK;
+}
+
+static void unlock_directory(int lock)
+{
+	close(lock);
+}
+
+/* Is the open index (may be NULL) still the one at `path`? *index is NULL if there is another. */
+static enum isx_status check_open(struct lmdb_store *store, const char *name, const char *path,
+				  struct open_index **index, struct isx_err *err)
+{
 	struct stat file;
 	struct open_index *found = find_open(store, name);
-	if (!is_possible_name(name) || !join(path, store->directory, name, "index.lmdb"))
-		return fail_no_index(err, name);
+	*index = NULL;
 	if (stat(path, &file) != 0) {
 		int code = errno;
 		if (found)
@@ -149,12 +184,34 @@ static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *nam
 		return code == ENOENT || code == ENOTDIR ? fail_no_index(err, name)
 							 : fail_errno(err, "open", path);
 	}
-	if (found && (found->device != file.st_dev || found->inode != file.st_ino)) {
+	if (found && (found->device != file.st_dev || found->inode != file.st_ino))
 		forget_index(store, found);
-		found = NULL;
-	}
-	*index = found;
-	return found ? ISX_OK : open_index(store, name, path, false, index, err);
+	else
+		*index = found;
+	return ISX_OK;
+}
+
+/* Find or open an index on disk. Called with the lock. */
+static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *name,
+				       struct open_index **index, struct isx_err *err)
+{
+	char entry[PATH_MAX], path[PATH_MAX];
+	int lock;
+	if (!is_possible_name(name) || !entry_path(store, name, entry) ||
+	    !file_path(store, entry, path))
+		return fail_no_index(err, name);
+	enum isx_status st = check_open(store, name, path, index, err);
+	if (st || *index)
+		return st;
+	st = lock_directory(store, LOCK_SH, &lock, err);
+	if (st)
+		return st;
+	st = check_open(store, name, path, index,
+			err); /* it may have gone: opening would make it */
+	if (!st)
+		st = open_index(store, name, path, false, index, err);
+	unlock_directory(lock);
+	return st;
 }
 
 /* Begin to use an index. End with release(). */
@@ -186,7 +243,7 @@ static void release(struct lmdb_store *store, struct open_index *index)
 
 /* --- creating and deleting -------------------------------------------------------------------- */
 
-static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *where)
+static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *where)
 {
 	(void)stat, (void)kind, (void)where;
 	return remove(path);
@@ -195,9 +252,24 @@ static int remove_entry(const char *path, const struct stat *stat, int kind, str
 static void remove_tree(const char *path)
 {
 	enum { OPEN_DIRECTORIES = 8 };
-	if (nftw(path, remove_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS) != 0 &&
-	    errno != ENOENT)
+	if (nftw(path, remove_one, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
 		isx_log(ISX_LOG_WARNING, "could not remove %s: %s", path, strerror(errno));
+}
+
+/* Remove LMDB's lock file beside an index that is a file itself. Nobody may use it any more, or
+ * only those who have a deleted index open. */
+static void remove_lock_file(const struct lmdb_store *store, const char *entry)
+{
+	char path[PATH_MAX + 8];
+	snprintf(path, sizeof path, "%s-lock", entry);
+	if (!store->kind->inside && unlink(path) != 0 && errno != ENOENT)
+		isx_log(ISX_LOG_WARNING, "could not remove %s: %s", path, strerror(errno));
+}
+
+static void remove_entry(const struct lmdb_store *store, const char *entry)
+{
+	remove_tree(entry);
+	remove_lock_file(store, entry);
 }
 
 static void sync_directory(const char *path)
@@ -209,48 +281,67 @@ static void sync_directory(const char *path)
 	}
 }
 
-/* A name beside the indexes that nobody else uses: ".NAME.WHY-PID-N". */
+/* A name beside the indexes that nobody else uses: ".NAME.WHY-PID-N". It has no suffix: 0.3.3 takes
+ * whatever ends in ".lmdb" for an index. */
 static bool private_path(struct lmdb_store *store, const char *name, const char *why,
 			 char path[PATH_MAX])
 {
 	char hidden[ISX_INDEX_NAME_MAX + 64];
 	snprintf(hidden, sizeof hidden, ".%s.%s-%ld-%u", name, why, (long)getpid(),
 		 atomic_fetch_add(&store->names_made, 1));
-	return join(path, store->directory, hidden, NULL);
+	return join(path, store->directory, hidden, "");
 }
 
-/* Make a complete index in the directory `path`. */
-static enum isx_status make_index(struct lmdb_store *store, const char *path, struct isx_err *err)
+/* Make a complete index at `entry`. */
+static enum isx_status make_index(struct lmdb_store *store, const char *entry, struct isx_err *err)
 {
-	char file_path[PATH_MAX];
+	char path[PATH_MAX];
 	struct isx_lmdb_file *file = NULL;
-	if (mkdir(path, 0755) != 0)
-		return fail_errno(err, "create", path);
-	if (!join(file_path, path, "index.lmdb", NULL))
+	if (store->kind->inside && mkdir(entry, 0755) != 0)
+		return fail_errno(err, "create", entry);
+	if (!file_path(store, entry, path))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
-	enum isx_status st = isx_lmdb_file_open(file_path, &store->engine.options, true, false,
-						&file, err);
+	enum isx_status st = isx_lmdb_file_open(path, store->kind->layout, &store->engine.options,
+						true, false, &file, err);
 	isx_lmdb_file_close(file);
+	return st;
+}
+
+/* Let a complete index appear under its name. */
+static enum isx_status publish_index(struct lmdb_store *store, const char *name, const char *made,
+				     const char *entry, struct isx_err *err)
+{
+	int lock;
+	enum isx_status st = lock_directory(store, LOCK_EX, &lock, err);
+	if (st)
+		return st;
+	if (access(entry, F_OK) != 0)
+		remove_lock_file(store, entry); /* 0.3.3 leaves it behind */
+	if (renameat2(AT_FDCWD, made, AT_FDCWD, entry, RENAME_NOREPLACE) != 0)
+		st = errno == EEXIST ? isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name)
+				     : fail_errno(err, "create", entry);
+	unlock_directory(lock);
 	return st;
 }
 
 static enum isx_status create_on_disk(struct lmdb_store *store, const char *name,
 				      struct isx_err *err)
 {
-	char made[PATH_MAX], path[PATH_MAX];
-	if (!private_path(store, name, "new", made) || !join(path, store->directory, name, NULL))
+	char made[PATH_MAX], entry[PATH_MAX];
+	if (!private_path(store, name, "new", made) || !entry_path(store, name, entry))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
-	if (access(path, F_OK) == 0)
+	if (access(entry, F_OK) == 0)
 		return isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
 	enum isx_status st = make_index(store, made, err);
-	if (!st && renameat2(AT_FDCWD, made, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
-		st = errno == EEXIST ? isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name)
-				     : fail_errno(err, "create", path);
-	if (st)
-		remove_tree(made);
-	else
-		sync_directory(store->directory);
-	return st;
+	if (!st)
+		st = publish_index(store, name, made, entry, err);
+	if (st) {
+		remove_entry(store, made);
+		return st;
+	}
+	remove_lock_file(store, made);
+	sync_directory(store->directory);
+	return ISX_OK;
 }
 
 /* Make an index whose files have no name any more once they are open. */
@@ -265,7 +356,7 @@ static enum isx_status create_in_memory(struct lmdb_store *store, const char *na
 	if (len >= (int)sizeof directory || !mkdtemp(directory))
 		return fail_errno(err, "create", directory);
 	enum isx_status st = ISX_OK;
-	if (!join(path, directory, "index.lmdb", NULL))
+	if (!join(path, directory, "index.lmdb", ""))
 		st = isx_fail(err, ISX_INVALID, "the path of temporary files is too long");
 	pthread_mutex_lock(&store->lock);
 	if (!st && find_open(store, name))
@@ -289,15 +380,24 @@ static enum isx_status store_create(struct isx_engine *engine, const char *name,
 
 static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, struct isx_err *err)
 {
-	char path[PATH_MAX], file_path[PATH_MAX], doomed[PATH_MAX];
-	if (!is_possible_name(name) || !join(path, store->directory, name, NULL) ||
-	    !join(file_path, store->directory, name, "index.lmdb") ||
-	    !private_path(store, name, "deleted", doomed) || access(file_path, F_OK) != 0)
+	char entry[PATH_MAX], path[PATH_MAX], doomed[PATH_MAX];
+	int lock;
+	if (!is_possible_name(name) || !entry_path(store, name, entry) ||
+	    !file_path(store, entry, path) || !private_path(store, name, "deleted", doomed) ||
+	    access(path, F_OK) != 0)
 		return fail_no_index(err, name);
-	if (rename(path, doomed) != 0)
-		return errno == ENOENT ? fail_no_index(err, name) : fail_errno(err, "delete", path);
+	enum isx_status st = lock_directory(store, LOCK_EX, &lock, err);
+	if (st)
+		return st;
+	if (rename(entry, doomed) != 0)
+		st = errno == ENOENT ? fail_no_index(err, name) : fail_errno(err, "delete", entry);
+	else
+		remove_lock_file(store, entry);
+	unlock_directory(lock);
+	if (st)
+		return st;
 	sync_directory(store->directory);
-	remove_tree(doomed);
+	remove_entry(store, doomed);
 	return ISX_OK;
 }
 
@@ -321,8 +421,8 @@ static enum isx_status store_drop(struct isx_engine *engine, const char *name, s
 
 /* --- stat and list ---------------------------------------------------------------------------- */
 
-static enum isx_status add_part(struct isx_index_info *info, const char *name, uint64_t bytes,
-				struct isx_err *err)
+enum isx_status isx_index_part_add(struct isx_index_info *info, const char *name, uint64_t bytes,
+				   struct isx_err *err)
 {
 	struct isx_index_part *parts = isx_mem_resize(info->parts, info->part_count + 1,
 						      sizeof *parts);
@@ -334,64 +434,47 @@ static enum isx_status add_part(struct isx_index_info *info, const char *name, u
 	return ISX_OK;
 }
 
-static enum isx_status add_unit_part(const char *type, uint64_t rows, uint64_t bytes, void *arg,
-				     struct isx_err *err)
+/* How many assets and bytes an index has. */
+static enum isx_status measure(struct isx_lmdb_view *view, struct isx_index_info *info,
+			       struct isx_err *err)
 {
-	(void)rows;
-	return add_part(arg, type, bytes, err);
-}
-
-/* Simprints of one type: what both of their tables hold. */
-static enum isx_status add_simprint_parts(struct isx_lmdb_view *view, struct isx_index_info *info,
-					  struct isx_err *err)
-{
-	enum { BYTES_EACH = 2 * (ISX_CHUNK_BYTES + ISX_SIMPRINT_BYTES_MAX / 2) };
-	enum isx_status st = ISX_OK;
-	for (size_t i = 0; !st && i < view->tables.sp_count; i++) {
-		char name[ISX_SIMPRINT_TYPE_MAX + 16];
-		MDB_stat stat;
-		int rc = mdb_stat(view->txn, view->tables.sp[i].data, &stat);
-		snprintf(name, sizeof name, "SIMPRINT_%s", view->tables.sp[i].type);
-		st = rc ? isx_lmdb_status(rc, "count simprints", err)
-			: add_part(info, name, (uint64_t)stat.ms_entries * BYTES_EACH, err);
-	}
-	return st;
-}
-
-static enum isx_status describe(struct isx_lmdb_file *file, const char *name,
-				struct isx_index_info *info, struct isx_err *err)
-{
-	struct isx_lmdb_view view;
 	MDB_stat stat = { 0 };
 	MDB_envinfo env;
+	int rc = view->tables.assets ? mdb_stat(view->txn, view->tables.assets, &stat) : 0;
+	info->assets = stat.ms_entries;
+	if (!rc)
+		rc = mdb_env_info(view->file->env, &env);
+	if (!rc)
+		rc = mdb_env_stat(view->file->env, &stat);
+	if (rc)
+		return isx_lmdb_status(rc, "measure the index", err);
+	info->bytes = ((uint64_t)env.me_last_pgno + 1) * stat.ms_psize;
+	return ISX_OK;
+}
+
+static enum isx_status describe(const struct isx_lmdb_kind *kind, struct isx_lmdb_file *file,
+				const char *name, struct isx_index_info *info, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
 	*info = (struct isx_index_info){ 0 };
 	snprintf(info->name, sizeof info->name, "%s", name);
 	enum isx_status st = isx_lmdb_read(file, &view, err);
 	if (st)
 		return st;
-	int rc = view.tables.assets ? mdb_stat(view.txn, view.tables.assets, &stat) : 0;
-	info->assets = stat.ms_entries;
-	if (!rc)
-		rc = mdb_env_info(file->env, &env);
-	if (!rc)
-		rc = mdb_env_stat(file->env, &stat);
-	st = isx_lmdb_status(rc, "measure the index", err);
+	st = measure(&view, info, err);
 	if (!st)
-		st = add_part(info, "lmdb", 0, err);
-	if (!st)
-		st = isx_lmdb_each_unit_type(&view, add_unit_part, info, err);
-	if (!st)
-		st = add_simprint_parts(&view, info, err);
+		st = isx_index_part_add(info, "lmdb", 0, err);
+	if (!st && kind->describe)
+		st = kind->describe(&view, info, err);
 	isx_lmdb_end(&view);
 	if (st) {
 		isx_index_info_release(info);
 		return st;
 	}
-	info->bytes = ((uint64_t)env.me_last_pgno + 1) * stat.ms_psize;
-	uint64_t derived = 0;
+	uint64_t others = 0;
 	for (size_t i = 1; i < info->part_count; i++)
-		derived += info->parts[i].bytes;
-	info->parts[0].bytes = info->bytes > derived ? info->bytes - derived : 0;
+		others += info->parts[i].bytes;
+	info->parts[0].bytes = info->bytes > others ? info->bytes - others : 0;
 	return ISX_OK;
 }
 
@@ -403,7 +486,7 @@ static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 	enum isx_status st = acquire(store, name, &index, err);
 	if (st)
 		return st;
-	st = describe(index->file, name, info, err);
+	st = describe(store->kind, index->file, name, info, err);
 	release(store, index);
 	return st;
 }
@@ -439,17 +522,31 @@ static enum isx_status list_index(struct lmdb_store *store, const char *name,
 	return ISX_OK;
 }
 
+/* The name of the index that an entry of the directory may be. */
+static bool name_of_entry(const struct lmdb_store *store, const char *entry,
+			  char name[ISX_INDEX_NAME_MAX + 1])
+{
+	const char *suffix = store->kind->suffix;
+	size_t len = strlen(entry), suffix_len = strlen(suffix);
+	if (len <= suffix_len || len - suffix_len > ISX_INDEX_NAME_MAX ||
+	    strcmp(entry + len - suffix_len, suffix) != 0)
+		return false;
+	snprintf(name, ISX_INDEX_NAME_MAX + 1, "%.*s", (int)(len - suffix_len), entry);
+	return is_possible_name(name);
+}
+
 static enum isx_status list_directory(struct lmdb_store *store, struct isx_index_info **infos,
 				      size_t *count, struct isx_err *err)
 {
 	struct dirent *entry;
+	char name[ISX_INDEX_NAME_MAX + 1];
 	enum isx_status st = ISX_OK;
 	DIR *directory = opendir(store->directory);
 	if (!directory)
 		return fail_errno(err, "list", store->directory);
 	while (!st && (entry = readdir(directory)))
-		if (is_possible_name(entry->d_name))
-			st = list_index(store, entry->d_name, infos, count, err);
+		if (name_of_entry(store, entry->d_name, name))
+			st = list_index(store, name, infos, count, err);
 	closedir(directory);
 	return st;
 }
@@ -499,7 +596,7 @@ static enum isx_status store_add(struct isx_engine *engine, const char *name,
 	enum isx_status st = acquire(store_of(engine), name, &index, err);
 	if (st)
 		return st;
-	st = isx_lmdb_add(index->file, assets, count, outcomes, err);
+	st = store_of(engine)->kind->add(index->file, assets, count, outcomes, err);
 	release(store_of(engine), index);
 	return st;
 }
@@ -511,7 +608,7 @@ static enum isx_status store_get(struct isx_engine *engine, const char *name, co
 	enum isx_status st = acquire(store_of(engine), name, &index, err);
 	if (st)
 		return st;
-	st = isx_lmdb_get(index->file, iscc_id, json, err);
+	st = store_of(engine)->kind->get(index->file, iscc_id, json, err);
 	release(store_of(engine), index);
 	return st;
 }
@@ -523,7 +620,7 @@ static enum isx_status store_remove(struct isx_engine *engine, const char *name,
 	enum isx_status st = acquire(store_of(engine), name, &index, err);
 	if (st)
 		return st;
-	st = isx_lmdb_remove(index->file, iscc_id, err);
+	st = store_of(engine)->kind->remove(index->file, iscc_id, err);
 	release(store_of(engine), index);
 	return st;
 }
@@ -536,7 +633,8 @@ static enum isx_status store_search(struct isx_engine *engine, const char *name,
 	enum isx_status st = acquire(store_of(engine), name, &index, err);
 	if (st)
 		return st;
-	st = isx_lmdb_search(index->file, &engine->options, query, arena, result, err);
+	st = store_of(engine)->kind->search(index->file, &engine->options, query, arena, result,
+					    err);
 	release(store_of(engine), index);
 	return st;
 }
@@ -568,11 +666,13 @@ static const struct isx_engine_ops store_ops = {
 	.search = store_search,
 };
 
-static struct lmdb_store *new_store(const struct isx_options *options)
+static struct lmdb_store *new_store(const struct isx_lmdb_kind *kind,
+				    const struct isx_options *options)
 {
 	struct lmdb_store *store = isx_mem_array(1, sizeof *store);
 	if (store) {
 		store->engine.ops = &store_ops;
+		store->kind = kind;
 		store->engine.options = *options;
 		pthread_mutex_init(&store->lock, NULL);
 	}
@@ -597,36 +697,40 @@ static enum isx_status make_directories(const char *path, struct isx_err *err)
 	return ISX_OK;
 }
 
-enum isx_status isx_lmdb_open(const char *directory, const struct isx_options *options,
-			      struct isx_engine **engine, struct isx_err *err)
+/* Make sure that there is a directory to work in. */
+static enum isx_status check_directory(const char *directory, bool read_only, struct isx_err *err)
 {
 	struct stat found;
-	enum isx_status st = options->read_only ? ISX_OK : make_directories(directory, err);
+	enum isx_status st = read_only ? ISX_OK : make_directories(directory, err);
 	if (st)
 		return st;
 	if (stat(directory, &found) != 0)
 		return fail_errno(err, "open", directory);
 	if (!S_ISDIR(found.st_mode))
 		return isx_fail(err, ISX_INVALID, "%s is not a directory", directory);
-	struct lmdb_store *store = new_store(options);
-	if (!store)
-		return isx_fail_memory(err);
-	store->directory = isx_mem_text(directory, strlen(directory));
-	if (!store->directory) {
-		store_close(&store->engine);
-		return isx_fail_memory(err);
-	}
-	*engine = &store->engine;
 	return ISX_OK;
 }
 
-enum isx_status isx_memory_open(const struct isx_options *options, struct isx_engine **engine,
-				struct isx_err *err)
+enum isx_status isx_lmdb_store_open(const struct isx_lmdb_kind *kind, const char *directory,
+				    const struct isx_options *options, struct isx_engine **engine,
+				    struct isx_err *err)
 {
-	struct lmdb_store *store = new_store(options);
+	enum isx_status st = directory ? check_directory(directory, options->read_only, err)
+				       : ISX_OK;
+	if (st)
+		return st;
+	struct lmdb_store *store = new_store(kind, options);
 	if (!store)
 		return isx_fail_memory(err);
-	store->engine.options.read_only = false;
+	if (!directory) {
+		store->engine.options.read_only = false;
+	} else {
+		store->directory = isx_mem_text(directory, strlen(directory));
+		if (!store->directory) {
+			store_close(&store->engine);
+			return isx_fail_memory(err);
+		}
+	}
 	*engine = &store->engine;
 	return ISX_OK;
 }

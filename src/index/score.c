@@ -18,16 +18,31 @@ int32_t isx_distance_max(double threshold, uint32_t compared_bits)
 	return distance;
 }
 
-double isx_asset_score(double *scores, size_t count, uint32_t exponent)
+/* Descending; a handful, so by insertion. */
+static void sort_scores(double *scores, size_t count)
 {
-	double weighted = 0, weight = 0;
-	for (size_t i = 1; i < count; i++) { /* a handful: insertion sort, descending */
+	for (size_t i = 1; i < count; i++) {
 		double score = scores[i];
 		size_t at = i;
 		for (; at > 0 && scores[at - 1] < score; at--)
 			scores[at] = scores[at - 1];
 		scores[at] = score;
 	}
+}
+
+double isx_scores_sum(double *scores, size_t count)
+{
+	double sum = 0;
+	sort_scores(scores, count);
+	for (size_t i = 0; i < count; i++)
+		sum += scores[i];
+	return sum;
+}
+
+double isx_asset_score(double *scores, size_t count, uint32_t exponent)
+{
+	double weighted = 0, weight = 0;
+	sort_scores(scores, count);
 	for (size_t i = 0; i < count; i++) {
 		weighted += pow(scores[i], exponent);
 		weight += scores[i];

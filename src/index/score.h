@@ -3,7 +3,8 @@
  *
  * Unit score: s = 1 - differing bits / compared bits. Asset score, over the unit scores s >= T (the
  * threshold) and with the exponent e: sum(s^e) / sum(s), as 0.3.3 has it. Ranking: score
- * descending, then ISCC-ID ascending. SPDX-License-Identifier: Apache-2.0
+ * descending, then ISCC-ID ascending.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SCORE_H
 #define ISX_SCORE_H
@@ -24,6 +25,9 @@ int32_t isx_distance_max(double threshold, uint32_t compared_bits);
 /* The asset score of `count` unit scores, all of which reach the threshold. Does not depend on
  * their order, so that equal scores are equal to the last bit. `scores` is sorted in place. */
 double isx_asset_score(double *scores, size_t count, uint32_t exponent);
+
+/* The sum of scores, in the same order-free way. `scores` is sorted in place. */
+double isx_scores_sum(double *scores, size_t count);
 
 /* The best `limit` of what it is offered. */
 struct isx_ranking {
