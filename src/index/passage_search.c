@@ -300,7 +300,9 @@ static enum isx_status score_asset(struct passage_search *search, double *score,
 		sum += one;
 		matched++;
 	}
-	*score = matched ? sum / (double)matched : 0;
+	/* 40 bits: sums that differ by the order of their terms alone are equal, and tie by ISCC-ID */
+	*score = matched ? nearbyint(ldexp(sum / (double)matched, 40)) : 0;
+	*score = ldexp(*score, -40);
 	return ISX_OK;
 }
 

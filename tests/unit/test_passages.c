@@ -1,0 +1,152 @@
+/*
+ * test_passages.c - a search large enough for all cores equals a brute-force model.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "iscc/base32.h"
+#include "iscc/iscc_id.h"
+#include "support.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { ASSETS = 1500, PER_ASSET = 40, QUERIES = 200, LIMIT = 50, CENTRES = 3000, FLIPS = 20 };
+
+struct model_simprint {
+	uint64_t bits;
+	char text[16];
+};
+
+static struct model_simprint stored[ASSETS][PER_ASSET];
+static struct model_simprint asked[QUERIES];
+static double scores[ASSETS];
+
+/* One of a few centres with some bits flipped. */
+static void random_simprint(struct model_simprint *simprint, uint64_t *seed)
+{
+	uint64_t centre = test_random(seed) % CENTRES, flips = test_random(seed) % FLIPS;
+	uint8_t bytes[8];
+	simprint->bits = test_random(&centre);
+	for (uint64_t i = 0; i < flips; i++)
+		simprint->bits ^= 1ull << (test_random(seed) % 64);
+	isx_store_be64(bytes, simprint->bits);
+	isx_base64_encode(bytes, sizeof bytes, simprint->text);
+}
+
+static void id_text(size_t asset, char *text)
+{
+	struct isx_iscc_id id = { .body = (asset + 1) * 0x0123456789ABull, .version = 1 };
+	isx_iscc_id_print(&id, text);
+}
+
+static void fill_store(struct isx_store *store, uint64_t *seed)
+{
+	static struct isx_simprint simprints[PER_ASSET];
+	struct isx_err err;
+	for (size_t a = 0; a < ASSETS; a++) {
+		char id[ISX_ISCC_ID_TEXT_BYTES];
+		id_text(a, id);
+		for (size_t i = 0; i < PER_ASSET; i++) {
+			random_simprint(&stored[a][i], seed);
+			simprints[i] = (struct isx_simprint){ "T_V0", stored[a][i].text,
+							      (uint32_t)i * 10, 10 };
+		}
+		struct isx_asset asset = { .iscc_id = id,
+					   .simprints = simprints,
+					   .simprint_count = PER_ASSET };
+		if (isx_add(store, "main", &asset, 1, NULL, &err))
+			fail_msg("%s", err.msg);
+	}
+}
+
+static size_t model_freq(uint64_t bits)
+{
+	size_t freq = 0;
+	for (size_t a = 0; a < ASSETS; a++) {
+		size_t i = 0;
+		while (i < PER_ASSET && stored[a][i].bits != bits)
+			i++;
+		freq += i < PER_ASSET;
+	}
+	return freq;
+}
+
+static double model_idf(uint64_t bits)
+{
+	return log(1 + ASSETS / (1 + (double)model_freq(bits)));
+}
+
+/* The score of one asset, -1 when nothing matches. */
+static double model_score(size_t a, const double *own_idf)
+{
+	double found = 0, all = 0;
+	bool any = false;
+	for (size_t q = 0; q < QUERIES; q++) {
+		double best = -1;
+		size_t best_at = 0;
+		for (size_t i = 0; i < PER_ASSET; i++) {
+			double score = 1.0 -
+				       __builtin_popcountll(asked[q].bits ^ stored[a][i].bits) /
+					       64.0;
+			if (score >= 0.75 && score > best) {
+				best = score;
+				best_at = i;
+			}
+		}
+		double weight = best < 0 ? own_idf[q] : model_idf(stored[a][best_at].bits);
+		all += weight;
+		found += best < 0 ? 0 : weight * best;
+		any |= best >= 0;
+	}
+	return any ? ldexp(nearbyint(ldexp(found / all, 40)), -40) : -1; /* as the engine rounds */
+}
+
+static void test_passages__a_search_on_all_cores_equals_the_model(void **state)
+{
+	static double own_idf[QUERIES];
+	static const char *values[QUERIES];
+	struct isx_store *store;
+	struct isx_result *result;
+	struct isx_err err;
+	uint64_t seed = test_seed();
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	if (isx_open("memory://", NULL, &store, &err) || isx_index_create(store, "main", &err))
+		fail_msg("%s", err.msg);
+	fill_store(store, &seed);
+	for (size_t q = 0; q < QUERIES; q++) {
+		random_simprint(&asked[q], &seed);
+		own_idf[q] = model_idf(asked[q].bits);
+		values[q] = asked[q].text;
+	}
+	struct isx_query_simprints type = { "T_V0", values, QUERIES };
+	struct isx_query query = { .simprints = &type, .simprint_type_count = 1, .limit = LIMIT };
+	if (isx_search(store, "main", &query, &result, &err))
+		fail_msg("%s", err.msg);
+	for (size_t a = 0; a < ASSETS; a++)
+		scores[a] = model_score(a, own_idf);
+	assert_int_equal(result->chunk_match_count, LIMIT);
+	for (size_t m = 0; m < LIMIT; m++) {
+		char id[ISX_ISCC_ID_TEXT_BYTES];
+		size_t best = 0;
+		for (size_t a = 1; a < ASSETS; a++)
+			if (scores[a] > scores[best] + 1e-12)
+				best = a;
+		id_text(best, id);
+		assert_string_equal(result->chunk_matches[m].iscc_id, id);
+		assert_true(fabs(result->chunk_matches[m].score - scores[best]) < 1e-9);
+		scores[best] = -1;
+	}
+	isx_result_free(result);
+	isx_close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_passages__a_search_on_all_cores_equals_the_model),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
