@@ -9,7 +9,8 @@
  * most 4 bits by the pigeonhole principle; candidates from 8 x 2,517 buckets are verified
  *
  * All are exact; the program checks that they agree. --rows (1,000,000), --queries (200). Prints
- * seed. SPDX-License-Identifier: Apache-2.0
+ * seed.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
 #include "base/mem.h"

@@ -6,7 +6,8 @@
  * another, as the command line does. With ids ascending, and in random order. Then searches 3 units
  * (META, CONTENT, DATA) of stored assets with some bits flipped, and reports p50, p99, and what
  * memory the process has that is its own (anonymous: not the file's pages). Prints machine, kernel
- * and seed. SPDX-License-Identifier: Apache-2.0
+ * and seed.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
 #include "base/mem.h"

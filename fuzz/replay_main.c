@@ -1,6 +1,7 @@
 /*
  * replay_main.c - run a fuzz target over files and folders of files, without clang: for `make
- * test`. SPDX-License-Identifier: Apache-2.0
+ * test`.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include <dirent.h>
 #include <stdint.h>

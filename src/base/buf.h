@@ -3,7 +3,8 @@
  *
  * Appending never reports: a buffer that ran out of memory drops what follows and stays *failed*,
  * and the writer asks once, at the end, with isx_buf_status(). So composing code has no error
- * paths. SPDX-License-Identifier: Apache-2.0
+ * paths.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_BUF_H
 #define ISX_BUF_H

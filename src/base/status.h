@@ -4,7 +4,8 @@
  *
  * Every function that can fail returns enum isx_status and takes `struct isx_err *err` (may be
  * NULL) last. It fails with isx_fail() and passes on what a callee reported; isx_err_at() adds
- * where. SPDX-License-Identifier: Apache-2.0
+ * where.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_STATUS_H
 #define ISX_STATUS_H

@@ -3,7 +3,8 @@
  *
  * What needs no file is done by the caller's own thread before it queues: decoding units and
  * simprints, writing the JSON, sorting by ISCC-ID. The thread that holds the file only looks up
- * what is there, removes what an update replaces, and puts. SPDX-License-Identifier: Apache-2.0
+ * what is there, removes what an update replaces, and puts.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/lmdb_add.h"
 

@@ -3,7 +3,8 @@
  *
  * The first thread that finds nobody writing becomes the writer: it takes everything that has
  * queued up, applies it in one transaction, syncs once and wakes the others. While it waits for the
- * disk the next group gathers. SPDX-License-Identifier: Apache-2.0
+ * disk the next group gathers.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_QUEUE_H
 #define ISX_LMDB_QUEUE_H

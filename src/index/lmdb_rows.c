@@ -3,7 +3,8 @@
  *
  * Rows of a batch are put table by table and type by type in the order of their ISCC-IDs, so that
  * each page is touched once; behind the last row of a type they are appended, which skips the
- * search for the place (bench/README.md, ingest). SPDX-License-Identifier: Apache-2.0
+ * search for the place (bench/README.md, ingest).
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/lmdb_rows.h"
 

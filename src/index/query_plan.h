@@ -3,7 +3,8 @@
  *
  * The rules are 0.3.3's (contract: units win over iscc_code; each is derived from the other where
  * it is missing); the asset of a query by iscc_id is fetched by the engine, as only it knows the
- * asset. SPDX-License-Identifier: Apache-2.0
+ * asset.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_QUERY_PLAN_H
 #define ISX_QUERY_PLAN_H

@@ -3,7 +3,8 @@
  *
  * The elements of a body are parsed one at a time, so that a large batch needs the memory of its
  * assets and of one tree. Metadata is taken from the text, not from the tree: json-c would round
- * its numbers. SPDX-License-Identifier: Apache-2.0
+ * its numbers.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
 #include "json/field.h"

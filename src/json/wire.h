@@ -3,7 +3,8 @@
  *
  * Readers take the payload of a request and report every problem it has, in input order and schema
  * order, as pydantic does. What they hand out lives in the caller's arena. Strictly by shape:
- * whether an ISCC can be decoded is not asked here. SPDX-License-Identifier: Apache-2.0
+ * whether an ISCC can be decoded is not asked here.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_WIRE_H
 #define ISX_WIRE_H
