@@ -3,7 +3,8 @@
  * for lines on standard input.
  *
  * Lines are read as they come, with the memory of two batches. A bad file or line is reported with
- * its name and number, and the others go in. SPDX-License-Identifier: Apache-2.0
+ * its name and number, and the others go in.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
 #include "cli/files.h"
@@ -134,10 +135,11 @@ static enum isx_status add_all(struct add *add, const struct files_list *files, 
 
 /* --- what came of it -------------------------------------------------------------------------- */
 
+/* Print the first lines of a text that ends in a NUL. */
 static void print_messages(const struct isx_buf *messages, size_t shown, size_t total)
 {
 	const char *p = messages->ptr;
-	for (size_t i = 0; p && i < shown && p < messages->ptr + messages->len; i++) {
+	for (size_t i = 0; p && *p && i < shown; i++) {
 		const char *end = strchr(p, '\n');
 		fprintf(stderr, "  \xE2\x80\xA2 %.*s\n", (int)(end - p), p);
 		p = end + 1;
@@ -207,11 +209,14 @@ static int load(const struct cli_args *args, const struct files_list *files, str
 	enum isx_status st = loader_new(target.store, target.name, batch, &add->loader, &err);
 	if (!st) {
 		progress_start(&add->progress, bytes);
-		st = add_all(add, files, &err);
-		loader_finish(add->loader, &totals, &messages);
+		enum isx_status read = add_all(add, files, &err);
+		st = loader_finish(add->loader, &totals, &messages, read ? NULL : &err);
+		st = read ? read : st;
 		progress_end(&add->progress);
 	}
 	code = st ? target_fail(st, &err) : report(files, &totals, &messages);
+	if (st && totals.created + totals.updated)
+		fprintf(stderr, "%zu assets were added before\n", totals.created + totals.updated);
 	isx_buf_release(&messages);
 	target_close(&target);
 	return code;

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Settings and configuration, without a store. */
 struct known {
@@ -169,6 +170,8 @@ static int run_index_list(const struct cli_args *args)
 	       "Location/URL");
 	for (size_t i = 0; i < known.config.count; i++) {
 		const struct config_index *index = &known.config.indexes[i];
+		if (index->is_strange)
+			continue;
 		bool active = known.config.active && strcmp(known.config.active, index->name) == 0;
 		printf("%-*s  %-6s  %s       %s\n", (int)widest, index->name,
 		       index->is_remote ? "remote" : "local", active ? "\xE2\x9C\x93" : " ",
@@ -217,6 +220,11 @@ static int delete_data(const struct known *known, const struct config_index *ind
 	struct isx_err err = { 0 };
 	if (index->is_remote) {
 		printf("Note: --delete-data does not delete the data of a remote index\n");
+		return CLI_OK;
+	}
+	snprintf(uri, sizeof uri, "%s/%s", index->path, index->name);
+	if (access(uri, F_OK) != 0) { /* opening the store would make the folder above */
+		printf("Warning: Index directory %s not found\n", uri);
 		return CLI_OK;
 	}
 	settings_to_options(&known->settings, &options);
@@ -274,8 +282,33 @@ static const struct cli_command index_remove = {
 
 /* --- rebuild ---------------------------------------------------------------------------------- */
 
+/* There is nothing to do, but what 0.3.3 refused is refused. */
+static int check_rebuild(const struct cli_args *args)
+{
+	const char *name = cli_option_value(args, "--index");
+	const struct config_index *index = NULL;
+	struct known known;
+	int code = CLI_ERROR;
+	if (known_open(&known)) {
+		name = name ? name : known.config.active;
+		index = name ? config_find(&known.config, name) : NULL;
+		if (!name)
+			fprintf(stderr, "Error: no active index\n");
+		else if (!index)
+			code = fail_unknown(name);
+		else if (index->is_remote)
+			fprintf(stderr, "Error: '%s' is a remote index: rebuild it where it is\n",
+				name);
+		else
+			code = CLI_OK;
+	}
+	known_close(&known);
+	return code;
+}
+
 static int run_index_rebuild(const struct cli_args *args)
 {
+	int code;
 	bool all = cli_option_value(args, "--all") != NULL;
 	bool some = cli_option_value(args, "--unit-type") ||
 		    cli_option_value(args, "--simprint-type");
@@ -286,8 +319,11 @@ static int run_index_rebuild(const struct cli_args *args)
 				      "--simprint-type, or --all\n");
 		return CLI_ERROR;
 	}
-	printf("Nothing to rebuild: what is searched changes in one transaction with the assets\n");
-	return CLI_OK;
+	code = check_rebuild(args);
+	if (code == CLI_OK)
+		printf("Nothing to rebuild: what is searched changes in one transaction with the "
+		       "assets\n");
+	return code;
 }
 
 static const struct cli_option rebuild_options[] = {

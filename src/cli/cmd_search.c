@@ -126,9 +126,14 @@ static void print_json(const struct isx_result *result)
 /* Print a text of the metadata with what a terminal could take for a command left out. */
 static void print_plain(struct isx_span text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.ptr[i] >= ' ' && text.ptr[i] != 0x7F)
-			putchar(text.ptr[i]);
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char byte = (unsigned char)text.ptr[i];
+		unsigned char next = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
+		if (byte == 0xC2 && next >= 0x80 && next < 0xA0)
+			i++; /* U+0080 to U+009F, commands of one character */
+		else if (byte >= ' ' && byte != 0x7F)
+			putchar(byte);
+	}
 }
 
 static void print_name(const char *metadata)

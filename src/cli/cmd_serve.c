@@ -61,7 +61,7 @@ static int open_and_serve(const struct settings *settings)
 	settings_to_options(settings, &options);
 	enum isx_status st = isx_open(settings->index_uri, &options, &store, &err);
 	if (st) {
-		target_fail(st, &err);
+		target_fail(isx_err_at(&err, st, "ISCC_SEARCH_INDEX_URI"), &err);
 		return st == ISX_INVALID ? CLI_BAD_URI : CLI_ERROR;
 	}
 	int code = serve(settings, store, &stops);

@@ -2,7 +2,8 @@
  * config.c - read, change and write config.json.
  *
  * The file belongs to its user: members that are not ours stay as they are. It is replaced by
- * rename, so that no other process ever reads half of it. SPDX-License-Identifier: Apache-2.0
+ * rename, so that no other process ever reads half of it.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/config.h"
 
@@ -20,11 +21,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A member's text in the arena, NULL when it is none. */
-static const char *text_member(struct config *config, struct isx_span object, const char *name)
+/* A JSON string's text in the arena; NULL when it is none. */
+static const char *text_of(struct config *config, struct isx_span source)
 {
 	struct isx_json *value;
-	struct isx_span source = isx_json_member(object, name);
 	const char *text = NULL;
 	if (source.len == 0 || isx_json_parse_checked(source, &value, NULL))
 		return NULL;
@@ -34,6 +34,11 @@ static const char *text_member(struct config *config, struct isx_span object, co
 	}
 	isx_json_free(value);
 	return text;
+}
+
+static const char *text_member(struct config *config, struct isx_span object, const char *name)
+{
+	return text_of(config, isx_json_member(object, name));
 }
 
 static enum isx_status add_index(struct config *config, const struct config_index *index,
@@ -50,13 +55,21 @@ static enum isx_status add_index(struct config *config, const struct config_inde
 	return ISX_OK;
 }
 
-/* Read one member of "indexes". An entry of neither kind is left as it is, unused. */
+static struct config_index *find_any(struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->count; i++)
+		if (strcmp(config->indexes[i].name, name) == 0)
+			return &config->indexes[i];
+	return NULL;
+}
+
+/* Read one member of "indexes". */
 static enum isx_status read_index(struct config *config, struct isx_span key, struct isx_span value,
 				  struct isx_err *err)
 {
 	struct config_index index = { .source = value };
 	const char *type = text_member(config, value, "type");
-	index.name = isx_arena_text(&config->arena, key.ptr, key.len);
+	index.name = text_of(config, (struct isx_span){ key.ptr - 1, key.len + 2 }); /* quotes */
 	index.path = text_member(config, value, "path");
 	index.url = text_member(config, value, "url");
 	index.api_key = text_member(config, value, "api_key");
@@ -66,7 +79,7 @@ static enum isx_status read_index(struct config *config, struct isx_span key, st
 	if (index.is_remote ? !index.url : !index.path) {
 		isx_log(ISX_LOG_WARNING, "config.json: index '%s' has no %s", index.name,
 			index.is_remote ? "url" : "path");
-		return ISX_OK;
+		index.is_strange = true;
 	}
 	return add_index(config, &index, err);
 }
@@ -98,7 +111,7 @@ static enum isx_status add_found(struct config *config, struct isx_err *err)
 		int len = snprintf(path, sizeof path, "%s/%s/index.lmdb", config->folder,
 				   entries[i]->d_name);
 		if (!st && len < (int)sizeof path && access(path, F_OK) == 0 &&
-		    !config_find(config, entries[i]->d_name)) {
+		    !find_any(config, entries[i]->d_name)) {
 			struct config_index index = { .is_found = true, .path = config->folder };
 			index.name = isx_arena_text(&config->arena, entries[i]->d_name,
 						    strlen(entries[i]->d_name));
@@ -153,16 +166,14 @@ void config_release(struct config *config)
 
 struct config_index *config_find(struct config *config, const char *name)
 {
-	for (size_t i = 0; i < config->count; i++)
-		if (strcmp(config->indexes[i].name, name) == 0)
-			return &config->indexes[i];
-	return NULL;
+	struct config_index *found = find_any(config, name);
+	return found && !found->is_strange ? found : NULL;
 }
 
 enum isx_status config_put(struct config *config, const struct config_index *index,
 			   struct isx_err *err)
 {
-	struct config_index *known = config_find(config, index->name);
+	struct config_index *known = find_any(config, index->name);
 	if (!config->active)
 		config->active = index->name;
 	if (!known)
@@ -183,7 +194,7 @@ void config_remove(struct config *config, const char *name)
 	if (was_active) {
 		config->active = NULL;
 		for (size_t i = config->count; i-- > 0;)
-			if (!config->indexes[i].is_found)
+			if (!config->indexes[i].is_found && !config->indexes[i].is_strange)
 				config->active = config->indexes[i].name;
 	}
 }
@@ -225,6 +236,11 @@ static void add_entry(struct isx_buf *buf, const struct config_index *index)
 {
 	static const char *const ours[] = { "type", "path", "url", "api_key", NULL };
 	isx_json_quote(buf, isx_span_of(index->name));
+	if (index->is_strange) {
+		isx_buf_char(buf, ':');
+		isx_buf_add(buf, index->source.ptr, index->source.len);
+		return;
+	}
 	isx_buf_text(buf, index->is_remote ? ":{\"type\":\"remote\"" : ":{\"type\":\"local\"");
 	if (index->is_remote)
 		add_text_member(buf, "url", index->url);

@@ -11,7 +11,8 @@
 struct config_index {
 	const char *name;
 	bool is_remote;
-	bool is_found; /* a folder below the data folder that no entry names: listed, never saved */
+	bool is_found;       /* a folder below the data folder that no entry names: never saved */
+	bool is_strange;     /* an entry we cannot use: saved as it stands, otherwise not there */
 	const char *path;    /* of a local one: its files are in path/NAME */
 	const char *url;     /* of a remote one, without a slash at the end */
 	const char *api_key; /* or NULL */
@@ -38,7 +39,7 @@ ISX_MUST_CHECK enum isx_status config_load(const char *folder, struct config *co
 ISX_MUST_CHECK enum isx_status config_save(struct config *config, struct isx_err *err);
 void config_release(struct config *config);
 
-/* The entry called `name`, or NULL. */
+/* The entry called `name` that can be used, or NULL. */
 struct config_index *config_find(struct config *config, const char *name);
 
 /* Add an entry or replace that of its name; the first one becomes active. Texts have to live as

@@ -98,6 +98,48 @@ static int no_dots(const struct dirent *entry)
 	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
+/* What follows the first component of a path, "" after the last one. */
+static const char *next_component(const char *path)
+{
+	const char *slash = strchr(path, '/');
+	return slash ? slash + 1 : path + strlen(path);
+}
+
+static bool is_stars(const char *pattern)
+{
+	return strncmp(pattern, "**", 2) == 0 && (pattern[2] == '/' || pattern[2] == '\0');
+}
+
+static bool component_matches(const char *pattern, const char *path)
+{
+	char wanted[PATH_MAX], name[PATH_MAX];
+	snprintf(wanted, sizeof wanted, "%.*s", (int)strcspn(pattern, "/"), pattern);
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(path, "/"), path);
+	return fnmatch(wanted, name, 0) == 0;
+}
+
+/* Match a path with a pattern, component by component; ** stands for any folders, also none. When
+ * a component does not match, the last ** takes one folder more. */
+static bool path_matches(const char *pattern, const char *path)
+{
+	const char *after_stars = NULL, *retry = NULL;
+	while (*path) {
+		if (is_stars(pattern)) {
+			pattern = after_stars = next_component(pattern);
+			retry = path;
+		} else if (*pattern && component_matches(pattern, path)) {
+			pattern = next_component(pattern);
+			path = next_component(path);
+		} else if (after_stars) {
+			pattern = after_stars;
+			path = retry = next_component(retry);
+		} else {
+			return false;
+		}
+	}
+	return *pattern == '\0';
+}
+
 /* Add the files below `folder` whose path below `root` matches the pattern. */
 static void add_below(struct files_list *list, const char *folder, size_t root, const char *pattern)
 {
@@ -110,7 +152,7 @@ static void add_below(struct files_list *list, const char *folder, size_t root, 
 		if (len < (int)sizeof path && lstat(path, &info) == 0) {
 			if (S_ISDIR(info.st_mode))
 				add_below(list, path, root, pattern);
-			else if (fnmatch(pattern, path + root, 0) == 0)
+			else if (path_matches(pattern, path + root))
 				add_path(list, path);
 		}
 		isx_mem_free(entries[i]);
@@ -119,27 +161,19 @@ static void add_below(struct files_list *list, const char *folder, size_t root, 
 		isx_mem_free(entries);
 }
 
-/* A pattern with **: walk from the folder before it, and match the rest with * for any folders. */
+/* A pattern with **: walk from the folder before the first component with a wildcard. */
 static void add_deep(struct files_list *list, const char *pattern)
 {
-	char folder[PATH_MAX], rest[PATH_MAX];
-	const char *stars = strstr(pattern, "**");
-	size_t head = (size_t)(stars - pattern), len = 0;
+	char folder[PATH_MAX];
+	size_t head = strcspn(pattern, "*?[");
+	while (head && pattern[head - 1] != '/')
+		head--;
 	snprintf(folder, sizeof folder, "%.*s", (int)head, pattern);
-	while (head > 1 && folder[head - 1] == '/')
-		folder[--head] = '\0';
+	for (size_t len = strlen(folder); len > 1 && folder[len - 1] == '/'; len--)
+		folder[len - 1] = '\0';
 	if (head == 0)
 		snprintf(folder, sizeof folder, ".");
-	const char *tail = stars + 2;
-	while (*tail == '/')
-		tail++;
-	len = strlen(folder) + 1;
-	snprintf(rest, sizeof rest, "%s", tail);
-	add_below(list, folder, len, rest); /* directly below */
-	if (strchr(tail, '/')) {            /* a folder in the rest may begin anywhere */
-		snprintf(rest, sizeof rest, "*/%s", tail);
-		add_below(list, folder, len, rest);
-	}
+	add_below(list, folder, strlen(folder) + 1, pattern + head);
 }
 
 enum isx_status files_expand(const char *pattern, struct files_list *list, struct isx_err *err)
@@ -148,9 +182,9 @@ enum isx_status files_expand(const char *pattern, struct files_list *list, struc
 	glob_t found;
 	if (stat(pattern, &info) == 0 && S_ISDIR(info.st_mode)) {
 		size_t before = list->count;
-		add_below(list, pattern, strlen(pattern) + 1, "*.iscc.json");
+		add_below(list, pattern, strlen(pattern) + 1, "**/*.iscc.json");
 		if (list->count == before)
-			add_below(list, pattern, strlen(pattern) + 1, "*.json");
+			add_below(list, pattern, strlen(pattern) + 1, "**/*.json");
 	} else if (stat(pattern, &info) == 0) {
 		add_path(list, pattern);
 	} else if (strstr(pattern, "**")) {
@@ -171,8 +205,23 @@ void files_list_release(struct files_list *list)
 
 void files_absolute(const char *given, char *path)
 {
-	char folder[PATH_MAX];
-	if (given[0] == '/' || !getcwd(folder, sizeof folder) ||
-	    snprintf(path, PATH_MAX, "%s/%s", folder, given) >= PATH_MAX)
-		snprintf(path, PATH_MAX, "%s", given);
+	char folder[PATH_MAX] = "";
+	size_t len = 0;
+	if (given[0] != '/' && !getcwd(folder, sizeof folder))
+		folder[0] = '\0';
+	memcpy(path, folder, strlen(folder) + 1);
+	len = strlen(folder) > 1 ? strlen(folder) : 0; /* the root is its slash */
+	for (const char *part = given; *part; part = next_component(part)) {
+		size_t count = strcspn(part, "/");
+		if (count == 0 || (count == 1 && part[0] == '.'))
+			continue;
+		if (len + 1 + count >= PATH_MAX)
+			break;
+		path[len++] = '/';
+		memcpy(path + len, part, count);
+		len += count;
+	}
+	if (len == 0)
+		path[len++] = '/';
+	path[len] = '\0';
 }

@@ -3,7 +3,8 @@
  *            other.
  *
  * A batch goes in whole or not at all, so a refused one is tried again asset by asset: the bad ones
- * are named, the others go in. SPDX-License-Identifier: Apache-2.0
+ * are named, the others go in.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/loader.h"
 
@@ -34,6 +35,8 @@ struct loader {
 	struct loader_totals totals;
 	struct isx_buf messages;
 	size_t message_count;
+	enum isx_status failed; /* why no more can be written, with its message */
+	struct isx_err why;
 };
 
 /* Count and keep an error. Called with the lock. */
@@ -56,17 +59,37 @@ static void count_outcomes(struct loader *loader, const enum isx_outcome *outcom
 	pthread_mutex_unlock(&loader->lock);
 }
 
-static void write_one(struct loader *loader, const struct batch *batch, size_t i)
+/* Is it the asset that was refused, so that the next one may go in? */
+static bool is_refusal(enum isx_status status)
+{
+	return status == ISX_INVALID || status == ISX_SCHEMA || status == ISX_TOO_LARGE;
+}
+
+static void keep_failure(struct loader *loader, enum isx_status status, const struct isx_err *err)
+{
+	pthread_mutex_lock(&loader->lock);
+	loader->failed = status;
+	loader->why = *err;
+	pthread_mutex_unlock(&loader->lock);
+}
+
+/* Write one asset of a batch; false when the next one need not be tried. */
+static bool write_one(struct loader *loader, const struct batch *batch, size_t i)
 {
 	struct isx_err err = { 0 };
 	enum isx_outcome outcome;
-	if (!isx_add(loader->store, loader->name, &batch->assets[i], 1, &outcome, &err)) {
+	enum isx_status st = isx_add(loader->store, loader->name, &batch->assets[i], 1, &outcome,
+				     &err);
+	if (!st) {
 		count_outcomes(loader, &outcome, 1);
-		return;
+	} else if (is_refusal(st)) {
+		pthread_mutex_lock(&loader->lock);
+		keep_error(loader, batch->sources[i], err.msg);
+		pthread_mutex_unlock(&loader->lock);
+	} else {
+		keep_failure(loader, st, &err);
 	}
-	pthread_mutex_lock(&loader->lock);
-	keep_error(loader, batch->sources[i], err.msg);
-	pthread_mutex_unlock(&loader->lock);
+	return !st || is_refusal(st);
 }
 
 static void write_batch(struct loader *loader, struct batch *batch)
@@ -76,14 +99,11 @@ static void write_batch(struct loader *loader, struct batch *batch)
 				     batch->outcomes, &err);
 	if (!st) {
 		count_outcomes(loader, batch->outcomes, batch->count);
-	} else if (st == ISX_INVALID && batch->count > 1) {
-		for (size_t i = 0; i < batch->count; i++)
-			write_one(loader, batch, i);
+	} else if (is_refusal(st)) {
+		for (size_t i = 0; i < batch->count && write_one(loader, batch, i);)
+			i++;
 	} else {
-		pthread_mutex_lock(&loader->lock);
-		for (size_t i = 0; i < batch->count; i++)
-			keep_error(loader, batch->sources[i], err.msg);
-		pthread_mutex_unlock(&loader->lock);
+		keep_failure(loader, st, &err);
 	}
 }
 
@@ -97,8 +117,10 @@ static void *write_batches(void *arg)
 		if (!loader->writing)
 			break;
 		struct batch *batch = &loader->batches[loader->filling ^ 1];
+		bool failed = loader->failed != ISX_OK;
 		pthread_mutex_unlock(&loader->lock);
-		write_batch(loader, batch);
+		if (!failed)
+			write_batch(loader, batch);
 		pthread_mutex_lock(&loader->lock);
 		loader->writing = false;
 		pthread_cond_broadcast(&loader->changed);
@@ -156,9 +178,14 @@ static enum isx_status hand_over(struct loader *loader, struct isx_err *err)
 		pthread_cond_wait(&loader->changed, &loader->lock);
 	loader->filling ^= 1;
 	loader->writing = true;
+	enum isx_status st = loader->failed;
+	if (st)
+		st = isx_fail(err, st, "%s", loader->why.msg);
 	pthread_cond_broadcast(&loader->changed);
 	pthread_mutex_unlock(&loader->lock);
-	return begin_batch(loader, &loader->batches[loader->filling], err);
+	enum isx_status began = begin_batch(loader, &loader->batches[loader->filling],
+					    st ? NULL : err);
+	return st ? st : began;
 }
 
 enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
@@ -188,11 +215,11 @@ size_t loader_written(struct loader *loader)
 	return written;
 }
 
-void loader_finish(struct loader *loader, struct loader_totals *totals, struct isx_buf *messages)
+enum isx_status loader_finish(struct loader *loader, struct loader_totals *totals,
+			      struct isx_buf *messages, struct isx_err *err)
 {
 	if (loader->batches[loader->filling].count) {
-		struct isx_err err;
-		if (hand_over(loader, &err)) /* what was handed over is written all the same */
+		if (hand_over(loader, NULL)) /* what was handed over is written all the same */
 			loader->batches[loader->filling].count = 0;
 	}
 	pthread_mutex_lock(&loader->lock);
@@ -202,9 +229,13 @@ void loader_finish(struct loader *loader, struct loader_totals *totals, struct i
 	pthread_join(loader->thread, NULL);
 	*totals = loader->totals;
 	*messages = loader->messages;
+	enum isx_status st = loader->failed;
+	if (st)
+		st = isx_fail(err, st, "%s", loader->why.msg);
 	for (size_t i = 0; i < 2; i++)
 		isx_arena_release(&loader->batches[i].arena);
 	pthread_cond_destroy(&loader->changed);
 	pthread_mutex_destroy(&loader->lock);
 	isx_mem_free(loader);
+	return st;
 }

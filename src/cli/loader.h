@@ -27,7 +27,7 @@ ISX_MUST_CHECK enum isx_status loader_new(struct isx_store *store, const char *n
 struct isx_arena *loader_arena(struct loader *loader);
 
 /* Give an asset whose memory is loader_arena(); `source` says in messages where it came from
- * (copied). May wait for the batch before. */
+ * (copied). May wait for the batch before. Fails when no asset can be written any more. */
 ISX_MUST_CHECK enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
 					   const char *source, struct isx_err *err);
 
@@ -37,8 +37,10 @@ void loader_error(struct loader *loader, const char *source, const char *message
 /* Assets written so far. */
 size_t loader_written(struct loader *loader);
 
-/* Write what is left and end the loader.
- *   messages  filled: one line per error, the first 1,000 */
-void loader_finish(struct loader *loader, struct loader_totals *totals, struct isx_buf *messages);
+/* Write what is left and end the loader. Assets that are refused are counted as errors; a failure
+ * is one of the store: a full disk, a server that does not answer.
+ *   totals, messages  filled, also on failure; messages: one line per error, the first 1,000 */
+ISX_MUST_CHECK enum isx_status loader_finish(struct loader *loader, struct loader_totals *totals,
+					     struct isx_buf *messages, struct isx_err *err);
 
 #endif

@@ -1,0 +1,400 @@
+"""`add` and `get`: which files, what of them, and what becomes of bad ones."""
+
+import base64
+import json
+import shutil
+
+import pytest
+
+from commandline import EXAMPLES, FILES, read_file, sample, write_lines
+from serving import INSTANCE, digest, iscc_id, make_asset, unit
+
+GOOD = {"files_scanned": 1, "assets_added": 1, "created": 1, "updated": 0, "errors": 0}
+
+
+def put(path, content):
+    """Write an .iscc.json file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def asset_file(number, **more):
+    asset = make_asset(number)
+    return {"iscc_id": asset["iscc_id"], "units": asset["units"], **more}
+
+
+# --- files, folders, globs ------------------------------------------------------------------------
+
+def test_output_is_the_json_of_0_3_3(cli):
+    said = cli.good("add", FILES[0])
+    assert said.out == ('{\n  "files_scanned": 1,\n  "assets_added": 1,\n  "created": 1,\n'
+                        '  "updated": 0,\n  "errors": 0\n}\n')
+    assert said.err == ""
+    assert cli.good("add", FILES[0]).json == {**GOOD, "created": 0, "updated": 1}
+
+
+def test_relative_paths(cli):
+    put(cli.work / "sub/b.iscc.json", asset_file(1))
+    for path in ("sub/b.iscc.json", "./sub/b.iscc.json", "sub/../sub/b.iscc.json"):
+        assert cli.good("add", path).json["assets_added"] == 1
+    assert cli.good("add", "b.iscc.json", cwd=cli.work / "sub").json["updated"] == 1
+
+
+def test_folder(cli):
+    said = cli.good("add", EXAMPLES / "files")
+    assert said.json == {"files_scanned": len(FILES), "assets_added": len(FILES),
+                         "created": len(FILES), "updated": 0, "errors": 0}
+    for path in FILES:
+        assert cli.good("get", read_file(path)["iscc_id"]).json["units"] == read_file(path)["units"]
+
+
+def test_folder_prefers_iscc_json(cli):
+    put(cli.work / "d/x/a.iscc.json", asset_file(1))
+    put(cli.work / "d/b.json", asset_file(2))
+    assert cli.good("add", "d").json["files_scanned"] == 1
+    (cli.work / "d/x/a.iscc.json").unlink()
+    assert cli.good("add", "d/").json["files_scanned"] == 1
+    assert cli.good("get", iscc_id(2)).json["iscc_id"] == iscc_id(2)
+
+
+@pytest.fixture
+def tree(cli):
+    for number, path in enumerate(["a.iscc.json", "b.iscc.json", "sub/a.iscc.json",
+                                   "sub/ab.iscc.json", "sub/deep/a.iscc.json", "sub/deep/b.json",
+                                   "other/deep/c.iscc.json", ".hidden/a.iscc.json"], 1):
+        put(cli.work / path, asset_file(number))
+    return cli
+
+
+@pytest.mark.parametrize("pattern, count", [
+    ("*.iscc.json", 2), ("?.iscc.json", 2), ("[b].iscc.json", 1), ("sub/*.iscc.json", 2),
+    ("*/*.iscc.json", 2), ("**/*.iscc.json", 7), ("sub/**/*.iscc.json", 3),
+    ("**/a.iscc.json", 4), ("**/a*.iscc.json", 5), ("**/deep/*.iscc.json", 2),
+    ("**/deep/**/*.json", 3), ("s*/**/a.iscc.json", 2), ("./**/b.iscc.json", 1),
+])
+def test_globs(tree, pattern, count):
+    said = tree.good("add", pattern)
+    assert said.json["files_scanned"] == count
+    assert said.json["created"] == count  # no file twice
+    again = tree.good("add", str(tree.work / pattern))
+    assert again.json["updated"] == count
+
+
+def test_several_patterns(tree):
+    said = tree.good("add", "a.iscc.json", "sub", "*.iscc.json")
+    assert said.json["files_scanned"] == 1 + 3 + 2
+    assert said.json["created"] == 5 and said.json["updated"] == 1
+
+
+@pytest.mark.parametrize("pattern", ["none.iscc.json", "none/", "*.nothing", "**/*.nothing", "empty"])
+def test_nothing_found(cli, pattern):
+    (cli.work / "empty").mkdir()
+    said = cli.run("add", pattern)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"No files found matching: {pattern}\n"
+
+
+def test_a_name_with_glob_characters(cli):
+    put(cli.work / "a[1].iscc.json", asset_file(1))
+    assert cli.good("add", "a[1].iscc.json").json == GOOD
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+def test_standard_input(cli):
+    rows = sample(50)
+    said = cli.good("add", "-", stdin="\n".join(json.dumps(row) for row in rows))
+    assert said.json == {"files_scanned": 1, "assets_added": 50, "created": 50, "updated": 0,
+                         "errors": 0}
+    assert cli.good("get", rows[-1]["iscc_id"]).json["metadata"] == rows[-1]["metadata"]
+
+
+def test_bad_lines_are_named_and_the_others_go_in(cli):
+    rows = sample(6)
+    write_lines(cli.work / "a.jsonl", [rows[0], "{broken", rows[1], "", "   ", "[]", rows[2],
+                                       {"units": rows[3]["units"]}, rows[4]])
+    said = cli.good("add", "a.jsonl")
+    assert said.json["assets_added"] == 4
+    assert said.json["errors"] == 3
+    assert said.err.startswith("Warnings:\n")
+    for number in (2, 6, 8):
+        assert f"a.jsonl:{number}: " in said.err
+    for row in (rows[0], rows[1], rows[2], rows[4]):
+        assert cli.good("get", row["iscc_id"]).json["units"] == row["units"]
+
+
+def test_bad_lines_of_standard_input(cli):
+    said = cli.good("add", "-", stdin="nonsense\n" + json.dumps(sample(1)[0]) + "\n")
+    assert said.json["errors"] == 1
+    assert "standard input:1: " in said.err
+
+
+def test_byte_order_mark_crlf_and_no_last_newline(cli):
+    rows = [json.dumps(row) for row in sample(3)]
+    (cli.work / "a.jsonl").write_bytes(("\ufeff" + "\r\n".join(rows)).encode())
+    assert cli.good("add", "a.jsonl").json["created"] == 3
+
+
+def test_at_most_five_warnings(cli):
+    write_lines(cli.work / "a.jsonl", sample(1) + ["x"] * 9)
+    said = cli.good("add", "a.jsonl")
+    assert said.json["errors"] == 9
+    assert said.err.count("\u2022") == 5
+    assert "... and 4 more" in said.err
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 1000])
+def test_a_batch_with_one_undecodable_unit(cli, batch):
+    rows = [make_asset(number) for number in range(1, 8)]
+    rows[3]["units"][1] = "ISCC:!!!!"
+    write_lines(cli.work / "a.jsonl", rows)
+    said = cli.good("add", "a.jsonl", "--batch-size", batch)
+    assert said.json["created"] == 6 and said.json["errors"] == 1
+    assert "a.jsonl:4: " in said.err
+    assert cli.run("get", iscc_id(4)).code == 1
+    assert cli.good("get", iscc_id(7)).json["iscc_id"] == iscc_id(7)
+
+
+def test_all_of_the_sample(cli):
+    said = cli.good("add", EXAMPLES / "assets.jsonl")
+    assert said.json["created"] == len(sample())
+
+
+# --- bad files ------------------------------------------------------------------------------------
+
+BAD_FILES = {
+    "not JSON": "{",
+    "empty": "",
+    "a list": "[]",
+    "no iscc_id": {"units": make_asset(9)["units"]},
+    "null iscc_id": {"iscc_id": None, "units": make_asset(9)["units"]},
+    "iscc_id of another type": {"iscc_id": 5},
+    "malformed iscc_id": {"iscc_id": "ISCC:MAIG"},
+    "not an ISCC-ID": {"iscc_id": unit(INSTANCE, digest(1))},
+    "units of another type": {"iscc_id": iscc_id(9), "units": "ISCC:AAA"},
+    "one unit no text": {"iscc_id": iscc_id(9), "units": [1, 2]},
+    "undecodable unit": {"iscc_id": iscc_id(9), "units": ["ISCC:AAA", "ISCC:!!"]},
+    "undecodable simprint": {"iscc_id": iscc_id(9), "features": [
+        {"maintype": "content", "subtype": "text", "simprints": ["====="], "offsets": [0],
+         "sizes": [1]}]},
+    "features no list": {"iscc_id": iscc_id(9), "features": {}},
+    "another realm": {"iscc_id": iscc_id(9, realm=1), "units": make_asset(9)["units"]},
+}
+
+
+@pytest.mark.parametrize("content", BAD_FILES.values(), ids=BAD_FILES.keys())
+def test_a_bad_file_among_good_ones(cli, content):
+    put(cli.work / "a.iscc.json", asset_file(1))
+    put(cli.work / "b.iscc.json", content)
+    put(cli.work / "c.iscc.json", asset_file(3))
+    said = cli.good("add", ".")
+    assert said.json == {"files_scanned": 3, "assets_added": 2, "created": 2, "updated": 0,
+                         "errors": 1}, said
+    assert "b.iscc.json: " in said.err
+    assert "a.iscc.json" not in said.err and "c.iscc.json" not in said.err
+    assert cli.good("get", iscc_id(3)).json["iscc_id"] == iscc_id(3)
+
+
+@pytest.mark.parametrize("content", [BAD_FILES["not JSON"], BAD_FILES["no iscc_id"],
+                                     BAD_FILES["undecodable unit"]])
+def test_nothing_could_be_added(cli, content):
+    put(cli.work / "b.iscc.json", content)
+    said = cli.run("add", "b.iscc.json")
+    assert (said.code, said.out) == (4, "")
+    assert said.err.startswith("No valid assets found\nErrors:\n")
+    assert "b.iscc.json: " in said.err
+
+
+def test_an_empty_file_of_lines(cli):
+    (cli.work / "a.jsonl").write_text("\n\n")
+    said = cli.run("add", "a.jsonl")
+    assert (said.code, said.out) == (4, "")
+
+
+def test_a_file_that_cannot_be_read(cli):
+    put(cli.work / "a.iscc.json", asset_file(1))
+    (cli.work / "b.iscc.json").symlink_to("b.iscc.json")
+    said = cli.good("add", ".")
+    assert said.json["errors"] == 1
+    assert "b.iscc.json" in said.err
+
+
+def test_verbose(cli):
+    put(cli.work / "a.iscc.json", asset_file(1))
+    put(cli.work / "b.iscc.json", "{")
+    said = cli.good("add", ".", "--verbose")
+    assert "\u2713 ./a.iscc.json\n" in said.err
+    assert "\u2717 ./b.iscc.json: " in said.err
+    assert said.json["assets_added"] == 1
+
+
+# --- what of a file goes in -----------------------------------------------------------------------
+
+def test_code_name_and_source(cli):
+    code = read_file(FILES[0])["iscc"]
+    for number, fields in enumerate([{"iscc": code}, {"iscc_code": code, "iscc": "ISCC:" + "A" * 16},
+                                     {"iscc": code, "name": "  A \t name "},
+                                     {"name": "   "}, {"name": None}], 1):
+        put(cli.work / f"f{number}.iscc.json",
+            {**asset_file(number), **fields, "metadata": {"x": 1}, "simprints": {}, "mode": "text"})
+    cli.good("add", ".")
+    got = [cli.good("get", iscc_id(number)).json for number in range(1, 6)]
+    assert [asset["iscc_code"] for asset in got] == [code, code, code, None, None]
+    for number, asset in enumerate(got, 1):
+        assert list(asset) == ["iscc_id", "iscc_code", "units", "metadata"]
+        assert asset["metadata"].pop("source") == f"file://{cli.work}/f{number}.iscc.utf8"
+    assert [asset["metadata"] for asset in got] == [{}, {}, {"name": "A \t name"}, {}, {}]
+
+
+@pytest.mark.parametrize("path, source", [
+    ("a b.iscc.json", "a%20b.iscc.utf8"), ("\u00e4%.iscc.json", "%C3%A4%25.iscc.utf8"),
+    ("x.json", "x.utf8"), ("no suffix", "no%20suffix.utf8"), ("s.d/plain", "s.d/plain.utf8"),
+    ("#?.iscc.json", "%23%3F.iscc.utf8"),
+])
+def test_source_is_a_file_uri(cli, path, source):
+    put(cli.work / path, asset_file(1))
+    cli.good("add", path)
+    got = cli.good("get", iscc_id(1)).json["metadata"]["source"]
+    assert got == f"file://{cli.work}/{source}"
+
+
+@pytest.mark.parametrize("pattern", [".", "./sub", "sub/", ".//sub/./a.iscc.json", "./**/a.*"])
+def test_source_of_a_relative_path(cli, pattern):
+    put(cli.work / "sub/a.iscc.json", asset_file(1))
+    cli.good("add", pattern)
+    got = cli.good("get", iscc_id(1)).json["metadata"]["source"]
+    assert got == f"file://{cli.work}/sub/a.iscc.utf8"
+
+
+def test_the_last_of_one_id_wins(cli):
+    put(cli.work / "a.iscc.json", asset_file(1, name="first"))
+    put(cli.work / "b.iscc.json", asset_file(1, name="second"))
+    said = cli.good("add", ".")
+    assert said.json == {"files_scanned": 2, "assets_added": 2, "created": 1, "updated": 1,
+                         "errors": 0}
+    assert cli.good("get", iscc_id(1)).json["metadata"]["name"] == "second"
+
+
+def text(raw):
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def feature(*simprints, **more):
+    return {"maintype": "content", "subtype": "text", "simprints": list(simprints),
+            "offsets": [10 * i for i in range(len(simprints))],
+            "sizes": [10] * len(simprints), **more}
+
+
+def chunks(server, **simprints):
+    """The chunk matches of index `remote` for some simprints."""
+    answer = server.post("/indexes/remote/search", json={"simprints": simprints})
+    assert answer.status_code == 200, answer.text
+    return {(match["iscc_id"], name): value
+            for match in answer.json()["chunk_matches"] for name, value in match["types"].items()}
+
+
+@pytest.fixture
+def remote(cli, start_server):
+    """A server with index `remote`, which the command line knows."""
+    server = start_server()
+    cli.good("index", "add", "remote", "--remote", server.base)
+    return server
+
+
+def test_features_become_simprints(cli, remote):
+    one, two, three = (digest(i, 32) for i in range(3))
+    put(cli.work / "a.iscc.json", asset_file(1, features=[
+        feature(text(one), text(two)),
+        feature(text(three), offsets=[20]),                         # the same type: merged
+        feature(text(three), maintype="semantic", version=1)]))
+    assert cli.good("add", "a.iscc.json", "--index", "remote").json == GOOD
+    found = chunks(remote, CONTENT_TEXT_V0=[text(one), text(two), text(three)])
+    content = found[(iscc_id(1), "CONTENT_TEXT_V0")]
+    assert (content["matches"], content["queried"], content["score"]) == (3, 3, 1.0)
+    assert [(chunk["offset"], chunk["size"]) for chunk in content["chunks"]] == \
+        [(0, 10), (10, 10), (20, 10)]
+    assert (iscc_id(1), "SEMANTIC_TEXT_V1") in chunks(remote, SEMANTIC_TEXT_V1=[text(three)])
+
+
+def test_features_that_lack_something(cli, remote):
+    one, two = digest(1, 32), digest(2, 32)
+    short = feature(text(one), text(two))
+    short["sizes"] = [10]
+    put(cli.work / "a.iscc.json", asset_file(1, features=[
+        short, {"maintype": "content", "simprints": [text(two)]},
+        {"maintype": "content", "subtype": "text", "simprints": []}]))
+    said = cli.good("add", "a.iscc.json", "--index", "remote")
+    assert said.json == GOOD
+    assert "differ in length" in said.err and "left out" in said.err
+    assert chunks(remote, CONTENT_TEXT_V0=[text(one)])
+    assert not chunks(remote, CONTENT_TEXT_V0=[text(two)])
+
+
+@pytest.mark.parametrize("bits", [64, 128, 192, 256])
+def test_simprint_bits(cli, remote, bits):
+    long, short = digest("long", 32), digest("short", bits // 8 - 4 if bits > 64 else 8)
+    put(cli.work / "a.iscc.json", asset_file(1, features=[feature(text(long), text(short))]))
+    said = cli.good("add", "a.iscc.json", "--index", "remote", "--simprint-bits", bits)
+    found = chunks(remote, CONTENT_TEXT_V0=[text(long[:bits // 8])])
+    chunk = found[(iscc_id(1), "CONTENT_TEXT_V0")]["chunks"][0]
+    assert chunk["match"] == text(long[:bits // 8])
+    if bits > 64:
+        assert "shorter than" in said.err
+    else:
+        assert chunks(remote, CONTENT_TEXT_V0=[text(short)])
+
+
+@pytest.mark.parametrize("bits", ["0", "63", "100", "320", "abc", "-64", ""])
+def test_invalid_simprint_bits(cli, bits):
+    said = cli.run("add", FILES[0], "-s", bits)
+    assert (said.code, said.out) == (3, "")
+    assert "--simprint-bits" in said.err
+
+
+def test_features_of_the_sample(cli, remote):
+    cli.good("add", EXAMPLES / "files", "-i", "remote")
+    with_features = [path for path in FILES if "features" in read_file(path)]
+    assert with_features
+    for path in with_features:
+        source = read_file(path)
+        simprints = source["features"][0]["simprints"]
+        found = chunks(remote, CONTENT_TEXT_V0=simprints)[(source["iscc_id"], "CONTENT_TEXT_V0")]
+        assert (found["matches"], found["score"]) == (len(simprints), 1.0)
+
+
+# --- get ------------------------------------------------------------------------------------------
+
+def test_get_prints_four_fields(cli):
+    write_lines(cli.work / "a.jsonl", [{"iscc_id": iscc_id(1)},
+                                       make_asset(2, metadata={"n": 1e21, "\u00e4": [None, {}]})])
+    cli.good("add", "a.jsonl")
+    assert cli.good("get", iscc_id(1)).json == {"iscc_id": iscc_id(1), "iscc_code": None,
+                                                "units": None, "metadata": None}
+    said = cli.good("get", iscc_id(2))
+    assert said.json["metadata"] == {"n": 1e21, "\u00e4": [None, {}]}
+    assert said.out.startswith('{\n  "iscc_id": ') and said.out.endswith("\n}\n")
+    assert said.err == ""
+
+
+def test_get_nothing(filled):
+    said = filled.run("get", iscc_id(1))
+    assert (said.code, said.out, said.err) == (1, "", f"Error: Asset not found: {iscc_id(1)}\n")
+    for malformed in ("x", "ISCC:MAIG", "ISCC:" + "1" * 16, unit(INSTANCE, digest(1))):
+        said = filled.run("get", malformed)
+        assert (said.code, said.out) == (1, "")
+        assert said.err.startswith("Error: ")
+
+
+# --- terminals ------------------------------------------------------------------------------------
+
+def test_progress_only_on_a_terminal(cli):
+    # standard input never ends at once, so there is time for a line to be drawn
+    for turn in range(12):
+        shutil.copy(EXAMPLES / "assets.jsonl", cli.work / f"{turn}.jsonl")
+    code, shown, out = cli.on_terminal("add", "*.jsonl", "-b", "20", streams=("stderr",))
+    assert code == 0
+    assert "assets, " in shown and "%" in shown and shown.endswith("\r\x1b[K")
+    assert json.loads(out)["errors"] == 0
+    said = cli.good("add", "*.jsonl", "-b", "20")
+    assert said.err == ""

@@ -1,0 +1,221 @@
+"""`search`: every form of a query, and both forms of the answer."""
+
+import base64
+import json
+
+import pytest
+
+from commandline import FILES, read_file, sample, write_lines
+from serving import CONTENT, DATA, INSTANCE, META, digest, iscc_id, make_asset, unit
+
+ALPHABET58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def base58(raw):
+    number, text = int.from_bytes(raw, "big"), ""
+    while number:
+        number, rest = divmod(number, 58)
+        text = ALPHABET58[rest] + text
+    return "1" * (len(raw) - len(raw.lstrip(b"\0"))) + text
+
+
+def raw_of(iscc):
+    text = iscc.removeprefix("ISCC:")
+    return base64.b32decode(text + "=" * (-len(text) % 8))
+
+
+def multibase_forms(iscc):
+    """An ISCC in each of its text forms."""
+    raw = raw_of(iscc)
+    tagged = b"\xcc\x01" + raw  # the multicodec of ISCC
+    plain = iscc.removeprefix("ISCC:")
+    hexed = base64.b32hexencode(tagged).decode().rstrip("=").lower()
+    return {
+        "canonical": iscc,
+        "without prefix": plain,
+        "lower case": "ISCC:" + plain.lower(),
+        "base16": "f" + tagged.hex(),
+        "base32": "b" + base64.b32encode(tagged).decode().rstrip("=").lower(),
+        "base32hex": "v" + hexed,
+        "base58btc": "z" + base58(tagged),
+        "base64url": "u" + base64.urlsafe_b64encode(tagged).decode().rstrip("="),
+    }
+
+
+@pytest.fixture(scope="module")
+def common(filled):
+    """An asset of the sample that many others are like."""
+    for asset in sample():
+        if len(filled.good("search", asset["iscc_code"], "-l", 10).json["global_matches"]) == 10:
+            return asset
+    raise AssertionError("none in the sample")
+
+
+def test_search_by_code(filled):
+    asset = sample(1)[0]
+    said = filled.good("search", asset["iscc_code"])
+    assert list(said.json) == ["query", "global_matches", "chunk_matches"]
+    assert said.json["query"]["iscc_code"] == asset["iscc_code"]
+    assert len(said.json["query"]["units"]) == 4
+    assert said.json["chunk_matches"] == []
+    best = said.json["global_matches"][0]
+    assert (best["iscc_id"], best["score"]) == (asset["iscc_id"], 1.0)
+    assert best["metadata"] == asset["metadata"]
+    assert said.out.startswith('{\n  "query": {\n    "iscc_code": ')
+    assert said.err == ""
+
+
+def test_limit(filled, common):
+    code = common["iscc_code"]
+    everything = filled.good("search", code, "--limit", 1000).json["global_matches"]
+    assert len(everything) > 5
+    assert filled.good("search", code).json["global_matches"] == everything[:3]
+    for words in (("-l", 1), ("--limit=1",)):
+        assert filled.good("search", code, *words).json["global_matches"] == everything[:1]
+    assert filled.good("search", code, "--limit", 5).json["global_matches"] == everything[:5]
+
+
+def test_several_units(filled):
+    asset = sample(1)[0]
+    said = filled.good("search", *asset["units"])
+    best = said.json["global_matches"][0]
+    assert best["iscc_id"] == asset["iscc_id"]
+    assert set(best["types"]) == {"META_NONE_V0", "CONTENT_TEXT_V0", "DATA_NONE_V0",
+                                  "INSTANCE_NONE_V0"}
+    assert said.json["query"]["units"] == asset["units"]
+    one = filled.good("search", asset["units"][1])
+    assert set(one.json["global_matches"][0]["types"]) == {"CONTENT_TEXT_V0"}
+
+
+def test_more_like_this(filled, common):
+    asset = common
+    said = filled.good("search", asset["iscc_id"], "--limit", 2)
+    assert len(said.json["global_matches"]) == 2
+    assert asset["iscc_id"] not in [match["iscc_id"] for match in said.json["global_matches"]]
+    said = filled.run("search", iscc_id(1))
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("Error: ")
+
+
+@pytest.mark.parametrize("form", multibase_forms("ISCC:AAAAAAAAAA").keys())
+@pytest.mark.parametrize("field", ["iscc_code", "iscc_id", "unit"])
+def test_text_forms(filled, form, field):
+    asset = sample(1)[0]
+    iscc = asset["units"][1] if field == "unit" else asset[field]
+    expected = filled.good("search", iscc).json
+    assert expected["global_matches"]
+    assert filled.good("search", multibase_forms(iscc)[form]).json == expected
+
+
+def test_search_by_file(filled):
+    for path in FILES:
+        asset = read_file(path)
+        query = filled.good("search", path, "--limit", 1).json["query"]
+        assert (query["iscc_code"], query["units"]) == (asset["iscc"], asset["units"])
+
+
+def test_search_by_the_first_line_of_a_file(cli):
+    rows = [make_asset(number) for number in (1, 2)]
+    write_lines(cli.work / "a.jsonl", rows)
+    cli.good("add", "a.jsonl")
+    said = cli.good("search", "a.jsonl")
+    assert [match["iscc_id"] for match in said.json["global_matches"]] == [rows[0]["iscc_id"]]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "", '{"name": "x"}'])
+def test_a_file_that_is_no_query(cli, content):
+    (cli.work / "q.iscc.json").write_text(content)
+    said = cli.run("search", "q.iscc.json")
+    assert (said.code, said.out) == (1, "")
+    assert "q.iscc.json" in said.err
+
+
+@pytest.mark.parametrize("words", [
+    ("nonsense!",), ("ISCC:",), ("",), ("none.iscc.json",), ("ISCC:AAA1",),
+    (unit(META, digest(1)), "ISCC:nonsense!"), (iscc_id(1), unit(META, digest(1))),
+    (iscc_id(1), iscc_id(2)),
+], ids=" ".join)
+def test_a_malformed_query(filled, words):
+    said = filled.run("search", *words)
+    assert (said.code, said.out) == (1, ""), said
+    assert said.err.startswith("Error: ")
+
+
+def test_nulls_are_left_out(cli):
+    write_lines(cli.work / "a.jsonl", [make_asset(1)])
+    cli.good("add", "a.jsonl")
+    match = cli.good("search", make_asset(1)["units"][0]).json["global_matches"][0]
+    assert list(match) == ["iscc_id", "score", "types"]
+
+
+def test_nothing_like_it(cli):
+    said = cli.good("search", unit(DATA, digest("nothing")))
+    assert said.json["global_matches"] == []
+    assert cli.good("search", unit(DATA, digest("nothing")), "--table").out == \
+        "Nothing in the index is like it.\n"
+
+
+def test_unknown_index(filled):
+    code = sample(1)[0]["iscc_code"]
+    for words in (("search", code), ("get", sample(1)[0]["iscc_id"]), ("add", FILES[0])):
+        said = filled.run(*words, "--index", "nope")
+        assert (said.code, said.out) == (1, "")
+        assert "Index 'nope' not found in configuration" in said.err
+
+
+def test_no_active_index(cli):
+    cli.good("index", "remove", "default")
+    for words in (("search", unit(META, digest(1))), ("get", iscc_id(1)), ("add", FILES[0])):
+        said = cli.run(*words)
+        assert (said.code, said.out) == (1, "")
+        assert "no active index" in said.err
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+def test_table_on_a_terminal(filled, common):
+    asset = common
+    code, shown, err = filled.on_terminal("search", asset["iscc_code"])
+    assert (code, err) == (0, "")
+    lines = shown.replace("\r\n", "\n").splitlines()
+    assert lines[0].split() == ["Rank", "Score", "ISCC-ID", "Name"]
+    matches = filled.good("search", asset["iscc_code"]).json["global_matches"]
+    assert len(lines) == 1 + 2 * len(matches) == 7
+    for rank, match in enumerate(matches, 1):
+        line = lines[2 * rank - 1]
+        assert line.split()[:3] == [str(rank), f"{match['score']:.4f}", match["iscc_id"]]
+        assert line.endswith(match["metadata"]["name"])
+        assert f"META_NONE_V0 {match['types']['META_NONE_V0']:.4f}" in lines[2 * rank]
+    assert filled.good("search", asset["iscc_code"], "--table").out.splitlines() == lines
+
+
+def test_json_on_a_terminal_if_asked_for(filled):
+    asset = sample(1)[0]
+    code, shown, _ = filled.on_terminal("search", asset["iscc_code"], "--json")
+    assert code == 0
+    assert json.loads(shown) == filled.good("search", asset["iscc_code"]).json
+
+
+def test_names_cannot_command_the_terminal(cli):
+    row = make_asset(1, metadata={"name": "a\u001b[2Jb\nc\u007fd\u009b5me"})
+    write_lines(cli.work / "a.jsonl", [row])
+    cli.good("add", "a.jsonl")
+    said = cli.good("search", row["units"][0], "--table")
+    for command in ("\x1b", "\x7f", "\x9b"):
+        assert command not in said.out
+    assert len(said.out.splitlines()) == 3
+
+
+def test_settings_of_the_score_apply(cli):
+    body = digest("body")
+    near = bytes([body[0] ^ 0xFF, body[1] ^ 0x1F]) + body[2:]  # 13 of 64 bits differ: 0.796875
+    write_lines(cli.work / "a.jsonl", [{"iscc_id": iscc_id(1), "units": [
+        unit(CONTENT, near), unit(INSTANCE, digest(1))]}])
+    cli.good("add", "a.jsonl")
+    query = unit(CONTENT, body)
+    match = cli.good("search", query).json["global_matches"][0]
+    assert match["score"] == pytest.approx(0.796875 ** 3)
+    one = cli.good("search", query, env={"ISCC_SEARCH_CONFIDENCE_EXPONENT": "1"})
+    assert one.json["global_matches"][0]["score"] == 1.0
+    none = cli.good("search", query, env={"ISCC_SEARCH_MATCH_THRESHOLD_UNITS": "0.8"})
+    assert none.json["global_matches"] == []

@@ -1,0 +1,213 @@
+"""`serve` and its settings: environment, .env, options, and values that are none."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import requests
+
+from commandline import FILES, sample
+from serving import free_port, make_asset
+
+TUNING = ["SHARD_SIZE_UNITS", "SHARD_SIZE_SIMPRINTS", "HNSW_EXPANSION_ADD_UNITS",
+          "HNSW_EXPANSION_SEARCH_UNITS", "HNSW_CONNECTIVITY_UNITS", "HNSW_EXPANSION_ADD_SIMPRINTS",
+          "HNSW_EXPANSION_SEARCH_SIMPRINTS", "HNSW_CONNECTIVITY_SIMPRINTS", "OVERSAMPLING_FACTOR",
+          "AGGREGATOR_POLL_INTERVAL", "AGGREGATOR_HUB_REFRESH_INTERVAL"]
+
+INVALID = [
+    ("PORT", "abc"), ("PORT", ""), ("PORT", "65536"), ("PORT", "-1"), ("PORT", "80.5"),
+    ("WORKERS", ""), ("WORKERS", "x"), ("WORKERS", "0"),
+    ("MATCH_THRESHOLD_UNITS", "2"), ("MATCH_THRESHOLD_UNITS", "-0.1"),
+    ("MATCH_THRESHOLD_UNITS", "nan"), ("MATCH_THRESHOLD_UNITS", ""),
+    ("MATCH_THRESHOLD_SIMPRINTS", "1.01"), ("MATCH_THRESHOLD_SIMPRINTS", "half"),
+    ("CONFIDENCE_EXPONENT", "0"), ("CONFIDENCE_EXPONENT", "2.5"), ("CONFIDENCE_EXPONENT", ""),
+    ("FLUSH_INTERVAL", "-1"), ("FLUSH_INTERVAL", "often"),
+    ("AGGREGATOR_NETWORK", "moonnet"), ("LOG_LEVEL", "loud"), ("LOG_LEVEL", ""),
+    ("SENTRY_TRACES_SAMPLE_RATE", "much"), ("BODY_LIMIT_MIB", "0"), ("BODY_LIMIT_MIB", "x"),
+    ("KERNEL", "quantum"), *((name, value) for name in TUNING for value in ("0", "x")),
+]
+
+
+@pytest.fixture
+def serve(cli):
+    """A function that starts `serve` and returns the address it says it listens on."""
+    processes = []
+
+    def start(*words, env=None):
+        process = subprocess.Popen(cli.command(["serve", *words]), cwd=cli.work,
+                                   env={**cli.env, **(env or {})}, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        processes.append(process)
+        line = process.stdout.readline()
+        found = re.fullmatch(r"Starting server in production mode at (http://\S+:(\d+))\n", line)
+        assert found, line + process.stderr.read()
+        return found[1]
+
+    yield start
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0, err
+
+
+# --- values that are none -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name, value", INVALID)
+def test_an_invalid_value_ends_the_server(cli, name, value):
+    port = free_port()
+    env = {"ISCC_SEARCH_PORT": str(port), "ISCC_SEARCH_INDEX_URI": "memory://",
+           "ISCC_SEARCH_" + name: value}
+    said = cli.run("serve", "--host", "127.0.0.1", env=env, timeout=10)
+    assert (said.code, said.out) == (1, ""), said
+    assert "ISCC_SEARCH_" + name in said.err
+    assert said.err.startswith("Error: ") and said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("uri", ["", "nonsense", "/srv/iscc", "ftp://x", "usearch:", "://x"])
+def test_an_invalid_index_uri(cli, uri):
+    env = {"ISCC_SEARCH_PORT": str(free_port()), "ISCC_SEARCH_INDEX_URI": uri}
+    said = cli.run("serve", "--host", "127.0.0.1", env=env, timeout=10)
+    assert (said.code, said.out) == (3, ""), said
+    assert "ISCC_SEARCH_INDEX_URI" in said.err
+
+
+@pytest.mark.parametrize("name", ["WORKERS"])
+def test_more_than_one_worker(cli, name):
+    env = {"ISCC_SEARCH_INDEX_URI": f"usearch://{cli.work}/d", "ISCC_SEARCH_PORT": str(free_port())}
+    for words, more in ((("--workers", 2), {}), ((), {"ISCC_SEARCH_" + name: "2"})):
+        said = cli.run("serve", *words, env={**env, **more}, timeout=10)
+        assert (said.code, said.out) == (1, "")
+        assert "workers" in said.err
+
+
+def test_an_invalid_value_ends_other_commands_too(cli):
+    env = {"ISCC_SEARCH_MATCH_THRESHOLD_UNITS": "2"}
+    for words in (("search", make_asset(1)["units"][0]), ("add", FILES[0]), ("index", "list")):
+        said = cli.run(*words, env=env)
+        assert (said.code, said.out) == (1, "")
+        assert "ISCC_SEARCH_MATCH_THRESHOLD_UNITS=2" in said.err
+
+
+def test_a_port_that_is_taken(cli, serve):
+    base = serve("--host", "127.0.0.1", "--port", "0", env={"ISCC_SEARCH_INDEX_URI": "memory://"})
+    port = base.rsplit(":", 1)[1]
+    said = cli.run("serve", "--host", "127.0.0.1", "--port", port,
+                   env={"ISCC_SEARCH_INDEX_URI": "memory://"}, timeout=10)
+    assert (said.code, said.out) == (1, "")
+    assert port in said.err
+
+
+@pytest.mark.parametrize("host", ["nonsense.invalid", "999.1.1.1"])
+def test_a_host_that_is_none(cli, host):
+    said = cli.run("serve", "--host", host, "--port", free_port(),
+                   env={"ISCC_SEARCH_INDEX_URI": "memory://"}, timeout=30)
+    assert (said.code, said.out) == (1, "")
+    assert host in said.err
+
+
+def test_a_folder_that_cannot_be_made(cli):
+    (cli.work / "file").write_text("")
+    said = cli.run("serve", "--port", free_port(), timeout=10,
+                   env={"ISCC_SEARCH_INDEX_URI": f"usearch://{cli.work}/file/below"})
+    assert (said.code, said.out) == (1, ""), said
+    assert f"{cli.work}/file" in said.err
+
+
+# --- values that are some -------------------------------------------------------------------------
+
+def test_every_valid_value_is_taken(serve):
+    env = {"ISCC_SEARCH_" + name: "7" for name in TUNING}
+    env.update({"ISCC_SEARCH_INDEX_URI": "memory://", "ISCC_SEARCH_HOST": "127.0.0.1",
+                "ISCC_SEARCH_PORT": "0", "ISCC_SEARCH_WORKERS": "1",
+                "ISCC_SEARCH_FLUSH_INTERVAL": "0", "ISCC_SEARCH_MATCH_THRESHOLD_UNITS": "0",
+                "ISCC_SEARCH_MATCH_THRESHOLD_SIMPRINTS": "1", "ISCC_SEARCH_LOG_LEVEL": "debug",
+                "ISCC_SEARCH_AGGREGATOR_NETWORK": "", "ISCC_SEARCH_AGGREGATOR_HUB_LIST_URL": "x",
+                "ISCC_SEARCH_SENTRY_DSN": "https://x@y/1",
+                "ISCC_SEARCH_SENTRY_TRACES_SAMPLE_RATE": "0.5", "ISCC_SEARCH_UNHEARD_OF": "x"})
+    assert requests.get(serve(env=env) + "/healthz", timeout=5).status_code == 200
+
+
+def test_serve_defaults_to_the_data_folder(cli, serve):
+    cli.good("add", FILES[0])
+    base = serve("--host", "127.0.0.1", "--port", "0")
+    assert [index["name"] for index in requests.get(base + "/indexes", timeout=5).json()] == ["default"]
+
+
+def test_names_are_case_insensitive(cli):
+    said = cli.run("serve", env={"iscc_search_Port": "abc"}, timeout=10)
+    assert said.code == 1 and "ISCC_SEARCH_PORT" in said.err
+
+
+def test_dot_env(cli, serve):
+    port = free_port()
+    (cli.work / ".env").write_text(
+        "# a comment\n\nOTHER=1\nISCC_SEARCH_UNHEARD_OF=x\nnonsense\n"
+        "iscc_search_host = '127.0.0.1'   # quoted\n"
+        'export ISCC_SEARCH_INDEX_URI="memory://"\r\n'
+        f"ISCC_SEARCH_PORT={port}  # the port\nISCC_SEARCH_API_SECRET=s3cret")
+    base = serve()
+    assert base == f"http://127.0.0.1:{port}"
+    assert requests.get(base + "/indexes", timeout=5).status_code == 401
+    assert requests.get(base + "/indexes", headers={"X-API-Key": "s3cret"}, timeout=5).ok
+
+
+def test_the_environment_wins_over_dot_env_and_options_over_both(cli, serve):
+    (cli.work / ".env").write_text(f"ISCC_SEARCH_PORT={free_port()}\nISCC_SEARCH_HOST=127.0.0.1\n"
+                                   "ISCC_SEARCH_INDEX_URI=memory://\nISCC_SEARCH_API_SECRET=a\n")
+    port = free_port()
+    base = serve(env={"ISCC_SEARCH_PORT": str(port), "ISCC_SEARCH_API_SECRET": "b"})
+    assert base == f"http://127.0.0.1:{port}"
+    for key, status in (("a", 401), ("b", 200)):
+        assert requests.get(base + "/indexes", headers={"X-API-Key": key},
+                            timeout=5).status_code == status
+    another = free_port()
+    base = serve("--port", str(another), "-h", "localhost",
+                 env={"ISCC_SEARCH_PORT": str(port), "ISCC_SEARCH_HOST": "192.0.2.1"})
+    assert base == f"http://localhost:{another}"
+    assert requests.get(base + "/healthz", timeout=5).status_code == 200
+
+
+def test_an_invalid_value_of_dot_env(cli):
+    (cli.work / ".env").write_text("ISCC_SEARCH_PORT=abc\n")
+    said = cli.run("serve", timeout=10)
+    assert said.code == 1 and "ISCC_SEARCH_PORT=abc" in said.err
+
+
+def test_dot_env_is_that_of_the_working_folder(cli):
+    (cli.home / ".env").write_text("ISCC_SEARCH_PORT=abc\n")
+    (cli.work / "sub").mkdir()
+    (cli.work / ".env").write_text("ISCC_SEARCH_PORT=abc\n")
+    cli.good("index", "list", cwd=cli.work / "sub")
+
+
+def test_a_server_ends_on_a_signal(cli):
+    for which in (signal.SIGTERM, signal.SIGINT):
+        process = subprocess.Popen(cli.command(["serve", "-h", "127.0.0.1", "-p", "0", "--dev"]),
+                                   cwd=cli.work, env=cli.env, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True)
+        assert process.stdout.readline().startswith("Starting server")
+        start = time.monotonic()
+        process.send_signal(which)
+        assert process.wait(20) == 0
+        assert time.monotonic() - start < 10
+        process.stdout.close()
+
+
+# --- kernels --------------------------------------------------------------------------------------
+
+def test_a_kernel_can_be_forced(filled):
+    said = filled.run("search", sample(1)[0]["iscc_code"], env={"ISCC_SEARCH_KERNEL": "none"})
+    assert (said.code, said.out) == (1, "")
+    names = said.err.split("here run")[1].split()
+    assert "scalar" in names
+    answers = {filled.good("search", sample(1)[0]["iscc_code"], "-l", 100,
+                           env={"ISCC_SEARCH_KERNEL": name}).out for name in names}
+    assert len(answers) == 1
+
+
+def test_the_environment_of_the_tests_is_clean(cli):
+    assert not [name for name in cli.env if name.startswith("ISCC_SEARCH_")]
+    assert cli.env["HOME"] != os.environ.get("HOME")
