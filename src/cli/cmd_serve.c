@@ -5,10 +5,14 @@
 #include "cli/commands.h"
 #include "cli/settings.h"
 #include "cli/target.h"
+#include "cli/workers.h"
+#include "http/listen.h"
 #include "http/server.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 enum { STOP_DEADLINE_MS = 10000 };
 
@@ -24,8 +28,17 @@ static bool apply_options(const struct cli_args *args, struct settings *settings
 	       cli_option_number(args, "--workers", 1, 1024, settings->workers, &settings->workers);
 }
 
-static int serve(const struct settings *settings, struct isx_store *store, const sigset_t *stops)
+/* What a serving process works with. */
+struct serving {
+	const struct settings *settings;
+	int listen_fd;  /* shared by all workers; -1: the server opens its own */
+	bool announces; /* say where it serves, once it does */
+	sigset_t stops; /* the signals that end it */
+};
+
+static int serve(const struct serving *serving, struct isx_store *store)
 {
+	const struct settings *settings = serving->settings;
 	struct isx_server_settings how;
 	struct isx_server *server;
 	struct isx_err err = { 0 };
@@ -34,39 +47,92 @@ static int serve(const struct settings *settings, struct isx_store *store, const
 	how.store = store;
 	how.host = settings->host;
 	how.port = (uint16_t)settings->port;
+	how.listen_fd = serving->listen_fd;
 	how.api_secret = settings->api_secret;
 	how.cors_origins = settings->cors_origins;
 	how.body_bytes_max = (size_t)settings->body_mib << 20;
 	enum isx_status st = isx_server_start(&how, &server, &err);
 	if (st)
 		return target_fail(st, &err);
-	printf("Starting server in production mode at http://%s:%u\n", settings->host,
-	       isx_server_port(server));
-	fflush(stdout);
-	sigwait(stops, &which);
+	if (serving->announces) {
+		printf("Starting server in production mode at http://%s:%u\n", settings->host,
+		       isx_server_port(server));
+		fflush(stdout);
+	}
+	sigwait(&serving->stops, &which);
 	isx_server_stop(server, STOP_DEADLINE_MS);
 	return CLI_OK;
 }
 
-static int open_and_serve(const struct settings *settings)
+/* Open the store and serve it: what every process does for itself, as LMDB wants it. */
+static int open_and_serve(void *arg)
+{
+	const struct serving *serving = arg;
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_err err = { 0 };
+	settings_to_options(serving->settings, &options);
+	enum isx_status st = isx_open(serving->settings->index_uri, &options, &store, &err);
+	if (st) {
+		target_fail(st, &err);
+		return st == ISX_INVALID ? CLI_BAD_URI : CLI_ERROR;
+	}
+	int code = serve(serving, store);
+	isx_close(store);
+	return code;
+}
+
+/* Is there a store at all? Asked before workers are started, which would try again and again. */
+static int try_store(const struct settings *settings)
 {
 	struct isx_options options;
 	struct isx_store *store;
 	struct isx_err err = { 0 };
-	sigset_t stops;
-	sigemptyset(&stops);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGINT);
-	sigprocmask(SIG_BLOCK, &stops, NULL); /* before any thread is there: none takes them away */
+	if (strncmp(settings->index_uri, "memory://", 9) == 0) {
+		fprintf(stderr, "Error: memory:// lives in one process: serve a usearch:///DIR "
+				"with several "
+				"workers, or this with --workers 1\n");
+		return CLI_ERROR;
+	}
 	settings_to_options(settings, &options);
 	enum isx_status st = isx_open(settings->index_uri, &options, &store, &err);
 	if (st) {
-		target_fail(isx_err_at(&err, st, "ISCC_SEARCH_INDEX_URI"), &err);
+		target_fail(st, &err);
 		return st == ISX_INVALID ? CLI_BAD_URI : CLI_ERROR;
 	}
-	int code = serve(settings, store, &stops);
 	isx_close(store);
+	return CLI_OK;
+}
+
+static int serve_with_workers(struct serving *serving)
+{
+	const struct settings *settings = serving->settings;
+	struct isx_err err = { 0 };
+	uint16_t port;
+	int code = try_store(settings);
+	if (code != CLI_OK)
+		return code;
+	enum isx_status st = isx_listen_open(settings->host, (uint16_t)settings->port,
+					     &serving->listen_fd, &port, &err);
+	if (st)
+		return target_fail(st, &err);
+	printf("Starting server in production mode at http://%s:%u with %lu workers\n",
+	       settings->host, port, settings->workers);
+	fflush(stdout);
+	code = workers_run((unsigned)settings->workers, open_and_serve, serving);
+	close(serving->listen_fd);
 	return code;
+}
+
+static int serve_as_set(const struct settings *settings)
+{
+	struct serving serving = { .settings = settings, .listen_fd = -1 };
+	sigemptyset(&serving.stops);
+	sigaddset(&serving.stops, SIGTERM);
+	sigaddset(&serving.stops, SIGINT);
+	sigprocmask(SIG_BLOCK, &serving.stops, NULL); /* before any thread: none takes them away */
+	serving.announces = settings->workers <= 1;
+	return serving.announces ? open_and_serve(&serving) : serve_with_workers(&serving);
 }
 
 static int run_serve(const struct cli_args *args)
@@ -79,14 +145,7 @@ static int run_serve(const struct cli_args *args)
 		target_fail(st, &err);
 	} else if (apply_options(args, &settings)) {
 		isx_log_set_level(settings.log_level);
-		if (settings.workers > 1)
-			fprintf(stderr,
-				"Error: --workers %lu: one process serves with all cores; more "
-				"than "
-				"one cannot be started yet\n",
-				settings.workers);
-		else
-			code = open_and_serve(&settings);
+		code = serve_as_set(&settings);
 	} else {
 		code = CLI_USAGE;
 	}
@@ -98,7 +157,7 @@ static const struct cli_option options[] = {
 	{ "--host", 'h', "HOST", "Address to listen on (ISCC_SEARCH_HOST, 0.0.0.0)" },
 	{ "--port", 'p', "PORT", "Port to listen on, 0 for any free one (ISCC_SEARCH_PORT, 8000)" },
 	{ "--dev", 'd', NULL, "Log everything" },
-	{ "--workers", 'w', "N", "Processes; 1 for now (ISCC_SEARCH_WORKERS)" },
+	{ "--workers", 'w', "N", "Processes that share the port (ISCC_SEARCH_WORKERS, 1)" },
 };
 
 const struct cli_command command_serve = {
@@ -107,7 +166,8 @@ const struct cli_command command_serve = {
 	.text = "What is served is named by ISCC_SEARCH_INDEX_URI, in the environment or in .env:\n"
 		"  usearch:///DIR     similarity search, one file per index (default: the data "
 		"folder)\n"
-		"  memory://          the same, gone when the server stops\n\n"
+		"  lmdb:///DIR        exact prefixes of units, in files that 0.3.3 shares\n"
+		"  memory://          similarity search, gone when the server stops\n\n"
 		"Further variables: ISCC_SEARCH_API_SECRET (key that clients send as X-API-Key),\n"
 		"ISCC_SEARCH_CORS_ORIGINS, ISCC_SEARCH_LOG_LEVEL, "
 		"ISCC_SEARCH_MATCH_THRESHOLD_UNITS,\n"
@@ -115,7 +175,7 @@ const struct cli_command command_serve = {
 		"ISCC_SEARCH_KERNEL.\n\n"
 		"Examples:\n"
 		"  iscc-search serve --port 9000\n"
-		"  ISCC_SEARCH_INDEX_URI=usearch:///srv/iscc iscc-search serve --host 127.0.0.1\n",
+		"  ISCC_SEARCH_INDEX_URI=usearch:///srv/iscc iscc-search serve --workers 4\n",
 	.options = options,
 	.option_count = sizeof options / sizeof options[0],
 	.run = run_serve,

@@ -1,0 +1,16 @@
+/*
+ * workers.h - several processes that do the same: started, watched, restarted, stopped together.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_WORKERS_H
+#define ISX_WORKERS_H
+
+/* What one worker does until SIGTERM: returns its exit code. Runs in a process of its own. */
+typedef int worker_fn(void *arg);
+
+/* Run `count` workers until SIGTERM or SIGINT, which are handed on to them; one that dies is started
+ * again, after a moment that grows while it keeps dying. Signals of the caller are as in cmd_serve.c:
+ * SIGTERM and SIGINT are blocked. Returns the exit code: 0 when all ended as they should. */
+int workers_run(unsigned count, worker_fn *work, void *arg);
+
+#endif
