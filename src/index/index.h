@@ -3,7 +3,8 @@
  *
  * service.c checks names and options, and hands on. tests/conformance runs one suite over all
  * engines. Unless said otherwise a function may be called from any thread, and an index that does
- * not exist is ISX_NOT_FOUND with "Index 'NAME' not found". SPDX-License-Identifier: Apache-2.0
+ * not exist is ISX_NOT_FOUND with "Index 'NAME' not found".
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_INDEX_H
 #define ISX_INDEX_H
@@ -46,6 +47,9 @@ struct isx_engine_ops {
 ISX_MUST_CHECK enum isx_status isx_lmdb_open(const char *directory,
 					     const struct isx_options *options,
 					     struct isx_engine **engine, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_prefix_open(const char *directory,
+					       const struct isx_options *options,
+					       struct isx_engine **engine, struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_memory_open(const struct isx_options *options,
 					       struct isx_engine **engine, struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_remote_open(const char *url, const struct isx_options *options,

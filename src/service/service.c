@@ -39,14 +39,15 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 }
 
 /* The directory of "scheme:///dir" (and of "scheme:////dir", which is the same to 0.3.3). */
-static enum isx_status directory_of(struct isx_span rest, const char **directory,
+static enum isx_status directory_of(struct isx_span uri, const char *scheme, const char **directory,
 				    struct isx_err *err)
 {
+	struct isx_span rest = isx_span_skip(uri, strlen(scheme) + 3);
 	if (isx_span_has_prefix(rest, "//"))
 		rest = isx_span_skip(rest, 1);
 	if (!isx_span_has_prefix(rest, "/") || rest.len < 2)
 		return isx_fail(err, ISX_INVALID,
-				"index URI: expected usearch:///DIR with an absolute path");
+				"index URI: expected %s:///DIR with an absolute path", scheme);
 	*directory = rest.ptr;
 	return ISX_OK;
 }
@@ -59,13 +60,18 @@ static enum isx_status open_engine(const char *uri, const struct isx_options *op
 	if (isx_span_has_prefix(text, "memory://"))
 		return isx_memory_open(options, engine, err);
 	if (isx_span_has_prefix(text, "usearch://")) {
-		enum isx_status st = directory_of(isx_span_skip(text, 10), &directory, err);
+		enum isx_status st = directory_of(text, "usearch", &directory, err);
 		return st ? st : isx_lmdb_open(directory, options, engine, err);
+	}
+	if (isx_span_has_prefix(text, "lmdb://")) {
+		enum isx_status st = directory_of(text, "lmdb", &directory, err);
+		return st ? st : isx_prefix_open(directory, options, engine, err);
 	}
 	if (isx_span_has_prefix(text, "http://") || isx_span_has_prefix(text, "https://"))
 		return isx_remote_open(uri, options, engine, err);
 	return isx_fail(err, ISX_INVALID,
-			"index URI '%s': expected usearch:///DIR, memory:// or http://HOST:PORT",
+			"index URI '%s': expected usearch:///DIR, lmdb:///DIR, memory:// or "
+			"http://HOST:PORT",
 			uri);
 }
 

@@ -1,0 +1,189 @@
+/*
+ * prefix_add.c - add, update and remove assets of lmdb://.
+ *
+ * As in lmdb_add.c, what needs no file is done before queueing: decoding units, writing JSON. Rows
+ * lie scattered by their bodies, so there is nothing to gain from sorting the batch: assets go in
+ * one after the other, and the last of equal ISCC-IDs replaces the earlier ones by itself.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/prefix_add.h"
+
+#include "index/lmdb_queue.h"
+#include "index/prefix_file.h"
+#include "json/wire.h"
+
+struct added_asset {
+	struct isx_iscc_id id;
+	struct isx_indexed_unit *units;
+	size_t unit_count;
+	size_t json_start;
+	size_t json_bytes;
+};
+
+struct add_change {
+	struct isx_lmdb_change change; /* first: the queue hands this back */
+	const struct isx_asset *assets;
+	enum isx_outcome *outcomes;
+	struct added_asset *added; /* as in `assets` */
+	size_t count;
+	struct isx_arena arena;
+	struct isx_buf json;
+};
+
+/* --- adding ----------------------------------------------------------------------------------- */
+
+static enum isx_status prepare_asset(struct add_change *add, size_t i, struct isx_err *err)
+{
+	const struct isx_asset *asset = &add->assets[i];
+	struct added_asset *one = &add->added[i];
+	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	if (!asset->iscc_id)
+		return isx_fail(err, ISX_INVALID, "iscc_id is missing: every asset needs one");
+	enum isx_status st = isx_iscc_id_parse(isx_span_of(asset->iscc_id), &one->id, err);
+	if (!st)
+		st = isx_asset_units_all(asset, units, &one->unit_count, err);
+	if (st)
+		return st;
+	one->units = isx_arena_alloc(&add->arena, one->unit_count, sizeof *one->units);
+	if (!one->units)
+		return isx_fail_memory(err);
+	memcpy(one->units, units, one->unit_count * sizeof *units);
+	one->json_start = add->json.len;
+	isx_asset_to_json(&add->json, asset);
+	one->json_bytes = add->json.len - one->json_start;
+	return isx_buf_status(&add->json, err);
+}
+
+static enum isx_status prepare(struct add_change *add, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	add->added = isx_arena_alloc(&add->arena, add->count, sizeof *add->added);
+	if (!add->added)
+		return isx_fail_memory(err);
+	for (size_t i = 0; !st && i < add->count; i++) {
+		st = prepare_asset(add, i, err);
+		if (st && add->count > 1)
+			st = isx_err_at(err, st, "asset %zu", i);
+	}
+	return st;
+}
+
+static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				 struct isx_err *err)
+{
+	struct add_change *add = (struct add_change *)change;
+	bool has_realm;
+	uint32_t realm;
+	enum isx_status st = isx_prefix_realm(view, &has_realm, &realm, err);
+	if (!st && !has_realm) /* the first asset given fixes it */
+		realm = add->added[0].id.realm;
+	for (size_t i = 0; !st && i < add->count; i++)
+		if (add->added[i].id.realm != realm)
+			st = isx_fail(err, ISX_INVALID,
+				      "%s is of realm %u, but all assets of an index are of one "
+				      "realm, here %u",
+				      add->assets[i].iscc_id, add->added[i].id.realm, realm);
+	return st;
+}
+
+/* Remove what is stored of an asset, under the keys of both versions. */
+static enum isx_status remove_stored(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
+				     bool *existed, struct isx_err *err)
+{
+	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	size_t count;
+	*existed = false;
+	for (uint32_t version = 0; version < ISX_PREFIX_ID_VERSIONS; version++) {
+		char text[ISX_ISCC_ID_TEXT_BYTES];
+		isx_prefix_key(id, version, text);
+		MDB_val key = isx_lmdb_val(text, strlen(text)), value;
+		int rc = mdb_get(view->txn, view->tables.assets, &key, &value);
+		if (rc == MDB_NOTFOUND)
+			continue;
+		enum isx_status st = isx_lmdb_status(rc, "look up an asset", err);
+		if (!st)
+			st = isx_prefix_stored_units(isx_lmdb_span(value), units, &count, NULL,
+						     err);
+		if (!st)
+			st = isx_prefix_rows_remove(view, id->body, units, count, err);
+		if (!st)
+			st = isx_lmdb_status(mdb_del(view->txn, view->tables.assets, &key, NULL),
+					     "remove an asset", err);
+		if (st)
+			return st;
+		*existed = true;
+	}
+	return ISX_OK;
+}
+
+static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				 struct isx_err *err)
+{
+	struct add_change *add = (struct add_change *)change;
+	enum isx_status st = isx_prefix_put_realm(view, add->added[0].id.realm, err);
+	for (size_t i = 0; !st && i < add->count; i++) {
+		const struct added_asset *one = &add->added[i];
+		char text[ISX_ISCC_ID_TEXT_BYTES];
+		bool existed;
+		st = remove_stored(view, &one->id, &existed, err);
+		if (st)
+			break;
+		isx_prefix_key(&one->id, 1, text);
+		MDB_val key = isx_lmdb_val(text, strlen(text));
+		MDB_val value = isx_lmdb_val(add->json.ptr + one->json_start, one->json_bytes);
+		st = isx_lmdb_status(mdb_put(view->txn, view->tables.assets, &key, &value, 0),
+				     "add an asset", err);
+		if (!st)
+			st = isx_prefix_rows_put(view, one->id.body, one->units, one->unit_count,
+						 err);
+		add->outcomes[i] = existed ? ISX_UPDATED : ISX_CREATED;
+	}
+	return st;
+}
+
+enum isx_status isx_prefix_add(struct isx_lmdb_file *file, const struct isx_asset *assets,
+			       size_t count, enum isx_outcome *outcomes, struct isx_err *err)
+{
+	struct add_change add = { .change = { .check = check_add, .apply = apply_add },
+				  .assets = assets,
+				  .outcomes = outcomes,
+				  .count = count };
+	enum isx_status st = prepare(&add, err);
+	if (!st && count)
+		st = isx_lmdb_queue_run(file->queue, &add.change, err);
+	isx_buf_release(&add.json);
+	isx_arena_release(&add.arena);
+	return st;
+}
+
+/* --- removing --------------------------------------------------------------------------------- */
+
+struct remove_change {
+	struct isx_lmdb_change change; /* first */
+	const char *iscc_id;
+	struct isx_iscc_id id;
+};
+
+static enum isx_status check_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				    struct isx_err *err)
+{
+	struct remove_change *remove = (struct remove_change *)change;
+	struct isx_span json;
+	return isx_prefix_find(view, remove->iscc_id, &remove->id, &json, err);
+}
+
+static enum isx_status apply_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				    struct isx_err *err)
+{
+	struct remove_change *remove = (struct remove_change *)change;
+	bool existed;
+	return remove_stored(view, &remove->id, &existed, err);
+}
+
+enum isx_status isx_prefix_remove(struct isx_lmdb_file *file, const char *iscc_id,
+				  struct isx_err *err)
+{
+	struct remove_change remove = { .change = { .check = check_remove, .apply = apply_remove },
+					.iscc_id = iscc_id };
+	return isx_lmdb_queue_run(file->queue, &remove.change, err);
+}

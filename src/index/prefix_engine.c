@@ -1,0 +1,26 @@
+/*
+ * prefix_engine.c - the engine of lmdb://: exact prefixes of units, in files of prefix_format.h that
+ *                   0.3.3 can read and write too, one file per index.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/index.h"
+#include "index/lmdb_store.h"
+#include "index/prefix_add.h"
+#include "index/prefix_search.h"
+
+static const struct isx_lmdb_kind prefixes = {
+	.suffix = ".lmdb",
+	.inside = NULL,
+	.layout = &isx_prefix_layout,
+	.describe = NULL,
+	.add = isx_prefix_add,
+	.get = isx_prefix_get_json,
+	.remove = isx_prefix_remove,
+	.search = isx_prefix_search,
+};
+
+enum isx_status isx_prefix_open(const char *directory, const struct isx_options *options,
+				struct isx_engine **engine, struct isx_err *err)
+{
+	return isx_lmdb_store_open(&prefixes, directory, options, engine, err);
+}
