@@ -18,7 +18,7 @@ import pytest
 import requests
 
 ROOT = Path(__file__).resolve().parents[2]
-BIN = os.environ.get("ISCC_SEARCH_BIN", str(ROOT / "build" / "iscc-search"))
+BIN = Path(os.environ.get("ISCC_SEARCH_BIN", ROOT / "build" / "iscc-search")).resolve()
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 PEER_FOLDER = Path(os.environ.get("ISCC_SEARCH_PEER") or CACHE / "iscc-search" / "peer-0.3.3")
 CODE_ONLY, NAN = 7, 11  # rows of the sample that get special treatment
