@@ -2,7 +2,8 @@
  * settings.c - read the environment, and .env for what it does not have.
  *
  * Names are case-insensitive. Variables of 0.3.3's graph engine are checked as it checked them and
- * then have no effect: there is no graph to tune. SPDX-License-Identifier: Apache-2.0
+ * then have no effect: there is no graph to tune.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/settings.h"
 

@@ -1,6 +1,7 @@
 /*
  * settings.h - the ISCC_SEARCH_* variables, from the environment and from .env in the working
- * directory. SPDX-License-Identifier: Apache-2.0
+ * directory.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SETTINGS_H
 #define ISX_SETTINGS_H
