@@ -1,0 +1,150 @@
+/*
+ * question.c - from the words of a command to a query.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/question.h"
+
+#include "base/limits.h"
+#include "cli/files.h"
+#include "cli/iscc_file.h"
+#include "iscc/base32.h"
+#include "iscc/header.h"
+#include "iscc/multibase.h"
+#include "json/wire.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* The canonical text of an ISCC in whatever form it was given. */
+static enum isx_status normalize(const char *word, struct isx_arena *arena, const char **text,
+				 struct isx_header *header, struct isx_err *err)
+{
+	uint8_t digest[512];
+	size_t count, used;
+	enum isx_status st = isx_multibase_decode(isx_span_of(word), digest, sizeof digest, &count,
+						  err);
+	if (!st)
+		st = isx_header_read(digest, count, header, &used, err);
+	if (st)
+		return isx_err_at(err, st, "%.60s", word);
+	char *made = isx_arena_alloc(arena, 1, ISX_BASE32_CHARS(count) + 6);
+	if (!made)
+		return isx_fail_memory(err);
+	memcpy(made, "ISCC:", 5);
+	isx_base32_encode(digest, count, made + 5);
+	*text = made;
+	return ISX_OK;
+}
+
+/* A query of ISCCs: one ISCC-ID, one ISCC-CODE, or units. */
+static enum isx_status query_of_words(const struct cli_args *args, struct isx_arena *arena,
+				      struct isx_query *query, struct isx_err *err)
+{
+	const char **units = isx_arena_alloc(arena, args->word_count, sizeof *units);
+	if (!units)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < args->word_count; i++) {
+		struct isx_header header = { 0 };
+		const char *text = NULL;
+		enum isx_status st = normalize(args->words[i], arena, &text, &header, err);
+		if (st)
+			return st;
+		bool alone = args->word_count == 1;
+		if (header.maintype == ISX_ID && alone)
+			query->iscc_id = text;
+		else if (header.maintype == ISX_CODE && alone)
+			query->iscc_code = text;
+		else if (header.maintype == ISX_ID || header.maintype == ISX_CODE)
+			return isx_fail(err, ISX_INVALID,
+					"%s: several arguments have to be ISCC-UNITs", text);
+		else
+			units[query->unit_count++] = text;
+	}
+	query->units = units;
+	return ISX_OK;
+}
+
+/* Ask for the simprints of an asset too. */
+static enum isx_status add_passages(const struct isx_asset *asset, struct question *question,
+				    struct isx_err *err)
+{
+	size_t count = asset->simprint_count;
+	struct isx_query *query = &question->query;
+	struct isx_query_simprints *types = isx_arena_alloc(&question->arena, count, sizeof *types);
+	const char **values = isx_arena_alloc(&question->arena, count, sizeof *values);
+	if (!types || !values)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		const char *type = asset->simprints[i].type;
+		values[i] = asset->simprints[i].simprint;
+		if (i == 0 || strcmp(type, asset->simprints[i - 1].type) != 0)
+			types[query->simprint_type_count++] =
+				(struct isx_query_simprints){ .type = type, .values = &values[i] };
+		types[query->simprint_type_count - 1].count++;
+	}
+	query->simprints = query->simprint_type_count ? types : NULL;
+	question->passages = asset->simprints;
+	question->passage_count = count;
+	return ISX_OK;
+}
+
+/* The text that "folder/a.iscc.json" was made from: "folder/a.iscc.utf8". None is no error. */
+static void read_own_text(const char *path, struct isx_buf *text)
+{
+	char beside[PATH_MAX];
+	const char *dot = strrchr(path, '.');
+	int len = dot ? snprintf(beside, sizeof beside, "%.*s.utf8", (int)(dot - path), path) : -1;
+	if (len > 0 && len < (int)sizeof beside && files_read(beside, text, NULL))
+		isx_buf_clear(text);
+}
+
+/* The asset that a file describes: .iscc.json, or the first line of a .jsonl. */
+static enum isx_status question_of_file(const char *path, struct question *question,
+					struct isx_err *err)
+{
+	struct isx_query *query = &question->query;
+	struct isx_arena *arena = &question->arena;
+	struct isx_buf text = { 0 };
+	struct isx_asset asset;
+	struct isx_problems problems = { 0 };
+	enum isx_status st = files_read(path, &text, err);
+	struct isx_span content = { text.ptr, text.len };
+	size_t len = strlen(path);
+	if (!st && len > 6 && strcmp(path + len - 6, ".jsonl") == 0) {
+		const char *end = content.len ? memchr(content.ptr, '\n', content.len) : NULL;
+		if (end)
+			content.len = (size_t)(end - content.ptr);
+		st = isx_asset_from_json(content, arena, &asset, &problems, err);
+	} else if (!st) {
+		st = iscc_file_read(content, path, 0, arena, &asset, err);
+	}
+	isx_problems_release(&problems);
+	isx_buf_release(&text);
+	if (st)
+		return isx_err_at(err, st, "%s", path);
+	query->iscc_code = asset.iscc_code;
+	query->units = asset.units;
+	query->unit_count = asset.unit_count;
+	if (!asset.iscc_code && !asset.unit_count && !asset.simprint_count)
+		return isx_fail(err, ISX_INVALID, "%s: has no ISCC-CODE, no units and no simprints",
+				path);
+	read_own_text(path, &question->text);
+	return add_passages(&asset, question, err);
+}
+
+enum isx_status question_read(const struct cli_args *args, struct question *question,
+			      struct isx_err *err)
+{
+	bool is_file = args->word_count == 1 && access(args->words[0], R_OK) == 0;
+	*question = (struct question){ 0 };
+	question->query.own_chunks = cli_option_value(args, "--chunks") != NULL;
+	return is_file ? question_of_file(args->words[0], question, err)
+		       : query_of_words(args, &question->arena, &question->query, err);
+}
+
+void question_release(struct question *question)
+{
+	isx_buf_release(&question->text);
+	isx_arena_release(&question->arena);
+}

@@ -1,0 +1,27 @@
+/*
+ * question.h - what `search` is asked: ISCCs in any form, an ISCC-ID, or a file.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_QUESTION_H
+#define ISX_QUESTION_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cli/args.h"
+
+/* A query, and what is known of its own passages when it came from a file. Release it. */
+struct question {
+	struct isx_arena arena;
+	struct isx_query query;
+	const struct isx_simprint *passages; /* of the file */
+	size_t passage_count;
+	struct isx_buf text; /* what the file was made from, if it is at hand: NAME.iscc.utf8 */
+};
+
+/* Read the words of the command: a path that is there is a file, anything else an ISCC.
+ *   question  filled; release it also on failure */
+ISX_MUST_CHECK enum isx_status question_read(const struct cli_args *args, struct question *question,
+					     struct isx_err *err);
+void question_release(struct question *question);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * show.c - print the answer of a search.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/show.h"
+
+#include "base/limits.h"
+#include "iscc/base32.h"
+#include "json/json.h"
+#include "json/json_pretty.h"
+#include "json/wire.h"
+
+#include <stdio.h>
+
+void show_json(const struct isx_result *result)
+{
+	struct isx_buf compact = { 0 }, pretty = { 0 };
+	isx_result_to_json(&compact, result);
+	isx_json_pretty(&pretty, (struct isx_span){ compact.ptr, compact.len }, true);
+	isx_buf_char(&pretty, '\n');
+	fwrite(pretty.ptr, 1, pretty.len, stdout);
+	isx_buf_release(&compact);
+	isx_buf_release(&pretty);
+}
+
+/* Print a text of the metadata with what a terminal could take for a command left out. */
+static void print_plain(struct isx_span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char byte = (unsigned char)text.ptr[i];
+		unsigned char next = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
+		if (byte == 0xC2 && next >= 0x80 && next < 0xA0)
+			i++; /* U+0080 to U+009F, commands of one character */
+		else if (byte >= ' ' && byte != 0x7F)
+			putchar(byte);
+	}
+}
+
+static void print_name(const char *metadata)
+{
+	static const char *const names[] = { "name", "title", "source" };
+	struct isx_json *object, *member;
+	if (!metadata || isx_json_parse(isx_span_of(metadata), &object, NULL))
+		return;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (isx_json_get(object, names[i], &member) && isx_json_string(member).len) {
+			print_plain(isx_json_string(member));
+			break;
+		}
+	}
+	isx_json_free(object);
+}
+
+/* Find the passage of the file that a chunk's `query` simprint is; NULL if the query had none. */
+static const struct isx_simprint *own_passage(const struct question *question, const char *simprint)
+{
+	char text[2 * ISX_SIMPRINT_BYTES_MAX];
+	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
+	size_t count;
+	for (size_t i = 0; i < question->passage_count; i++) {
+		const struct isx_simprint *passage = &question->passages[i];
+		struct isx_span given = isx_span_of(passage->simprint);
+		if (isx_base64_decode(given, bytes, sizeof bytes, &count, NULL))
+			continue;
+		isx_base64_encode(bytes, count, text);
+		if (strcmp(text, simprint) == 0)
+			return passage;
+	}
+	return NULL;
+}
+
+/* The beginning of a passage of the queried file, on one line. */
+static void print_own_text(const struct question *question, const struct isx_simprint *passage)
+{
+	enum { SHOWN_BYTES = 60 };
+	struct isx_span text = { question->text.ptr, question->text.len };
+	if (passage->offset >= text.len)
+		return;
+	text = isx_span_skip(text, passage->offset);
+	if (text.len > passage->size)
+		text.len = passage->size;
+	bool cut = text.len > SHOWN_BYTES;
+	if (cut)
+		text.len = SHOWN_BYTES;
+	while (cut && text.len && ((unsigned char)text.ptr[text.len] & 0xC0) == 0x80)
+		text.len--; /* not in the middle of a character */
+	printf("  \"");
+	print_plain(text);
+	printf("%s\"", cut ? "..." : "");
+}
+
+static void print_chunks(const struct question *question, const struct isx_chunk_type *type)
+{
+	printf("      %s %.4f, %zu of %zu passages\n", type->type, type->score, type->matches,
+	       type->queried);
+	for (size_t i = 0; i < type->matches; i++) {
+		const struct isx_chunk *chunk = &type->chunks[i];
+		const struct isx_simprint *own = own_passage(question, chunk->query);
+		printf("        %.4f  at %u, size %u", chunk->score, chunk->offset, chunk->size);
+		if (own) {
+			printf("; in the query at %u, size %u", own->offset, own->size);
+			print_own_text(question, own);
+		}
+		printf("\n");
+	}
+}
+
+static void print_heading(void)
+{
+	printf("Rank  Score   ISCC-ID                Name\n");
+}
+
+static void print_row(size_t rank, double score, const char *iscc_id, const char *metadata)
+{
+	printf("%4zu  %.4f  %-21s  ", rank, score, iscc_id);
+	print_name(metadata);
+	printf("\n");
+}
+
+static void print_matches(const struct isx_result *result)
+{
+	if (result->match_count)
+		print_heading();
+	for (size_t i = 0; i < result->match_count; i++) {
+		const struct isx_match *match = &result->matches[i];
+		print_row(i + 1, match->score, match->iscc_id, match->metadata);
+		printf("      ");
+		for (size_t k = 0; k < match->type_count; k++)
+			printf("%s%s %.4f", k ? ", " : "", match->types[k].type,
+			       match->types[k].score);
+		printf("\n");
+	}
+}
+
+void show_table(const struct question *question, const struct isx_result *result)
+{
+	if (result->match_count == 0 && result->chunk_match_count == 0)
+		printf("Nothing in the index is like it.\n");
+	print_matches(result);
+	if (result->chunk_match_count) {
+		printf("%sPassages found in:\n", result->match_count ? "\n" : "");
+		print_heading();
+	}
+	for (size_t i = 0; i < result->chunk_match_count; i++) {
+		const struct isx_chunk_match *match = &result->chunk_matches[i];
+		print_row(i + 1, match->score, match->iscc_id, match->metadata);
+		for (size_t k = 0; k < match->type_count; k++)
+			print_chunks(question, &match->types[k]);
+	}
+}

@@ -1,0 +1,17 @@
+/*
+ * show.h - the answer of a search, for programs and for people.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_SHOW_H
+#define ISX_SHOW_H
+
+#include "cli/question.h"
+
+/* Print an answer as JSON, indented, without null members, as 0.3.3 does. */
+void show_json(const struct isx_result *result);
+
+/* Print an answer as a table: the ranking with the scores of the units; then the passages found, where
+ * they are, and how the query's own begin where its text is at hand. */
+void show_table(const struct question *question, const struct isx_result *result);
+
+#endif
