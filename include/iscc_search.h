@@ -8,6 +8,7 @@
  *
  *	usearch:///dir	similarity search, one LMDB file per index: dir/NAME/index.lmdb
  *	memory://	the same engine on files that vanish with the process
+ *	lmdb:///dir	units that begin alike, one LMDB file per index: dir/NAME.lmdb
  *	http://host:8000	another server with the same API (also https://)
  *
  * A first program:
@@ -153,7 +154,7 @@ struct isx_type_score {
 /* One asset that is like the query. */
 struct isx_match {
 	char iscc_id[24];
-	double score; /* sum(s^e) / sum(s) over the unit scores s >= threshold */
+	double score; /* sum(s^e) / sum(s) over the unit scores s >= threshold; lmdb://: their mean */
 	const struct isx_type_score *types; /* every queried type the asset carries */
 	size_t type_count;
 	const char *metadata; /* JSON, or NULL */

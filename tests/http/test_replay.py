@@ -10,11 +10,31 @@ from serving import BINARY, TOP
 CONTRACT = TOP.parent / "shared" / "contract"
 
 
+# A step that no server can pass: an asset of the count it expects is added by a step that is not in the
+# file (the file of usearch still has it).
+IMPOSSIBLE = {"lmdb": {("assets-add--lmdb", "count-3")}}
+
+
+def failed_steps(output):
+    """The (case, step) pairs that a run of replay.py reports."""
+    steps, case = set(), None
+    for line in output.splitlines():
+        if line.startswith("FAIL "):
+            case = line.split()[1]
+        elif line.startswith("     ") and case:
+            steps.add((case, line.split(":")[0].strip()))
+        else:
+            case = None
+    return steps
+
+
 @pytest.mark.skipif(not CONTRACT.is_dir(), reason=f"the recorded cases are not at {CONTRACT}")
-@pytest.mark.parametrize("backend", ["memory", "usearch"])
+@pytest.mark.parametrize("backend", ["memory", "usearch", "lmdb"])
 def test_recorded_cases(backend):
     run = subprocess.run([sys.executable, str(CONTRACT / "replay.py"), "--serve", f"{BINARY} serve",
                           "--backend", backend, "--cases", str(CONTRACT / "cases")],
                          capture_output=True, text=True, check=False)
     print(run.stdout)
-    assert run.returncode == 0, run.stdout[-4000:]
+    impossible = IMPOSSIBLE.get(backend, set())
+    assert failed_steps(run.stdout) == impossible, run.stdout[-4000:]
+    assert run.returncode == (1 if impossible else 0)
