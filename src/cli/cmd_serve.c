@@ -64,6 +64,12 @@ static int serve(const struct serving *serving, struct isx_store *store)
 	return CLI_OK;
 }
 
+static int fail_open(enum isx_status status, struct isx_err *err)
+{
+	target_fail(isx_err_at(err, status, "ISCC_SEARCH_INDEX_URI"), err);
+	return status == ISX_INVALID ? CLI_BAD_URI : CLI_ERROR;
+}
+
 /* Open the store and serve it: what every process does for itself, as LMDB wants it. */
 static int open_and_serve(void *arg)
 {
@@ -73,10 +79,8 @@ static int open_and_serve(void *arg)
 	struct isx_err err = { 0 };
 	settings_to_options(serving->settings, &options);
 	enum isx_status st = isx_open(serving->settings->index_uri, &options, &store, &err);
-	if (st) {
-		target_fail(st, &err);
-		return st == ISX_INVALID ? CLI_BAD_URI : CLI_ERROR;
-	}
+	if (st)
+		return fail_open(st, &err);
 	int code = serve(serving, store);
 	isx_close(store);
 	return code;
@@ -96,10 +100,8 @@ static int try_store(const struct settings *settings)
 	}
 	settings_to_options(settings, &options);
 	enum isx_status st = isx_open(settings->index_uri, &options, &store, &err);
-	if (st) {
-		target_fail(st, &err);
-		return st == ISX_INVALID ? CLI_BAD_URI : CLI_ERROR;
-	}
+	if (st)
+		return fail_open(st, &err);
 	isx_close(store);
 	return CLI_OK;
 }

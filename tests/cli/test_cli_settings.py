@@ -42,7 +42,8 @@ def serve(cli):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         processes.append(process)
         line = process.stdout.readline()
-        found = re.fullmatch(r"Starting server in production mode at (http://\S+:(\d+))\n", line)
+        found = re.fullmatch(r"Starting server in production mode at (http://\S+:(\d+))"
+                             r"( with \d+ workers)?\n", line)
         assert found, line + process.stderr.read()
         return found[1]
 
@@ -74,13 +75,20 @@ def test_an_invalid_index_uri(cli, uri):
     assert "ISCC_SEARCH_INDEX_URI" in said.err
 
 
-@pytest.mark.parametrize("name", ["WORKERS"])
-def test_more_than_one_worker(cli, name):
-    env = {"ISCC_SEARCH_INDEX_URI": f"usearch://{cli.work}/d", "ISCC_SEARCH_PORT": str(free_port())}
-    for words, more in ((("--workers", 2), {}), ((), {"ISCC_SEARCH_" + name: "2"})):
+def test_workers_need_a_store_on_disk(cli):
+    env = {"ISCC_SEARCH_INDEX_URI": "memory://", "ISCC_SEARCH_PORT": str(free_port())}
+    for words, more in ((("--workers", 2), {}), ((), {"ISCC_SEARCH_WORKERS": "2"})):
         said = cli.run("serve", *words, env={**env, **more}, timeout=10)
         assert (said.code, said.out) == (1, "")
         assert "workers" in said.err
+
+
+@pytest.mark.parametrize("uri", ["nonsense", "ftp://x"])
+def test_an_invalid_index_uri_with_workers(cli, uri):
+    said = cli.run("serve", "--workers", 2, "--port", free_port(), timeout=10,
+                   env={"ISCC_SEARCH_INDEX_URI": uri})
+    assert (said.code, said.out) == (3, "")
+    assert "ISCC_SEARCH_INDEX_URI" in said.err
 
 
 def test_an_invalid_value_ends_other_commands_too(cli):
@@ -128,6 +136,14 @@ def test_every_valid_value_is_taken(serve):
                 "ISCC_SEARCH_SENTRY_DSN": "https://x@y/1",
                 "ISCC_SEARCH_SENTRY_TRACES_SAMPLE_RATE": "0.5", "ISCC_SEARCH_UNHEARD_OF": "x"})
     assert requests.get(serve(env=env) + "/healthz", timeout=5).status_code == 200
+
+
+def test_workers(cli, serve):
+    cli.good("add", FILES[0])
+    base = serve("--host", "127.0.0.1", "--port", "0", env={"ISCC_SEARCH_WORKERS": "2"})
+    for _ in range(20):
+        answer = requests.get(base + "/indexes/default", headers={"Connection": "close"}, timeout=5)
+        assert answer.json()["assets"] == 1
 
 
 def test_serve_defaults_to_the_data_folder(cli, serve):
