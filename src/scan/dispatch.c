@@ -6,6 +6,9 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 static bool any_cpu(void)
 {
@@ -16,12 +19,18 @@ static bool any_cpu(void)
 static bool has_avx512(void)
 {
 	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq");
+	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
+	       __builtin_cpu_supports("avx512vpopcntdq");
 }
 
 static bool has_avx2(void)
 {
 	return __builtin_cpu_supports("avx2");
+}
+#elif defined(__aarch64__)
+static bool has_neon(void)
+{
+	return getauxval(AT_HWCAP) & HWCAP_ASIMD;
 }
 #endif
 
@@ -30,7 +39,7 @@ const struct isx_kernel isx_kernels[] = {
 	{ "avx512-vpopcntdq", has_avx512, isx_scan_avx512 },
 	{ "avx2", has_avx2, isx_scan_avx2 },
 #elif defined(__aarch64__)
-	{ "neon", any_cpu, isx_scan_neon }, /* part of the architecture */
+	{ "neon", has_neon, isx_scan_neon },
 #endif
 	{ "scalar", any_cpu, isx_scan_scalar },
 };

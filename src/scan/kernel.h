@@ -3,8 +3,11 @@
  *
  * A row is an 8-byte key and a body of row_bytes - 8 bytes, packed, at any alignment: what LMDB
  * keeps in its pages is handed here as it lies. The distance of a row is the number of bits in
- * which the first `bytes` bytes of its body differ from the query. SPDX-License-Identifier:
- * Apache-2.0
+ * which the first `bytes` bytes of its body differ from the query.
+ *
+ * Built for calls with one LMDB page of rows, about 100, and for millions at once; for few hits.
+ * Lengths of whole 32-bit words are fast in every kernel, any other length is exact.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_KERNEL_H
 #define ISX_KERNEL_H
@@ -20,9 +23,10 @@ struct isx_hit {
 	uint32_t distance; /* bits */
 };
 
-/* What to look for in which rows. */
+/* What to look for in which rows. Nothing is read before the first row, and of the last row nothing
+ * after its compared bytes. */
 struct isx_scan {
-	const uint8_t *rows;  /* borrowed: `count` rows, never read beyond the last one */
+	const uint8_t *rows;  /* borrowed: `count` rows */
 	size_t count;         /* at most UINT32_MAX */
 	size_t row_bytes;     /* 8 + bytes of a stored body */
 	const uint8_t *query; /* borrowed: at least `bytes` long */

@@ -1,8 +1,17 @@
 /*
- * kernel_avx512.c - AVX-512 with VPOPCNTDQ: four rows at a time, a popcount per 64 bits in one
- *                   instruction.
+ * kernel_avx512.c - AVX-512 with VPOPCNTDQ: a popcount per 64 bits in one instruction.
  *
- * Loads are masked to the compared bytes, which serves every length and never reads beyond a row.
+ * Rows of whole 64-bit words, up to 6 of them, lie in a pattern that repeats every 8 rows: 8 rows
+ * of 5 words are 5 registers. So scan_words() loads registers, not rows, and brings the counts of
+ * one row together afterwards. Against one load per row that is 1.2 times as fast for rows of 40
+ * bytes in the cache and 2 times for rows of 16; beyond the cache both wait for memory
+ * (bench_scan).
+ *
+ * scan_any() loads row by row, masked to the compared bytes, which serves every length. It also
+ * finishes what scan_words() begins, as that reads rows as a whole, which the last one forbids.
+ *
+ * Prefetching from the page that follows, its first line or all of it, was measured over an LMDB
+ * file of 10 million rows and left out: 1.1 to 1.9 times slower.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
@@ -10,59 +19,176 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vpopcntdq")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vpopcntdq")))
+
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
+enum {
+	WORDS_MAX = 6, /* of a row */
+	XOR_AND = 0x28 /* the ternary logic (a ^ b) & c */
+};
+
+AVX512 static inline __mmask32 mask_compared(const struct isx_scan *scan)
+{
+	return 0xFFFFFFFFu >> (32 - scan->bytes);
+}
+
+AVX512 static inline size_t keep_near(__m512i distances, unsigned near, size_t row,
+				      struct isx_hit *hits, size_t found)
+{
+	uint32_t values[ISX_SCAN_BLOCK];
+	_mm256_storeu_si256((__m256i *)(void *)values, _mm512_cvtepi64_epi32(distances));
+	return isx_scan_keep(values, near, row, hits, found);
+}
+
+/* --- rows of any length ---------------------------------------------------------------------- */
 
 /* Differing bits of one row, as four counts. */
-AVX512 static inline __m256i row_counts(const uint8_t *body, __m256i query, __mmask32 compared)
+AVX512 static inline __m256i count_row(const uint8_t *body, __m256i query, __mmask32 compared)
 {
 	__m256i bits = _mm256_maskz_loadu_epi8(compared, body);
 	return _mm256_popcnt_epi64(_mm256_xor_si256(bits, query));
 }
 
-/* The four distances of four rows, as 64-bit numbers in their order. */
-AVX512 static inline __m256i four_distances(const uint8_t *body, size_t row_bytes, __m256i query,
+/* The distances of four rows, as 64-bit numbers in their order. */
+AVX512 static inline __m256i four_distances(const uint8_t *const *bodies, __m256i query,
 					    __mmask32 compared)
 {
-	__m256i a = row_counts(body, query, compared);
-	__m256i b = row_counts(body + row_bytes, query, compared);
-	__m256i c = row_counts(body + 2 * row_bytes, query, compared);
-	__m256i d = row_counts(body + 3 * row_bytes, query, compared);
+	__m256i a = count_row(bodies[0], query, compared);
+	__m256i b = count_row(bodies[1], query, compared);
+	__m256i c = count_row(bodies[2], query, compared);
+	__m256i d = count_row(bodies[3], query, compared);
 	__m256i ab = _mm256_add_epi64(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
 	__m256i cd = _mm256_add_epi64(_mm256_unpacklo_epi64(c, d), _mm256_unpackhi_epi64(c, d));
 	return _mm256_add_epi64(_mm256_permute2x128_si256(ab, cd, 0x20),
 				_mm256_permute2x128_si256(ab, cd, 0x31));
 }
 
-AVX512 static inline size_t keep_hits(__m256i distances, __mmask8 near, size_t row,
-				      struct isx_hit *hits, size_t found)
+/* Scan from `row` on, behind `found` hits. In the last block, lanes without a row repeat one. */
+AVX512 static size_t scan_any(const struct isx_scan *scan, size_t row, struct isx_hit *hits,
+			      size_t found)
 {
-	uint64_t values[4];
-	_mm256_storeu_si256((__m256i *)(void *)values, distances);
-	for (; near; near = (__mmask8)(near & (near - 1))) {
-		size_t lane = (size_t)__builtin_ctz(near);
-		hits[found++] = (struct isx_hit){ (uint32_t)(row + lane), (uint32_t)values[lane] };
+	const __mmask32 compared = mask_compared(scan);
+	const __m256i query = _mm256_maskz_loadu_epi8(compared, scan->query);
+	const __m512i limit = _mm512_set1_epi64(scan->distance_max);
+	for (; row < scan->count; row += ISX_SCAN_BLOCK) {
+		const uint8_t *bodies[ISX_SCAN_BLOCK];
+		const size_t left = scan->count - row;
+		for (size_t i = 0; i < ISX_SCAN_BLOCK; i++)
+			bodies[i] = scan->rows + (row + (i < left ? i : 0)) * scan->row_bytes +
+				    ISX_ROW_KEY_BYTES;
+		__m512i distances = _mm512_inserti64x4(
+			_mm512_castsi256_si512(four_distances(bodies, query, compared)),
+			four_distances(bodies + 4, query, compared), 1);
+		unsigned near = _mm512_cmple_epu64_mask(distances, limit);
+		if (left < ISX_SCAN_BLOCK)
+			near &= (1u << left) - 1;
+		if (__builtin_expect(near, 0))
+			found = keep_near(distances, near, row, hits, found);
 	}
 	return found;
 }
 
+/* --- rows of whole words --------------------------------------------------------------------- */
+
+/* Which word of its row word number `n` of a block is. */
+ALWAYS_INLINE long long word_of_row(size_t words, size_t n)
+{
+	return (long long)(n % words);
+}
+
+/* Register number `at` of a block whose rows are all `row`. */
+AVX512 ALWAYS_INLINE __m512i repeat_row(__m512i row, size_t words, size_t at)
+{
+	const size_t n = 8 * at;
+	const __m512i source = _mm512_setr_epi64(
+		word_of_row(words, n), word_of_row(words, n + 1), word_of_row(words, n + 2),
+		word_of_row(words, n + 3), word_of_row(words, n + 4), word_of_row(words, n + 5),
+		word_of_row(words, n + 6), word_of_row(words, n + 7));
+	return _mm512_permutexvar_epi64(source, row);
+}
+
+/* Where the counts of a row's words are among the bytes of count_block()'s sum. Its word i is
+ * number n = row * words + i of the block, so in byte n / 8 of lane n % 8. All eight i at once, a
+ * byte each; those from `words` on are of the next row. */
+ALWAYS_INLINE long long places_of_row(size_t words, size_t row)
+{
+	const uint64_t n = row * words * 0x0101010101010101u + 0x0706050403020100u;
+	return (long long)((n & 0x0707070707070707u) << 3 | (n >> 3 & 0x1F1F1F1F1F1F1F1Fu));
+}
+
+AVX512 ALWAYS_INLINE __m512i places_of_rows(size_t words)
+{
+	return _mm512_setr_epi64(places_of_row(words, 0), places_of_row(words, 1),
+				 places_of_row(words, 2), places_of_row(words, 3),
+				 places_of_row(words, 4), places_of_row(words, 5),
+				 places_of_row(words, 6), places_of_row(words, 7));
+}
+
+/* Differing bits of each word of a block, at most 64: those of register i in byte i of their lane.
+ */
+AVX512 ALWAYS_INLINE __m512i count_block(const uint8_t *block, const __m512i *query,
+					 const __m512i *compared, size_t words)
+{
+	__m512i sum = _mm512_setzero_si512();
+#pragma GCC unroll 6
+	for (size_t i = 0; i < WORDS_MAX; i++) {
+		if (i >= words) /* in here, as clang 14 unrolls only by the whole count */
+			break;
+		__m512i bits = _mm512_loadu_si512(block + 64 * i);
+		bits = _mm512_ternarylogic_epi64(bits, query[i], compared[i], XOR_AND);
+		__m512i counts = _mm512_popcnt_epi64(bits);
+		sum = _mm512_or_si512(sum, _mm512_slli_epi64(counts, 8 * (unsigned)i));
+	}
+	return sum;
+}
+
+AVX512 ALWAYS_INLINE size_t scan_words(const struct isx_scan *scan, struct isx_hit *hits,
+				       size_t words)
+{
+	const __mmask32 compared = mask_compared(scan);
+	const __m256i query = _mm256_maskz_loadu_epi8(compared, scan->query);
+	const __m512i query_row = _mm512_maskz_expand_epi64(0x1E, _mm512_castsi256_si512(query));
+	const __m512i compared_row = _mm512_movm_epi8((__mmask64)compared << 8); /* not the key */
+	const __m512i places = places_of_rows(words);
+	const __mmask64 of_row = 0x0101010101010101u * ((1u << words) - 1);
+	const __m512i limit = _mm512_set1_epi64(scan->distance_max);
+	__m512i queries[WORDS_MAX], masks[WORDS_MAX];
+#pragma GCC unroll 6
+	for (size_t i = 0; i < WORDS_MAX; i++) {
+		if (i >= words) /* in here, as clang 14 unrolls only by the whole count */
+			break;
+		queries[i] = repeat_row(query_row, words, i);
+		masks[i] = repeat_row(compared_row, words, i);
+	}
+	const uint8_t *block = scan->rows;
+	size_t row = 0, found = 0;
+	for (; row + ISX_SCAN_BLOCK < scan->count; row += ISX_SCAN_BLOCK, block += 64 * words) {
+		__m512i sum = count_block(block, queries, masks, words);
+		sum = _mm512_maskz_permutexvar_epi8(of_row, places, sum);
+		__m512i distances = _mm512_sad_epu8(sum, _mm512_setzero_si512());
+		unsigned near = _mm512_cmple_epu64_mask(distances, limit);
+		if (__builtin_expect(near, 0))
+			found = keep_near(distances, near, row, hits, found);
+	}
+	return scan_any(scan, row, hits, found);
+}
+
 AVX512 size_t isx_scan_avx512(const struct isx_scan *scan, struct isx_hit *hits)
 {
-	const size_t stride = scan->row_bytes;
-	const __mmask32 compared = 0xFFFFFFFFu >> (32 - scan->bytes);
-	const __m256i query = _mm256_maskz_loadu_epi8(compared, scan->query);
-	const __m256i limit = _mm256_set1_epi64x(scan->distance_max);
-	const uint8_t *body = scan->rows + ISX_ROW_KEY_BYTES;
-	size_t row = 0, found = 0;
-	for (; row + 8 <= scan->count; row += 8, body += 8 * stride) {
-		__m256i low = four_distances(body, stride, query, compared);
-		__m256i high = four_distances(body + 4 * stride, stride, query, compared);
-		__mmask8 low_near = _mm256_cmple_epu64_mask(low, limit);
-		__mmask8 high_near = _mm256_cmple_epu64_mask(high, limit);
-		if (__builtin_expect(low_near | high_near, 0)) {
-			found = keep_hits(low, low_near, row, hits, found);
-			found = keep_hits(high, high_near, row + 4, hits, found);
-		}
+	switch (scan->row_bytes) { /* a constant each, so that patterns and loops unfold */
+	case 16:
+		return scan_words(scan, hits, 2);
+	case 24:
+		return scan_words(scan, hits, 3);
+	case 32:
+		return scan_words(scan, hits, 4);
+	case 40:
+		return scan_words(scan, hits, 5);
+	case 48: /* a simprint of 256 bits: its key is 16 bytes */
+		return scan_words(scan, hits, 6);
+	default:
+		return scan_any(scan, 0, hits, 0);
 	}
-	return isx_scan_tail(scan, row, hits, found);
 }
 #endif

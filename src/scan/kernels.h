@@ -1,6 +1,7 @@
 /*
- * kernels.h - the kernels one by one, for dispatch.c. Each has its own file and instruction set;
- * all have the contract of isx_scan_fn. SPDX-License-Identifier: Apache-2.0
+ * kernels.h - the kernels one by one, for dispatch.c, and what they share. Each has its own file
+ *             and instruction set; all have the contract of isx_scan_fn.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_KERNELS_H
 #define ISX_KERNELS_H
@@ -13,17 +14,18 @@ size_t isx_scan_avx2(const struct isx_scan *scan, struct isx_hit *hits);
 size_t isx_scan_avx512(const struct isx_scan *scan, struct isx_hit *hits);
 size_t isx_scan_neon(const struct isx_scan *scan, struct isx_hit *hits);
 
-/* Scan the rows from `first` on with the scalar kernel, behind `found` hits; returns all hits. */
-static inline size_t isx_scan_tail(const struct isx_scan *scan, size_t first, struct isx_hit *hits,
-				   size_t found)
+/* The vector kernels compare rows in blocks of this many, and branch once per block. */
+enum { ISX_SCAN_BLOCK = 8 };
+
+/* Append the rows of a block that are near: bit i of `near` is row `row` + i. Returns all hits. */
+static inline size_t isx_scan_keep(const uint32_t *distances, unsigned near, size_t row,
+				   struct isx_hit *hits, size_t found)
 {
-	struct isx_scan tail = *scan;
-	tail.rows += first * scan->row_bytes;
-	tail.count -= first;
-	size_t more = isx_scan_scalar(&tail, hits + found);
-	for (size_t i = found; i < found + more; i++)
-		hits[i].row += (uint32_t)first;
-	return found + more;
+	for (; near; near &= near - 1) {
+		unsigned lane = (unsigned)__builtin_ctz(near);
+		hits[found++] = (struct isx_hit){ (uint32_t)(row + lane), distances[lane] };
+	}
+	return found;
 }
 
 #endif

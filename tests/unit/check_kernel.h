@@ -1,0 +1,185 @@
+/*
+ * check_kernel.h - compare a kernel with a bit-by-bit loop, between pages that must not be read.
+ *
+ * No test library in it, so that tests/arm runs the same on an emulated processor.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_CHECK_KERNEL_H
+#define ISX_CHECK_KERNEL_H
+
+#include "scan/kernel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+	CHECK_ROWS_MAX = 67, /* several blocks of any kernel and every rest */
+	CHECK_STORED_MAX = 44,
+	CHECK_SHIFTS = 8
+};
+
+/* Where rows lie: their last compared byte is `shift` before the page that must not be read, or
+ * their first byte right behind the other one. */
+enum { CHECK_AT_START = CHECK_SHIFTS, CHECK_PLACES };
+
+struct check {
+	const struct isx_kernel *kernel;
+	uint64_t seed;
+	uint64_t state;
+	uint8_t *start; /* of the bytes that may be read */
+	uint8_t *end;
+	size_t bytes;
+	size_t row_bytes;
+	uint8_t query[ISX_SCAN_BYTES_MAX];
+	uint8_t rows[CHECK_ROWS_MAX * (ISX_ROW_KEY_BYTES + CHECK_STORED_MAX)];
+	uint32_t distances[CHECK_ROWS_MAX]; /* by the bit-by-bit loop */
+	char why[256];                      /* what was wrong */
+};
+
+static inline uint64_t check_random(struct check *check)
+{
+	uint64_t z = (check->state += 0x9E3779B97F4A7C15u);
+	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+	z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+	return z ^ (z >> 31);
+}
+
+static inline uint32_t check_distance(const uint8_t *a, const uint8_t *b, size_t bytes)
+{
+	uint32_t distance = 0;
+	for (size_t bit = 0; bit < 8 * bytes; bit++)
+		distance += (a[bit / 8] >> (bit % 8) & 1) != (b[bit / 8] >> (bit % 8) & 1);
+	return distance;
+}
+
+/* Two pages between two that must not be read; false without memory. */
+static inline bool check_open(struct check *check)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *map = mmap(NULL, 4 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED || mprotect(map + page, 2 * page, PROT_READ | PROT_WRITE))
+		return false;
+	check->start = map + page;
+	check->end = map + 3 * page;
+	return true;
+}
+
+static inline void check_close(struct check *check)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	munmap(check->start - page, 4 * page);
+}
+
+/* A random query, and rows at every distance from it: equal, opposite, and some bits flipped. What
+ * is not compared is random. */
+static inline void check_fill(struct check *check, size_t bytes, size_t stored)
+{
+	check->bytes = bytes;
+	check->row_bytes = ISX_ROW_KEY_BYTES + stored;
+	for (size_t i = 0; i < sizeof check->query; i++)
+		check->query[i] = (uint8_t)check_random(check);
+	for (size_t i = 0; i < sizeof check->rows; i++)
+		check->rows[i] = (uint8_t)check_random(check);
+	for (size_t row = 0; row < CHECK_ROWS_MAX; row++) {
+		uint8_t *body = check->rows + row * check->row_bytes + ISX_ROW_KEY_BYTES;
+		const uint64_t kind = check_random(check) % 8;
+		memcpy(body, check->query, bytes);
+		for (size_t i = 0; i < bytes && kind == 1; i++)
+			body[i] = (uint8_t)~body[i];
+		const uint64_t flips = kind < 2 ? 0 : check_random(check) % (8 * bytes + 1);
+		for (uint64_t i = 0; i < flips; i++) {
+			const uint64_t bit = check_random(check) % (8 * bytes);
+			body[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		}
+		check->distances[row] = check_distance(body, check->query, bytes);
+	}
+}
+
+/* Put the first `count` rows in their place. The last one is cut behind its compared bytes. */
+static inline const uint8_t *check_place(const struct check *check, size_t count, size_t place)
+{
+	if (count == 0)
+		return check->end;
+	const size_t used = (count - 1) * check->row_bytes + ISX_ROW_KEY_BYTES + check->bytes;
+	uint8_t *rows = place == CHECK_AT_START ? check->start : check->end - place - used;
+	memcpy(rows, check->rows, used);
+	return rows;
+}
+
+static inline bool check_scan(struct check *check, size_t count, size_t place, const uint8_t *rows,
+			      uint32_t distance_max)
+{
+	const struct isx_hit untouched = { 0xDEADBEEF, 0xDEADBEEF };
+	struct isx_hit hits[CHECK_ROWS_MAX + 1];
+	struct isx_scan scan = { .rows = rows,
+				 .count = count,
+				 .row_bytes = check->row_bytes,
+				 .query = check->query,
+				 .bytes = check->bytes,
+				 .distance_max = distance_max };
+	hits[count] = untouched;
+	const size_t found = check->kernel->scan(&scan, hits);
+	size_t wanted = 0;
+	bool is_equal = memcmp(&hits[count], &untouched, sizeof untouched) == 0;
+	for (size_t row = 0; row < count && is_equal; row++) {
+		if (check->distances[row] > distance_max)
+			continue;
+		is_equal = wanted < found && hits[wanted].row == row &&
+			   hits[wanted].distance == check->distances[row];
+		wanted++;
+	}
+	if (is_equal && wanted == found)
+		return true;
+	snprintf(check->why, sizeof check->why,
+		 "%s: wrong at hit %zu of %zu: bytes %zu, row_bytes %zu, count %zu, place %zu, "
+		 "distance_max %u, ISX_SEED=%llu",
+		 check->kernel->name, wanted, found, check->bytes, check->row_bytes, count, place,
+		 distance_max, (unsigned long long)check->seed);
+	return false;
+}
+
+/* Every count, place and kind of limit, for one length. */
+static inline bool check_length(struct check *check, size_t bytes, size_t stored)
+{
+	const uint32_t bits = (uint32_t)bytes * 8;
+	check_fill(check, bytes, stored);
+	for (size_t count = 0; count <= CHECK_ROWS_MAX; count++) {
+		for (size_t place = 0; place < CHECK_PLACES; place++) {
+			const uint8_t *rows = check_place(check, count, place);
+			const uint32_t limits[] = {
+				0,         1,    (uint32_t)(check_random(check) % (bits + 1)),
+				bits - 1,  bits, 256,
+				UINT32_MAX
+			};
+			for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+				if (!check_scan(check, count, place, rows, limits[i]))
+					return false;
+		}
+	}
+	return true;
+}
+
+/* Every length, in stored bodies of every multiple of 4 and some odd lengths. False: see why. */
+static inline bool check_kernel(struct check *check, const struct isx_kernel *kernel, uint64_t seed)
+{
+	check->kernel = kernel;
+	check->seed = check->state = seed;
+	for (size_t bytes = 1; bytes <= ISX_SCAN_BYTES_MAX; bytes++)
+		for (size_t stored = bytes; stored <= CHECK_STORED_MAX; stored++)
+			if (stored == bytes || stored % 4 == 0 || stored % 7 == 3)
+				if (!check_length(check, bytes, stored))
+					return false;
+	return true;
+}
+
+/* The seed of this run: ISX_SEED, or a fixed one. */
+static inline uint64_t check_seed(void)
+{
+	const char *text = getenv("ISX_SEED");
+	return text ? strtoull(text, NULL, 0) : 20261124;
+}
+
+#endif
