@@ -6,8 +6,9 @@
  * the compared bytes is read, at any length from 4 on. Two bodies of up to 16 bytes share a
  * register.
  *
- * vpmaskmov, which loads any number of words, is not used: on Zen 4 it keeps the hardware from
- * prefetching, and a scan beyond the cache takes 4.6 times as long (bench_scan).
+ * vpmaskmov, which loads any number of words, is not used: with it, on Zen 4, a scan beyond the
+ * cache took 4.6 times as long (bench_scan), and in the cache hardly longer. The hardware seems not
+ * to prefetch for it; that cause is a guess, the time is measured.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
