@@ -20,10 +20,18 @@ enum isx_strictness {
 /* Decode base32.
  *   bytes  filled: room for `cap`
  *   count  filled: bytes written
- * ISX_INVALID names the first wrong character and its place, or the impossible length. */
+ * ISX_INVALID names the first wrong character and its place, from 0, or the impossible length; then
+ * `bytes` may hold a part. */
 ISX_MUST_CHECK enum isx_status isx_base32_decode(struct isx_span text,
 						 enum isx_strictness strictness, uint8_t *bytes,
 						 size_t cap, size_t *count, struct isx_err *err);
+
+/* Decode "ISCC:" and base32 after it; the prefix may be missing where 0.3.3 takes that. As above,
+ * with places counted from the start of `text`. */
+ISX_MUST_CHECK enum isx_status isx_base32_decode_iscc(struct isx_span text,
+						      enum isx_strictness strictness,
+						      uint8_t *bytes, size_t cap, size_t *count,
+						      struct isx_err *err);
 
 /* Encode `count` bytes; `text` (filled) has room for ISX_BASE32_CHARS(count) + 1. */
 void isx_base32_encode(const uint8_t *bytes, size_t count, char *text);

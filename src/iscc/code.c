@@ -3,30 +3,60 @@
  *
  * The length field of a composite is a set of optional units: 4 META, 2 SEMANTIC, 1 CONTENT. Their
  * 64-bit bodies follow in that order, then DATA and INSTANCE; a WIDE one has only these, of 128
- * bits. SPDX-License-Identifier: Apache-2.0
+ * bits.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/code.h"
 
 #include "iscc/base32.h"
 
-enum { PART_BYTES = 8, WIDE_PART_BYTES = 16, DIGEST_BYTES_MAX = 2048 };
+enum { PART_BYTES = 8, WIDE_PART_BYTES = 16, DIGEST_BYTES_MAX = ISX_ISCC_TEXT_MAX * 5 / 8 };
 enum { HAS_CONTENT = 1, HAS_SEMANTIC = 2, HAS_META = 4 };
+enum { COMPOSITE_UNITS_MAX = 5, LENGTH_FIELD_MAX = 7 };
 
-/* Append a unit of `bytes` bytes of body; its length field says so in 32-bit steps. */
-static void append_unit(struct isx_unit *units, size_t *count, uint32_t maintype, uint32_t subtype,
-			const uint8_t *body, size_t bytes)
+/* The body of a composite and the units it is taken apart into. */
+struct split {
+	const uint8_t *body;
+	size_t bytes;
+	struct isx_unit *units;
+	size_t count;
+};
+
+/* Append the unit whose body lies from `first` to `end`, as far as these bytes exist. Its length
+ * field says what they should be, `part` bytes. */
+static enum isx_status append_unit(struct split *split, uint32_t maintype, uint32_t subtype,
+				   size_t part, size_t first, size_t end, struct isx_err *err)
 {
-	struct isx_unit *unit = &units[(*count)++];
-	*unit = (struct isx_unit){ .header = { .maintype = maintype,
-					       .subtype = subtype,
-					       .length = bytes == WIDE_PART_BYTES ? 3 : 1 },
-				   .body_bytes = (uint32_t)bytes };
-	memcpy(unit->body, body, bytes);
+	const struct isx_header header = { .maintype = maintype,
+					   .subtype = subtype,
+					   .length = (uint32_t)part / 4 - 1 };
+	char name[ISX_UNIT_TYPE_MAX];
+	enum isx_status st = isx_header_type_name(&header, name, err);
+	if (st)
+		return st;
+	if (end > split->bytes)
+		end = split->bytes;
+	if (first >= end)
+		return isx_fail(err, ISX_INVALID,
+				"an ISCC-CODE with %zu bytes after its header has none for %s",
+				split->bytes, name);
+	struct isx_unit *unit = &split->units[split->count++];
+	*unit = (struct isx_unit){ .header = header, .body_bytes = (uint32_t)(end - first) };
+	memcpy(unit->body, split->body + first, end - first);
+	return ISX_OK;
 }
 
-/* Take a composite apart: `body` follows its header. DATA and INSTANCE are read from the end. */
-static enum isx_status split_composite(const struct isx_header *header, const uint8_t *body,
-				       size_t bytes, struct isx_unit *units, size_t *count,
+/* Take apart a body of DATA and INSTANCE alone, from its start. */
+static enum isx_status split_wide(struct split *split, struct isx_err *err)
+{
+	size_t part = WIDE_PART_BYTES;
+	enum isx_status st = append_unit(split, ISX_DATA, 0, part, 0, part, err);
+	return st ? st : append_unit(split, ISX_INSTANCE, 0, part, part, 2 * part, err);
+}
+
+/* Take apart any other body: optional units from its start, DATA and INSTANCE from its end. Both
+ * may touch the same bytes when it is too short, and miss some when it is too long. */
+static enum isx_status split_composite(const struct isx_header *header, struct split *split,
 				       struct isx_err *err)
 {
 	static const struct {
@@ -34,31 +64,34 @@ static enum isx_status split_composite(const struct isx_header *header, const ui
 	} optional[] = { { HAS_META, ISX_META },
 			 { HAS_SEMANTIC, ISX_SEMANTIC },
 			 { HAS_CONTENT, ISX_CONTENT } };
-	bool wide = header->subtype == ISX_SUBTYPE_WIDE;
-	size_t part = wide ? WIDE_PART_BYTES : PART_BYTES;
-	size_t least = 2 * part, at = 0;
-	if (header->length > 7)
-		return isx_fail(err, ISX_INVALID,
-				"length field %u of an ISCC-CODE: expected 0 to 7", header->length);
-	if (!wide)
-		least = part * (size_t)(__builtin_popcount(header->length) > 2
-						? __builtin_popcount(header->length)
-						: 2);
-	if (bytes < least)
-		return isx_fail(err, ISX_INVALID,
-				"an ISCC-CODE with %zu bytes after its header: "
-				"expected at least %zu",
-				bytes, least);
-	for (size_t i = 0; !wide && i < 3; i++) {
+	size_t part = PART_BYTES, at = 0;
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < sizeof optional / sizeof optional[0]; i++) {
 		if (!(header->length & optional[i].flag))
 			continue;
 		uint32_t subtype = optional[i].maintype == ISX_META ? 0 : header->subtype;
-		append_unit(units, count, optional[i].maintype, subtype, body + part * at++, part);
+		st = append_unit(split, optional[i].maintype, subtype, part, at, at + part, err);
+		at += part;
 	}
-	size_t data = wide ? 0 : bytes - 2 * part;
-	append_unit(units, count, ISX_DATA, 0, body + data, part);
-	append_unit(units, count, ISX_INSTANCE, 0, body + data + part, part);
-	return ISX_OK;
+	size_t data = split->bytes > 2 * part ? split->bytes - 2 * part : 0;
+	size_t instance = split->bytes > part ? split->bytes - part : 0;
+	if (!st)
+		st = append_unit(split, ISX_DATA, 0, part, data, instance, err);
+	if (!st)
+		st = append_unit(split, ISX_INSTANCE, 0, part, instance, instance + part, err);
+	return st;
+}
+
+/* Take a composite apart, whatever the length of its body. */
+static enum isx_status split_code(const struct isx_header *header, struct split *split,
+				  struct isx_err *err)
+{
+	if (header->length > LENGTH_FIELD_MAX)
+		return isx_fail(err, ISX_INVALID,
+				"length field %u of an ISCC-CODE: expected 0 to %d", header->length,
+				LENGTH_FIELD_MAX);
+	return header->subtype == ISX_SUBTYPE_WIDE ? split_wide(split, err)
+						   : split_composite(header, split, err);
 }
 
 /* Take the unit that a sequence begins with: as long as announced, or as what is left. */
@@ -66,48 +99,63 @@ static enum isx_status take_unit(const struct isx_header *header, const uint8_t 
 				 struct isx_unit *unit, size_t *taken, struct isx_err *err)
 {
 	size_t announced = isx_header_body_bits(header) / 8;
-	if (header->maintype > ISX_FLAKE || announced == 0)
-		return isx_fail(err, ISX_INVALID,
-				"main type %u with length field %u does not exist",
-				header->maintype, header->length);
+	if (announced == 0)
+		return isx_fail(err, ISX_INVALID, "length field %u does not exist for main type %u",
+				header->length, header->maintype);
 	if (bytes == 0)
 		return isx_fail(err, ISX_INVALID, "a header without a body");
 	*taken = bytes < announced ? bytes : announced;
-	*unit = (struct isx_unit){ .header = *header };
-	unit->body_bytes = (uint32_t)(*taken < ISX_BODY_BYTES_MAX ? *taken : ISX_BODY_BYTES_MAX);
-	memcpy(unit->body, body, unit->body_bytes);
+	*unit = (struct isx_unit){ .header = *header, .body_bytes = (uint32_t)*taken };
+	memcpy(unit->body, body, *taken);
 	return ISX_OK;
+}
+
+/* Take apart what the bytes at `at` begin with; *taken bytes of them are done then. */
+static enum isx_status read_next(const uint8_t *at, size_t left, struct isx_unit *units,
+				 size_t *count, size_t *taken, struct isx_err *err)
+{
+	struct isx_header header;
+	size_t used, body_bytes = 0;
+	enum isx_status st = isx_header_read(at, left, &header, &used, err);
+	if (!st)
+		st = isx_header_check(&header, err);
+	if (st)
+		return st;
+	if (*count + (header.maintype == ISX_CODE ? COMPOSITE_UNITS_MAX : 1) > ISX_CODE_UNITS_MAX)
+		return isx_fail(err, ISX_INVALID, "more than %d units in one code",
+				ISX_CODE_UNITS_MAX);
+	if (header.maintype == ISX_CODE) { /* what follows a composite is part of it */
+		struct split split = { at + used, left - used, units, *count };
+		body_bytes = left - used;
+		st = split_code(&header, &split, err);
+		*count = split.count;
+	} else {
+		st = take_unit(&header, at + used, left - used, &units[*count], &body_bytes, err);
+		*count += !st;
+	}
+	*taken = used + body_bytes;
+	return st;
 }
 
 enum isx_status isx_code_read(struct isx_span text, struct isx_unit *units, size_t *count,
 			      struct isx_err *err)
 {
 	uint8_t bytes[DIGEST_BYTES_MAX];
-	size_t left, used, taken = 0, found = 0;
-	if (isx_span_has_prefix(text, "ISCC:"))
-		text = isx_span_skip(text, 5);
-	enum isx_status st = isx_base32_decode(text, ISX_AS_033, bytes, sizeof bytes, &left, err);
-	for (const uint8_t *at = bytes; !st && left; at += used + taken, left -= used + taken) {
-		struct isx_header header;
-		st = isx_header_read(at, left, &header, &used, err);
+	size_t total, found = 0;
+	enum isx_status st = isx_base32_decode_iscc(text, ISX_AS_033, bytes, sizeof bytes, &total,
+						    err);
+	if (st)
+		return st;
+	for (size_t at = 0, taken = 0; at < total; at += taken) {
+		size_t unit = found;
+		st = read_next(bytes + at, total - at, units, &found, &taken, err);
 		if (st)
-			break;
-		if (found + 5 > ISX_CODE_UNITS_MAX)
-			return isx_fail(err, ISX_INVALID, "more than %d units in one code",
-					ISX_CODE_UNITS_MAX);
-		if (header.maintype == ISX_CODE) { /* what follows a composite is part of it */
-			taken = left - used;
-			st = split_composite(&header, at + used, taken, units, &found, err);
-		} else {
-			st = take_unit(&header, at + used, left - used, &units[found++], &taken,
-				       err);
-		}
+			return at ? isx_err_at(err, st, "unit %zu of the code", unit) : st;
 	}
-	if (!st && found == 0)
-		st = isx_fail(err, ISX_INVALID, "an empty code");
-	if (!st)
-		*count = found;
-	return st;
+	if (found == 0)
+		return isx_fail(err, ISX_INVALID, "an empty code");
+	*count = found;
+	return ISX_OK;
 }
 
 /* Do subtype and optional units of a composite go together? */
@@ -131,11 +179,9 @@ enum isx_status isx_code_parse(struct isx_span text, struct isx_unit *units, siz
 	uint8_t bytes[64];
 	char name[ISX_UNIT_TYPE_MAX];
 	struct isx_header header;
-	size_t total, used, found = 0;
-	if (!isx_span_has_prefix(text, "ISCC:"))
-		return isx_fail(err, ISX_INVALID, "an ISCC-CODE starts with 'ISCC:'");
-	enum isx_status st = isx_base32_decode(isx_span_skip(text, 5), ISX_STRICT, bytes,
-					       sizeof bytes, &total, err);
+	size_t total, used;
+	enum isx_status st = isx_base32_decode_iscc(text, ISX_STRICT, bytes, sizeof bytes, &total,
+						    err);
 	if (!st)
 		st = isx_header_read(bytes, total, &header, &used, err);
 	if (!st)
@@ -144,16 +190,17 @@ enum isx_status isx_code_parse(struct isx_span text, struct isx_unit *units, siz
 		return st;
 	if (header.maintype != ISX_CODE)
 		return isx_fail(err, ISX_INVALID, "%s is not an ISCC-CODE", name);
-	if (header.length > 7 || !is_combination(&header))
+	if (header.length > LENGTH_FIELD_MAX || !is_combination(&header))
 		return isx_fail(err, ISX_INVALID, "%s cannot have the units of length field %u",
 				name, header.length);
 	uint32_t bits = isx_header_body_bits(&header);
 	if ((total - used) * 8 != bits)
 		return isx_fail(err, ISX_INVALID, "the header announces %u bits, but %zu follow",
 				bits, (total - used) * 8);
-	st = split_composite(&header, bytes + used, total - used, units, &found, err);
+	struct split split = { bytes + used, total - used, units, 0 };
+	st = split_code(&header, &split, err);
 	if (!st)
-		*count = found;
+		*count = split.count;
 	return st;
 }
 
@@ -173,21 +220,35 @@ static bool composite_subtype(const struct isx_unit *const by_type[ISX_CODE], si
 	return true;
 }
 
-bool isx_code_compose(const struct isx_unit *units, size_t count, char *text)
+/* Sort units by main type; false when one of them cannot be part of a code. */
+static bool sort_units(const struct isx_unit *units, size_t count,
+		       const struct isx_unit *by_type[ISX_CODE])
 {
-	const struct isx_unit *by_type[ISX_CODE] = { NULL };
-	uint8_t bytes[ISX_HEADER_BYTES_MAX + 5 * PART_BYTES];
-	struct isx_header header = { .maintype = ISX_CODE };
 	for (size_t i = 0; i < count; i++) {
 		uint32_t type = units[i].header.maintype;
-		if (type >= ISX_CODE || by_type[type] || units[i].body_bytes < PART_BYTES)
+		if (type >= ISX_CODE || by_type[type] || units[i].body_bytes < PART_BYTES ||
+		    units[i].header.length > LENGTH_FIELD_MAX)
 			return false;
 		by_type[type] = &units[i];
 	}
-	if (!by_type[ISX_DATA] || !by_type[ISX_INSTANCE])
+	return by_type[ISX_DATA] && by_type[ISX_INSTANCE];
+}
+
+/* By what its header says, which is what 0.3.3 looks at; its body may be shorter. */
+static bool announces_wide(const struct isx_unit *unit)
+{
+	return isx_header_body_bits(&unit->header) >= WIDE_PART_BYTES * 8;
+}
+
+bool isx_code_compose(const struct isx_unit *units, size_t count, char *text)
+{
+	const struct isx_unit *by_type[ISX_CODE] = { NULL };
+	uint8_t bytes[ISX_HEADER_BYTES_MAX + COMPOSITE_UNITS_MAX * PART_BYTES];
+	struct isx_header header = { .maintype = ISX_CODE };
+	if (!sort_units(units, count, by_type))
 		return false;
-	bool wide = count == 2 && by_type[ISX_DATA]->body_bytes >= WIDE_PART_BYTES &&
-		    by_type[ISX_INSTANCE]->body_bytes >= WIDE_PART_BYTES;
+	bool wide = count == 2 && announces_wide(by_type[ISX_DATA]) &&
+		    announces_wide(by_type[ISX_INSTANCE]);
 	if (!composite_subtype(by_type, count, wide, &header.subtype))
 		return false;
 	header.length = (by_type[ISX_META] ? HAS_META : 0u) |
@@ -195,10 +256,11 @@ bool isx_code_compose(const struct isx_unit *units, size_t count, char *text)
 			(by_type[ISX_CONTENT] ? HAS_CONTENT : 0u);
 	size_t at = isx_header_write(&header, bytes), part = wide ? WIDE_PART_BYTES : PART_BYTES;
 	for (size_t type = 0; type < ISX_CODE; type++) {
-		if (by_type[type]) {
-			memcpy(bytes + at, by_type[type]->body, part);
-			at += part;
-		}
+		if (!by_type[type])
+			continue;
+		size_t taken = by_type[type]->body_bytes < part ? by_type[type]->body_bytes : part;
+		memcpy(bytes + at, by_type[type]->body, taken);
+		at += taken;
 	}
 	memcpy(text, "ISCC:", 5);
 	isx_base32_encode(bytes, at, text + 5);

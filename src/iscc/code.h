@@ -13,23 +13,28 @@ enum { ISX_CODE_TEXT_BYTES = 5 + 68 + 1 }; /* of a composite: 2 bytes header, 40
 /* Read a well-formed ISCC-CODE: "ISCC:" and upper-case base32 of a composite (main type ISCC) with
  * exactly the body its header announces. Subtypes TEXT, IMAGE, AUDIO, VIDEO and MIXED need a
  * SEMANTIC or CONTENT unit; SUM has none of META, SEMANTIC, CONTENT; NONE has META alone; WIDE
- * none. units  filled: room for ISX_CODE_UNITS_MAX, in the order META, SEMANTIC, CONTENT, DATA,
- * INSTANCE count  filled: 2 to 5 ISX_INVALID says what is wrong. */
+ * none. isx_code_compose() gives the same text back.
+ *   units  filled: room for ISX_CODE_UNITS_MAX, in the order META, SEMANTIC, CONTENT, DATA,
+ * INSTANCE count  filled: 2 to 5 ISX_INVALID says what is wrong and where. */
 ISX_MUST_CHECK enum isx_status isx_code_parse(struct isx_span text, struct isx_unit *units,
 					      size_t *count, struct isx_err *err);
 
 /* Take apart what clients of 0.3.3 send as iscc_code: a composite, one unit, or units one after the
- * other. As 0.3.3 does it: the length of a composite is not checked (DATA and INSTANCE are the last
- * 16 bytes), and the last unit of a sequence may be cut short, as long as a byte of body is left.
- */
+ * other. As 0.3.3 does it: the length of a composite is not checked (optional units are its first
+ * bytes, DATA and INSTANCE its last 16), and the last unit of a sequence may be cut short. Every
+ * unit has a type that exists, the length field that was announced and at least one byte of body,
+ * and isx_unit_print() gives the text that 0.3.3 shows.
+ *   units  filled: room for ISX_CODE_UNITS_MAX
+ *   count  filled: at least 1
+ * ISX_INVALID says which unit is wrong, counted from 0, and how. */
 ISX_MUST_CHECK enum isx_status isx_code_read(struct isx_span text, struct isx_unit *units,
 					     size_t *count, struct isx_err *err);
 
 /* Compose the ISCC-CODE of some units as 0.3.3 does for a query: 64 bits of each, in the order of
- * the main types; DATA and INSTANCE of at least 128 bits alone give a WIDE code. text  filled:
- * ISX_CODE_TEXT_BYTES of room Returns false when these units form no code (DATA or INSTANCE
- * missing, a type twice, a unit below 64 bits, SEMANTIC and CONTENT of different subtypes): not an
- * error. */
+ * the main types; DATA and INSTANCE alone, both announcing at least 128 bits, give a WIDE code.
+ *   text  filled: ISX_CODE_TEXT_BYTES of room
+ * Returns false when these units form no code (DATA or INSTANCE missing, a type twice, a unit below
+ * 64 bits, SEMANTIC and CONTENT of different subtypes): not an error. */
 bool isx_code_compose(const struct isx_unit *units, size_t count, char *text);
 
 #endif

@@ -13,7 +13,6 @@
 
 #include "base/limits.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -59,6 +58,12 @@ enum isx_status isx_header_read(const uint8_t *bytes, size_t count, struct isx_h
 {
 	uint32_t numbers[4];
 	size_t at = 0;
+	if (count >= 2 && !((bytes[0] | bytes[1]) & 0x88)) { /* as nearly all: four nibbles 0ddd */
+		*header = (struct isx_header){ bytes[0] >> 4, bytes[0] & 7u, bytes[1] >> 4,
+					       bytes[1] & 7u };
+		*used = 2;
+		return ISX_OK;
+	}
 	for (size_t i = 0; i < 4; i++) {
 		enum isx_status st = read_number(bytes, count * 2, &at, &numbers[i], err);
 		if (st)
@@ -99,50 +104,78 @@ size_t isx_header_write(const struct isx_header *header, uint8_t *bytes)
 	return (at + 1) / 2;
 }
 
-/* The subtypes a main type has; NULL after the last one. */
-static const char *const plain_subtypes[] = { "NONE", NULL };
-static const char *const content_subtypes[] = { "TEXT", "IMAGE", "AUDIO", "VIDEO", "MIXED", NULL };
-static const char *const code_subtypes[] = { "TEXT", "IMAGE", "AUDIO", "VIDEO", "MIXED",
-					     "SUM",  "NONE",  "WIDE",  NULL };
-static const char *const id_v0_subtypes[] = { "PRIVATE", "BITCOIN", "ETHEREUM", "POLYGON", NULL };
-static const char *const id_v1_subtypes[] = { "REALM_0", "REALM_1", NULL };
+/* The names of the types that exist, by subtype; NULL after the last one. */
+static const char *const meta_types[] = { "META_NONE_V0", NULL };
+static const char *const semantic_types[] = { "SEMANTIC_TEXT_V0",  "SEMANTIC_IMAGE_V0",
+					      "SEMANTIC_AUDIO_V0", "SEMANTIC_VIDEO_V0",
+					      "SEMANTIC_MIXED_V0", NULL };
+static const char *const content_types[] = { "CONTENT_TEXT_V0",  "CONTENT_IMAGE_V0",
+					     "CONTENT_AUDIO_V0", "CONTENT_VIDEO_V0",
+					     "CONTENT_MIXED_V0", NULL };
+static const char *const data_types[] = { "DATA_NONE_V0", NULL };
+static const char *const instance_types[] = { "INSTANCE_NONE_V0", NULL };
+static const char *const code_types[] = { "ISCC_TEXT_V0",  "ISCC_IMAGE_V0", "ISCC_AUDIO_V0",
+					  "ISCC_VIDEO_V0", "ISCC_MIXED_V0", "ISCC_SUM_V0",
+					  "ISCC_NONE_V0",  "ISCC_WIDE_V0",  NULL };
+static const char *const id_v0_types[] = { "ID_PRIVATE_V0", "ID_BITCOIN_V0", "ID_ETHEREUM_V0",
+					   "ID_POLYGON_V0", NULL };
+static const char *const id_v1_types[] = { "ID_REALM_0_V1", "ID_REALM_1_V1", NULL };
+static const char *const flake_types[] = { "FLAKE_NONE_V0", NULL };
+
+_Static_assert(sizeof "SEMANTIC_IMAGE_V0" <= ISX_UNIT_TYPE_MAX, "the longest name has room");
 
 static const struct {
 	const char *name;
-	const char *const *subtypes;
+	const char *const *types[2]; /* by version; NULL where there is none */
 } maintypes[] = {
-	[ISX_META] = { "META", plain_subtypes },
-	[ISX_SEMANTIC] = { "SEMANTIC", content_subtypes },
-	[ISX_CONTENT] = { "CONTENT", content_subtypes },
-	[ISX_DATA] = { "DATA", plain_subtypes },
-	[ISX_INSTANCE] = { "INSTANCE", plain_subtypes },
-	[ISX_CODE] = { "ISCC", code_subtypes },
-	[ISX_ID] = { "ID", id_v0_subtypes },
-	[ISX_FLAKE] = { "FLAKE", plain_subtypes },
+	[ISX_META] = { "META", { meta_types } },
+	[ISX_SEMANTIC] = { "SEMANTIC", { semantic_types } },
+	[ISX_CONTENT] = { "CONTENT", { content_types } },
+	[ISX_DATA] = { "DATA", { data_types } },
+	[ISX_INSTANCE] = { "INSTANCE", { instance_types } },
+	[ISX_CODE] = { "ISCC", { code_types } },
+	[ISX_ID] = { "ID", { id_v0_types, id_v1_types } },
+	[ISX_FLAKE] = { "FLAKE", { flake_types } },
 };
+
+/* The name of a type; NULL, and an error, if it does not exist. */
+static const char *find_type(const struct isx_header *header, struct isx_err *err)
+{
+	uint32_t i = 0;
+	if (header->maintype > ISX_FLAKE) {
+		(void)isx_fail(err, ISX_INVALID, "main type %u does not exist: expected 0 to 7",
+			       header->maintype);
+		return NULL;
+	}
+	const char *main_name = maintypes[header->maintype].name;
+	if (header->version > 1 || !maintypes[header->maintype].types[header->version]) {
+		(void)isx_fail(err, ISX_INVALID, "version %u of %s does not exist: expected %s",
+			       header->version, main_name,
+			       header->maintype == ISX_ID ? "0 or 1" : "0");
+		return NULL;
+	}
+	const char *const *types = maintypes[header->maintype].types[header->version];
+	while (i < header->subtype && types[i])
+		i++;
+	if (!types[i])
+		(void)isx_fail(err, ISX_INVALID, "subtype %u of %s does not exist: expected %s%u",
+			       header->subtype, main_name, i > 1 ? "0 to " : "", i - 1);
+	return types[i];
+}
+
+enum isx_status isx_header_check(const struct isx_header *header, struct isx_err *err)
+{
+	return find_type(header, err) ? ISX_OK : ISX_INVALID;
+}
 
 enum isx_status isx_header_type_name(const struct isx_header *header, char *name,
 				     struct isx_err *err)
 {
-	if (header->maintype > ISX_FLAKE)
-		return isx_fail(err, ISX_INVALID, "main type %u does not exist: expected 0 to 7",
-				header->maintype);
-	const char *main_name = maintypes[header->maintype].name;
-	bool is_id_v1 = header->maintype == ISX_ID && header->version == 1;
-	if (header->version > 0 && !is_id_v1)
-		return isx_fail(err, ISX_INVALID, "version %u of %s does not exist",
-				header->version, main_name);
-	const char *const *subtypes = is_id_v1 ? id_v1_subtypes
-					       : maintypes[header->maintype].subtypes;
-	for (uint32_t i = 0; subtypes[i]; i++) {
-		if (i == header->subtype) {
-			snprintf(name, ISX_UNIT_TYPE_MAX, "%s_%s_V%u", main_name, subtypes[i],
-				 header->version);
-			return ISX_OK;
-		}
-	}
-	return isx_fail(err, ISX_INVALID, "subtype %u of %s does not exist", header->subtype,
-			main_name);
+	const char *found = find_type(header, err);
+	if (!found)
+		return ISX_INVALID;
+	memcpy(name, found, strlen(found) + 1);
+	return ISX_OK;
 }
 
 uint32_t isx_header_body_bits(const struct isx_header *header)
@@ -155,7 +188,8 @@ uint32_t isx_header_body_bits(const struct isx_header *header)
 			return 256;
 		return 128 + 64 * (uint32_t)__builtin_popcount(header->length);
 	case ISX_ID:
-		return header->length <= 4 ? 64 + 8 * header->length : 0;
+		/* a counter of three bytes does not exist: 88 bits is no length in iscc-core */
+		return header->length <= 4 && header->length != 3 ? 64 + 8 * header->length : 0;
 	default:
 		return header->maintype <= ISX_FLAKE && header->length <= 7
 			       ? 32 * (header->length + 1)

@@ -42,6 +42,10 @@ ISX_MUST_CHECK enum isx_status isx_header_read(const uint8_t *bytes, size_t coun
  * or 0 when a number is above 4679. */
 size_t isx_header_write(const struct isx_header *header, uint8_t *bytes);
 
+/* Does a type of this main type, subtype and version exist? ISX_INVALID says which of them not. */
+ISX_MUST_CHECK enum isx_status isx_header_check(const struct isx_header *header,
+						struct isx_err *err);
+
 /* Write the name of a type ("CONTENT_TEXT_V0", "ID_REALM_0_V1", "ISCC_WIDE_V0") into `name`
  * (filled, ISX_UNIT_TYPE_MAX of room). ISX_INVALID: no such main type, subtype or version. */
 ISX_MUST_CHECK enum isx_status isx_header_type_name(const struct isx_header *header, char *name,

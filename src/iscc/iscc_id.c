@@ -7,7 +7,7 @@
 #include "iscc/base32.h"
 #include "iscc/header.h"
 
-enum { ID_BYTES = 10, HEADER_BYTES = 2 };
+enum { ID_BYTES = 10, HEADER_BYTES = 2, SHOWN_MAX = 32 };
 
 static enum isx_status check_header(const struct isx_header *header, struct isx_err *err)
 {
@@ -26,26 +26,34 @@ static enum isx_status check_header(const struct isx_header *header, struct isx_
 	return ISX_OK;
 }
 
+/* How much of a wrong text is fit to be repeated: a message is one line of UTF-8. */
+static int shown_chars(struct isx_span text)
+{
+	int shown = 0;
+	while (shown < SHOWN_MAX && (size_t)shown < text.len && text.ptr[shown] >= ' ' &&
+	       text.ptr[shown] <= '~')
+		shown++;
+	return shown;
+}
+
 enum isx_status isx_iscc_id_parse(struct isx_span text, struct isx_iscc_id *id, struct isx_err *err)
 {
 	uint8_t bytes[ID_BYTES];
 	struct isx_header header;
 	size_t count = 0, used;
-	int shown = (int)(text.len < 32 ? text.len : 32);
 	enum isx_status st;
 	if (!isx_span_has_prefix(text, "ISCC:"))
 		st = isx_fail(err, ISX_INVALID, "expected 'ISCC:' in front");
 	else
-		st = isx_base32_decode(isx_span_skip(text, 5), ISX_AS_033, bytes, sizeof bytes,
-				       &count, err);
+		st = isx_base32_decode_iscc(text, ISX_AS_033, bytes, sizeof bytes, &count, err);
 	if (!st && count != ID_BYTES)
-		st = isx_fail(err, ISX_INVALID, "%zu bytes: expected %d", count, ID_BYTES);
+		st = isx_fail(err, ISX_INVALID, "it has %zu bytes: expected %d", count, ID_BYTES);
 	if (!st)
 		st = isx_header_read(bytes, count, &header, &used, err);
 	if (!st)
 		st = check_header(&header, err);
 	if (st)
-		return isx_err_at(err, st, "Invalid ISCC-ID '%.*s'", shown, text.ptr);
+		return isx_err_at(err, st, "Invalid ISCC-ID '%.*s'", shown_chars(text), text.ptr);
 	id->body = isx_load_be64(bytes + HEADER_BYTES);
 	id->realm = header.subtype;
 	id->version = header.version;

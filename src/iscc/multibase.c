@@ -19,12 +19,13 @@ static const uint8_t codec[CODEC_BYTES] = { 0xCC, 0x01 };
 static const struct bit_base {
 	char letter;
 	uint32_t bits;
+	const char *name;
 	const char *digits;
 } bit_bases[] = {
-	{ 'f', 4, "0123456789abcdef" },
-	{ 'b', 5, "abcdefghijklmnopqrstuvwxyz234567" },
-	{ 'v', 5, "0123456789abcdefghijklmnopqrstuv" },
-	{ 'u', 6, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" },
+	{ 'f', 4, "base16", "0123456789abcdef" },
+	{ 'b', 5, "base32", "abcdefghijklmnopqrstuvwxyz234567" },
+	{ 'v', 5, "base32hex", "0123456789abcdefghijklmnopqrstuv" },
+	{ 'u', 6, "base64url", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" },
 };
 static const char base58_digits[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
@@ -45,20 +46,28 @@ static int digit_value(const struct bit_base *base, char c)
 	return found ? (int)(found - base->digits) : -1;
 }
 
-static enum isx_status fail_digit(struct isx_err *err, size_t at)
+/* Say that the character at `at` of `text` is no digit. */
+static enum isx_status fail_digit(struct isx_err *err, struct isx_span text, size_t at,
+				  const char *base)
 {
-	return isx_fail(err, ISX_INVALID, "character %zu is not a digit of its base", at);
+	unsigned char c = (unsigned char)text.ptr[at];
+	if (c > ' ' && c < 0x7F)
+		return isx_fail(err, ISX_INVALID, "character %zu is '%c': expected a digit of %s",
+				at, c, base);
+	return isx_fail(err, ISX_INVALID, "character %zu is 0x%02X: expected a digit of %s", at, c,
+			base);
 }
 
-static enum isx_status decode_bits(const struct bit_base *base, struct isx_span text,
+/* Decode the digits of `text`, which begin at `start`. */
+static enum isx_status decode_bits(const struct bit_base *base, struct isx_span text, size_t start,
 				   uint8_t *bytes, size_t *count, struct isx_err *err)
 {
 	uint32_t held = 0, bits = 0;
 	size_t written = 0;
-	for (size_t i = 0; i < text.len; i++) {
+	for (size_t i = start; i < text.len; i++) {
 		int value = digit_value(base, text.ptr[i]);
 		if (value < 0)
-			return fail_digit(err, i + 1);
+			return fail_digit(err, text, i, base->name);
 		held = held << base->bits | (uint32_t)value;
 		bits += base->bits;
 		if (bits >= 8) {
@@ -67,23 +76,24 @@ static enum isx_status decode_bits(const struct bit_base *base, struct isx_span 
 		}
 	}
 	if (bits >= base->bits || (held & ((1u << bits) - 1)))
-		return isx_fail(err, ISX_INVALID, "%zu digits are no whole bytes", text.len);
+		return isx_fail(err, ISX_INVALID, "%zu digits of %s are no whole bytes",
+				text.len - start, base->name);
 	*count = written;
 	return ISX_OK;
 }
 
 /* Multiply a big-endian number by 58 and add, digit by digit; leading ones stand for zero bytes. */
-static enum isx_status decode_base58(struct isx_span text, uint8_t *bytes, size_t *count,
-				     struct isx_err *err)
+static enum isx_status decode_base58(struct isx_span text, size_t start, uint8_t *bytes,
+				     size_t *count, struct isx_err *err)
 {
 	uint8_t number[BYTES_MAX] = { 0 };
 	size_t used = 0, zeros = 0;
-	while (zeros < text.len && text.ptr[zeros] == '1')
+	while (start + zeros < text.len && text.ptr[start + zeros] == '1')
 		zeros++;
-	for (size_t i = zeros; i < text.len; i++) {
+	for (size_t i = start + zeros; i < text.len; i++) {
 		const char *found = text.ptr[i] ? strchr(base58_digits, text.ptr[i]) : NULL;
 		if (!found)
-			return fail_digit(err, i + 1);
+			return fail_digit(err, text, i, "base58");
 		uint32_t carry = (uint32_t)(found - base58_digits);
 		for (size_t k = 0; k < used; k++) { /* number[0] is the lowest byte */
 			carry += 58u * number[k];
@@ -100,17 +110,17 @@ static enum isx_status decode_base58(struct isx_span text, uint8_t *bytes, size_
 	return ISX_OK;
 }
 
-static enum isx_status decode_multiformat(struct isx_span text, uint8_t *bytes, size_t cap,
-					  size_t *count, struct isx_err *err)
+/* Decode `text`, whose character `start` names the base. */
+static enum isx_status decode_multiformat(struct isx_span text, size_t start, uint8_t *bytes,
+					  size_t cap, size_t *count, struct isx_err *err)
 {
 	uint8_t raw[DIGITS_MAX];
-	const struct bit_base *base = find_bit_base(text.ptr[0]);
-	size_t raw_count = 0;
-	struct isx_span digits = isx_span_skip(text, 1);
-	if (digits.len > (base ? DIGITS_MAX : BYTES_MAX))
-		return isx_fail(err, ISX_INVALID, "%zu characters: longer than any ISCC", text.len);
-	enum isx_status st = base ? decode_bits(base, digits, raw, &raw_count, err)
-				  : decode_base58(digits, raw, &raw_count, err);
+	const struct bit_base *base = find_bit_base(text.ptr[start]);
+	size_t raw_count = 0, digits = text.len - start - 1;
+	if (digits > (base ? DIGITS_MAX : BYTES_MAX))
+		return isx_fail(err, ISX_INVALID, "%zu characters: longer than any ISCC", digits);
+	enum isx_status st = base ? decode_bits(base, text, start + 1, raw, &raw_count, err)
+				  : decode_base58(text, start + 1, raw, &raw_count, err);
 	if (st)
 		return st;
 	if (raw_count < CODEC_BYTES || memcmp(raw, codec, CODEC_BYTES) != 0)
@@ -125,33 +135,44 @@ static enum isx_status decode_multiformat(struct isx_span text, uint8_t *bytes, 
 	return ISX_OK;
 }
 
-/* "ISCC:", in either case, is in front of what is always base32. */
-static bool has_iscc_prefix(struct isx_span text)
+/* Decode `text`, which from `start` on is base32 of either case with hyphens in it. */
+static enum isx_status decode_hyphened(struct isx_span text, size_t start, uint8_t *bytes,
+				       size_t cap, size_t *count, struct isx_err *err)
 {
-	return text.len >= 5 && strncasecmp(text.ptr, "ISCC:", 5) == 0;
+	char plain[DIGITS_MAX];
+	size_t len = 0;
+	if (text.len - start > sizeof plain)
+		return isx_fail(err, ISX_INVALID, "%zu characters: longer than any ISCC",
+				text.len - start);
+	for (size_t i = start; i < text.len; i++) {
+		if (text.ptr[i] == '-')
+			continue;
+		if (digit_value(find_bit_base('b'), text.ptr[i]) < 0)
+			return fail_digit(err, text, i, "base32");
+		plain[len++] = text.ptr[i];
+	}
+	return isx_base32_decode((struct isx_span){ plain, len }, ISX_AS_033, bytes, cap, count,
+				 err);
 }
 
 enum isx_status isx_multibase_decode(struct isx_span text, uint8_t *bytes, size_t cap,
 				     size_t *count, struct isx_err *err)
 {
-	char plain[DIGITS_MAX];
-	size_t len = 0;
-	text = isx_span_trim(text);
-	bool prefixed = has_iscc_prefix(text);
-	if (text.len && !prefixed && strchr("fbvzu", text.ptr[0])) {
-		enum isx_status st = decode_multiformat(text, bytes, cap, count, err);
-		if (!st || text.ptr[0] == 'z')
-			return st; /* otherwise it may be bare base32 in lower case */
-	}
-	if (prefixed)
-		text = isx_span_skip(text, 5);
-	if (text.len == 0 || text.len > sizeof plain)
-		return isx_fail(err, ISX_INVALID, "%zu characters: expected an ISCC", text.len);
-	for (size_t i = 0; i < text.len; i++)
-		if (text.ptr[i] != '-')
-			plain[len++] = text.ptr[i];
-	return isx_base32_decode((struct isx_span){ plain, len }, ISX_AS_033, bytes, cap, count,
-				 err);
+	struct isx_span inner = isx_span_trim(text);
+	if (inner.len == 0)
+		return isx_fail(err, ISX_INVALID, "an empty text: expected an ISCC");
+	size_t start = (size_t)(inner.ptr - text.ptr);
+	text.len = start + inner.len;
+	enum isx_status st;
+	if (inner.len >= 5 && strncasecmp(inner.ptr, "ISCC:", 5) == 0)
+		st = decode_hyphened(text, start + 5, bytes, cap, count, err);
+	else if (memchr("fbvzu", inner.ptr[0], 5)) /* no ISCC begins like that in base32 */
+		st = decode_multiformat(text, start, bytes, cap, count, err);
+	else
+		st = decode_hyphened(text, start, bytes, cap, count, err);
+	if (!st && *count == 0)
+		st = isx_fail(err, ISX_INVALID, "nothing follows the prefix: expected an ISCC");
+	return st;
 }
 
 static size_t encode_bits(const struct bit_base *base, const uint8_t *bytes, size_t count,

@@ -12,7 +12,7 @@
  * allowed), bare base32, or multibase with the ISCC multicodec 0xCC01 in front: f base16, b base32,
  * v base32hex, z base58btc, u base64url. Surrounding blanks are ignored.
  *   bytes  filled: the digest (header and body), room for `cap`
- * ISX_INVALID says what was expected and what is there. */
+ * ISX_INVALID says what was expected and what is there; places are counted from 0 in `text`. */
 ISX_MUST_CHECK enum isx_status isx_multibase_decode(struct isx_span text, uint8_t *bytes,
 						    size_t cap, size_t *count, struct isx_err *err);
 

@@ -1,14 +1,19 @@
 /*
  * unit.c - one ISCC-UNIT from text and to text.
+ *
+ * The header of every unit takes two bytes. Where 0.3.3 is followed it takes two bytes even if it
+ * says of itself that it is longer (a length field above 7): the rest of it then counts as body, in
+ * reading and in printing, and so no bit is lost.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/unit.h"
 
 #include "iscc/base32.h"
 
-enum { DIGEST_BYTES_MAX = 512 }; /* what 0.3.3 takes has no end; nothing real is longer than 50 */
+enum { HEADER_BYTES = 2 };
+enum { DIGEST_BYTES_MAX = ISX_ISCC_TEXT_MAX * 5 / 8 };
 
-/* Write a header as bytes; the tool of both directions. */
+/* Would this header be written as it is? Its padding may hold bits. */
 static bool is_canonical(const struct isx_header *header, const uint8_t *bytes, size_t used)
 {
 	uint8_t again[ISX_HEADER_BYTES_MAX];
@@ -23,9 +28,11 @@ static enum isx_status check_well_formed(const struct isx_header *header, const 
 	if (st)
 		return st;
 	if (!is_canonical(header, bytes, used))
-		return isx_fail(err, ISX_INVALID, "the header is not in its shortest form");
+		return isx_fail(err, ISX_INVALID,
+				"the last 4 bits of the %zu-byte header are 0x%X: expected 0", used,
+				bytes[used - 1] & 0xFu);
 	if (header->maintype == ISX_CODE || header->maintype == ISX_ID)
-		return isx_fail(err, ISX_INVALID, "%s is not an ISCC-UNIT", name);
+		return isx_fail(err, ISX_INVALID, "%s is not the type of an ISCC-UNIT", name);
 	uint32_t bits = isx_header_body_bits(header);
 	if (bits == 0)
 		return isx_fail(err, ISX_INVALID,
@@ -42,10 +49,8 @@ enum isx_status isx_unit_parse(struct isx_span text, struct isx_unit *unit, stru
 	uint8_t bytes[ISX_HEADER_BYTES_MAX + ISX_BODY_BYTES_MAX];
 	struct isx_unit found = { 0 };
 	size_t count, used;
-	if (!isx_span_has_prefix(text, "ISCC:"))
-		return isx_fail(err, ISX_INVALID, "an ISCC-UNIT starts with 'ISCC:'");
-	enum isx_status st = isx_base32_decode(isx_span_skip(text, 5), ISX_STRICT, bytes,
-					       sizeof bytes, &count, err);
+	enum isx_status st = isx_base32_decode_iscc(text, ISX_STRICT, bytes, sizeof bytes, &count,
+						    err);
 	if (!st)
 		st = isx_header_read(bytes, count, &found.header, &used, err);
 	if (!st)
@@ -60,26 +65,24 @@ enum isx_status isx_unit_parse(struct isx_span text, struct isx_unit *unit, stru
 
 enum isx_status isx_unit_read(struct isx_span text, struct isx_unit *unit, struct isx_err *err)
 {
-	enum { HEADER_BYTES = 2 }; /* whatever the header says of itself, as in 0.3.3 */
 	uint8_t bytes[DIGEST_BYTES_MAX];
-	char name[ISX_UNIT_TYPE_MAX];
 	struct isx_unit found = { 0 };
 	size_t count, used;
-	if (isx_span_has_prefix(text, "ISCC:"))
-		text = isx_span_skip(text, 5);
-	enum isx_status st = isx_base32_decode(text, ISX_AS_033, bytes, sizeof bytes, &count, err);
+	enum isx_status st = isx_base32_decode_iscc(text, ISX_AS_033, bytes, sizeof bytes, &count,
+						    err);
 	if (!st)
 		st = isx_header_read(bytes, count, &found.header, &used, err);
 	if (!st)
-		st = isx_header_type_name(&found.header, name, err);
+		st = isx_header_check(&found.header, err);
 	if (!st && count <= HEADER_BYTES)
 		st = isx_fail(err, ISX_INVALID, "a header without a body");
 	if (st)
 		return st;
 	size_t body_bytes = count - HEADER_BYTES;
-	found.body_bytes = (uint32_t)(body_bytes < ISX_BODY_BYTES_MAX ? body_bytes
-								      : ISX_BODY_BYTES_MAX);
-	memcpy(found.body, bytes + HEADER_BYTES, found.body_bytes);
+	if (body_bytes > ISX_BODY_BYTES_MAX)
+		body_bytes = ISX_BODY_BYTES_MAX;
+	found.body_bytes = (uint32_t)body_bytes;
+	memcpy(found.body, bytes + HEADER_BYTES, body_bytes);
 	*unit = found;
 	return ISX_OK;
 }
@@ -87,8 +90,8 @@ enum isx_status isx_unit_read(struct isx_span text, struct isx_unit *unit, struc
 void isx_unit_print(const struct isx_unit *unit, char *text)
 {
 	uint8_t bytes[ISX_HEADER_BYTES_MAX + ISX_BODY_BYTES_MAX];
-	size_t used = isx_header_write(&unit->header, bytes);
-	memcpy(bytes + used, unit->body, unit->body_bytes);
+	(void)isx_header_write(&unit->header, bytes);
+	memcpy(bytes + HEADER_BYTES, unit->body, unit->body_bytes);
 	memcpy(text, "ISCC:", 5);
-	isx_base32_encode(bytes, used + unit->body_bytes, text + 5);
+	isx_base32_encode(bytes, HEADER_BYTES + unit->body_bytes, text + 5);
 }
