@@ -102,13 +102,17 @@ static int usage_error(const struct cli_command *command, const struct path *pat
 
 /* --- parsing ---------------------------------------------------------------------------------- */
 
-/* The option that `word` names, "--name", "--name=value" or "-l"; *value is what follows a '='. */
+/* The option that `word` names: "--name", "--name=value", "-l" or "-l5"; *value is what follows. */
 static const struct cli_option *find_option(const struct cli_command *command, const char *word,
 					    const char **value)
 {
 	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
 	size_t len = equals ? (size_t)(equals - word) : strlen(word);
 	*value = equals ? equals + 1 : NULL;
+	if (word[1] != '-' && len > 2) { /* a letter with its value behind it: -l5 */
+		*value = word + 2;
+		len = 2;
+	}
 	for (size_t i = 0; i < command->option_count; i++) {
 		const struct cli_option *option = &command->options[i];
 		bool by_letter = len == 2 && option->letter && word[1] == option->letter;

@@ -70,15 +70,26 @@ static int fail_open(enum isx_status status, struct isx_err *err)
 	return status == ISX_INVALID ? CLI_BAD_URI : CLI_ERROR;
 }
 
+/* Open what is to be served. The store of another server is not: that would be a mere proxy. */
+static enum isx_status open_served(const struct settings *settings, struct isx_store **store,
+				   struct isx_err *err)
+{
+	struct isx_options options;
+	settings_to_options(settings, &options);
+	if (strncmp(settings->index_uri, "http", 4) == 0)
+		return isx_fail(err, ISX_INVALID,
+				"'%s': expected usearch:///DIR, lmdb:///DIR or memory://",
+				settings->index_uri);
+	return isx_open(settings->index_uri, &options, store, err);
+}
+
 /* Open the store and serve it: what every process does for itself, as LMDB wants it. */
 static int open_and_serve(void *arg)
 {
 	const struct serving *serving = arg;
-	struct isx_options options;
 	struct isx_store *store;
 	struct isx_err err = { 0 };
-	settings_to_options(serving->settings, &options);
-	enum isx_status st = isx_open(serving->settings->index_uri, &options, &store, &err);
+	enum isx_status st = open_served(serving->settings, &store, &err);
 	if (st)
 		return fail_open(st, &err);
 	int code = serve(serving, store);
@@ -89,17 +100,14 @@ static int open_and_serve(void *arg)
 /* Is there a store at all? Asked before workers are started, which would try again and again. */
 static int try_store(const struct settings *settings)
 {
-	struct isx_options options;
 	struct isx_store *store;
 	struct isx_err err = { 0 };
 	if (strncmp(settings->index_uri, "memory://", 9) == 0) {
-		fprintf(stderr, "Error: memory:// lives in one process: serve a usearch:///DIR "
-				"with several "
-				"workers, or this with --workers 1\n");
+		fprintf(stderr, "Error: memory:// lives in one process: serve usearch:///DIR, or "
+				"this with --workers 1\n");
 		return CLI_ERROR;
 	}
-	settings_to_options(settings, &options);
-	enum isx_status st = isx_open(settings->index_uri, &options, &store, &err);
+	enum isx_status st = open_served(settings, &store, &err);
 	if (st)
 		return fail_open(st, &err);
 	isx_close(store);

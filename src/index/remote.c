@@ -221,49 +221,68 @@ static enum isx_status read_types(struct isx_json *types, struct isx_arena *aren
 	return ISX_OK;
 }
 
-/* One match; metadata is taken from its text, so that numbers keep their digits. */
-static enum isx_status read_match(struct isx_span text, struct isx_arena *arena,
-				  struct isx_match *match, struct isx_err *err)
+/* What both kinds of match have: whose it is, and metadata, which is taken from the text so that its
+ * numbers keep their digits. */
+static enum isx_status read_owner(struct isx_span text, struct isx_json *object,
+				  struct isx_arena *arena, char iscc_id[24], const char **metadata,
+				  struct isx_err *err)
 {
-	struct isx_json *object, *id, *score, *types;
-	struct isx_span metadata = isx_json_member(text, "metadata");
-	enum isx_status st = isx_json_parse_checked(text, &object, err);
-	if (st)
-		return st;
-	if (isx_json_get(object, "iscc_id", &id) && isx_json_get(object, "score", &score) &&
-	    isx_json_get(object, "types", &types) &&
-	    isx_json_string(id).len < sizeof match->iscc_id) {
-		memcpy(match->iscc_id, isx_json_string(id).ptr, isx_json_string(id).len);
-		match->score = isx_json_number(score);
-		st = read_types(types, arena, match, err);
-	} else {
-		st = fail_answer(err);
-	}
-	if (!st && metadata.len && !isx_span_is(metadata, "null")) {
-		match->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
-		st = match->metadata ? ISX_OK : isx_fail_memory(err);
-	}
-	isx_json_free(object);
+	struct isx_json *id;
+	struct isx_span found = isx_json_member(text, "metadata");
+	if (!isx_json_get(object, "iscc_id", &id) || isx_json_string(id).len >= 24)
+		return fail_answer(err);
+	if (isx_json_string(id).len)
+		memcpy(iscc_id, isx_json_string(id).ptr, isx_json_string(id).len);
+	if (found.len == 0 || isx_span_is(found, "null"))
+		return ISX_OK;
+	*metadata = isx_arena_text(arena, found.ptr, found.len);
+	return *metadata ? ISX_OK : isx_fail_memory(err);
+}
+
+/* Read one element of a list from its text into `element` (filled, zeroed before). */
+typedef enum isx_status read_element_fn(struct isx_span text, struct isx_arena *arena,
+					void *element, struct isx_err *err);
+
+/* Read a list of elements of `size` bytes each.
+ *   elements  filled: in `arena` */
+static enum isx_status read_list(struct isx_span list, size_t size, read_element_fn *read,
+				 struct isx_arena *arena, void **elements, size_t *count,
+				 struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_span text;
+	size_t length = 0;
+	enum isx_status st = ISX_OK;
+	while (isx_json_next_element(&walk, &text))
+		length++;
+	char *made = isx_arena_alloc(arena, length, size);
+	if (!made)
+		return isx_fail_memory(err);
+	walk = isx_json_walk_start(list);
+	for (size_t i = 0; !st && i < length && isx_json_next_element(&walk, &text); i++)
+		st = read(text, arena, made + i * size, err);
+	*elements = made;
+	*count = length;
 	return st;
 }
 
-static enum isx_status read_matches(struct isx_span list, struct isx_arena *arena,
-				    struct isx_result *result, struct isx_err *err)
+static enum isx_status read_match(struct isx_span text, struct isx_arena *arena, void *element,
+				  struct isx_err *err)
 {
-	struct isx_json_walk walk = isx_json_walk_start(list);
-	struct isx_span element;
-	size_t count = 0;
-	enum isx_status st = ISX_OK;
-	while (isx_json_next_element(&walk, &element))
-		count++;
-	struct isx_match *matches = isx_arena_alloc(arena, count, sizeof *matches);
-	if (!matches)
-		return isx_fail_memory(err);
-	walk = isx_json_walk_start(list);
-	for (size_t i = 0; !st && i < count && isx_json_next_element(&walk, &element); i++)
-		st = read_match(element, arena, &matches[i], err);
-	result->matches = matches;
-	result->match_count = count;
+	struct isx_match *match = element;
+	struct isx_json *object, *score, *types;
+	enum isx_status st = isx_json_parse_checked(text, &object, err);
+	if (st)
+		return st;
+	st = read_owner(text, object, arena, match->iscc_id, &match->metadata, err);
+	if (!st &&
+	    (!isx_json_get(object, "score", &score) || !isx_json_get(object, "types", &types)))
+		st = fail_answer(err);
+	if (!st) {
+		match->score = isx_json_number(score);
+		st = read_types(types, arena, match, err);
+	}
+	isx_json_free(object);
 	return st;
 }
 
@@ -334,46 +353,38 @@ static enum isx_status read_chunk_types(struct isx_json *types, struct isx_arena
 }
 
 static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *arena,
-					struct isx_chunk_match *match, struct isx_err *err)
+					void *element, struct isx_err *err)
 {
-	struct isx_json *object, *id, *types;
-	struct isx_span metadata = isx_json_member(text, "metadata");
+	struct isx_chunk_match *match = element;
+	struct isx_json *object, *types;
 	enum isx_status st = isx_json_parse_checked(text, &object, err);
 	if (st)
 		return st;
-	if (isx_json_get(object, "iscc_id", &id) && isx_json_get(object, "types", &types) &&
-	    isx_json_string(id).len < sizeof match->iscc_id) {
-		memcpy(match->iscc_id, isx_json_string(id).ptr, isx_json_string(id).len);
+	st = read_owner(text, object, arena, match->iscc_id, &match->metadata, err);
+	if (!st && !isx_json_get(object, "types", &types))
+		st = fail_answer(err);
+	if (!st) {
 		match->score = number_member(object, "score");
 		st = read_chunk_types(types, arena, match, err);
-	} else {
-		st = fail_answer(err);
-	}
-	if (!st && metadata.len && !isx_span_is(metadata, "null")) {
-		match->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
-		st = match->metadata ? ISX_OK : isx_fail_memory(err);
 	}
 	isx_json_free(object);
 	return st;
 }
 
-static enum isx_status read_chunk_matches(struct isx_span list, struct isx_arena *arena,
-					  struct isx_result *result, struct isx_err *err)
+/* Both lists of an answer. */
+static enum isx_status read_result(struct isx_span text, struct isx_arena *arena,
+				   struct isx_result *result, struct isx_err *err)
 {
-	struct isx_json_walk walk = isx_json_walk_start(list);
-	struct isx_span element;
-	size_t count = 0;
-	enum isx_status st = ISX_OK;
-	while (isx_json_next_element(&walk, &element))
-		count++;
-	struct isx_chunk_match *matches = isx_arena_alloc(arena, count, sizeof *matches);
-	if (!matches)
-		return isx_fail_memory(err);
-	walk = isx_json_walk_start(list);
-	for (size_t i = 0; !st && i < count && isx_json_next_element(&walk, &element); i++)
-		st = read_chunk_match(element, arena, &matches[i], err);
-	result->chunk_matches = matches;
-	result->chunk_match_count = count;
+	void *matches = NULL, *chunk_matches = NULL;
+	enum isx_status st = read_list(isx_json_member(text, "global_matches"),
+				       sizeof *result->matches, read_match, arena, &matches,
+				       &result->match_count, err);
+	if (!st)
+		st = read_list(isx_json_member(text, "chunk_matches"),
+			       sizeof *result->chunk_matches, read_chunk_match, arena,
+			       &chunk_matches, &result->chunk_match_count, err);
+	result->matches = matches;
+	result->chunk_matches = chunk_matches;
 	return st;
 }
 
@@ -559,9 +570,7 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 	if (!st)
 		st = read_query(echoed, query, arena, &result->query, err);
 	if (!st)
-		st = read_matches(isx_json_member(text, "global_matches"), arena, result, err);
-	if (!st)
-		st = read_chunk_matches(isx_json_member(text, "chunk_matches"), arena, result, err);
+		st = read_result(text, arena, result, err);
 	isx_json_free(object);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
