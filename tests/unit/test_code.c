@@ -191,6 +191,19 @@ static void test_code__units_of_no_type_are_refused(void **state)
 	expect_refused(isx_code_read, "ISCC:", "an empty code");
 }
 
+/* Without this check the unit would be empty and the bytes after it be read as the next one. */
+static void test_code__a_length_field_that_does_not_exist_ends_a_sequence(void **state)
+{
+	(void)state;
+	/* DATA of length field 8 and ID of length field 3, each with a whole DATA unit behind */
+	expect_refused(isx_code_read, "ISCC:GAEAAMABAAAQEAYEAUDAO",
+		       "length field 8 does not exist for main type 3");
+	expect_refused(isx_code_read, "ISCC:MABTAAIAAEBAGBAFAYDQ",
+		       "length field 3 does not exist for main type 6");
+	expect_refused(isx_code_read, "ISCC:GAAQAAICAMCAKBQHGAEAAMABAAAQEAYEAUDAO",
+		       "unit 1 of the code: length field 8 does not exist");
+}
+
 static void test_code__a_sequence_has_a_largest_number_of_units(void **state)
 {
 	char text[5 + 16 * (ISX_CODE_UNITS_MAX + 1) + 1] = "ISCC:";
@@ -296,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_code__a_composite_cut_short_gives_the_slices_of_0_3_3),
 		cmocka_unit_test(test_code__bytes_after_a_composite_shift_data_and_instance),
 		cmocka_unit_test(test_code__units_of_no_type_are_refused),
+		cmocka_unit_test(test_code__a_length_field_that_does_not_exist_ends_a_sequence),
 		cmocka_unit_test(test_code__a_sequence_has_a_largest_number_of_units),
 		cmocka_unit_test(test_code__units_of_any_order_are_composed),
 		cmocka_unit_test(test_code__units_that_form_no_code_are_told_apart),
