@@ -11,6 +11,7 @@ int main(void)
 	int status = 0;
 	if (!check_open(&check))
 		return 1;
+	printf("ISX_SEED=%llu\n", (unsigned long long)check_seed());
 	for (size_t i = 0; i < isx_kernel_count; i++) {
 		if (!isx_kernels[i].runs_here()) {
 			printf("%s: does not run here\n", isx_kernels[i].name);

@@ -31,6 +31,7 @@ struct check {
 	uint64_t state;
 	uint8_t *start; /* of the bytes that may be read */
 	uint8_t *end;
+	uint8_t *query_end; /* of a page of its own, before one that must not be read */
 	size_t bytes;
 	size_t row_bytes;
 	uint8_t query[ISX_SCAN_BYTES_MAX];
@@ -55,22 +56,25 @@ static inline uint32_t check_distance(const uint8_t *a, const uint8_t *b, size_t
 	return distance;
 }
 
-/* Two pages between two that must not be read; false without memory. */
+/* Two pages for rows and one for the query, each between pages that must not be read; false without
+ * memory. */
 static inline bool check_open(struct check *check)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uint8_t *map = mmap(NULL, 4 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (map == MAP_FAILED || mprotect(map + page, 2 * page, PROT_READ | PROT_WRITE))
+	uint8_t *map = mmap(NULL, 6 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED || mprotect(map + page, 2 * page, PROT_READ | PROT_WRITE) ||
+	    mprotect(map + 4 * page, page, PROT_READ | PROT_WRITE))
 		return false;
 	check->start = map + page;
 	check->end = map + 3 * page;
+	check->query_end = map + 5 * page;
 	return true;
 }
 
 static inline void check_close(struct check *check)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	munmap(check->start - page, 4 * page);
+	munmap(check->start - page, 6 * page);
 }
 
 /* A random query, and rows at every distance from it: equal, opposite, and some bits flipped. What
@@ -117,7 +121,7 @@ static inline bool check_scan(struct check *check, size_t count, size_t place, c
 	struct isx_scan scan = { .rows = rows,
 				 .count = count,
 				 .row_bytes = check->row_bytes,
-				 .query = check->query,
+				 .query = check->query_end - check->bytes,
 				 .bytes = check->bytes,
 				 .distance_max = distance_max };
 	hits[count] = untouched;
@@ -146,6 +150,7 @@ static inline bool check_length(struct check *check, size_t bytes, size_t stored
 {
 	const uint32_t bits = (uint32_t)bytes * 8;
 	check_fill(check, bytes, stored);
+	memcpy(check->query_end - bytes, check->query, bytes);
 	for (size_t count = 0; count <= CHECK_ROWS_MAX; count++) {
 		for (size_t place = 0; place < CHECK_PLACES; place++) {
 			const uint8_t *rows = check_place(check, count, place);

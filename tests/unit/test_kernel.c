@@ -1,6 +1,6 @@
 /*
  * test_kernel.c - every kernel that runs here gives what a bit-by-bit loop gives, and reads nothing
- *                 but its rows; which kernel is chosen.
+ *                 but its rows and its query; which kernel is chosen.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "check_kernel.h"
@@ -14,6 +14,7 @@ static void test_kernel__finds_what_a_bit_by_bit_loop_finds(void **state)
 {
 	static struct check check;
 	(void)state;
+	print_message("ISX_SEED=%llu\n", (unsigned long long)check_seed());
 	assert_true(check_open(&check));
 	for (size_t i = 0; i < isx_kernel_count; i++)
 		if (!isx_kernels[i].runs_here())
