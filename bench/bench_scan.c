@@ -1,10 +1,11 @@
 /*
  * bench_scan.c - how fast each kernel compares a query with all rows, against plain reading.
  *
- * In one run: what reading the rows reaches (the bandwidth), each kernel over the same rows in
- * memory, over one LMDB page of them in the cache, and over the same rows in an LMDB file, page by
- * page as a search does it. Readers and kernels take turns, so that a machine that slows down slows
- * all of them. "of read" is the faster reader's time over the kernel's, the median of all turns.
+ * In one run: what plain reading reaches beyond the caches (the bandwidth of one core), then for
+ * each number of rows what reading them reaches, each kernel over the same rows in memory, over one
+ * LMDB page of them in the cache, and over the same rows in an LMDB file, page by page as a search
+ * does it. Readers and kernels take turns, so that a machine that slows down slows all of them. "of
+ * read" is the faster reader's time over the kernel's, the median of all turns.
  * About 1 row in 10,000 is a hit.
  *
  *   bench_scan [--rows N] [--bytes B] [--runs N] [--huge]
@@ -29,9 +30,10 @@
 enum {
 	KERNELS_MAX = 8,
 	RUNS_MAX = 101,
-	HIT_EVERY = 10000,    /* rows */
-	FLIPPED_BITS = 5,     /* of a hit */
-	ROWS_A_PASS = 2000000 /* fewer rows are scanned several times a turn */
+	HIT_EVERY = 10000,          /* rows */
+	FLIPPED_BITS = 5,           /* of a hit */
+	ROWS_A_PASS = 2000000,      /* fewer rows are scanned several times a turn */
+	BANDWIDTH_BYTES = 400000000 /* at 2^29 reading in quarters reaches 16 GB/s, here 28 */
 };
 
 static const uint64_t seed = 20261124;
@@ -86,8 +88,7 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
-/* --- rows ---------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------ */
 
 static void *map_memory(size_t bytes)
 {
@@ -172,8 +173,7 @@ static void make_file(struct data *data)
 	must(mdb_txn_commit(txn), "commit");
 }
 
-/* --- passes -------------------------------------------------------------------------------------
- */
+/* --- passes ---------------------------------------------------------------------------------- */
 
 /* 64 bytes a load where the machine has that; the loads are the point, not the sum. */
 typedef uint64_t wide __attribute__((vector_size(64), aligned(8), may_alias));
@@ -264,8 +264,7 @@ static size_t scan_file(struct data *data, const struct isx_kernel *kernel)
 	return result;
 }
 
-/* --- turns --------------------------------------------------------------------------------------
- */
+/* --- turns ----------------------------------------------------------------------------------- */
 
 static int ascending(const void *left, const void *right)
 {
@@ -290,6 +289,14 @@ static void time_pass(struct contender *contender, struct data *data, size_t tur
 	contender->ms[turn] = (double)(isx_clock_ns() - start) / 1e6 / (double)passes;
 }
 
+static double least_ms(const struct contender *contender)
+{
+	double least = contender->ms[0];
+	for (size_t i = 1; i < options.runs; i++)
+		least = contender->ms[i] < least ? contender->ms[i] : least;
+	return least;
+}
+
 /* What this turn's faster reader took. */
 static double read_ms(const struct contender *readers, size_t turn)
 {
@@ -301,14 +308,13 @@ static double read_ms(const struct contender *readers, size_t turn)
 static void print_contender(const struct contender *contender, const struct contender *readers,
 			    const struct data *data)
 {
-	double ratios[RUNS_MAX], least = contender->ms[0], most = least, ms = median(contender->ms);
+	double ratios[RUNS_MAX], most = contender->ms[0], ms = median(contender->ms);
 	for (size_t i = 0; i < options.runs; i++) {
 		ratios[i] = read_ms(readers, i) / contender->ms[i];
-		least = contender->ms[i] < least ? contender->ms[i] : least;
 		most = contender->ms[i] > most ? contender->ms[i] : most;
 	}
 	printf("  %-20s %9.3f ms (%.3f..%.3f) %8.1f M codes/s %6.1f GB/s %4.0f %% of read\n",
-	       contender->name, ms, least, most, (double)data->count / ms / 1e3,
+	       contender->name, ms, least_ms(contender), most, (double)data->count / ms / 1e3,
 	       (double)(data->count * data->row_bytes) / ms / 1e6, 100 * median(ratios));
 }
 
@@ -340,6 +346,25 @@ static void check_equal(const struct contender *contenders, size_t first, size_t
 		if (contenders[i].result != contenders[first].result)
 			die(contenders[i].name, "found other hits");
 	printf("  hits: %zu\n", contenders[first].result);
+}
+
+/* What reading reaches where no cache helps, whatever --rows says. */
+static void run_bandwidth(void)
+{
+	struct contender readers[] = { { .name = "read", .pass = read_rows },
+				       { .name = "read in quarters", .pass = read_quarters } };
+	struct data data = { .count = BANDWIDTH_BYTES / 64, .row_bytes = 64 };
+	data.rows = map_memory(BANDWIDTH_BYTES);
+	memset(data.rows, 1, BANDWIDTH_BYTES); /* unwritten memory is one page of zeros */
+	for (size_t turn = 0; turn < options.runs; turn++)
+		for (size_t i = 0; i < 2; i++)
+			time_pass(&readers[i], &data, turn);
+	printf("%d MB of memory, one core\n", BANDWIDTH_BYTES / 1000000);
+	for (size_t i = 0; i < 2; i++)
+		printf("  %-20s best %.1f GB/s, median %.1f GB/s\n", readers[i].name,
+		       BANDWIDTH_BYTES / least_ms(&readers[i]) / 1e6,
+		       BANDWIDTH_BYTES / median(readers[i].ms) / 1e6);
+	munmap(data.rows, BANDWIDTH_BYTES);
 }
 
 static void run(size_t rows)
@@ -414,6 +439,7 @@ int main(int argc, char **argv)
 	static const size_t sizes[] = { 100000, 1000000, 10000000 };
 	read_options(argc, argv);
 	print_machine();
+	run_bandwidth();
 	for (size_t i = 0; i < 3 && !options.rows; i++)
 		run(sizes[i]);
 	if (options.rows)
