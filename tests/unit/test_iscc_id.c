@@ -91,6 +91,7 @@ static void test_iscc_id__errors_say_which_part_is_wrong(void **state)
 	expect_refused("ISCC:AAAAAAAAAAAAAAAA", "its main type is 0: expected 6");
 	expect_refused("ISCC:MIQGZTFQTTVIZPJR", "its version is 2: expected 1");
 	expect_refused("ISCC:MIIGZTFQTTVIZPJR", "its realm is 2: expected 0 or 1");
+	expect_refused("ISCC:MAIWBI4UQJBPNQBF", "its length field is 1: expected 0");
 	expect_refused("ISCC:MAJGBI4UQJBPNQBF", "its length field is 2: expected 0");
 	expect_refused("ISCC:7777777777777777", "prefix 1111");
 }
