@@ -167,8 +167,8 @@ $(BUILD)/iscc_search.pc:
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: iscc_search' \
 		'Description: exact similarity search of ISCC codes' 'Version: $(VERSION)' \
-		'Requires.private: lmdb json-c libcurl libsodium' 'Cflags: -I$${prefix}/include' \
-		'Libs: -L$${prefix}/lib -liscc_search' 'Libs.private: -pthread -lm' > $@
+		'Requires: lmdb json-c libcurl libsodium' 'Cflags: -I$${prefix}/include' \
+		'Libs: -L$${prefix}/lib -liscc_search -pthread -lm' > $@
 
 .PHONY: clean
 clean:
