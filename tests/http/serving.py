@@ -14,6 +14,8 @@ from pathlib import Path
 
 import requests
 
+import described
+
 TOP = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("ISCC_SEARCH_BIN", TOP / "build" / "iscc-search")).resolve()
 
@@ -103,9 +105,11 @@ class Server:
         return self.log_path.read_text(errors="replace")
 
     def call(self, method, path, **options):
-        """One request."""
-        return requests.request(method, self.base + path, timeout=30, allow_redirects=False,
-                                **options)
+        """One request; its answer has to be as the OpenAPI description says."""
+        answer = requests.request(method, self.base + path, timeout=30, allow_redirects=False,
+                                  **options)
+        described.check(answer)
+        return answer
 
     def get(self, path, **options):
         return self.call("GET", path, **options)

@@ -1,0 +1,48 @@
+"""Checks answers against the OpenAPI description that the project publishes."""
+
+import functools
+import json
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jsonschema import Draft202012Validator
+
+API = json.loads((Path(__file__).resolve().parents[2] / "web" / "openapi" / "openapi.json")
+                 .read_text(encoding="utf-8"))
+
+
+def find_path(path):
+    """The described path that a path of a request is one of, or None."""
+    for template in API["paths"]:
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+            return template
+    return None
+
+
+@functools.lru_cache(maxsize=None)
+def validator(template, method, status):
+    """Of the JSON that a method answers with a status; None where there is no JSON."""
+    operation = API["paths"][template][method]
+    assert status in operation["responses"], f"{method} {template}: {status} is not described"
+    response = operation["responses"][status]
+    if "$ref" in response:
+        response = API["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    if "content" not in response:
+        return None
+    schema = response["content"]["application/json"]["schema"]
+    return Draft202012Validator({**schema, "components": API["components"]})
+
+
+def check(answer):
+    """Fail if the description does not tell of such an answer; other paths and methods pass."""
+    template = find_path(urlsplit(answer.url).path)
+    method = answer.request.method.lower()
+    if template is None or method not in API["paths"][template]:
+        return
+    checker = validator(template, method, str(answer.status_code))
+    if checker is None:
+        assert answer.content == b"", answer.text
+        return
+    assert answer.headers["content-type"] == "application/json"
+    checker.validate(answer.json())
