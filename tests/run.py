@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST_FOLDERS = ["conformance", "data", "http", "cli", "crash"]
+PYTEST_FOLDERS = ["data", "http", "cli", "crash"]
 
 
 class Count:
@@ -60,7 +60,7 @@ def run_replays(build, count):
 def python_with_pytest():
     """Debian's python3 has Debian's python3-pytest; another python3 in the path may not."""
     for python in ("/usr/bin/python3", sys.executable):
-        if subprocess.run([python, "-c", "import pytest, requests"], check=False,
+        if subprocess.run([python, "-c", "import pytest, requests, jsonschema"], check=False,
                           capture_output=True).returncode == 0:
             return python
     return None
@@ -69,7 +69,8 @@ def python_with_pytest():
 def run_pytest(build, count, extra):
     python = python_with_pytest()
     if not python:
-        count.add(False, "pytest", "python3-pytest or python3-requests is missing: make setup")
+        count.add(False, "pytest", "python3-pytest, python3-requests or python3-jsonschema is missing: "
+                                   "make setup")
         return
     folders = [str(ROOT / "tests" / name) for name in PYTEST_FOLDERS
                if (ROOT / "tests" / name).is_dir()]

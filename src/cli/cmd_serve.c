@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { STOP_DEADLINE_MS = 10000 };
@@ -26,6 +27,17 @@ static bool apply_options(const struct cli_args *args, struct settings *settings
 		settings->log_level = ISX_LOG_DEBUG;
 	return cli_option_number(args, "--port", 0, 65535, settings->port, &settings->port) &&
 	       cli_option_number(args, "--workers", 1, 1024, settings->workers, &settings->workers);
+}
+
+/* Every connection is an open file: take as many as the system grants without asking. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		isx_log(ISX_LOG_DEBUG, "cannot raise the number of open files");
 }
 
 /* What a serving process works with. */
@@ -137,6 +149,7 @@ static int serve_with_workers(struct serving *serving)
 static int serve_as_set(const struct settings *settings)
 {
 	struct serving serving = { .settings = settings, .listen_fd = -1 };
+	raise_file_limit();
 	sigemptyset(&serving.stops);
 	sigaddset(&serving.stops, SIGTERM);
 	sigaddset(&serving.stops, SIGINT);

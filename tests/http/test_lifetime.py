@@ -1,9 +1,12 @@
 """Starting, being busy, and stopping."""
 
+import re
+import resource
 import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -105,6 +108,35 @@ def test_many_connections(start_server):
     assert all(status_of(read_all(link)) == 200 for link in links)
     for link in links:
         link.close()
+
+
+def test_thousands_of_slow_clients(start_server):
+    """Heads that never end take neither the memory nor the turn of others."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    count = min(10000, hard - 2000)
+    server = start_server()
+    links = []
+    try:
+        before = memory_of(server)
+        for number in range(count):
+            links.append(server.connect())
+            links[-1].sendall(b"GET /indexes HTTP/1.1\r\nX-Slow: %d" % number)
+            if number % 500 == 0:
+                assert server.get("/healthz").status_code == 200
+        assert server.get("/indexes").json() == []
+        assert memory_of(server) - before < count * 64 * 1024
+    finally:
+        for link in links:
+            link.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert server.get("/healthz").status_code == 200
+
+
+def memory_of(server):
+    """Bytes of its own that the process has in memory."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(r"RssAnon:\s+(\d+) kB", status).group(1)) * 1024
 
 
 def test_access_log(start_server):
