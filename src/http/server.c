@@ -94,7 +94,7 @@ void isx_server_settings_init(struct isx_server_settings *settings)
 		.listen_fd = -1,
 		.cors_origins = "*",
 		.body_bytes_max = (size_t)ISX_BODY_MIB_DEFAULT << 20,
-		.queue_max = 1024,
+		.queue_max = 4096,
 		.connections_max = 4096,
 		.timeout_s = 30,
 	};
