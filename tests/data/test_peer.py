@@ -371,3 +371,30 @@ def test_the_client_of_0_3_3_talks_to_our_server(peer, tmp_path):
         assert errors[-1] == {"answer": []}
         unauthorized = peer.run(["remote", ours.base, "main", "wrong"], ["list"])
         assert unauthorized == [{"error": "RuntimeError: HTTP 401: Unauthorized"}]
+
+
+def test_the_command_line_of_0_3_3_talks_to_our_server(peer_python, tmp_path):
+    """One file a call, named in full: 0.3.3 reads no relative path and only the first of several."""
+    files = sorted((ROOT / "examples" / "files").glob("*.iscc.json"))[:2]
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    env = {name: value for name, value in os.environ.items()
+           if not name.upper().startswith("ISCC_SEARCH_")}
+    env.update({"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config"),
+                "XDG_DATA_HOME": str(tmp_path / "data"), "COLUMNS": "200"})
+
+    def call(*words):
+        done = subprocess.run([peer_python.parent / "iscc-search", *words], cwd=tmp_path, env=env,
+                              check=False, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    with Ours("memory://", tmp_path, {"ISCC_SEARCH_API_SECRET": "s3cret"}) as ours:
+        said = call("index", "add", "ours", "--remote", ours.base, "--api-key", "s3cret")
+        assert "Created index 'ours' on remote server" in said
+        assert ours.base in call("index", "list")
+        for file in files:
+            call("add", str(file), "--index", "ours")
+        for record in records:
+            found = call("search", record["iscc"], "--index", "ours")
+            assert record["iscc_id"] in found
+            assert record["iscc"] in call("get", record["iscc_id"], "--index", "ours")
