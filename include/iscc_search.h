@@ -64,6 +64,7 @@ enum isx_status {
 	ISX_CORRUPT,      /* a file is not what it should be */
 	ISX_IO,           /* the operating system refused */
 	ISX_NO_MEMORY,    /* memory ran out */
+	ISX_ABANDONED,    /* whoever asked no longer wants the answer */
 	ISX_STATUS_COUNT
 };
 
@@ -78,6 +79,13 @@ struct isx_err {
 #define ISX_MUST_CHECK
 #endif
 
+/* What a store has done since its counters were zero. Threads add to them with atomic operations;
+ * read them with such, too. */
+struct isx_counters {
+	uint64_t rows_scanned; /* comparisons of a stored row with a unit or simprint of a query */
+	uint64_t commits;      /* transactions that were written to an index */
+};
+
 /* How a store behaves. Fill with isx_options_init() first, so that fields added later keep their
  * defaults. */
 struct isx_options {
@@ -89,6 +97,7 @@ struct isx_options {
 	const char *api_key; /* default NULL: sent as X-API-Key to an http:// store; borrowed until
 				open */
 	const char *temporary_directory; /* default NULL: /tmp; where memory:// has its files */
+	struct isx_counters *counters; /* default NULL: nothing is counted; borrowed until close */
 };
 
 /* Set every option to its default. */
@@ -143,6 +152,10 @@ struct isx_query {
 	bool own_chunks; /* with iscc_id: also search the simprints that asset has stored */
 	uint32_t named;  /* ISX_QUERY_HAS_...; set fields count as named without it */
 	size_t limit;    /* at most so many matches; 0 for the default of 100 */
+	/* May the search go on? Asked when it begins and now and then while it scans, from
+	 * any thread that works for it; anything but ISX_OK ends it with that status. NULL: yes. */
+	enum isx_status (*may_go_on)(void *asker, struct isx_err *err);
+	void *asker; /* handed to may_go_on() */
 };
 
 /* The score of one unit type in one match: 1 - differing bits / compared bits. */
@@ -202,7 +215,8 @@ struct isx_result {
 struct isx_index_info {
 	char name[64];
 	uint64_t assets;
-	uint64_t bytes; /* on disk, all parts */
+	uint64_t bytes;   /* on disk, all parts */
+	uint32_t readers; /* read transactions in it now, of all processes; 0: not known */
 	struct isx_index_part {
 		char name[80]; /* "lmdb", a unit type, or "SIMPRINT_" and a simprint type */
 		uint64_t bytes;

@@ -26,6 +26,7 @@ static const struct {
 	[ISX_CORRUPT] = { "corrupt", 500, 1 },
 	[ISX_IO] = { "io", 500, 1 },
 	[ISX_NO_MEMORY] = { "no_memory", 503, 1 },
+	[ISX_ABANDONED] = { "abandoned", 499, 1 }, /* as nginx logs it; nobody reads it */
 };
 
 /* Shorten a message that was cut in the middle of a UTF-8 character to the character before. */

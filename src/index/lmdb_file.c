@@ -430,6 +430,8 @@ enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
 	view->txn = NULL; /* commit frees the transaction, also when it fails */
 	if (!st)
 		publish_tables(view);
+	if (!st && view->file->counters)
+		__atomic_fetch_add(&view->file->counters->commits, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&view->file->opening);
 	return st;
 }
@@ -440,8 +442,26 @@ void isx_lmdb_end(struct isx_lmdb_view *view)
 		return;
 	mdb_txn_abort(view->txn);
 	view->txn = NULL;
+	if (view->meter.rows && view->file->counters)
+		__atomic_fetch_add(&view->file->counters->rows_scanned, view->meter.rows,
+				   __ATOMIC_RELAXED);
 	if (view->writes)
 		pthread_mutex_unlock(&view->file->opening);
+}
+
+/* LMDB lists its readers as text: a line for each, behind a line of titles. */
+static int count_reader(const char *line, void *arg)
+{
+	uint32_t *count = arg;
+	*count += line[strspn(line, " ")] >= '0' && line[strspn(line, " ")] <= '9';
+	return 0;
+}
+
+uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file)
+{
+	uint32_t count = 0;
+	mdb_reader_list(file->env, count_reader, &count);
+	return count;
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -472,7 +492,7 @@ static int open_env(MDB_env **env, const char *path, unsigned flags)
 static enum isx_status open_file(struct isx_lmdb_file *file, const char *path, unsigned flags,
 				 bool create, struct isx_err *err)
 {
-	struct isx_lmdb_view view;
+	struct isx_lmdb_view view = { .file = file };
 	int dead = 0;
 	enum isx_status st = isx_lmdb_status(open_env(&file->env, path, flags), path, err);
 	if (st)
@@ -508,6 +528,7 @@ enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layou
 		return isx_fail_memory(err);
 	opened->layout = layout;
 	opened->read_only = options->read_only;
+	opened->counters = options->counters;
 	if (options->read_only)
 		flags |= MDB_RDONLY;
 	if (options->relaxed || volatile_file)

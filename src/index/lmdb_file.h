@@ -11,6 +11,7 @@
 
 #include "base/span.h"
 #include "index/lmdb_format.h"
+#include "index/meter.h"
 #include "iscc_search.h"
 
 #include <lmdb.h>
@@ -61,6 +62,7 @@ struct isx_lmdb_file {
 	MDB_env *env;
 	const struct isx_lmdb_layout *layout;
 	bool read_only;
+	struct isx_counters *counters; /* borrowed, or NULL */
 	pthread_mutex_t
 		opening; /* held while a transaction may open handles: LMDB wants one at a time */
 	pthread_rwlock_t publishing; /* guards `tables` */
@@ -73,6 +75,7 @@ struct isx_lmdb_view {
 	MDB_txn *txn;
 	bool writes;
 	struct isx_lmdb_tables tables;
+	struct isx_meter meter; /* of the search that reads through it */
 };
 
 /* Open the file at `path`; with `create` it may be new. `map_bytes` of address space are set aside,
@@ -99,6 +102,9 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struc
 
 /* End a view; what it wrote and did not commit is forgotten. Safe on one that has ended. */
 void isx_lmdb_end(struct isx_lmdb_view *view);
+
+/* How many read transactions the file has now, of all processes. */
+uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file);
 
 /* Look up the handle of a table unless *table has it; a view that writes creates what is missing.
  * Returns a code of LMDB. */

@@ -12,12 +12,13 @@
 /* --- similarity units ------------------------------------------------------------------------- */
 
 /* Compare the rows of a page with the query. */
-static void scan_page(struct isx_stream *stream, MDB_val page)
+static enum isx_status scan_page(struct isx_stream *stream, MDB_val page, struct isx_err *err)
 {
 	stream->scan.rows = page.mv_data;
 	stream->scan.count = page.mv_size / stream->scan.row_bytes;
 	stream->hit_count = stream->kernel->scan(&stream->scan, stream->hits);
 	stream->next_hit = 0;
+	return isx_meter_count(&stream->view->meter, stream->scan.count, err);
 }
 
 static void take_hit(struct isx_stream *stream)
@@ -30,13 +31,16 @@ static void take_hit(struct isx_stream *stream)
 static enum isx_status next_row_hit(struct isx_stream *stream, struct isx_err *err)
 {
 	MDB_val page;
+	enum isx_status st = ISX_OK;
 	int rc = 0;
-	while (stream->next_hit == stream->hit_count && !rc) {
+	while (stream->next_hit == stream->hit_count && !rc && !st) {
 		rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_NEXT_MULTIPLE);
 		if (!rc)
-			scan_page(stream, page);
+			st = scan_page(stream, page, err);
 	}
-	stream->at_end = rc != 0;
+	stream->at_end = rc || st;
+	if (st)
+		return st;
 	if (rc == MDB_NOTFOUND)
 		return ISX_OK;
 	if (rc)
@@ -56,6 +60,7 @@ enum isx_status isx_stream_open(struct isx_stream *stream, struct isx_lmdb_view 
 	stream->at_end = true;
 	if (distance_max < 0)
 		return ISX_OK;
+	stream->view = view;
 	stream->kernel = isx_kernel_best();
 	stream->compared_bits = (uint32_t)compared * 8;
 	stream->scan = (struct isx_scan){ .row_bytes = ISX_ROW_KEY_BYTES + body_bytes,
@@ -79,8 +84,8 @@ enum isx_status isx_stream_open(struct isx_stream *stream, struct isx_lmdb_view 
 		return ISX_OK;
 	if (rc)
 		return isx_lmdb_status(rc, "scan units", err);
-	scan_page(stream, page);
-	return next_row_hit(stream, err);
+	enum isx_status st = scan_page(stream, page, err);
+	return st ? st : next_row_hit(stream, err);
 }
 
 /* --- INSTANCE --------------------------------------------------------------------------------- */

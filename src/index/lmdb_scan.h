@@ -20,6 +20,7 @@ struct isx_stream {
 	size_t type;  /* the unit's type, as a position among the query's types */
 	bool at_end;  /* there is no current hit */
 	const struct isx_kernel *kernel;
+	struct isx_lmdb_view *view;
 	MDB_cursor *cursor; /* NULL for a stream of ids */
 	MDB_val key;
 	struct isx_scan scan; /* of the current page */

@@ -376,7 +376,9 @@ enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_opt
 	enum isx_status st = isx_lmdb_read(file, &search.view, err);
 	if (st)
 		return st;
-	st = isx_lmdb_get_u32(&search.view, ISX_META_REALM, &has_realm, &search.realm, err);
+	st = isx_meter_start(&search.view.meter, query, err);
+	if (!st)
+		st = isx_lmdb_get_u32(&search.view, ISX_META_REALM, &has_realm, &search.realm, err);
 	if (!st)
 		st = make_plan(&search, query, err);
 	if (!st)

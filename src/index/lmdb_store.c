@@ -471,6 +471,7 @@ static enum isx_status describe(const struct isx_lmdb_kind *kind, struct isx_lmd
 		isx_index_info_release(info);
 		return st;
 	}
+	info->readers = isx_lmdb_count_readers(file);
 	uint64_t others = 0;
 	for (size_t i = 1; i < info->part_count; i++)
 		others += info->parts[i].bytes;

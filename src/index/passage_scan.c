@@ -15,7 +15,8 @@ static uint64_t row_id(const struct isx_passage_stream *stream, size_t row)
 
 /* Compare all rows of a page with each query simprint. A kernel's row is a key of 8 bytes and a
  * body: it is shown the second half of our 16 as key. */
-static void scan_page(struct isx_passage_stream *stream, MDB_val page)
+static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page,
+				 struct isx_err *err)
 {
 	const struct isx_kernel *kernel = isx_kernel_best();
 	stream->page = page.mv_data;
@@ -37,6 +38,7 @@ static void scan_page(struct isx_passage_stream *stream, MDB_val page)
 				? 0
 				: kernel->scan(&scan, stream->found + i * stream->rows_max);
 	}
+	return isx_meter_count(&stream->view->meter, stream->row_count * stream->query->count, err);
 }
 
 /* Read the next page and compare it. At the end, or beyond id_max, no_more_pages is set. */
@@ -50,10 +52,9 @@ static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_e
 	}
 	if (rc)
 		return isx_lmdb_status(rc, "scan simprints", err);
-	if (isx_load_be64(page.mv_data) > stream->id_max)
-		stream->no_more_pages = true;
-	else
-		scan_page(stream, page);
+	if (isx_load_be64(page.mv_data) <= stream->id_max)
+		return scan_page(stream, page, err);
+	stream->no_more_pages = true;
 	return ISX_OK;
 }
 
@@ -181,6 +182,7 @@ enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_l
 	isx_store_be64(first, id_min);
 	MDB_val page = isx_lmdb_val(first, ISX_CHUNK_BYTES + stored_bytes);
 	stream->at_end = true;
+	stream->view = view;
 	stream->query = query;
 	stream->id_max = id_max;
 	stream->stored_bytes = stored_bytes;
@@ -202,7 +204,9 @@ enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_l
 		return ISX_OK;
 	if (rc)
 		return isx_lmdb_status(rc, "scan simprints", err);
-	scan_page(stream, page);
+	st = scan_page(stream, page, err);
+	if (st)
+		return st;
 	skip_to(stream, id_min);
 	return isx_passage_next(stream, err);
 }

@@ -45,6 +45,7 @@ struct isx_passage_stream {
 	size_t hit_count;
 	size_t hit_cap;
 	/* The stream's own: */
+	struct isx_lmdb_view *view;
 	MDB_cursor *cursor;
 	MDB_val key;
 	uint64_t id_max; /* the last asset it may deliver */

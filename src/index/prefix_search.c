@@ -103,7 +103,7 @@ static enum isx_status add_hit(struct search *search, MDB_val row, size_t type, 
 	search->hits[search->hit_count++] = (struct hit){ .id = isx_load_be64(row.mv_data),
 							  .type = (uint32_t)type,
 							  .bits = (uint32_t)bytes * 8 };
-	return ISX_OK;
+	return isx_meter_count(&search->view.meter, 1, err);
 }
 
 /* Stored bodies that begin with the queried one. */
@@ -287,7 +287,9 @@ enum isx_status isx_prefix_search(struct isx_lmdb_file *file, const struct isx_o
 	enum isx_status st = isx_lmdb_read(file, &search.view, err);
 	if (st)
 		return st;
-	st = isx_prefix_realm(&search.view, &has_realm, &search.realm, err);
+	st = isx_meter_start(&search.view.meter, query, err);
+	if (!st)
+		st = isx_prefix_realm(&search.view, &has_realm, &search.realm, err);
 	if (!st)
 		st = make_plan(&search, query, err);
 	if (!st)

@@ -1,0 +1,182 @@
+/*
+ * test_meter.c - what a store counts, and how a search that nobody wants ends.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/meter.h"
+#include "iscc/iscc_id.h"
+#include "support.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+enum { ASSETS = 30000, UNITS = 3, BODY_BYTES = 8 };
+
+struct asker {
+	unsigned asked;
+	unsigned patience; /* answers "yes" so many times */
+};
+
+struct fixture {
+	char directory[64];
+	struct isx_counters counters;
+	struct isx_store *store;
+	struct isx_err err;
+	char units[UNITS][ISX_UNIT_TEXT_BYTES];
+	const char *unit_list[UNITS];
+};
+
+static struct fixture fx;
+
+static void random_units(uint64_t *seed)
+{
+	static const uint32_t types[UNITS] = { 0, 2, 3 }; /* META, CONTENT, DATA */
+	for (size_t k = 0; k < UNITS; k++) {
+		uint64_t body = test_random(seed);
+		test_unit_text(types[k], (const uint8_t *)&body, BODY_BYTES, fx.units[k]);
+		fx.unit_list[k] = fx.units[k];
+	}
+}
+
+static void add_assets(uint64_t *seed)
+{
+	enum { BATCH = 1000 };
+	static struct isx_asset assets[BATCH];
+	static char ids[BATCH][24];
+	static char units[BATCH][UNITS][ISX_UNIT_TEXT_BYTES];
+	static const char *lists[BATCH][UNITS];
+	for (size_t first = 0; first < ASSETS; first += BATCH) {
+		for (size_t i = 0; i < BATCH; i++) {
+			struct isx_iscc_id id = { .body = first + i + 1, .version = 1 };
+			isx_iscc_id_print(&id, ids[i]);
+			random_units(seed);
+			memcpy(units[i], fx.units, sizeof fx.units);
+			for (size_t k = 0; k < UNITS; k++)
+				lists[i][k] = units[i][k];
+			assets[i] = (struct isx_asset){ .iscc_id = ids[i],
+							.units = lists[i],
+							.unit_count = UNITS };
+		}
+		assert_int_equal(isx_add(fx.store, "main", assets, BATCH, NULL, &fx.err), ISX_OK);
+	}
+}
+
+static int set_up(void **state)
+{
+	char uri[128];
+	struct isx_options options;
+	uint64_t seed = test_seed();
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	snprintf(fx.directory, sizeof fx.directory, "/tmp/isx-test-XXXXXX");
+	if (!mkdtemp(fx.directory))
+		return -1;
+	snprintf(uri, sizeof uri, "usearch://%s", fx.directory);
+	isx_options_init(&options);
+	options.relaxed = true;
+	options.counters = &fx.counters;
+	if (isx_open(uri, &options, &fx.store, &fx.err) ||
+	    isx_index_create(fx.store, "main", &fx.err))
+		return -1;
+	add_assets(&seed);
+	random_units(&seed);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	isx_close(fx.store);
+	test_remove_tree(fx.directory);
+	return 0;
+}
+
+static enum isx_status be_patient(void *arg, struct isx_err *err)
+{
+	struct asker *asker = arg;
+	if (asker->asked++ < asker->patience)
+		return ISX_OK;
+	if (err) {
+		err->status = ISX_ABANDONED;
+		snprintf(err->msg, sizeof err->msg, "enough");
+	}
+	return ISX_ABANDONED;
+}
+
+/* Search with this much patience; returns how many rows were compared. */
+static uint64_t search(struct asker *asker, enum isx_status wanted)
+{
+	struct isx_result *result = NULL;
+	struct isx_query query = { .units = fx.unit_list,
+				   .unit_count = UNITS,
+				   .may_go_on = asker ? be_patient : NULL,
+				   .asker = asker };
+	uint64_t before = fx.counters.rows_scanned;
+	assert_int_equal(isx_search(fx.store, "main", &query, &result, &fx.err), wanted);
+	isx_result_free(result);
+	return fx.counters.rows_scanned - before;
+}
+
+static void test_meter__counts_commits(void **state)
+{
+	const char *units[] = { fx.units[0] };
+	const struct isx_asset asset = { .iscc_id = "ISCC:MAIGHXLN555Y2DFF",
+					 .units = units,
+					 .unit_count = 1 };
+	uint64_t before = fx.counters.commits;
+	(void)state;
+	assert_int_equal(isx_add(fx.store, "main", &asset, 1, NULL, &fx.err), ISX_OK);
+	assert_int_equal(fx.counters.commits - before, 1);
+	assert_int_equal(isx_remove(fx.store, "main", asset.iscc_id, &fx.err), ISX_OK);
+	assert_int_equal(fx.counters.commits - before, 2);
+}
+
+static void test_meter__counts_every_comparison(void **state)
+{
+	(void)state;
+	assert_int_equal(search(NULL, ISX_OK), ASSETS * UNITS);
+}
+
+static void test_meter__a_search_may_not_even_begin(void **state)
+{
+	struct asker asker = { .patience = 0 };
+	(void)state;
+	assert_int_equal(search(&asker, ISX_ABANDONED), 0);
+	assert_string_equal(fx.err.msg, "enough");
+	assert_int_equal(asker.asked, 1);
+}
+
+static void test_meter__a_search_ends_on_the_way(void **state)
+{
+	struct asker asker = { .patience = 1 };
+	struct isx_index_info info;
+	(void)state;
+	uint64_t rows = search(&asker, ISX_ABANDONED);
+	assert_true(rows >= ISX_METER_STEP && rows < ASSETS * UNITS);
+	assert_int_equal(asker.asked, 2);
+	assert_int_equal(isx_index_stat(fx.store, "main", &info, &fx.err), ISX_OK);
+	assert_int_equal(info.readers, 0);
+	isx_index_info_release(&info);
+}
+
+static void test_meter__a_patient_asker_gets_the_answer(void **state)
+{
+	struct asker asker = { .patience = 1000 };
+	(void)state;
+	assert_int_equal(search(&asker, ISX_OK), ASSETS * UNITS);
+	assert_true(asker.asked >= 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_meter__counts_commits),
+		cmocka_unit_test(test_meter__counts_every_comparison),
+		cmocka_unit_test(test_meter__a_search_may_not_even_begin),
+		cmocka_unit_test(test_meter__a_search_ends_on_the_way),
+		cmocka_unit_test(test_meter__a_patient_asker_gets_the_answer),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
