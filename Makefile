@@ -5,6 +5,7 @@
 #   make test       install what is missing, build, run every test
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make asan tsan  every test under a sanitizer
+#   make soak       four processes and kill -9, for SOAK_SECONDS=600 and SOAK_ROUNDS=100
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
 #   make bench      every measurement (bench/README.md)
 #   make lint       warnings as errors under gcc and clang, format, cppcheck, layers
@@ -15,6 +16,8 @@ CC ?= cc
 AR ?= ar
 BUILD ?= build
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 600
+SOAK_ROUNDS ?= 100
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 
@@ -95,6 +98,14 @@ tsan:
 	@tools/setup build test
 	TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/tools/tsan.supp" $(MAKE) check \
 		BUILD=build-tsan CFLAGS="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=thread"
+
+# What `make test` does for seconds in tests/crash, for long.
+.PHONY: soak
+soak:
+	@tools/setup build test
+	@$(MAKE) --no-print-directory $(PROGRAM)
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_ROUNDS=$(SOAK_ROUNDS) ISCC_SEARCH_BIN=$(abspath $(PROGRAM)) \
+		/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/crash/test_soak.py
 
 # --- fuzzing: with coverage, by clang ----------------------------------------------------------------
 .PHONY: fuzz

@@ -86,7 +86,10 @@ static enum isx_status read_index(struct config *config, struct isx_span key, st
 
 static enum isx_status read_config(struct config *config, struct isx_err *err)
 {
-	struct isx_json_walk walk = isx_json_walk_start(isx_json_member(config->file, "indexes"));
+	struct isx_span indexes = isx_json_member(config->file, "indexes");
+	if (indexes.len && indexes.ptr[0] != '{')
+		indexes = (struct isx_span){ 0 }; /* an array has no names: no indexes */
+	struct isx_json_walk walk = isx_json_walk_start(indexes);
 	struct isx_span key, value;
 	enum isx_status st = ISX_OK;
 	config->active = text_member(config, config->file, "active_index");

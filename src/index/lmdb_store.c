@@ -3,7 +3,9 @@
  *
  * LMDB must not open one file twice in a process, so open files are kept in a list and counted. A
  * file is looked up by its device and inode at each use: when another process has deleted the
- * index, or made a new one of that name, the old file is closed as soon as its last user is done.
+ * index, or made a new one of that name, the old file is closed as soon as its last user is done. A
+ * thread looks too, now and then: a process that nobody asks must not keep the disk space of what
+ * another has deleted.
  *
  * An index appears and disappears in one step for every process: it is made (and deleted) under a
  * name with a dot and renamed. A file and its lock file are two names, though, and a new file must
@@ -22,13 +24,18 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { SWEEP_SECONDS = 1 }; /* between two looks for files that have gone */
 
 struct open_index {
 	struct open_index *next;
@@ -44,8 +51,12 @@ struct lmdb_store {
 	struct isx_engine engine; /* first */
 	const struct isx_lmdb_kind *kind;
 	char *directory;      /* NULL: memory:// */
-	pthread_mutex_t lock; /* guards the list */
+	pthread_mutex_t lock; /* guards the list, and what is below it */
 	struct open_index *open;
+	pthread_t sweeper;
+	pthread_cond_t closing_now; /* the sweeper is to end */
+	bool sweeps;                /* there is a sweeper */
+	bool closing;
 	atomic_uint names_made;
 };
 
@@ -191,6 +202,61 @@ static enum isx_status check_open(struct lmdb_store *store, const char *name, co
 	return ISX_OK;
 }
 
+/* Close what has been deleted or replaced by others. Called with the lock. */
+static void sweep(struct lmdb_store *store)
+{
+	for (struct open_index *index = store->open, *next; index; index = next) {
+		char entry[PATH_MAX], path[PATH_MAX];
+		struct stat file;
+		next = index->next;
+		if (index->gone || !entry_path(store, index->name, entry) ||
+		    !file_path(store, entry, path))
+			continue;
+		bool there = stat(path, &file) == 0;
+		if (there ? file.st_dev != index->device || file.st_ino != index->inode
+			  : errno == ENOENT || errno == ENOTDIR)
+			forget_index(store, index);
+	}
+}
+
+static void *sweep_until_closed(void *arg)
+{
+	struct lmdb_store *store = arg;
+	pthread_mutex_lock(&store->lock);
+	while (!store->closing) {
+		struct timespec next;
+		clock_gettime(CLOCK_MONOTONIC, &next);
+		next.tv_sec += SWEEP_SECONDS;
+		if (pthread_cond_timedwait(&store->closing_now, &store->lock, &next) == ETIMEDOUT)
+			sweep(store);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return NULL;
+}
+
+/* Start to sweep, once there is something open. Without a thread for it, files that have gone are
+ * still closed when they are asked for. Called with the lock. */
+static void start_sweeper(struct lmdb_store *store)
+{
+	sigset_t all, before;
+	if (store->sweeps)
+		return;
+	sigfillset(&all); /* signals are for the threads of the program */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	store->sweeps = pthread_create(&store->sweeper, NULL, sweep_until_closed, store) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void stop_sweeper(struct lmdb_store *store)
+{
+	pthread_mutex_lock(&store->lock);
+	store->closing = true;
+	pthread_cond_signal(&store->closing_now);
+	pthread_mutex_unlock(&store->lock);
+	if (store->sweeps)
+		pthread_join(store->sweeper, NULL);
+}
+
 /* Find or open an index on disk. Called with the lock. */
 static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *name,
 				       struct open_index **index, struct isx_err *err)
@@ -211,6 +277,8 @@ static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *nam
 	if (!st)
 		st = open_index(store, name, path, false, index, err);
 	unlock_directory(lock);
+	if (!st)
+		start_sweeper(store);
 	return st;
 }
 
@@ -645,11 +713,13 @@ static enum isx_status store_search(struct isx_engine *engine, const char *name,
 static void store_close(struct isx_engine *engine)
 {
 	struct lmdb_store *store = store_of(engine);
+	stop_sweeper(store);
 	while (store->open) {
 		struct open_index *index = store->open;
 		store->open = index->next;
 		close_index(index);
 	}
+	pthread_cond_destroy(&store->closing_now);
 	pthread_mutex_destroy(&store->lock);
 	isx_mem_free(store->directory);
 	isx_mem_free(store);
@@ -676,6 +746,11 @@ static struct lmdb_store *new_store(const struct isx_lmdb_kind *kind,
 		store->kind = kind;
 		store->engine.options = *options;
 		pthread_mutex_init(&store->lock, NULL);
+		pthread_condattr_t steady; /* a clock that nobody sets */
+		pthread_condattr_init(&steady);
+		pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+		pthread_cond_init(&store->closing_now, &steady);
+		pthread_condattr_destroy(&steady);
 	}
 	return store;
 }

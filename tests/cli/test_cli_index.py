@@ -70,7 +70,7 @@ def test_a_broken_file_is_replaced(cli, content):
 
 
 @pytest.mark.parametrize("content", [{}, {"indexes": {}}, {"indexes": 5, "active_index": 7},
-                                     {"active_index": None, "indexes": {"a": 5}}])
+                                     {"indexes": [{"name": "a"}]}, {"active_index": None, "indexes": {"a": 5}}])
 def test_a_file_without_indexes(cli, content):
     cli.write_config(content)
     assert cli.good("index", "list").out.startswith("Configured Indexes\n")

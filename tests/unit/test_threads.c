@@ -1,0 +1,254 @@
+/*
+ * test_threads.c - several threads of one process, through the public interface: each adds, changes,
+ * searches and removes assets of a shared index, and makes and deletes indexes that others use.
+ *
+ * What several processes do to each other is in tests/crash. `make tsan` runs this with the thread
+ * sanitizer.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "iscc/iscc_id.h"
+#include "support.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include <cmocka.h>
+
+enum { THREADS = 6, TURNS = 400, OWN_ASSETS = 16, TYPES = 3 };
+
+static const uint32_t maintypes[TYPES] = { ISX_META, ISX_CONTENT, ISX_DATA };
+
+struct crowd {
+	struct isx_store *store;
+	atomic_uint wrong; /* what should not have happened */
+	char why[256];     /* of the first */
+};
+
+/* One asset of a thread: its texts, and whether it is there. */
+struct member {
+	char id[ISX_ISCC_ID_TEXT_BYTES];
+	char units[TYPES][ISX_UNIT_TEXT_BYTES];
+	char simprint[24];
+	bool is_there;
+};
+
+struct actor {
+	struct crowd *crowd;
+	unsigned number;
+	uint64_t random;
+	struct member members[OWN_ASSETS];
+};
+
+static void complain(struct crowd *crowd, const char *what, const struct isx_err *err)
+{
+	if (atomic_fetch_add(&crowd->wrong, 1) == 0)
+		snprintf(crowd->why, sizeof crowd->why, "%s: %.200s", what, err ? err->msg : "");
+}
+
+/* Give a member new units and a new simprint. */
+static void renew(struct actor *actor, struct member *member)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	for (size_t t = 0; t < TYPES; t++) {
+		uint64_t words[4];
+		for (size_t i = 0; i < 4; i++)
+			words[i] = test_random(&actor->random);
+		test_unit_text(maintypes[t], (const uint8_t *)words, sizeof words,
+			       member->units[t]);
+	}
+	for (size_t i = 0; i < 20; i++) /* 15 bytes, and the 16th below */
+		member->simprint[i] = digits[test_random(&actor->random) % 64];
+	memcpy(member->simprint + 20, "AA", 3);
+}
+
+static enum isx_status add_member(struct actor *actor, const char *index, struct member *member,
+				  struct isx_err *err)
+{
+	const char *units[TYPES] = { member->units[0], member->units[1], member->units[2] };
+	struct isx_simprint simprint = { "CONTENT_TEXT_V0", member->simprint, 0, 10 };
+	struct isx_asset asset = { .iscc_id = member->id,
+				   .units = units,
+				   .unit_count = TYPES,
+				   .simprints = &simprint,
+				   .simprint_count = 1,
+				   .metadata = "{\"name\": \"one of a crowd\"}" };
+	return isx_add(actor->crowd->store, index, &asset, 1, NULL, err);
+}
+
+/* Is the member found by its units and its simprint exactly when it is there? */
+static void check_member(struct actor *actor, const struct member *member)
+{
+	const char *units[TYPES] = { member->units[0], member->units[1], member->units[2] };
+	const char *values[] = { member->simprint };
+	struct isx_query_simprints simprints = { "CONTENT_TEXT_V0", values, 1 };
+	struct isx_query query = { .units = units,
+				   .unit_count = TYPES,
+				   .simprints = &simprints,
+				   .simprint_type_count = 1,
+				   .limit = 5 };
+	struct isx_result *result;
+	struct isx_err err = { 0 };
+	if (isx_search(actor->crowd->store, "main", &query, &result, &err)) {
+		complain(actor->crowd, "search", &err);
+		return;
+	}
+	bool by_units = result->match_count && result->matches[0].score > 0.999 &&
+			strcmp(result->matches[0].iscc_id, member->id) == 0;
+	bool by_simprint = result->chunk_match_count && result->chunk_matches[0].score > 0.999 &&
+			   strcmp(result->chunk_matches[0].iscc_id, member->id) == 0;
+	if (by_units != member->is_there || by_simprint != member->is_there)
+		complain(actor->crowd,
+			 member->is_there ? "added and not found" : "removed and found", NULL);
+	isx_result_free(result);
+}
+
+static void change_member(struct actor *actor, struct member *member)
+{
+	struct isx_err err = { 0 };
+	struct member before = *member;
+	if (member->is_there && test_random(&actor->random) % 3 == 0) {
+		if (isx_remove(actor->crowd->store, "main", member->id, &err))
+			complain(actor->crowd, "remove", &err);
+		member->is_there = false;
+	} else {
+		renew(actor, member);
+		if (add_member(actor, "main", member, &err))
+			complain(actor->crowd, "add", &err);
+		member->is_there = true;
+		before.is_there = false;
+		check_member(actor, &before); /* what was replaced is not found */
+	}
+	check_member(actor, member);
+}
+
+/* Make, use or delete an index that all threads fight for: it is there or it is not. */
+static void fight_for_index(struct actor *actor)
+{
+	struct isx_store *store = actor->crowd->store;
+	struct isx_err err = { 0 };
+	struct isx_index_info info;
+	enum isx_status st;
+	switch (test_random(&actor->random) % 4) {
+	case 0:
+		st = isx_index_create(store, "contested", &err);
+		break;
+	case 1:
+		st = isx_index_delete(store, "contested", &err);
+		break;
+	case 2:
+		st = add_member(actor, "contested", &actor->members[0], &err);
+		break;
+	default:
+		st = isx_index_stat(store, "contested", &info, &err);
+		if (!st)
+			isx_index_info_release(&info);
+	}
+	if (st && st != ISX_NOT_FOUND && st != ISX_EXISTS)
+		complain(actor->crowd, "contested index", &err);
+}
+
+static void list_indexes(struct actor *actor)
+{
+	struct isx_index_info *infos;
+	size_t count;
+	struct isx_err err = { 0 };
+	bool has_main = false;
+	if (isx_index_list(actor->crowd->store, &infos, &count, &err)) {
+		complain(actor->crowd, "list", &err);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		has_main |= strcmp(infos[i].name, "main") == 0;
+	if (!has_main)
+		complain(actor->crowd, "main is not in the list", NULL);
+	isx_index_list_free(infos, count);
+}
+
+static void *act(void *arg)
+{
+	struct actor *actor = arg;
+	for (unsigned i = 0; i < OWN_ASSETS; i++) {
+		struct isx_iscc_id id = { .body = ((uint64_t)actor->number << 32 | (i + 1)) << 12,
+					  .version = 1 };
+		isx_iscc_id_print(&id, actor->members[i].id);
+		renew(actor, &actor->members[i]);
+	}
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		struct member *member = &actor->members[test_random(&actor->random) % OWN_ASSETS];
+		switch (test_random(&actor->random) % 4) {
+		case 0:
+			check_member(actor, member);
+			break;
+		case 1:
+			fight_for_index(actor);
+			break;
+		case 2:
+			list_indexes(actor);
+			break;
+		default:
+			change_member(actor, member);
+		}
+	}
+	return NULL;
+}
+
+static void run_crowd(const char *uri)
+{
+	struct crowd crowd = { 0 };
+	static struct actor actors[THREADS];
+	pthread_t threads[THREADS];
+	struct isx_err err = { 0 };
+	size_t there = 0;
+	if (isx_open(uri, NULL, &crowd.store, &err) || isx_index_create(crowd.store, "main", &err))
+		fail_msg("%s: %s", uri, err.msg);
+	for (unsigned i = 0; i < THREADS; i++) {
+		actors[i] = (struct actor){ .crowd = &crowd,
+					    .number = i + 1,
+					    .random = test_seed() + i };
+		assert_int_equal(pthread_create(&threads[i], NULL, act, &actors[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < THREADS; i++)
+		for (unsigned m = 0; m < OWN_ASSETS; m++) {
+			there += actors[i].members[m].is_there;
+			check_member(&actors[i], &actors[i].members[m]);
+		}
+	struct isx_index_info info;
+	if (isx_index_stat(crowd.store, "main", &info, &err))
+		fail_msg("stat: %s", err.msg);
+	assert_int_equal(info.assets, there);
+	isx_index_info_release(&info);
+	isx_close(crowd.store);
+	if (crowd.wrong)
+		fail_msg("%u wrong (seed %llu), first: %s", crowd.wrong,
+			 (unsigned long long)test_seed(), crowd.why);
+}
+
+static void test_threads__share_one_store_on_disk(void **state)
+{
+	char directory[] = "/tmp/isx-test-XXXXXX", uri[64];
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(uri, sizeof uri, "usearch://%s", directory);
+	run_crowd(uri);
+	test_remove_tree(directory);
+}
+
+static void test_threads__share_one_store_in_memory(void **state)
+{
+	(void)state;
+	run_crowd("memory://");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_threads__share_one_store_on_disk),
+		cmocka_unit_test(test_threads__share_one_store_in_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
