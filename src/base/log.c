@@ -1,10 +1,16 @@
 /*
  * log.c - one line an event, written with a single write() so that lines of threads and processes
  *         do not mix.
+ *
+ * A line is put together on the stack, and what does not fit is left out: whole fields, and the end
+ * of a message. The file keeps its descriptor when it is opened again, so that nobody who is about
+ * to write holds one that is closed.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,11 +19,48 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LINE_BYTES = 2048, MESSAGE_BYTES = 768, CLOSING_BYTES = 2 };
+
 static atomic_int log_level = ISX_LOG_WARNING;
+static atomic_int log_format = ISX_LOG_TEXT;
+static atomic_int log_fd = STDERR_FILENO;
+static const char *log_path; /* set once, before there are threads */
 
 void isx_log_set_level(enum isx_log_level level)
 {
 	atomic_store(&log_level, (int)level);
+}
+
+void isx_log_set_format(enum isx_log_format format)
+{
+	atomic_store(&log_format, (int)format);
+}
+
+static int open_file(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+}
+
+enum isx_status isx_log_open(const char *path, struct isx_err *err)
+{
+	int fd = open_file(path);
+	if (fd < 0)
+		return isx_fail(err, ISX_IO, "%s: %s", path, strerror(errno));
+	log_path = path;
+	atomic_store(&log_fd, fd);
+	return ISX_OK;
+}
+
+void isx_log_reopen(void)
+{
+	if (!log_path)
+		return;
+	int fd = open_file(log_path);
+	if (fd < 0 || dup3(fd, atomic_load(&log_fd), O_CLOEXEC) < 0)
+		isx_log(ISX_LOG_ERROR, "the log could not be opened again: %s: %s", log_path,
+			strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 bool isx_log_level_parse(const char *name, enum isx_log_level *level)
@@ -39,30 +82,154 @@ bool isx_log_level_parse(const char *name, enum isx_log_level *level)
 	return false;
 }
 
-void isx_log(enum isx_log_level level, const char *format, ...)
+bool isx_log_format_parse(const char *name, enum isx_log_format *format)
 {
-	static const char *const names[] = { "DEBUG", "INFO", "WARNING", "ERROR" };
-	if ((int)level < atomic_load_explicit(&log_level, memory_order_relaxed) ||
-	    level >= ISX_LOG_NOTHING)
+	bool is_json = strcasecmp(name, "json") == 0;
+	if (!is_json && strcasecmp(name, "text") != 0)
+		return false;
+	*format = is_json ? ISX_LOG_JSON : ISX_LOG_TEXT;
+	return true;
+}
+
+bool isx_log_is_on(enum isx_log_level level)
+{
+	return (int)level >= atomic_load_explicit(&log_level, memory_order_relaxed) &&
+	       level < ISX_LOG_NOTHING;
+}
+
+/* --- a line ----------------------------------------------------------------------------------- */
+
+struct line {
+	char text[LINE_BYTES];
+	size_t len;
+	bool is_full;
+};
+
+/* Room is kept for what closes the line. */
+static void add(struct line *line, const char *bytes, size_t len)
+{
+	if (line->is_full || len > sizeof line->text - CLOSING_BYTES - line->len) {
+		line->is_full = true;
 		return;
-	char line[1024];
+	}
+	memcpy(line->text + line->len, bytes, len);
+	line->len += len;
+}
+
+static void add_text(struct line *line, const char *text)
+{
+	add(line, text, strlen(text));
+}
+
+/* Bytes of the UTF-8 character at `text`; 0 if it is none. */
+static size_t character_bytes(const unsigned char *text)
+{
+	size_t bytes = text[0] < 0x80   ? 1
+		       : text[0] < 0xC2 ? 0
+		       : text[0] < 0xE0 ? 2
+		       : text[0] < 0xF0 ? 3
+		       : text[0] < 0xF5 ? 4
+					: 0;
+	for (size_t i = 1; i < bytes; i++)
+		if ((text[i] & 0xC0) != 0x80)
+			return 0;
+	bool is_overlong = (text[0] == 0xE0 && text[1] < 0xA0) ||
+			   (text[0] == 0xF0 && text[1] < 0x90);
+	bool is_no_character = (text[0] == 0xED && text[1] > 0x9F) ||
+			       (text[0] == 0xF4 && text[1] > 0x8F);
+	return is_overlong || is_no_character ? 0 : bytes;
+}
+
+/* What came from outside can neither start another line nor end a text: controls become blanks, what
+ * is no UTF-8 a question mark. */
+static void add_clean(struct line *line, const char *text, bool is_json)
+{
+	for (const unsigned char *at = (const unsigned char *)text; *at;) {
+		size_t bytes = character_bytes(at);
+		if (*at < ' ' || *at == 0x7f)
+			add(line, " ", 1);
+		else if (bytes == 0)
+			add(line, "?", 1);
+		else if (is_json && (*at == '"' || *at == '\\'))
+			add(line, *at == '"' ? "\\\"" : "\\\\", 2);
+		else
+			add(line, (const char *)at, bytes);
+		at += bytes ? bytes : 1;
+	}
+}
+
+/* Add a field, or nothing of it. */
+static void add_field(struct line *line, const struct isx_log_field *field, bool is_json)
+{
+	char number[24];
+	size_t before = line->len;
+	add_text(line, is_json ? ",\"" : " ");
+	add_text(line, field->name);
+	add_text(line, is_json ? "\":" : "=");
+	if (field->text) {
+		add_text(line, is_json ? "\"" : "");
+		add_clean(line, field->text, is_json);
+		add_text(line, is_json ? "\"" : "");
+	} else {
+		snprintf(number, sizeof number, "%llu", (unsigned long long)field->number);
+		add_text(line, number);
+	}
+	if (line->is_full)
+		line->len = before;
+	line->is_full = false; /* the next one may be shorter */
+}
+
+/* Everything up to the message. */
+static void begin_line(struct line *line, enum isx_log_level level, bool is_json)
+{
+	static const char *const names[][2] = { { "DEBUG", "debug" },
+						{ "INFO", "info" },
+						{ "WARNING", "warning" },
+						{ "ERROR", "error" } };
 	struct timespec now;
 	struct tm utc;
+	char second[24], fraction[8];
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
-	size_t len = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &utc);
-	len += (size_t)snprintf(line + len, sizeof line - len, ".%03ldZ %s ", now.tv_nsec / 1000000,
-				names[level]);
-	va_list args;
-	va_start(args, format);
-	int more = vsnprintf(line + len, sizeof line - len - 1, format, args);
-	va_end(args);
-	if (more > 0)
-		len += (size_t)more < sizeof line - len - 1 ? (size_t)more : sizeof line - len - 2;
-	for (size_t i = 0; i < len; i++) /* one line: what came from outside cannot start another */
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = ' ';
-	line[len++] = '\n';
-	if (write(STDERR_FILENO, line, len) < 0)
+	strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(fraction, sizeof fraction, ".%03dZ", (int)(now.tv_nsec / 1000000));
+	add_text(line, is_json ? "{\"time\":\"" : "");
+	add_text(line, second);
+	add_text(line, fraction);
+	add_text(line, is_json ? "\",\"level\":\"" : " ");
+	add_text(line, names[level][is_json]);
+	add_text(line, is_json ? "\",\"message\":\"" : " ");
+}
+
+void isx_log_fields(enum isx_log_level level, const char *message,
+		    const struct isx_log_field *fields, size_t count)
+{
+	struct line line;
+	if (!isx_log_is_on(level))
+		return;
+	bool is_json = atomic_load_explicit(&log_format, memory_order_relaxed) == ISX_LOG_JSON;
+	line.len = 0;
+	line.is_full = false;
+	begin_line(&line, level, is_json);
+	add_clean(&line, message, is_json);
+	add_text(&line, is_json ? "\"" : "");
+	for (size_t i = 0; i < count; i++)
+		add_field(&line, &fields[i], is_json);
+	if (is_json)
+		line.text[line.len++] = '}';
+	line.text[line.len++] = '\n';
+	if (write(atomic_load_explicit(&log_fd, memory_order_relaxed), line.text, line.len) < 0)
 		return; /* nowhere left to say it */
+}
+
+void isx_log(enum isx_log_level level, const char *format, ...)
+{
+	char message[MESSAGE_BYTES]; /* escaped it still fits in a line */
+	va_list args;
+	if (!isx_log_is_on(level))
+		return;
+	va_start(args, format);
+	int len = vsnprintf(message, sizeof message, format, args);
+	va_end(args);
+	isx_log_fields(level, len < 0 ? format : message, NULL, 0);
 }

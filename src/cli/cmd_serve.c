@@ -43,10 +43,21 @@ static void raise_file_limit(void)
 /* What a serving process works with. */
 struct serving {
 	const struct settings *settings;
-	int listen_fd;  /* shared by all workers; -1: the server opens its own */
-	bool announces; /* say where it serves, once it does */
-	sigset_t stops; /* the signals that end it */
+	int listen_fd;    /* shared by all workers; -1: the server opens its own */
+	bool announces;   /* say where it serves, once it does */
+	sigset_t signals; /* that end it, and SIGHUP */
 };
+
+/* Wait for one of the signals that mean stop. */
+static void wait_for_stop(const sigset_t *signals)
+{
+	int which = SIGHUP;
+	while (which == SIGHUP) {
+		sigwait(signals, &which);
+		if (which == SIGHUP)
+			isx_log_reopen();
+	}
+}
 
 static int serve(const struct serving *serving, struct isx_store *store)
 {
@@ -54,7 +65,6 @@ static int serve(const struct serving *serving, struct isx_store *store)
 	struct isx_server_settings how;
 	struct isx_server *server;
 	struct isx_err err = { 0 };
-	int which;
 	isx_server_settings_init(&how);
 	how.store = store;
 	how.host = settings->host;
@@ -71,7 +81,7 @@ static int serve(const struct serving *serving, struct isx_store *store)
 		       isx_server_port(server));
 		fflush(stdout);
 	}
-	sigwait(&serving->stops, &which);
+	wait_for_stop(&serving->signals);
 	isx_server_stop(server, STOP_DEADLINE_MS);
 	return CLI_OK;
 }
@@ -150,12 +160,27 @@ static int serve_as_set(const struct settings *settings)
 {
 	struct serving serving = { .settings = settings, .listen_fd = -1 };
 	raise_file_limit();
-	sigemptyset(&serving.stops);
-	sigaddset(&serving.stops, SIGTERM);
-	sigaddset(&serving.stops, SIGINT);
-	sigprocmask(SIG_BLOCK, &serving.stops, NULL); /* before any thread: none takes them away */
+	sigemptyset(&serving.signals);
+	sigaddset(&serving.signals, SIGTERM);
+	sigaddset(&serving.signals, SIGINT);
+	sigaddset(&serving.signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &serving.signals,
+		    NULL); /* before any thread: none takes them away */
 	serving.announces = settings->workers <= 1;
 	return serving.announces ? open_and_serve(&serving) : serve_with_workers(&serving);
+}
+
+static bool open_log(const struct settings *settings)
+{
+	struct isx_err err = { 0 };
+	isx_log_set_level(settings->log_level);
+	isx_log_set_format(settings->log_format);
+	if (!settings->log_file || !settings->log_file[0])
+		return true;
+	enum isx_status st = isx_log_open(settings->log_file, &err);
+	if (st)
+		target_fail(isx_err_at(&err, st, "ISCC_SEARCH_LOG_FILE"), &err);
+	return !st;
 }
 
 static int run_serve(const struct cli_args *args)
@@ -167,8 +192,7 @@ static int run_serve(const struct cli_args *args)
 	if (st) {
 		target_fail(st, &err);
 	} else if (apply_options(args, &settings)) {
-		isx_log_set_level(settings.log_level);
-		code = serve_as_set(&settings);
+		code = open_log(&settings) ? serve_as_set(&settings) : CLI_ERROR;
 	} else {
 		code = CLI_USAGE;
 	}

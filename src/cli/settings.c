@@ -41,6 +41,7 @@ static const struct variable {
 	{ "CORS_ORIGINS", TEXT, 0, 0, FIELD(cors_origins) },
 	{ "HOST", TEXT, 0, 0, FIELD(host) },
 	{ "KERNEL", TEXT, 0, 0, FIELD(kernel) },
+	{ "LOG_FILE", TEXT, 0, 0, FIELD(log_file) },
 	{ "PORT", NUMBER, 0, 65535, FIELD(port) },
 	{ "WORKERS", NUMBER, 1, 1024, FIELD(workers) },
 	{ "BODY_LIMIT_MIB", NUMBER, 1, 1 << 20, FIELD(body_mib) },
@@ -188,12 +189,16 @@ static enum isx_status read_words(struct settings *settings, struct isx_span fil
 				  struct isx_err *err)
 {
 	const char *level = find_value("LOG_LEVEL", file, &settings->texts);
+	const char *format = find_value("LOG_FORMAT", file, &settings->texts);
 	const char *network = find_value("AGGREGATOR_NETWORK", file, &settings->texts);
 	if (level && !isx_log_level_parse(level, &settings->log_level))
 		return isx_fail(err, ISX_INVALID,
 				PREFIX
 				"LOG_LEVEL=%s: expected debug, info, warning, error or critical",
 				level);
+	if (format && !isx_log_format_parse(format, &settings->log_format))
+		return isx_fail(err, ISX_INVALID, PREFIX "LOG_FORMAT=%s: expected text or json",
+				format);
 	if (network && network[0] && strcmp(network, "testnet") != 0 &&
 	    strcmp(network, "mainnet") != 0)
 		return isx_fail(err, ISX_INVALID,

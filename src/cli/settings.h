@@ -24,6 +24,8 @@ struct settings {
 	unsigned long confidence_exponent;
 	unsigned long body_mib; /* of one request */
 	enum isx_log_level log_level;
+	enum isx_log_format log_format;
+	const char *log_file; /* NULL: standard error */
 	struct isx_arena texts;
 };
 

@@ -157,11 +157,16 @@ int workers_run(unsigned count, worker_fn *work, void *arg)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	for (bool stopping = false; !stopping;) {
 		int which = next_signal(&signals, start_due(&crew));
 		stopping = which == SIGTERM || which == SIGINT;
+		if (which == SIGHUP) {
+			isx_log_reopen();
+			signal_all(&crew, SIGHUP);
+		}
 		if (!stopping)
 			reap(&crew, false);
 	}

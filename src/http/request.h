@@ -35,6 +35,7 @@ struct http_req {
 	const char *api_key;
 	const char *content_type;
 	const char *origin;
+	const char *request_id;        /* the client's, or one of ours; never NULL in a handler */
 	const char *preflight_method;  /* Access-Control-Request-Method */
 	const char *preflight_headers; /* Access-Control-Request-Headers */
 	struct isx_payload payload;

@@ -180,6 +180,11 @@ enum http_lane isx_router_lane(const struct http_req *req)
 	return reaches_handler ? req->route->lane : HTTP_LANE_INLINE;
 }
 
+const char *isx_router_template(const struct http_req *req)
+{
+	return req->target == HTTP_TO_ROUTE && req->route ? req->route->path : NULL;
+}
+
 /* Tell the methods of the path: `req->route` is the last of its routes. */
 static void answer_other_method(const struct http_req *req, struct http_res *res)
 {
@@ -247,6 +252,17 @@ static enum isx_status check_and_serve(struct http_req *req, struct http_res *re
 	return st;
 }
 
+static void log_failure(const struct http_req *req, enum isx_status status,
+			const struct isx_err *err)
+{
+	const struct isx_log_field fields[] = {
+		{ .name = "request_id", .text = req->request_id },
+		{ .name = "status", .text = isx_status_name(status) },
+		{ .name = "reason", .text = err->msg },
+	};
+	isx_log_fields(ISX_LOG_ERROR, "request failed", fields, sizeof fields / sizeof *fields);
+}
+
 void isx_router_run(struct http_req *req, struct http_res *res)
 {
 	struct isx_err err = { 0 };
@@ -264,7 +280,7 @@ void isx_router_run(struct http_req *req, struct http_res *res)
 	case HTTP_TO_ROUTE:
 		st = check_and_serve(req, res, &err);
 		if (isx_status_http(st) >= 500) /* not the client's fault: for the operator */
-			isx_log(ISX_LOG_ERROR, "%s: %s", isx_status_name(st), err.msg);
+			log_failure(req, st, &err);
 		if (st)
 			isx_http_fail(res, st, &err);
 		break;

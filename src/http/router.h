@@ -28,6 +28,9 @@ bool isx_router_wants_payload(const struct http_req *req);
 /* Where this request is to be answered. */
 enum http_lane isx_router_lane(const struct http_req *req);
 
+/* The template of the route ("/indexes/{name}"), or NULL where the request leads to none. */
+const char *isx_router_template(const struct http_req *req);
+
 /* Answer the request. Never fails: what goes wrong is told in the answer. */
 void isx_router_run(struct http_req *req, struct http_res *res);
 

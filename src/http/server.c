@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "http/access_log.h"
 #include "http/auth.h"
 #include "http/cors.h"
 #include "http/listen.h"
@@ -33,6 +34,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,14 +44,14 @@ enum {
 	QUICK_THREADS = 2,      /* workers for requests that neither scan nor write */
 	PAYLOADS_MAX = 4,       /* bodies of the largest size that may be in memory at once */
 	FILES_RESERVED = 64,    /* open files that are not connections: LMDB, logs, epoll */
-	LOG_PATH_BYTES = 200,   /* of a path in the access log */
 	STALL_MS = 1000,        /* that requests may stand still while the server stops */
 	LAST_WORDS_MS = 200,    /* for answers of workers that outlived the deadline */
 	DRAIN_STEP_NS = 2000000 /* between two looks whether the last request has ended */
 };
 
-#define CONNECTION_BYTES_MAX (64u * 1024) /* request line and headers, and a piece of the body */
-#define STRANGER_BYTES_MAX   (64u * 1024) /* of a body without the key: enough to see its JSON */
+#define HTTP_HEADER_REQUEST_ID "X-Request-ID"
+#define CONNECTION_BYTES_MAX   (64u * 1024) /* request line and headers, and a piece of the body */
+#define STRANGER_BYTES_MAX     (64u * 1024) /* of a body without the key: enough to see its JSON */
 
 struct isx_server {
 	struct isx_store *store;
@@ -58,6 +60,8 @@ struct isx_server {
 	size_t body_bytes_max;
 	int listen_fd; /* ours to close, or -1 */
 	uint16_t port;
+	uint64_t id_seed;       /* of the names we give to requests */
+	atomic_ullong id_count; /* of those given */
 	struct isx_pool *quick;
 	struct isx_pool *work;
 	struct MHD_Daemon *pollers[POLLERS_MAX]; /* each with its own thread, on one socket */
@@ -75,6 +79,7 @@ struct exchange {
 	struct MHD_Connection *connection;
 	uint64_t start_ns;
 	char *target; /* the request target as sent */
+	char own_id[HTTP_REQUEST_ID_BYTES];
 	struct http_req req;
 	struct http_res res;
 	struct isx_buf payload;
@@ -251,6 +256,8 @@ static enum MHD_Result send_answer(struct exchange *x)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	for (size_t i = 0; i < res->header_count; i++)
 		MHD_add_response_header(response, res->headers[i].name, res->headers[i].value);
+	if (x->req.request_id)
+		MHD_add_response_header(response, HTTP_HEADER_REQUEST_ID, x->req.request_id);
 	if (atomic_load(&x->server->is_draining))
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (!res->status)
@@ -320,6 +327,7 @@ static bool open_exchange(struct exchange *x, const char *method, const char *ve
 		{ MHD_HTTP_HEADER_ORIGIN, &req->origin },
 		{ "X-API-Key", &req->api_key },
 		{ "X-Forwarded-Proto", &req->forwarded_proto },
+		{ HTTP_HEADER_REQUEST_ID, &req->request_id },
 		{ "Access-Control-Request-Method", &req->preflight_method },
 		{ "Access-Control-Request-Headers", &req->preflight_headers },
 	};
@@ -329,6 +337,11 @@ static bool open_exchange(struct exchange *x, const char *method, const char *ve
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
 		*wanted[i].value = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
 							       wanted[i].name);
+	if (!isx_request_id_is_valid(req->request_id)) {
+		isx_request_id_make(x->server->id_seed, atomic_fetch_add(&x->server->id_count, 1),
+				    x->own_id);
+		req->request_id = x->own_id;
+	}
 	enum isx_status st = x->target ? ISX_OK : isx_fail_memory(&err);
 	if (!st) {
 		isx_url_split(isx_span_of(x->target), &req->path, &req->query);
@@ -396,20 +409,23 @@ static enum MHD_Result serve_exchange(void *arg, struct MHD_Connection *connecti
 	return x->is_answered ? send_answer(x) : dispatch(x);
 }
 
-/* One line for each request: no query and no header, as they may hold a key. */
-static void log_exchange(const struct exchange *x, bool is_complete)
+/* Tell of a request that has ended. */
+static void report_exchange(const struct exchange *x, bool is_complete)
 {
-	char path[LOG_PATH_BYTES + 1];
-	size_t len = x->req.path.len < LOG_PATH_BYTES ? x->req.path.len : LOG_PATH_BYTES;
-	for (size_t i = 0; i < len; i++) {
-		char c = x->req.path.ptr[i];
-		path[i] = c > ' ' && c < 127 ? c : '?';
-	}
-	path[len] = '\0';
-	isx_log(ISX_LOG_INFO, "request method=%s path=%s status=%u us=%llu bytes=%zu%s",
-		x->req.method ? x->req.method : "-", len ? path : "-", x->res.status,
-		(unsigned long long)((isx_clock_ns() - x->start_ns) / 1000), x->sent_bytes,
-		is_complete ? "" : " aborted");
+	const union MHD_ConnectionInfo *client =
+		MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct http_access access = {
+		.request_id = x->req.request_id,
+		.method = x->req.method,
+		.path = x->req.path,
+		.route = isx_router_template(&x->req),
+		.status = x->res.status,
+		.sent_bytes = x->sent_bytes,
+		.duration_ns = isx_clock_ns() - x->start_ns,
+		.is_complete = is_complete,
+		.client = client ? client->client_addr : NULL,
+	};
+	isx_access_log(&access);
 }
 
 static void end_exchange(void *arg, struct MHD_Connection *connection, void **state,
@@ -421,7 +437,7 @@ static void end_exchange(void *arg, struct MHD_Connection *connection, void **st
 		return;
 	struct isx_server *server = x->server;
 	end_arrival(x);
-	log_exchange(x, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	report_exchange(x, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	drop_payload(x);
 	isx_http_release(&x->req, &x->res);
 	isx_mem_free(x->target);
@@ -519,6 +535,8 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	made->store = settings->store;
 	made->body_bytes_max = settings->body_bytes_max;
 	made->listen_fd = -1;
+	if (getrandom(&made->id_seed, sizeof made->id_seed, GRND_NONBLOCK) < 0)
+		made->id_seed = isx_clock_ns();
 	isx_cors_init(&made->cors, settings->cors_origins);
 	enum isx_status st = isx_auth_init(&made->auth, settings->api_secret, err);
 	if (!st && settings->listen_fd >= 0)
