@@ -7,7 +7,7 @@
 #   make asan tsan  every test under a sanitizer
 #   make soak       four processes and kill -9, for SOAK_SECONDS=600 and SOAK_ROUNDS=100
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
-#   make bench      every measurement (bench/README.md)
+#   make bench      every measurement (bench/README.md) but that of servers: make bench-serve
 #   make lint       warnings as errors under gcc and clang, format, cppcheck, layers
 #   make arm        the kernel tests on aarch64, emulated
 PREFIX ?= /usr/local
@@ -135,6 +135,13 @@ bench:
 	@tools/setup build
 	@$(MAKE) --no-print-directory $(BENCH_PROGRAMS) $(PROGRAM)
 	@for program in $(BENCH_PROGRAMS); do echo "== $$program"; $$program || exit 1; done
+
+# Wants wrk.
+.PHONY: bench-serve
+bench-serve:
+	@tools/setup build bench
+	@$(MAKE) --no-print-directory $(PROGRAM)
+	@bench/bench_serve $(PROGRAM)
 
 # --- what a reader expects -------------------------------------------------------------------------
 FORMATTED = $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] fuzz/*.c bench/*.c)

@@ -14,7 +14,8 @@
 enum http_lane {
 	HTTP_LANE_INLINE, /* at once: it touches nothing that could make it wait */
 	HTTP_LANE_QUICK,  /* by a worker that never scans or writes */
-	HTTP_LANE_WORK    /* by a worker that does */
+	HTTP_LANE_SCAN,   /* by a worker that computes: one per processor */
+	HTTP_LANE_WRITE   /* by one that waits for the disk, together with others */
 };
 
 /* Find the route of a request from its method, path and key; fills the fields of `req` that are the

@@ -42,6 +42,7 @@
 enum {
 	POLLERS_MAX = 4,        /* polling threads; one moves more bytes than two workers chew */
 	QUICK_THREADS = 2,      /* workers for requests that neither scan nor write */
+	WRITE_THREADS = 64,     /* so many requests share a commit; all but one of them sleep */
 	PAYLOADS_MAX = 4,       /* bodies of the largest size that may be in memory at once */
 	FILES_RESERVED = 64,    /* open files that are not connections: LMDB, logs, epoll */
 	STALL_MS = 1000,        /* that requests may stand still while the server stops */
@@ -63,7 +64,8 @@ struct isx_server {
 	uint64_t id_seed;       /* of the names we give to requests */
 	atomic_ullong id_count; /* of those given */
 	struct isx_pool *quick;
-	struct isx_pool *work;
+	struct isx_pool *scan;
+	struct isx_pool *write;
 	struct MHD_Daemon *pollers[POLLERS_MAX]; /* each with its own thread, on one socket */
 	unsigned poller_count;
 	atomic_size_t exchanges;     /* requests that have begun and not ended */
@@ -364,12 +366,19 @@ static bool open_exchange(struct exchange *x, const char *method, const char *ve
 	return false;
 }
 
+static struct isx_pool *pool_of(const struct isx_server *server, enum http_lane lane)
+{
+	if (lane == HTTP_LANE_WRITE)
+		return server->write;
+	return lane == HTTP_LANE_SCAN ? server->scan : server->quick;
+}
+
 /* The request is complete: answer it, here or elsewhere. */
 static enum MHD_Result dispatch(struct exchange *x)
 {
 	enum http_lane lane = isx_cors_is_preflight(&x->req) ? HTTP_LANE_INLINE
 							     : isx_router_lane(&x->req);
-	struct isx_pool *pool = lane == HTTP_LANE_WORK ? x->server->work : x->server->quick;
+	struct isx_pool *pool = pool_of(x->server, lane);
 	struct isx_err err = { 0 };
 	if (lane == HTTP_LANE_INLINE) {
 		answer(x);
@@ -548,7 +557,10 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 		st = isx_pool_new("http-quick", QUICK_THREADS, settings->queue_max, &made->quick,
 				  err);
 	if (!st)
-		st = isx_pool_new("http-work", threads, settings->queue_max, &made->work, err);
+		st = isx_pool_new("http-scan", threads, settings->queue_max, &made->scan, err);
+	if (!st)
+		st = isx_pool_new("http-write", WRITE_THREADS, settings->queue_max, &made->write,
+				  err);
 	if (!st)
 		st = start_pollers(made, settings, err);
 	if (st)
@@ -600,7 +612,8 @@ void isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 	wait_for_exchanges(server, end_ns);
 	/* No connection may be suspended when its poller stops. */
 	isx_pool_finish(server->quick);
-	isx_pool_finish(server->work);
+	isx_pool_finish(server->scan);
+	isx_pool_finish(server->write);
 	wait_for_exchanges(server, isx_clock_ns() + (uint64_t)LAST_WORDS_MS * 1000000u);
 	for (unsigned i = 0; i < server->poller_count; i++) {
 		MHD_stop_daemon(server->pollers[i]);
@@ -608,6 +621,7 @@ void isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 			close(sockets[i]);
 	}
 	isx_pool_free(server->quick);
-	isx_pool_free(server->work);
+	isx_pool_free(server->scan);
+	isx_pool_free(server->write);
 	isx_mem_free(server);
 }
