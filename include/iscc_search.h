@@ -256,6 +256,53 @@ ISX_MUST_CHECK enum isx_status isx_index_list(struct isx_store *store,
 					      struct isx_err *err);
 void isx_index_list_free(struct isx_index_info *infos, size_t count);
 
+/* How far a long copy has come. */
+typedef void isx_progress_fn(uint64_t bytes_done, uint64_t bytes_total, void *arg);
+
+/* Copy an index, as it is at one moment, to the new file `path`, while others read and write it. The
+ * copy appears under its name when it is complete and on disk. An index is brought back by copying
+ * the file to its place in a store: DIR/NAME/index.lmdb (usearch://) or DIR/NAME.lmdb (lmdb://).
+ *   replace   whether a file of that name may be replaced
+ *   progress  called now and then from another thread; may be NULL
+ * ISX_EXISTS: the file is there. ISX_INVALID: a store of another server. */
+ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store, const char *name,
+						const char *path, bool replace,
+						isx_progress_fn *progress, void *arg,
+						struct isx_err *err);
+
+/* Give back the free space of an index: copy what is in use to a new file, which takes the place of
+ * the old one. Others may read meanwhile; writers of all processes wait. Other processes give the
+ * old file's space back when they next use the index. */
+struct isx_compaction {
+	uint64_t bytes_before;
+	uint64_t bytes_after;
+};
+ISX_MUST_CHECK enum isx_status isx_index_compact(struct isx_store *store, const char *name,
+						 struct isx_compaction *done,
+						 isx_progress_fn *progress, void *arg,
+						 struct isx_err *err);
+
+/* Check everything that has to be true of an index's file: its pages, the order and the lengths of
+ * its rows, that every asset can be read and has its rows, and that every row belongs to an asset.
+ * Writes nothing. What is wrong is a *finding*, not a failure of the call. */
+struct isx_check {
+	uint64_t pages;        /* in use */
+	uint64_t assets;       /* read */
+	uint64_t rows;         /* of units and simprints, compared with their assets */
+	uint64_t unsearchable; /* assets with units that cannot be decoded, as 0.3.3 takes them: no
+				  findings */
+	uint64_t findings;
+	bool is_derived; /* false: 0.3.3 wrote last, and rows were not compared, as they will be
+			    made again at the next use */
+};
+typedef void isx_finding_fn(const char *text, void *arg);
+
+/*   report  filled
+ *   found   called with each finding, one line of text; may be NULL */
+ISX_MUST_CHECK enum isx_status isx_index_check(struct isx_store *store, const char *name,
+					       struct isx_check *report, isx_finding_fn *found,
+					       void *arg, struct isx_err *err);
+
 /* Add assets, or replace those whose ISCC-ID is there already: all of them or, on any error, none.
  * When the call returns they are on disk (unless the store is relaxed) and found by every search
  * that starts afterwards, in this process or another. An update replaces all units; simprints stay

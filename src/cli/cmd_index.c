@@ -1,5 +1,6 @@
 /*
  * cmd_index.c - the indexes that the command line knows: add, list, use, remove, rebuild.
+ *               Backup, compact and check are in cmd_upkeep.c.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -341,9 +342,15 @@ static const struct cli_command index_rebuild = {
 	.run = run_index_rebuild,
 };
 
-static const struct cli_command *const index_commands[] = { &index_add,     &index_list,
-							    &index_use,     &index_remove,
-							    &index_rebuild, NULL };
+static const struct cli_command *const index_commands[] = { &index_add,
+							    &index_list,
+							    &index_use,
+							    &index_remove,
+							    &index_rebuild,
+							    &command_index_backup,
+							    &command_index_compact,
+							    &command_index_check,
+							    NULL };
 
 const struct cli_command command_index = {
 	.name = "index",

@@ -1,5 +1,5 @@
 /*
- * commands.h - the commands, one file each.
+ * commands.h - the commands.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_COMMANDS_H
@@ -10,6 +10,9 @@
 extern const struct cli_command command_add;
 extern const struct cli_command command_get;
 extern const struct cli_command command_index;
+extern const struct cli_command command_index_backup;
+extern const struct cli_command command_index_check;
+extern const struct cli_command command_index_compact;
 extern const struct cli_command command_search;
 extern const struct cli_command command_serve;
 

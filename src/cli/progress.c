@@ -18,24 +18,42 @@ void progress_start(struct progress *progress, uint64_t bytes_total)
 				       .bytes_total = bytes_total };
 }
 
-void progress_update(struct progress *progress, uint64_t bytes_done, uint64_t assets_done)
+/* Begin to draw the line again; false if it is too early for that. */
+static bool draw_bar(struct progress *progress, uint64_t bytes_done)
 {
-	if (!progress->shown)
-		return;
 	uint64_t now = isx_clock_ns();
-	if (now - progress->last_ns < REDRAW_NS)
-		return;
+	if (!progress->shown || now - progress->last_ns < REDRAW_NS)
+		return false;
 	progress->last_ns = now;
-	double seconds = (double)(now - progress->start_ns) / 1e9;
 	fprintf(stderr, "\r\033[K");
 	if (progress->bytes_total) {
+		if (bytes_done > progress->bytes_total)
+			bytes_done = progress->bytes_total;
 		double part = (double)bytes_done / (double)progress->bytes_total;
 		int cells = (int)(part * BAR_CELLS);
 		fprintf(stderr, "[%.*s%*s] %3.0f %%  ", cells, "##############################",
 			BAR_CELLS - cells, "", part * 100);
 	}
+	return true;
+}
+
+void progress_update(struct progress *progress, uint64_t bytes_done, uint64_t assets_done)
+{
+	if (!draw_bar(progress, bytes_done))
+		return;
+	double seconds = (double)(progress->last_ns - progress->start_ns) / 1e9;
 	fprintf(stderr, "%llu assets, %.0f/s", (unsigned long long)assets_done,
 		(double)assets_done / seconds);
+	fflush(stderr);
+}
+
+void progress_copied(struct progress *progress, uint64_t bytes_done, uint64_t bytes_total)
+{
+	progress->bytes_total = bytes_total;
+	if (!draw_bar(progress, bytes_done))
+		return;
+	fprintf(stderr, "%llu of %llu MiB", (unsigned long long)(bytes_done >> 20),
+		(unsigned long long)(bytes_total >> 20));
 	fflush(stderr);
 }
 

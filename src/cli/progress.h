@@ -21,6 +21,9 @@ void progress_start(struct progress *progress, uint64_t bytes_total);
 /* Draw the line again, at most ten times a second. */
 void progress_update(struct progress *progress, uint64_t bytes_done, uint64_t assets_done);
 
+/* The same for a copy, in MiB. */
+void progress_copied(struct progress *progress, uint64_t bytes_done, uint64_t bytes_total);
+
 /* Take the line away. */
 void progress_end(struct progress *progress);
 

@@ -30,14 +30,25 @@ static enum isx_status choose_index(struct config *config, const char *name,
 	return ISX_OK;
 }
 
+/* What is done with an index that a command names. */
+enum use { MAKE_AND_USE, USE, ONLY_READ };
+
 static enum isx_status open_store(struct target *target, const char *uri, const char *api_key,
-				  bool make_index, struct isx_err *err)
+				  enum use use, struct isx_err *err)
 {
 	struct isx_options options;
 	struct isx_err why;
+	bool make_index = use == MAKE_AND_USE;
 	settings_to_options(&target->settings, &options);
 	options.api_key = api_key;
+	options.read_only = use != MAKE_AND_USE;
 	enum isx_status st = isx_open(uri, &options, &target->store, err);
+	if (!st && use == USE) { /* there is a store, so opening it to write will not make one */
+		isx_close(target->store);
+		target->store = NULL;
+		options.read_only = false;
+		st = isx_open(uri, &options, &target->store, err);
+	}
 	if (!st && make_index) {
 		st = isx_index_create(target->store, target->name, &why);
 		if (st == ISX_EXISTS)
@@ -48,11 +59,10 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 	return st;
 }
 
-static enum isx_status open_target(const struct cli_args *args, struct target *target,
-				   struct isx_err *err)
+static enum isx_status open_target(const struct cli_args *args, const char *name, enum use use,
+				   struct target *target, struct isx_err *err)
 {
-	const char *uri = cli_option_value(args, "--uri"),
-		   *name = cli_option_value(args, "--index");
+	const char *uri = cli_option_value(args, "--uri");
 	const struct config_index *index = NULL;
 	char local[PATH_MAX + 16];
 	enum isx_status st = settings_read(&target->settings, err);
@@ -60,8 +70,9 @@ static enum isx_status open_target(const struct cli_args *args, struct target *t
 		return st;
 	if (uri) {
 		target->name = name ? name : "default";
-		return open_store(target, uri, target->settings.api_key,
-				  strncmp(uri, "http", 4) != 0, err);
+		if (use == MAKE_AND_USE && strncmp(uri, "http", 4) == 0)
+			use = USE;
+		return open_store(target, uri, target->settings.api_key, use, err);
 	}
 	st = config_load(settings_data_folder(), &target->config, err);
 	if (!st)
@@ -70,17 +81,29 @@ static enum isx_status open_target(const struct cli_args *args, struct target *t
 		return st;
 	target->name = index->name;
 	if (index->is_remote)
-		return open_store(target, index->url, index->api_key, false, err);
+		return open_store(target, index->url, index->api_key, USE, err);
 	snprintf(local, sizeof local, "usearch://%s%s", index->path[0] == '/' ? "" : "/",
 		 index->path);
-	return open_store(target, local, NULL, true, err);
+	return open_store(target, local, NULL, use, err);
 }
 
 bool target_open(const struct cli_args *args, struct target *target)
 {
 	struct isx_err err = { 0 };
 	*target = (struct target){ 0 };
-	enum isx_status st = open_target(args, target, &err);
+	enum isx_status st = open_target(args, cli_option_value(args, "--index"), MAKE_AND_USE,
+					 target, &err);
+	if (st)
+		target_fail(st, &err);
+	return st == ISX_OK;
+}
+
+bool target_open_existing(const struct cli_args *args, const char *name, bool read_only,
+			  struct target *target)
+{
+	struct isx_err err = { 0 };
+	*target = (struct target){ 0 };
+	enum isx_status st = open_target(args, name, read_only ? ONLY_READ : USE, target, &err);
 	if (st)
 		target_fail(st, &err);
 	return st == ISX_OK;

@@ -24,10 +24,20 @@ struct target {
 			"Work on an index of this store: usearch:///DIR or http://HOST:PORT"       \
 	}
 
+/* The option --uri alone, for commands that take the name as a word. */
+#define TARGET_URI_OPTION                                                                          \
+	{                                                                                          \
+		"--uri", 0, "URI", "Work on an index of this store: usearch:///DIR or lmdb:///DIR" \
+	}
+
 /* Read settings and configuration, open the store, make a local index that is not there yet. On
  * failure a message goes to standard error. Close it in both cases. */
 bool target_open(const struct cli_args *args, struct target *target);
 void target_close(struct target *target);
+
+/* The same for the index `name`, which is not made; with `read_only` nothing is written at all. */
+bool target_open_existing(const struct cli_args *args, const char *name, bool read_only,
+			  struct target *target);
 
 /* Print an error for the person at the terminal; returns its exit code. */
 int target_fail(enum isx_status status, const struct isx_err *err);

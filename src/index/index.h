@@ -36,6 +36,16 @@ struct isx_engine_ops {
 			       struct isx_buf *json, struct isx_err *err);
 	enum isx_status (*remove)(struct isx_engine *engine, const char *name, const char *iscc_id,
 				  struct isx_err *err);
+	/* Of local stores; NULL: the store is on another server. As in the public interface. */
+	enum isx_status (*backup)(struct isx_engine *engine, const char *name, const char *path,
+				  bool replace, isx_progress_fn *progress, void *arg,
+				  struct isx_err *err);
+	enum isx_status (*compact)(struct isx_engine *engine, const char *name,
+				   struct isx_compaction *done, isx_progress_fn *progress,
+				   void *arg, struct isx_err *err);
+	enum isx_status (*check)(struct isx_engine *engine, const char *name,
+				 struct isx_check *report, isx_finding_fn *found, void *arg,
+				 struct isx_err *err);
 	/* query->limit is at least 1. Everything in *result lives in `arena`. */
 	enum isx_status (*search)(struct isx_engine *engine, const char *name,
 				  const struct isx_query *query, struct isx_arena *arena,

@@ -5,6 +5,7 @@
  */
 #include "index/index.h"
 #include "index/lmdb_add.h"
+#include "index/lmdb_check.h"
 #include "index/lmdb_rows.h"
 #include "index/lmdb_search.h"
 #include "index/lmdb_store.h"
@@ -52,6 +53,7 @@ static const struct isx_lmdb_kind similarity = {
 	.get = isx_lmdb_get,
 	.remove = isx_lmdb_remove,
 	.search = isx_lmdb_search,
+	.check = &isx_similarity_check,
 };
 
 enum isx_status isx_lmdb_open(const char *directory, const struct isx_options *options,

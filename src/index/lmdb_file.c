@@ -13,15 +13,17 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "index/lmdb_derive.h"
+#include "index/lmdb_pages.h"
 #include "index/lmdb_queue.h"
 #include "json/json_text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
-enum { MAIN_TABLE = 1, LOOK_UPS_MAX = 8 };
+enum { MAIN_TABLE = 1, LOOK_UPS_MAX = 8, WRITES_PER_READER_CHECK = 32 };
 
 enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err)
 {
@@ -165,13 +167,24 @@ static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tabl
 	pthread_rwlock_unlock(&file->publishing);
 }
 
+/* Begin a read transaction. Slots of processes that were killed are only cleared when somebody
+ * looks: here, when there is no other slot left. */
+static int begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
+{
+	int dead = 0;
+	int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
+	if (rc == MDB_READERS_FULL && !mdb_reader_check(file->env, &dead) && dead > 0)
+		rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
+	return rc;
+}
+
 /* Learn of tables that another process has made. */
 static int refresh_tables(struct isx_lmdb_file *file)
 {
 	struct isx_lmdb_view view = { .file = file };
 	pthread_mutex_lock(&file->opening);
 	copy_tables(file, &view.tables);
-	int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, &view.txn);
+	int rc = begin_snapshot(file, &view.txn);
 	if (!rc) {
 		rc = look_up_tables(&view);
 		int ended = mdb_txn_commit(view.txn); /* keeps the handles */
@@ -322,7 +335,7 @@ static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bo
 	for (int i = 0; i < LOOK_UPS_MAX; i++) {
 		*view = (struct isx_lmdb_view){ .file = file };
 		copy_tables(file, &view->tables);
-		int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, &view->txn);
+		int rc = begin_snapshot(file, &view->txn);
 		if (rc)
 			return rc;
 		if (count_tables(view) == view->tables.count) {
@@ -363,6 +376,12 @@ enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, struct isx_lmdb_view *
 	return isx_fail(err, ISX_UNAVAILABLE, "another program keeps writing to the index");
 }
 
+enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
+				    bool *derived, struct isx_err *err)
+{
+	return isx_lmdb_status(begin_read(file, view, derived), "read", err);
+}
+
 /* Refuse a file that a later version wrote. */
 static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *err)
 {
@@ -396,15 +415,69 @@ static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err 
 	return st;
 }
 
+/* Begin a write transaction of the file that has the index's name *now*. Who compacts an index holds
+ * the writer lock of the old file from before the copy until after the rename. So a writer that was
+ * waiting for that lock finds another inode under the name as soon as it gets it, and must not write:
+ * nobody would ever see it. And one that finds the same inode may: while it has the lock, no other
+ * file can take the name. (An index may be deleted at any time; then the write came before.) */
+static enum isx_status begin_write(struct isx_lmdb_file *file, MDB_txn **txn, struct isx_err *err)
+{
+	struct stat named;
+	int dead = 0;
+	*txn = NULL;
+	if (file->read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	/* The snapshot of a reader that was killed keeps pages from being used again. */
+	if (atomic_fetch_add(&file->writes_begun, 1) % WRITES_PER_READER_CHECK == 0)
+		mdb_reader_check(file->env, &dead);
+	int rc = mdb_txn_begin(file->env, NULL, 0, txn);
+	if (rc)
+		return isx_lmdb_status(rc, "begin to write", err);
+	if (!file->path || (stat(file->path, &named) == 0 && named.st_dev == file->device &&
+			    named.st_ino == file->inode))
+		return ISX_OK;
+	mdb_txn_abort(*txn);
+	*txn = NULL;
+	atomic_store(&file->is_replaced, true);
+	return isx_fail(err, ISX_UNAVAILABLE, "the file of the index was replaced: try again");
+}
+
+enum isx_status isx_lmdb_hold(struct isx_lmdb_file *file, MDB_txn **hold, struct isx_err *err)
+{
+	for (int i = 0; i < LOOK_UPS_MAX; i++) {
+		struct isx_lmdb_view view;
+		bool derived = false;
+		enum isx_status st = isx_lmdb_read(file, &view, err);
+		if (st)
+			return st;
+		isx_lmdb_end(&view);
+		st = begin_write(file, hold, err);
+		if (st)
+			return st;
+		st = isx_lmdb_read_as_is(file, &view, &derived, err);
+		if (!st)
+			isx_lmdb_end(&view);
+		if (!st && derived)
+			return ISX_OK;
+		isx_lmdb_let_go(*hold);
+		if (st)
+			return st;
+	}
+	return isx_fail(err, ISX_UNAVAILABLE, "another program keeps writing to the index");
+}
+
+void isx_lmdb_let_go(MDB_txn *hold)
+{
+	mdb_txn_abort(hold);
+}
+
 enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
 			       struct isx_err *err)
 {
 	*view = (struct isx_lmdb_view){ .file = file, .writes = true };
-	if (file->read_only)
-		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
-	int rc = mdb_txn_begin(file->env, NULL, 0, &view->txn);
-	if (rc)
-		return isx_lmdb_status(rc, "begin to write", err);
+	enum isx_status begun = begin_write(file, &view->txn, err);
+	if (begun)
+		return begun;
 	pthread_mutex_lock(&file->opening);
 	copy_tables(file, &view->tables);
 	enum isx_status st = prepare_write(view, err);
@@ -489,12 +562,47 @@ static int open_env(MDB_env **env, const char *path, unsigned flags)
 	return rc;
 }
 
+/* Remember which file was opened, to see later whether the name still means it. */
+static enum isx_status identify(struct isx_lmdb_file *file, const char *path, struct isx_err *err)
+{
+	struct stat opened;
+	int fd;
+	int rc = mdb_env_get_fd(file->env, &fd);
+	if (!rc && fstat(fd, &opened) != 0)
+		rc = errno;
+	if (rc)
+		return isx_lmdb_status(rc, path, err);
+	file->device = opened.st_dev;
+	file->inode = opened.st_ino;
+	file->path = isx_mem_text(path, strlen(path));
+	return file->path ? ISX_OK : isx_fail_memory(err);
+}
+
+/* A file that was cut off, or whose first tables are damaged, is refused: LMDB trusts every byte, and
+ * reading on would end the process. */
+static enum isx_status look_at_pages(struct isx_lmdb_file *file, const char *path,
+				     struct isx_err *err)
+{
+	bool good = true;
+	enum isx_status st = isx_lmdb_pages_look(file->env, &good, err);
+	if (!st && !good)
+		st = isx_fail(err, ISX_CORRUPT,
+			      "%s: the file is shorter than it says, or damaged; bring a backup "
+			      "back",
+			      path);
+	return st;
+}
+
 static enum isx_status open_file(struct isx_lmdb_file *file, const char *path, unsigned flags,
 				 bool create, struct isx_err *err)
 {
 	struct isx_lmdb_view view = { .file = file };
 	int dead = 0;
 	enum isx_status st = isx_lmdb_status(open_env(&file->env, path, flags), path, err);
+	if (!st)
+		st = identify(file, path, err);
+	if (!st)
+		st = look_at_pages(file, path, err);
 	if (st)
 		return st;
 	if (!file->read_only)
@@ -538,6 +646,10 @@ enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layou
 	enum isx_status st = isx_lmdb_queue_new(opened, &opened->queue, err);
 	if (!st)
 		st = open_file(opened, path, flags, create, err);
+	if (!st && volatile_file) { /* it loses its name soon */
+		isx_mem_free(opened->path);
+		opened->path = NULL;
+	}
 	if (st)
 		isx_lmdb_file_close(opened);
 	else
@@ -557,5 +669,6 @@ void isx_lmdb_file_close(struct isx_lmdb_file *file)
 	isx_lmdb_queue_free(file->queue);
 	pthread_rwlock_destroy(&file->publishing);
 	pthread_mutex_destroy(&file->opening);
+	isx_mem_free(file->path);
 	isx_mem_free(file);
 }

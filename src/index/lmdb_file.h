@@ -16,6 +16,7 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { ISX_SIMPRINT_TYPES_MAX = 64, ISX_PREFIX_TYPES_MAX = 48 };
 
@@ -61,8 +62,13 @@ extern const struct isx_lmdb_layout isx_prefix_layout;
 struct isx_lmdb_file {
 	MDB_env *env;
 	const struct isx_lmdb_layout *layout;
+	char *path; /* NULL: it has no name (memory://) */
+	dev_t device;
+	ino_t inode;
 	bool read_only;
 	struct isx_counters *counters; /* borrowed, or NULL */
+	atomic_bool is_replaced;  /* a write found that `path` is no longer this file */
+	atomic_uint writes_begun; /* to look for dead readers now and then */
 	pthread_mutex_t
 		opening; /* held while a transaction may open handles: LMDB wants one at a time */
 	pthread_rwlock_t publishing; /* guards `tables` */
@@ -92,13 +98,26 @@ void isx_lmdb_file_close(struct isx_lmdb_file *file);
 ISX_MUST_CHECK enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
 					     struct isx_err *err);
 
+/* The same, also when another program wrote last: *derived says whether what is derived is up to
+ * date. Writes nothing. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file,
+						   struct isx_lmdb_view *view, bool *derived,
+						   struct isx_err *err);
+
 /* Begin writing; waits for other writers, of any process. End with isx_lmdb_commit() or
- * isx_lmdb_end(), in the same thread. */
+ * isx_lmdb_end(), in the same thread. ISX_UNAVAILABLE with file->is_replaced set: the index has got
+ * another file (or none) since this one was opened, and has to be looked up again. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_write(struct isx_lmdb_file *file,
 					      struct isx_lmdb_view *view, struct isx_err *err);
 
 /* Make what was written durable and visible; the view is over, also on failure. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err);
+
+/* Hold off the writers of all processes without writing, while everything derived is up to date in
+ * the last snapshot. End with isx_lmdb_let_go(), in the same thread. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_hold(struct isx_lmdb_file *file, MDB_txn **hold,
+					     struct isx_err *err);
+void isx_lmdb_let_go(MDB_txn *hold);
 
 /* End a view; what it wrote and did not commit is forgotten. Safe on one that has ended. */
 void isx_lmdb_end(struct isx_lmdb_view *view);

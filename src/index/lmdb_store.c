@@ -18,6 +18,8 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "index/lmdb_check.h"
+#include "index/lmdb_copy.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -180,6 +182,87 @@ static void unlock_directory(int lock)
 	close(lock);
 }
 
+/* --- a new file in place of an old one ---
+ *
+ * The file and its lock file are two names. Between the renaming of the one and the removing of the
+ * other a process can be killed, and then a new file would meet the lock file of the old one, which
+ * others may still have open: LMDB would believe what it says of transactions and readers. So a link
+ * "PATH-new" is made first whose text is the inode of the new file. Who opens an index and finds the
+ * link finishes the work: if the new file is in place, the lock file goes. (After a power failure
+ * nobody has the lock file open, and LMDB makes it anew by itself.)
+ */
+
+static bool marker_path(const char *path, char marker[PATH_MAX])
+{
+	return snprintf(marker, PATH_MAX, "%s-new", path) < PATH_MAX;
+}
+
+/* Remove the lock file beside `path`, if the file is the one that `marker` tells of, and `marker`.
+ * Called with the directory locked alone. */
+static enum isx_status end_replacement(const char *path, const char *marker, struct isx_err *err)
+{
+	char told[32] = "", found[32], lock_file[PATH_MAX];
+	struct stat file;
+	ssize_t len = readlink(marker, told, sizeof told - 1);
+	if (len < 0)
+		return errno == ENOENT ? ISX_OK : fail_errno(err, "read", marker);
+	if (stat(path, &file) == 0) {
+		snprintf(found, sizeof found, "%llu", (unsigned long long)file.st_ino);
+		snprintf(lock_file, sizeof lock_file, "%.*s-lock", PATH_MAX - 8, path);
+		if (strcmp(told, found) == 0 && unlink(lock_file) != 0 && errno != ENOENT)
+			return fail_errno(err, "remove", lock_file);
+	}
+	return unlink(marker) != 0 && errno != ENOENT ? fail_errno(err, "remove", marker) : ISX_OK;
+}
+
+/* Finish what a process that was killed has left half done. */
+static enum isx_status finish_replacement(struct lmdb_store *store, const char *path,
+					  struct isx_err *err)
+{
+	char marker[PATH_MAX];
+	struct stat found;
+	int lock;
+	if (!marker_path(path, marker) || lstat(marker, &found) != 0)
+		return ISX_OK;
+	enum isx_status st = lock_directory(store, LOCK_EX, &lock, err);
+	if (st)
+		return st;
+	st = end_replacement(path, marker, err);
+	unlock_directory(lock);
+	return st;
+}
+
+/* Let the complete file at `made` take the place of that at `path`. The caller holds the writer lock
+ * of the old one. */
+static enum isx_status replace_file(struct lmdb_store *store, const char *made, const char *path,
+				    struct isx_err *err)
+{
+	char marker[PATH_MAX], inode[32];
+	struct stat file;
+	int lock;
+	if (!marker_path(path, marker))
+		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
+	enum isx_status st = lock_directory(store, LOCK_EX, &lock, err);
+	if (st)
+		return st;
+	st = end_replacement(path, marker, err);
+	if (!st && stat(made, &file) != 0)
+		st = fail_errno(err, "open", made);
+	snprintf(inode, sizeof inode, "%llu", st ? 0 : (unsigned long long)file.st_ino);
+	if (!st && symlink(inode, marker) != 0)
+		st = fail_errno(err, "create", marker);
+	if (!st && access(path, F_OK) != 0) /* deleted meanwhile: it must not come back */
+		st = isx_fail(err, ISX_NOT_FOUND, "the index has been deleted");
+	if (!st && rename(made, path) != 0)
+		st = fail_errno(err, "replace", path);
+	if (!st)
+		st = end_replacement(path, marker, err);
+	else
+		unlink(marker);
+	unlock_directory(lock);
+	return st;
+}
+
 /* Is the open index (may be NULL) still the one at `path`? *index is NULL if there is another. */
 static enum isx_status check_open(struct lmdb_store *store, const char *name, const char *path,
 				  struct open_index **index, struct isx_err *err)
@@ -269,7 +352,9 @@ static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *nam
 	enum isx_status st = check_open(store, name, path, index, err);
 	if (st || *index)
 		return st;
-	st = lock_directory(store, LOCK_SH, &lock, err);
+	st = finish_replacement(store, path, err);
+	if (!st)
+		st = lock_directory(store, LOCK_SH, &lock, err);
 	if (st)
 		return st;
 	st = check_open(store, name, path, index,
@@ -307,6 +392,16 @@ static void release(struct lmdb_store *store, struct open_index *index)
 	if (--index->users == 0 && index->gone)
 		forget_index(store, index);
 	pthread_mutex_unlock(&store->lock);
+}
+
+/* The same, and has the call to be made again? A write may find that the index has another file now.
+ */
+static bool release_and_retry(struct lmdb_store *store, struct open_index *index,
+			      enum isx_status status)
+{
+	bool again = status == ISX_UNAVAILABLE && index->file->is_replaced;
+	release(store, index);
+	return again;
 }
 
 /* --- creating and deleting -------------------------------------------------------------------- */
@@ -552,11 +647,13 @@ static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 {
 	struct lmdb_store *store = store_of(engine);
 	struct open_index *index;
-	enum isx_status st = acquire(store, name, &index, err);
-	if (st)
-		return st;
-	st = describe(store->kind, index->file, name, info, err);
-	release(store, index);
+	enum isx_status st;
+	do {
+		st = acquire(store, name, &index, err);
+		if (st)
+			return st;
+		st = describe(store->kind, index->file, name, info, err);
+	} while (release_and_retry(store, index, st));
 	return st;
 }
 
@@ -655,42 +752,138 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 	return ISX_OK;
 }
 
+/* --- copies and checks ------------------------------------------------------------------------ */
+
+static enum isx_status store_backup(struct isx_engine *engine, const char *name, const char *path,
+				    bool replace, isx_progress_fn *progress, void *arg,
+				    struct isx_err *err)
+{
+	struct lmdb_store *store = store_of(engine);
+	struct open_index *index;
+	enum isx_status st = acquire(store, name, &index, err);
+	if (st)
+		return st;
+	st = isx_lmdb_backup(index->file, path, replace, progress, arg, err);
+	release(store, index);
+	return st;
+}
+
+static uint64_t bytes_of(const char *path)
+{
+	struct stat file;
+	return stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
+}
+
+/* Put a copy without free pages in place of the index's file. The writer lock of the old file is held
+ * over the copy *and* the renaming (lmdb_file.c, begin_write()): what was acknowledged is in the
+ * copy, and nothing can be written to the old file afterwards. */
+static enum isx_status compact_file(struct lmdb_store *store, struct isx_lmdb_file *file,
+				    const char *made, isx_progress_fn *progress, void *arg,
+				    struct isx_err *err)
+{
+	MDB_txn *hold;
+	enum isx_status st = isx_lmdb_hold(file, &hold, err);
+	if (st)
+		return st;
+	st = isx_lmdb_copy_compact(file, made, progress, arg, err);
+	if (!st) {
+		st = replace_file(store, made, file->path, err);
+		if (st)
+			unlink(made);
+	}
+	isx_lmdb_let_go(hold);
+	return st;
+}
+
+static enum isx_status store_compact(struct isx_engine *engine, const char *name,
+				     struct isx_compaction *done, isx_progress_fn *progress,
+				     void *arg, struct isx_err *err)
+{
+	struct lmdb_store *store = store_of(engine);
+	struct open_index *index;
+	char made[PATH_MAX], folder[PATH_MAX], path[PATH_MAX];
+	enum isx_status st;
+	if (!store->directory)
+		return isx_fail(err, ISX_INVALID, "an index of memory:// has no file to compact");
+	do {
+		st = acquire(store, name, &index, err);
+		if (st)
+			return st;
+		snprintf(path, sizeof path, "%s", index->file->path);
+		done->bytes_before = bytes_of(path);
+		if (!private_path(store, name, "compact", made))
+			st = isx_fail(err, ISX_INVALID, "the path of the index is too long");
+		else
+			st = compact_file(store, index->file, made, progress, arg, err);
+	} while (release_and_retry(store, index, st));
+	if (st)
+		return st;
+	done->bytes_after = bytes_of(path);
+	snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+	sync_directory(folder);
+	sync_directory(store->directory);
+	return ISX_OK;
+}
+
+static enum isx_status store_check(struct isx_engine *engine, const char *name,
+				   struct isx_check *report, isx_finding_fn *found, void *arg,
+				   struct isx_err *err)
+{
+	struct lmdb_store *store = store_of(engine);
+	struct open_index *index;
+	enum isx_status st = acquire(store, name, &index, err);
+	if (st)
+		return st;
+	st = isx_lmdb_check(index->file, store->kind->check, report, found, arg, err);
+	release(store, index);
+	return st;
+}
+
 /* --- assets ----------------------------------------------------------------------------------- */
 
 static enum isx_status store_add(struct isx_engine *engine, const char *name,
 				 const struct isx_asset *assets, size_t count,
 				 enum isx_outcome *outcomes, struct isx_err *err)
 {
+	struct lmdb_store *store = store_of(engine);
 	struct open_index *index;
-	enum isx_status st = acquire(store_of(engine), name, &index, err);
-	if (st)
-		return st;
-	st = store_of(engine)->kind->add(index->file, assets, count, outcomes, err);
-	release(store_of(engine), index);
+	enum isx_status st;
+	do {
+		st = acquire(store, name, &index, err);
+		if (st)
+			return st;
+		st = store->kind->add(index->file, assets, count, outcomes, err);
+	} while (release_and_retry(store, index, st));
 	return st;
 }
 
 static enum isx_status store_get(struct isx_engine *engine, const char *name, const char *iscc_id,
 				 struct isx_buf *json, struct isx_err *err)
 {
+	struct lmdb_store *store = store_of(engine);
 	struct open_index *index;
-	enum isx_status st = acquire(store_of(engine), name, &index, err);
-	if (st)
-		return st;
-	st = store_of(engine)->kind->get(index->file, iscc_id, json, err);
-	release(store_of(engine), index);
+	enum isx_status st;
+	do {
+		st = acquire(store, name, &index, err);
+		if (st)
+			return st;
+		st = store->kind->get(index->file, iscc_id, json, err);
+	} while (release_and_retry(store, index, st));
 	return st;
 }
 
 static enum isx_status store_remove(struct isx_engine *engine, const char *name,
 				    const char *iscc_id, struct isx_err *err)
 {
+	struct lmdb_store *store = store_of(engine);
 	struct open_index *index;
-	enum isx_status st = acquire(store_of(engine), name, &index, err);
-	if (st)
-		return st;
-	st = store_of(engine)->kind->remove(index->file, iscc_id, err);
-	release(store_of(engine), index);
+	enum isx_status st;
+	do {
+		st = acquire(store, name, &index, err);
+		if (st)
+			return st;
+		st = store->kind->remove(index->file, iscc_id, err);
+	} while (release_and_retry(store, index, st));
 	return st;
 }
 
@@ -698,13 +891,15 @@ static enum isx_status store_search(struct isx_engine *engine, const char *name,
 				    const struct isx_query *query, struct isx_arena *arena,
 				    struct isx_result *result, struct isx_err *err)
 {
+	struct lmdb_store *store = store_of(engine);
 	struct open_index *index;
-	enum isx_status st = acquire(store_of(engine), name, &index, err);
-	if (st)
-		return st;
-	st = store_of(engine)->kind->search(index->file, &engine->options, query, arena, result,
-					    err);
-	release(store_of(engine), index);
+	enum isx_status st;
+	do {
+		st = acquire(store, name, &index, err);
+		if (st)
+			return st;
+		st = store->kind->search(index->file, &engine->options, query, arena, result, err);
+	} while (release_and_retry(store, index, st));
 	return st;
 }
 
@@ -735,6 +930,9 @@ static const struct isx_engine_ops store_ops = {
 	.get = store_get,
 	.remove = store_remove,
 	.search = store_search,
+	.backup = store_backup,
+	.compact = store_compact,
+	.check = store_check,
 };
 
 static struct lmdb_store *new_store(const struct isx_lmdb_kind *kind,

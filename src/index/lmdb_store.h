@@ -30,6 +30,7 @@ struct isx_lmdb_kind {
 	enum isx_status (*search)(struct isx_lmdb_file *file, const struct isx_options *options,
 				  const struct isx_query *query, struct isx_arena *arena,
 				  struct isx_result *result, struct isx_err *err);
+	const struct isx_check_rules *check; /* lmdb_check.h */
 };
 
 /* Open a directory of indexes of this kind, making it if need be; NULL: indexes without names on

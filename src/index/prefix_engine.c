@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/index.h"
+#include "index/lmdb_check.h"
 #include "index/lmdb_store.h"
 #include "index/prefix_add.h"
 #include "index/prefix_search.h"
@@ -17,6 +18,7 @@ static const struct isx_lmdb_kind prefixes = {
 	.get = isx_prefix_get_json,
 	.remove = isx_prefix_remove,
 	.search = isx_prefix_search,
+	.check = &isx_prefix_check,
 };
 
 enum isx_status isx_prefix_open(const char *directory, const struct isx_options *options,

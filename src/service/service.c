@@ -142,6 +142,42 @@ void isx_index_list_free(struct isx_index_info *infos, size_t count)
 	isx_mem_free(infos);
 }
 
+static enum isx_status fail_not_local(const char *doing, struct isx_err *err)
+{
+	return isx_fail(err, ISX_INVALID,
+			"%s: the index is on another server; it can be done there only", doing);
+}
+
+enum isx_status isx_index_backup(struct isx_store *store, const char *name, const char *path,
+				 bool replace, isx_progress_fn *progress, void *arg,
+				 struct isx_err *err)
+{
+	const struct isx_engine_ops *ops = store->engine->ops;
+	if (!ops->backup)
+		return fail_not_local("backup", err);
+	return ops->backup(store->engine, name, path, replace, progress, arg, err);
+}
+
+enum isx_status isx_index_compact(struct isx_store *store, const char *name,
+				  struct isx_compaction *done, isx_progress_fn *progress, void *arg,
+				  struct isx_err *err)
+{
+	const struct isx_engine_ops *ops = store->engine->ops;
+	if (!ops->compact)
+		return fail_not_local("compact", err);
+	return ops->compact(store->engine, name, done, progress, arg, err);
+}
+
+enum isx_status isx_index_check(struct isx_store *store, const char *name, struct isx_check *report,
+				isx_finding_fn *found, void *arg, struct isx_err *err)
+{
+	const struct isx_engine_ops *ops = store->engine->ops;
+	*report = (struct isx_check){ 0 };
+	if (!ops->check)
+		return fail_not_local("check", err);
+	return ops->check(store->engine, name, report, found, arg, err);
+}
+
 enum isx_status isx_add(struct isx_store *store, const char *name, const struct isx_asset *assets,
 			size_t count, enum isx_outcome *outcomes, struct isx_err *err)
 {

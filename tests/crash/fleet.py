@@ -75,6 +75,13 @@ def answers(base):
         return False
 
 
+def expect_good_file(uri):
+    """index check finds nothing in the index `main`, whether somebody has it open or not."""
+    done = subprocess.run([BIN, "index", "check", "main", "--uri", uri], capture_output=True, text=True,
+                          timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class Server:
     """One `serve`, with workers or without. `base` is the URL of its indexes."""
 
@@ -124,17 +131,20 @@ class Fleet:
         i = rng.randrange(len(self.servers))
         if self.workers == 1:
             self.servers[i].kill()
+            expect_good_file(f"usearch://{self.folder}")
             self.servers[i] = Server(self.folder)
             return
         server = self.servers[i]
         victim = rng.choice(server.pids())
         os.kill(victim, signal.SIGKILL)
+        expect_good_file(f"usearch://{self.folder}")
         wait_until(lambda: victim not in server.pids() and len(server.pids()) == self.workers,
                    "another worker")
 
     def kill_all(self):
         for server in self.servers:
             server.kill()
+        expect_good_file(f"usearch://{self.folder}")
         self.servers = [Server(self.folder, self.workers) for _ in self.servers]
 
     def stop(self):

@@ -1,0 +1,218 @@
+/*
+ * cmd_upkeep.c - index backup, index compact, index check: what is done with the file of an index.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/buf.h"
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/progress.h"
+#include "cli/target.h"
+#include "json/json_text.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+static void draw_copy(uint64_t bytes_done, uint64_t bytes_total, void *arg)
+{
+	progress_copied(arg, bytes_done, bytes_total);
+}
+
+static double mebibytes(uint64_t bytes)
+{
+	return (double)bytes / (1 << 20);
+}
+
+/* --- backup ----------------------------------------------------------------------------------- */
+
+static int run_backup(const struct cli_args *args)
+{
+	struct target target;
+	struct progress progress;
+	struct isx_err err = { 0 };
+	char path[PATH_MAX];
+	int code = CLI_ERROR;
+	if (target_open_existing(args, args->words[0], true, &target)) {
+		files_absolute(args->words[1], path);
+		progress_start(&progress, 0);
+		enum isx_status st = isx_index_backup(target.store, target.name, path,
+						      cli_option_value(args, "--force") != NULL,
+						      draw_copy, &progress, &err);
+		progress_end(&progress);
+		if (st == ISX_EXISTS)
+			fprintf(stderr, "Error: %s: --force replaces it\n", err.msg);
+		else if (st)
+			target_fail(st, &err);
+		else
+			printf("Backed up index '%s' to %s\n", target.name, path);
+		code = st ? CLI_ERROR : CLI_OK;
+	}
+	target_close(&target);
+	return code;
+}
+
+static const struct cli_option backup_options[] = {
+	{ "--force", 'f', NULL, "Replace FILE if it is there" },
+	TARGET_URI_OPTION,
+};
+
+const struct cli_command command_index_backup = {
+	.name = "backup",
+	.words = "NAME FILE",
+	.words_least = 2,
+	.words_most = 2,
+	.summary = "Copy an index, as it is at one moment, while others use it",
+	.text = "FILE appears when it is complete and on disk. To restore it, copy it to its "
+		"place;\n"
+		"nothing has to be stopped, but an index of that name must not be there:\n"
+		"  usearch:///DIR  mkdir DIR/NAME, then copy FILE to DIR/NAME/index.lmdb\n"
+		"  lmdb:///DIR     copy FILE to DIR/NAME.lmdb\n\n"
+		"Examples:\n"
+		"  iscc-search index backup mylocal /backup/mylocal.lmdb\n"
+		"  iscc-search index backup main b.lmdb --force --uri usearch:///srv/iscc\n",
+	.options = backup_options,
+	.option_count = sizeof backup_options / sizeof backup_options[0],
+	.run = run_backup,
+};
+
+/* --- compact ---------------------------------------------------------------------------------- */
+
+static int run_compact(const struct cli_args *args)
+{
+	struct target target;
+	struct progress progress;
+	struct isx_compaction done;
+	struct isx_err err = { 0 };
+	int code = CLI_ERROR;
+	if (target_open_existing(args, args->words[0], false, &target)) {
+		progress_start(&progress, 0);
+		enum isx_status st = isx_index_compact(target.store, target.name, &done, draw_copy,
+						       &progress, &err);
+		progress_end(&progress);
+		if (!st)
+			printf("Compacted index '%s': %.1f MiB before, %.1f MiB now\n", target.name,
+			       mebibytes(done.bytes_before), mebibytes(done.bytes_after));
+		code = st ? target_fail(st, &err) : CLI_OK;
+	}
+	target_close(&target);
+	return code;
+}
+
+static const struct cli_option upkeep_options[] = { TARGET_URI_OPTION };
+
+const struct cli_command command_index_compact = {
+	.name = "compact",
+	.words = "NAME",
+	.words_least = 1,
+	.words_most = 1,
+	.summary = "Give back the free space of an index",
+	.text = "What is in use is copied to a new file, which takes the place of the old one. "
+		"Others\n"
+		"may read meanwhile, writers wait; there has to be room for the copy. 0.3.3 must "
+		"not\n"
+		"have the index open.\n\n"
+		"Examples:\n"
+		"  iscc-search index compact mylocal\n"
+		"  iscc-search index compact main --uri lmdb:///srv/iscc\n",
+	.options = upkeep_options,
+	.option_count = sizeof upkeep_options / sizeof upkeep_options[0],
+	.run = run_compact,
+};
+
+/* --- check ------------------------------------------------------------------------------------ */
+
+enum { SHOWN_MAX = 100 }; /* findings; all are counted */
+
+/* Findings as they come: lines on standard output, or a JSON array. */
+struct findings {
+	bool as_json;
+	size_t count;
+	struct isx_buf json;
+};
+
+static void show_finding(const char *text, void *arg)
+{
+	struct findings *findings = arg;
+	if (findings->count++ >= SHOWN_MAX)
+		return;
+	if (!findings->as_json) {
+		printf("%s\n", text);
+		return;
+	}
+	if (findings->json.len)
+		isx_buf_text(&findings->json, ", ");
+	isx_json_quote(&findings->json, isx_span_of(text));
+}
+
+static void show_report(const char *name, const struct isx_check *report,
+			const struct findings *findings)
+{
+	unsigned long long pages = report->pages, assets = report->assets, rows = report->rows,
+			   odd = report->unsearchable, found = report->findings;
+	if (findings->as_json) {
+		printf("{\"index\": \"%s\", \"pages\": %llu, \"assets\": %llu, \"rows\": %llu, "
+		       "\"unsearchable\": %llu, \"derived\": %s, \"findings\": %llu, "
+		       "\"messages\": [%.*s]}\n",
+		       name, pages, assets, rows, odd, report->is_derived ? "true" : "false", found,
+		       (int)findings->json.len, findings->json.len ? findings->json.ptr : "");
+		return;
+	}
+	if (findings->count > SHOWN_MAX)
+		printf("... and %zu more\n", findings->count - SHOWN_MAX);
+	if (!found && !report->is_derived)
+		printf("0.3.3 wrote last: rows are made again at the next use, and were not "
+		       "compared\n");
+	if (odd)
+		printf("%llu assets have units that cannot be decoded; they are not searchable\n",
+		       odd);
+	printf("Checked index '%s': %llu pages, %llu assets, %llu rows: %llu findings\n", name,
+	       pages, assets, rows, found);
+}
+
+static int run_check(const struct cli_args *args)
+{
+	struct target target;
+	struct isx_check report;
+	struct findings findings = { .as_json = cli_option_value(args, "--json") != NULL };
+	struct isx_err err = { 0 };
+	int code = CLI_ERROR;
+	if (target_open_existing(args, args->words[0], true, &target)) {
+		enum isx_status st = isx_index_check(target.store, target.name, &report,
+						     show_finding, &findings, &err);
+		if (!st)
+			st = isx_buf_status(&findings.json, &err);
+		if (st) {
+			code = target_fail(st, &err);
+		} else {
+			show_report(target.name, &report, &findings);
+			code = report.findings ? CLI_ERROR : CLI_OK;
+		}
+	}
+	isx_buf_release(&findings.json);
+	target_close(&target);
+	return code;
+}
+
+static const struct cli_option check_options[] = {
+	{ "--json", 'j', NULL, "One JSON object" },
+	TARGET_URI_OPTION,
+};
+
+const struct cli_command command_index_check = {
+	.name = "check",
+	.words = "NAME",
+	.words_least = 1,
+	.words_most = 1,
+	.summary = "Verify everything that has to be true of an index's file",
+	.text = "Pages, the order and lengths of rows, that every asset can be read and has its "
+		"rows, and\n"
+		"that every row has its asset. Writes nothing; others may read and write "
+		"meanwhile. Prints\n"
+		"what is wrong, at most 100 lines of it, and ends with 1 if there is anything.\n\n"
+		"Examples:\n"
+		"  iscc-search index check mylocal\n"
+		"  iscc-search index check main --json --uri usearch:///srv/iscc\n",
+	.options = check_options,
+	.option_count = sizeof check_options / sizeof check_options[0],
+	.run = run_check,
+};

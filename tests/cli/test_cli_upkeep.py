@@ -1,0 +1,206 @@
+"""index backup, index compact, index check."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+from commandline import EXAMPLES, sample, write_lines
+from serving import iscc_id, make_asset
+
+KINDS = {"usearch": "main/index.lmdb", "lmdb": "main.lmdb"}
+
+
+@pytest.fixture(params=sorted(KINDS))
+def store(request, cli):
+    """A store with an index `main` that holds the sample: its URI, and the file of the index."""
+    folder = cli.work / "store"
+    uri = f"{request.param}://{folder}"
+    cli.good("add", EXAMPLES / "assets.jsonl", "--uri", uri, "--index", "main")
+    return uri, folder / KINDS[request.param]
+
+
+def everything(cli, uri):
+    """What a search for each of some assets answers."""
+    return [cli.good("search", row["iscc_code"], "--uri", uri, "--index", "main", "-j").out
+            for row in sample(2400)[::300]]
+
+
+def test_backup_and_restore(cli, store):
+    uri, path = store
+    said = cli.good("index", "backup", "main", "b.lmdb", "--uri", uri)
+    assert said.out == f"Backed up index 'main' to {cli.work}/b.lmdb\n"
+    assert sorted(os.listdir(cli.work)) == ["b.lmdb", "store"]
+    before = everything(cli, uri)
+    place = cli.work / "elsewhere" / path.relative_to(cli.work / "store")
+    place.parent.mkdir(parents=True)
+    shutil.copy(cli.work / "b.lmdb", place)
+    other = uri.replace("/store", "/elsewhere")
+    assert everything(cli, other) == before
+    assert cli.good("index", "check", "main", "--uri", other, "--json").json["derived"] is True
+    cli.good("add", one_asset(cli), "--uri", other, "--index", "main")
+    assert everything(cli, uri) == before
+
+
+def one_asset(cli):
+    return write_lines(cli.work / "one.jsonl", [make_asset(7)])
+
+
+def test_backup_does_not_overwrite(cli, store):
+    uri, _ = store
+    (cli.work / "b").write_text("mine")
+    said = cli.run("index", "backup", "main", "b", "--uri", uri)
+    assert (said.code, said.out) == (1, "") and "--force" in said.err
+    assert (cli.work / "b").read_text() == "mine"
+    cli.good("index", "backup", "main", "b", "--uri", uri, "--force")
+    assert (cli.work / "b").stat().st_size > 100000
+
+
+def test_backup_to_where_nothing_can_be_written(cli, store):
+    uri, _ = store
+    said = cli.run("index", "backup", "main", cli.work / "missing" / "b", "--uri", uri)
+    assert said.code == 1 and "missing/b" in said.err
+
+
+def test_check_of_a_good_index(cli, store):
+    uri, _ = store
+    said = cli.good("index", "check", "main", "--uri", uri)
+    assert said.out.startswith("Checked index 'main': ")
+    assert said.out.endswith(" pages, 2400 assets, 9600 rows: 0 findings\n")
+    report = cli.good("index", "check", "main", "--uri", uri, "--json").json
+    assert report["findings"] == 0 and report["messages"] == [] and report["assets"] == 2400
+
+
+def test_check_of_a_damaged_index(cli, store):
+    """A page in use that has become zeros; a compact file has no other."""
+    uri, path = store
+    cli.good("index", "compact", "main", "--uri", uri)
+    content = bytearray(path.read_bytes())
+    page = len(content) // 4096 // 2
+    content[page * 4096:(page + 1) * 4096] = bytes(4096)
+    path.write_bytes(content)
+    said = cli.run("index", "check", "main", "--uri", uri)
+    assert said.code == 1 and f"page {page} " in said.out, said
+    said = cli.run("index", "check", "main", "--uri", uri, "--json")
+    report = said.json
+    assert said.code == 1 and report["findings"] >= 1 and f"page {page} " in report["messages"][0]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_of_what_is_not_there(cli, kind):
+    """Nothing is made by asking."""
+    uri = f"{kind}://{cli.work}/none"
+    for words in (["backup", "main", "b"], ["compact", "main"], ["check", "main"]):
+        said = cli.run("index", *words, "--uri", uri)
+        assert said.code == 1 and said.err.startswith("Error: "), said
+    os.mkdir(cli.work / "none")
+    for words in (["backup", "main", "b"], ["compact", "main"], ["check", "main"]):
+        said = cli.run("index", *words, "--uri", uri)
+        assert (said.code, said.err) == (1, "Error: Index 'main' not found\n")
+    assert os.listdir(cli.work) == ["none"] and os.listdir(cli.work / "none") == []
+
+
+def test_by_the_name_of_the_configuration(cli):
+    cli.good("add", EXAMPLES / "assets.jsonl")
+    cli.good("index", "backup", "default", "b")
+    cli.good("index", "compact", "default")
+    cli.good("index", "check", "default")
+    assert cli.run("index", "check", "nobody").code == 1
+
+
+def test_of_a_server(cli, start_server):
+    server = start_server()
+    cli.good("index", "add", "rem", "--remote", server.base)
+    for words in (["backup", "rem", "b"], ["compact", "rem"], ["check", "rem"]):
+        said = cli.run("index", *words)
+        assert said.code == 1 and "another server" in said.err
+
+
+def test_a_copy_on_a_terminal(cli, store):
+    """Too short for a bar to be seen for certain, but nothing of it may be left over."""
+    uri, _ = store
+    code, shown, out = cli.on_terminal("index", "backup", "main", "b", "--uri", uri, streams=("stderr",))
+    assert code == 0 and "Backed up" in out
+    assert shown == "" or shown.endswith("\r\x1b[K")
+
+
+def test_compact_while_a_server_writes(cli, store, start_server):
+    """Nothing that a server acknowledged is lost, whichever file it had open."""
+    uri, path = store
+    server = start_server(uri)
+    acknowledged, stop = [], threading.Event()
+
+    def write(first):
+        number = first
+        while not stop.is_set():
+            reply = server.post("/indexes/main/assets", json=[make_asset(number)])
+            assert reply.status_code == 201, reply.text
+            acknowledged.append(number)
+            number += 1
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in (1 << 20, 2 << 20, 3 << 20)]
+    for thread in threads:
+        thread.start()
+    inodes = set()
+    for _ in range(12):
+        cli.good("index", "compact", "main", "--uri", uri)
+        inodes.add(path.stat().st_ino)
+        time.sleep(0.03)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(inodes) > 1 and len(acknowledged) > 12
+    for number in acknowledged:
+        assert server.get(f"/indexes/main/assets/{iscc_id(number)}").status_code == 200, number
+    report = cli.good("index", "check", "main", "--uri", uri, "--json").json
+    assert report["assets"] == 2400 + len(acknowledged)
+
+
+def test_compact_while_others_compact_and_add(cli, store):
+    """Many short processes: each meets another file."""
+    uri, _ = store
+    command = cli.command(["index", "compact", "main", "--uri", uri])
+    compacting = [subprocess.Popen(["sh", "-c", 'for i in 1 2 3 4 5 6 7 8; do "$@" || exit 1; done', "sh",
+                                    *command], cwd=cli.work, env=cli.env, stdout=subprocess.DEVNULL)
+                  for _ in range(2)]
+    for number in range(30):
+        line = json.dumps(make_asset((1 << 24) + number)) + "\n"
+        cli.good("add", "-", "--uri", uri, "--index", "main", stdin=line)
+    assert [process.wait(60) for process in compacting] == [0, 0]
+    report = cli.good("index", "check", "main", "--uri", uri, "--json").json
+    assert report["assets"] == 2430
+
+
+def test_a_killed_compact_does_no_harm(cli, store):
+    uri, path = store
+    for pause_ms in (1, 3, 5, 7, 9, 12, 15, 20, 25, 30):
+        process = subprocess.Popen(cli.command(["index", "compact", "main", "--uri", uri]),
+                                   cwd=cli.work, env=cli.env, stdout=subprocess.DEVNULL)
+        time.sleep(pause_ms / 1000)
+        process.kill()
+        process.wait()
+        assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 2400
+    cli.good("index", "compact", "main", "--uri", uri)
+    assert not os.path.lexists(f"{path}-new")
+
+
+def test_a_replacement_that_stopped_half_way(cli, store, start_server):
+    """Killed after the new file took the name, before the old lock file went: who opens finishes it."""
+    uri, path = store
+    server = start_server(uri)
+    assert server.get("/indexes/main").json()["assets"] == 2400
+    cli.good("index", "backup", "main", "b", "--uri", uri)
+    lock = path.parent / (path.name + "-lock")
+    old = lock.stat().st_ino
+    os.symlink(str((cli.work / "b").stat().st_ino), f"{path}-new")
+    os.rename(cli.work / "b", path)
+    cli.good("add", one_asset(cli), "--uri", uri, "--index", "main")
+    assert not os.path.lexists(f"{path}-new")
+    assert not lock.exists() or lock.stat().st_ino != old
+    assert server.get("/indexes/main").json()["assets"] == 2401
+    assert server.post("/indexes/main/assets", json=[make_asset(8)]).status_code == 201
+    assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 2402
