@@ -271,8 +271,8 @@ ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store, const c
 						struct isx_err *err);
 
 /* Give back the free space of an index: copy what is in use to a new file, which takes the place of
- * the old one. Others may read meanwhile; writers of all processes wait. Other processes give the
- * old file's space back when they next use the index. */
+ * the old one. Others may read meanwhile; writers of all processes wait. Other processes let
+ * go of the old file within a second or two. */
 struct isx_compaction {
 	uint64_t bytes_before;
 	uint64_t bytes_after;

@@ -67,8 +67,8 @@ struct isx_lmdb_file {
 	ino_t inode;
 	bool read_only;
 	struct isx_counters *counters; /* borrowed, or NULL */
-	atomic_bool is_replaced;  /* a write found that `path` is no longer this file */
-	atomic_uint writes_begun; /* to look for dead readers now and then */
+	atomic_bool is_replaced;       /* a write found that `path` is no longer this file */
+	atomic_uint writes_begun;      /* to look for dead readers now and then */
 	pthread_mutex_t
 		opening; /* held while a transaction may open handles: LMDB wants one at a time */
 	pthread_rwlock_t publishing; /* guards `tables` */
