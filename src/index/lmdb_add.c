@@ -263,6 +263,18 @@ static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb
 	return st ? st : isx_lmdb_put_counts(view, err);
 }
 
+enum isx_status isx_lmdb_put_assets(struct isx_lmdb_view *view, const struct isx_asset *assets,
+				    size_t count, enum isx_outcome *outcomes, struct isx_err *err)
+{
+	struct add_change add = { .assets = assets, .outcomes = outcomes, .count = count };
+	enum isx_status st = prepare(&add, err);
+	if (!st)
+		st = apply_add(&add.change, view, err);
+	isx_buf_release(&add.json);
+	isx_arena_release(&add.arena);
+	return st;
+}
+
 enum isx_status isx_lmdb_add(struct isx_lmdb_file *file, const struct isx_asset *assets,
 			     size_t count, enum isx_outcome *outcomes, struct isx_err *err)
 {
@@ -272,7 +284,7 @@ enum isx_status isx_lmdb_add(struct isx_lmdb_file *file, const struct isx_asset 
 				  .count = count };
 	enum isx_status st = prepare(&add, err);
 	if (!st && count)
-		st = isx_lmdb_queue_run(file->queue, &add.change, err);
+		st = isx_lmdb_queue_run(file, &add.change, err);
 	isx_buf_release(&add.json);
 	isx_arena_release(&add.arena);
 	return st;
@@ -305,22 +317,30 @@ static enum isx_status check_remove(struct isx_lmdb_change *change, struct isx_l
 	return isx_lmdb_status(rc, "look up an asset", err);
 }
 
+enum isx_status isx_lmdb_remove_asset(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)
+{
+	uint8_t id_bytes[ISX_KEY_BYTES];
+	isx_store_be64(id_bytes, id);
+	MDB_val key = isx_lmdb_val(id_bytes, sizeof id_bytes), value;
+	int rc = mdb_get(view->txn, view->tables.assets, &key, &value);
+	if (rc == MDB_NOTFOUND)
+		return ISX_OK;
+	enum isx_status st = isx_lmdb_status(rc, "look up an asset", err);
+	if (!st)
+		st = remove_old_units(view, id, isx_lmdb_span(value), err);
+	if (!st)
+		st = isx_simprints_remove(view, id, NULL, err);
+	if (!st)
+		st = isx_lmdb_status(mdb_del(view->txn, view->tables.assets, &key, NULL),
+				     "remove an asset", err);
+	return st;
+}
+
 static enum isx_status apply_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				    struct isx_err *err)
 {
 	struct remove_change *remove = (struct remove_change *)change;
-	uint8_t id[ISX_KEY_BYTES];
-	isx_store_be64(id, remove->id.body);
-	MDB_val key = isx_lmdb_val(id, sizeof id), value;
-	enum isx_status st = isx_lmdb_status(mdb_get(view->txn, view->tables.assets, &key, &value),
-					     "look up an asset", err);
-	if (!st)
-		st = remove_old_units(view, remove->id.body, isx_lmdb_span(value), err);
-	if (!st)
-		st = isx_simprints_remove(view, remove->id.body, NULL, err);
-	if (!st)
-		st = isx_lmdb_status(mdb_del(view->txn, view->tables.assets, &key, NULL),
-				     "remove an asset", err);
+	enum isx_status st = isx_lmdb_remove_asset(view, remove->id.body, err);
 	return st ? st : isx_lmdb_put_counts(view, err);
 }
 
@@ -330,5 +350,5 @@ enum isx_status isx_lmdb_remove(struct isx_lmdb_file *file, const char *iscc_id,
 	struct remove_change remove = { .change = { .check = check_remove, .apply = apply_remove },
 					.iscc_id = iscc_id };
 	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), &remove.id, err);
-	return st ? st : isx_lmdb_queue_run(file->queue, &remove.change, err);
+	return st ? st : isx_lmdb_queue_run(file, &remove.change, err);
 }

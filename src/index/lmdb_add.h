@@ -17,6 +17,17 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_add(struct isx_lmdb_file *file,
 ISX_MUST_CHECK enum isx_status isx_lmdb_remove(struct isx_lmdb_file *file, const char *iscc_id,
 					       struct isx_err *err);
 
+/* Put assets in a view that writes, whose realm they fit. Never commits.
+ *   outcomes  filled: one per asset */
+ISX_MUST_CHECK enum isx_status isx_lmdb_put_assets(struct isx_lmdb_view *view,
+						   const struct isx_asset *assets, size_t count,
+						   enum isx_outcome *outcomes, struct isx_err *err);
+
+/* Remove the asset with this ISCC-ID body, if it is there, in a view that writes. Leaves the counts
+ * of types to isx_lmdb_put_counts(). */
+ISX_MUST_CHECK enum isx_status isx_lmdb_remove_asset(struct isx_lmdb_view *view, uint64_t id,
+						     struct isx_err *err);
+
 /* Does the realm of an ISCC-ID fit this index? *has_realm is false for an index without assets. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
 						    uint32_t realm, bool *has_realm,

@@ -643,7 +643,8 @@ enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layou
 		flags |= MDB_NOSYNC;
 	pthread_mutex_init(&opened->opening, NULL);
 	pthread_rwlock_init(&opened->publishing, NULL);
-	enum isx_status st = isx_lmdb_queue_new(opened, &opened->queue, err);
+	enum isx_status st = isx_commit_queue_new(isx_lmdb_write_group, opened, &opened->queue,
+						  err);
 	if (!st)
 		st = open_file(opened, path, flags, create, err);
 	if (!st && volatile_file) { /* it loses its name soon */
@@ -666,7 +667,7 @@ void isx_lmdb_file_close(struct isx_lmdb_file *file)
 			mdb_env_sync(file->env, 1); /* what a relaxed store still owes the disk */
 		mdb_env_close(file->env);
 	}
-	isx_lmdb_queue_free(file->queue);
+	isx_commit_queue_free(file->queue);
 	pthread_rwlock_destroy(&file->publishing);
 	pthread_mutex_destroy(&file->opening);
 	isx_mem_free(file->path);

@@ -73,7 +73,7 @@ struct isx_lmdb_file {
 		opening; /* held while a transaction may open handles: LMDB wants one at a time */
 	pthread_rwlock_t publishing; /* guards `tables` */
 	struct isx_lmdb_tables tables;
-	struct isx_lmdb_queue *queue; /* of writes, lmdb_queue.c */
+	struct isx_commit_queue *queue; /* of writes, lmdb_queue.c */
 };
 
 struct isx_lmdb_view {

@@ -39,8 +39,8 @@
 
 enum { SWEEP_SECONDS = 1 }; /* between two looks for files that have gone */
 
-struct open_index {
-	struct open_index *next;
+struct isx_open_index {
+	struct isx_open_index *next;
 	char name[ISX_INDEX_NAME_MAX + 1];
 	dev_t device;
 	ino_t inode;
@@ -54,7 +54,7 @@ struct lmdb_store {
 	const struct isx_lmdb_kind *kind;
 	char *directory;      /* NULL: memory:// */
 	pthread_mutex_t lock; /* guards the list, and what is below it */
-	struct open_index *open;
+	struct isx_open_index *open;
 	pthread_t sweeper;
 	pthread_cond_t closing_now; /* the sweeper is to end */
 	bool sweeps;                /* there is a sweeper */
@@ -109,28 +109,28 @@ static bool is_possible_name(const char *name)
 
 /* --- open files ------------------------------------------------------------------------------- */
 
-static void close_index(struct open_index *index)
+static void close_index(struct isx_open_index *index)
 {
 	isx_lmdb_file_close(index->file);
 	isx_mem_free(index);
 }
 
 /* Take an index out of the list: at once, or when its last user is done. Called with the lock. */
-static void forget_index(struct lmdb_store *store, struct open_index *index)
+static void forget_index(struct lmdb_store *store, struct isx_open_index *index)
 {
 	index->gone = true;
 	if (index->users)
 		return;
-	struct open_index **place = &store->open;
+	struct isx_open_index **place = &store->open;
 	while (*place != index)
 		place = &(*place)->next;
 	*place = index->next;
 	close_index(index);
 }
 
-static struct open_index *find_open(struct lmdb_store *store, const char *name)
+static struct isx_open_index *find_open(struct lmdb_store *store, const char *name)
 {
-	for (struct open_index *index = store->open; index; index = index->next)
+	for (struct isx_open_index *index = store->open; index; index = index->next)
 		if (!index->gone && strcmp(index->name, name) == 0)
 			return index;
 	return NULL;
@@ -138,10 +138,10 @@ static struct open_index *find_open(struct lmdb_store *store, const char *name)
 
 /* Open the file of an index and list it. Called with the lock. */
 static enum isx_status open_index(struct lmdb_store *store, const char *name, const char *path,
-				  bool create, struct open_index **index, struct isx_err *err)
+				  bool create, struct isx_open_index **index, struct isx_err *err)
 {
 	struct stat file;
-	struct open_index *opened = isx_mem_array(1, sizeof *opened);
+	struct isx_open_index *opened = isx_mem_array(1, sizeof *opened);
 	if (!opened)
 		return isx_fail_memory(err);
 	snprintf(opened->name, sizeof opened->name, "%s", name);
@@ -265,10 +265,10 @@ static enum isx_status replace_file(struct lmdb_store *store, const char *made, 
 
 /* Is the open index (may be NULL) still the one at `path`? *index is NULL if there is another. */
 static enum isx_status check_open(struct lmdb_store *store, const char *name, const char *path,
-				  struct open_index **index, struct isx_err *err)
+				  struct isx_open_index **index, struct isx_err *err)
 {
 	struct stat file;
-	struct open_index *found = find_open(store, name);
+	struct isx_open_index *found = find_open(store, name);
 	*index = NULL;
 	if (stat(path, &file) != 0) {
 		int code = errno;
@@ -288,7 +288,7 @@ static enum isx_status check_open(struct lmdb_store *store, const char *name, co
 /* Close what has been deleted or replaced by others. Called with the lock. */
 static void sweep(struct lmdb_store *store)
 {
-	for (struct open_index *index = store->open, *next; index; index = next) {
+	for (struct isx_open_index *index = store->open, *next; index; index = next) {
 		char entry[PATH_MAX], path[PATH_MAX];
 		struct stat file;
 		next = index->next;
@@ -342,7 +342,7 @@ static void stop_sweeper(struct lmdb_store *store)
 
 /* Find or open an index on disk. Called with the lock. */
 static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *name,
-				       struct open_index **index, struct isx_err *err)
+				       struct isx_open_index **index, struct isx_err *err)
 {
 	char entry[PATH_MAX], path[PATH_MAX];
 	int lock;
@@ -369,7 +369,7 @@ static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *nam
 
 /* Begin to use an index. End with release(). */
 static enum isx_status acquire(struct lmdb_store *store, const char *name,
-			       struct open_index **index, struct isx_err *err)
+			       struct isx_open_index **index, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	pthread_mutex_lock(&store->lock);
@@ -386,7 +386,7 @@ static enum isx_status acquire(struct lmdb_store *store, const char *name,
 	return st;
 }
 
-static void release(struct lmdb_store *store, struct open_index *index)
+static void release(struct lmdb_store *store, struct isx_open_index *index)
 {
 	pthread_mutex_lock(&store->lock);
 	if (--index->users == 0 && index->gone)
@@ -396,12 +396,27 @@ static void release(struct lmdb_store *store, struct open_index *index)
 
 /* The same, and has the call to be made again? A write may find that the index has another file now.
  */
-static bool release_and_retry(struct lmdb_store *store, struct open_index *index,
+static bool release_and_retry(struct lmdb_store *store, struct isx_open_index *index,
 			      enum isx_status status)
 {
 	bool again = status == ISX_UNAVAILABLE && index->file->is_replaced;
 	release(store, index);
 	return again;
+}
+
+enum isx_status isx_lmdb_store_acquire(struct isx_engine *engine, const char *name,
+				       struct isx_open_index **index, struct isx_lmdb_file **file,
+				       struct isx_err *err)
+{
+	enum isx_status st = acquire(store_of(engine), name, index, err);
+	if (!st)
+		*file = (*index)->file;
+	return st;
+}
+
+void isx_lmdb_store_release(struct isx_engine *engine, struct isx_open_index *index)
+{
+	release(store_of(engine), index);
 }
 
 /* --- creating and deleting -------------------------------------------------------------------- */
@@ -512,7 +527,7 @@ static enum isx_status create_in_memory(struct lmdb_store *store, const char *na
 					struct isx_err *err)
 {
 	char directory[PATH_MAX], path[PATH_MAX];
-	struct open_index *index;
+	struct isx_open_index *index;
 	const char *parent = store->engine.options.temporary_directory;
 	int len = snprintf(directory, sizeof directory, "%s/iscc-search-XXXXXX",
 			   parent ? parent : "/tmp");
@@ -571,7 +586,7 @@ static enum isx_status store_drop(struct isx_engine *engine, const char *name, s
 	if (engine->options.read_only)
 		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
 	pthread_mutex_lock(&store->lock);
-	struct open_index *index = find_open(store, name);
+	struct isx_open_index *index = find_open(store, name);
 	if (store->directory)
 		st = drop_on_disk(store, name, err);
 	else if (!index)
@@ -646,7 +661,7 @@ static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 				  struct isx_index_info *info, struct isx_err *err)
 {
 	struct lmdb_store *store = store_of(engine);
-	struct open_index *index;
+	struct isx_open_index *index;
 	enum isx_status st;
 	do {
 		st = acquire(store, name, &index, err);
@@ -722,7 +737,7 @@ static enum isx_status list_open(struct lmdb_store *store, struct isx_index_info
 {
 	struct isx_buf names = { 0 };
 	pthread_mutex_lock(&store->lock);
-	for (struct open_index *index = store->open; index; index = index->next)
+	for (struct isx_open_index *index = store->open; index; index = index->next)
 		if (!index->gone)
 			isx_buf_add(&names, index->name, strlen(index->name) + 1);
 	pthread_mutex_unlock(&store->lock);
@@ -759,7 +774,7 @@ static enum isx_status store_backup(struct isx_engine *engine, const char *name,
 				    struct isx_err *err)
 {
 	struct lmdb_store *store = store_of(engine);
-	struct open_index *index;
+	struct isx_open_index *index;
 	enum isx_status st = acquire(store, name, &index, err);
 	if (st)
 		return st;
@@ -800,7 +815,7 @@ static enum isx_status store_compact(struct isx_engine *engine, const char *name
 				     void *arg, struct isx_err *err)
 {
 	struct lmdb_store *store = store_of(engine);
-	struct open_index *index;
+	struct isx_open_index *index;
 	char made[PATH_MAX], folder[PATH_MAX], path[PATH_MAX];
 	enum isx_status st;
 	if (!store->directory)
@@ -830,7 +845,7 @@ static enum isx_status store_check(struct isx_engine *engine, const char *name,
 				   struct isx_err *err)
 {
 	struct lmdb_store *store = store_of(engine);
-	struct open_index *index;
+	struct isx_open_index *index;
 	enum isx_status st = acquire(store, name, &index, err);
 	if (st)
 		return st;
@@ -846,7 +861,7 @@ static enum isx_status store_add(struct isx_engine *engine, const char *name,
 				 enum isx_outcome *outcomes, struct isx_err *err)
 {
 	struct lmdb_store *store = store_of(engine);
-	struct open_index *index;
+	struct isx_open_index *index;
 	enum isx_status st;
 	do {
 		st = acquire(store, name, &index, err);
@@ -861,7 +876,7 @@ static enum isx_status store_get(struct isx_engine *engine, const char *name, co
 				 struct isx_buf *json, struct isx_err *err)
 {
 	struct lmdb_store *store = store_of(engine);
-	struct open_index *index;
+	struct isx_open_index *index;
 	enum isx_status st;
 	do {
 		st = acquire(store, name, &index, err);
@@ -876,7 +891,7 @@ static enum isx_status store_remove(struct isx_engine *engine, const char *name,
 				    const char *iscc_id, struct isx_err *err)
 {
 	struct lmdb_store *store = store_of(engine);
-	struct open_index *index;
+	struct isx_open_index *index;
 	enum isx_status st;
 	do {
 		st = acquire(store, name, &index, err);
@@ -892,7 +907,7 @@ static enum isx_status store_search(struct isx_engine *engine, const char *name,
 				    struct isx_result *result, struct isx_err *err)
 {
 	struct lmdb_store *store = store_of(engine);
-	struct open_index *index;
+	struct isx_open_index *index;
 	enum isx_status st;
 	do {
 		st = acquire(store, name, &index, err);
@@ -910,7 +925,7 @@ static void store_close(struct isx_engine *engine)
 	struct lmdb_store *store = store_of(engine);
 	stop_sweeper(store);
 	while (store->open) {
-		struct open_index *index = store->open;
+		struct isx_open_index *index = store->open;
 		store->open = index->next;
 		close_index(index);
 	}

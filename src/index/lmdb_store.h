@@ -42,6 +42,15 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_store_open(const struct isx_lmdb_kind *k
 						   const struct isx_options *options,
 						   struct isx_engine **engine, struct isx_err *err);
 
+/* Begin to use the file of an index, which stays open until isx_lmdb_store_release().
+ *   index, file  filled; borrowed from the engine */
+struct isx_open_index;
+ISX_MUST_CHECK enum isx_status isx_lmdb_store_acquire(struct isx_engine *engine, const char *name,
+						      struct isx_open_index **index,
+						      struct isx_lmdb_file **file,
+						      struct isx_err *err);
+void isx_lmdb_store_release(struct isx_engine *engine, struct isx_open_index *index);
+
 /* Append a part to what is known of an index. */
 ISX_MUST_CHECK enum isx_status isx_index_part_add(struct isx_index_info *info, const char *name,
 						  uint64_t bytes, struct isx_err *err);

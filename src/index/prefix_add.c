@@ -150,7 +150,7 @@ enum isx_status isx_prefix_add(struct isx_lmdb_file *file, const struct isx_asse
 				  .count = count };
 	enum isx_status st = prepare(&add, err);
 	if (!st && count)
-		st = isx_lmdb_queue_run(file->queue, &add.change, err);
+		st = isx_lmdb_queue_run(file, &add.change, err);
 	isx_buf_release(&add.json);
 	isx_arena_release(&add.arena);
 	return st;
@@ -185,5 +185,5 @@ enum isx_status isx_prefix_remove(struct isx_lmdb_file *file, const char *iscc_i
 {
 	struct remove_change remove = { .change = { .check = check_remove, .apply = apply_remove },
 					.iscc_id = iscc_id };
-	return isx_lmdb_queue_run(file->queue, &remove.change, err);
+	return isx_lmdb_queue_run(file, &remove.change, err);
 }

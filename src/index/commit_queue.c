@@ -1,0 +1,105 @@
+/*
+ * commit_queue.c - group commit.
+ *
+ * A failing transaction takes its whole group down, so a group that failed is tried again one
+ * change at a time: the change that does not fit must not hurt its neighbours.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/commit_queue.h"
+
+#include "base/mem.h"
+
+#include <pthread.h>
+
+struct isx_commit_queue {
+	isx_commit_fn *write;
+	void *arg;
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* a group is done: somebody may go home, or write next */
+	struct isx_commit *first;
+	struct isx_commit **last;
+	bool writing;
+};
+
+enum isx_status isx_commit_queue_new(isx_commit_fn *write, void *arg,
+				     struct isx_commit_queue **queue, struct isx_err *err)
+{
+	struct isx_commit_queue *made = isx_mem_array(1, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	made->write = write;
+	made->arg = arg;
+	made->last = &made->first;
+	pthread_mutex_init(&made->lock, NULL);
+	pthread_cond_init(&made->changed, NULL);
+	*queue = made;
+	return ISX_OK;
+}
+
+void isx_commit_queue_free(struct isx_commit_queue *queue)
+{
+	if (!queue)
+		return;
+	pthread_cond_destroy(&queue->changed);
+	pthread_mutex_destroy(&queue->lock);
+	isx_mem_free(queue);
+}
+
+static void write_alone(struct isx_commit_queue *queue, struct isx_commit *change)
+{
+	struct isx_commit *next = change->next;
+	struct isx_err err = { 0 };
+	change->next = NULL;
+	enum isx_status st = queue->write(queue->arg, change, &err);
+	change->next = next;
+	if (st) {
+		change->status = st;
+		change->err = err;
+	}
+}
+
+static void write_all(struct isx_commit_queue *queue, struct isx_commit *group)
+{
+	struct isx_err err = { 0 };
+	enum isx_status st = queue->write(queue->arg, group, &err);
+	if (!st)
+		return;
+	if (!group->next) {
+		group->status = st;
+		group->err = err;
+		return;
+	}
+	for (struct isx_commit *change = group; change; change = change->next)
+		write_alone(queue, change);
+}
+
+enum isx_status isx_commit_queue_run(struct isx_commit_queue *queue, struct isx_commit *change,
+				     struct isx_err *err)
+{
+	change->next = NULL;
+	change->done = false;
+	pthread_mutex_lock(&queue->lock);
+	*queue->last = change;
+	queue->last = &change->next;
+	while (!change->done) {
+		if (queue->writing) {
+			pthread_cond_wait(&queue->changed, &queue->lock);
+			continue;
+		}
+		struct isx_commit *group = queue->first; /* ours is in it */
+		queue->first = NULL;
+		queue->last = &queue->first;
+		queue->writing = true;
+		pthread_mutex_unlock(&queue->lock);
+		write_all(queue, group);
+		pthread_mutex_lock(&queue->lock);
+		for (struct isx_commit *next; group; group = next) {
+			next = group->next; /* a change that is done belongs to its thread again */
+			group->done = true;
+		}
+		queue->writing = false;
+		pthread_cond_broadcast(&queue->changed);
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return change->status ? isx_fail(err, change->status, "%s", change->err.msg) : ISX_OK;
+}
