@@ -9,6 +9,7 @@
  *	usearch:///dir	similarity search, one LMDB file per index: dir/NAME/index.lmdb
  *	memory://	the same engine on files that vanish with the process
  *	lmdb:///dir	units that begin alike, one LMDB file per index: dir/NAME.lmdb
+ *	postgresql://...	similarity search for many hosts, on a PostgreSQL server
  *	http://host:8000	another server with the same API (also https://)
  *
  * A first program:
@@ -97,6 +98,13 @@ struct isx_options {
 	const char *api_key; /* default NULL: sent as X-API-Key to an http:// store; borrowed until
 				open */
 	const char *temporary_directory; /* default NULL: /tmp; where memory:// has its files */
+	const char *
+		postgres_schema; /* default NULL: iscc_search; what is below is for postgresql:// */
+	const char
+		*postgres_followers; /* default NULL: none; a directory for local copies of what is
+					   searched; without one every search is done by SQL */
+	const char *postgres_read_uri; /* default NULL: none; a replica that reads go to */
+	uint32_t postgres_connections; /* default 8: at most so many at once */
 	struct isx_counters *counters; /* default NULL: nothing is counted; borrowed until close */
 };
 

@@ -42,6 +42,11 @@ static const struct variable {
 	{ "HOST", TEXT, 0, 0, FIELD(host) },
 	{ "KERNEL", TEXT, 0, 0, FIELD(kernel) },
 	{ "LOG_FILE", TEXT, 0, 0, FIELD(log_file) },
+	{ "POSTGRES_SCHEMA", TEXT, 0, 0, FIELD(postgres_schema) },
+	{ "POSTGRES_FOLLOWER_DIR", TEXT, 0, 0, FIELD(postgres_followers) },
+	{ "POSTGRES_READ_URI", TEXT, 0, 0, FIELD(postgres_read_uri) },
+	{ "POSTGRES_SEARCH", TEXT, 0, 0, FIELD(postgres_search) },
+	{ "POSTGRES_CONNECTIONS", NUMBER, 1, 1000, FIELD(postgres_connections) },
 	{ "PORT", NUMBER, 0, 65535, FIELD(port) },
 	{ "WORKERS", NUMBER, 1, 1024, FIELD(workers) },
 	{ "BODY_LIMIT_MIB", NUMBER, 1, 1 << 20, FIELD(body_mib) },
@@ -208,6 +213,11 @@ static enum isx_status read_words(struct settings *settings, struct isx_span fil
 		return isx_fail(err, ISX_INVALID,
 				PREFIX
 				"AGGREGATOR_NETWORK: this version does not aggregate hubs yet");
+	if (strcmp(settings->postgres_search, "follower") != 0 &&
+	    strcmp(settings->postgres_search, "sql") != 0)
+		return isx_fail(err, ISX_INVALID,
+				PREFIX "POSTGRES_SEARCH=%s: expected follower or sql",
+				settings->postgres_search);
 	if (settings->kernel && !isx_kernel_force(settings->kernel)) {
 		char names[128] = "";
 		for (size_t i = 0, len = 0; i < isx_kernel_count && len < sizeof names; i++)
@@ -250,6 +260,8 @@ enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 				       .confidence_exponent = 4,
 				       .match_threshold_units = 0.75,
 				       .match_threshold_simprints = 0.75,
+				       .postgres_search = "follower",
+				       .postgres_connections = 8,
 				       .log_level = ISX_LOG_INFO };
 	read_file(".env", &file);
 	struct isx_span text = { file.ptr, file.len };
@@ -271,9 +283,18 @@ void settings_release(struct settings *settings)
 
 void settings_to_options(const struct settings *settings, struct isx_options *options)
 {
+	static char followers[PATH_MAX + 16];
 	isx_options_init(options);
 	options->match_threshold_units = settings->match_threshold_units;
 	options->match_threshold_simprints = settings->match_threshold_simprints;
 	options->confidence_exponent = (uint32_t)settings->confidence_exponent;
 	options->temporary_directory = getenv("TMPDIR");
+	options->postgres_schema = settings->postgres_schema;
+	options->postgres_read_uri = settings->postgres_read_uri;
+	options->postgres_connections = (uint32_t)settings->postgres_connections;
+	snprintf(followers, sizeof followers, "%s/followers", settings_data_folder());
+	if (strcmp(settings->postgres_search, "follower") == 0)
+		options->postgres_followers = settings->postgres_followers
+						      ? settings->postgres_followers
+						      : followers;
 }

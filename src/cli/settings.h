@@ -17,6 +17,11 @@ struct settings {
 	const char *host;
 	const char *api_key; /* default of `index add --api-key` */
 	const char *kernel;  /* NULL: the best one */
+	const char *postgres_schema;
+	const char *postgres_followers; /* NULL: the default folder */
+	const char *postgres_read_uri;  /* NULL: none */
+	const char *postgres_search;    /* "follower" or "sql" */
+	unsigned long postgres_connections;
 	double match_threshold_units;
 	double match_threshold_simprints;
 	unsigned long port;

@@ -64,5 +64,7 @@ ISX_MUST_CHECK enum isx_status isx_memory_open(const struct isx_options *options
 					       struct isx_engine **engine, struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_remote_open(const char *url, const struct isx_options *options,
 					       struct isx_engine **engine, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_open(const char *uri, const struct isx_options *options,
+					   struct isx_engine **engine, struct isx_err *err);
 
 #endif

@@ -9,18 +9,17 @@
 #include "index/lmdb_add.h"
 
 #include "base/mem.h"
+#include "index/asset_batch.h"
 #include "index/lmdb_queue.h"
 #include "index/lmdb_rows.h"
 #include "iscc/iscc_id.h"
 #include "json/wire.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+/* What was prepared of one asset of the batch. */
 struct added_asset {
-	struct isx_iscc_id id;
-	size_t position; /* in the caller's array */
-	bool superseded; /* a later asset of the batch has the same ISCC-ID */
+	struct isx_batch_asset key;
 	size_t json_start;
 	size_t json_bytes;
 	struct isx_indexed_simprint *simprints;
@@ -31,7 +30,8 @@ struct add_change {
 	struct isx_lmdb_change change; /* first: the queue hands this back */
 	const struct isx_asset *assets;
 	enum isx_outcome *outcomes;
-	struct added_asset *added; /* by ISCC-ID, then position */
+	struct isx_batch_asset *batch;
+	struct added_asset *added; /* as in `batch` */
 	size_t count;
 	struct isx_arena arena;
 	struct isx_buf json;
@@ -40,54 +40,25 @@ struct add_change {
 
 /* --- preparing -------------------------------------------------------------------------------- */
 
-static int by_id_then_position(const void *left, const void *right)
-{
-	const struct added_asset *a = left, *b = right;
-	if (a->id.body != b->id.body)
-		return a->id.body < b->id.body ? -1 : 1;
-	return (a->position > b->position) - (a->position < b->position);
-}
-
-static enum isx_status read_ids(struct add_change *add, struct isx_err *err)
-{
-	bool sorted = true;
-	for (size_t i = 0; i < add->count; i++) {
-		struct added_asset *one = &add->added[i];
-		enum isx_status st = ISX_OK;
-		one->position = i;
-		if (!add->assets[i].iscc_id)
-			st = isx_fail(err, ISX_INVALID,
-				      "iscc_id is missing: every asset needs one");
-		else
-			st = isx_iscc_id_parse(isx_span_of(add->assets[i].iscc_id), &one->id, err);
-		if (st)
-			return add->count > 1 ? isx_err_at(err, st, "asset %zu", i) : st;
-		sorted &= i == 0 || add->added[i - 1].id.body < one->id.body;
-	}
-	if (!sorted)
-		qsort(add->added, add->count, sizeof *add->added, by_id_then_position);
-	for (size_t i = 0; i + 1 < add->count; i++)
-		add->added[i].superseded = add->added[i].id.body == add->added[i + 1].id.body;
-	return ISX_OK;
-}
-
 /* Decode one asset. A superseded one is only checked. */
-static enum isx_status prepare_asset(struct add_change *add, struct added_asset *one,
-				     struct isx_err *err)
+static enum isx_status prepare_asset(struct add_change *add, size_t at, struct isx_err *err)
 {
-	const struct isx_asset *asset = &add->assets[one->position];
+	const struct isx_batch_asset *placed = &add->batch[at];
+	const struct isx_asset *asset = &add->assets[placed->position];
+	struct added_asset *one = &add->added[at];
+	one->key = *placed;
 	struct isx_indexed_unit units[ISX_UNITS_MAX];
 	size_t unit_count;
 	enum isx_status st = isx_asset_units(asset, units, &unit_count, err);
 	if (!st && asset->simprint_count)
 		st = isx_asset_simprints(asset, &add->arena, &one->simprints, err);
 	one->simprint_count = asset->simprint_count;
-	for (size_t i = 0; !st && !one->superseded && i < unit_count; i++)
-		st = isx_unit_rows_add(&add->rows, one->id.body, &units[i], err);
+	for (size_t i = 0; !st && !placed->superseded && i < unit_count; i++)
+		st = isx_unit_rows_add(&add->rows, placed->id.body, &units[i], err);
 	if (st)
-		return isx_err_at(err, st, "asset %zu", one->position);
+		return isx_err_at(err, st, "asset %zu", placed->position);
 	one->json_start = add->json.len;
-	if (!one->superseded)
+	if (!placed->superseded)
 		isx_asset_to_json(&add->json, asset);
 	one->json_bytes = add->json.len - one->json_start;
 	return isx_buf_status(&add->json, err);
@@ -98,10 +69,10 @@ static enum isx_status prepare(struct add_change *add, struct isx_err *err)
 	add->added = isx_arena_alloc(&add->arena, add->count, sizeof *add->added);
 	if (!add->added)
 		return isx_fail_memory(err);
-	enum isx_status st = read_ids(add, err);
+	enum isx_status st = isx_batch_read(add->assets, add->count, &add->arena, &add->batch, err);
 	add->rows.arena = &add->arena;
 	for (size_t i = 0; !st && i < add->count; i++)
-		st = prepare_asset(add, &add->added[i], err);
+		st = prepare_asset(add, i, err);
 	return st;
 }
 
@@ -112,10 +83,8 @@ enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *isc
 {
 	uint32_t wanted;
 	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, has_realm, &wanted, err);
-	if (!st && *has_realm && wanted != realm)
-		st = isx_fail(err, ISX_INVALID,
-			      "%s is of realm %u, but all assets of this index are of realm %u",
-			      iscc_id, realm, wanted);
+	if (!st && *has_realm)
+		st = isx_check_realm(iscc_id, realm, wanted, err);
 	return st;
 }
 
@@ -123,27 +92,12 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 				 struct isx_err *err)
 {
 	struct add_change *add = (struct add_change *)change;
-	uint32_t first = 0;
 	bool has_realm = false;
-	for (size_t i = 0; i < add->count; i++) /* the first asset given fixes it */
-		if (add->added[i].position == 0)
-			first = add->added[i].id.realm;
-	for (size_t i = 0; i < add->count; i++) {
-		const char *iscc_id = add->assets[add->added[i].position].iscc_id;
-		uint32_t realm = add->added[i].id.realm;
-		if (i > 0 && realm == add->added[i - 1].id.realm)
-			continue;
-		enum isx_status st = isx_lmdb_check_realm(view, iscc_id, realm, &has_realm, err);
-		if (!st && !has_realm && realm != first)
-			st = isx_fail(
-				err, ISX_INVALID,
-				"%s is of realm %u, but all assets of an index are of one realm, "
-				"here %u as the first one",
-				iscc_id, realm, first);
-		if (st)
-			return st;
-	}
-	return ISX_OK;
+	uint32_t realm = 0;
+	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, &has_realm, &realm, err);
+	return st ? st
+		  : isx_batch_check_realm(add->assets, add->batch, add->count, has_realm, realm,
+					  err);
 }
 
 /* Remove the unit rows of an asset as it was stored. */
@@ -169,13 +123,13 @@ static enum isx_status put_asset(struct add_change *add, const struct added_asse
 				 bool *existed, struct isx_err *err)
 {
 	uint8_t id[ISX_KEY_BYTES];
-	isx_store_be64(id, one->id.body);
+	isx_store_be64(id, one->key.id.body);
 	MDB_val key = isx_lmdb_val(id, sizeof id), value;
 	int rc = append ? MDB_NOTFOUND : mdb_cursor_get(cursor, &key, &value, MDB_SET);
 	*existed = rc == 0;
 	enum isx_status st = ISX_OK;
 	if (*existed)
-		st = remove_old_units(view, one->id.body, isx_lmdb_span(value), err);
+		st = remove_old_units(view, one->key.id.body, isx_lmdb_span(value), err);
 	else if (rc != MDB_NOTFOUND)
 		st = isx_lmdb_status(rc, "look up an asset", err);
 	if (st)
@@ -194,7 +148,7 @@ static enum isx_status put_simprints(struct add_change *add, const struct added_
 		for (next = i + 1; next < one->simprint_count; next++)
 			if (strcmp(one->simprints[next].type, one->simprints[i].type) != 0)
 				break;
-		enum isx_status st = isx_simprints_put(view, one->id.body, one->simprints + i,
+		enum isx_status st = isx_simprints_put(view, one->key.id.body, one->simprints + i,
 						       next - i, &add->arena, err);
 		if (st)
 			return st;
@@ -208,7 +162,7 @@ static int comes_last(MDB_cursor *cursor, const struct add_change *add, bool *la
 	MDB_val key, value;
 	int rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
 	*last = rc == MDB_NOTFOUND ||
-		(rc == 0 && isx_load_be64(key.mv_data) < add->added[0].id.body);
+		(rc == 0 && isx_load_be64(key.mv_data) < add->added[0].key.id.body);
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -219,12 +173,12 @@ static enum isx_status put_assets(struct add_change *add, struct isx_lmdb_view *
 	enum isx_status st = isx_lmdb_status(comes_last(cursor, add, &append), "add assets", err);
 	for (size_t i = 0; !st && i < add->count; i++) {
 		const struct added_asset *one = &add->added[i];
-		bool repeated = i > 0 && add->added[i - 1].id.body == one->id.body;
-		if (one->superseded) { /* the outcome of the first of several is what the table says
+		bool repeated = i > 0 && add->added[i - 1].key.id.body == one->key.id.body;
+		if (one->key.superseded) { /* the outcome of the first of several is what the table says
 					*/
 			MDB_val key, value;
 			uint8_t id[ISX_KEY_BYTES];
-			isx_store_be64(id, one->id.body);
+			isx_store_be64(id, one->key.id.body);
 			key = isx_lmdb_val(id, sizeof id);
 			existed = !append && mdb_cursor_get(cursor, &key, &value, MDB_SET) == 0;
 		} else {
@@ -232,7 +186,7 @@ static enum isx_status put_assets(struct add_change *add, struct isx_lmdb_view *
 			if (!st)
 				st = put_simprints(add, one, view, err);
 		}
-		add->outcomes[one->position] = existed || repeated ? ISX_UPDATED : ISX_CREATED;
+		add->outcomes[one->key.position] = existed || repeated ? ISX_UPDATED : ISX_CREATED;
 	}
 	return st;
 }
@@ -248,7 +202,7 @@ static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb
 	if (add->count == 0)
 		return ISX_OK;
 	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, &has_realm, &known, err);
-	isx_store_be32(realm, add->added[0].id.realm);
+	isx_store_be32(realm, add->added[0].key.id.realm);
 	if (!st && !has_realm)
 		st = isx_lmdb_put_meta(view, ISX_META_REALM, realm, sizeof realm, err);
 	if (!st)

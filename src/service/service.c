@@ -24,7 +24,8 @@ void isx_options_init(struct isx_options *options)
 {
 	*options = (struct isx_options){ .match_threshold_units = 0.75,
 					 .match_threshold_simprints = 0.75,
-					 .confidence_exponent = 4 };
+					 .confidence_exponent = 4,
+					 .postgres_connections = 8 };
 }
 
 static enum isx_status check_options(const struct isx_options *options, struct isx_err *err)
@@ -35,6 +36,8 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 		return isx_fail(err, ISX_INVALID, "match_threshold_simprints: expected 0 to 1");
 	if (options->confidence_exponent < 1)
 		return isx_fail(err, ISX_INVALID, "confidence_exponent: expected 1 or more");
+	if (options->postgres_connections < 1 || options->postgres_connections > 1000)
+		return isx_fail(err, ISX_INVALID, "postgres_connections: expected 1 to 1000");
 	return ISX_OK;
 }
 
@@ -67,11 +70,13 @@ static enum isx_status open_engine(const char *uri, const struct isx_options *op
 		enum isx_status st = directory_of(text, "lmdb", &directory, err);
 		return st ? st : isx_prefix_open(directory, options, engine, err);
 	}
+	if (isx_span_has_prefix(text, "postgresql://") || isx_span_has_prefix(text, "postgres://"))
+		return isx_pg_open(uri, options, engine, err);
 	if (isx_span_has_prefix(text, "http://") || isx_span_has_prefix(text, "https://"))
 		return isx_remote_open(uri, options, engine, err);
 	return isx_fail(err, ISX_INVALID,
-			"index URI '%s': expected usearch:///DIR, lmdb:///DIR, memory:// or "
-			"http://HOST:PORT",
+			"index URI '%s': expected usearch:///DIR, lmdb:///DIR, memory://, "
+			"postgresql://... or http://HOST:PORT",
 			uri);
 }
 

@@ -1,0 +1,35 @@
+/*
+ * asset_batch.h - the assets of one request in the order in which they are put: by ISCC-ID, and of
+ *                 those with the same ISCC-ID only the last.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_ASSET_BATCH_H
+#define ISX_ASSET_BATCH_H
+
+#include "base/mem.h"
+#include "iscc/iscc_id.h"
+
+struct isx_batch_asset {
+	struct isx_iscc_id id;
+	size_t position; /* in the request */
+	bool superseded; /* a later asset of the request has the same ISCC-ID */
+};
+
+/* Read the ISCC-IDs of a request and sort it.
+ *   batch  filled: `count` of them, in `arena`
+ * ISX_INVALID names the asset whose ISCC-ID is missing or none. */
+ISX_MUST_CHECK enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
+					      struct isx_arena *arena,
+					      struct isx_batch_asset **batch, struct isx_err *err);
+
+/* Are all assets of one realm, that of the index (has_realm) or that of the first one given? */
+ISX_MUST_CHECK enum isx_status isx_batch_check_realm(const struct isx_asset *assets,
+						     const struct isx_batch_asset *batch,
+						     size_t count, bool has_realm, uint32_t realm,
+						     struct isx_err *err);
+
+/* Is `realm` of the asset `iscc_id` the one of its index? */
+ISX_MUST_CHECK enum isx_status isx_check_realm(const char *iscc_id, uint32_t realm,
+					       uint32_t index_realm, struct isx_err *err);
+
+#endif

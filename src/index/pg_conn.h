@@ -1,0 +1,132 @@
+/*
+ * pg_conn.h - connections to PostgreSQL: a bounded pool, prepared statements, values, results.
+ *
+ * All statements are listed in pg_sql.h and prepared once per connection; values are parameters in
+ * binary form. No call waits for ever: a server that stays silent for ISX_PG_SILENCE_MS counts as
+ * gone. A connection that broke is replaced, with pauses that grow while the server is away.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PG_CONN_H
+#define ISX_PG_CONN_H
+
+#include "base/buf.h"
+#include "index/pg_sql.h"
+
+#include <libpq-fe.h>
+
+enum { ISX_PG_PARAMS_MAX = 8, ISX_PG_SILENCE_MS = 30000 };
+
+struct isx_pg_pool;
+
+/* One connection, in the hands of one thread. */
+struct isx_pg_conn {
+	PGconn *pg;
+	struct isx_pg_pool *pool;
+	struct isx_pg_conn *next;
+	uint64_t prepared; /* bit i: statement i */
+	unsigned generation;
+	bool broken;    /* do not use it again */
+	bool retryable; /* what failed may be done again on another connection */
+};
+
+/* The values of one statement; `{ 0 }` has none. Their bytes are kept in `bytes`. */
+struct isx_pg_params {
+	struct isx_buf bytes;
+	int count;
+	size_t starts[ISX_PG_PARAMS_MAX];
+	int lengths[ISX_PG_PARAMS_MAX]; /* -1: null */
+};
+
+/* What is done with a connection, in isx_pg_do(). */
+typedef enum isx_status isx_pg_fn(struct isx_pg_conn *conn, void *arg, struct isx_err *err);
+
+/* A pool for `uri`; connects when somebody asks.
+ *   schema  name of the schema; both are copied
+ *   most    connections at once
+ *   pool    new, free with isx_pg_pool_free() (NULL is allowed) */
+ISX_MUST_CHECK enum isx_status isx_pg_pool_new(const char *uri, const char *schema, unsigned most,
+					       struct isx_pg_pool **pool, struct isx_err *err);
+void isx_pg_pool_free(struct isx_pg_pool *pool);
+
+/* Take a connection: a free one, a new one, or the next that is given back. End with
+ * isx_pg_give(). ISX_UNAVAILABLE: all are in use for long, or the server cannot be reached. */
+ISX_MUST_CHECK enum isx_status isx_pg_take(struct isx_pg_pool *pool, struct isx_pg_conn **conn,
+					   struct isx_err *err);
+void isx_pg_give(struct isx_pg_conn *conn);
+
+/* The number that the tables were made with: tells databases apart. */
+int64_t isx_pg_store_id(const struct isx_pg_conn *conn);
+
+/* Do something with a connection, and again with another when it failed in a way that allows it
+ * (a connection that had died, a deadlock). */
+ISX_MUST_CHECK enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
+					 struct isx_err *err);
+
+/* Have a statement ready, before it is sent in a pipeline. */
+ISX_MUST_CHECK enum isx_status isx_pg_prepare(struct isx_pg_conn *conn, enum isx_pg_statement which,
+					      struct isx_err *err);
+
+/* Run one statement; NULL params: none.
+ *   result  new, in binary form, PQclear(); may be NULL */
+ISX_MUST_CHECK enum isx_status isx_pg_run(struct isx_pg_conn *conn, enum isx_pg_statement which,
+					  const struct isx_pg_params *params, PGresult **result,
+					  struct isx_err *err);
+
+/* Run a text without parameters: several statements, or COPY. */
+ISX_MUST_CHECK enum isx_status isx_pg_text(struct isx_pg_conn *conn, const char *sql,
+					   struct isx_err *err);
+
+/* A pipeline: statements sent together, in one trip. Begin, send prepared ones, then collect one
+ * result for each, in order. */
+ISX_MUST_CHECK enum isx_status isx_pg_pipe_begin(struct isx_pg_conn *conn, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_pipe_send(struct isx_pg_conn *conn,
+						enum isx_pg_statement which,
+						const struct isx_pg_params *params,
+						struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_pipe_end(struct isx_pg_conn *conn, PGresult **results,
+					       size_t count, struct isx_err *err);
+
+/* The next row of a COPY TO STDOUT (FORMAT binary): `fields` of them; *more is false at the end.
+ *   row  filled: to be given back with PQfreemem(row->memory) */
+struct isx_pg_row {
+	char *memory;
+	struct isx_span fields[5];
+};
+ISX_MUST_CHECK enum isx_status isx_pg_copy_begin(struct isx_pg_conn *conn, const char *sql,
+						 struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_copy_row(struct isx_pg_conn *conn, size_t fields,
+					       struct isx_pg_row *row, bool *more,
+					       struct isx_err *err);
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+/* Append a value, as $1 and so on; all are copied. */
+void isx_pg_add_bytes(struct isx_pg_params *params, const void *bytes, size_t len);
+void isx_pg_add_text(struct isx_pg_params *params, const char *text);
+void isx_pg_add_i64(struct isx_pg_params *params, int64_t value);
+void isx_pg_add_f64(struct isx_pg_params *params, double value);
+void isx_pg_add_null(struct isx_pg_params *params);
+void isx_pg_params_release(struct isx_pg_params *params);
+
+/* An array: elements between open and close. `of` is the type of the elements. */
+enum isx_pg_type {
+	ISX_PG_INT8 = 20,
+	ISX_PG_BYTEA = 17,
+	ISX_PG_TEXT = 25,
+	ISX_PG_JSON = 114,
+	ISX_PG_VARBIT = 1562
+};
+void isx_pg_array_open(struct isx_pg_params *params, enum isx_pg_type of);
+void isx_pg_array_bytes(struct isx_pg_params *params, const void *bytes, size_t len);
+void isx_pg_array_i64(struct isx_pg_params *params, int64_t value);
+void isx_pg_array_bits(struct isx_pg_params *params, const void *bytes, size_t len);
+void isx_pg_array_null(struct isx_pg_params *params);
+void isx_pg_array_close(struct isx_pg_params *params);
+
+/* A field of a result in binary form. */
+struct isx_span isx_pg_field(const PGresult *result, int row, int column);
+int64_t isx_pg_i64(const PGresult *result, int row, int column);
+double isx_pg_f64(const PGresult *result, int row, int column);
+bool isx_pg_bool(const PGresult *result, int row, int column);
+
+#endif

@@ -1,0 +1,658 @@
+/*
+ * pg_follower.c - load a follower and keep it current.
+ *
+ *   current:  one look at the position in the file
+ *   behind:   in one snapshot of the database: is our position one of its changes? Then the assets
+ *             changed since, as they are now, replace ours, in one transaction of the file
+ *   otherwise a new file is loaded by COPY; it has no position, and so is not used, until it is
+ *             complete
+ *
+ * Who follows holds the lock of the follower (flock): one process does the work, the others find it
+ * done. A process that dies leaves the lock, and the file as of its last transaction.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/pg_follower.h"
+
+#include "base/log.h"
+#include "index/lmdb_add.h"
+#include "index/lmdb_rows.h"
+#include "iscc/iscc_id.h"
+#include "json/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define META_FOLLOWS "isx:follows" /* head i64 BE, mark i64 BE; absent while it is loaded */
+
+enum {
+	POSITION_BYTES = 16,
+	BLOCK_ASSETS = 20000,    /* put in one go */
+	BLOCK_SIMPRINTS = 200000 /* in one transaction, while loading */
+};
+
+struct isx_pg_followers {
+	struct isx_engine *engine;
+	char *directory;
+};
+
+enum isx_status isx_pg_followers_new(const char *directory, const struct isx_options *options,
+				     struct isx_pg_followers **followers, struct isx_err *err)
+{
+	struct isx_pg_followers *made = isx_mem_array(1, sizeof *made);
+	struct isx_options own = *options;
+	own.read_only = false;
+	if (!made)
+		return isx_fail_memory(err);
+	made->directory = isx_mem_text(directory, strlen(directory));
+	enum isx_status st = made->directory ? isx_lmdb_open(directory, &own, &made->engine, err)
+					     : isx_fail_memory(err);
+	if (st)
+		isx_pg_followers_free(made);
+	else
+		*followers = made;
+	return st;
+}
+
+void isx_pg_followers_free(struct isx_pg_followers *followers)
+{
+	if (!followers)
+		return;
+	if (followers->engine)
+		followers->engine->ops->close(followers->engine);
+	isx_mem_free(followers->directory);
+	isx_mem_free(followers);
+}
+
+/* --- the position ----------------------------------------------------------------------------- */
+
+struct position {
+	bool known;
+	int64_t head;
+	int64_t mark;
+	int64_t changed; /* assets changed up to here; once found in the log */
+};
+
+static enum isx_status read_position(struct isx_lmdb_view *view, struct position *position,
+				     struct isx_err *err)
+{
+	MDB_val key = isx_lmdb_val(META_FOLLOWS, strlen(META_FOLLOWS)), value;
+	int rc = view->tables.metadata ? mdb_get(view->txn, view->tables.metadata, &key, &value)
+				       : MDB_NOTFOUND;
+	*position = (struct position){ .known = rc == 0 && value.mv_size == POSITION_BYTES };
+	if (position->known) {
+		position->head = (int64_t)isx_load_be64(value.mv_data);
+		position->mark = (int64_t)isx_load_be64((const char *)value.mv_data + 8);
+	}
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "read the position", err);
+}
+
+/* Note that all up to `head` is in the file, and what belongs to the index and not to an asset. */
+static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx_pg_head *head,
+				    struct isx_err *err)
+{
+	uint8_t bytes[POSITION_BYTES], realm[4];
+	enum isx_status st = ISX_OK;
+	isx_store_be64(bytes, (uint64_t)head->head);
+	isx_store_be64(bytes + 8, (uint64_t)head->mark);
+	isx_store_be32(realm, head->realm);
+	if (head->has_realm)
+		st = isx_lmdb_put_meta(view, ISX_META_REALM, realm, sizeof realm, err);
+	if (!st)
+		st = isx_lmdb_put_counts(view, err);
+	return st ? st : isx_lmdb_put_meta(view, META_FOLLOWS, bytes, sizeof bytes, err);
+}
+
+/* Is the file at `head`? A replica may lag behind what others have already followed. */
+static bool is_current(const struct position *position, const struct isx_pg_head *head)
+{
+	if (!position->known)
+		return false;
+	return (position->head == head->head && position->mark == head->mark) ||
+	       (head->is_replica && position->head > head->head);
+}
+
+static enum isx_status check_current(struct isx_pg_follower *follower,
+				     const struct isx_pg_head *head, bool *current,
+				     struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	struct position position;
+	enum isx_status st = isx_lmdb_read(follower->file, &view, err);
+	if (st)
+		return st;
+	st = read_position(&view, &position, err);
+	*current = !st && is_current(&position, head);
+	isx_lmdb_end(&view);
+	return st;
+}
+
+/* --- putting ---------------------------------------------------------------------------------- */
+
+/* Assets on their way into the file. */
+struct block {
+	struct isx_arena arena;
+	struct isx_asset *assets;
+	enum isx_outcome *outcomes;
+	size_t count;
+};
+
+/* Add an asset to a block; its texts are copied. */
+static enum isx_status add_to_block(struct block *block, struct isx_span codes, struct isx_err *err)
+{
+	if (!block->assets) {
+		block->assets = isx_arena_alloc(&block->arena, BLOCK_ASSETS, sizeof *block->assets);
+		block->outcomes = isx_arena_alloc(&block->arena, BLOCK_ASSETS,
+						  sizeof *block->outcomes);
+		if (!block->assets || !block->outcomes)
+			return isx_fail_memory(err);
+	}
+	char *text = isx_arena_text(&block->arena, codes.ptr, codes.len);
+	if (!text)
+		return isx_fail_memory(err);
+	return isx_asset_from_stored((struct isx_span){ text, codes.len }, &block->arena,
+				     &block->assets[block->count++], err);
+}
+
+static void release_block(struct block *block)
+{
+	isx_arena_release(&block->arena);
+	*block = (struct block){ 0 };
+}
+
+static enum isx_status put_block(struct block *block, struct isx_lmdb_view *view,
+				 struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	if (block->count)
+		st = isx_lmdb_put_assets(view, block->assets, block->count, block->outcomes, err);
+	release_block(block);
+	return st;
+}
+
+/* Simprints of one type and asset, on their way into the file. */
+struct simprints {
+	struct isx_arena arena;
+	struct isx_indexed_simprint *items;
+	size_t count;
+	size_t cap;
+	uint64_t id;
+	char type[ISX_SIMPRINT_TYPE_MAX + 1];
+};
+
+static enum isx_status put_simprints(struct simprints *all, struct isx_lmdb_view *view,
+				     struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	if (all->count)
+		st = isx_simprints_put(view, all->id, all->items, all->count, &all->arena, err);
+	isx_arena_release(&all->arena);
+	all->count = 0;
+	return st;
+}
+
+static void release_simprints(struct simprints *all)
+{
+	isx_arena_release(&all->arena);
+	isx_mem_free(all->items);
+}
+
+/* A row of table simprint: its fields in binary form. */
+struct simprint_row {
+	struct isx_span iscc_id, type, start, size, bits;
+};
+
+/* Read a bit string of whole bytes: a count of bits, then they. */
+static bool read_bits(struct isx_span bits, struct isx_indexed_simprint *simprint)
+{
+	if (bits.len < 4)
+		return false;
+	simprint->byte_count = isx_load_be32(bits.ptr) / 8;
+	if (simprint->byte_count > ISX_SIMPRINT_BYTES_MAX || simprint->byte_count != bits.len - 4)
+		return false;
+	memcpy(simprint->bytes, bits.ptr + 4, simprint->byte_count);
+	return true;
+}
+
+/* Take one row; those of one asset and type come one after the other. */
+static enum isx_status take_simprint(struct simprints *all, const struct simprint_row *row,
+				     struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_indexed_simprint one = { 0 };
+	if (row->iscc_id.len != 8 || row->start.len != 8 || row->size.len != 8 ||
+	    row->type.len > ISX_SIMPRINT_TYPE_MAX || !read_bits(row->bits, &one))
+		return isx_fail(err, ISX_CORRUPT, "a row of table simprint cannot be read");
+	uint64_t id = isx_load_be64(row->iscc_id.ptr);
+	one.offset = (uint32_t)isx_load_be64(row->start.ptr);
+	one.size = (uint32_t)isx_load_be64(row->size.ptr);
+	if (all->count && (id != all->id || !isx_span_is(row->type, all->type))) {
+		enum isx_status st = put_simprints(all, view, err);
+		if (st)
+			return st;
+	}
+	if (all->count == all->cap) {
+		size_t cap = all->cap ? all->cap * 2 : 256;
+		struct isx_indexed_simprint *items = isx_mem_resize(all->items, cap, sizeof *items);
+		if (!items)
+			return isx_fail_memory(err);
+		all->items = items;
+		all->cap = cap;
+	}
+	all->id = id;
+	memcpy(all->type, row->type.ptr, row->type.len);
+	all->type[row->type.len] = '\0';
+	one.type = all->type;
+	all->items[all->count++] = one;
+	return ISX_OK;
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+/* Commit what a long load has put so far, and go on: a transaction keeps its pages in memory. */
+static enum isx_status commit_part(struct isx_pg_follower *follower, struct isx_lmdb_view *view,
+				   struct isx_err *err)
+{
+	enum isx_status st = isx_lmdb_commit(view, err);
+	return st ? st : isx_lmdb_write(follower->file, view, err);
+}
+
+static enum isx_status load_assets(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
+				   int64_t index_id, struct isx_lmdb_view *view,
+				   struct isx_err *err)
+{
+	char sql[200];
+	struct block block = { 0 };
+	struct isx_pg_row row;
+	bool more = true;
+	snprintf(sql, sizeof sql,
+		 "COPY (SELECT codes FROM @.asset WHERE index_id = %lld ORDER BY iscc_id)"
+		 " TO STDOUT (FORMAT binary)",
+		 (long long)index_id);
+	enum isx_status st = isx_pg_copy_begin(conn, sql, err);
+	while (!st && !(st = isx_pg_copy_row(conn, 1, &row, &more, err)) && more) {
+		st = add_to_block(&block, row.fields[0], err);
+		PQfreemem(row.memory);
+		if (!st && block.count == BLOCK_ASSETS)
+			st = put_block(&block, view, err);
+		if (!st && block.count == 0)
+			st = commit_part(follower, view, err);
+	}
+	if (!st)
+		st = put_block(&block, view, err);
+	release_block(&block);
+	return st;
+}
+
+static enum isx_status load_simprints(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
+				      int64_t index_id, struct isx_lmdb_view *view,
+				      struct isx_err *err)
+{
+	char sql[240];
+	struct simprints all = { 0 };
+	struct isx_pg_row row;
+	bool more = true;
+	size_t taken = 0;
+	snprintf(sql, sizeof sql,
+		 "COPY (SELECT iscc_id, type, start, size, simprint FROM @.simprint"
+		 " WHERE index_id = %lld ORDER BY iscc_id, type, position)"
+		 " TO STDOUT (FORMAT binary)",
+		 (long long)index_id);
+	enum isx_status st = isx_pg_copy_begin(conn, sql, err);
+	while (!st && !(st = isx_pg_copy_row(conn, 5, &row, &more, err)) && more) {
+		const struct simprint_row fields = { row.fields[0], row.fields[1], row.fields[2],
+						     row.fields[3], row.fields[4] };
+		st = take_simprint(&all, &fields, view, err);
+		PQfreemem(row.memory);
+		if (!st && ++taken % BLOCK_SIMPRINTS == 0)
+			st = commit_part(follower, view, err);
+	}
+	if (!st)
+		st = put_simprints(&all, view, err);
+	release_simprints(&all);
+	return st;
+}
+
+/* Fill an empty file; the database stands still, in one snapshot. */
+static enum isx_status load(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
+			    const struct isx_pg_head *head, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	isx_log(ISX_LOG_INFO, "loading follower %s: %lld assets", follower->name,
+		(long long)head->assets);
+	enum isx_status st = isx_lmdb_write(follower->file, &view, err);
+	if (!st)
+		st = load_assets(follower, conn, head->index_id, &view, err);
+	if (!st)
+		st = load_simprints(follower, conn, head->index_id, &view, err);
+	if (!st)
+		st = put_position(&view, head, err);
+	if (!st)
+		st = isx_lmdb_commit(&view, err);
+	isx_lmdb_end(&view);
+	return st;
+}
+
+/* --- catching up ------------------------------------------------------------------------------ */
+
+/* Does the log of the database have our position? */
+static enum isx_status is_in_log(struct isx_pg_conn *conn, const struct isx_pg_head *head,
+				 struct position *position, bool *found, struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *change = NULL;
+	isx_pg_add_i64(&params, head->index_id);
+	isx_pg_add_i64(&params, position->head);
+	isx_pg_add_i64(&params, position->mark);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_FIND, &params, &change, err);
+	*found = !st && PQntuples(change) == 1;
+	if (*found)
+		position->changed = isx_pg_i64(change, 0, 0);
+	PQclear(change);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+/* Replace the assets that have changed. */
+static enum isx_status replace_assets(struct isx_lmdb_view *view, const PGresult *assets,
+				      struct isx_err *err)
+{
+	struct block block = { 0 };
+	enum isx_status st = ISX_OK;
+	for (int i = 0; !st && i < PQntuples(assets); i++) {
+		st = isx_lmdb_remove_asset(view, isx_load_be64(isx_pg_field(assets, i, 0).ptr),
+					   err);
+		if (!st && !PQgetisnull(assets, i, 1))
+			st = add_to_block(&block, isx_pg_field(assets, i, 1), err);
+		if (!st && block.count == BLOCK_ASSETS)
+			st = put_block(&block, view, err);
+	}
+	if (!st)
+		st = put_block(&block, view, err);
+	release_block(&block);
+	return st;
+}
+
+static enum isx_status replace_simprints(struct isx_lmdb_view *view, const PGresult *rows,
+					 struct isx_err *err)
+{
+	struct simprints all = { 0 };
+	enum isx_status st = ISX_OK;
+	for (int i = 0; !st && i < PQntuples(rows); i++) {
+		const struct simprint_row row = {
+			isx_pg_field(rows, i, 0), isx_pg_field(rows, i, 1),
+			isx_pg_field(rows, i, 2), isx_pg_field(rows, i, 3), isx_pg_field(rows, i, 4)
+		};
+		st = take_simprint(&all, &row, view, err);
+	}
+	if (!st)
+		st = put_simprints(&all, view, err);
+	release_simprints(&all);
+	return st;
+}
+
+/* How far to go in one step: `to` is the last change that brings no more than a block of assets, or
+ * the next one, however many it brings. */
+static enum isx_status plan_step(struct isx_pg_conn *conn, const struct isx_pg_head *head,
+				 const struct position *from, struct position *to,
+				 struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *step = NULL;
+	isx_pg_add_i64(&params, head->index_id);
+	isx_pg_add_i64(&params, from->head);
+	isx_pg_add_i64(&params, head->head);
+	isx_pg_add_i64(&params, from->changed + BLOCK_ASSETS);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_STEP, &params, &step, err);
+	if (!st && PQntuples(step) != 1)
+		st = isx_fail(err, ISX_CORRUPT, "the log has no change behind %lld",
+			      (long long)from->head);
+	if (!st)
+		*to = (struct position){ .head = isx_pg_i64(step, 0, 0),
+					 .changed = isx_pg_i64(step, 0, 1) };
+	PQclear(step);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+/* Replace what changed behind `from` up to `to`. */
+static enum isx_status take_step(struct isx_pg_conn *conn, struct isx_lmdb_view *view,
+				 int64_t index_id, const struct position *from,
+				 const struct position *to, struct isx_err *err)
+{
+	struct isx_pg_params range = { 0 };
+	PGresult *assets = NULL, *simprints = NULL;
+	isx_pg_add_i64(&range, index_id);
+	isx_pg_add_i64(&range, from->head);
+	isx_pg_add_i64(&range, to->head);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGED_ASSETS, &range, &assets, err);
+	if (!st)
+		st = isx_pg_run(conn, ISX_PG_CHANGED_SIMPRINTS, &range, &simprints, err);
+	if (!st)
+		st = replace_assets(view, assets, err);
+	if (!st)
+		st = replace_simprints(view, simprints, err);
+	PQclear(assets);
+	PQclear(simprints);
+	isx_pg_params_release(&range);
+	return st;
+}
+
+/* Bring the file from a position in the log to the head: one transaction, so that nobody sees half
+ * of a change; step by step, so that no step is large. */
+static enum isx_status catch_up(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
+				const struct isx_pg_head *head, struct position position,
+				struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	enum isx_status st = isx_lmdb_write(follower->file, &view, err);
+	while (!st && position.head < head->head) {
+		struct position next = { 0 };
+		st = plan_step(conn, head, &position, &next, err);
+		if (!st)
+			st = take_step(conn, &view, head->index_id, &position, &next, err);
+		position = next;
+	}
+	if (!st)
+		st = put_position(&view, head, err);
+	if (!st)
+		st = isx_lmdb_commit(&view, err);
+	isx_lmdb_end(&view);
+	return st;
+}
+
+/* --- one at a time ---------------------------------------------------------------------------- */
+
+static enum isx_status lock_follower(struct isx_pg_followers *followers, const char *name,
+				     int *lock, struct isx_err *err)
+{
+	char path[PATH_MAX];
+	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) >= PATH_MAX)
+		return isx_fail(err, ISX_INVALID, "the path of the followers is too long");
+	*lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	while (*lock >= 0 && flock(*lock, LOCK_EX) != 0)
+		if (errno != EINTR)
+			break;
+	return *lock >= 0 ? ISX_OK
+			  : isx_err_at(err, isx_lmdb_status(errno, "lock", err), "%s", path);
+}
+
+static void unlock_follower(int lock)
+{
+	close(lock);
+}
+
+static enum isx_status acquire(struct isx_pg_follower *follower, struct isx_err *err)
+{
+	return isx_lmdb_store_acquire(follower->engine, follower->name, &follower->index,
+				      &follower->file, err);
+}
+
+void isx_pg_follower_release(struct isx_pg_follower *follower)
+{
+	if (follower->index)
+		isx_lmdb_store_release(follower->engine, follower->index);
+	follower->index = NULL;
+}
+
+/* Put a new, empty file in the place of what is there. */
+static enum isx_status start_anew(struct isx_pg_follower *follower, struct isx_err *err)
+{
+	const struct isx_engine_ops *ops = follower->engine->ops;
+	isx_pg_follower_release(follower);
+	enum isx_status st = ops->drop(follower->engine, follower->name, err);
+	if (!st || st == ISX_NOT_FOUND)
+		st = ops->create(follower->engine, follower->name, err);
+	return st ? st : acquire(follower, err);
+}
+
+/* Do what is to be done, with the lock. `head` is moved to that of the snapshot. */
+static enum isx_status follow(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
+			      struct isx_pg_head *head, struct isx_err *err)
+{
+	struct isx_lmdb_view view = { 0 };
+	struct position position = { 0 };
+	bool in_log = false;
+	enum isx_status st = isx_lmdb_read(follower->file, &view, err);
+	if (!st)
+		st = read_position(&view, &position, err);
+	isx_lmdb_end(&view);
+	if (st || is_current(&position, head))
+		return st;
+	if (position.known)
+		st = is_in_log(conn, head, &position, &in_log, err);
+	if (!st && in_log)
+		return catch_up(follower, conn, head, position, err);
+	if (!st && position.known)
+		isx_log(ISX_LOG_WARNING,
+			"follower %s has another past than the database: it is loaded again",
+			follower->name);
+	if (!st)
+		st = start_anew(follower, err);
+	return st ? st : load(follower, conn, head, err);
+}
+
+/* The head of an index whose number is known, in the snapshot. */
+static enum isx_status head_in_snapshot(struct isx_pg_conn *conn, struct isx_pg_head *head,
+					struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *row = NULL;
+	bool is_replica = head->is_replica;
+	isx_pg_add_i64(&params, head->index_id);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_BY_ID, &params, &row, err);
+	if (!st)
+		st = isx_pg_read_head(row, head, err);
+	head->is_replica = is_replica;
+	PQclear(row);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+/* Open the follower; one that is damaged is replaced. */
+static enum isx_status open_follower(struct isx_pg_follower *follower, struct isx_err *err)
+{
+	enum isx_status st = acquire(follower, err);
+	if (st == ISX_NOT_FOUND)
+		return start_anew(follower, err);
+	if (st == ISX_CORRUPT) {
+		isx_log(ISX_LOG_WARNING, "follower %s is damaged and is loaded again: %s",
+			follower->name, err->msg);
+		return start_anew(follower, err);
+	}
+	return st;
+}
+
+static enum isx_status follow_locked(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
+				     struct isx_pg_head *head, struct isx_pg_follower *follower,
+				     struct isx_err *err)
+{
+	int lock;
+	enum isx_status st = lock_follower(followers, follower->name, &lock, err);
+	if (st)
+		return st;
+	isx_pg_follower_release(follower); /* somebody may have replaced it meanwhile */
+	st = open_follower(follower, err);
+	if (!st)
+		st = isx_pg_run(conn, ISX_PG_BEGIN_SNAPSHOT, NULL, NULL, err);
+	if (!st)
+		st = head_in_snapshot(conn, head, err);
+	if (!st)
+		st = follow(follower, conn, head, err);
+	if (!st)
+		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
+	unlock_follower(lock);
+	return st;
+}
+
+static void follower_name(int64_t incarnation, char name[24])
+{
+	snprintf(name, 24, "f%016llx", (unsigned long long)incarnation);
+}
+
+enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
+			      struct isx_pg_head *head, struct isx_pg_follower *follower,
+			      struct isx_err *err)
+{
+	struct isx_err why = { 0 };
+	bool current = false;
+	*follower = (struct isx_pg_follower){ .engine = followers->engine };
+	follower_name(head->incarnation, follower->name);
+	enum isx_status st = acquire(follower, &why);
+	if (!st)
+		st = check_current(follower, head, &current, &why);
+	if (st || !current)
+		st = follow_locked(followers, conn, head, follower, &why);
+	if (st) {
+		isx_pg_follower_release(follower);
+		if (isx_fail(err, st, "%s", why.msg) != ISX_NOT_FOUND)
+			isx_err_at(err, st, "follower %s", follower->name);
+	}
+	return st;
+}
+
+static void drop_named(struct isx_pg_followers *followers, const char *name)
+{
+	char path[PATH_MAX];
+	struct isx_err err;
+	enum isx_status st = followers->engine->ops->drop(followers->engine, name, &err);
+	if (st && st != ISX_NOT_FOUND)
+		isx_log(ISX_LOG_WARNING, "follower %s could not be removed: %s", name, err.msg);
+	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) < PATH_MAX)
+		unlink(path);
+}
+
+void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t incarnation)
+{
+	char name[24];
+	follower_name(incarnation, name);
+	drop_named(followers, name);
+}
+
+static bool is_among(const char *name, const int64_t *incarnations, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char kept[24];
+		follower_name(incarnations[i], kept);
+		if (strcmp(kept, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum isx_status isx_pg_followers_keep(struct isx_pg_followers *followers,
+				      const int64_t *incarnations, size_t count,
+				      struct isx_err *err)
+{
+	struct isx_index_info *infos = NULL;
+	size_t found = 0;
+	enum isx_status st = followers->engine->ops->list(followers->engine, &infos, &found, err);
+	for (size_t i = 0; !st && i < found; i++)
+		if (!is_among(infos[i].name, incarnations, count))
+			drop_named(followers, infos[i].name);
+	isx_index_list_free(infos, found);
+	return st;
+}

@@ -1,0 +1,52 @@
+/*
+ * pg_follower.h - the local copy of what is searched: an index file of the similarity engine
+ *                 (lmdb_format.h) whose assets have codes but no metadata.
+ *
+ * A follower holds, in the same transaction as its rows, the head (number and mark) up to which it
+ * has followed. It is used only when that is the head of the database, so it is never wrong; where
+ * its past is not the database's (a backup was restored) or the log does not reach back to it, it
+ * is made anew. The processes of a host share it.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PG_FOLLOWER_H
+#define ISX_PG_FOLLOWER_H
+
+#include "index/lmdb_store.h"
+#include "index/pg_store.h"
+
+struct isx_pg_followers;
+
+/* The followers in a directory, made if need be.
+ *   options    of the engine
+ *   followers  new, free with isx_pg_followers_free() (NULL is allowed) */
+ISX_MUST_CHECK enum isx_status isx_pg_followers_new(const char *directory,
+						    const struct isx_options *options,
+						    struct isx_pg_followers **followers,
+						    struct isx_err *err);
+void isx_pg_followers_free(struct isx_pg_followers *followers);
+
+/* A follower in use. */
+struct isx_pg_follower {
+	struct isx_engine *engine; /* that has the file */
+	char name[24];             /* of the index in it */
+	struct isx_open_index *index;
+	struct isx_lmdb_file *file;
+};
+
+/* Bring the follower of an index up to `head` or beyond, loading it if there is none; `head` is
+ * moved on to where it is then. End its use with isx_pg_follower_release(). ISX_NOT_FOUND: the
+ * index is no longer there. */
+ISX_MUST_CHECK enum isx_status isx_pg_follow(struct isx_pg_followers *followers,
+					     struct isx_pg_conn *conn, struct isx_pg_head *head,
+					     struct isx_pg_follower *follower, struct isx_err *err);
+void isx_pg_follower_release(struct isx_pg_follower *follower);
+
+/* Remove the followers of all indexes but these. */
+ISX_MUST_CHECK enum isx_status isx_pg_followers_keep(struct isx_pg_followers *followers,
+						     const int64_t *incarnations, size_t count,
+						     struct isx_err *err);
+
+/* The index is gone: so is its follower. */
+void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t incarnation);
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * pg_sql.c - the tables in PostgreSQL and every statement, for docs/postgres.md to explain.
+ *
+ * "@." is replaced by the quoted name of the schema. Parameters carry their types, as they are sent
+ * in binary form.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/pg_sql.h"
+
+const char isx_pg_tables[] =
+	"CREATE TABLE @.store ("
+	" is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),"
+	" version integer NOT NULL,"
+	" store_id bigint NOT NULL);"
+	"INSERT INTO @.store (version, store_id) VALUES"
+	" (1, ('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint);"
+
+	"CREATE TABLE @.index ("
+	" index_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+	" name text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9]{0,31}$'),"
+	" incarnation bigint NOT NULL,"
+	" realm smallint CHECK (realm IN (0, 1)),"
+	" head bigint NOT NULL,"
+	" head_mark bigint NOT NULL,"
+	" changed bigint NOT NULL,"
+	" assets bigint NOT NULL CHECK (assets >= 0));"
+
+	"CREATE TABLE @.asset ("
+	" index_id bigint NOT NULL REFERENCES @.index,"
+	" iscc_id bytea NOT NULL CHECK (octet_length(iscc_id) = 8),"
+	" codes json NOT NULL,"
+	" metadata json,"
+	" PRIMARY KEY (index_id, iscc_id));"
+
+	"CREATE TABLE @.unit ("
+	" index_id bigint NOT NULL,"
+	" iscc_id bytea NOT NULL,"
+	" type text NOT NULL,"
+	" body varbit NOT NULL CHECK (length(body) BETWEEN 8 AND 256),"
+	" PRIMARY KEY (index_id, iscc_id, type, body));"
+
+	"CREATE TABLE @.simprint ("
+	" index_id bigint NOT NULL,"
+	" iscc_id bytea NOT NULL,"
+	" type text NOT NULL,"
+	" position bigint NOT NULL,"
+	" start bigint NOT NULL,"
+	" size bigint NOT NULL,"
+	" simprint varbit NOT NULL CHECK (length(simprint) BETWEEN 8 AND 256),"
+	" PRIMARY KEY (index_id, iscc_id, type, position));"
+
+	"CREATE TABLE @.change ("
+	" index_id bigint NOT NULL REFERENCES @.index,"
+	" head bigint NOT NULL,"
+	" mark bigint NOT NULL,"
+	" changed bigint NOT NULL,"
+	" iscc_ids bytea[] NOT NULL,"
+	" PRIMARY KEY (index_id, head));";
+
+/* The columns of an index's head, as struct pg_head has them. */
+#define HEAD_COLUMNS "index_id, incarnation, head, head_mark, realm::bigint, assets, changed"
+
+/* The sizes of an index are estimated from its first rows, so that asking costs the same whatever is
+ * in it; of an index with fewer rows they are exact. */
+#define SAMPLE(table)                                                                              \
+	"SELECT iscc_id, type, pg_column_size(t.*) AS bytes FROM @." table                         \
+	" t WHERE index_id = $1::bigint LIMIT 20000"
+#define FACTOR(sample)                                                                             \
+	"SELECT CASE WHEN count(*) < 20000 THEN 1 ELSE $2::bigint::numeric /"                      \
+	" count(DISTINCT iscc_id) END FROM " sample
+
+/* The assets changed after a head, up to another. */
+#define CHANGED_IDS                                                                                \
+	"WITH ids AS (SELECT DISTINCT unnest(iscc_ids) AS iscc_id FROM @.change"                   \
+	" WHERE index_id = $1::bigint AND head > $2::bigint AND head <= $3::bigint) "
+
+const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
+	[ISX_PG_BEGIN] = "BEGIN",
+	[ISX_PG_BEGIN_SNAPSHOT] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+	[ISX_PG_COMMIT] = "COMMIT",
+	[ISX_PG_SCHEMA_EXISTS] =
+		"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text),"
+		" EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+		" WHERE n.nspname = $1::text AND c.relname = 'store')",
+	[ISX_PG_SCHEMA_LOCK] =
+		"SELECT pg_advisory_xact_lock(hashtextextended('iscc-search ' || $1::text, 0))",
+	[ISX_PG_STORE_READ] = "SELECT version::bigint, store_id FROM @.store",
+
+	[ISX_PG_INDEX_NAMES] = "SELECT name, index_id, incarnation, assets FROM @.index"
+			       " ORDER BY name COLLATE \"C\"",
+	[ISX_PG_INDEX_HEAD] = "SELECT " HEAD_COLUMNS ", pg_is_in_recovery()"
+			      " FROM @.index WHERE name = $1::text",
+	[ISX_PG_INDEX_BY_ID] = "SELECT " HEAD_COLUMNS ", false"
+			       " FROM @.index WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_LOCK] = "SELECT " HEAD_COLUMNS ", false"
+			      " FROM @.index WHERE name = $1::text FOR UPDATE",
+	[ISX_PG_INDEX_CREATE] =
+		"WITH made AS (INSERT INTO @.index"
+		" (name, incarnation, head, head_mark, changed, assets)"
+		" VALUES ($1::text, $2::bigint, 0, $3::bigint, 0, 0)"
+		" ON CONFLICT (name) DO NOTHING RETURNING index_id)"
+		" INSERT INTO @.change (index_id, head, mark, changed, iscc_ids)"
+		" SELECT index_id, 0, $3::bigint, 0, '{}' FROM made RETURNING index_id",
+	[ISX_PG_INDEX_DELETE] = "DELETE FROM @.index WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_DELETE_UNITS] = "DELETE FROM @.unit WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_DELETE_SIMPRINTS] = "DELETE FROM @.simprint WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_DELETE_CHANGES] = "DELETE FROM @.change WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_DELETE_ASSETS] = "DELETE FROM @.asset WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_SIZE] = "WITH u AS (" SAMPLE("unit") "), s AS (" SAMPLE(
+		"simprint") ")"
+			    " SELECT type, (sum(bytes) * (" FACTOR(
+				    "u") "))::bigint FROM u"
+					 " GROUP BY type UNION ALL"
+					 " SELECT 'SIMPRINT_' || type, (sum(bytes) * (" FACTOR(
+						 "s") "))::bigint"
+						      " FROM s GROUP BY type ORDER BY 1",
+	[ISX_PG_INDEX_ADVANCE] =
+		"UPDATE @.index SET head = $2::bigint, head_mark = $3::bigint, realm = $4::bigint,"
+		" assets = $5::bigint, changed = $6::bigint WHERE index_id = $1::bigint",
+
+	[ISX_PG_ASSETS_PUT] =
+		"INSERT INTO @.asset AS a (index_id, iscc_id, codes, metadata)"
+		" SELECT $1::bigint, * FROM unnest($2::bytea[], $3::json[], $4::json[])"
+		" ON CONFLICT (index_id, iscc_id) DO UPDATE"
+		" SET codes = EXCLUDED.codes, metadata = EXCLUDED.metadata"
+		" RETURNING iscc_id, xmax <> 0",
+	[ISX_PG_ASSETS_DELETE] = "DELETE FROM @.asset WHERE index_id = $1::bigint"
+				 " AND iscc_id = ANY($2::bytea[]) RETURNING iscc_id",
+	[ISX_PG_ASSET_GET] = "SELECT i.realm::bigint, a.codes, a.metadata FROM @.index i"
+			     " LEFT JOIN @.asset a ON a.index_id = i.index_id"
+			     " AND a.iscc_id = $2::bytea WHERE i.name = $1::text",
+	[ISX_PG_ASSETS_METADATA] =
+		"SELECT a.iscc_id, a.metadata, EXISTS (SELECT FROM @.change c"
+		" WHERE c.index_id = $1::bigint AND c.head > $3::bigint"
+		" AND c.iscc_ids && $2::bytea[]) FROM @.asset a"
+		" WHERE a.index_id = $1::bigint AND a.iscc_id = ANY($2::bytea[]) ORDER BY 1",
+
+	[ISX_PG_UNITS_PUT] =
+		"INSERT INTO @.unit (index_id, iscc_id, type, body)"
+		" SELECT $1::bigint, * FROM unnest($2::bytea[], $3::text[], $4::varbit[])"
+		" ON CONFLICT DO NOTHING",
+	[ISX_PG_UNITS_DELETE] = "DELETE FROM @.unit WHERE index_id = $1::bigint"
+				" AND iscc_id = ANY($2::bytea[])",
+	[ISX_PG_SIMPRINTS_PUT] =
+		"INSERT INTO @.simprint (index_id, iscc_id, type, position, start, size, simprint)"
+		" SELECT $1::bigint, * FROM unnest($2::bytea[], $3::text[], $4::bigint[],"
+		" $5::bigint[], $6::bigint[], $7::varbit[])",
+	[ISX_PG_SIMPRINTS_DELETE] = "DELETE FROM @.simprint WHERE index_id = $1::bigint"
+				    " AND iscc_id = ANY($2::bytea[])",
+	[ISX_PG_SIMPRINTS_REPLACE] =
+		"DELETE FROM @.simprint s USING unnest($2::bytea[], $3::text[]) AS d(iscc_id, type)"
+		" WHERE s.index_id = $1::bigint AND s.iscc_id = d.iscc_id AND s.type = d.type",
+
+	[ISX_PG_CHANGE_PUT] =
+		"INSERT INTO @.change (index_id, head, mark, changed, iscc_ids)"
+		" VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bytea[])",
+	[ISX_PG_CHANGE_PRUNE] = "DELETE FROM @.change WHERE index_id = $1::bigint"
+				" AND changed < $2::bigint",
+	[ISX_PG_CHANGE_FIND] =
+		"SELECT changed FROM @.change WHERE index_id = $1::bigint AND head = $2::bigint"
+		" AND mark = $3::bigint",
+	[ISX_PG_CHANGE_STEP] =
+		"SELECT head, changed FROM @.change WHERE index_id = $1::bigint AND head = ("
+		"SELECT coalesce(max(head) FILTER (WHERE changed <= $4::bigint), min(head))"
+		" FROM @.change WHERE index_id = $1::bigint AND head > $2::bigint"
+		" AND head <= $3::bigint)",
+	[ISX_PG_CHANGED_ASSETS] = CHANGED_IDS
+	"SELECT ids.iscc_id, a.codes FROM ids LEFT JOIN @.asset a"
+	" ON a.index_id = $1::bigint AND a.iscc_id = ids.iscc_id ORDER BY 1",
+	[ISX_PG_CHANGED_SIMPRINTS] = CHANGED_IDS
+	"SELECT s.iscc_id, s.type, s.start, s.size, s.simprint FROM ids JOIN @.simprint s"
+	" ON s.index_id = $1::bigint AND s.iscc_id = ids.iscc_id ORDER BY s.iscc_id, s.type,"
+	" s.position",
+};

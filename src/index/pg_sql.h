@@ -1,0 +1,55 @@
+/*
+ * pg_sql.h - every statement that is sent to PostgreSQL.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PG_SQL_H
+#define ISX_PG_SQL_H
+
+#include "base/status.h"
+
+enum isx_pg_statement {
+	ISX_PG_BEGIN,
+	ISX_PG_BEGIN_SNAPSHOT,
+	ISX_PG_COMMIT,
+	ISX_PG_SCHEMA_EXISTS,
+	ISX_PG_SCHEMA_LOCK,
+	ISX_PG_STORE_READ,
+	ISX_PG_INDEX_NAMES,
+	ISX_PG_INDEX_HEAD,
+	ISX_PG_INDEX_BY_ID,
+	ISX_PG_INDEX_LOCK,
+	ISX_PG_INDEX_CREATE,
+	ISX_PG_INDEX_DELETE,
+	ISX_PG_INDEX_DELETE_UNITS,
+	ISX_PG_INDEX_DELETE_SIMPRINTS,
+	ISX_PG_INDEX_DELETE_CHANGES,
+	ISX_PG_INDEX_DELETE_ASSETS,
+	ISX_PG_INDEX_SIZE,
+	ISX_PG_INDEX_ADVANCE,
+	ISX_PG_ASSETS_PUT,
+	ISX_PG_ASSETS_DELETE,
+	ISX_PG_ASSET_GET,
+	ISX_PG_ASSETS_METADATA,
+	ISX_PG_UNITS_PUT,
+	ISX_PG_UNITS_DELETE,
+	ISX_PG_SIMPRINTS_PUT,
+	ISX_PG_SIMPRINTS_DELETE,
+	ISX_PG_SIMPRINTS_REPLACE,
+	ISX_PG_CHANGE_PUT,
+	ISX_PG_CHANGE_PRUNE,
+	ISX_PG_CHANGE_FIND,
+	ISX_PG_CHANGE_STEP,
+	ISX_PG_CHANGED_ASSETS,
+	ISX_PG_CHANGED_SIMPRINTS,
+	ISX_PG_STATEMENTS
+};
+
+/* The text of a statement; "@." stands for the schema. */
+extern const char *const isx_pg_statements[ISX_PG_STATEMENTS];
+
+/* What makes the tables of the current version, in an empty schema: several statements. */
+extern const char isx_pg_tables[];
+
+enum { ISX_PG_VERSION = 1 };
+
+#endif

@@ -1,0 +1,421 @@
+/*
+ * pg_store.c - the engine of postgresql://: one truth in a database, read and written by many hosts.
+ *
+ * Indexes and assets are kept in PostgreSQL (pg_sql.c); what is searched is followed into a local
+ * file (pg_follower.c). Every call is one transaction of the database, or one trip without any.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/pg_store.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "index/lmdb_store.h"
+#include "index/pg_follower.h"
+#include "iscc/iscc_id.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct isx_pg_store *store_of(struct isx_engine *engine)
+{
+	return (struct isx_pg_store *)engine;
+}
+
+static enum isx_status fail_no_index(struct isx_err *err, const char *name)
+{
+	return isx_fail(err, ISX_NOT_FOUND, "Index '%s' not found", name);
+}
+
+/* --- heads ------------------------------------------------------------------------------------ */
+
+enum isx_status isx_pg_read_head(const PGresult *row, struct isx_pg_head *head, struct isx_err *err)
+{
+	if (PQntuples(row) != 1)
+		return isx_fail(err, ISX_NOT_FOUND, "the index is no longer there");
+	*head = (struct isx_pg_head){
+		.index_id = isx_pg_i64(row, 0, 0),
+		.incarnation = isx_pg_i64(row, 0, 1),
+		.head = isx_pg_i64(row, 0, 2),
+		.mark = isx_pg_i64(row, 0, 3),
+		.has_realm = !PQgetisnull(row, 0, 4),
+		.realm = (uint32_t)isx_pg_i64(row, 0, 4),
+		.assets = isx_pg_i64(row, 0, 5),
+		.changed = isx_pg_i64(row, 0, 6),
+		.is_replica = isx_pg_bool(row, 0, 7),
+	};
+	return ISX_OK;
+}
+
+enum isx_status isx_pg_head(struct isx_pg_conn *conn, enum isx_pg_statement which, const char *name,
+			    struct isx_pg_head *head, struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *row = NULL;
+	isx_pg_add_text(&params, name);
+	enum isx_status st = isx_pg_run(conn, which, &params, &row, err);
+	if (!st && isx_pg_read_head(row, head, NULL))
+		st = fail_no_index(err, name);
+	PQclear(row);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+enum isx_status isx_pg_read(struct isx_pg_store *store, isx_pg_fn *fn, void *arg,
+			    struct isx_err *err)
+{
+	if (store->readers) {
+		struct isx_err why = { 0 };
+		enum isx_status st = isx_pg_do(store->readers, fn, arg, &why);
+		if (st != ISX_UNAVAILABLE)
+			return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+		isx_log(ISX_LOG_DEBUG, "the replica does not serve, the primary does: %s", why.msg);
+	}
+	return isx_pg_do(store->pool, fn, arg, err);
+}
+
+/* Remove the followers of indexes that are gone, as far as they were deleted by other hosts. */
+static enum isx_status sweep_followers(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
+				       struct isx_err *err)
+{
+	PGresult *indexes = NULL;
+	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_NAMES, NULL, &indexes, err);
+	if (st)
+		return st;
+	size_t count = (size_t)PQntuples(indexes);
+	int64_t *incarnations = isx_mem_array(count + 1, sizeof *incarnations);
+	for (size_t i = 0; incarnations && i < count; i++)
+		incarnations[i] = isx_pg_i64(indexes, (int)i, 2);
+	st = incarnations ? isx_pg_followers_keep(followers, incarnations, count, err)
+			  : isx_fail_memory(err);
+	isx_mem_free(incarnations);
+	PQclear(indexes);
+	return st;
+}
+
+/* A directory may serve several databases: each has its followers in a folder of its own. */
+static enum isx_status open_followers(struct isx_pg_store *store, struct isx_pg_conn *conn,
+				      struct isx_err *err)
+{
+	char directory[PATH_MAX];
+	if (snprintf(directory, sizeof directory, "%s/%016llx", store->followers_path,
+		     (unsigned long long)isx_pg_store_id(conn)) >= PATH_MAX)
+		return isx_fail(err, ISX_INVALID, "the path of the followers is too long");
+	enum isx_status st = isx_pg_followers_new(directory, &store->engine.options,
+						  &store->followers, err);
+	return st ? st : sweep_followers(store->followers, conn, err);
+}
+
+enum isx_status isx_pg_followers_of(struct isx_pg_store *store, struct isx_pg_conn *conn,
+				    struct isx_pg_followers **followers, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	pthread_mutex_lock(&store->lock);
+	if (!store->followers)
+		st = open_followers(store, conn, err);
+	*followers = store->followers;
+	pthread_mutex_unlock(&store->lock);
+	return st;
+}
+
+/* --- indexes ---------------------------------------------------------------------------------- */
+
+static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	const char *name = arg;
+	struct isx_pg_params params = { 0 };
+	PGresult *made = NULL;
+	isx_pg_add_text(&params, name);
+	isx_pg_add_i64(&params, isx_pg_random());
+	isx_pg_add_i64(&params, isx_pg_random());
+	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_CREATE, &params, &made, err);
+	if (!st && PQntuples(made) != 1)
+		st = isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
+	PQclear(made);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+static enum isx_status store_create(struct isx_engine *engine, const char *name,
+				    struct isx_err *err)
+{
+	if (engine->options.read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	return isx_pg_do(store_of(engine)->pool, create_index, (void *)(uintptr_t)name, err);
+}
+
+/* An index to delete, and which one it was. */
+struct drop {
+	const char *name;
+	int64_t incarnation;
+};
+
+static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct drop *drop = arg;
+	struct isx_pg_head head;
+	struct isx_pg_params params = { 0 };
+	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN, NULL, NULL, err);
+	if (!st)
+		st = isx_pg_head(conn, ISX_PG_INDEX_LOCK, drop->name, &head, err);
+	if (st)
+		return st;
+	isx_pg_add_i64(&params, head.index_id);
+	static const enum isx_pg_statement parts[] = {
+		ISX_PG_INDEX_DELETE_UNITS, ISX_PG_INDEX_DELETE_SIMPRINTS,
+		ISX_PG_INDEX_DELETE_CHANGES, ISX_PG_INDEX_DELETE_ASSETS, ISX_PG_INDEX_DELETE
+	};
+	for (size_t i = 0; !st && i < sizeof parts / sizeof *parts; i++)
+		st = isx_pg_run(conn, parts[i], &params, NULL, err);
+	if (!st)
+		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
+	drop->incarnation = head.incarnation;
+	isx_pg_params_release(&params);
+	return st;
+}
+
+static enum isx_status store_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
+{
+	struct isx_pg_store *store = store_of(engine);
+	struct drop drop = { .name = name };
+	if (engine->options.read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	enum isx_status st = isx_pg_do(store->pool, drop_index, &drop, err);
+	pthread_mutex_lock(&store->lock);
+	struct isx_pg_followers *followers = store->followers;
+	pthread_mutex_unlock(&store->lock);
+	if (!st && followers)
+		isx_pg_follower_drop(followers, drop.incarnation);
+	return st;
+}
+
+/* --- stat and list ---------------------------------------------------------------------------- */
+
+/* Fill what is known of an index. */
+static enum isx_status describe(struct isx_pg_conn *conn, struct isx_span name, int64_t index_id,
+				int64_t assets, struct isx_index_info *info, struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *rows = NULL;
+	snprintf(info->name, sizeof info->name, "%.*s", (int)name.len, name.ptr);
+	info->assets = (uint64_t)assets;
+	isx_pg_add_i64(&params, index_id);
+	isx_pg_add_i64(&params, assets);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_SIZE, &params, &rows, err);
+	if (!st)
+		st = isx_index_part_add(info, "lmdb", 0, err); /* the name that clients know */
+	for (int i = 0; !st && i < PQntuples(rows); i++) {
+		char part[sizeof info->parts->name];
+		struct isx_span type = isx_pg_field(rows, i, 0);
+		uint64_t bytes = (uint64_t)isx_pg_i64(rows, i, 1);
+		snprintf(part, sizeof part, "%.*s", (int)type.len, type.ptr);
+		st = isx_index_part_add(info, part, bytes, err);
+		info->bytes += bytes;
+	}
+	PQclear(rows);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+struct listing {
+	struct isx_index_info *infos;
+	size_t count;
+};
+
+static enum isx_status list_indexes(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct listing *listing = arg;
+	PGresult *rows = NULL;
+	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_NAMES, NULL, &rows, err);
+	if (st)
+		return st;
+	size_t count = (size_t)PQntuples(rows);
+	struct isx_index_info *infos = isx_mem_array(count + 1, sizeof *infos);
+	st = infos ? ISX_OK : isx_fail_memory(err);
+	for (int i = 0; !st && i < (int)count; i++)
+		st = describe(conn, isx_pg_field(rows, i, 0), isx_pg_i64(rows, i, 1),
+			      isx_pg_i64(rows, i, 3), &infos[i], err);
+	PQclear(rows);
+	if (st)
+		isx_index_list_free(infos, infos ? count : 0);
+	else
+		*listing = (struct listing){ infos, count };
+	return st;
+}
+
+static enum isx_status store_list(struct isx_engine *engine, struct isx_index_info **infos,
+				  size_t *count, struct isx_err *err)
+{
+	struct listing listing = { 0 };
+	enum isx_status st = isx_pg_read(store_of(engine), list_indexes, &listing, err);
+	if (st)
+		return st;
+	*infos = listing.infos;
+	*count = listing.count;
+	return ISX_OK;
+}
+
+struct measuring {
+	const char *name;
+	struct isx_index_info info;
+};
+
+static enum isx_status measure_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct measuring *measuring = arg;
+	struct isx_pg_head head;
+	isx_index_info_release(&measuring->info); /* of an attempt before */
+	measuring->info = (struct isx_index_info){ 0 };
+	enum isx_status st = isx_pg_head(conn, ISX_PG_INDEX_HEAD, measuring->name, &head, err);
+	return st ? st
+		  : describe(conn, isx_span_of(measuring->name), head.index_id, head.assets,
+			     &measuring->info, err);
+}
+
+static enum isx_status store_stat(struct isx_engine *engine, const char *name,
+				  struct isx_index_info *info, struct isx_err *err)
+{
+	struct measuring measuring = { .name = name };
+	enum isx_status st = isx_pg_read(store_of(engine), measure_index, &measuring, err);
+	if (st)
+		isx_index_info_release(&measuring.info);
+	else
+		*info = measuring.info;
+	return st;
+}
+
+/* --- assets ----------------------------------------------------------------------------------- */
+
+struct getting {
+	const char *name;
+	const char *iscc_id;
+	struct isx_buf *json;
+};
+
+/* An asset from its two parts: the metadata is its last member. */
+static void join_json(struct isx_buf *json, struct isx_span codes, struct isx_span metadata)
+{
+	if (metadata.len == 0) {
+		isx_buf_add(json, codes.ptr, codes.len);
+		return;
+	}
+	isx_buf_add(json, codes.ptr, codes.len - 1);
+	isx_buf_text(json, ",\"metadata\":");
+	isx_buf_add(json, metadata.ptr, metadata.len);
+	isx_buf_char(json, '}');
+}
+
+static enum isx_status get_asset(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	const struct getting *getting = arg;
+	struct isx_pg_params params = { 0 };
+	struct isx_pg_head head = { 0 };
+	struct isx_iscc_id id;
+	PGresult *row = NULL;
+	uint8_t bytes[8];
+	enum isx_status known = isx_iscc_id_parse(isx_span_of(getting->iscc_id), &id, err);
+	isx_store_be64(bytes, known ? 0 : id.body);
+	isx_pg_add_text(&params, getting->name);
+	isx_pg_add_bytes(&params, bytes, sizeof bytes);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_ASSET_GET, &params, &row, known ? NULL : err);
+	if (!st && PQntuples(row) == 0)
+		st = fail_no_index(err, getting->name);
+	st = st ? st : known; /* an index that is not there comes first */
+	if (!st) {
+		head.has_realm = !PQgetisnull(row, 0, 0);
+		head.realm = (uint32_t)isx_pg_i64(row, 0, 0);
+		st = isx_pg_check_realm(&head, getting->iscc_id, id.realm, err);
+	}
+	if (!st && PQgetisnull(row, 0, 1))
+		st = isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index",
+			      getting->iscc_id);
+	if (!st) {
+		join_json(getting->json, isx_pg_field(row, 0, 1), isx_pg_field(row, 0, 2));
+		st = isx_buf_status(getting->json, err);
+	}
+	PQclear(row);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+static enum isx_status store_get(struct isx_engine *engine, const char *name, const char *iscc_id,
+				 struct isx_buf *json, struct isx_err *err)
+{
+	struct getting getting = { name, iscc_id, json };
+	return isx_pg_read(store_of(engine), get_asset, &getting, err);
+}
+
+/* --- opening and closing ---------------------------------------------------------------------- */
+
+static void store_close(struct isx_engine *engine)
+{
+	struct isx_pg_store *store = store_of(engine);
+	for (size_t i = 0; i < ISX_PG_QUEUES; i++)
+		isx_commit_queue_free(store->queues[i]);
+	isx_pg_followers_free(store->followers);
+	isx_pg_pool_free(store->readers);
+	isx_pg_pool_free(store->pool);
+	isx_mem_free(store->followers_path);
+	pthread_mutex_destroy(&store->lock);
+	isx_mem_free(store);
+}
+
+static const struct isx_engine_ops store_ops = {
+	.close = store_close,
+	.list = store_list,
+	.create = store_create,
+	.drop = store_drop,
+	.stat = store_stat,
+	.add = isx_pg_add,
+	.get = store_get,
+	.remove = isx_pg_remove,
+	.search = isx_pg_search,
+};
+
+/* Connect once, so that a wrong URI or a wrong schema shows at the start. A server that is away is
+ * no reason not to start: it may come. */
+static enum isx_status try_connection(struct isx_pg_store *store, struct isx_err *err)
+{
+	struct isx_pg_conn *conn;
+	enum isx_status st = isx_pg_take(store->pool, &conn, err);
+	if (!st)
+		isx_pg_give(conn);
+	return st == ISX_UNAVAILABLE ? ISX_OK : st;
+}
+
+static enum isx_status set_up(struct isx_pg_store *store, const char *uri, struct isx_err *err)
+{
+	const struct isx_options *options = &store->engine.options;
+	const char *schema = options->postgres_schema ? options->postgres_schema : "iscc_search";
+	enum isx_status st = isx_pg_pool_new(uri, schema, options->postgres_connections,
+					     &store->pool, err);
+	if (!st && options->postgres_read_uri)
+		st = isx_pg_pool_new(options->postgres_read_uri, schema,
+				     options->postgres_connections, &store->readers, err);
+	for (size_t i = 0; !st && i < ISX_PG_QUEUES; i++)
+		st = isx_commit_queue_new(isx_pg_write_group, store, &store->queues[i], err);
+	if (!st && options->postgres_followers) {
+		store->followers_path = isx_mem_text(options->postgres_followers,
+						     strlen(options->postgres_followers));
+		if (!store->followers_path)
+			st = isx_fail_memory(err);
+	}
+	return st ? st : try_connection(store, err);
+}
+
+enum isx_status isx_pg_open(const char *uri, const struct isx_options *options,
+			    struct isx_engine **engine, struct isx_err *err)
+{
+	struct isx_pg_store *store = isx_mem_array(1, sizeof *store);
+	if (!store)
+		return isx_fail_memory(err);
+	store->engine.ops = &store_ops;
+	store->engine.options = *options;
+	pthread_mutex_init(&store->lock, NULL);
+	enum isx_status st = set_up(store, uri, err);
+	if (st)
+		store_close(&store->engine);
+	else
+		*engine = &store->engine;
+	return st;
+}

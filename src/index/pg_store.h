@@ -1,0 +1,89 @@
+/*
+ * pg_store.h - what the parts of the engine on PostgreSQL share.
+ *
+ *   pg_conn      connections, statements, values
+ *   pg_schema    the tables            pg_sql    all texts of statements
+ *   pg_write     adding and removing: one transaction for a group of requests
+ *   pg_follower  the local copy of what is searched, and keeping it current
+ *   pg_search    searching: in the follower, or by SQL alone
+ *   pg_store     the engine: indexes, and which of the above a call needs
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PG_STORE_H
+#define ISX_PG_STORE_H
+
+#include "index/commit_queue.h"
+#include "index/index.h"
+#include "index/pg_conn.h"
+
+#include <pthread.h>
+
+enum { ISX_PG_QUEUES = 16 };
+
+struct isx_pg_store {
+	struct isx_engine engine; /* first */
+	struct isx_pg_pool *pool;
+	struct isx_pg_pool *readers;                    /* of the replica; NULL: there is none */
+	struct isx_commit_queue *queues[ISX_PG_QUEUES]; /* of changes, by the index's name */
+	char *followers_path;                           /* NULL: searched by SQL */
+	pthread_mutex_t lock;                           /* guards `followers` */
+	struct isx_pg_followers *followers;             /* NULL: not opened yet */
+};
+
+/* An index as the database has it at some moment. */
+struct isx_pg_head {
+	int64_t index_id;
+	int64_t incarnation; /* another one when it was deleted and made again */
+	int64_t head;        /* number of its last change */
+	int64_t mark;        /* random number of that change: tells it from one of another past */
+	bool has_realm;
+	uint32_t realm;
+	int64_t assets;
+	int64_t changed; /* assets changed in all its changes */
+	bool is_replica; /* read from a server in recovery: others may be ahead of it */
+};
+
+/* Read the head of an index; with `which` ISX_PG_INDEX_LOCK until the transaction ends nobody else
+ * changes it. ISX_NOT_FOUND: no such index. */
+ISX_MUST_CHECK enum isx_status isx_pg_head(struct isx_pg_conn *conn, enum isx_pg_statement which,
+					   const char *name, struct isx_pg_head *head,
+					   struct isx_err *err);
+
+/* Read a head from the first row of a result. ISX_NOT_FOUND: there is none. */
+ISX_MUST_CHECK enum isx_status isx_pg_read_head(const PGresult *row, struct isx_pg_head *head,
+						struct isx_err *err);
+
+/* Does the realm of an ISCC-ID fit an index? */
+ISX_MUST_CHECK enum isx_status isx_pg_check_realm(const struct isx_pg_head *head,
+						  const char *iscc_id, uint32_t realm,
+						  struct isx_err *err);
+
+/* Do something that reads: with the replica if there is one that serves, else with the primary. */
+ISX_MUST_CHECK enum isx_status isx_pg_read(struct isx_pg_store *store, isx_pg_fn *fn, void *arg,
+					   struct isx_err *err);
+
+/* The followers of the database that `conn` is connected to, opened at the first call. */
+ISX_MUST_CHECK enum isx_status isx_pg_followers_of(struct isx_pg_store *store,
+						   struct isx_pg_conn *conn,
+						   struct isx_pg_followers **followers,
+						   struct isx_err *err);
+
+/* A random number for marks and incarnations. */
+int64_t isx_pg_random(void);
+
+/* As in struct isx_engine_ops. */
+ISX_MUST_CHECK enum isx_status isx_pg_add(struct isx_engine *engine, const char *name,
+					  const struct isx_asset *assets, size_t count,
+					  enum isx_outcome *outcomes, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_remove(struct isx_engine *engine, const char *name,
+					     const char *iscc_id, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
+					     const struct isx_query *query, struct isx_arena *arena,
+					     struct isx_result *result, struct isx_err *err);
+
+/* The queue that `name` uses: what writes a group is isx_pg_write_group() (an isx_commit_fn over
+ * the store). */
+struct isx_commit_queue *isx_pg_queue_of(struct isx_pg_store *store, const char *name);
+enum isx_status isx_pg_write_group(void *store, struct isx_commit *group, struct isx_err *err);
+
+#endif
