@@ -27,10 +27,10 @@ enum {
 
 /* A request to change an index. */
 struct pg_change {
-	struct isx_commit commit;       /* first: the queue hands this back */
-	const char *name;               /* of the index */
-	const struct isx_asset *assets; /* NULL: remove one */
-	const char *iscc_id;            /* of the one to remove */
+	struct isx_commit commit; /* first: the queue hands this back */
+	const char *name;         /* of the index */
+	const struct isx_asset *assets;
+	const char *iscc_id; /* of the one to remove; NULL: add assets */
 	size_t count;
 	enum isx_outcome *outcomes;
 	struct isx_batch_asset *batch; /* what is put or removed */
@@ -388,7 +388,9 @@ static enum isx_status apply_change(struct isx_pg_conn *conn, struct pg_change *
 {
 	struct isx_commit *own = &change->commit;
 	*made = false;
-	if (change->assets)
+	if (change->count == 0)
+		return ISX_OK; /* only the index had to be there */
+	if (!change->iscc_id)
 		own->status = isx_batch_check_realm(change->assets, change->batch, change->count,
 						    head->has_realm, head->realm, &own->err);
 	else
@@ -401,7 +403,7 @@ static enum isx_status apply_change(struct isx_pg_conn *conn, struct pg_change *
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		set_index(all[i], head->index_id);
 	enum isx_status st;
-	if (change->assets) {
+	if (!change->iscc_id) {
 		st = apply_add(conn, change, head, err);
 		*made = !st;
 	} else {
@@ -618,7 +620,7 @@ enum isx_status isx_pg_add(struct isx_engine *engine, const char *name,
 	if (engine->options.read_only)
 		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
 	enum isx_status st = prepare_add(&change, err);
-	if (!st && count)
+	if (!st)
 		st = isx_commit_queue_run(isx_pg_queue_of(store, name), &change.commit, err);
 	release_change(&change);
 	return st;
