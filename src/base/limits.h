@@ -27,7 +27,8 @@
 #define ISX_METADATA_BYTES_MAX (64u << 20) /* of one asset: LMDB keeps a value in one piece */
 
 /* HTTP */
-#define ISX_BODY_MIB_DEFAULT 256 /* of one request */
+#define ISX_BODY_MIB_DEFAULT 256  /* of one request */
+#define ISX_QUEUE_DEFAULT    4096 /* requests that wait for a thread; beyond them: 503 */
 
 /* LMDB */
 #define ISX_MAP_BYTES        (1ull << 40) /* address space of an index file: never remapped */

@@ -46,6 +46,7 @@ struct serving {
 	int listen_fd;    /* shared by all workers; -1: the server opens its own */
 	bool announces;   /* say where it serves, once it does */
 	sigset_t signals; /* that end it, and SIGHUP */
+	struct http_metrics *metrics;
 };
 
 /* Wait for one of the signals that mean stop. */
@@ -59,7 +60,7 @@ static void wait_for_stop(const sigset_t *signals)
 	}
 }
 
-static int serve(const struct serving *serving, struct isx_store *store)
+static int serve(const struct serving *serving, unsigned process, struct isx_store *store)
 {
 	const struct settings *settings = serving->settings;
 	struct isx_server_settings how;
@@ -67,6 +68,10 @@ static int serve(const struct serving *serving, struct isx_store *store)
 	struct isx_err err = { 0 };
 	isx_server_settings_init(&how);
 	how.store = store;
+	how.metrics = serving->metrics;
+	how.process = process;
+	how.threads = (unsigned)settings->threads;
+	how.queue_max = (unsigned)settings->queue_max;
 	how.host = settings->host;
 	how.port = (uint16_t)settings->port;
 	how.listen_fd = serving->listen_fd;
@@ -93,11 +98,12 @@ static int fail_open(enum isx_status status, struct isx_err *err)
 }
 
 /* Open what is to be served. The store of another server is not: that would be a mere proxy. */
-static enum isx_status open_served(const struct settings *settings, struct isx_store **store,
-				   struct isx_err *err)
+static enum isx_status open_served(const struct settings *settings, struct isx_counters *counters,
+				   struct isx_store **store, struct isx_err *err)
 {
 	struct isx_options options;
 	settings_to_options(settings, &options);
+	options.counters = counters;
 	if (strncmp(settings->index_uri, "http", 4) == 0)
 		return isx_fail(err, ISX_INVALID,
 				"'%s': expected usearch:///DIR, lmdb:///DIR or memory://",
@@ -106,15 +112,16 @@ static enum isx_status open_served(const struct settings *settings, struct isx_s
 }
 
 /* Open the store and serve it: what every process does for itself, as LMDB wants it. */
-static int open_and_serve(void *arg)
+static int open_and_serve(void *arg, unsigned process)
 {
 	const struct serving *serving = arg;
 	struct isx_store *store;
 	struct isx_err err = { 0 };
-	enum isx_status st = open_served(serving->settings, &store, &err);
+	struct isx_counters *counters = isx_metrics_store(serving->metrics, process);
+	enum isx_status st = open_served(serving->settings, counters, &store, &err);
 	if (st)
 		return fail_open(st, &err);
-	int code = serve(serving, store);
+	int code = serve(serving, process, store);
 	isx_close(store);
 	return code;
 }
@@ -129,7 +136,7 @@ static int try_store(const struct settings *settings)
 				"this with --workers 1\n");
 		return CLI_ERROR;
 	}
-	enum isx_status st = open_served(settings, &store, &err);
+	enum isx_status st = open_served(settings, NULL, &store, &err);
 	if (st)
 		return fail_open(st, &err);
 	isx_close(store);
@@ -159,6 +166,7 @@ static int serve_with_workers(struct serving *serving)
 static int serve_as_set(const struct settings *settings)
 {
 	struct serving serving = { .settings = settings, .listen_fd = -1 };
+	struct isx_err err = { 0 };
 	raise_file_limit();
 	sigemptyset(&serving.signals);
 	sigaddset(&serving.signals, SIGTERM);
@@ -167,7 +175,13 @@ static int serve_as_set(const struct settings *settings)
 	sigprocmask(SIG_BLOCK, &serving.signals,
 		    NULL); /* before any thread: none takes them away */
 	serving.announces = settings->workers <= 1;
-	return serving.announces ? open_and_serve(&serving) : serve_with_workers(&serving);
+	enum isx_status st = isx_metrics_new(settings->workers ? (unsigned)settings->workers : 1,
+					     &serving.metrics, &err);
+	if (st)
+		return target_fail(st, &err);
+	int code = serving.announces ? open_and_serve(&serving, 0) : serve_with_workers(&serving);
+	isx_metrics_free(serving.metrics);
+	return code;
 }
 
 static bool open_log(const struct settings *settings)

@@ -27,7 +27,9 @@ struct settings {
 	unsigned long port;
 	unsigned long workers; /* 0: not set */
 	unsigned long confidence_exponent;
-	unsigned long body_mib; /* of one request */
+	unsigned long body_mib;  /* of one request */
+	unsigned long threads;   /* 0: one for each processor */
+	unsigned long queue_max; /* requests that wait for a thread */
 	enum isx_log_level log_level;
 	enum isx_log_format log_format;
 	const char *log_file; /* NULL: standard error */

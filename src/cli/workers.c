@@ -48,7 +48,7 @@ static void start(struct crew *crew, struct worker *worker)
 	worker->pid = fork();
 	if (worker->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		_exit(crew->work(crew->arg));
+		_exit(crew->work(crew->arg, (unsigned)(worker - crew->workers)));
 	}
 	if (worker->pid < 0) {
 		isx_log(ISX_LOG_ERROR, "no worker could be started: %s", strerror(errno));

@@ -5,8 +5,9 @@
 #ifndef ISX_WORKERS_H
 #define ISX_WORKERS_H
 
-/* What one worker does until SIGTERM: returns its exit code. Runs in a process of its own. */
-typedef int worker_fn(void *arg);
+/* What one worker does until SIGTERM: returns its exit code. Runs in a process of its own; `number`
+ * (0 and up) is that of its place, which it takes over from one that died. */
+typedef int worker_fn(void *arg, unsigned number);
 
 /* Run `count` workers until SIGTERM or SIGINT, which are handed on to them; one that dies is started
  * again, after a moment that grows while it keeps dying. Signals of the caller are as in cmd_serve.c:

@@ -14,6 +14,7 @@
 
 #define HTTP_HEADERS_MAX 12 /* of one answer: what the program itself sets, with room to spare */
 
+struct http_metrics;
 struct http_route;
 
 /* What the request line leads to. */
@@ -44,13 +45,17 @@ struct http_req {
 	/* What the router found in it. */
 	enum http_target target;
 	const struct http_route *route; /* of HTTP_TO_ROUTE */
-	bool is_allowed;                /* needs no key, or carries the right one */
+	bool has_key;                   /* carries the right key, or none is set */
+	bool is_allowed;                /* needs no key, or has it */
 	const char *index_name;         /* {name} of the path, decoded */
 	const char *iscc_id;            /* {iscc_id} of the path, decoded */
 	const char *file;               /* the end of the path, decoded */
 
-	struct isx_arena arena;  /* for everything that lives as long as the request */
-	struct isx_store *store; /* borrowed */
+	struct isx_arena arena;             /* for everything that lives as long as the request */
+	struct isx_store *store;            /* borrowed */
+	const struct http_metrics *metrics; /* borrowed */
+	enum isx_status (*may_go_on)(void *asker, struct isx_err *err); /* for struct isx_query */
+	void *asker;
 };
 
 struct http_header {

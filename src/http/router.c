@@ -9,6 +9,7 @@
 #include "http/router.h"
 
 #include "base/log.h"
+#include "http/metrics.h"
 #include "http/serve.h"
 #include "http/url.h"
 
@@ -46,6 +47,7 @@ static const struct http_route routes[] = {
 	{ "GET", "/indexes/{name}/search", isx_serve_search_get, NEEDS_KEY, HTTP_LANE_SCAN },
 	{ "GET", "/healthz", isx_serve_health, NO_HEAD, HTTP_LANE_INLINE },
 	{ "GET", "/readyz", isx_serve_ready, 0, HTTP_LANE_QUICK },
+	{ "GET", "/metrics", isx_serve_metrics, NEEDS_KEY, HTTP_LANE_QUICK },
 	{ "GET", "/status", isx_serve_status, 0, HTTP_LANE_INLINE },
 	{ "GET", "/", isx_serve_root, NO_HEAD, HTTP_LANE_INLINE },
 	{ "GET", "/playground", isx_serve_playground, 0, HTTP_LANE_INLINE },
@@ -55,6 +57,8 @@ static const struct http_route routes[] = {
 };
 
 enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
+_Static_assert(sizeof routes / sizeof *routes < HTTP_ROUTES_MAX,
+	       "one number is left for requests without a route");
 
 /* The next segment of a route's path; false at its end. */
 static bool next_segment(struct isx_span *path, struct isx_span *segment)
@@ -162,8 +166,8 @@ enum isx_status isx_router_find(const struct isx_auth *auth, struct http_req *re
 		if (!is_method_match(req->route, req->method))
 			continue;
 		req->target = HTTP_TO_ROUTE;
-		req->is_allowed = !(req->route->flags & NEEDS_KEY) ||
-				  isx_auth_allows(auth, req->api_key);
+		req->has_key = isx_auth_allows(auth, req->api_key);
+		req->is_allowed = !(req->route->flags & NEEDS_KEY) || req->has_key;
 		return take_params(req, &path, err);
 	}
 	return ISX_OK;
@@ -183,6 +187,19 @@ enum http_lane isx_router_lane(const struct http_req *req)
 const char *isx_router_template(const struct http_req *req)
 {
 	return req->target == HTTP_TO_ROUTE && req->route ? req->route->path : NULL;
+}
+
+size_t isx_router_number(const struct http_req *req)
+{
+	return isx_router_template(req) ? (size_t)(req->route - routes) : HTTP_ROUTES_MAX - 1;
+}
+
+void isx_router_describe(size_t number, const char **method, const char **path)
+{
+	if (number < ROUTE_COUNT) {
+		*method = routes[number].method;
+		*path = routes[number].path;
+	}
 }
 
 /* Tell the methods of the path: `req->route` is the last of its routes. */

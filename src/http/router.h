@@ -32,6 +32,12 @@ enum http_lane isx_router_lane(const struct http_req *req);
 /* The template of the route ("/indexes/{name}"), or NULL where the request leads to none. */
 const char *isx_router_template(const struct http_req *req);
 
+/* The number of the route, or HTTP_ROUTES_MAX - 1 where the request leads to none. */
+size_t isx_router_number(const struct http_req *req);
+
+/* The method and template of a route; left alone where there is no route of that number. */
+void isx_router_describe(size_t number, const char **method, const char **path);
+
 /* Answer the request. Never fails: what goes wrong is told in the answer. */
 void isx_router_run(struct http_req *req, struct http_res *res);
 

@@ -31,6 +31,9 @@ http_handler isx_serve_status;     /* GET /status */
 http_handler isx_serve_root;       /* GET /: for people a page, for programs a summary */
 http_handler isx_serve_playground; /* GET /playground: where 0.3.3 had the page of / */
 
+/* serve_metrics.c */
+http_handler isx_serve_metrics; /* GET /metrics */
+
 /* serve_static.c */
 http_handler isx_serve_start_page;   /* the page of / */
 http_handler isx_serve_docs;         /* GET /docs */

@@ -69,10 +69,12 @@ static enum isx_status read_chunks(struct http_req *req, struct http_res *res, b
 	return ISX_OK;
 }
 
-static enum isx_status search(struct http_req *req, struct http_res *res,
-			      const struct isx_query *query, struct isx_err *err)
+static enum isx_status search(struct http_req *req, struct http_res *res, struct isx_query *query,
+			      struct isx_err *err)
 {
 	struct isx_result *result = NULL;
+	query->may_go_on = req->may_go_on;
+	query->asker = req->asker;
 	enum isx_status st = isx_search(req->store, req->index_name, query, &result, err);
 	if (st)
 		return st;

@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -45,6 +46,7 @@ enum {
 	WRITE_THREADS = 64,     /* so many requests share a commit; all but one of them sleep */
 	PAYLOADS_MAX = 4,       /* bodies of the largest size that may be in memory at once */
 	FILES_RESERVED = 64,    /* open files that are not connections: LMDB, logs, epoll */
+	LOOK_NS = 10000000,     /* between two looks whether a client is still there */
 	STALL_MS = 1000,        /* that requests may stand still while the server stops */
 	LAST_WORDS_MS = 200,    /* for answers of workers that outlived the deadline */
 	DRAIN_STEP_NS = 2000000 /* between two looks whether the last request has ended */
@@ -58,6 +60,8 @@ struct isx_server {
 	struct isx_store *store;
 	struct isx_auth auth;
 	struct isx_cors cors;
+	struct http_metrics *metrics;
+	struct http_counts *counts; /* of this process */
 	size_t body_bytes_max;
 	int listen_fd; /* ours to close, or -1 */
 	uint16_t port;
@@ -73,6 +77,7 @@ struct isx_server {
 	atomic_size_t pieces;        /* of requests that have arrived, ever */
 	atomic_size_t payload_bytes; /* of all bodies in memory */
 	atomic_bool is_draining;
+	atomic_bool is_cutting; /* the time to finish is over */
 };
 
 /* A request, its answer, and where it stands. */
@@ -80,7 +85,10 @@ struct exchange {
 	struct isx_server *server;
 	struct MHD_Connection *connection;
 	uint64_t start_ns;
-	char *target; /* the request target as sent */
+	int socket;              /* of the connection, while it is suspended */
+	unsigned lane;           /* where it waits */
+	atomic_ullong next_look; /* when to see whether the client is still there */
+	char *target;            /* the request target as sent */
 	char own_id[HTTP_REQUEST_ID_BYTES];
 	struct http_req req;
 	struct http_res res;
@@ -101,7 +109,7 @@ void isx_server_settings_init(struct isx_server_settings *settings)
 		.listen_fd = -1,
 		.cors_origins = "*",
 		.body_bytes_max = (size_t)ISX_BODY_MIB_DEFAULT << 20,
-		.queue_max = 4096,
+		.queue_max = ISX_QUEUE_DEFAULT,
 		.connections_max = 4096,
 		.timeout_s = 30,
 	};
@@ -209,10 +217,29 @@ static void answer_failure(struct exchange *x, enum isx_status status, const str
 	x->is_answered = true;
 }
 
+/* May a search go on? Asked by the threads that work for it. While a connection is suspended nobody
+ * but us looks at its socket. A client that has closed its side of the connection counts as gone:
+ * one that has only ended its sending looks the same. */
+static enum isx_status may_go_on(void *asker, struct isx_err *err)
+{
+	struct exchange *x = asker;
+	uint64_t now_ns = isx_clock_ns();
+	if (atomic_load_explicit(&x->server->is_cutting, memory_order_relaxed))
+		return isx_fail(err, ISX_UNAVAILABLE, "the server stops: try again later");
+	if (now_ns < atomic_load_explicit(&x->next_look, memory_order_relaxed))
+		return ISX_OK;
+	atomic_store_explicit(&x->next_look, now_ns + LOOK_NS, memory_order_relaxed);
+	struct pollfd look = { .fd = x->socket, .events = POLLRDHUP };
+	if (poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)))
+		return isx_fail(err, ISX_ABANDONED, "the client has gone");
+	return ISX_OK;
+}
+
 /* A worker's job. Once resumed, the exchange is the polling thread's again. */
 static void run_exchange(void *arg)
 {
 	struct exchange *x = arg;
+	isx_metrics_run(x->server->counts, x->lane);
 	answer(x);
 	MHD_resume_connection(x->connection);
 }
@@ -283,6 +310,10 @@ static void *begin_exchange(void *arg, const char *target, struct MHD_Connection
 	x->start_ns = isx_clock_ns();
 	x->target = isx_mem_text(target, strlen(target));
 	x->req.store = server->store;
+	x->req.metrics = server->metrics;
+	x->req.may_go_on = may_go_on;
+	x->req.asker = x;
+	isx_metrics_request(server->counts);
 	x->is_arriving = true;
 	atomic_fetch_add(&server->exchanges, 1);
 	atomic_fetch_add(&server->arriving, 1);
@@ -384,10 +415,16 @@ static enum MHD_Result dispatch(struct exchange *x)
 		answer(x);
 		return send_answer(x);
 	}
+	x->lane = lane - HTTP_LANE_QUICK;
+	x->socket = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+			    ->connect_fd;
+	atomic_store(&x->next_look, isx_clock_ns() + LOOK_NS);
+	isx_metrics_wait(x->server->counts, x->lane);
 	MHD_suspend_connection(x->connection);
 	if (!isx_pool_put(pool, run_exchange, x)) {
 		enum isx_status st = isx_fail(&err, ISX_UNAVAILABLE,
 					      "too many requests are waiting: try again later");
+		isx_metrics_run(x->server->counts, x->lane);
 		answer_failure(x, st, &err);
 		MHD_resume_connection(x->connection);
 	}
@@ -435,6 +472,8 @@ static void report_exchange(const struct exchange *x, bool is_complete)
 		.client = client ? client->client_addr : NULL,
 	};
 	isx_access_log(&access);
+	isx_metrics_end(x->server->counts, isx_router_number(&x->req), access.status,
+			access.duration_ns);
 }
 
 static void end_exchange(void *arg, struct MHD_Connection *connection, void **state,
@@ -542,6 +581,8 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	if (!made)
 		return isx_fail_memory(err);
 	made->store = settings->store;
+	made->metrics = settings->metrics;
+	made->counts = isx_metrics_begin(settings->metrics, settings->process);
 	made->body_bytes_max = settings->body_bytes_max;
 	made->listen_fd = -1;
 	if (getrandom(&made->id_seed, sizeof made->id_seed, GRND_NONBLOCK) < 0)
@@ -610,6 +651,7 @@ void isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 		close(server->listen_fd);
 	}
 	wait_for_exchanges(server, end_ns);
+	atomic_store(&server->is_cutting, true);
 	/* No connection may be suspended when its poller stops. */
 	isx_pool_finish(server->quick);
 	isx_pool_finish(server->scan);

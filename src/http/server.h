@@ -8,26 +8,29 @@
 #define ISX_SERVER_H
 
 #include "base/status.h"
+#include "http/metrics.h"
 
-/* How a server runs. Fill with isx_server_settings_init() first. Texts are borrowed until
- * isx_server_stop(). */
+/* How a server runs. Fill with isx_server_settings_init() first; `store` and `metrics` have no
+ * default. Texts are borrowed until isx_server_stop(). */
 struct isx_server_settings {
 	struct isx_store *store; /* borrowed */
 	const char *host;        /* default "0.0.0.0" */
 	uint16_t port;           /* default 8000; 0: any free port */
 	int listen_fd;           /* default -1; otherwise a socket to listen on instead, borrowed */
-	const char *api_secret;  /* default NULL: no key is needed; empty: no key is right */
-	const char *cors_origins; /* default "*"; or a list with commas */
-	size_t body_bytes_max;    /* of one request; default ISX_BODY_MIB_DEFAULT MiB */
-	unsigned threads;         /* that scan; default 0: one for each processor */
-	unsigned queue_max;       /* requests that wait for such a thread; default 4096 */
+	struct http_metrics *metrics; /* borrowed; shared by the processes that serve together */
+	unsigned process;             /* which of them this is, 0 and up */
+	const char *api_secret;       /* default NULL: no key is needed; empty: no key is right */
+	const char *cors_origins;     /* default "*"; or a list with commas */
+	size_t body_bytes_max;        /* of one request; default ISX_BODY_MIB_DEFAULT MiB */
+	unsigned threads;             /* that scan; default 0: one for each processor */
+	unsigned queue_max;           /* requests that wait for such a thread; default 4096 */
 	unsigned connections_max; /* default 4096, less where the process may open fewer files */
 	unsigned timeout_s;       /* of a connection on which nothing moves; default 30 */
 };
 
 struct isx_server;
 
-/* Set every setting to its default; `store` has none. */
+/* Set every setting to its default. */
 void isx_server_settings_init(struct isx_server_settings *settings);
 
 /* Start to serve; returns at once.
@@ -39,8 +42,8 @@ ISX_MUST_CHECK enum isx_status isx_server_start(const struct isx_server_settings
 uint16_t isx_server_port(const struct isx_server *server);
 
 /* Accept no more connections, let requests that have begun end, and free the server. After
- * `deadline_ms` connections that still send or receive are cut; what a worker has begun is always
- * waited for. NULL is allowed. */
+ * `deadline_ms` connections that still send or receive are cut and searches are given up; what else
+ * a worker has begun is always waited for. NULL is allowed. */
 void isx_server_stop(struct isx_server *server, unsigned deadline_ms);
 
 #endif

@@ -1,0 +1,49 @@
+/*
+ * metrics.h - what is counted for Prometheus, by all processes that serve together.
+ *
+ * The counts lie in memory that the processes share, a slot for each, so that whichever of them is
+ * asked can add them up, and what a process has counted outlives it. Whoever takes the place of one
+ * that died goes on where it stopped: counters never fall.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_METRICS_H
+#define ISX_METRICS_H
+
+#include "base/buf.h"
+
+enum {
+	HTTP_ROUTES_MAX = 32, /* one behind the last route stands for requests that lead to none */
+	HTTP_LANES = 3        /* that requests wait in, from HTTP_LANE_QUICK on */
+};
+
+struct http_metrics;
+struct http_counts;
+
+/* Room for the counts of `processes`, to be shared by fork().
+ *   metrics  new, free with isx_metrics_free() */
+ISX_MUST_CHECK enum isx_status isx_metrics_new(unsigned processes, struct http_metrics **metrics,
+					       struct isx_err *err);
+
+/* Give the memory back, as far as this process goes. NULL is allowed. */
+void isx_metrics_free(struct http_metrics *metrics);
+
+/* The slot of a process (0 and up), which has just started: what it had under way is gone. */
+struct http_counts *isx_metrics_begin(struct http_metrics *metrics, unsigned process);
+
+/* Where the store of a process counts. */
+struct isx_counters *isx_metrics_store(struct http_metrics *metrics, unsigned process);
+
+/* A request has begun, waits in a lane, has left it, has ended. */
+void isx_metrics_request(struct http_counts *counts);
+void isx_metrics_wait(struct http_counts *counts, unsigned lane);
+void isx_metrics_run(struct http_counts *counts, unsigned lane);
+void isx_metrics_end(struct http_counts *counts, size_t route, unsigned status,
+		     uint64_t duration_ns);
+
+/* Append all of them, added up over the processes, in Prometheus' text format 0.0.4. */
+void isx_metrics_print(const struct http_metrics *metrics, struct isx_buf *buf);
+
+/* Append the two lines in front of a metric's values. */
+void isx_metrics_head(struct isx_buf *buf, const char *name, const char *type, const char *help);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * serve_metrics.c - the numbers that a monitoring system asks for: those counted, and those of the
+ *                   indexes, which are read from the store when they are asked for.
+ *
+ * Needs the key, as names and sizes of indexes are nobody else's business.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/metrics.h"
+#include "http/serve.h"
+
+/* A label's value: the format escapes three characters; what is not plain ASCII is not shown. */
+static void add_label(struct isx_buf *buf, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			isx_buf_char(buf, '\\');
+		isx_buf_char(buf, *text >= ' ' && *text < 0x7f ? *text : '?');
+	}
+}
+
+static void add_value(struct isx_buf *buf, const char *name, const char *index, uint64_t value)
+{
+	isx_buf_printf(buf, "%s{index=\"", name);
+	add_label(buf, index);
+	isx_buf_printf(buf, "\"} %llu\n", (unsigned long long)value);
+}
+
+static void add_indexes(struct isx_buf *buf, const struct isx_index_info *infos, size_t count)
+{
+	isx_metrics_head(buf, "iscc_search_index_assets", "gauge", "Assets of an index.");
+	for (size_t i = 0; i < count; i++)
+		add_value(buf, "iscc_search_index_assets", infos[i].name, infos[i].assets);
+	isx_metrics_head(buf, "iscc_search_index_bytes", "gauge", "Bytes of an index on disk.");
+	for (size_t i = 0; i < count; i++)
+		add_value(buf, "iscc_search_index_bytes", infos[i].name, infos[i].bytes);
+	isx_metrics_head(buf, "iscc_search_index_readers", "gauge",
+			 "Read transactions in an index, of all processes.");
+	for (size_t i = 0; i < count; i++)
+		add_value(buf, "iscc_search_index_readers", infos[i].name, infos[i].readers);
+}
+
+enum isx_status isx_serve_metrics(struct http_req *req, struct http_res *res, struct isx_err *err)
+{
+	struct isx_index_info *infos = NULL;
+	size_t count = 0;
+	enum isx_status st = isx_index_list(req->store, &infos, &count, err);
+	isx_metrics_print(req->metrics, &res->payload);
+	/* The counts are worth having most of all when the store is in trouble. */
+	isx_metrics_head(&res->payload, "iscc_search_store_up", "gauge",
+			 "1 if the indexes could be listed.");
+	isx_buf_printf(&res->payload, "iscc_search_store_up %d\n", !st);
+	if (!st)
+		add_indexes(&res->payload, infos, count);
+	isx_index_list_free(infos, count);
+	res->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	return ISX_OK;
+}
