@@ -311,6 +311,18 @@ ISX_MUST_CHECK enum isx_status isx_index_check(struct isx_store *store, const ch
 					       struct isx_check *report, isx_finding_fn *found,
 					       void *arg, struct isx_err *err);
 
+/* An index that cannot be used, and why. */
+struct isx_trouble {
+	char name[64];
+	struct isx_err why;
+};
+
+/* Can the store be used? Fails where its indexes cannot even be listed.
+ *   troubles  new array of *count (often 0), free with isx_troubles_free() */
+ISX_MUST_CHECK enum isx_status isx_ready(struct isx_store *store, struct isx_trouble **troubles,
+					 size_t *count, struct isx_err *err);
+void isx_troubles_free(struct isx_trouble *troubles);
+
 /* Add assets, or replace those whose ISCC-ID is there already: all of them or, on any error, none.
  * When the call returns they are on disk (unless the store is relaxed) and found by every search
  * that starts afterwards, in this process or another. An update replaces all units; simprints stay

@@ -23,6 +23,9 @@ struct isx_engine_ops {
 	/* All indexes by name, as isx_index_list(). */
 	enum isx_status (*list)(struct isx_engine *engine, struct isx_index_info **infos,
 				size_t *count, struct isx_err *err);
+	/* As isx_ready(); NULL: ready when the indexes can be listed. */
+	enum isx_status (*ready)(struct isx_engine *engine, struct isx_trouble **troubles,
+				 size_t *count, struct isx_err *err);
 	enum isx_status (*create)(struct isx_engine *engine, const char *name, struct isx_err *err);
 	enum isx_status (*drop)(struct isx_engine *engine, const char *name, struct isx_err *err);
 	enum isx_status (*stat)(struct isx_engine *engine, const char *name,

@@ -678,28 +678,55 @@ static int by_name(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
-/* Add one index to a list; one that has gone meanwhile is left out, one that is damaged too. */
+/* What a look at all indexes has found. */
+struct listing {
+	struct isx_index_info *infos;
+	size_t count;
+	struct isx_trouble *troubles; /* indexes that cannot be used */
+	size_t trouble_count;
+};
+
+static void release_listing(struct listing *listing)
+{
+	isx_index_list_free(listing->infos, listing->count);
+	isx_mem_free(listing->troubles);
+}
+
+static enum isx_status add_trouble(struct listing *listing, const char *name,
+				   const struct isx_err *why, struct isx_err *err)
+{
+	struct isx_trouble *grown = isx_mem_resize(listing->troubles, listing->trouble_count + 1,
+						   sizeof *grown);
+	if (!grown)
+		return isx_fail_memory(err);
+	listing->troubles = grown;
+	grown += listing->trouble_count++;
+	snprintf(grown->name, sizeof grown->name, "%s", name);
+	grown->why = *why;
+	return ISX_OK;
+}
+
+/* Add one index to what was found; one that has gone meanwhile is left out. */
 static enum isx_status list_index(struct lmdb_store *store, const char *name,
-				  struct isx_index_info **infos, size_t *count, struct isx_err *err)
+				  struct listing *listing, struct isx_err *err)
 {
 	struct isx_index_info info;
 	struct isx_err why;
 	enum isx_status st = store_stat(&store->engine, name, &info, &why);
 	if (st == ISX_NO_MEMORY)
 		return isx_fail_memory(err);
-	if (st) {
-		if (st != ISX_NOT_FOUND)
-			isx_log(ISX_LOG_WARNING, "index %s is left out of the list: %s", name,
-				why.msg);
+	if (st == ISX_NOT_FOUND)
 		return ISX_OK;
-	}
-	struct isx_index_info *grown = isx_mem_resize(*infos, *count + 1, sizeof *grown);
+	if (st)
+		return add_trouble(listing, name, &why, err);
+	struct isx_index_info *grown = isx_mem_resize(listing->infos, listing->count + 1,
+						      sizeof *grown);
 	if (!grown) {
 		isx_index_info_release(&info);
 		return isx_fail_memory(err);
 	}
-	grown[(*count)++] = info;
-	*infos = grown;
+	grown[listing->count++] = info;
+	listing->infos = grown;
 	return ISX_OK;
 }
 
@@ -716,8 +743,8 @@ static bool name_of_entry(const struct lmdb_store *store, const char *entry,
 	return is_possible_name(name);
 }
 
-static enum isx_status list_directory(struct lmdb_store *store, struct isx_index_info **infos,
-				      size_t *count, struct isx_err *err)
+static enum isx_status list_directory(struct lmdb_store *store, struct listing *listing,
+				      struct isx_err *err)
 {
 	struct dirent *entry;
 	char name[ISX_INDEX_NAME_MAX + 1];
@@ -727,13 +754,13 @@ static enum isx_status list_directory(struct lmdb_store *store, struct isx_index
 		return fail_errno(err, "list", store->directory);
 	while (!st && (entry = readdir(directory)))
 		if (name_of_entry(store, entry->d_name, name))
-			st = list_index(store, name, infos, count, err);
+			st = list_index(store, name, listing, err);
 	closedir(directory);
 	return st;
 }
 
-static enum isx_status list_open(struct lmdb_store *store, struct isx_index_info **infos,
-				 size_t *count, struct isx_err *err)
+static enum isx_status list_open(struct lmdb_store *store, struct listing *listing,
+				 struct isx_err *err)
 {
 	struct isx_buf names = { 0 };
 	pthread_mutex_lock(&store->lock);
@@ -743,28 +770,51 @@ static enum isx_status list_open(struct lmdb_store *store, struct isx_index_info
 	pthread_mutex_unlock(&store->lock);
 	enum isx_status st = isx_buf_status(&names, err);
 	for (size_t at = 0; !st && at < names.len; at += strlen(names.ptr + at) + 1)
-		st = list_index(store, names.ptr + at, infos, count, err);
+		st = list_index(store, names.ptr + at, listing, err);
 	isx_buf_release(&names);
+	return st;
+}
+
+static enum isx_status list_all(struct lmdb_store *store, struct listing *listing,
+				struct isx_err *err)
+{
+	enum isx_status st = store->directory ? list_directory(store, listing, err)
+					      : list_open(store, listing, err);
+	if (!st && listing->count)
+		qsort(listing->infos, listing->count, sizeof *listing->infos, by_name);
 	return st;
 }
 
 static enum isx_status store_list(struct isx_engine *engine, struct isx_index_info **infos,
 				  size_t *count, struct isx_err *err)
 {
-	struct lmdb_store *store = store_of(engine);
-	struct isx_index_info *found = NULL;
-	size_t found_count = 0;
-	enum isx_status st = store->directory ? list_directory(store, &found, &found_count, err)
-					      : list_open(store, &found, &found_count, err);
-	if (st) {
-		isx_index_list_free(found, found_count);
-		return st;
+	struct listing listing = { 0 };
+	enum isx_status st = list_all(store_of(engine), &listing, err);
+	for (size_t i = 0; i < listing.trouble_count; i++)
+		isx_log(ISX_LOG_WARNING, "index %s is left out of the list: %s",
+			listing.troubles[i].name, listing.troubles[i].why.msg);
+	if (!st) {
+		*infos = listing.infos;
+		*count = listing.count;
+		listing.infos = NULL;
+		listing.count = 0;
 	}
-	if (found_count)
-		qsort(found, found_count, sizeof *found, by_name);
-	*infos = found;
-	*count = found_count;
-	return ISX_OK;
+	release_listing(&listing);
+	return st;
+}
+
+static enum isx_status store_ready(struct isx_engine *engine, struct isx_trouble **troubles,
+				   size_t *count, struct isx_err *err)
+{
+	struct listing listing = { 0 };
+	enum isx_status st = list_all(store_of(engine), &listing, err);
+	if (!st) {
+		*troubles = listing.troubles;
+		*count = listing.trouble_count;
+		listing.troubles = NULL;
+	}
+	release_listing(&listing);
+	return st;
 }
 
 /* --- copies and checks ------------------------------------------------------------------------ */
@@ -938,6 +988,7 @@ static void store_close(struct isx_engine *engine)
 static const struct isx_engine_ops store_ops = {
 	.close = store_close,
 	.list = store_list,
+	.ready = store_ready,
 	.create = store_create,
 	.drop = store_drop,
 	.stat = store_stat,

@@ -183,6 +183,27 @@ enum isx_status isx_index_check(struct isx_store *store, const char *name, struc
 	return ops->check(store->engine, name, report, found, arg, err);
 }
 
+enum isx_status isx_ready(struct isx_store *store, struct isx_trouble **troubles, size_t *count,
+			  struct isx_err *err)
+{
+	struct isx_index_info *infos = NULL;
+	size_t info_count = 0;
+	if (store->engine->ops->ready)
+		return store->engine->ops->ready(store->engine, troubles, count, err);
+	enum isx_status st = isx_index_list(store, &infos, &info_count, err);
+	if (st)
+		return st;
+	isx_index_list_free(infos, info_count);
+	*troubles = NULL;
+	*count = 0;
+	return ISX_OK;
+}
+
+void isx_troubles_free(struct isx_trouble *troubles)
+{
+	isx_mem_free(troubles);
+}
+
 enum isx_status isx_add(struct isx_store *store, const char *name, const struct isx_asset *assets,
 			size_t count, enum isx_outcome *outcomes, struct isx_err *err)
 {

@@ -22,7 +22,7 @@ def find_path(path):
 
 @functools.lru_cache(maxsize=None)
 def validator(template, method, status):
-    """Of the JSON that a method answers with a status; None where there is no JSON."""
+    """Of what a method answers with a status, and its content type; None where there is nothing."""
     operation = API["paths"][template][method]
     assert status in operation["responses"], f"{method} {template}: {status} is not described"
     response = operation["responses"][status]
@@ -30,8 +30,8 @@ def validator(template, method, status):
         response = API["components"]["responses"][response["$ref"].rpartition("/")[2]]
     if "content" not in response:
         return None
-    schema = response["content"]["application/json"]["schema"]
-    return Draft202012Validator({**schema, "components": API["components"]})
+    (kind, content), = response["content"].items()
+    return kind, Draft202012Validator({**content["schema"], "components": API["components"]})
 
 
 def check(answer):
@@ -40,9 +40,10 @@ def check(answer):
     method = answer.request.method.lower()
     if template is None or method not in API["paths"][template]:
         return
-    checker = validator(template, method, str(answer.status_code))
-    if checker is None:
+    found = validator(template, method, str(answer.status_code))
+    if found is None:
         assert answer.content == b"", answer.text
         return
-    assert answer.headers["content-type"] == "application/json"
-    checker.validate(answer.json())
+    kind, checker = found
+    assert answer.headers["content-type"].partition(";")[0] == kind
+    checker.validate(answer.json() if kind == "application/json" else answer.text)

@@ -1,0 +1,224 @@
+"""A server whose threads are all busy: what it still answers, what it refuses, how it stops.
+
+Threads are kept busy without any timing: a create waits for the lock of the store's directory, which
+the test holds.
+"""
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+import exposition
+from serving import digest, iscc_id, make_asset, read_all, status_of
+
+THREADS = 2
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Hold the lock of a store's directory."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def request(method, path, body=None, **headers):
+    """The bytes of a request."""
+    data = b"" if body is None else json.dumps(body).encode()
+    head = {"Host": "x", "Connection": "close", "Content-Type": "application/json",
+            "Content-Length": str(len(data)), **headers}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
+
+
+def send(server, *words, **headers):
+    """A connection on which a request was sent."""
+    link = server.connect()
+    link.sendall(request(*words, **headers))
+    return link
+
+
+def metrics_of(server):
+    return exposition.Metrics(server.get("/metrics").text)
+
+
+def wait_until(condition, patience_s=15):
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def waiting(server):
+    return metrics_of(server).value("iscc_search_queue_depth", threads="work")
+
+
+def under_way(server):
+    """Requests under way besides the one that asks."""
+    return metrics_of(server).value("iscc_search_http_requests_in_progress") - 1
+
+
+def has_answer(link):
+    link.setblocking(False)
+    try:
+        return len(link.recv(1, socket.MSG_PEEK)) > 0
+    except BlockingIOError:
+        return False
+    finally:
+        link.settimeout(15)
+
+
+@pytest.fixture
+def busy(start_server, tmp_path):
+    """A server, and the folder whose lock stops its creates."""
+    def start(queue=100, **env):
+        server = start_server("usearch://{dir}", env={
+            "ISCC_SEARCH_THREADS": str(THREADS), "ISCC_SEARCH_QUEUE_LIMIT": str(queue), **env})
+        server.post("/indexes", json={"name": "main"})
+        server.get("/indexes/main")  # opens it, which needs the lock
+        return server
+    return start, tmp_path / "data"
+
+
+def occupy(server, count=THREADS):
+    """Creates that hold as many threads, one after the other."""
+    links = []
+    for number in range(count):
+        links.append(send(server, "POST", "/indexes", {"name": f"held{number}"}))
+        wait_until(lambda: under_way(server) == len(links) and waiting(server) == 0)
+    return links
+
+
+def test_small_requests_do_not_wait_for_work(busy):
+    """/healthz and reading what is there are answered while no thread that works is free."""
+    start, folder = busy
+    server = start()
+    server.post("/indexes/main/assets", json=[make_asset(1)])
+    with locked(folder):
+        links = occupy(server) + [send(server, "POST", "/indexes", {"name": "queued"})]
+        wait_until(lambda: waiting(server) == 1)
+        for path in ("/healthz", "/readyz", "/status", "/", "/indexes", "/indexes/main",
+                     f"/indexes/main/assets/{iscc_id(1)}"):
+            assert server.get(path).status_code == 200
+        assert not any(has_answer(link) for link in links)
+    assert [status_of(read_all(link)) for link in links] == [201, 201, 201]
+
+
+def test_beyond_the_queue_is_503(busy):
+    start, folder = busy
+    server = start(queue=2)
+    with locked(folder):
+        links = occupy(server)
+        for number in range(2):
+            links.append(send(server, "POST", "/indexes", {"name": f"queued{number}"}))
+            wait_until(lambda n=number: waiting(server) == n + 1)
+        refused = server.post("/indexes/main/search", json={"units": make_asset(1)["units"]})
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"] == "1"
+        assert "try again" in refused.json()["detail"]
+        assert server.get("/healthz").status_code == 200
+    assert [status_of(read_all(link)) for link in links] == [201] * 4
+    assert server.post("/indexes/main/search",
+                       json={"units": make_asset(1)["units"]}).status_code == 200
+    assert waiting(server) == 0
+
+
+def test_a_stop_finishes_what_runs_and_what_waits(busy):
+    start, folder = busy
+    server = start()
+    with locked(folder):
+        links = occupy(server) + [send(server, "POST", "/indexes", {"name": "queued"})]
+        wait_until(lambda: waiting(server) == 1)
+        server.process.send_signal(signal.SIGTERM)
+
+        def is_refused():
+            try:
+                server.connect().close()
+                return False
+            except ConnectionError:
+                return True
+
+        wait_until(is_refused)
+        assert server.process.poll() is None
+        assert not any(has_answer(link) for link in links)
+    answers = [read_all(link) for link in links]
+    assert [status_of(answer) for answer in answers] == [201] * 3
+    assert all(b"Connection: close" in answer for answer in answers)
+    assert server.stop() == 0
+    server.start()
+    assert {"held0", "held1", "main", "queued"} == {
+        index["name"] for index in server.get("/indexes").json()}
+
+
+def test_a_queued_search_whose_client_went_is_not_begun(busy):
+    start, folder = busy
+    server = start()
+    server.post("/indexes/main/assets", json=[make_asset(n) for n in range(1, 100)])
+    with locked(folder):
+        links = occupy(server)
+        gone = send(server, "POST", "/indexes/main/search", {"units": make_asset(5)["units"]})
+        wait_until(lambda: waiting(server) == 1)
+        gone.close()
+        time.sleep(0.05)  # more than between two looks
+    assert [status_of(read_all(link)) for link in links] == [201] * THREADS
+    wait_until(lambda: metrics_of(server).value("iscc_search_http_requests_total", status="499") == 1)
+    assert metrics_of(server).value("iscc_search_rows_scanned_total") == 0
+
+
+# --- searches that take long ----------------------------------------------------------------------
+
+ASSETS, SIMPRINTS, ASKED = 1000, 100, 1000
+SLOW = {"ISCC_SEARCH_KERNEL": "scalar", "ISCC_SEARCH_LOG_FORMAT": "json"}
+
+
+def simprint(number):
+    return base64.urlsafe_b64encode(digest(("s", number), 32)).decode().rstrip("=")
+
+
+@pytest.fixture
+def slow(start_server):
+    """A server, and a question that keeps it busy for a while."""
+    server = start_server("usearch://{dir}", env=SLOW)
+    server.post("/indexes", json={"name": "main"})
+    assets = [make_asset(n, simprints={"CONTENT_TEXT_V0": [
+        {"simprint": simprint(n * SIMPRINTS + k), "offset": k, "size": 1} for k in range(SIMPRINTS)]})
+        for n in range(1, ASSETS + 1)]
+    assert server.post("/indexes/main/assets", json=assets).status_code == 201
+    question = {"simprints": {"CONTENT_TEXT_V0": [simprint(-n) for n in range(1, ASKED + 1)]}}
+    return server, question
+
+
+def test_a_search_whose_client_goes_is_abandoned(slow):
+    server, question = slow
+    assert server.post("/indexes/main/search", json=question).status_code == 200
+    rows = metrics_of(server).value("iscc_search_rows_scanned_total")
+    assert rows >= ASSETS * SIMPRINTS * ASKED  # a page at the edge of two pieces counts twice
+    link = send(server, "POST", "/indexes/main/search", question)
+    wait_until(lambda: under_way(server) == 1 and waiting(server) == 0)
+    link.close()
+    wait_until(lambda: under_way(server) == 0)
+    metrics = metrics_of(server)
+    assert metrics.value("iscc_search_http_requests_total", status="499") == 1
+    assert metrics.value("iscc_search_rows_scanned_total") < 2 * rows
+    lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
+    assert [line["route"] for line in lines if line.get("status") == 499] == ["/indexes/{name}/search"]
+    assert not [line for line in lines if line["level"] == "error"]
+
+
+def test_a_search_under_way_is_finished_before_a_stop(slow):
+    server, question = slow
+    link = send(server, "POST", "/indexes/main/search", question)
+    wait_until(lambda: under_way(server) == 1)
+    server.process.send_signal(signal.SIGTERM)
+    assert status_of(read_all(link)) == 200
+    assert server.stop() == 0
