@@ -1,7 +1,7 @@
 """A server whose threads are all busy: what it still answers, what it refuses, how it stops.
 
-Threads are kept busy without any timing: a create waits for the lock of the store's directory, which
-the test holds.
+Threads are kept busy without any timing: the test holds the lock of the store's directory. A create
+waits for it, and so does a search in an index that the server has not opened yet.
 """
 
 import base64
@@ -18,7 +18,7 @@ import pytest
 import exposition
 from serving import digest, iscc_id, make_asset, read_all, status_of
 
-THREADS = 2
+SCAN_THREADS, WRITE_THREADS = 2, 64  # the latter as in server.c
 
 
 @contextlib.contextmanager
@@ -60,7 +60,7 @@ def wait_until(condition, patience_s=15):
 
 
 def waiting(server):
-    return metrics_of(server).value("iscc_search_queue_depth", threads="work")
+    return metrics_of(server).value("iscc_search_queue_depth", threads="write")
 
 
 def under_way(server):
@@ -83,14 +83,14 @@ def busy(start_server, tmp_path):
     """A server, and the folder whose lock stops its creates."""
     def start(queue=100, **env):
         server = start_server("usearch://{dir}", env={
-            "ISCC_SEARCH_THREADS": str(THREADS), "ISCC_SEARCH_QUEUE_LIMIT": str(queue), **env})
+            "ISCC_SEARCH_THREADS": str(SCAN_THREADS), "ISCC_SEARCH_QUEUE_LIMIT": str(queue), **env})
         server.post("/indexes", json={"name": "main"})
         server.get("/indexes/main")  # opens it, which needs the lock
         return server
     return start, tmp_path / "data"
 
 
-def occupy(server, count=THREADS):
+def occupy(server, count=WRITE_THREADS):
     """Creates that hold as many threads, one after the other."""
     links = []
     for number in range(count):
@@ -99,8 +99,7 @@ def occupy(server, count=THREADS):
     return links
 
 
-def test_small_requests_do_not_wait_for_work(busy):
-    """/healthz and reading what is there are answered while no thread that works is free."""
+def test_reading_does_not_wait_for_writes(busy):
     start, folder = busy
     server = start()
     server.post("/indexes/main/assets", json=[make_asset(1)])
@@ -110,8 +109,24 @@ def test_small_requests_do_not_wait_for_work(busy):
         for path in ("/healthz", "/readyz", "/status", "/", "/indexes", "/indexes/main",
                      f"/indexes/main/assets/{iscc_id(1)}"):
             assert server.get(path).status_code == 200
+        assert server.post("/indexes/main/search",
+                           json={"units": make_asset(1)["units"]}).status_code == 200
         assert not any(has_answer(link) for link in links)
-    assert [status_of(read_all(link)) for link in links] == [201, 201, 201]
+    assert [status_of(read_all(link)) for link in links] == [201] * (WRITE_THREADS + 1)
+
+
+def test_health_does_not_wait_for_searches(busy):
+    start, folder = busy
+    server = start()
+    server.post("/indexes", json={"name": "cold"})
+    with locked(folder):
+        links = [send(server, "POST", "/indexes/cold/search", {"units": make_asset(1)["units"]})
+                 for _ in range(3 * SCAN_THREADS)]
+        for _ in range(20):
+            for path in ("/healthz", "/status", "/"):
+                assert server.get(path).status_code == 200
+        assert not any(has_answer(link) for link in links)
+    assert [status_of(read_all(link)) for link in links] == [200] * 3 * SCAN_THREADS
 
 
 def test_beyond_the_queue_is_503(busy):
@@ -122,14 +137,13 @@ def test_beyond_the_queue_is_503(busy):
         for number in range(2):
             links.append(send(server, "POST", "/indexes", {"name": f"queued{number}"}))
             wait_until(lambda n=number: waiting(server) == n + 1)
-        refused = server.post("/indexes/main/search", json={"units": make_asset(1)["units"]})
+        refused = server.post("/indexes", json={"name": "refused"})
         assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "1"
         assert "try again" in refused.json()["detail"]
         assert server.get("/healthz").status_code == 200
-    assert [status_of(read_all(link)) for link in links] == [201] * 4
-    assert server.post("/indexes/main/search",
-                       json={"units": make_asset(1)["units"]}).status_code == 200
+    assert [status_of(read_all(link)) for link in links] == [201] * (WRITE_THREADS + 2)
+    assert server.post("/indexes", json={"name": "refused"}).status_code == 201
     assert waiting(server) == 0
 
 
@@ -152,25 +166,27 @@ def test_a_stop_finishes_what_runs_and_what_waits(busy):
         assert server.process.poll() is None
         assert not any(has_answer(link) for link in links)
     answers = [read_all(link) for link in links]
-    assert [status_of(answer) for answer in answers] == [201] * 3
+    assert [status_of(answer) for answer in answers] == [201] * (WRITE_THREADS + 1)
     assert all(b"Connection: close" in answer for answer in answers)
     assert server.stop() == 0
     server.start()
-    assert {"held0", "held1", "main", "queued"} == {
-        index["name"] for index in server.get("/indexes").json()}
+    names = {index["name"] for index in server.get("/indexes").json()}
+    assert names == {"main", "queued", *(f"held{number}" for number in range(WRITE_THREADS))}
 
 
 def test_a_queued_search_whose_client_went_is_not_begun(busy):
     start, folder = busy
-    server = start()
+    server = start(ISCC_SEARCH_THREADS="1")
+    server.post("/indexes", json={"name": "cold"})
     server.post("/indexes/main/assets", json=[make_asset(n) for n in range(1, 100)])
+    query = {"units": make_asset(5)["units"]}
     with locked(folder):
-        links = occupy(server)
-        gone = send(server, "POST", "/indexes/main/search", {"units": make_asset(5)["units"]})
-        wait_until(lambda: waiting(server) == 1)
-        gone.close()
-        time.sleep(0.05)  # more than between two looks
-    assert [status_of(read_all(link)) for link in links] == [201] * THREADS
+        held = send(server, "POST", "/indexes/cold/search", query)
+        server.get("/healthz")
+        send(server, "POST", "/indexes/main/search", query).close()
+        server.get("/healthz")
+        time.sleep(0.5)  # far more than the time between two looks at a connection
+    assert status_of(read_all(held)) == 200
     wait_until(lambda: metrics_of(server).value("iscc_search_http_requests_total", status="499") == 1)
     assert metrics_of(server).value("iscc_search_rows_scanned_total") == 0
 
@@ -204,7 +220,7 @@ def test_a_search_whose_client_goes_is_abandoned(slow):
     rows = metrics_of(server).value("iscc_search_rows_scanned_total")
     assert rows >= ASSETS * SIMPRINTS * ASKED  # a page at the edge of two pieces counts twice
     link = send(server, "POST", "/indexes/main/search", question)
-    wait_until(lambda: under_way(server) == 1 and waiting(server) == 0)
+    wait_until(lambda: under_way(server) == 1)
     link.close()
     wait_until(lambda: under_way(server) == 0)
     metrics = metrics_of(server)
