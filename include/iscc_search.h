@@ -93,8 +93,13 @@ struct isx_options {
 	double match_threshold_units; /* 0..1, default 0.75: below it a unit score is no match */
 	double match_threshold_simprints; /* 0..1, default 0.75: the same for passages */
 	uint32_t confidence_exponent;     /* >= 1, default 4: e in sum(s^e) / sum(s) */
-	bool read_only;      /* default false: never write, not even a lock file's content */
-	bool relaxed;        /* default false: do not wait for the disk after each write */
+	bool read_only; /* default false: never change an index; a slot in the lock file is still
+			   taken where that can be written, so that writers keep what is read */
+	bool relaxed;   /* default false: do not wait for the disk after each write, but when the
+			   store is closed. A process that is killed loses nothing and damages
+			   nothing; a power failure may damage the index */
+	uint64_t map_bytes; /* default 0: 1 TiB; address space of an index, which it cannot outgrow.
+			       All processes that write to an index should agree on it */
 	const char *api_key; /* default NULL: sent as X-API-Key to an http:// store; borrowed until
 				open */
 	const char *temporary_directory; /* default NULL: /tmp; where memory:// has its files */
@@ -241,8 +246,12 @@ struct isx_store;
 ISX_MUST_CHECK enum isx_status isx_open(const char *uri, const struct isx_options *options,
 					struct isx_store **store, struct isx_err *err);
 
-/* Close a store that no thread uses any more. NULL is allowed. */
+/* Close a store that no thread uses any more: what a relaxed one still owes the disk is written.
+ * NULL is allowed. */
 void isx_close(struct isx_store *store);
+
+/* The options it was opened with. Texts in them may be gone. */
+const struct isx_options *isx_store_options(const struct isx_store *store);
 
 /* Create an empty index. Its name is 1 to 32 of a-z and 0-9, a letter first. */
 ISX_MUST_CHECK enum isx_status isx_index_create(struct isx_store *store, const char *name,

@@ -42,8 +42,6 @@ static const struct variable {
 	{ "HOST", TEXT, 0, 0, FIELD(host) },
 	{ "KERNEL", TEXT, 0, 0, FIELD(kernel) },
 	{ "LOG_FILE", TEXT, 0, 0, FIELD(log_file) },
-	{ "TLS_CERT", TEXT, 0, 0, FIELD(tls_cert) },
-	{ "TLS_KEY", TEXT, 0, 0, FIELD(tls_key) },
 	{ "POSTGRES_SCHEMA", TEXT, 0, 0, FIELD(postgres_schema) },
 	{ "POSTGRES_FOLLOWER_DIR", TEXT, 0, 0, FIELD(postgres_followers) },
 	{ "POSTGRES_READ_URI", TEXT, 0, 0, FIELD(postgres_read_uri) },
@@ -54,6 +52,7 @@ static const struct variable {
 	{ "THREADS", NUMBER, 1, 1024, FIELD(threads) },
 	{ "QUEUE_LIMIT", NUMBER, 1, 1 << 20, FIELD(queue_max) },
 	{ "BODY_LIMIT_MIB", NUMBER, 1, 1 << 20, FIELD(body_mib) },
+	{ "MAP_GIB", NUMBER, 1, 1 << 16, FIELD(map_gib) },
 	{ "CONFIDENCE_EXPONENT", NUMBER, 1, 1000, FIELD(confidence_exponent) },
 	{ "MATCH_THRESHOLD_UNITS", FRACTION, 0, 0, FIELD(match_threshold_units) },
 	{ "MATCH_THRESHOLD_SIMPRINTS", FRACTION, 0, 0, FIELD(match_threshold_simprints) },
@@ -194,6 +193,38 @@ static enum isx_status read_variable(const struct variable *variable, const char
 }
 
 /* Settings that are words of a list, and those that want more than a value. */
+static bool read_bool(const char *text, bool *value)
+{
+	static const char *const words[][2] = {
+		{ "0", "1" }, { "false", "true" }, { "no", "yes" }, { "off", "on" }
+	};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		bool is_yes = strcasecmp(text, words[i][1]) == 0;
+		if (is_yes || strcasecmp(text, words[i][0]) == 0) {
+			*value = is_yes;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* How the files of a store are treated. */
+static enum isx_status read_store_words(struct settings *settings, struct isx_span file,
+					struct isx_err *err)
+{
+	const char *read_only = find_value("READ_ONLY", file, &settings->texts);
+	const char *durability = find_value("DURABILITY", file, &settings->texts);
+	if (read_only && read_only[0] && !read_bool(read_only, &settings->read_only))
+		return isx_fail(err, ISX_INVALID, PREFIX "READ_ONLY=%s: expected true or false",
+				read_only);
+	settings->relaxed = durability && strcasecmp(durability, "relaxed") == 0;
+	if (durability && durability[0] && !settings->relaxed &&
+	    strcasecmp(durability, "strict") != 0)
+		return isx_fail(err, ISX_INVALID,
+				PREFIX "DURABILITY=%s: expected strict or relaxed", durability);
+	return ISX_OK;
+}
+
 static enum isx_status read_words(struct settings *settings, struct isx_span file,
 				  struct isx_err *err)
 {
@@ -276,6 +307,8 @@ enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 			st = read_variable(&variables[i], value, settings, err);
 	}
 	if (!st)
+		st = read_store_words(settings, text, err);
+	if (!st)
 		st = read_words(settings, text, err);
 	isx_buf_release(&file);
 	return st;
@@ -293,6 +326,8 @@ void settings_to_options(const struct settings *settings, struct isx_options *op
 	options->match_threshold_units = settings->match_threshold_units;
 	options->match_threshold_simprints = settings->match_threshold_simprints;
 	options->confidence_exponent = (uint32_t)settings->confidence_exponent;
+	options->relaxed = settings->relaxed;
+	options->map_bytes = (uint64_t)settings->map_gib << 30;
 	options->temporary_directory = getenv("TMPDIR");
 	options->postgres_schema = settings->postgres_schema;
 	options->postgres_read_uri = settings->postgres_read_uri;

@@ -22,6 +22,8 @@ struct settings {
 	const char *postgres_read_uri;  /* NULL: none */
 	const char *postgres_search;    /* "follower" or "sql" */
 	unsigned long postgres_connections;
+	bool read_only; /* of serve */
+	bool relaxed;
 	double match_threshold_units;
 	double match_threshold_simprints;
 	unsigned long port;
@@ -30,11 +32,10 @@ struct settings {
 	unsigned long body_mib;  /* of one request */
 	unsigned long threads;   /* 0: one for each processor */
 	unsigned long queue_max; /* requests that wait for a thread */
+	unsigned long map_gib;   /* 0: not set */
 	enum isx_log_level log_level;
 	enum isx_log_format log_format;
 	const char *log_file; /* NULL: standard error */
-	const char *tls_cert; /* files; NULL: no TLS */
-	const char *tls_key;
 	struct isx_arena texts;
 };
 

@@ -71,10 +71,13 @@ static void add_version(struct isx_buf *buf)
 
 enum isx_status isx_serve_status(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
-	(void)req, (void)err;
+	(void)err;
 	isx_buf_char(&res->payload, '{');
 	add_version(&res->payload);
 	add_mode(&res->payload);
+	isx_buf_text(&res->payload, ",\"durability\":");
+	isx_json_quote(&res->payload,
+		       isx_span_of(isx_store_options(req->store)->relaxed ? "relaxed" : "strict"));
 	isx_buf_char(&res->payload, '}');
 	return ISX_OK;
 }

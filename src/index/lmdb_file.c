@@ -18,10 +18,13 @@
 #include "json/json_text.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MAIN_TABLE = 1, LOOK_UPS_MAX = 8, WRITES_PER_READER_CHECK = 32 };
 
@@ -31,7 +34,15 @@ enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err
 	case 0:
 		return ISX_OK;
 	case MDB_MAP_FULL:
-		return isx_fail(err, ISX_FULL, "%s: the address space of the index is used up",
+	case MDB_MAP_RESIZED:
+		return isx_fail(err, ISX_FULL,
+				"%s: the address space of the index is used up "
+				"(ISCC_SEARCH_MAP_GIB)",
+				doing);
+	case EBUSY:
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"%s: another process has the index open, and the lock file, in "
+				"which readers are noted, cannot be written from here",
 				doing);
 	case ENOSPC:
 	case EDQUOT:
@@ -167,6 +178,44 @@ static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tabl
 	pthread_rwlock_unlock(&file->publishing);
 }
 
+/* Has another process the file open? LMDB holds a lock on the first byte of its lock file then. */
+static bool is_in_use(const char *path)
+{
+	char lock_path[PATH_MAX];
+	struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	int len = snprintf(lock_path, sizeof lock_path, "%s-lock", path);
+	int fd = len < (int)sizeof lock_path ? open(lock_path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return errno != ENOENT; /* who may not even look has to expect that it is */
+	bool asked = fcntl(fd, F_GETLK, &held) == 0;
+	close(fd);
+	return !asked || held.l_type != F_UNLCK;
+}
+
+/* Make sure of the lock file, and of all its room on the disk: it is written through a mapping, and
+ * where the disk is full by then SIGBUS would end the process. Called before LMDB opens it: to close
+ * it afterwards would give up LMDB's locks. Returns a code of the system. */
+static int prepare_lock_file(const char *path)
+{
+	enum { LOCK_BYTES = (ISX_LMDB_READERS_MAX + 2) * 64 }; /* LMDB has a cache line a reader */
+	char lock_path[PATH_MAX];
+	int len = snprintf(lock_path, sizeof lock_path, "%s-lock", path);
+	int fd = len < (int)sizeof lock_path ? open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644)
+					     : -1;
+	if (fd < 0)
+		return errno;
+	int rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOCK_BYTES) ? errno : 0;
+	close(fd);
+	return rc == ENOSPC || rc == EDQUOT ? rc : 0; /* not every file system can promise room */
+}
+
+/* If the lock file cannot be written, as on a read-only mount, the file can be read without it, but
+ * only as long as nobody writes: a writer would not know what we read, and use those pages again. */
+static bool is_lockless(const struct isx_lmdb_file *file, int lock_code)
+{
+	return file->read_only && (lock_code == EROFS || lock_code == EACCES || lock_code == EPERM);
+}
+
 /* Begin a read transaction. Slots of processes that were killed are only cleared when somebody
  * looks: here, when there is no other slot left. */
 static int begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
@@ -175,6 +224,11 @@ static int begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
 	int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
 	if (rc == MDB_READERS_FULL && !mdb_reader_check(file->env, &dead) && dead > 0)
 		rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
+	if (!rc && file->is_lockless && is_in_use(file->path)) {
+		mdb_txn_abort(*txn);
+		*txn = NULL;
+		return EBUSY;
+	}
 	return rc;
 }
 
@@ -539,11 +593,13 @@ uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file)
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* Open the environment with as much address space as there is. */
-static int open_env(MDB_env **env, const char *path, unsigned flags)
+/* Open the environment with the address space asked for, or as much as there is. */
+static int open_env(MDB_env **env, const char *path, unsigned flags, uint64_t map_bytes)
 {
+	uint64_t map = map_bytes ? map_bytes : ISX_MAP_BYTES;
+	uint64_t least = map < ISX_MAP_BYTES_MIN ? map : ISX_MAP_BYTES_MIN;
 	int rc = ENOMEM;
-	for (uint64_t map = ISX_MAP_BYTES; rc == ENOMEM && map >= ISX_MAP_BYTES_MIN; map /= 2) {
+	for (; rc == ENOMEM && map >= least; map /= 2) {
 		rc = mdb_env_create(env);
 		if (rc)
 			return rc;
@@ -594,11 +650,25 @@ static enum isx_status look_at_pages(struct isx_lmdb_file *file, const char *pat
 }
 
 static enum isx_status open_file(struct isx_lmdb_file *file, const char *path, unsigned flags,
-				 bool create, struct isx_err *err)
+				 uint64_t map_bytes, bool create, struct isx_err *err)
 {
 	struct isx_lmdb_view view = { .file = file };
 	int dead = 0;
-	enum isx_status st = isx_lmdb_status(open_env(&file->env, path, flags), path, err);
+	struct stat found;
+	if (!create && stat(path, &found) == 0 && found.st_size == 0) /* LMDB would begin anew */
+		return isx_fail(err, ISX_CORRUPT, "%s: the file is empty; bring a backup back",
+				path);
+	int rc = prepare_lock_file(path);
+	if (is_lockless(file, rc)) {
+		if (is_in_use(path))
+			return isx_lmdb_status(EBUSY, path, err);
+		file->is_lockless = true;
+		flags |= MDB_NOLOCK;
+	} else if (rc) {
+		return isx_lmdb_status(rc, path, err);
+	}
+	enum isx_status st = isx_lmdb_status(open_env(&file->env, path, flags, map_bytes), path,
+					     err);
 	if (!st)
 		st = identify(file, path, err);
 	if (!st)
@@ -646,7 +716,7 @@ enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layou
 	enum isx_status st = isx_commit_queue_new(isx_lmdb_write_group, opened, &opened->queue,
 						  err);
 	if (!st)
-		st = open_file(opened, path, flags, create, err);
+		st = open_file(opened, path, flags, options->map_bytes, create, err);
 	if (!st && volatile_file) { /* it loses its name soon */
 		isx_mem_free(opened->path);
 		opened->path = NULL;

@@ -66,6 +66,7 @@ struct isx_lmdb_file {
 	dev_t device;
 	ino_t inode;
 	bool read_only;
+	bool is_lockless; /* its lock file cannot be written: nobody may have it open beside us */
 	struct isx_counters *counters; /* borrowed, or NULL */
 	atomic_bool is_replaced;       /* a write found that `path` is no longer this file */
 	atomic_uint writes_begun;      /* to look for dead readers now and then */

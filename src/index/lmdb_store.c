@@ -790,9 +790,15 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 {
 	struct listing listing = { 0 };
 	enum isx_status st = list_all(store_of(engine), &listing, err);
-	for (size_t i = 0; i < listing.trouble_count; i++)
-		isx_log(ISX_LOG_WARNING, "index %s is left out of the list: %s",
-			listing.troubles[i].name, listing.troubles[i].why.msg);
+	for (size_t i = 0; !st && i < listing.trouble_count; i++) {
+		const struct isx_trouble *trouble = &listing.troubles[i];
+		if (trouble->why.status == ISX_UNAVAILABLE) /* no list is short for a while */
+			st = isx_fail(err, ISX_UNAVAILABLE, "index %s: %s", trouble->name,
+				      trouble->why.msg);
+		else
+			isx_log(ISX_LOG_WARNING, "index %s is left out of the list: %s",
+				trouble->name, trouble->why.msg);
+	}
 	if (!st) {
 		*infos = listing.infos;
 		*count = listing.count;

@@ -38,6 +38,9 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 		return isx_fail(err, ISX_INVALID, "confidence_exponent: expected 1 or more");
 	if (options->postgres_connections < 1 || options->postgres_connections > 1000)
 		return isx_fail(err, ISX_INVALID, "postgres_connections: expected 1 to 1000");
+	if (options->map_bytes && options->map_bytes < ISX_MAP_BYTES_LEAST)
+		return isx_fail(err, ISX_INVALID, "map_bytes: expected at least %u",
+				ISX_MAP_BYTES_LEAST);
 	return ISX_OK;
 }
 
@@ -106,6 +109,11 @@ void isx_close(struct isx_store *store)
 		return;
 	store->engine->ops->close(store->engine);
 	isx_mem_free(store);
+}
+
+const struct isx_options *isx_store_options(const struct isx_store *store)
+{
+	return &store->engine->options;
 }
 
 enum isx_status isx_index_create(struct isx_store *store, const char *name, struct isx_err *err)

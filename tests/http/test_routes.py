@@ -25,7 +25,8 @@ def test_service_routes(server):
     assert server.get("/healthz").json() == {"status": "ok"}
     assert server.get("/readyz").json() == {"status": "ready"}
     status = server.get("/status").json()
-    assert set(status) == {"version", "mode", "network"}
+    assert set(status) == {"version", "mode", "network", "durability"}
+    assert status["durability"] == "strict"
     root = server.get("/", headers={"Accept": "application/json"})
     assert root.json()["docs"] == "/docs"
     assert "Accept" in root.headers["vary"]

@@ -1,0 +1,96 @@
+"""Disks that are full, relaxed durability, files that are damaged: a clear answer, and the data as it was."""
+
+import signal
+
+import pytest
+
+from mounts import small_disk
+from serving import iscc_id, make_asset
+
+KINDS = {"usearch": "main/index.lmdb", "lmdb": "main.lmdb"}
+
+
+@pytest.fixture(params=sorted(KINDS))
+def kind(request):
+    return request.param
+
+
+def fill_up(server):
+    """Add until it is refused; returns how many were acknowledged, and the refusal."""
+    for number in range(1, 5000):
+        asset = make_asset(number, metadata={"text": "x" * 3000})
+        answer = server.post("/indexes/main/assets", json=[asset])
+        if answer.status_code != 201:
+            return number - 1, answer
+    raise AssertionError("the disk never got full")
+
+
+def test_a_full_disk(cli, start_server, kind):
+    with small_disk(4) as folder:
+        uri = f"{kind}://{folder}/store"
+        server = start_server(uri)
+        assert server.post("/indexes", json={"name": "main"}).status_code == 201
+        count, refused = fill_up(server)
+        assert refused.status_code == 507 and "disk is full" in refused.json()["detail"]
+        assert count > 100
+        assert server.get("/indexes/main").json()["assets"] == count
+        for number in (1, count // 2, count):
+            assert server.get(f"/indexes/main/assets/{iscc_id(number)}").status_code == 200
+            found = server.post("/indexes/main/search", json={"units": make_asset(number)["units"]}).json()
+            assert found["global_matches"][0]["iscc_id"] == iscc_id(number)
+        assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == count
+        said = cli.run("index", "backup", "main", folder / "b", "--uri", uri)
+        assert said.code == 1 and "disk is full" in said.err
+        said = cli.run("index", "compact", "main", "--uri", uri)
+        assert said.code == 1 and "disk is full" in said.err
+        assert [path.name for path in folder.iterdir()] == ["store"]
+        assert not list((folder / "store").glob(".*"))
+        assert server.get("/indexes/main").json()["assets"] == count
+        assert server.stop() == 0
+        server = start_server(uri)
+        assert server.get("/indexes/main").json()["assets"] == count
+        assert server.stop() == 0
+
+
+def test_durability(cli, start_server, kind):
+    uri = f"{kind}://{cli.work}/store"
+    server = start_server(uri, env={"ISCC_SEARCH_DURABILITY": "relaxed"})
+    assert server.get("/status").json()["durability"] == "relaxed"
+    assert server.post("/indexes", json={"name": "main"}).status_code == 201
+    for number in range(1, 200):
+        assert server.post("/indexes/main/assets", json=[make_asset(number)]).status_code == 201
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait()
+    server.process = None
+    assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 199
+    assert start_server(uri).get("/status").json()["durability"] == "strict"
+
+
+def test_a_wrong_durability(cli):
+    said = cli.run("serve", env={"ISCC_SEARCH_DURABILITY": "sloppy"})
+    assert said.code == 1 and "expected strict or relaxed" in said.err
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "foreign", "empty"])
+def test_a_damaged_file_is_an_error_of_that_index_only(cli, start_server, kind, damage):
+    uri = f"{kind}://{cli.work}/store"
+    server = start_server(uri)
+    for name in ("main", "other"):
+        server.post("/indexes", json={"name": name})
+        assert server.post(f"/indexes/{name}/assets", json=[make_asset(n) for n in range(300)]).status_code == 201
+    server.stop()
+    path = cli.work / "store" / KINDS[kind]
+    good = path.read_bytes()
+    path.write_bytes({"cut": good[:len(good) // 2], "zeros": bytes(len(good)),
+                      "foreign": b"%PDF-1.7\n" * 4000, "empty": b""}[damage])
+    bad = path.read_bytes()
+    server = start_server(uri)
+    for answer in (server.get("/indexes/main"), server.get(f"/indexes/main/assets/{iscc_id(1)}"),
+                   server.post("/indexes/main/assets", json=[make_asset(1)]),
+                   server.post("/indexes/main/search", json={"units": make_asset(1)["units"]})):
+        assert answer.status_code == 500, answer.text
+    assert [index["name"] for index in server.get("/indexes").json()] == ["other"]
+    assert server.get("/indexes/other").json()["assets"] == 300
+    assert path.read_bytes() == bad
+    said = cli.run("index", "check", "main", "--uri", uri)
+    assert said.code == 1

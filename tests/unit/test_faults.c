@@ -1,0 +1,289 @@
+/*
+ * test_faults.c - what is used up, and processes that stop in the middle: a status, and the data as
+ *                 it was.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/lmdb_file.h"
+#include "support.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char directory[64], uri[96], path[128];
+static struct isx_options options;
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof directory, "/tmp/isx-faults-XXXXXX");
+	if (!mkdtemp(directory))
+		return 1;
+	snprintf(uri, sizeof uri, "usearch://%s", directory);
+	snprintf(path, sizeof path, "%s/main/index.lmdb", directory);
+	isx_options_init(&options);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	test_remove_tree(directory);
+	return 0;
+}
+
+static struct isx_store *open_store(void)
+{
+	struct isx_store *store;
+	struct isx_err err;
+	if (isx_open(uri, &options, &store, &err))
+		fail_msg("%s", err.msg);
+	return store;
+}
+
+static enum isx_status add(struct isx_store *store, int number, struct isx_err *err)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	static char metadata[20000];
+	char id[24];
+	snprintf(id, sizeof id, "ISCC:MAIGHXLN555Y2%c%cA", letters[number / 32 % 32],
+		 letters[number % 32]);
+	memset(metadata, 'x', sizeof metadata - 1);
+	memcpy(metadata, "{\"a\":\"", 6);
+	memcpy(metadata + sizeof metadata - 3, "\"}", 2);
+	struct isx_asset asset = {
+		.iscc_id = id,
+		.iscc_code = "ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILUBZK334UY",
+		.metadata = metadata
+	};
+	return isx_add(store, "main", &asset, 1, NULL, err);
+}
+
+static uint64_t count_assets(struct isx_store *store)
+{
+	struct isx_index_info info;
+	struct isx_err err;
+	if (isx_index_stat(store, "main", &info, &err))
+		fail_msg("%s", err.msg);
+	uint64_t count = info.assets;
+	isx_index_info_release(&info);
+	return count;
+}
+
+static void expect_good_file(struct isx_store *store)
+{
+	struct isx_check report;
+	struct isx_err err;
+	if (isx_index_check(store, "main", &report, NULL, NULL, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(report.findings, 0);
+}
+
+/* --- used up ---------------------------------------------------------------------------------- */
+
+static void test_faults__a_full_map_refuses_writes_and_keeps_everything(void **state)
+{
+	struct isx_err err = { 0 };
+	enum isx_status st = ISX_OK;
+	int added = 0;
+	(void)state;
+	options.map_bytes = 4 << 20;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	while (!st && added < 1000)
+		if (!(st = add(store, added, &err)))
+			added++;
+	assert_int_equal(st, ISX_FULL);
+	assert_non_null(strstr(err.msg, "ISCC_SEARCH_MAP_GIB"));
+	assert_true(added > 50);
+	assert_int_equal(count_assets(store), added);
+	expect_good_file(store);
+	isx_close(store);
+	options.map_bytes = 0; /* with more room it goes on */
+	store = open_store();
+	assert_int_equal(add(store, added, &err), ISX_OK);
+	assert_int_equal(count_assets(store), added + 1);
+	expect_good_file(store);
+	isx_close(store);
+}
+
+static void test_faults__too_many_open_files_is_said_and_passes(void **state)
+{
+	struct rlimit before, none;
+	struct isx_err err = { 0 };
+	struct isx_index_info info, *infos;
+	size_t count;
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	assert_int_equal(add(store, 0, &err), ISX_OK);
+	isx_close(store);
+	store = open_store();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (rlim_t limit = 3; limit < 6; limit++) { /* it takes three more */
+		none = (struct rlimit){ limit, before.rlim_max };
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+		enum isx_status stat = isx_index_stat(store, "main", &info, &err);
+		if (!stat)
+			isx_index_info_release(&info);
+		enum isx_status list = isx_index_list(store, &infos, &count, NULL);
+		if (!list)
+			isx_index_list_free(infos, count);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		assert_int_equal(stat, ISX_UNAVAILABLE);
+		assert_int_equal(list, ISX_UNAVAILABLE);
+		assert_non_null(strstr(err.msg, "Too many open files"));
+	}
+	assert_int_equal(count_assets(store), 1);
+	isx_close(store);
+}
+
+/* --- another program -------------------------------------------------------------------------- */
+
+static void test_faults__what_others_wrote_cannot_be_read_without_writing(void **state)
+{
+	struct isx_err err = { 0 };
+	struct isx_index_info info;
+	struct isx_check report;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi metadata;
+	MDB_val key = { 1, "x" };
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	assert_int_equal(add(store, 0, &err), ISX_OK);
+	isx_close(store);
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(env, 4), 0);
+	assert_int_equal(mdb_env_open(env, path, MDB_NOSUBDIR, 0644), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, ISX_TABLE_METADATA, 0, &metadata), 0);
+	assert_int_equal(mdb_put(txn, metadata, &key, &key, 0), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+	options.read_only = true;
+	store = open_store();
+	assert_int_equal(isx_index_stat(store, "main", &info, &err), ISX_READ_ONLY);
+	assert_non_null(strstr(err.msg, "last written by another program"));
+	assert_int_equal(isx_index_check(store, "main", &report, NULL, NULL, &err), ISX_OK);
+	assert_false(report.is_derived);
+	assert_int_equal(report.findings, 0);
+	assert_int_equal(add(store, 1, &err), ISX_READ_ONLY);
+	isx_close(store);
+	options.read_only = false;
+	store = open_store();
+	assert_int_equal(count_assets(store), 1);
+	isx_close(store);
+}
+
+/* --- readers that are gone -------------------------------------------------------------------- */
+
+/* In a child: begin to read, say so, and never end. */
+static pid_t start_reader(void)
+{
+	int ready[2];
+	char byte;
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct isx_lmdb_file *file;
+		struct isx_lmdb_view view;
+		if (isx_lmdb_file_open(path, &isx_similarity_layout, &options, false, false, &file,
+				       NULL) ||
+		    isx_lmdb_read(file, &view, NULL) || write(ready[1], "r", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static long file_bytes(void)
+{
+	struct stat file;
+	assert_int_equal(stat(path, &file), 0);
+	return (long)file.st_size;
+}
+
+static void overwrite(struct isx_store *store, int times)
+{
+	struct isx_err err;
+	for (int i = 0; i < times; i++)
+		if (add(store, i % 10, &err))
+			fail_msg("%s", err.msg);
+}
+
+static void test_readers__a_killed_one_does_not_pin_the_file(void **state)
+{
+	struct isx_err err = { 0 };
+	(void)state;
+	options.relaxed = true; /* many writes in a short time */
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	overwrite(store, 100);
+	pid_t stopped = start_reader();
+	assert_int_equal(kill(stopped, SIGSTOP), 0);
+	long before = file_bytes();
+	overwrite(store, 200);
+	long pinned = file_bytes(); /* while it lives, its snapshot is kept and the file grows */
+	assert_true(pinned > before + 200 * 20000);
+	assert_int_equal(kill(stopped, SIGKILL), 0);
+	assert_int_equal(waitpid(stopped, NULL, 0), stopped);
+	overwrite(store, 40); /* somebody looks within so many writes */
+	long afterwards = file_bytes();
+	overwrite(store, 1000);
+	assert_true(file_bytes() <= afterwards + 40 * 20000);
+	isx_close(store);
+	options.relaxed = false;
+	store = open_store();
+	expect_good_file(store);
+	isx_close(store);
+}
+
+static void test_readers__all_slots_of_the_dead_are_used_again(void **state)
+{
+	struct isx_err err = { 0 };
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	assert_int_equal(count_assets(store), 0);
+	pid_t pid = fork();
+	if (pid == 0) { /* takes every slot there is and dies */
+		MDB_env *env;
+		MDB_txn *txn;
+		if (mdb_env_create(&env) || mdb_env_set_maxdbs(env, 16) ||
+		    mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOTLS, 0644))
+			_exit(1);
+		int count = 0;
+		while (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) == 0)
+			count++;
+		_exit(count > 900 ? 0 : 2);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(count_assets(store), 0);
+	isx_close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		TEST(test_faults__a_full_map_refuses_writes_and_keeps_everything),
+		TEST(test_faults__too_many_open_files_is_said_and_passes),
+		TEST(test_faults__what_others_wrote_cannot_be_read_without_writing),
+		TEST(test_readers__a_killed_one_does_not_pin_the_file),
+		TEST(test_readers__all_slots_of_the_dead_are_used_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
