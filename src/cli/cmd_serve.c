@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/notify.h"
 #include "cli/settings.h"
 #include "cli/target.h"
 #include "cli/workers.h"
@@ -23,6 +25,10 @@ static bool apply_options(const struct cli_args *args, struct settings *settings
 	const char *host = cli_option_value(args, "--host");
 	if (host)
 		settings->host = host;
+	if (cli_option_value(args, "--tls-cert"))
+		settings->tls_cert = cli_option_value(args, "--tls-cert");
+	if (cli_option_value(args, "--tls-key"))
+		settings->tls_key = cli_option_value(args, "--tls-key");
 	if (cli_option_value(args, "--read-only"))
 		settings->read_only = true;
 	if (cli_option_value(args, "--dev"))
@@ -46,9 +52,11 @@ static void raise_file_limit(void)
 struct serving {
 	const struct settings *settings;
 	int listen_fd;    /* shared by all workers; -1: the server opens its own */
-	bool announces;   /* say where it serves, once it does */
+	bool announces;   /* no workers: this process says where it serves, and that it does */
 	sigset_t signals; /* that end it, and SIGHUP */
 	struct http_metrics *metrics;
+	struct isx_buf tls_cert; /* terminated texts; empty: no TLS */
+	struct isx_buf tls_key;
 };
 
 /* Wait for one of the signals that mean stop. */
@@ -62,6 +70,11 @@ static void wait_for_stop(const sigset_t *signals)
 	}
 }
 
+static const char *scheme_of(const struct serving *serving)
+{
+	return serving->tls_cert.len ? "https" : "http";
+}
+
 static int serve(const struct serving *serving, unsigned process, struct isx_store *store)
 {
 	const struct settings *settings = serving->settings;
@@ -72,6 +85,7 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 	how.store = store;
 	how.metrics = serving->metrics;
 	how.process = process;
+	how.tls = (struct http_tls){ serving->tls_cert.ptr, serving->tls_key.ptr };
 	how.threads = (unsigned)settings->threads;
 	how.queue_max = (unsigned)settings->queue_max;
 	how.host = settings->host;
@@ -84,11 +98,15 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 	if (st)
 		return target_fail(st, &err);
 	if (serving->announces) {
-		printf("Starting server in production mode at http://%s:%u\n", settings->host,
-		       isx_server_port(server));
+		printf("Starting server in production mode at %s://%s:%u\n", scheme_of(serving),
+		       settings->host, isx_server_port(server));
 		fflush(stdout);
 	}
+	if (serving->announces)
+		notify_supervisor("READY=1");
 	wait_for_stop(&serving->signals);
+	if (serving->announces)
+		notify_supervisor("STOPPING=1");
 	isx_server_stop(server, STOP_DEADLINE_MS);
 	return CLI_OK;
 }
@@ -158,12 +176,43 @@ static int serve_with_workers(struct serving *serving)
 					     &serving->listen_fd, &port, &err);
 	if (st)
 		return target_fail(st, &err);
-	printf("Starting server in production mode at http://%s:%u with %lu workers\n",
-	       settings->host, port, settings->workers);
+	printf("Starting server in production mode at %s://%s:%u with %lu workers\n",
+	       scheme_of(serving), settings->host, port, settings->workers);
 	fflush(stdout);
 	code = workers_run((unsigned)settings->workers, open_and_serve, serving);
 	close(serving->listen_fd);
 	return code;
+}
+
+/* Read a file of TLS; its text gets a NUL at its end. */
+static enum isx_status read_pem(const char *path, const char *setting, struct isx_buf *text,
+				struct isx_err *err)
+{
+	if (!path || !path[0])
+		return isx_fail(err, ISX_INVALID,
+				"%s: expected, as TLS wants a certificate and its key", setting);
+	enum isx_status st = files_read(path, text, err);
+	isx_buf_char(text, '\0');
+	if (!st)
+		st = isx_buf_status(text, err);
+	return st ? isx_err_at(err, st, "%s", setting) : ISX_OK;
+}
+
+/* Read certificate and key, if there are to be any, and see whether they will do: workers would be
+ * started again and again. */
+static enum isx_status read_tls(struct serving *serving, struct isx_err *err)
+{
+	const char *cert = serving->settings->tls_cert, *key = serving->settings->tls_key;
+	if (!(cert && cert[0]) && !(key && key[0]))
+		return ISX_OK;
+	enum isx_status st = read_pem(cert, "ISCC_SEARCH_TLS_CERT", &serving->tls_cert, err);
+	if (!st)
+		st = read_pem(key, "ISCC_SEARCH_TLS_KEY", &serving->tls_key, err);
+	if (st)
+		return st;
+	const struct http_tls tls = { serving->tls_cert.ptr, serving->tls_key.ptr };
+	st = isx_tls_check(&tls, err);
+	return st ? isx_err_at(err, st, "ISCC_SEARCH_TLS_CERT, ISCC_SEARCH_TLS_KEY") : ISX_OK;
 }
 
 static int serve_as_set(const struct settings *settings)
@@ -180,10 +229,14 @@ static int serve_as_set(const struct settings *settings)
 	serving.announces = settings->workers <= 1;
 	enum isx_status st = isx_metrics_new(settings->workers ? (unsigned)settings->workers : 1,
 					     &serving.metrics, &err);
-	if (st)
-		return target_fail(st, &err);
-	int code = serving.announces ? open_and_serve(&serving, 0) : serve_with_workers(&serving);
+	if (!st)
+		st = read_tls(&serving, &err);
+	int code = st                  ? target_fail(st, &err)
+		   : serving.announces ? open_and_serve(&serving, 0)
+				       : serve_with_workers(&serving);
 	isx_metrics_free(serving.metrics);
+	isx_buf_release(&serving.tls_cert);
+	isx_buf_release(&serving.tls_key);
 	return code;
 }
 
@@ -222,6 +275,8 @@ static const struct cli_option options[] = {
 	{ "--port", 'p', "PORT", "Port to listen on, 0 for any free one (ISCC_SEARCH_PORT, 8000)" },
 	{ "--dev", 'd', NULL, "Log everything" },
 	{ "--workers", 'w', "N", "Processes that share the port (ISCC_SEARCH_WORKERS, 1)" },
+	{ "--tls-cert", 0, "FILE", "Serve https with this certificate (ISCC_SEARCH_TLS_CERT)" },
+	{ "--tls-key", 0, "FILE", "... and its key (ISCC_SEARCH_TLS_KEY)" },
 	{ "--read-only", 0, NULL, "Change nothing, not even files (ISCC_SEARCH_READ_ONLY)" },
 };
 
@@ -234,7 +289,8 @@ const struct cli_command command_serve = {
 		"  lmdb:///DIR        exact prefixes of units, in files that 0.3.3 shares\n"
 		"  memory://          similarity search, gone when the server stops\n\n"
 		"Further variables: ISCC_SEARCH_API_SECRET (key that clients send as X-API-Key),\n"
-		"ISCC_SEARCH_CORS_ORIGINS, ISCC_SEARCH_LOG_LEVEL, "
+		"ISCC_SEARCH_CORS_ORIGINS, ISCC_SEARCH_LOG_LEVEL, ISCC_SEARCH_LOG_FORMAT (text or "
+		"json),\nISCC_SEARCH_LOG_FILE, ISCC_SEARCH_THREADS, ISCC_SEARCH_QUEUE_LIMIT,\n"
 		"ISCC_SEARCH_MATCH_THRESHOLD_UNITS,\n"
 		"ISCC_SEARCH_CONFIDENCE_EXPONENT, ISCC_SEARCH_BODY_LIMIT_MIB,\n"
 		"ISCC_SEARCH_DURABILITY, ISCC_SEARCH_MAP_GIB,\n"

@@ -42,6 +42,8 @@ static const struct variable {
 	{ "HOST", TEXT, 0, 0, FIELD(host) },
 	{ "KERNEL", TEXT, 0, 0, FIELD(kernel) },
 	{ "LOG_FILE", TEXT, 0, 0, FIELD(log_file) },
+	{ "TLS_CERT", TEXT, 0, 0, FIELD(tls_cert) },
+	{ "TLS_KEY", TEXT, 0, 0, FIELD(tls_key) },
 	{ "POSTGRES_SCHEMA", TEXT, 0, 0, FIELD(postgres_schema) },
 	{ "POSTGRES_FOLLOWER_DIR", TEXT, 0, 0, FIELD(postgres_followers) },
 	{ "POSTGRES_READ_URI", TEXT, 0, 0, FIELD(postgres_read_uri) },

@@ -36,6 +36,8 @@ struct settings {
 	enum isx_log_level log_level;
 	enum isx_log_format log_format;
 	const char *log_file; /* NULL: standard error */
+	const char *tls_cert; /* files; NULL: no TLS */
+	const char *tls_key;
 	struct isx_arena texts;
 };
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/notify.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -44,10 +45,13 @@ struct crew {
 
 static void start(struct crew *crew, struct worker *worker)
 {
+	pid_t parent = getpid();
 	worker->start_ns = isx_clock_ns();
 	worker->pid = fork();
 	if (worker->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent) /* it died before that */
+			_exit(1);
 		_exit(crew->work(crew->arg, (unsigned)(worker - crew->workers)));
 	}
 	if (worker->pid < 0) {
@@ -135,6 +139,7 @@ static int next_signal(const sigset_t *signals, long wait_ms)
 static void stop(struct crew *crew, const sigset_t *signals)
 {
 	uint64_t deadline = isx_clock_ns() + (uint64_t)STOP_DEADLINE_MS * 1000000;
+	notify_supervisor("STOPPING=1");
 	signal_all(crew, SIGTERM);
 	while (reap(crew, true) > 0) {
 		if (isx_clock_ns() > deadline) {
@@ -160,6 +165,10 @@ int workers_run(unsigned count, worker_fn *work, void *arg)
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGCHLD,
+	       SIG_DFL); /* ignored, as some parents leave it, it would reap in our place */
+	start_due(&crew);
+	notify_supervisor("READY=1"); /* they listen already, whoever accepts first */
 	for (bool stopping = false; !stopping;) {
 		int which = next_signal(&signals, start_due(&crew));
 		stopping = which == SIGTERM || which == SIGINT;

@@ -62,6 +62,7 @@ struct isx_server {
 	struct isx_cors cors;
 	struct http_metrics *metrics;
 	struct http_counts *counts; /* of this process */
+	struct http_tls tls;
 	size_t body_bytes_max;
 	int listen_fd; /* ours to close, or -1 */
 	uint16_t port;
@@ -375,6 +376,8 @@ static bool open_exchange(struct exchange *x, const char *method, const char *ve
 				    x->own_id);
 		req->request_id = x->own_id;
 	}
+	if (x->server->tls.cert && !req->forwarded_proto)
+		req->forwarded_proto = "https";
 	enum isx_status st = x->target ? ISX_OK : isx_fail_memory(&err);
 	if (!st) {
 		isx_url_split(isx_span_of(x->target), &req->path, &req->query);
@@ -538,13 +541,21 @@ static enum isx_status start_poller(struct isx_server *server, int listen_fd, un
 	int fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return isx_fail(err, ISX_IO, "cannot share the socket: %s", strerror(errno));
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+			 MHD_USE_ERROR_LOG | (server->tls.cert ? MHD_USE_TLS : 0);
+	const struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)server->tls.cert },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)server->tls.key },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)HTTP_TLS_VERSIONS },
+		{ MHD_OPTION_END, 0, NULL },
+	};
 	struct MHD_Daemon *poller = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-		NULL, NULL, serve_exchange, NULL, /* log first: it counts from there on */
+		flags, 0, NULL, NULL, serve_exchange, NULL, /* log first: it counts from there on */
 		MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, server, MHD_OPTION_NOTIFY_COMPLETED,
-		end_exchange, NULL, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+		MHD_OPTION_ARRAY, server->tls.cert ? tls : tls + 3, MHD_OPTION_URI_LOG_CALLBACK,
+		begin_exchange, server, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
+		connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES_MAX, MHD_OPTION_END);
 	if (!poller) {
 		close(fd);
@@ -581,6 +592,7 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	if (!made)
 		return isx_fail_memory(err);
 	made->store = settings->store;
+	made->tls = settings->tls;
 	made->metrics = settings->metrics;
 	made->counts = isx_metrics_begin(settings->metrics, settings->process);
 	made->body_bytes_max = settings->body_bytes_max;

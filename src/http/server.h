@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "http/metrics.h"
+#include "http/tls.h"
 
 /* How a server runs. Fill with isx_server_settings_init() first; `store` and `metrics` have no
  * default. Texts are borrowed until isx_server_stop(). */
@@ -19,6 +20,7 @@ struct isx_server_settings {
 	int listen_fd;           /* default -1; otherwise a socket to listen on instead, borrowed */
 	struct http_metrics *metrics; /* borrowed; shared by the processes that serve together */
 	unsigned process;             /* which of them this is, 0 and up */
+	struct http_tls tls;          /* default: none, HTTP as it is */
 	const char *api_secret;       /* default NULL: no key is needed; empty: no key is right */
 	const char *cors_origins;     /* default "*"; or a list with commas */
 	size_t body_bytes_max;        /* of one request; default ISX_BODY_MIB_DEFAULT MiB */

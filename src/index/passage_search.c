@@ -20,7 +20,6 @@
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -54,7 +53,7 @@ struct passage_search {
 	struct isx_lmdb_view *view;
 	const struct isx_options *options;
 	struct isx_arena *arena;
-	double assets; /* N */
+	uint64_t assets; /* N */
 	struct type_search *types;
 	size_t type_count;
 	struct isx_passage_stream *streams;
@@ -110,7 +109,7 @@ static int stored_freq(struct passage_search *search, MDB_dbi table, const uint8
 
 static double idf(const struct passage_search *search, uint64_t freq)
 {
-	return log(1 + search->assets / (1 + (double)freq));
+	return isx_simprint_weight(search->assets, freq);
 }
 
 /* --- the query -------------------------------------------------------------------------------- */
@@ -180,7 +179,7 @@ static enum isx_status read_query(struct passage_search *search, const struct is
 	int rc = search->view->tables.assets
 			 ? mdb_stat(search->view->txn, search->view->tables.assets, &stat)
 			 : 0;
-	search->assets = (double)stat.ms_entries;
+	search->assets = stat.ms_entries;
 	search->types = isx_arena_alloc(search->arena, query->simprint_type_count,
 					sizeof *search->types);
 	search->cache = isx_arena_alloc(search->arena, CACHE_ENTRIES, sizeof *search->cache);
@@ -300,9 +299,7 @@ static enum isx_status score_asset(struct passage_search *search, double *score,
 		sum += one;
 		matched++;
 	}
-	/* 40 bits: sums that differ by the order of their terms alone are equal, and tie by ISCC-ID */
-	*score = matched ? nearbyint(ldexp(sum / (double)matched, 40)) : 0;
-	*score = ldexp(*score, -40);
+	*score = isx_passages_score(sum, matched);
 	return ISX_OK;
 }
 

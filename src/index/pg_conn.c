@@ -536,6 +536,34 @@ enum isx_status isx_pg_run(struct isx_pg_conn *conn, enum isx_pg_statement which
 	return st;
 }
 
+enum isx_status isx_pg_rows_begin(struct isx_pg_conn *conn, enum isx_pg_statement which,
+				  const struct isx_pg_params *params, struct isx_err *err)
+{
+	enum isx_status st = isx_pg_prepare(conn, which, err);
+	if (!st)
+		st = send_statement(conn, which, params, err);
+	if (!st && !PQsetSingleRowMode(conn->pg))
+		st = fail_broken(conn, NULL, err);
+	return st ? st : flush(conn, err);
+}
+
+enum isx_status isx_pg_rows_next(struct isx_pg_conn *conn, PGresult **row, struct isx_err *err)
+{
+	enum isx_status st = next_result(conn, row, err);
+	if (st || PQresultStatus(*row) == PGRES_SINGLE_TUPLE)
+		return st;
+	if (!is_good(*row)) /* and not even the empty one behind the last row */
+		st = fail_result(conn, *row, err);
+	for (PGresult *rest = *row; rest && !conn->broken;) {
+		PQclear(rest);
+		rest = NULL;
+		enum isx_status drained = next_result(conn, &rest, st ? NULL : err);
+		st = st ? st : drained;
+	}
+	*row = NULL;
+	return st;
+}
+
 enum isx_status isx_pg_text(struct isx_pg_conn *conn, const char *sql, struct isx_err *err)
 {
 	PGresult *result;

@@ -72,6 +72,15 @@ ISX_MUST_CHECK enum isx_status isx_pg_run(struct isx_pg_conn *conn, enum isx_pg_
 					  const struct isx_pg_params *params, PGresult **result,
 					  struct isx_err *err);
 
+/* Run one statement whose rows are many: they come one by one. Go on until *row is NULL.
+ *   row  new, with one row, PQclear() */
+ISX_MUST_CHECK enum isx_status isx_pg_rows_begin(struct isx_pg_conn *conn,
+						 enum isx_pg_statement which,
+						 const struct isx_pg_params *params,
+						 struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_rows_next(struct isx_pg_conn *conn, PGresult **row,
+						struct isx_err *err);
+
 /* Run a text without parameters: several statements, or COPY. */
 ISX_MUST_CHECK enum isx_status isx_pg_text(struct isx_pg_conn *conn, const char *sql,
 					   struct isx_err *err);

@@ -1,17 +1,19 @@
 /*
- * pg_search.c - answer a query in the follower of this host.
+ * pg_search.c - answer a query in the follower of this host, or by SQL.
  *
  *   1 one trip: the head of the index; bring the follower there (usually it is)
  *   2 search the follower, as usearch:// searches its files
  *   3 one trip: the metadata of the winners, and whether any of them has changed since: then again
  *
- * What was acknowledged before step 1, by any host, is in the head, and so in the answer.
+ * What was acknowledged before step 1, by any host, is in the head, and so in the answer. Without a
+ * follower, or when it cannot be written (its disk is full), SQL answers in one snapshot.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/lmdb_search.h"
 #include "index/pg_follower.h"
+#include "index/pg_sql_search.h"
 #include "index/pg_store.h"
 #include "iscc/iscc_id.h"
 
@@ -22,6 +24,7 @@ enum { ATTEMPTS_MAX = 5 };
 struct pg_search {
 	struct isx_pg_store *store;
 	const char *name;
+	const struct isx_query *query;
 	struct isx_arena *arena;
 	struct isx_result *result;
 	struct isx_pg_head head;
@@ -157,20 +160,42 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 
 /* --- all three -------------------------------------------------------------------------------- */
 
-static enum isx_status search_once(struct pg_search *search, const struct isx_query *query,
-				   struct isx_err *err)
+static void forget_result(struct pg_search *search)
 {
 	*search->result = (struct isx_result){ .memory = search->result->memory };
 	search->stale = false;
+}
+
+static enum isx_status search_follower(struct pg_search *search, struct isx_err *err)
+{
+	forget_result(search);
 	enum isx_status st = isx_pg_read(search->store, begin_search, search, err);
 	if (st)
 		return st;
-	st = isx_lmdb_search(search->follower.file, &search->store->engine.options, query,
+	search->failed_here = false;
+	st = isx_lmdb_search(search->follower.file, &search->store->engine.options, search->query,
 			     search->arena, search->result, err);
 	isx_pg_follower_release(&search->follower);
 	if (!st && search->result->match_count + search->result->chunk_match_count > 0)
 		st = isx_pg_read(search->store, fetch_winners, search, err);
 	return st;
+}
+
+/* All in one snapshot, so that nothing can be stale. */
+static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct pg_search *search = arg;
+	forget_result(search);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN_SNAPSHOT, NULL, NULL, err);
+	if (!st)
+		st = isx_pg_head(conn, ISX_PG_INDEX_HEAD, search->name, &search->head, err);
+	if (!st)
+		st = isx_pg_sql_search(conn, &search->head, search->name,
+				       &search->store->engine.options, search->query, search->arena,
+				       search->result, err);
+	if (!st)
+		st = fetch_winners(conn, search, err);
+	return st ? st : isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
 }
 
 enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
@@ -179,13 +204,23 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 {
 	struct pg_search search = { .store = (struct isx_pg_store *)engine,
 				    .name = name,
+				    .query = query,
 				    .arena = arena,
 				    .result = result };
-	enum isx_status st = ISX_OK;
+	struct isx_err why = { 0 };
+	enum isx_status st = query->may_go_on ? query->may_go_on(query->asker, err) : ISX_OK;
+	if (st)
+		return st;
+	if (!search.store->followers_path)
+		return isx_pg_read(search.store, search_by_sql, &search, err);
 	search.stale = true;
 	for (int i = 0; !st && search.stale && i < ATTEMPTS_MAX; i++) {
 		search.last = i + 1 == ATTEMPTS_MAX;
-		st = search_once(&search, query, err);
+		st = search_follower(&search, &why);
 	}
-	return st;
+	if (st && search.failed_here) {
+		isx_log(ISX_LOG_WARNING, "%s: answered by SQL", why.msg);
+		return isx_pg_read(search.store, search_by_sql, &search, err);
+	}
+	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
 }

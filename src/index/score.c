@@ -50,6 +50,17 @@ double isx_asset_score(double *scores, size_t count, uint32_t exponent)
 	return weight > 0 ? weighted / weight : 0;
 }
 
+double isx_simprint_weight(uint64_t assets, uint64_t freq)
+{
+	return log(1 + (double)assets / (1 + (double)freq));
+}
+
+double isx_passages_score(double sum, size_t count)
+{
+	double score = count ? nearbyint(ldexp(sum / (double)count, 40)) : 0;
+	return ldexp(score, -40);
+}
+
 /* Does a rank behind b? */
 static bool is_worse(const struct isx_ranked *a, const struct isx_ranked *b)
 {

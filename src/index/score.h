@@ -29,6 +29,14 @@ double isx_asset_score(double *scores, size_t count, uint32_t exponent);
 /* The sum of scores, in the same order-free way. `scores` is sorted in place. */
 double isx_scores_sum(double *scores, size_t count);
 
+/* How much a simprint weighs that `freq` of `assets` assets have: ln(1 + assets / (1 + freq)). */
+double isx_simprint_weight(uint64_t assets, uint64_t freq);
+
+/* The score of an asset by its passages: the mean of the scores of the `count` types that matched,
+ * `sum` together. Kept to 40 bits: sums that differ by the order of their terms alone are equal,
+ * and tie by ISCC-ID. */
+double isx_passages_score(double sum, size_t count);
+
 /* The best `limit` of what it is offered. */
 struct isx_ranking {
 	struct isx_ranked {
