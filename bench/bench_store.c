@@ -7,6 +7,9 @@
  * (META, CONTENT, DATA) of stored assets with some bits flipped, and reports p50, p99, and what
  * memory the process has that is its own (anonymous: not the file's pages). Prints machine, kernel
  * and seed.
+ *
+ * With --postgres URI the same in usearch:// and in a database (whose index "main" it replaces):
+ * adding, loading a follower, getting one asset (a trip to the server and back), searching.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
@@ -214,10 +217,54 @@ static uint64_t *order_of(uint64_t count, bool shuffled)
 	return order;
 }
 
-static void run(uint64_t assets, bool shuffled, bool searches)
-{
-	char directory[] = "/var/tmp/isx-bench-XXXXXX", uri[64];
+/* What is measured: an engine and where its files are. */
+struct target {
+	const char *postgres; /* URI, or NULL: usearch:// */
+	char directory[32];
 	struct isx_store *store;
+};
+
+static void open_target(struct target *target)
+{
+	char uri[64];
+	struct isx_options options;
+	struct isx_err err = { 0 };
+	isx_options_init(&options);
+	options.postgres_followers = target->directory;
+	snprintf(uri, sizeof uri, "usearch://%s", target->directory);
+	if (isx_open(target->postgres ? target->postgres : uri, &options, &target->store, &err))
+		die("open", &err);
+}
+
+/* The first search, which loads a follower, and the time of a trip to the server. */
+static void measure_follower(struct target *target, uint64_t assets)
+{
+	uint64_t times[SEARCHES], state = seed;
+	char id[ISX_ISCC_ID_TEXT_BYTES], *json;
+	struct isx_err err = { 0 };
+	struct isx_result *result;
+	id_text(0, id);
+	struct isx_query query = { .iscc_id = id, .limit = 1 };
+	uint64_t start = isx_clock_ns();
+	if (isx_search(target->store, "main", &query, &result, &err))
+		die("search", &err);
+	isx_result_free(result);
+	printf("  loading the follower: %.2f s\n", (double)(isx_clock_ns() - start) / 1e9);
+	for (size_t i = 0; i < SEARCHES; i++) {
+		id_text(next_random(&state) % assets, id);
+		start = isx_clock_ns();
+		if (isx_get(target->store, "main", id, &json, &err))
+			die("get", &err);
+		times[i] = isx_clock_ns() - start;
+		isx_text_free(json);
+	}
+	qsort(times, SEARCHES, sizeof times[0], ascending);
+	printf("  getting an asset (one trip): p50 %.2f ms\n", (double)times[SEARCHES / 2] / 1e6);
+}
+
+static void run(const char *postgres, uint64_t assets, bool shuffled, bool searches)
+{
+	struct target target = { .postgres = postgres, .directory = "/var/tmp/isx-bench-XXXXXX" };
 	struct isx_index_info info;
 	struct isx_err err = { 0 };
 	struct isx_buf lines = { 0 };
@@ -225,41 +272,53 @@ static void run(uint64_t assets, bool shuffled, bool searches)
 	for (uint64_t i = 0; i < assets; i++)
 		add_line(&lines, order[i]);
 	isx_mem_free(order);
-	if (lines.failed || !mkdtemp(directory))
+	if (lines.failed || !mkdtemp(target.directory))
 		die("prepare", &err);
-	snprintf(uri, sizeof uri, "usearch://%s", directory);
-	if (isx_open(uri, NULL, &store, &err) || isx_index_create(store, "main", &err))
-		die("open", &err);
-	double seconds = ingest(store, (struct isx_span){ lines.ptr, lines.len });
-	if (isx_index_stat(store, "main", &info, &err))
+	open_target(&target);
+	if (postgres && isx_index_delete(target.store, "main", &err) != ISX_NOT_FOUND)
+		printf("  (an index of that name was deleted)\n");
+	if (isx_index_create(target.store, "main", &err))
+		die("create", &err);
+	double seconds = ingest(target.store, (struct isx_span){ lines.ptr, lines.len });
+	if (isx_index_stat(target.store, "main", &info, &err))
 		die("stat", &err);
-	printf("%llu assets of 4 units, ids %s: %.1f s, %.0f assets/s, %.0f bytes of file an "
-	       "asset\n",
-	       (unsigned long long)assets, shuffled ? "random" : "ascending", seconds,
-	       (double)assets / seconds, (double)info.bytes / (double)assets);
+	printf("%s: %llu assets of 4 units, ids %s: %.1f s, %.0f assets/s, %.0f bytes an asset\n",
+	       postgres ? "postgresql://" : "usearch://", (unsigned long long)assets,
+	       shuffled ? "random" : "ascending", seconds, (double)assets / seconds,
+	       (double)info.bytes / (double)assets);
 	isx_index_info_release(&info);
 	isx_buf_release(&lines);
 	if (searches) {
-		isx_close(
-			store); /* a fresh environment: what ingest left in memory does not count */
-		if (isx_open(uri, NULL, &store, &err))
-			die("open", &err);
-		search(store, assets);
+		isx_close(target.store); /* what ingest left in memory does not count */
+		open_target(&target);
+		if (postgres)
+			measure_follower(&target, assets);
+		search(target.store, assets);
 		print_memory();
 	}
-	isx_close(store);
-	nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	isx_close(target.store);
+	nftw(target.directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(int argc, char **argv)
 {
 	uint64_t assets = 1000000;
-	if (argc == 3 && strcmp(argv[1], "--assets") == 0)
-		assets = strtoull(argv[2], NULL, 10);
+	const char *postgres = NULL;
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--assets") == 0)
+			assets = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--postgres") == 0)
+			postgres = argv[i + 1];
+	}
 	printf("kernel %s, seed %llu, %ld cores\n", isx_kernel_best()->name,
 	       (unsigned long long)seed, sysconf(_SC_NPROCESSORS_ONLN));
-	run(assets / 10, false, true);
-	run(assets, false, true);
-	run(assets, true, false);
+	run(NULL, assets / 10, false, true);
+	if (postgres)
+		run(postgres, assets / 10, false, true);
+	run(NULL, assets, false, true);
+	if (postgres)
+		run(postgres, assets, false, true);
+	else
+		run(NULL, assets, true, false);
 	return 0;
 }

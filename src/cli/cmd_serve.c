@@ -127,7 +127,8 @@ static enum isx_status open_served(const struct settings *settings, struct isx_c
 	options.read_only = settings->read_only;
 	if (strncmp(settings->index_uri, "http", 4) == 0)
 		return isx_fail(err, ISX_INVALID,
-				"'%s': expected usearch:///DIR, lmdb:///DIR or memory://",
+				"'%s': expected usearch:///DIR, lmdb:///DIR, memory:// or "
+				"postgresql://...",
 				settings->index_uri);
 	return isx_open(settings->index_uri, &options, store, err);
 }
@@ -287,7 +288,8 @@ const struct cli_command command_serve = {
 		"  usearch:///DIR     similarity search, one file per index (default: the data "
 		"folder)\n"
 		"  lmdb:///DIR        exact prefixes of units, in files that 0.3.3 shares\n"
-		"  memory://          similarity search, gone when the server stops\n\n"
+		"  memory://          similarity search, gone when the server stops\n"
+		"  postgresql://...   similarity search for many hosts (docs/postgres.md)\n\n"
 		"Further variables: ISCC_SEARCH_API_SECRET (key that clients send as X-API-Key),\n"
 		"ISCC_SEARCH_CORS_ORIGINS, ISCC_SEARCH_LOG_LEVEL, ISCC_SEARCH_LOG_FORMAT (text or "
 		"json),\nISCC_SEARCH_LOG_FILE, ISCC_SEARCH_THREADS, ISCC_SEARCH_QUEUE_LIMIT,\n"

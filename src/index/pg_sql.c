@@ -105,6 +105,7 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_BEGIN] = "BEGIN",
 	[ISX_PG_BEGIN_SNAPSHOT] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	[ISX_PG_COMMIT] = "COMMIT",
+	[ISX_PG_RELAX] = "SET LOCAL synchronous_commit TO off",
 	[ISX_PG_SCHEMA_EXISTS] =
 		"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text),"
 		" EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"

@@ -531,6 +531,8 @@ static enum isx_status write_index(struct isx_pg_conn *conn, void *arg, struct i
 	size_t changes = 0;
 	bool found = false;
 	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN, NULL, NULL, err);
+	if (!st && write->store->engine.options.relaxed)
+		st = isx_pg_run(conn, ISX_PG_RELAX, NULL, NULL, err);
 	if (!st)
 		st = isx_pg_head(conn, ISX_PG_INDEX_LOCK, write->name, &head, err);
 	if (!st && write->commit_sent)
