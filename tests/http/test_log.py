@@ -187,7 +187,8 @@ def test_workers_share_a_log_and_reopen_it(start_server, tmp_path):
         server.get("/status", headers={"X-Request-ID": f"n{number}"})
     assert server.stop() == 0
     assert old.read_text() == before
-    assert {line["request_id"] for line in requests_in(path.read_text())} == {f"n{n}" for n in range(40)}
+    seen = {line["request_id"] for line in requests_in(path.read_text())}
+    assert seen >= {f"n{number}" for number in range(40)}
 
 
 @pytest.mark.parametrize("name, value, words", [

@@ -190,5 +190,5 @@ def test_counters_outlive_a_worker(start_server):
             except requests.ConnectionError:  # it had been given to the one that died
                 assert time.monotonic() < end
     metrics = scrape_until(server, lambda m: m.value("iscc_search_process_starts_total") == 4)
-    assert metrics.value(REQUESTS, route="/status") >= 42
+    assert metrics.value(REQUESTS, route="/status") >= 40  # the last of one that died may be lost
     assert metrics.value("iscc_search_http_requests_in_progress") >= 1
