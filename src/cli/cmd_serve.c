@@ -17,8 +17,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STOP_DEADLINE_MS = 10000 };
-
 /* Options of the command line win over the environment. */
 static bool apply_options(const struct cli_args *args, struct settings *settings)
 {
@@ -107,7 +105,7 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 	wait_for_stop(&serving->signals);
 	if (serving->announces)
 		notify_supervisor("STOPPING=1");
-	isx_server_stop(server, STOP_DEADLINE_MS);
+	isx_server_stop(server, (unsigned)settings->stop_s * 1000);
 	return CLI_OK;
 }
 
@@ -180,7 +178,8 @@ static int serve_with_workers(struct serving *serving)
 	printf("Starting server in production mode at %s://%s:%u with %lu workers\n",
 	       scheme_of(serving), settings->host, port, settings->workers);
 	fflush(stdout);
-	code = workers_run((unsigned)settings->workers, open_and_serve, serving);
+	code = workers_run((unsigned)settings->workers, (unsigned)settings->stop_s * 1000,
+			   open_and_serve, serving);
 	close(serving->listen_fd);
 	return code;
 }
@@ -292,7 +291,8 @@ const struct cli_command command_serve = {
 		"  postgresql://...   similarity search for many hosts (docs/postgres.md)\n\n"
 		"Further variables: ISCC_SEARCH_API_SECRET (key that clients send as X-API-Key),\n"
 		"ISCC_SEARCH_CORS_ORIGINS, ISCC_SEARCH_LOG_LEVEL, ISCC_SEARCH_LOG_FORMAT (text or "
-		"json),\nISCC_SEARCH_LOG_FILE, ISCC_SEARCH_THREADS, ISCC_SEARCH_QUEUE_LIMIT,\n"
+		"json),\nISCC_SEARCH_LOG_FILE, ISCC_SEARCH_THREADS, ISCC_SEARCH_QUEUE_LIMIT, "
+		"ISCC_SEARCH_STOP_TIMEOUT,\n"
 		"ISCC_SEARCH_MATCH_THRESHOLD_UNITS,\n"
 		"ISCC_SEARCH_CONFIDENCE_EXPONENT, ISCC_SEARCH_BODY_LIMIT_MIB,\n"
 		"ISCC_SEARCH_DURABILITY, ISCC_SEARCH_MAP_GIB,\n"

@@ -32,6 +32,7 @@ struct settings {
 	unsigned long body_mib;  /* of one request */
 	unsigned long threads;   /* 0: one for each processor */
 	unsigned long queue_max; /* requests that wait for a thread */
+	unsigned long stop_s;    /* that requests get to finish when the server stops */
 	unsigned long map_gib;   /* 0: not set */
 	enum isx_log_level log_level;
 	enum isx_log_format log_format;

@@ -25,8 +25,8 @@
 enum {
 	FIRST_PAUSE_MS = 100,
 	LONGEST_PAUSE_MS = 5000,
-	STEADY_MS = 5000, /* who lives as long has started well */
-	STOP_DEADLINE_MS = 15000
+	STEADY_MS = 5000,    /* who lives as long has started well */
+	STOP_SPARE_MS = 5000 /* beyond what workers were given to end */
 };
 
 struct worker {
@@ -38,6 +38,7 @@ struct worker {
 struct crew {
 	struct worker *workers;
 	unsigned count;
+	unsigned stop_ms;
 	worker_fn *work;
 	void *arg;
 	int exit_code;
@@ -138,7 +139,8 @@ static int next_signal(const sigset_t *signals, long wait_ms)
 
 static void stop(struct crew *crew, const sigset_t *signals)
 {
-	uint64_t deadline = isx_clock_ns() + (uint64_t)STOP_DEADLINE_MS * 1000000;
+	uint64_t wait_ms = (uint64_t)crew->stop_ms + STOP_SPARE_MS;
+	uint64_t deadline = isx_clock_ns() + wait_ms * 1000000;
 	notify_supervisor("STOPPING=1");
 	signal_all(crew, SIGTERM);
 	while (reap(crew, true) > 0) {
@@ -150,9 +152,9 @@ static void stop(struct crew *crew, const sigset_t *signals)
 	}
 }
 
-int workers_run(unsigned count, worker_fn *work, void *arg)
+int workers_run(unsigned count, unsigned stop_ms, worker_fn *work, void *arg)
 {
-	struct crew crew = { .count = count, .work = work, .arg = arg };
+	struct crew crew = { .count = count, .stop_ms = stop_ms, .work = work, .arg = arg };
 	sigset_t signals;
 	crew.workers = isx_mem_array(count, sizeof *crew.workers);
 	if (!crew.workers) {

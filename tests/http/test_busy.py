@@ -233,8 +233,26 @@ def test_a_search_whose_client_goes_is_abandoned(slow):
 
 def test_a_search_under_way_is_finished_before_a_stop(slow):
     server, question = slow
-    link = send(server, "POST", "/indexes/main/search", question)
+    few = {"simprints": {"CONTENT_TEXT_V0": question["simprints"]["CONTENT_TEXT_V0"][:ASKED // 4]}}
+    link = send(server, "POST", "/indexes/main/search", few)
+    link.settimeout(60)
     wait_until(lambda: under_way(server) == 1)
     server.process.send_signal(signal.SIGTERM)
     assert status_of(read_all(link)) == 200
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_search_that_takes_too_long_is_given_up_at_a_stop(start_server, slow, workers):
+    first, question = slow
+    first.stop()
+    server = start_server(first.uri, env={**SLOW, "ISCC_SEARCH_STOP_TIMEOUT": "0"},
+                          args=["--workers", str(workers)])
+    link = send(server, "POST", "/indexes/main/search", question)
+    link.settimeout(60)
+    wait_until(lambda: under_way(server) == 1)
+    server.process.send_signal(signal.SIGTERM)
+    answer = read_all(link)
+    assert status_of(answer) == 503
+    assert b"Retry-After: 1" in answer and b"the server stops" in answer
     assert server.stop() == 0
