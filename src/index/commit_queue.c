@@ -9,13 +9,10 @@
 
 #include "base/mem.h"
 
-#include <pthread.h>
-
 struct isx_commit_queue {
 	isx_commit_fn *write;
 	void *arg;
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* a group is done: somebody may go home, or write next */
 	struct isx_commit *first;
 	struct isx_commit **last;
 	bool writing;
@@ -31,7 +28,6 @@ enum isx_status isx_commit_queue_new(isx_commit_fn *write, void *arg,
 	made->arg = arg;
 	made->last = &made->first;
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_cond_init(&made->changed, NULL);
 	*queue = made;
 	return ISX_OK;
 }
@@ -40,7 +36,6 @@ void isx_commit_queue_free(struct isx_commit_queue *queue)
 {
 	if (!queue)
 		return;
-	pthread_cond_destroy(&queue->changed);
 	pthread_mutex_destroy(&queue->lock);
 	isx_mem_free(queue);
 }
@@ -73,33 +68,41 @@ static void write_all(struct isx_commit_queue *queue, struct isx_commit *group)
 		write_alone(queue, change);
 }
 
+/* Write everything that waits, for all. Called with the lock, when nobody is writing. Each thread is
+ * woken by itself: waking all, of whom most wait for the next group, only makes them sleep again. */
+static void write_waiting(struct isx_commit_queue *queue)
+{
+	struct isx_commit *group = queue->first;
+	queue->first = NULL;
+	queue->last = &queue->first;
+	queue->writing = true;
+	pthread_mutex_unlock(&queue->lock);
+	write_all(queue, group);
+	pthread_mutex_lock(&queue->lock);
+	queue->writing = false;
+	if (queue->first)
+		pthread_cond_signal(&queue->first->woken);
+	for (struct isx_commit *next; group; group = next) {
+		next = group->next; /* a change that is done belongs to its thread again */
+		group->done = true;
+		pthread_cond_signal(&group->woken);
+	}
+}
+
 enum isx_status isx_commit_queue_run(struct isx_commit_queue *queue, struct isx_commit *change,
 				     struct isx_err *err)
 {
 	change->next = NULL;
 	change->done = false;
+	pthread_cond_init(&change->woken, NULL);
 	pthread_mutex_lock(&queue->lock);
 	*queue->last = change;
 	queue->last = &change->next;
-	while (!change->done) {
-		if (queue->writing) {
-			pthread_cond_wait(&queue->changed, &queue->lock);
-			continue;
-		}
-		struct isx_commit *group = queue->first; /* ours is in it */
-		queue->first = NULL;
-		queue->last = &queue->first;
-		queue->writing = true;
-		pthread_mutex_unlock(&queue->lock);
-		write_all(queue, group);
-		pthread_mutex_lock(&queue->lock);
-		for (struct isx_commit *next; group; group = next) {
-			next = group->next; /* a change that is done belongs to its thread again */
-			group->done = true;
-		}
-		queue->writing = false;
-		pthread_cond_broadcast(&queue->changed);
-	}
+	while (!change->done && queue->writing)
+		pthread_cond_wait(&change->woken, &queue->lock);
+	if (!change->done)
+		write_waiting(queue); /* ours is among them */
 	pthread_mutex_unlock(&queue->lock);
+	pthread_cond_destroy(&change->woken);
 	return change->status ? isx_fail(err, change->status, "%s", change->err.msg) : ISX_OK;
 }

@@ -11,12 +11,15 @@
 
 #include "base/status.h"
 
+#include <pthread.h>
+
 /* One change, prepared by the thread that waits for it: the first member of the engine's own. */
 struct isx_commit {
 	struct isx_commit *next; /* of its group */
 	enum isx_status status;  /* why it was refused, or could not be written */
 	struct isx_err err;
-	bool done; /* the queue's own */
+	pthread_cond_t woken; /* the queue's own: done, or its thread is to write the next group */
+	bool done;
 };
 
 /* Write a group in one transaction. A change that does not fit gets its own status and leaves no

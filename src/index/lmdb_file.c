@@ -55,9 +55,13 @@ enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err
 		return isx_fail(err, ISX_NO_MEMORY, "%s: out of memory", doing);
 	case MDB_READERS_FULL:
 		return isx_fail(err, ISX_UNAVAILABLE, "%s: too many readers at once", doing);
+	case EAGAIN: /* the lock that says "process N reads" is taken by another N */
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"%s: a process of the same number uses it from another PID "
+				"namespace: containers that share it have to share that, too",
+				doing);
 	case EMFILE:
 	case ENFILE:
-	case EAGAIN:
 		return isx_fail(err, ISX_UNAVAILABLE, "%s: %s", doing, strerror(code));
 	case MDB_CORRUPTED:
 	case MDB_INVALID:

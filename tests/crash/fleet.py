@@ -346,9 +346,17 @@ def settle(fleet, ledger):
     ledger.batches.clear()
 
 
+def check_file(folder, uri=None):
+    """`index check`: every invariant of the file of the index `main`."""
+    done = subprocess.run([BIN, "index", "check", "main", "--uri", uri or f"usearch://{folder}"], cwd=folder,
+                          env=environment(folder), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def check_all(fleet, ledger):
-    """Every asset of the ledger is found as it should be, spread over all processes."""
+    """The file is sound, and every asset of the ledger is found as it should be, through all processes."""
     assert not ledger.failures, ledger.failures[:5]
+    check_file(fleet.folder)
     settle(fleet, ledger)
     session, bases = requests.Session(), fleet.bases()
     live = 0

@@ -12,7 +12,8 @@ import time
 import pytest
 import requests
 
-from fleet import BIN, Server, asset, environment, expect_whole, iscc_id, query_of, wait_until
+from fleet import (BIN, Clients, Fleet, Ledger, Server, asset, check_file, children, environment, expect_whole,
+                   iscc_id, query_of, wait_until)
 
 ENGINES = ["usearch", "lmdb"]
 
@@ -155,6 +156,36 @@ def test_deleting_while_others_search_and_add_gives_nothing_but_404(servers, tmp
     assert os.listdir(tmp_path / "store") == []
 
 
+def test_a_backup_while_others_write_is_whole(tmp_path):
+    """All that was acknowledged before it began is in it; it is sound, and serves."""
+    fleet, ledger, number = Fleet(tmp_path, 3, False), Ledger(), 0
+    assert requests.post(fleet.bases()[0], json={"name": "main"}).status_code == 201
+    clients = Clients(fleet, ledger, 3, 1, 1)
+    try:
+        wait_until(lambda: ledger.acknowledged > 100, "assets")
+        for number in range(5):
+            with ledger.lock:
+                before = [(key, entry.version, entry.changes) for key, entry in ledger.entries.items()
+                          if not entry.pending]
+            copy = tmp_path / f"copy{number}" / "main"
+            copy.mkdir(parents=True)
+            done = command(tmp_path, f"usearch://{tmp_path}", "index", "backup", "main", str(copy / "index.lmdb"),
+                           "--uri", f"usearch://{tmp_path}")
+            assert done.returncode == 0, done.stderr
+            with ledger.lock:
+                same = [key for key, version, changes in before
+                        if version == 0 and ledger.entries[key].changes == changes]
+            check_file(tmp_path, f"usearch://{copy.parent}")
+            restored = Server(tmp_path, ISCC_SEARCH_INDEX_URI=f"usearch://{copy.parent}")
+            for key in same[:50]:
+                expect_whole(requests.Session(), restored.base, key)
+            assert same and restored.stop() == 0
+    finally:
+        clients.stop()
+        fleet.stop()
+    assert not ledger.failures, ledger.failures[:5]
+
+
 def test_the_files_of_a_deleted_index_go_though_others_had_it_open(servers, tmp_path):
     """Also where nobody asks any more: a process that idles does not keep the disk space."""
     one, two, three = servers
@@ -200,3 +231,46 @@ def test_the_command_line_adds_while_servers_run(servers, tmp_path):
         done = command(tmp_path, servers[0].store, "get", iscc_id(number))
         assert done.returncode == 0 and f'"number":{number}' in done.stdout.replace(" ", ""), done
     assert requests.get(f"{three}/main").json()["assets"] == 400 + len(served)
+
+
+def test_a_process_of_the_same_number_in_another_container_is_told_why(tmp_path):
+    """LMDB knows readers by their process number: two of one number must not work on a file."""
+    namespace = ["unshare", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*namespace, "true"], capture_output=True).returncode:
+        pytest.skip("no new PID namespace may be made here")
+    servers = [subprocess.Popen([*namespace, BIN, "serve", "--port", "0"], env=environment(tmp_path), cwd=tmp_path,
+                                stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        bases = [server.stdout.readline().split()[-1] + "/indexes" for server in servers]
+        assert requests.post(bases[0], json={"name": "main"}).status_code == 201
+        assert requests.post(f"{bases[0]}/main/assets", json=[asset(1)]).status_code == 201
+        reply = requests.post(f"{bases[1]}/main/assets", json=[asset(2)])
+        assert reply.status_code == 503 and "another PID namespace" in reply.text
+        expect_whole(requests.Session(), bases[0], 1)
+        assert requests.get(f"{bases[0]}/main").json()["assets"] == 1
+    finally:
+        for server in servers:
+            os.kill(children(server.pid)[0], 9)
+            server.wait()
+            server.stdout.close()
+
+
+def test_a_read_only_replica_answers_from_the_copy_that_replaces_its_file(tmp_path):
+    """docs/deployment.md, "Reading only": backups of one directory are renamed into another that only reads."""
+    replica = tmp_path / "replica" / "main"
+    replica.mkdir(parents=True)
+    writer, reader = Server(tmp_path), None
+    assert requests.post(writer.base, json={"name": "main"}).status_code == 201
+    for number in range(3):
+        assert requests.post(f"{writer.base}/main/assets", json=[asset(number)]).status_code == 201
+        done = command(tmp_path, f"usearch://{tmp_path}", "index", "backup", "main", str(replica / "next"), "--uri",
+                       f"usearch://{tmp_path}")
+        assert done.returncode == 0, done.stderr
+        os.rename(replica / "next", replica / "index.lmdb")
+        reader = reader or Server(tmp_path, ISCC_SEARCH_INDEX_URI=f"usearch://{replica.parent}",
+                                  ISCC_SEARCH_READ_ONLY="true")
+        assert requests.get(f"{reader.base}/main").json()["assets"] == number + 1
+        for known in range(number + 1):
+            expect_whole(requests.Session(), reader.base, known)
+        assert requests.post(f"{reader.base}/main/assets", json=[asset(9)]).status_code >= 400
+    assert (reader.stop(), writer.stop()) == (0, 0)
