@@ -149,6 +149,8 @@ enum isx_status isx_lmdb_derive(struct isx_lmdb_view *view, struct isx_err *err)
 		st = derive_units(view, &assets, err);
 	for (size_t i = 0; !st && i < view->tables.sp_count; i++)
 		st = derive_simprints(view, &view->tables.sp[i], err);
+	if (!st)
+		st = isx_lmdb_put_counts(view, err);
 	if (!st && assets)
 		isx_log(ISX_LOG_INFO, "made %llu assets of an earlier program searchable",
 			(unsigned long long)assets);

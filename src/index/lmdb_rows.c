@@ -212,9 +212,32 @@ static enum isx_status put_unit_count(const char *type, uint64_t rows, uint64_t 
 	return isx_lmdb_put_meta(arg, name, number, sizeof number, err);
 }
 
+/* Types that have no rows any more are not visited: their counts would stay. */
+static enum isx_status zero_unit_counts(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	static const char prefix[] = "nphd_count:";
+	static const uint8_t zero[8];
+	MDB_cursor *cursor;
+	MDB_val key = isx_lmdb_val(prefix, strlen(prefix)), value;
+	int rc = mdb_cursor_open(view->txn, view->tables.metadata, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "count units", err);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (!rc && isx_span_has_prefix(isx_lmdb_span(key), prefix)) {
+		value = isx_lmdb_val(zero, sizeof zero);
+		rc = mdb_cursor_put(cursor, &key, &value, MDB_CURRENT);
+		if (!rc)
+			rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "count units", err);
+}
+
 enum isx_status isx_lmdb_put_counts(struct isx_lmdb_view *view, struct isx_err *err)
 {
-	enum isx_status st = isx_lmdb_each_unit_type(view, put_unit_count, view, err);
+	enum isx_status st = zero_unit_counts(view, err);
+	if (!st)
+		st = isx_lmdb_each_unit_type(view, put_unit_count, view, err);
 	for (size_t i = 0; !st && i < view->tables.sp_count; i++) {
 		char name[sizeof ISX_META_SP_COUNT + ISX_SIMPRINT_TYPE_MAX];
 		uint8_t number[8];

@@ -97,6 +97,34 @@ static enum isx_status check_unit_count(const char *type, uint64_t rows, uint64_
 	return check_number(arg, name, rows, err);
 }
 
+/* Types without rows count none; the others were compared. */
+static enum isx_status check_empty_counts(struct isx_checking *checking, struct isx_err *err)
+{
+	static const char prefix[] = "nphd_count:";
+	const struct isx_lmdb_tables *t = &checking->view->tables;
+	MDB_cursor *cursor;
+	MDB_val key = isx_lmdb_val(prefix, strlen(prefix)), value;
+	int rc = mdb_cursor_open(checking->view->txn, t->metadata, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "check counts", err);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (!rc && isx_span_has_prefix(isx_lmdb_span(key), prefix)) {
+		struct isx_span type = isx_span_skip(isx_lmdb_span(key), strlen(prefix));
+		MDB_val type_key = isx_lmdb_val(type.ptr, type.len), row;
+		bool has_rows = false;
+		for (size_t i = 1; i <= ISX_BODY_BYTES_MAX; i++)
+			has_rows |= t->units[i] &&
+				    mdb_get(checking->view->txn, t->units[i], &type_key, &row) == 0;
+		if (!has_rows && value.mv_size == 8 && isx_load_be64(value.mv_data))
+			isx_finding(checking, "%.*s is %llu, but there are none", (int)key.mv_size,
+				    (const char *)key.mv_data,
+				    (unsigned long long)isx_load_be64(value.mv_data));
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "check counts", err);
+}
+
 /* --- simprints -------------------------------------------------------------------------------- */
 
 static enum isx_status has_asset(const struct isx_checking *checking, MDB_dbi table,
@@ -245,6 +273,8 @@ static enum isx_status check_rest(struct isx_checking *checking, struct isx_err 
 	const struct isx_lmdb_tables *t = &checking->view->tables;
 	enum isx_status st = isx_lmdb_each_unit_type(checking->view, check_unit_count, checking,
 						     err);
+	if (!st)
+		st = check_empty_counts(checking, err);
 	for (size_t i = 0; !st && i < t->sp_count; i++)
 		st = check_sp_tables(checking, &t->sp[i], err);
 	for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)

@@ -128,10 +128,21 @@ def peer(peer_python, tmp_path):
 
 # --- ours -----------------------------------------------------------------------------------------
 
+def check(uri):
+    """What `index check` says of the index `main`; None if there is none."""
+    done = subprocess.run([BIN, "index", "check", "main", "--json", "--uri", uri], check=False,
+                          capture_output=True, text=True, timeout=60)
+    if "not found" in done.stderr:
+        return None
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
 class Ours:
     """Our program as a server on a directory."""
 
     def __init__(self, uri, folder, env=None):
+        self.uri = uri
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -156,6 +167,9 @@ class Ours:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(30) == 0
+        if "://" in self.uri and not self.uri.startswith(("memory:", "http")):
+            report = check(self.uri)
+            assert report is None or report["findings"] == 0, report
 
     def get(self, path):
         answer = requests.get(self.base + path, timeout=30)

@@ -315,6 +315,13 @@ static void test_check__finds_nothing_in_a_good_index(void **state)
 		fail_msg("%s", err.msg);
 	isx_close(store);
 	assert_int_equal(expect_no_finding().assets, 60);
+	store = open_store(false);
+	assert_int_equal(isx_index_delete(store, "main", &err), 0);
+	assert_int_equal(isx_index_create(store, "main", &err), 0);
+	add_assets(store, 0, 1);
+	assert_int_equal(isx_remove(store, "main", "ISCC:MAIGHXLN555Y2AAA", &err), 0);
+	isx_close(store);
+	assert_int_equal(expect_no_finding().rows, 0);
 }
 
 static void test_check__finds_damaged_rows(void **state)
