@@ -232,13 +232,26 @@ static enum isx_status finish_replacement(struct lmdb_store *store, const char *
 	return st;
 }
 
-/* Let the complete file at `made` take the place of that at `path`. The caller holds the writer lock
- * of the old one. */
-static enum isx_status replace_file(struct lmdb_store *store, const char *made, const char *path,
-				    struct isx_err *err)
+/* Has the index still the file that was copied? It may have been deleted meanwhile, and even made
+ * again: neither the old assets nor the old index must come back. */
+static enum isx_status check_unchanged(struct isx_lmdb_file *file, struct isx_err *err)
 {
+	struct stat named;
+	if (stat(file->path, &named) != 0)
+		return isx_fail(err, ISX_NOT_FOUND, "the index has been deleted");
+	if (named.st_dev == file->device && named.st_ino == file->inode)
+		return ISX_OK;
+	atomic_store(&file->is_replaced, true);
+	return isx_fail(err, ISX_UNAVAILABLE, "the file of the index was replaced: try again");
+}
+
+/* Let the complete file at `made` take the place of `file`, whose writer lock the caller holds. */
+static enum isx_status replace_file(struct lmdb_store *store, const char *made,
+				    struct isx_lmdb_file *file, struct isx_err *err)
+{
+	const char *path = file->path;
 	char marker[PATH_MAX], inode[32];
-	struct stat file;
+	struct stat copy;
 	int lock;
 	if (!marker_path(path, marker))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
@@ -246,13 +259,13 @@ static enum isx_status replace_file(struct lmdb_store *store, const char *made, 
 	if (st)
 		return st;
 	st = end_replacement(path, marker, err);
-	if (!st && stat(made, &file) != 0)
+	if (!st)
+		st = check_unchanged(file, err);
+	if (!st && stat(made, &copy) != 0)
 		st = fail_errno(err, "open", made);
-	snprintf(inode, sizeof inode, "%llu", st ? 0 : (unsigned long long)file.st_ino);
+	snprintf(inode, sizeof inode, "%llu", st ? 0 : (unsigned long long)copy.st_ino);
 	if (!st && symlink(inode, marker) != 0)
 		st = fail_errno(err, "create", marker);
-	if (!st && access(path, F_OK) != 0) /* deleted meanwhile: it must not come back */
-		st = isx_fail(err, ISX_NOT_FOUND, "the index has been deleted");
 	if (!st && rename(made, path) != 0)
 		st = fail_errno(err, "replace", path);
 	if (!st)
@@ -858,7 +871,7 @@ static enum isx_status compact_file(struct lmdb_store *store, struct isx_lmdb_fi
 		return st;
 	st = isx_lmdb_copy_compact(file, made, progress, arg, err);
 	if (!st) {
-		st = replace_file(store, made, file->path, err);
+		st = replace_file(store, made, file, err);
 		if (st)
 			unlink(made);
 	}

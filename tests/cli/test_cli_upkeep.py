@@ -175,6 +175,30 @@ def test_compact_while_others_compact_and_add(cli, store):
     assert report["assets"] == 2430
 
 
+def test_compact_does_not_bring_back_what_was_deleted(cli, store, start_server):
+    """An index that is deleted, or deleted and made again, while its old file is copied."""
+    uri, _ = store
+    server = start_server(uri)
+    command = cli.command(["index", "compact", "main", "--uri", uri])
+    (cli.work / "go").touch()
+    compacting = subprocess.Popen(["sh", "-c", 'while [ -e go ]; do "$@"; done', "sh", *command],
+                                  cwd=cli.work, env=cli.env, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, text=True)
+    try:
+        for number in range(1, 40):
+            assert server.delete("/indexes/main").status_code == 204
+            assert server.get("/indexes/main").status_code == 404
+            assert server.post("/indexes", json={"name": "main"}).status_code == 201
+            assert server.post("/indexes/main/assets", json=[make_asset(number)]).status_code == 201
+            time.sleep(0.01)
+            assert server.get("/indexes/main").json()["assets"] == 1
+            assert server.get(f"/indexes/main/assets/{iscc_id(number)}").status_code == 200
+    finally:
+        (cli.work / "go").unlink()
+        said = compacting.communicate(timeout=60)[1]
+    assert set(said.splitlines()) <= {"Error: Index 'main' not found", "Error: the index has been deleted"}
+
+
 def test_a_killed_compact_does_no_harm(cli, store):
     uri, path = store
     for pause_ms in (1, 3, 5, 7, 9, 12, 15, 20, 25, 30):
