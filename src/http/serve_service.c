@@ -75,9 +75,8 @@ enum isx_status isx_serve_status(struct http_req *req, struct http_res *res, str
 	isx_buf_char(&res->payload, '{');
 	add_version(&res->payload);
 	add_mode(&res->payload);
-	isx_buf_text(&res->payload, ",\"durability\":");
-	isx_json_quote(&res->payload,
-		       isx_span_of(isx_store_options(req->store)->relaxed ? "relaxed" : "strict"));
+	if (isx_store_options(req->store)->relaxed) /* 0.3.3 has no such member, nor need of it */
+		isx_buf_text(&res->payload, ",\"durability\":\"relaxed\"");
 	isx_buf_char(&res->payload, '}');
 	return ISX_OK;
 }

@@ -25,8 +25,7 @@ def test_service_routes(server):
     assert server.get("/healthz").json() == {"status": "ok"}
     assert server.get("/readyz").json() == {"status": "ready"}
     status = server.get("/status").json()
-    assert set(status) == {"version", "mode", "network", "durability"}
-    assert status["durability"] == "strict"
+    assert set(status) == {"version", "mode", "network"}
     root = server.get("/", headers={"Accept": "application/json"})
     assert root.json()["docs"] == "/docs"
     assert "Accept" in root.headers["vary"]
