@@ -107,6 +107,8 @@ static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *res
 	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 	if (PQstatus(conn->pg) == CONNECTION_BAD || !state)
 		return fail_broken(conn, result ? PQresultErrorMessage(result) : NULL, err);
+	if (in_class(state, "08") || in_class(state, "57P"))
+		return fail_broken(conn, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), err);
 	first_line(line, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 	if (strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0) {
 		atomic_store(&conn->pool->no_names, true);
@@ -132,7 +134,7 @@ static enum isx_status wait_socket(struct isx_pg_conn *conn, bool writes, struct
 	if (writes)
 		socket.events |= POLLOUT;
 	do
-		ready = poll(&socket, 1, ISX_PG_SILENCE_MS);
+		ready = poll(&socket, 1, conn->silence_ms);
 	while (ready < 0 && errno == EINTR);
 	if (ready == 0)
 		return fail_broken(conn, "the server is silent", err);
@@ -304,6 +306,7 @@ static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg
 					     "client_encoding",  NULL };
 	const char *values[] = { "5", "iscc-search", "30000", pool->uri, "UTF8", NULL };
 	conn->pool = pool;
+	conn->silence_ms = ISX_PG_SILENCE_MS;
 	conn->pg = PQconnectdbParams(names, values, 1);
 	if (!conn->pg)
 		return isx_fail_memory(err);
@@ -359,12 +362,6 @@ static void note_attempt(struct isx_pg_pool *pool, enum isx_status status,
 	pool->why = *err;
 }
 
-/* Wait for a connection to be given back. Called with the lock; false when it took too long. */
-static bool wait_for_conn(struct isx_pg_pool *pool, const struct timespec *deadline)
-{
-	return pthread_cond_timedwait(&pool->changed, &pool->lock, deadline) != ETIMEDOUT;
-}
-
 /* An idle connection of the current generation, or NULL; older ones are closed. With the lock. */
 static struct isx_pg_conn *take_idle(struct isx_pg_pool *pool)
 {
@@ -379,47 +376,50 @@ static struct isx_pg_conn *take_idle(struct isx_pg_pool *pool)
 	return NULL;
 }
 
+/* Make one more connection. Called with the lock, which is not held while it connects. */
+static enum isx_status add_conn(struct isx_pg_pool *pool, struct isx_pg_conn **conn)
+{
+	struct isx_err why = { 0 };
+	unsigned generation = pool->generation;
+	bool has_schema = pool->has_schema;
+	int64_t store_id = pool->store_id;
+	pool->count++;
+	pthread_mutex_unlock(&pool->lock);
+	enum isx_status st = open_conn(pool, has_schema, &store_id, conn, &why);
+	pthread_mutex_lock(&pool->lock);
+	note_attempt(pool, st, &why);
+	if (st) {
+		pool->count--;
+		pthread_cond_broadcast(&pool->changed); /* who waits may have to give up, too */
+	} else {
+		(*conn)->generation = generation;
+		pool->store_id = store_id;
+	}
+	return st;
+}
+
 enum isx_status isx_pg_take(struct isx_pg_pool *pool, struct isx_pg_conn **conn,
 			    struct isx_err *err)
 {
 	struct timespec deadline;
-	struct isx_err why = { 0 };
+	enum isx_status st = ISX_OK;
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += WAIT_FOR_A_CONNECTION_MS / 1000;
 	pthread_mutex_lock(&pool->lock);
-	while (!(*conn = take_idle(pool)) && pool->count >= pool->most) {
-		if (!wait_for_conn(pool, &deadline)) {
-			pthread_mutex_unlock(&pool->lock);
-			return isx_fail(err, ISX_UNAVAILABLE,
-					"all %u connections to PostgreSQL are in use", pool->most);
+	while (!st && !(*conn = take_idle(pool))) {
+		bool pauses = pool->pause_until_ns > isx_clock_ns();
+		if (!pauses && pool->count < pool->most) {
+			if (add_conn(pool, conn) == ISX_OK)
+				break;
+		} else if (pool->count == 0) {
+			st = isx_fail(err, pool->why.status, "%s", pool->why.msg);
+		} else if (pthread_cond_timedwait(&pool->changed, &pool->lock, &deadline)) {
+			st = isx_fail(err, ISX_UNAVAILABLE,
+				      "all %u connections to PostgreSQL are in use", pool->count);
 		}
 	}
-	if (*conn) {
-		pthread_mutex_unlock(&pool->lock);
-		return ISX_OK;
-	}
-	if (pool->pause_until_ns > isx_clock_ns()) {
-		why = pool->why;
-		pthread_mutex_unlock(&pool->lock);
-		return isx_fail(err, why.status, "%s", why.msg);
-	}
-	pool->count++;
-	unsigned generation = pool->generation;
-	bool has_schema = pool->has_schema;
-	int64_t store_id = pool->store_id;
 	pthread_mutex_unlock(&pool->lock);
-	enum isx_status st = open_conn(pool, has_schema, &store_id, conn, &why);
-	pthread_mutex_lock(&pool->lock);
-	if (!st)
-		pool->store_id = store_id;
-	note_attempt(pool, st, &why);
-	if (st)
-		pool->count--;
-	else
-		(*conn)->generation = generation;
-	pthread_cond_signal(&pool->changed);
-	pthread_mutex_unlock(&pool->lock);
-	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	return st;
 }
 
 int64_t isx_pg_store_id(const struct isx_pg_conn *conn)
@@ -433,8 +433,11 @@ int64_t isx_pg_store_id(const struct isx_pg_conn *conn)
 void isx_pg_give(struct isx_pg_conn *conn)
 {
 	struct isx_pg_pool *pool = conn->pool;
-	bool reusable = !conn->broken && PQtransactionStatus(conn->pg) == PQTRANS_IDLE &&
-			PQpipelineStatus(conn->pg) == PQ_PIPELINE_OFF;
+	bool reusable = !conn->broken && PQpipelineStatus(conn->pg) == PQ_PIPELINE_OFF;
+	PGTransactionStatusType state = PQtransactionStatus(conn->pg);
+	if (reusable && (state == PQTRANS_INTRANS || state == PQTRANS_INERROR))
+		reusable = isx_pg_text(conn, "ROLLBACK", NULL) == ISX_OK;
+	reusable &= PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
 	if (!reusable)
 		close_conn(conn); /* the server rolls back what was open */
 	pthread_mutex_lock(&pool->lock);
@@ -459,6 +462,7 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 		if (st)
 			break;
 		conn->retryable = false;
+		conn->silence_ms = ISX_PG_SILENCE_MS;
 		st = fn(conn, arg, &why);
 		again = st && conn->retryable;
 		isx_pg_give(conn);
@@ -508,7 +512,7 @@ static enum isx_status send_statement(struct isx_pg_conn *conn, enum isx_pg_stat
 		values[i] = params->lengths[i] < 0 ? NULL : params->bytes.ptr + params->starts[i];
 		formats[i] = BINARY;
 	}
-	if (conn->prepared >> which & 1) {
+	if (conn->prepared >> which & 1 && !atomic_load(&conn->pool->no_names)) {
 		statement_name(conn, which, name);
 		sent = PQsendQueryPrepared(conn->pg, name, count, values,
 					   params ? params->lengths : NULL, formats, BINARY);

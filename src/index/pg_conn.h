@@ -14,7 +14,11 @@
 
 #include <libpq-fe.h>
 
-enum { ISX_PG_PARAMS_MAX = 8, ISX_PG_SILENCE_MS = 30000 };
+enum {
+	ISX_PG_PARAMS_MAX = 8,
+	ISX_PG_SILENCE_MS = 30000,
+	ISX_PG_LONG_SILENCE_MS = 900000 /* of statements that read or delete a whole index */
+};
 
 struct isx_pg_pool;
 
@@ -25,6 +29,7 @@ struct isx_pg_conn {
 	struct isx_pg_conn *next;
 	uint64_t prepared; /* bit i: statement i */
 	unsigned generation;
+	int silence_ms; /* the server may keep silent so long; reset by isx_pg_do() */
 	bool broken;    /* do not use it again */
 	bool retryable; /* what failed may be done again on another connection */
 };

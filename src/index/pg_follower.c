@@ -321,6 +321,7 @@ static enum isx_status load(struct isx_pg_follower *follower, struct isx_pg_conn
 			    const struct isx_pg_head *head, struct isx_err *err)
 {
 	struct isx_lmdb_view view;
+	conn->silence_ms = ISX_PG_LONG_SILENCE_MS;
 	isx_log(ISX_LOG_INFO, "loading follower %s: %lld assets", follower->name,
 		(long long)head->assets);
 	enum isx_status st = isx_lmdb_write(follower->file, &view, err);
@@ -338,7 +339,7 @@ static enum isx_status load(struct isx_pg_follower *follower, struct isx_pg_conn
 
 /* --- catching up ------------------------------------------------------------------------------ */
 
-/* Does the log of the database have our position? */
+/* Does the log of the database have our position, and everything behind it? */
 static enum isx_status is_in_log(struct isx_pg_conn *conn, const struct isx_pg_head *head,
 				 struct position *position, bool *found, struct isx_err *err)
 {
@@ -347,7 +348,8 @@ static enum isx_status is_in_log(struct isx_pg_conn *conn, const struct isx_pg_h
 	isx_pg_add_i64(&params, head->index_id);
 	isx_pg_add_i64(&params, position->head);
 	isx_pg_add_i64(&params, position->mark);
-	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_FIND, &params, &change, err);
+	isx_pg_add_i64(&params, head->head);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_REACHES, &params, &change, err);
 	*found = !st && PQntuples(change) == 1;
 	if (*found)
 		position->changed = isx_pg_i64(change, 0, 0);
@@ -466,18 +468,25 @@ static enum isx_status catch_up(struct isx_pg_follower *follower, struct isx_pg_
 
 /* --- one at a time ---------------------------------------------------------------------------- */
 
+/* Lock a follower. With `waits` until it is free; otherwise *lock is -1 when somebody has it. */
 static enum isx_status lock_follower(struct isx_pg_followers *followers, const char *name,
-				     int *lock, struct isx_err *err)
+				     bool waits, int *lock, struct isx_err *err)
 {
 	char path[PATH_MAX];
 	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) >= PATH_MAX)
 		return isx_fail(err, ISX_INVALID, "the path of the followers is too long");
 	*lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	while (*lock >= 0 && flock(*lock, LOCK_EX) != 0)
-		if (errno != EINTR)
-			break;
-	return *lock >= 0 ? ISX_OK
-			  : isx_err_at(err, isx_lmdb_status(errno, "lock", err), "%s", path);
+	if (*lock < 0)
+		return isx_err_at(err, isx_lmdb_status(errno, "lock", err), "%s", path);
+	while (flock(*lock, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0) {
+		if (errno == EINTR)
+			continue;
+		int code = errno;
+		close(*lock);
+		*lock = -1;
+		return code == EWOULDBLOCK ? ISX_OK : isx_lmdb_status(code, "lock", err);
+	}
+	return ISX_OK;
 }
 
 static void unlock_follower(int lock)
@@ -498,19 +507,34 @@ void isx_pg_follower_release(struct isx_pg_follower *follower)
 	follower->index = NULL;
 }
 
+/* Remove a folder whose file somebody has removed. */
+static void remove_folder(const struct isx_pg_followers *followers, const char *name)
+{
+	char path[PATH_MAX];
+	if (snprintf(path, sizeof path, "%s/%s/index.lmdb-lock", followers->directory, name) <
+	    PATH_MAX)
+		unlink(path);
+	if (snprintf(path, sizeof path, "%s/%s", followers->directory, name) < PATH_MAX)
+		rmdir(path);
+}
+
 /* Put a new, empty file in the place of what is there. */
-static enum isx_status start_anew(struct isx_pg_follower *follower, struct isx_err *err)
+static enum isx_status start_anew(const struct isx_pg_followers *followers,
+				  struct isx_pg_follower *follower, struct isx_err *err)
 {
 	const struct isx_engine_ops *ops = follower->engine->ops;
 	isx_pg_follower_release(follower);
 	enum isx_status st = ops->drop(follower->engine, follower->name, err);
+	if (st == ISX_NOT_FOUND)
+		remove_folder(followers, follower->name);
 	if (!st || st == ISX_NOT_FOUND)
 		st = ops->create(follower->engine, follower->name, err);
 	return st ? st : acquire(follower, err);
 }
 
 /* Do what is to be done, with the lock. `head` is moved to that of the snapshot. */
-static enum isx_status follow(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
+static enum isx_status follow(const struct isx_pg_followers *followers,
+			      struct isx_pg_follower *follower, struct isx_pg_conn *conn,
 			      struct isx_pg_head *head, struct isx_err *err)
 {
 	struct isx_lmdb_view view = { 0 };
@@ -531,8 +555,14 @@ static enum isx_status follow(struct isx_pg_follower *follower, struct isx_pg_co
 			"follower %s has another past than the database: it is loaded again",
 			follower->name);
 	if (!st)
-		st = start_anew(follower, err);
-	return st ? st : load(follower, conn, head, err);
+		st = start_anew(followers, follower, err);
+	if (!st)
+		st = load(follower, conn, head, err);
+	if (st) { /* half a follower is of no use, and may fill the disk */
+		isx_pg_follower_release(follower);
+		(void)!follower->engine->ops->drop(follower->engine, follower->name, NULL);
+	}
+	return st;
 }
 
 /* The head of an index whose number is known, in the snapshot. */
@@ -553,35 +583,37 @@ static enum isx_status head_in_snapshot(struct isx_pg_conn *conn, struct isx_pg_
 }
 
 /* Open the follower; one that is damaged is replaced. */
-static enum isx_status open_follower(struct isx_pg_follower *follower, struct isx_err *err)
+static enum isx_status open_follower(const struct isx_pg_followers *followers,
+				     struct isx_pg_follower *follower, struct isx_err *err)
 {
 	enum isx_status st = acquire(follower, err);
 	if (st == ISX_NOT_FOUND)
-		return start_anew(follower, err);
+		return start_anew(followers, follower, err);
 	if (st == ISX_CORRUPT) {
 		isx_log(ISX_LOG_WARNING, "follower %s is damaged and is loaded again: %s",
 			follower->name, err->msg);
-		return start_anew(follower, err);
+		return start_anew(followers, follower, err);
 	}
 	return st;
 }
 
 static enum isx_status follow_locked(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
 				     struct isx_pg_head *head, struct isx_pg_follower *follower,
-				     struct isx_err *err)
+				     bool *busy, struct isx_err *err)
 {
 	int lock;
-	enum isx_status st = lock_follower(followers, follower->name, &lock, err);
-	if (st)
+	enum isx_status st = lock_follower(followers, follower->name, false, &lock, err);
+	*busy = !st && lock < 0;
+	if (st || *busy)
 		return st;
 	isx_pg_follower_release(follower); /* somebody may have replaced it meanwhile */
-	st = open_follower(follower, err);
+	st = open_follower(followers, follower, err);
 	if (!st)
 		st = isx_pg_run(conn, ISX_PG_BEGIN_SNAPSHOT, NULL, NULL, err);
 	if (!st)
 		st = head_in_snapshot(conn, head, err);
 	if (!st)
-		st = follow(follower, conn, head, err);
+		st = follow(followers, follower, conn, head, err);
 	if (!st)
 		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
 	unlock_follower(lock);
@@ -595,22 +627,37 @@ static void follower_name(int64_t incarnation, char name[24])
 
 enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
 			      struct isx_pg_head *head, struct isx_pg_follower *follower,
-			      struct isx_err *err)
+			      bool *busy, struct isx_err *err)
 {
 	struct isx_err why = { 0 };
 	bool current = false;
+	*busy = false;
 	*follower = (struct isx_pg_follower){ .engine = followers->engine };
 	follower_name(head->incarnation, follower->name);
 	enum isx_status st = acquire(follower, &why);
 	if (!st)
 		st = check_current(follower, head, &current, &why);
 	if (st || !current)
-		st = follow_locked(followers, conn, head, follower, &why);
+		st = follow_locked(followers, conn, head, follower, busy, &why);
+	if (*busy)
+		isx_pg_follower_release(follower);
 	if (st) {
 		isx_pg_follower_release(follower);
 		if (isx_fail(err, st, "%s", why.msg) != ISX_NOT_FOUND)
 			isx_err_at(err, st, "follower %s", follower->name);
 	}
+	return st;
+}
+
+enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t incarnation,
+				     struct isx_err *err)
+{
+	char name[24];
+	int lock;
+	follower_name(incarnation, name);
+	enum isx_status st = lock_follower(followers, name, true, &lock, err);
+	if (!st)
+		unlock_follower(lock);
 	return st;
 }
 

@@ -35,11 +35,18 @@ struct isx_pg_follower {
 
 /* Bring the follower of an index up to `head` or beyond, loading it if there is none; `head` is
  * moved on to where it is then. End its use with isx_pg_follower_release(). ISX_NOT_FOUND: the
- * index is no longer there. */
+ * index is no longer there.
+ *   busy  filled: somebody else is at it; give the connection back, isx_pg_follower_wait(), and
+ *         begin again */
 ISX_MUST_CHECK enum isx_status isx_pg_follow(struct isx_pg_followers *followers,
 					     struct isx_pg_conn *conn, struct isx_pg_head *head,
-					     struct isx_pg_follower *follower, struct isx_err *err);
+					     struct isx_pg_follower *follower, bool *busy,
+					     struct isx_err *err);
 void isx_pg_follower_release(struct isx_pg_follower *follower);
+
+/* Wait until nobody brings this follower up to date. */
+ISX_MUST_CHECK enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers,
+						    int64_t incarnation, struct isx_err *err);
 
 /* Remove the followers of all indexes but these. */
 ISX_MUST_CHECK enum isx_status isx_pg_followers_keep(struct isx_pg_followers *followers,

@@ -29,6 +29,7 @@ struct pg_search {
 	struct isx_result *result;
 	struct isx_pg_head head;
 	struct isx_pg_follower follower;
+	bool busy;        /* somebody else brings the follower up to date */
 	bool failed_here; /* what failed is the follower, not the database */
 	bool stale;       /* a winner has changed while we searched */
 	bool last;        /* take what is there */
@@ -46,7 +47,10 @@ static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct 
 	search->failed_here = true;
 	st = isx_pg_followers_of(search->store, conn, &followers, err);
 	if (!st)
-		st = isx_pg_follow(followers, conn, &search->head, &search->follower, err);
+		st = isx_pg_follow(followers, conn, &search->head, &search->follower, &search->busy,
+				   err);
+	if (st == ISX_NOT_FOUND)
+		st = isx_fail(err, ISX_NOT_FOUND, "Index '%s' not found", search->name);
 	search->failed_here = st && st != ISX_NOT_FOUND && !conn->broken && !conn->retryable &&
 			      st != ISX_UNAVAILABLE;
 	return st;
@@ -169,7 +173,14 @@ static void forget_result(struct pg_search *search)
 static enum isx_status search_follower(struct pg_search *search, struct isx_err *err)
 {
 	forget_result(search);
-	enum isx_status st = isx_pg_read(search->store, begin_search, search, err);
+	enum isx_status st;
+	do {
+		search->busy = false;
+		st = isx_pg_read(search->store, begin_search, search, err);
+		if (!st && search->busy) /* without a connection: others need them */
+			st = isx_pg_follower_wait(search->store->followers,
+						  search->head.incarnation, err);
+	} while (!st && search->busy);
 	if (st)
 		return st;
 	search->failed_here = false;
@@ -186,6 +197,7 @@ static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct
 {
 	struct pg_search *search = arg;
 	forget_result(search);
+	conn->silence_ms = ISX_PG_LONG_SILENCE_MS;
 	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN_SNAPSHOT, NULL, NULL, err);
 	if (!st)
 		st = isx_pg_head(conn, ISX_PG_INDEX_HEAD, search->name, &search->head, err);

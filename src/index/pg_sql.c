@@ -187,6 +187,11 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_CHANGE_FIND] =
 		"SELECT changed FROM @.change WHERE index_id = $1::bigint AND head = $2::bigint"
 		" AND mark = $3::bigint",
+	[ISX_PG_CHANGE_REACHES] =
+		"SELECT changed FROM @.change WHERE index_id = $1::bigint AND head = $2::bigint"
+		" AND mark = $3::bigint AND $4::bigint - $2::bigint = (SELECT count(*)"
+		" FROM @.change WHERE index_id = $1::bigint AND head > $2::bigint"
+		" AND head <= $4::bigint)",
 	[ISX_PG_CHANGE_STEP] =
 		"SELECT head, changed FROM @.change WHERE index_id = $1::bigint AND head = ("
 		"SELECT coalesce(max(head) FILTER (WHERE changed <= $4::bigint), min(head))"

@@ -160,6 +160,7 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 		st = isx_pg_head(conn, ISX_PG_INDEX_LOCK, drop->name, &head, err);
 	if (st)
 		return st;
+	conn->silence_ms = ISX_PG_LONG_SILENCE_MS;
 	isx_pg_add_i64(&params, head.index_id);
 	static const enum isx_pg_statement parts[] = {
 		ISX_PG_INDEX_DELETE_UNITS, ISX_PG_INDEX_DELETE_SIMPRINTS,
