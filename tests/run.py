@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST_FOLDERS = ["data", "http", "cli", "deploy", "crash"]
+PYTEST_FOLDERS = ["data", "http", "cli", "deploy", "crash", "postgres"]
 
 
 class Count:

@@ -1,0 +1,229 @@
+"""postgresql:// answers as usearch:// does: the recorded cases, real data, random programs.
+
+Each test runs over the follower (a local file that is kept current) and over pure SQL, and with several
+processes. The JSON of both engines has to be equal, digit by digit.
+"""
+import base64
+import os
+import shlex
+import subprocess
+
+import pytest
+import requests
+from hosts import seeded
+from serving import BINARY, Server, digest, iscc_id, unit
+from test_passages import real_data
+from test_replay import needs_cases, replay
+from test_truth import DATA, LIMIT, expect_truth, rows
+
+WAYS = ["follower", "sql"]
+BATCH = 1000
+
+
+# --- the recorded cases -----------------------------------------------------------------------------
+
+@needs_cases
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("workers", [1, 4])
+def test_recorded_cases(shared_cluster, database, way, workers):
+    """Each case has a working directory of its own, which names its schema and holds its followers."""
+    script = ('ISCC_SEARCH_POSTGRES_SCHEMA="s$(pwd | md5sum | cut -c1-16)"; '
+              "ISCC_SEARCH_POSTGRES_FOLLOWER_DIR=$PWD/followers; "
+              "export ISCC_SEARCH_POSTGRES_SCHEMA ISCC_SEARCH_POSTGRES_FOLLOWER_DIR; "
+              f"ISCC_SEARCH_POSTGRES_SEARCH={way} exec {BINARY} serve --workers {workers}")
+    replay(f"sh -c {shlex.quote(script)}", "postgres", "--uri", shared_cluster.uri(database))
+
+
+# --- real data --------------------------------------------------------------------------------------
+
+class Trio:
+    """The same data in usearch:// and in a database, which is searched both ways."""
+
+    def __init__(self, folder, cluster, database):
+        folder.mkdir(exist_ok=True)
+        uri = cluster.uri(database)
+        self.reference = self.begin(folder / "usearch", f"usearch://{folder}/store")
+        self.hosts = {way: self.begin(folder / way, uri, way) for way in WAYS}
+        self.servers = [self.reference, *self.hosts.values()]
+        for server in (self.reference, self.hosts["follower"]):
+            assert server.post("/indexes", json={"name": "main"}).status_code == 201
+
+    @staticmethod
+    def begin(folder, uri, way=None):
+        folder.mkdir()
+        env = {"ISCC_SEARCH_POSTGRES_FOLLOWER_DIR": str(folder / "followers"),
+               "ISCC_SEARCH_POSTGRES_SEARCH": way} if way else {}
+        server = Server(folder, uri, env, ["--workers", "4"] if way else []).start()
+        server.session = requests.Session()
+        return server
+
+    def stop(self):
+        for server in self.servers:
+            server.session.close()
+            assert server.stop() == 0, server.log()[-4000:]
+
+    def both(self, call):
+        """Do the same to usearch:// and to the database; both have to say the same."""
+        one, two = call(self.reference), call(self.hosts["follower"])
+        assert one.status_code == two.status_code, f"{one.text} {two.text}"
+        if one.content:
+            assert one.json() == two.json()
+        return one
+
+    def add(self, assets):
+        for start in range(0, len(assets), BATCH):
+            answer = self.both(lambda server: server.session.post(
+                server.base + "/indexes/main/assets", json=assets[start:start + BATCH]))
+            assert answer.status_code == 201, answer.text
+
+    def delete(self, name):
+        assert self.both(lambda server: server.delete(f"/indexes/main/assets/{name}")).status_code == 204
+
+    def search(self, name, query, limit=LIMIT, more=""):
+        """The answer of usearch://, which all others have to give."""
+        wanted = None
+        for server in self.servers:
+            answer = server.session.post(f"{server.base}/indexes/main/search?limit={limit}{more}", json=query)
+            assert answer.status_code in (200, 400, 404), f"{name}: {answer.text}"
+            got = (answer.status_code, answer.json() if answer.status_code == 200 else None)
+            wanted = wanted or got
+            assert got == wanted, f"{name}: {server.env.get('ISCC_SEARCH_POSTGRES_SEARCH')} answers\n" \
+                                  f"{got}\ninstead of\n{wanted}"
+        return wanted[1]
+
+
+@pytest.fixture
+def trio(tmp_path, shared_cluster, database):
+    running = Trio(tmp_path / "trio", shared_cluster, database)
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("corpus", [DATA.parent.name + "/" + DATA.name])
+def test_answers_equal_the_truth_and_those_of_usearch(trio, corpus):
+    assets = rows("assets.jsonl")
+    trio.add(assets)
+    truths = {row["name"]: row["assets_full"] for row in rows("truth.jsonl")}
+    checked = 0
+    for row in rows("queries.jsonl"):
+        query = {key: value for key, value in row["query"].items() if key != "simprints"}
+        answer = trio.search(row["name"], query)
+        expect_truth(row["name"], answer["global_matches"], truths[row["name"]])
+        checked += 1
+    assert checked == len(truths)
+    for asset in assets[::len(assets) // 40]:
+        trio.search(asset["iscc_id"], {"iscc_id": asset["iscc_id"]}, 10)
+        trio.both(lambda server: server.get(f"/indexes/main/assets/{asset['iscc_id']}"))
+
+
+def test_passages_equal_those_of_usearch(trio):
+    documents, queries = real_data()
+    trio.add([{key: value for key, value in document.items() if key != "metadata"} for document in documents])
+    assert queries
+    found = 0
+    for name, simprints in queries:
+        found += len(trio.search(name, {"simprints": simprints})["chunk_matches"])
+    assert found
+    for document in documents[:20]:
+        if document.get("iscc_code"):
+            trio.search(document["iscc_id"], {"iscc_id": document["iscc_id"]}, 10, "&chunks=true")
+
+
+# --- random programs --------------------------------------------------------------------------------
+
+class Maker:
+    """Assets and queries near a few centres, of mixed lengths, so that much matches and ties."""
+
+    KINDS = ["CONTENT_TEXT_V0", "SEMANTIC_TEXT_V0"]
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.centres = [rng.randbytes(32) for _ in range(5)]
+
+    def body(self, main=0, flips=70):
+        number = int.from_bytes(self.rng.choice(self.centres), "big")
+        for _ in range(self.rng.randrange(flips) if main != 4 else 0):
+            number ^= 1 << self.rng.randrange(256)
+        return number.to_bytes(32, "big")[:self.rng.choice([4, 8, 12, 16, 24, 32])]
+
+    def units(self):
+        mains = self.rng.sample([0, 2, 3, 4], self.rng.randrange(5))
+        return [unit(main, self.body(main)) for main in mains]
+
+    def passage(self):
+        length = self.rng.choice([8, 16, 24, 32])
+        raw = (self.body(flips=60) + digest("tail", 32))[:length]
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    def asset(self):
+        asset = {"iscc_id": iscc_id(1000 + self.rng.randrange(120)), "metadata": {"n": self.rng.random()}}
+        units = self.units()
+        if units:
+            asset["units"] = units
+        if self.rng.random() < 0.6:
+            asset["simprints"] = {
+                kind: [{"simprint": self.passage(), "offset": 100 * place, "size": self.rng.randrange(1, 100)}
+                       for place in range(self.rng.randrange(1, 6))]
+                for kind in self.rng.sample(self.KINDS, self.rng.randrange(1, 3))}
+        return asset
+
+    def query(self):
+        if self.rng.random() < 0.2:
+            return {"iscc_id": iscc_id(1000 + self.rng.randrange(120))}
+        query = {"units": self.units() or [unit(0, self.body())]}
+        if self.rng.random() < 0.5:
+            query["simprints"] = {kind: [self.passage() for _ in range(self.rng.randrange(1, 6))]
+                                  for kind in self.rng.sample(self.KINDS, self.rng.randrange(1, 3))}
+        return query
+
+
+@pytest.mark.parametrize("turns", [int(os.environ.get("ISX_POSTGRES_TURNS", "25"))])
+def test_random_programs_answer_as_usearch(trio, turns):
+    rng = seeded()
+    maker = Maker(rng)
+    found = 0
+    for turn in range(turns):
+        trio.add([maker.asset() for _ in range(rng.randrange(1, 12))])
+        if rng.random() < 0.7:
+            name = iscc_id(1000 + rng.randrange(120))
+            trio.both(lambda server: server.delete(f"/indexes/main/assets/{name}"))
+        for number in range(5):
+            answer = trio.search(f"turn {turn} query {number}", maker.query(), rng.choice([1, 5, 100]))
+            found += len((answer or {}).get("global_matches", []))
+        if turn % 10 == 9:
+            one, two = (server.get("/indexes/main").json() for server in (trio.reference, trio.hosts["sql"]))
+            assert one["assets"] == two["assets"]
+    assert found
+
+
+def test_refused_requests_are_refused_alike(trio):
+    """The kinds of failure are those of usearch://, and nothing of a refused batch stays."""
+    good, twice = Maker(seeded()).asset(), "/indexes/main/assets"
+    good["iscc_id"] = iscc_id(5)
+    trio.add([good])
+    other_realm = {**good, "iscc_id": iscc_id(6, realm=1)}
+    new = {**good, "iscc_id": iscc_id(7)}
+    for batch in ([new, other_realm], [new, {**good, "units": ["ISCC:garbage"]}], [new, {}], "x"):
+        trio.both(lambda server: server.post(twice, json=batch)).status_code in (400, 422)
+        assert trio.both(lambda server: server.get(f"{twice}/{new['iscc_id']}")).status_code == 404
+    for method, path in (("POST", "/indexes"), ("DELETE", "/indexes/none"), ("GET", "/indexes/none"),
+                         ("DELETE", f"{twice}/{new['iscc_id']}"), ("GET", f"{twice}/{iscc_id(6, 1)}")):
+        more = {"json": {"name": "main"}} if method == "POST" else {}
+        assert trio.both(lambda server: server.call(method, path, **more)).status_code >= 400
+
+
+# --- the conformance suite in C ---------------------------------------------------------------------
+
+@pytest.mark.parametrize("way", WAYS)
+def test_conformance_suite(shared_cluster, database, tmp_path, way):
+    """tests/unit/test_store.c over this engine; each of its tests has a schema of its own."""
+    build = os.environ.get("ISX_BUILD") or BINARY.parent
+    program = os.path.join(build, "tests", "unit", "test_store")
+    if not os.path.exists(program):
+        pytest.skip(f"{program} has not been built")
+    env = {**os.environ, "ISX_TEST_POSTGRES": shared_cluster.uri(database), "ISX_TEST_POSTGRES_SEARCH": way,
+           "CMOCKA_MESSAGE_OUTPUT": "TAP", "TMPDIR": str(tmp_path)}
+    done = subprocess.run([program], env=env, capture_output=True, text=True, timeout=600, check=False)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "postgresql" in done.stdout + done.stderr, "the suite has left this engine out"

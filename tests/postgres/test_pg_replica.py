@@ -1,0 +1,210 @@
+"""Beyond one server: reads from a hot standby, and its promotion while servers of iscc-search run."""
+import threading
+import time
+
+import pytest
+import requests
+from hosts import make, sample, seeded
+from test_pg_hosts import Load, Trial
+
+
+@pytest.fixture
+def pair(own_cluster):
+    """A primary with a database `main`, and its hot standby."""
+    primary = own_cluster(durable=True)
+    primary.create_database("main")
+    standby = primary.standby()
+    own_cluster.adopt(standby)
+    return primary, standby
+
+
+def multi_host(*clusters):
+    """A URI of several servers, of which the one that writes is meant."""
+    hosts = ",".join("127.0.0.1" for _ in clusters)
+    ports = ",".join(str(one.port) for one in clusters)
+    return f"postgresql://postgres@/main?host={hosts}&port={ports}&target_session_attrs=read-write" \
+           "&connect_timeout=5"
+
+
+def find_soon(host, numbers, patience_s=30):
+    """What is read from a standby is there a little later."""
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            return host.expect_found(numbers)
+        except AssertionError:
+            assert time.monotonic() < end, host.log()[-3000:]
+            time.sleep(0.05)
+
+
+def freeze_replay(standby):
+    standby.sql("select pg_wal_replay_pause()")
+    end = time.monotonic() + 30
+    while standby.sql("select pg_get_wal_replay_pause_state()") != ["paused"]:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_reads_go_to_the_standby(pair, start_host):
+    primary, standby = pair
+    host = start_host(primary.uri("main"), env={"ISCC_SEARCH_POSTGRES_READ_URI": standby.uri("main")})
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    host.must_add(range(20))
+    standby.wait_replayed(primary.position())
+    find_soon(host, range(20))
+    freeze_replay(standby)
+    host.must_add(range(20, 30))
+    # what the standby does not have yet is either not found, or the program has known to ask the primary
+    found = host.find(25)["global_matches"]
+    assert found == [] or found[0]["iscc_id"] == make(25)["iscc_id"]
+    host.expect_found(range(20))
+    standby.sql("select pg_wal_replay_resume()")
+    standby.wait_replayed(primary.position())
+    find_soon(host, range(30))
+    gone = make(3)["iscc_id"]
+    assert host.delete(f"/indexes/main/assets/{gone}").status_code == 204
+    standby.wait_replayed(primary.position())
+    end = time.monotonic() + 10
+    while host.find(3)["global_matches"]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_server_of_its_own_on_the_standby_only_reads(pair, start_host):
+    """The first URI is the standby: searches work, changes are refused with the reason."""
+    primary, standby = pair
+    writer = start_host(primary.uri("main"))
+    assert writer.post("/indexes", json={"name": "main"}).status_code == 201
+    writer.must_add(range(20))
+    standby.wait_replayed(primary.position())
+    reader = start_host(standby.uri("main"))
+    find_soon(reader, range(20))
+    answer = reader.post("/indexes/main/assets", json=[make(99)])
+    assert answer.status_code == 503
+    assert any(word in answer.json()["detail"] for word in ("read-only", "recovery", "read only")), answer.text
+    standby.promote()
+    reader.must_add([99])
+    reader.expect_found([99, *range(20)])
+
+
+def test_death_of_the_standby(pair, start_host):
+    """Reads fall back to the primary, or say 503 until the standby is back; never an old answer as a new one."""
+    primary, standby = pair
+    host = start_host(primary.uri("main"), env={"ISCC_SEARCH_POSTGRES_READ_URI": standby.uri("main")})
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    host.must_add(range(20))
+    standby.wait_replayed(primary.position())
+    find_soon(host, range(20))
+    standby.kill()
+    answer = host.post("/indexes/main/search", json={"units": make(3)["units"]})
+    assert answer.status_code in (200, 503), answer.text
+    if answer.status_code == 200:
+        assert answer.json()["global_matches"][0]["iscc_id"] == make(3)["iscc_id"]
+    host.must_add(range(20, 30))
+    standby.start()
+    standby.wait_replayed(primary.position())
+    host.wait_ready()
+    find_soon(host, range(30))
+
+
+def test_two_hosts_agree_where_commits_wait_for_the_standby(pair, start_host):
+    """With synchronous_commit = remote_apply a standby has what was acknowledged: as strict as one server."""
+    primary, standby = pair
+    primary.sql("alter system set synchronous_standby_names = '*'; alter system set synchronous_commit = "
+                "'remote_apply'; select pg_reload_conf()")
+    time.sleep(0.5)
+    env = {"ISCC_SEARCH_POSTGRES_READ_URI": standby.uri("main")}
+    hosts = [start_host(primary.uri("main"), env=env), start_host(primary.uri("main"))]
+    assert hosts[0].post("/indexes", json={"name": "main"}).status_code == 201
+    Trial(hosts, seeded(), wait_out_503=True).run(3)
+
+
+@pytest.mark.parametrize("death", ["kill", "stop"])
+def test_failover(pair, start_host, death):
+    """The primary dies under load and the standby is promoted; servers find it by themselves.
+
+    Commits wait for the standby, so that nothing acknowledged may be missing.
+    """
+    primary, standby = pair
+    rng, load = seeded(), Load()
+    primary.sql("alter system set synchronous_standby_names = '*'; select pg_reload_conf()")
+    time.sleep(0.5)
+    uri = multi_host(primary, standby)
+    hosts = [start_host(uri, "one"), start_host(uri, "two", args=["--workers", "3"])]
+    assert hosts[0].post("/indexes", json={"name": "main"}).status_code == 201
+
+    def deed():
+        time.sleep(0.7)
+        primary.kill() if death == "kill" else primary.stop()
+        time.sleep(0.3)
+        standby.promote()
+        time.sleep(1.5)
+
+    load.during(hosts, deed)
+    before = len(load.acknowledged)
+    assert before
+    load.expect_all(hosts, rng, 200)
+    load.during(hosts, lambda: time.sleep(0.5))
+    assert len(load.acknowledged) > before
+    load.expect_all(hosts, rng, 200)
+
+
+def test_failover_that_loses_writes_is_noticed(pair, start_host):
+    """Without synchronous replication the last writes are gone; followers that had them have to forget them."""
+    primary, standby = pair
+    hosts = [start_host(multi_host(primary, standby), name) for name in ("one", "two")]
+    assert hosts[0].post("/indexes", json={"name": "main"}).status_code == 201
+    hosts[0].must_add(range(20))
+    standby.wait_replayed(primary.position())
+    standby.kill()
+    hosts[0].must_add(range(100, 110))
+    for host in hosts:
+        host.expect_found(range(100, 110))
+    primary.kill()
+    standby.start()
+    standby.promote()
+    for host in hosts:
+        host.wait_ready()
+    hosts[1].must_add(range(200, 210))
+    for host in hosts:
+        host.expect_found([*range(20), *range(200, 210)])
+        host.expect_missing(range(100, 110))
+
+
+def test_searches_during_failover_are_right_or_503(pair, start_host):
+    primary, standby = pair
+    host = start_host(multi_host(primary, standby))
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    host.must_add(range(50))
+    standby.wait_replayed(primary.position())
+    stop, wrong, said = threading.Event(), [], set()
+
+    def ask():
+        rng = seeded()
+        while not stop.is_set():
+            number = sample(rng, range(50), 1)[0]
+            answer = requests.post(host.index + "/search", json={"units": make(number)["units"]}, timeout=60)
+            said.add(answer.status_code)
+            if answer.status_code == 200:
+                best = answer.json()["global_matches"][:1]
+                if not best or best[0]["iscc_id"] != make(number)["iscc_id"]:
+                    wrong.append(answer.text)
+            elif answer.status_code != 503:
+                wrong.append(answer.text)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        time.sleep(0.3)
+        primary.kill()
+        time.sleep(0.5)
+        standby.promote()
+        host.wait_ready()
+        host.must_add([60])
+        time.sleep(0.3)
+    finally:
+        stop.set()
+        asker.join()
+    assert not wrong, wrong[0]
+    assert said == {200, 503}
+    host.expect_found([*range(50), 60])
