@@ -5,7 +5,7 @@
 #   make test       install what is missing, build, run every test
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make asan tsan  every test under a sanitizer
-#   make soak       four processes and kill -9, for SOAK_SECONDS=600 and SOAK_ROUNDS=100
+#   make soak       many processes and hosts, and kill -9, for SOAK_SECONDS=600 and SOAK_ROUNDS=100
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
 #   make bench      every measurement (bench/README.md) but that of servers: make bench-serve
 #   make lint       warnings as errors under gcc and clang, format, cppcheck, layers
@@ -99,13 +99,14 @@ tsan:
 	TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/tools/tsan.supp" $(MAKE) check \
 		BUILD=build-tsan CFLAGS="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=thread"
 
-# What `make test` does for seconds in tests/crash, for long.
+# What `make test` does for seconds in tests/crash and tests/postgres, for long.
 .PHONY: soak
 soak:
 	@tools/setup build test
 	@$(MAKE) --no-print-directory $(PROGRAM)
 	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_ROUNDS=$(SOAK_ROUNDS) ISCC_SEARCH_BIN=$(abspath $(PROGRAM)) \
-		/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/crash/test_soak.py
+		/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/crash/test_soak.py \
+		tests/postgres/test_pg_hosts.py
 
 # --- fuzzing: with coverage, by clang ----------------------------------------------------------------
 .PHONY: fuzz

@@ -3,7 +3,6 @@ import base64
 import functools
 import os
 import random
-import signal
 import subprocess
 import time
 
@@ -145,11 +144,12 @@ def sample(rng, numbers, most):
 
 
 def seeded():
-    """A generator whose seed is printed; ISX_SEED sets it."""
-    seed = int(os.environ.get("ISX_SEED", time.time()))
+    """A generator whose seed is printed; SOAK_SEED sets it."""
+    seed = int(os.environ.get("SOAK_SEED", time.time()))
     print("seed", seed)
     return random.Random(seed)
 
 
-ROUNDS = int(os.environ.get("ISX_POSTGRES_ROUNDS", "3"))
-SECONDS = float(os.environ.get("ISX_POSTGRES_SECONDS", "8"))
+# Short in `make test`, long in `make soak`: only the numbers differ.
+ROUNDS = int(os.environ.get("SOAK_ROUNDS", "3"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "6"))

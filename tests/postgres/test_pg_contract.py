@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 import requests
-from hosts import seeded
+from hosts import ROUNDS, seeded
 from serving import BINARY, Server, digest, iscc_id, unit
 from test_passages import real_data
 from test_replay import needs_cases, replay
@@ -177,7 +177,7 @@ class Maker:
         return query
 
 
-@pytest.mark.parametrize("turns", [int(os.environ.get("ISX_POSTGRES_TURNS", "25"))])
+@pytest.mark.parametrize("turns", [8 * ROUNDS])
 def test_random_programs_answer_as_usearch(trio, turns):
     rng = seeded()
     maker = Maker(rng)

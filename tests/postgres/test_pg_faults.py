@@ -3,6 +3,7 @@
 Never a wrong answer: whatever a search says with 200 during a fault has to be true. After it, all that
 was acknowledged is found, and nothing that was deleted.
 """
+import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 import requests
 from cluster import SqlError, program
 from hosts import Host, make, seeded
+from serving import BINARY
 
 FIRST, SECOND = range(0, 30), range(30, 60)
 
@@ -240,7 +242,7 @@ def test_full_database(own_cluster, start_host):
         if answer.status_code != 201:
             break
         known += range(start, start + 1000)
-    expect_503(answer, "space")
+    assert answer.status_code == 507 and "space" in answer.json()["detail"], answer.text
     assert known, "the disk is too small for this test"
     host.expect_found(known[::97])
     host.expect_missing([start, start + 999])
@@ -448,15 +450,19 @@ def test_restored_database(start_host, shared_cluster, database, stopped):
     hosts[0].expect_found([300])
 
 
-def test_dropped_schema(host, shared_cluster, database):
+@pytest.mark.parametrize("restarted", [True, False])
+def test_dropped_schema(restarted, host, shared_cluster, database):
     """Its tables are gone: 503 or an empty store, and no old answers from the follower."""
     host.must_add(FIRST)
     host.expect_found(FIRST)
     shared_cluster.sql("drop schema iscc_search cascade", database)
-    answer = host.post("/indexes/main/search", json=query_of(0))
-    assert answer.status_code in (404, 503) and answer.json()["detail"], answer.text
-    assert host.stop() == 0
-    host.start().wait_ready()
+    for _ in range(3):
+        answer = host.post("/indexes/main/search", json=query_of(0))
+        assert answer.status_code in (404, 503) and answer.json()["detail"], answer.text
+    if restarted:
+        assert host.stop() == 0
+        host.start()
+    host.wait_ready()
     assert host.get("/indexes").json() == []
     assert host.post("/indexes", json={"name": "main"}).status_code == 201
     host.expect_missing(FIRST[:3])
@@ -508,15 +514,24 @@ def test_many_processes_make_one_schema(tmp_path, shared_cluster, database):
 
 
 def test_schemas_are_separate(start_host, shared_cluster, database):
-    """Two stores in one database; the name needs quoting."""
+    """Two stores in one database."""
     uri = shared_cluster.uri(database)
-    hosts = [start_host(uri, env={"ISCC_SEARCH_POSTGRES_SCHEMA": name}) for name in ("one", 'Two "x" y')]
+    hosts = [start_host(uri, env={"ISCC_SEARCH_POSTGRES_SCHEMA": name}) for name in ("one", "two_2")]
     for number, host in enumerate(hosts):
         assert host.post("/indexes", json={"name": "main"}).status_code == 201
         host.must_add([number])
     for number, host in enumerate(hosts):
         host.expect_found([number])
         host.expect_missing([1 - number])
+
+
+@pytest.mark.parametrize("setting, value", [("SCHEMA", 'a"b'), ("SEARCH", "both"), ("CONNECTIONS", "0")])
+def test_wrong_settings_are_refused(tmp_path, shared_cluster, database, setting, value):
+    name = f"ISCC_SEARCH_POSTGRES_{setting}"
+    env = {**os.environ, "ISCC_SEARCH_INDEX_URI": shared_cluster.uri(database), name: value}
+    done = subprocess.run([str(BINARY), "serve", "--port", "0"], env=env, cwd=tmp_path, capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert done.returncode != 0 and value in done.stderr, done.stderr
 
 
 # --- rights -------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ states the group goes through. A reader that began after state i was acknowledge
 state j was begun has to see one of the states i to j-1, whole; what one reader saw, a later one may not
 miss. Then the same with kill -9, at random moments: what was acknowledged is found on every host.
 
-ISX_POSTGRES_SECONDS and ISX_POSTGRES_ROUNDS make the tests longer (default: 8 seconds, 3 rounds).
+Seconds in `make test`, long in `make soak` (SOAK_SECONDS, SOAK_ROUNDS, SOAK_SEED).
 """
 import base64
 import os
