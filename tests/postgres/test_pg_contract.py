@@ -146,8 +146,8 @@ class Maker:
             number ^= 1 << self.rng.randrange(256)
         return number.to_bytes(32, "big")[:self.rng.choice([4, 8, 12, 16, 24, 32])]
 
-    def units(self):
-        mains = self.rng.sample([0, 2, 3, 4], self.rng.randrange(5))
+    def units(self, least=1):
+        mains = self.rng.sample([0, 2, 3, 4], self.rng.randrange(least, 5))
         return [unit(main, self.body(main)) for main in mains]
 
     def passage(self):
@@ -157,9 +157,8 @@ class Maker:
 
     def asset(self):
         asset = {"iscc_id": iscc_id(1000 + self.rng.randrange(120)), "metadata": {"n": self.rng.random()}}
-        units = self.units()
-        if units:
-            asset["units"] = units
+        if self.rng.random() < 0.8:
+            asset["units"] = self.units(2)  # fewer are refused
         if self.rng.random() < 0.6:
             asset["simprints"] = {
                 kind: [{"simprint": self.passage(), "offset": 100 * place, "size": self.rng.randrange(1, 100)}
@@ -170,7 +169,7 @@ class Maker:
     def query(self):
         if self.rng.random() < 0.2:
             return {"iscc_id": iscc_id(1000 + self.rng.randrange(120))}
-        query = {"units": self.units() or [unit(0, self.body())]}
+        query = {"units": self.units()}
         if self.rng.random() < 0.5:
             query["simprints"] = {kind: [self.passage() for _ in range(self.rng.randrange(1, 6))]
                                   for kind in self.rng.sample(self.KINDS, self.rng.randrange(1, 3))}
@@ -210,6 +209,30 @@ def test_refused_requests_are_refused_alike(trio):
                          ("DELETE", f"{twice}/{new['iscc_id']}"), ("GET", f"{twice}/{iscc_id(6, 1)}")):
         more = {"json": {"name": "main"}} if method == "POST" else {}
         assert trio.both(lambda server: server.call(method, path, **more)).status_code >= 400
+
+
+METADATA = [
+    '{"n":1.50,"big":123456789012345678901234,"e":1E+400,"zero":-0}', '{"a":1,"a":2}', '[]', '"x"', 'null',
+    '{"nul":"\\u0000","half":"\\ud800","quote":"\'\\"\\\\"}', "[" * 90 + "]" * 90, '{"":{"":""}}',
+    '{"text":"' + "long " * 100000 + '"}']
+
+
+@pytest.mark.parametrize("text", METADATA, ids=range(len(METADATA)))
+def test_metadata_comes_back_as_it_comes_back_from_usearch(trio, text):
+    """Byte for byte: numbers keep their digits, keys their order, escapes their form."""
+    body = ('[{"iscc_id":"%s","units":["%s","%s"],"metadata":%s}]' % (
+        iscc_id(9), unit(0, digest("m")), unit(3, digest("d")), text)).encode()
+    headers = {"Content-Type": "application/json"}
+    added = [server.session.post(server.base + "/indexes/main/assets", data=body, headers=headers)
+             for server in trio.servers[:2]]
+    assert added[0].status_code == added[1].status_code, f"{added[0].text} {added[1].text}"
+    if added[0].status_code == 201:
+        got = [server.session.get(f"{server.base}/indexes/main/assets/{iscc_id(9)}").content
+               for server in trio.servers]
+        assert got == [got[0]] * 3
+        found = [server.session.post(f"{server.base}/indexes/main/search", json={
+            "units": [unit(0, digest("m"))]}).content for server in trio.servers]
+        assert found == [found[0]] * 3
 
 
 # --- the conformance suite in C ---------------------------------------------------------------------
