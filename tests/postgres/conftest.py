@@ -74,6 +74,26 @@ def start_host(tmp_path):
 
 
 @pytest.fixture
+def refusal(tmp_path):
+    """A function: what the program says of a URI that it cannot serve, at its start or by /readyz."""
+    hosts = []
+
+    def ask(uri, env=None):
+        host = Host(tmp_path / f"refused{len(hosts)}", uri, env)
+        hosts.append(host)
+        try:
+            host.start()
+        except AssertionError:
+            assert host.process.poll() not in (0, None), host.log()
+            return host.log()
+        return host.wait_unready() + host.log()
+
+    yield ask
+    for host in hosts:
+        host.stop()
+
+
+@pytest.fixture
 def host(start_host, shared_cluster, database):
     """One host on an empty database, with an index `main`."""
     running = start_host(shared_cluster.uri(database))

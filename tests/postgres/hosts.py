@@ -3,6 +3,7 @@ import base64
 import functools
 import os
 import random
+import signal
 import subprocess
 import time
 
@@ -53,8 +54,7 @@ class Host(Server):
         while True:
             answer = requests.get(self.base + "/readyz", timeout=30)
             if answer.status_code == 503:
-                assert answer.json()["detail"], answer.text
-                return answer.json()["detail"]
+                return answer.json()["reason"]
             assert time.monotonic() < end, "/readyz still says 200"
             time.sleep(0.05)
 
@@ -79,7 +79,7 @@ class Host(Server):
         self.process = None
 
     def follower_files(self):
-        return sorted(self.followers.glob("*/index.lmdb"))
+        return sorted(self.followers.rglob("index.lmdb"))
 
     # --- assets ------------------------------------------------------------------------------------
 

@@ -77,9 +77,9 @@ def test_who_is_turned_away_is_told_why(guarded, start_host, more, words):
     assert "wr0ng-one" not in everything and "pa ss" not in everything and "pa%20ss" not in everything
 
 
-def test_a_database_that_is_not_utf8_is_refused(start_host, shared_cluster, database):
+def test_a_database_that_is_not_utf8_is_refused(refusal, shared_cluster, database):
     name = shared_cluster.create_database(f"latin_{database}", "encoding 'LATIN1' template template0")
-    assert "UTF8" in start_host(shared_cluster.uri(name), wait=False).wait_unready()
+    assert "UTF8" in refusal(shared_cluster.uri(name))
 
 
 def test_settings_of_the_administrator_do_not_change_answers(start_host, shared_cluster, database):

@@ -484,15 +484,16 @@ def test_dropped_database(start_host, shared_cluster, database):
     expect_working(host, [], SECOND)
 
 
-def test_schema_of_a_later_program_is_left_alone(start_host, shared_cluster, database):
+def test_schema_of_a_later_program_is_left_alone(start_host, refusal, shared_cluster, database):
     host = start_host(shared_cluster.uri(database))
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    host.must_add(FIRST)
     assert host.stop() == 0
     shared_cluster.sql("update iscc_search.store set version = 1000", database)
-    host.start()
-    assert "1000" in host.wait_unready()
-    expect_503(host.post("/indexes", json={"name": "main"}), "1000")
+    assert "1000" in refusal(shared_cluster.uri(database))
     shared_cluster.sql("update iscc_search.store set version = 1", database)
-    host.wait_ready()
+    host.start()
+    expect_working(host, FIRST, SECOND)
 
 
 def test_many_processes_make_one_schema(tmp_path, shared_cluster, database):
@@ -536,7 +537,7 @@ def test_wrong_settings_are_refused(tmp_path, shared_cluster, database, setting,
 
 # --- rights -------------------------------------------------------------------------------------------
 
-def test_a_plain_role_needs_few_rights(start_host, shared_cluster, database):
+def test_a_plain_role_needs_few_rights(start_host, refusal, shared_cluster, database):
     """CREATE on the database is enough to begin; an administrator's empty schema does without that."""
     role, other = f"plain_{database}", f"other_{database}"
     shared_cluster.sql(f"create role {role} login; create role {other} login; "
@@ -551,13 +552,12 @@ def test_a_plain_role_needs_few_rights(start_host, shared_cluster, database):
     host.start()
     expect_working(host, FIRST, SECOND)
     # no right to make the schema
-    refused = start_host(shared_cluster.uri(database, user=other),
-                         env={"ISCC_SEARCH_POSTGRES_SCHEMA": "theirs"}, wait=False)
-    assert "permission" in refused.wait_unready()
+    uri, env = shared_cluster.uri(database, user=other), {"ISCC_SEARCH_POSTGRES_SCHEMA": "theirs"}
+    assert "permission" in refusal(uri, env)
     shared_cluster.sql(f"create schema theirs authorization {other}", database)
-    refused.wait_ready()
-    assert refused.post("/indexes", json={"name": "main"}).status_code == 201
-    expect_working(refused, [], FIRST)
+    theirs = start_host(uri, env=env)
+    assert theirs.post("/indexes", json={"name": "main"}).status_code == 201
+    expect_working(theirs, [], FIRST)
 
 
 def test_a_role_that_may_only_use_the_tables(start_host, shared_cluster, database):

@@ -200,9 +200,9 @@ class AgainTrial(Trial):
 def test_indexes_come_and_go_on_all_hosts_at_once(two_hosts):
     one, two = two_hosts
     for turn in range(5):
-        one.must_add([turn])
-        two.expect_found([turn])
-        two.expect_missing([turn - 1])
+        one.must_add([turn + 1])
+        two.expect_found([turn + 1])
+        two.expect_missing([turn])
         assert two.delete("/indexes/main").status_code == 204
         for host in two_hosts:
             assert host.get("/indexes/main").status_code == 404

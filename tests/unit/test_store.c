@@ -1,6 +1,9 @@
 /*
  * test_store.c - the contract of every engine, through the public interface: one suite, run over
  * each URI of `engines`, and against a brute-force model.
+ *
+ * postgresql:// is among them where ISX_TEST_POSTGRES is the URI of a database: in it each test has
+ * a schema of its own. With ISX_TEST_POSTGRES_SEARCH=sql there are no followers.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/iscc_id.h"
@@ -23,9 +26,38 @@ struct fixture {
 
 static struct fixture fx;
 
+static bool is_on_postgres(void)
+{
+	return strcmp(fx.scheme, "postgresql://") == 0;
+}
+
+/* The schema of a test is called as its directory: isx_test_xxxxxx. */
+static void open_on_postgres(void)
+{
+	const char *way = getenv("ISX_TEST_POSTGRES_SEARCH");
+	char schema[sizeof fx.directory + 1];
+	size_t len = 0;
+	for (const char *at = fx.directory + strlen("/tmp/"); *at; at++) {
+		if (*at >= 'A' && *at <= 'Z') /* only small letters: tell the large ones apart */
+			schema[len++] = '_';
+		schema[len++] = (char)(*at == '-' ? '_' : *at | 0x20);
+	}
+	schema[len] = '\0';
+	struct isx_options options;
+	isx_options_init(&options);
+	options.postgres_schema = schema;
+	options.postgres_followers = way && strcmp(way, "sql") == 0 ? NULL : fx.directory;
+	if (isx_open(getenv("ISX_TEST_POSTGRES"), &options, &fx.store, &fx.err))
+		fail_msg("open %s: %s", schema, fx.err.msg);
+}
+
 static void open_store(void)
 {
 	char uri[128];
+	if (is_on_postgres()) {
+		open_on_postgres();
+		return;
+	}
 	snprintf(uri, sizeof uri, "%s%s", fx.scheme,
 		 strcmp(fx.scheme, "memory://") ? fx.directory : "");
 	if (isx_open(uri, NULL, &fx.store, &fx.err))
@@ -351,7 +383,7 @@ static void test_store__indexes_are_made_listed_and_deleted(void **state)
 	assert_int_equal(count, 2);
 	assert_string_equal(infos[0].name, "alpha");
 	assert_string_equal(infos[1].name, "main");
-	assert_string_equal(infos[1].parts[0].name, "lmdb");
+	assert_string_equal(infos[1].parts[0].name, is_on_postgres() ? "postgres" : "lmdb");
 	isx_index_list_free(infos, count);
 	expect_ok(isx_index_delete(fx.store, "main", &fx.err));
 	expect_failure(isx_index_delete(fx.store, "main", &fx.err), ISX_NOT_FOUND, "'main'");
@@ -543,7 +575,11 @@ static void test_store__equals_a_brute_force_model(void **state)
 	ON_SIMILARITY_ENGINES(test),                                                               \
 		cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "lmdb://")
 
-int main(void)
+#define ON_POSTGRES(test)                                                                          \
+	cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "postgresql://")
+
+/* The engines that need nothing but a disk. */
+static int run_everywhere(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_EACH_ENGINE(test_store__gives_back_what_was_added),
@@ -560,4 +596,28 @@ int main(void)
 		ON_EACH_ENGINE(test_store__equals_a_brute_force_model),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+static int run_on_postgres(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_POSTGRES(test_store__gives_back_what_was_added),
+		ON_POSTGRES(test_store__ranks_by_score_then_id),
+		ON_POSTGRES(test_store__more_like_this_leaves_out_the_asset_itself),
+		ON_POSTGRES(test_store__finds_an_asset_by_its_code_alone),
+		ON_POSTGRES(test_store__an_update_leaves_no_trace_of_old_units),
+		ON_POSTGRES(test_store__removes_an_asset_with_all_its_rows),
+		ON_POSTGRES(test_store__a_batch_goes_in_whole_or_not_at_all),
+		ON_POSTGRES(test_store__the_last_of_equal_ids_in_a_batch_counts),
+		ON_POSTGRES(test_store__instance_matches_prefixes_in_both_directions),
+		ON_POSTGRES(test_store__indexes_are_made_listed_and_deleted),
+		ON_POSTGRES(test_store__names_what_is_wrong_with_a_query),
+		ON_POSTGRES(test_store__equals_a_brute_force_model),
+	};
+	return cmocka_run_group_tests_name("postgresql", tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return getenv("ISX_TEST_POSTGRES") ? run_on_postgres() : run_everywhere();
 }
