@@ -54,7 +54,8 @@ class Host(Server):
         while True:
             answer = requests.get(self.base + "/readyz", timeout=30)
             if answer.status_code == 503:
-                return answer.json()["reason"]
+                said = answer.json()
+                return said.get("detail") or said["indexes"][0]["detail"]
             assert time.monotonic() < end, "/readyz still says 200"
             time.sleep(0.05)
 

@@ -242,6 +242,7 @@ def test_full_database(own_cluster, start_host):
         if answer.status_code != 201:
             break
         known += range(start, start + 1000)
+        host.expect_found([start])
     assert answer.status_code == 507 and "space" in answer.json()["detail"], answer.text
     assert known, "the disk is too small for this test"
     host.expect_found(known[::97])

@@ -383,7 +383,7 @@ static void test_store__indexes_are_made_listed_and_deleted(void **state)
 	assert_int_equal(count, 2);
 	assert_string_equal(infos[0].name, "alpha");
 	assert_string_equal(infos[1].name, "main");
-	assert_string_equal(infos[1].parts[0].name, is_on_postgres() ? "postgres" : "lmdb");
+	assert_string_equal(infos[1].parts[0].name, "lmdb");
 	isx_index_list_free(infos, count);
 	expect_ok(isx_index_delete(fx.store, "main", &fx.err));
 	expect_failure(isx_index_delete(fx.store, "main", &fx.err), ISX_NOT_FOUND, "'main'");
