@@ -314,6 +314,7 @@ def test_deleted_follower_files_are_made_again(host):
         path.unlink()
     host.start()
     host.expect_found([*FIRST, *SECOND])
+    assert "answered by SQL" not in host.log(), "the follower was given up"
 
 
 @pytest.mark.parametrize("harm", ["empty", "short", "garbage", "torn", "middle"])
@@ -332,6 +333,7 @@ def test_torn_follower_files_are_made_again(host, harm):
     host.expect_found(numbers[::29])
     host.must_add(range(600, 610))
     host.expect_found([*numbers[::29], *range(600, 610)])
+    assert "answered by SQL" not in host.log(), "the follower was given up"
 
 
 def fetched(cluster, database):
@@ -372,11 +374,11 @@ def test_catching_up_after_being_away(start_host, shared_cluster, database):
     assert one.post("/indexes", json={"name": "main"}).status_code == 201
     one.must_add(FIRST)
     two.expect_found(FIRST)
-    for turn, cut in enumerate(["delete from iscc_search.change",
-                                "delete from iscc_search.change where head < (select max(head) from "
-                                "iscc_search.change)", "select 1",
-                                "delete from iscc_search.change where head = (select max(head) from "
-                                "iscc_search.change)"]):
+    cuts = ["select 1", "delete from iscc_search.change",
+            "delete from iscc_search.change where head < (select max(head) from iscc_search.change)",
+            "delete from iscc_search.change where head = (select max(head) from iscc_search.change)",
+            "delete from iscc_search.change where head = (select max(head) - 3 from iscc_search.change)"]
+    for turn, cut in enumerate(cuts):
         assert two.stop() == 0
         new = range(100 * (turn + 1), 100 * (turn + 1) + 20)
         for number in new:
@@ -390,6 +392,7 @@ def test_catching_up_after_being_away(start_host, shared_cluster, database):
         two.must_add([1000 + turn])
         one.expect_found([*new, 1000 + turn])
         one.expect_missing(range(turn + 1))
+    assert "answered by SQL" not in one.log() + two.log(), "a follower was given up"
 
 
 # --- the data changes under the program ---------------------------------------------------------------
