@@ -32,7 +32,6 @@ struct pg_search {
 	bool busy;        /* somebody else brings the follower up to date */
 	bool failed_here; /* what failed is the follower, not the database */
 	bool stale;       /* a winner has changed while we searched */
-	bool last;        /* take what is there */
 };
 
 /* --- 1 ---------------------------------------------------------------------------------------- */
@@ -130,7 +129,7 @@ static enum isx_status take_matches(struct pg_search *search, const PGresult *ro
 		chunks_kept += !gone;
 		search->stale |= gone;
 	}
-	if (st || (search->stale && !search->last))
+	if (st || search->stale)
 		return st;
 	result->matches = matches;
 	result->match_count = kept;
@@ -155,7 +154,7 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 	isx_pg_add_i64(&params, search->head.head);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_ASSETS_METADATA, &params, &rows, err);
 	search->stale = !st && PQntuples(rows) > 0 && isx_pg_bool(rows, 0, 2);
-	if (!st && (!search->stale || search->last))
+	if (!st && !search->stale)
 		st = take_matches(search, rows, err);
 	PQclear(rows);
 	isx_pg_params_release(&params);
@@ -187,6 +186,7 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	st = isx_lmdb_search(search->follower.file, &search->store->engine.options, search->query,
 			     search->arena, search->result, err);
 	isx_pg_follower_release(&search->follower);
+	search->failed_here = st == ISX_CORRUPT || st == ISX_IO;
 	if (!st && search->result->match_count + search->result->chunk_match_count > 0)
 		st = isx_pg_read(search->store, fetch_winners, search, err);
 	return st;
@@ -226,10 +226,10 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 	if (!search.store->followers_path)
 		return isx_pg_read(search.store, search_by_sql, &search, err);
 	search.stale = true;
-	for (int i = 0; !st && search.stale && i < ATTEMPTS_MAX; i++) {
-		search.last = i + 1 == ATTEMPTS_MAX;
+	for (int i = 0; !st && search.stale && i < ATTEMPTS_MAX; i++)
 		st = search_follower(&search, &why);
-	}
+	if (!st && search.stale) /* the winners change faster than we search */
+		return isx_pg_read(search.store, search_by_sql, &search, err);
 	if (st && search.failed_here) {
 		isx_log(ISX_LOG_WARNING, "%s: answered by SQL", why.msg);
 		return isx_pg_read(search.store, search_by_sql, &search, err);
