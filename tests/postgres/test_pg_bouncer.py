@@ -28,7 +28,7 @@ unix_socket_dir =
 auth_type = trust
 auth_file = {self.folder}/users.txt
 pool_mode = {mode}
-default_pool_size = 6
+default_pool_size = {60 if mode == 'session' else 6}
 max_client_conn = 200
 ignore_startup_parameters = extra_float_digits
 """)

@@ -23,8 +23,7 @@ BATCH = 1000
 # --- the recorded cases -----------------------------------------------------------------------------
 
 @needs_cases
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("way, workers", [("follower", 1), ("follower", 4), ("sql", 4)])
 def test_recorded_cases(shared_cluster, database, way, workers):
     """Each case has a working directory of its own, which names its schema and holds its followers."""
     script = ('ISCC_SEARCH_POSTGRES_SCHEMA="s$(pwd | md5sum | cut -c1-16)"; '

@@ -365,7 +365,7 @@ def quiet_search(host):
 def test_death_of_postgresql(own_cluster, start_host, how):
     """kill -9 of all its processes, and both quick ways of stopping it; it is started again each time."""
     rng, load = seeded(), Load()
-    cluster = own_cluster(durable=True)
+    cluster = own_cluster(durable=ROUNDS > 3)
     hosts = start_two(start_host, cluster.uri(cluster.create_database("main")))
     rounds = ROUNDS if how == "kill" else max(1, ROUNDS // 3)
     for _ in range(rounds):
@@ -388,7 +388,7 @@ def test_death_of_postgresql(own_cluster, start_host, how):
 def test_death_of_everything_at_once(own_cluster, start_host):
     """Servers and database die together; also what they had in the followers is only as new as the database."""
     rng, load = seeded(), Load()
-    cluster = own_cluster(durable=True)
+    cluster = own_cluster(durable=ROUNDS > 3)
     hosts = start_two(start_host, cluster.uri(cluster.create_database("main")))
     for _ in range(ROUNDS):
         def deed():

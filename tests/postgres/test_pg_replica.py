@@ -11,7 +11,7 @@ from test_pg_hosts import Load, Trial
 @pytest.fixture
 def pair(own_cluster):
     """A primary with a database `main`, and its hot standby."""
-    primary = own_cluster(durable=True)
+    primary = own_cluster()
     primary.create_database("main")
     standby = primary.standby()
     own_cluster.adopt(standby)
@@ -108,13 +108,16 @@ def test_death_of_the_standby(pair, start_host):
 
 
 def test_two_hosts_agree_where_commits_wait_for_the_standby(pair, start_host):
-    """With synchronous_commit = remote_apply a standby has what was acknowledged: as strict as one server."""
+    """With synchronous_commit = remote_apply the standby has what was acknowledged: as strict as one server.
+
+    Both hosts read there: a standby shows a change a little before the primary does.
+    """
     primary, standby = pair
     primary.sql("alter system set synchronous_standby_names = '*'; alter system set synchronous_commit = "
                 "'remote_apply'; select pg_reload_conf()")
     time.sleep(0.5)
     env = {"ISCC_SEARCH_POSTGRES_READ_URI": standby.uri("main")}
-    hosts = [start_host(primary.uri("main"), env=env), start_host(primary.uri("main"))]
+    hosts = [start_host(primary.uri("main"), env=env) for _ in range(2)]
     assert hosts[0].post("/indexes", json={"name": "main"}).status_code == 201
     Trial(hosts, seeded(), wait_out_503=True).run(3)
 
