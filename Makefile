@@ -106,7 +106,7 @@ soak:
 	@$(MAKE) --no-print-directory $(PROGRAM)
 	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_ROUNDS=$(SOAK_ROUNDS) ISCC_SEARCH_BIN=$(abspath $(PROGRAM)) \
 		/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/crash/test_soak.py \
-		tests/postgres/test_pg_hosts.py
+		tests/postgres/test_pg_contract.py tests/postgres/test_pg_hosts.py
 
 # --- fuzzing: with coverage, by clang ----------------------------------------------------------------
 .PHONY: fuzz
