@@ -4,6 +4,7 @@ Never a wrong answer: whatever a search says with 200 during a fault has to be t
 was acknowledged is found, and nothing that was deleted.
 """
 import os
+import re
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 import requests
 from cluster import SqlError, program
 from hosts import Host, make, seeded
-from serving import BINARY
+from serving import BINARY, TOP
 
 FIRST, SECOND = range(0, 30), range(30, 60)
 
@@ -568,20 +569,43 @@ def test_a_plain_role_needs_few_rights(start_host, refusal, shared_cluster, data
     expect_working(theirs, [], FIRST)
 
 
-def test_a_role_that_may_only_use_the_tables(start_host, shared_cluster, database):
+def documented_rights(role):
+    """The statements of docs/postgres.md for a role that only serves."""
+    text = (TOP / "docs" / "postgres.md").read_text(encoding="utf-8")
+    grants = re.findall(r"^GRANT .*;$", text, re.M)
+    assert len(grants) == 2
+    return "\n".join(grants).replace("serving", role)
+
+
+def test_a_role_with_the_documented_rights_works(start_host, shared_cluster, database):
     """The tables belong to an administrator; the program's role reads and writes rows and no more."""
     role = f"rows_{database}"
     owner = start_host(shared_cluster.uri(database))
     assert owner.post("/indexes", json={"name": "main"}).status_code == 201
     owner.must_add(FIRST)
-    shared_cluster.sql(f"create role {role} login; grant usage on schema iscc_search to {role}; grant select, "
-                       f"insert, update, delete on all tables in schema iscc_search to {role}; grant usage on "
-                       f"all sequences in schema iscc_search to {role}", database)
+    shared_cluster.sql(f"create role {role} login; {documented_rights(role)}", database)
     host = start_host(shared_cluster.uri(database, user=role))
     expect_working(host, FIRST, SECOND)
+    assert host.delete(f"/indexes/main/assets/{make(1)['iscc_id']}").status_code == 204
     assert host.post("/indexes", json={"name": "second"}).status_code == 201
     assert host.delete("/indexes/second").status_code == 204
     owner.expect_found(SECOND)
+    owner.expect_missing([1])
+
+
+def test_a_role_that_may_only_read_serves_read_only(start_host, shared_cluster, database):
+    role = f"reads_{database}"
+    owner = start_host(shared_cluster.uri(database))
+    assert owner.post("/indexes", json={"name": "main"}).status_code == 201
+    owner.must_add(FIRST)
+    shared_cluster.sql(f"create role {role} login; grant usage on schema iscc_search to {role}; grant select "
+                       f"on all tables in schema iscc_search to {role}", database)
+    reader = start_host(shared_cluster.uri(database, user=role), args=["--read-only"])
+    reader.expect_found(FIRST)
+    owner.must_add(SECOND)
+    reader.expect_found(SECOND)
+    expect_503(reader.post("/indexes/main/assets", json=[make(99)]))
+    expect_503(reader.delete("/indexes/main"))
 
 
 def test_a_lost_right_is_said_and_comes_back(start_host, shared_cluster, database):
