@@ -111,7 +111,7 @@ void isx_server_settings_init(struct isx_server_settings *settings)
 		.cors_origins = "*",
 		.body_bytes_max = (size_t)ISX_BODY_MIB_DEFAULT << 20,
 		.queue_max = ISX_QUEUE_DEFAULT,
-		.connections_max = 4096,
+		.connections_max = 16384,
 		.timeout_s = 30,
 	};
 }

@@ -26,7 +26,7 @@ struct isx_server_settings {
 	size_t body_bytes_max;        /* of one request; default ISX_BODY_MIB_DEFAULT MiB */
 	unsigned threads;             /* that scan; default 0: one for each processor */
 	unsigned queue_max;           /* requests that wait for such a thread; default 4096 */
-	unsigned connections_max; /* default 4096, less where the process may open fewer files */
+	unsigned connections_max; /* default 16384, less where the process may open fewer files */
 	unsigned timeout_s;       /* of a connection on which nothing moves; default 30 */
 };
 
