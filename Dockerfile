@@ -9,7 +9,8 @@ RUN make -j"$(nproc)" && make install PREFIX=/usr DESTDIR=/install
 FROM debian:12-slim
 COPY --from=build /src/tools/setup /usr/local/sbin/setup
 RUN /usr/local/sbin/setup run && rm -rf /var/lib/apt/lists/* /usr/local/sbin/setup \
-	&& useradd --system --uid 10001 --no-create-home --home-dir /data iscc-search \
+	&& groupadd --gid 10001 iscc-search \
+	&& useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin iscc-search \
 	&& install -d -o iscc-search -g iscc-search /data
 COPY --from=build /install/usr/bin/iscc-search /usr/bin/iscc-search
 USER iscc-search
