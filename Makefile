@@ -174,12 +174,14 @@ arm:
 
 # --- installing ------------------------------------------------------------------------------------
 .PHONY: install
-install: $(PROGRAM) $(LIBRARY) $(BUILD)/iscc_search.pc
+install: $(PROGRAM) $(LIBRARY) $(BUILD)/iscc_search.pc $(BUILD)/iscc-search.service deploy/iscc-search.sysusers
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/iscc-search
 	install -D -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libiscc_search.a
 	install -D -m 644 include/iscc_search.h $(DESTDIR)$(PREFIX)/include/iscc_search.h
 	install -D -m 644 $(BUILD)/iscc_search.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/iscc_search.pc
 	install -D -m 644 docs/iscc-search.1 $(DESTDIR)$(PREFIX)/share/man/man1/iscc-search.1
+	install -D -m 644 $(BUILD)/iscc-search.service $(DESTDIR)$(PREFIX)/lib/systemd/system/iscc-search.service
+	install -D -m 644 deploy/iscc-search.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/iscc-search.conf
 
 .PHONY: $(BUILD)/iscc_search.pc
 $(BUILD)/iscc_search.pc:
@@ -188,6 +190,11 @@ $(BUILD)/iscc_search.pc:
 		'Description: exact similarity search of ISCC codes' 'Version: $(VERSION)' \
 		'Requires: lmdb json-c libcurl libpq libsodium' 'Cflags: -I$${prefix}/include' \
 		'Libs: -L$${prefix}/lib -liscc_search -pthread -lm' > $@
+
+.PHONY: $(BUILD)/iscc-search.service
+$(BUILD)/iscc-search.service: deploy/iscc-search.service
+	@mkdir -p $(@D)
+	@sed -e 's|/usr/local/bin/|$(PREFIX)/bin/|' $< > $@
 
 .PHONY: clean
 clean:

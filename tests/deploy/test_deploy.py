@@ -85,7 +85,7 @@ def test_systemd_takes_the_unit_and_calls_it_hardened(tmp_path):
 def test_the_image_copies_only_what_exists_and_is_not_ignored():
     allowed = [line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")]
     assert all((TOP / name).exists() for name in allowed)
-    for needed in ("Makefile", "src", "include", "tools", "web", "docs/iscc-search.1"):
+    for needed in ("Makefile", "deploy", "src", "include", "tools", "web", "docs/iscc-search.1"):
         assert needed in allowed
     assert not [line for line in instructions() if line.startswith("USER") and "root" in line]
     assert "USER iscc-search" in instructions() and "VOLUME /data" in instructions()
@@ -114,6 +114,16 @@ def test_the_build_of_the_image_works(tmp_path):
     said = subprocess.run(["make", "-n", "install", "PREFIX=/usr", "DESTDIR=/install"], cwd=tmp_path / "src",
                           capture_output=True, text=True)
     assert said.returncode == 0 and "/install/usr/bin/iscc-search" in said.stdout, said.stderr
+
+
+def test_the_unit_that_is_installed_starts_the_program_that_is_installed(tmp_path):
+    unit = tmp_path / "build" / "iscc-search.service"
+    subprocess.run(["make", "-s", f"BUILD={unit.parent}", "PREFIX=/opt/iscc", unit], cwd=TOP, check=True)
+    assert "\nExecStart=/opt/iscc/bin/iscc-search serve\n" in unit.read_text(encoding="utf-8")
+    said = subprocess.run(["make", "-n", "install", "PREFIX=/opt/iscc", "DESTDIR=/root-of-it"], cwd=TOP,
+                          capture_output=True, text=True, check=True).stdout
+    for name in ("systemd/system/iscc-search.service", "sysusers.d/iscc-search.conf"):
+        assert f"/root-of-it/opt/iscc/lib/{name}" in said
 
 
 def test_the_healthcheck_of_the_image_sees_a_server(served):
