@@ -23,10 +23,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAIN_TABLE = 1, LOOK_UPS_MAX = 8, WRITES_PER_READER_CHECK = 32 };
+enum { MAIN_TABLE = 1, LOOK_UPS_MAX = 8, WRITES_PER_READER_CHECK = 32, FULL_BLOCKS = 16 };
 
 enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err)
 {
@@ -544,6 +545,18 @@ enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view 
 	return st;
 }
 
+/* Of a write that was cut short LMDB says EIO: that is how a disk gets full under several pages. */
+static int commit_or_full(const struct isx_lmdb_view *view)
+{
+	struct statvfs disk;
+	int fd;
+	int rc = mdb_txn_commit(view->txn);
+	if (rc == EIO && !mdb_env_get_fd(view->file->env, &fd) && !fstatvfs(fd, &disk) &&
+	    disk.f_bavail < FULL_BLOCKS)
+		return ENOSPC;
+	return rc;
+}
+
 enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	uint8_t number[8];
@@ -557,7 +570,7 @@ enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
 		return st;
 	}
 	view->tables.count = count_tables(view);
-	st = isx_lmdb_status(mdb_txn_commit(view->txn), "write to disk", err);
+	st = isx_lmdb_status(commit_or_full(view), "write to disk", err);
 	view->txn = NULL; /* commit frees the transaction, also when it fails */
 	if (!st)
 		publish_tables(view);

@@ -15,13 +15,13 @@ def kind(request):
     return request.param
 
 
-def fill_up(server):
+def fill_up(server, batch=1):
     """Add until it is refused; returns how many were acknowledged, and the refusal."""
-    for number in range(1, 5000):
-        asset = make_asset(number, metadata={"text": "x" * 3000})
-        answer = server.post("/indexes/main/assets", json=[asset])
+    for first in range(1, 5000, batch):
+        assets = [make_asset(number, metadata={"text": "x" * 3000}) for number in range(first, first + batch)]
+        answer = server.post("/indexes/main/assets", json=assets)
         if answer.status_code != 201:
-            return number - 1, answer
+            return first - 1, answer
     raise AssertionError("the disk never got full")
 
 
@@ -49,6 +49,19 @@ def test_a_full_disk(cli, start_server, kind):
         assert server.stop() == 0
         server = start_server(uri)
         assert server.get("/indexes/main").json()["assets"] == count
+        assert server.stop() == 0
+
+
+def test_a_disk_that_gets_full_within_a_write_of_many_pages(cli, start_server, kind):
+    """The system writes what there is room for, which LMDB takes for an error of the disk."""
+    with small_disk(4) as folder:
+        uri = f"{kind}://{folder}/store"
+        server = start_server(uri)
+        assert server.post("/indexes", json={"name": "main"}).status_code == 201
+        count, refused = fill_up(server, 150)
+        assert refused.status_code == 507 and "disk is full" in refused.json()["detail"], refused.text
+        assert server.get("/indexes/main").json()["assets"] == count
+        assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == count
         assert server.stop() == 0
 
 
