@@ -46,6 +46,8 @@ struct isx_pg_pool {
 	unsigned pause_ms;
 	uint64_t pause_until_ns;
 	struct isx_err why; /* it could not be connected to */
+	bool makes;         /* the schema, where it is missing */
+	bool probing;       /* somebody tries whether the server is back */
 	bool has_schema;
 	int64_t store_id;     /* once it has */
 	atomic_bool no_names; /* a pooler loses prepared statements */
@@ -107,7 +109,9 @@ static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *res
 	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 	if (PQstatus(conn->pg) == CONNECTION_BAD || !state)
 		return fail_broken(conn, result ? PQresultErrorMessage(result) : NULL, err);
-	if (in_class(state, "08") || in_class(state, "57P"))
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	bool is_last = severity && strcmp(severity, "ERROR") != 0; /* FATAL, PANIC */
+	if (is_last || in_class(state, "08") || in_class(state, "57P"))
 		return fail_broken(conn, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), err);
 	first_line(line, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 	if (strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0) {
@@ -115,6 +119,7 @@ static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *res
 		conn->retryable = true;
 	}
 	conn->retryable |= in_class(state, "40");
+	conn->broken |= strcmp(state, "25006") == 0; /* it may be a primary no more: ask again */
 	if (strcmp(state, "42P01") == 0 || strcmp(state, "3F000") == 0) {
 		pthread_mutex_lock(&conn->pool->lock);
 		conn->pool->has_schema = false;
@@ -224,7 +229,7 @@ static bool is_schema_name(const char *name)
 	return len > 0 && len <= 63 && name[len] == '\0';
 }
 
-enum isx_status isx_pg_pool_new(const char *uri, const char *schema, unsigned most,
+enum isx_status isx_pg_pool_new(const char *uri, const char *schema, unsigned most, bool makes,
 				struct isx_pg_pool **pool, struct isx_err *err)
 {
 	char *why = NULL;
@@ -249,6 +254,7 @@ enum isx_status isx_pg_pool_new(const char *uri, const char *schema, unsigned mo
 	pthread_cond_init(&made->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	made->most = most;
+	made->makes = makes;
 	made->uri = isx_mem_text(uri, strlen(uri));
 	made->schema = isx_mem_text(schema, strlen(schema));
 	made->tables = put_schema(isx_pg_tables, schema);
@@ -335,7 +341,8 @@ static enum isx_status open_conn(struct isx_pg_pool *pool, bool has_schema, int6
 		return isx_fail_memory(err);
 	enum isx_status st = connect_to_server(pool, made, err);
 	if (!st && !has_schema)
-		st = isx_pg_schema_ensure(made, pool->schema, pool->tables, store_id, err);
+		st = isx_pg_schema_ensure(made, pool->schema, pool->makes ? pool->tables : NULL,
+					  store_id, err);
 	if (st)
 		close_conn(made);
 	else
@@ -383,14 +390,18 @@ static enum isx_status add_conn(struct isx_pg_pool *pool, struct isx_pg_conn **c
 	unsigned generation = pool->generation;
 	bool has_schema = pool->has_schema;
 	int64_t store_id = pool->store_id;
+	bool probes = pool->pause_ms != 0;
 	pool->count++;
+	pool->probing |= probes;
 	pthread_mutex_unlock(&pool->lock);
 	enum isx_status st = open_conn(pool, has_schema, &store_id, conn, &why);
 	pthread_mutex_lock(&pool->lock);
 	note_attempt(pool, st, &why);
+	if (probes)
+		pool->probing = false;
+	pthread_cond_broadcast(&pool->changed); /* who waits may connect now, or has to give up */
 	if (st) {
 		pool->count--;
-		pthread_cond_broadcast(&pool->changed); /* who waits may have to give up, too */
 	} else {
 		(*conn)->generation = generation;
 		pool->store_id = store_id;
@@ -398,22 +409,34 @@ static enum isx_status add_conn(struct isx_pg_pool *pool, struct isx_pg_conn **c
 	return st;
 }
 
+/* Wait until something changes, at most until a time of isx_clock_ns(). Called with the lock. */
+static void wait_until(struct isx_pg_pool *pool, uint64_t until_ns)
+{
+	struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000),
+				  .tv_nsec = (long)(until_ns % 1000000000) };
+	pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+}
+
 enum isx_status isx_pg_take(struct isx_pg_pool *pool, struct isx_pg_conn **conn,
 			    struct isx_err *err)
 {
-	struct timespec deadline;
+	uint64_t deadline_ns = isx_clock_ns() + (uint64_t)WAIT_FOR_A_CONNECTION_MS * 1000000;
 	enum isx_status st = ISX_OK;
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += WAIT_FOR_A_CONNECTION_MS / 1000;
 	pthread_mutex_lock(&pool->lock);
 	while (!st && !(*conn = take_idle(pool))) {
-		bool pauses = pool->pause_until_ns > isx_clock_ns();
+		uint64_t now = isx_clock_ns();
+		bool pauses = pool->pause_until_ns > now || pool->probing;
 		if (!pauses && pool->count < pool->most) {
 			if (add_conn(pool, conn) == ISX_OK)
 				break;
-		} else if (pool->count == 0) {
+		} else if (pool->count == pool->probing) {
 			st = isx_fail(err, pool->why.status, "%s", pool->why.msg);
-		} else if (pthread_cond_timedwait(&pool->changed, &pool->lock, &deadline)) {
+		} else if (now < deadline_ns) {
+			wait_until(pool,
+				   pool->pause_until_ns > now && pool->pause_until_ns < deadline_ns
+					   ? pool->pause_until_ns
+					   : deadline_ns);
+		} else {
 			st = isx_fail(err, ISX_UNAVAILABLE,
 				      "all %u connections to PostgreSQL are in use", pool->count);
 		}
@@ -482,12 +505,23 @@ static void statement_name(const struct isx_pg_conn *conn, enum isx_pg_statement
 	snprintf(name, 32, "isx_%016llx", (unsigned long long)hash);
 }
 
+/* Is a statement better planned for its values each time? A plan for any values does not know that
+ * few changes lie behind a head, and reads whole tables. */
+static bool is_planned_each_time(enum isx_pg_statement which)
+{
+	return which == ISX_PG_ASSETS_METADATA || which == ISX_PG_CHANGED_ASSETS ||
+	       which == ISX_PG_CHANGED_SIMPRINTS || which == ISX_PG_CHANGE_REACHES ||
+	       which == ISX_PG_CHANGE_STEP || which == ISX_PG_CHANGE_PRUNE ||
+	       which >= ISX_PG_SEARCH_UNITS;
+}
+
 enum isx_status isx_pg_prepare(struct isx_pg_conn *conn, enum isx_pg_statement which,
 			       struct isx_err *err)
 {
 	char name[32];
 	PGresult *result;
-	if (conn->prepared >> which & 1 || atomic_load(&conn->pool->no_names))
+	if (conn->prepared >> which & 1 || is_planned_each_time(which) ||
+	    atomic_load(&conn->pool->no_names))
 		return ISX_OK;
 	statement_name(conn, which, name);
 	if (!PQsendPrepare(conn->pg, name, conn->pool->statements[which], 0, NULL))
@@ -558,13 +592,15 @@ enum isx_status isx_pg_rows_next(struct isx_pg_conn *conn, PGresult **row, struc
 		return st;
 	if (!is_good(*row)) /* and not even the empty one behind the last row */
 		st = fail_result(conn, *row, err);
-	for (PGresult *rest = *row; rest && !conn->broken;) {
+	PGresult *rest = *row;
+	*row = NULL;
+	while (rest && !conn->broken) {
 		PQclear(rest);
 		rest = NULL;
 		enum isx_status drained = next_result(conn, &rest, st ? NULL : err);
 		st = st ? st : drained;
 	}
-	*row = NULL;
+	PQclear(rest);
 	return st;
 }
 

@@ -48,9 +48,11 @@ typedef enum isx_status isx_pg_fn(struct isx_pg_conn *conn, void *arg, struct is
 /* A pool for `uri`; connects when somebody asks.
  *   schema  name of the schema; both are copied
  *   most    connections at once
+ *   makes   may it make the schema and its tables?
  *   pool    new, free with isx_pg_pool_free() (NULL is allowed) */
 ISX_MUST_CHECK enum isx_status isx_pg_pool_new(const char *uri, const char *schema, unsigned most,
-					       struct isx_pg_pool **pool, struct isx_err *err);
+					       bool makes, struct isx_pg_pool **pool,
+					       struct isx_err *err);
 void isx_pg_pool_free(struct isx_pg_pool *pool);
 
 /* Take a connection: a free one, a new one, or the next that is given back. End with

@@ -13,6 +13,7 @@
  */
 #include "index/pg_follower.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "index/lmdb_add.h"
 #include "index/lmdb_rows.h"
@@ -25,14 +26,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #define META_FOLLOWS "isx:follows" /* head i64 BE, mark i64 BE; absent while it is loaded */
 
 enum {
 	POSITION_BYTES = 16,
-	BLOCK_ASSETS = 20000,    /* put in one go */
-	BLOCK_SIMPRINTS = 200000 /* in one transaction, while loading */
+	BLOCK_ASSETS = 20000,     /* put in one go */
+	BLOCK_SIMPRINTS = 200000, /* in one transaction, while loading */
+	WAIT_MS = 30000,          /* for somebody else who loads */
+	WAIT_STEP_MS = 10
 };
 
 struct isx_pg_followers {
@@ -46,6 +50,7 @@ enum isx_status isx_pg_followers_new(const char *directory, const struct isx_opt
 	struct isx_pg_followers *made = isx_mem_array(1, sizeof *made);
 	struct isx_options own = *options;
 	own.read_only = false;
+	own.relaxed = false; /* a file that lost pages would be believed */
 	if (!made)
 		return isx_fail_memory(err);
 	made->directory = isx_mem_text(directory, strlen(directory));
@@ -107,13 +112,9 @@ static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx
 	return st ? st : isx_lmdb_put_meta(view, META_FOLLOWS, bytes, sizeof bytes, err);
 }
 
-/* Is the file at `head`? A replica may lag behind what others have already followed. */
 static bool is_current(const struct position *position, const struct isx_pg_head *head)
 {
-	if (!position->known)
-		return false;
-	return (position->head == head->head && position->mark == head->mark) ||
-	       (head->is_replica && position->head > head->head);
+	return position->known && position->head == head->head && position->mark == head->mark;
 }
 
 static enum isx_status check_current(struct isx_pg_follower *follower,
@@ -468,9 +469,9 @@ static enum isx_status catch_up(struct isx_pg_follower *follower, struct isx_pg_
 
 /* --- one at a time ---------------------------------------------------------------------------- */
 
-/* Lock a follower. With `waits` until it is free; otherwise *lock is -1 when somebody has it. */
-static enum isx_status lock_follower(struct isx_pg_followers *followers, const char *name,
-				     bool waits, int *lock, struct isx_err *err)
+/* Lock a follower, LOCK_EX or LOCK_SH; *lock is -1 when somebody has it. */
+static enum isx_status lock_follower(struct isx_pg_followers *followers, const char *name, int how,
+				     int *lock, struct isx_err *err)
 {
 	char path[PATH_MAX];
 	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) >= PATH_MAX)
@@ -478,7 +479,7 @@ static enum isx_status lock_follower(struct isx_pg_followers *followers, const c
 	*lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (*lock < 0)
 		return isx_err_at(err, isx_lmdb_status(errno, "lock", err), "%s", path);
-	while (flock(*lock, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0) {
+	while (flock(*lock, how | LOCK_NB) != 0) {
 		if (errno == EINTR)
 			continue;
 		int code = errno;
@@ -529,7 +530,23 @@ static enum isx_status start_anew(const struct isx_pg_followers *followers,
 		remove_folder(followers, follower->name);
 	if (!st || st == ISX_NOT_FOUND)
 		st = ops->create(follower->engine, follower->name, err);
-	return st ? st : acquire(follower, err);
+	if (!st && acquire(follower, err)) /* also when it is not found: the index is there */
+		st = isx_fail(err, ISX_UNAVAILABLE, "the new file was removed at once");
+	return st;
+}
+
+static enum isx_status load_anew(const struct isx_pg_followers *followers,
+				 struct isx_pg_follower *follower, struct isx_pg_conn *conn,
+				 const struct isx_pg_head *head, struct isx_err *err)
+{
+	enum isx_status st = start_anew(followers, follower, err);
+	if (!st)
+		st = load(follower, conn, head, err);
+	if (st) { /* half a follower is of no use, and may fill the disk */
+		isx_pg_follower_release(follower);
+		(void)!follower->engine->ops->drop(follower->engine, follower->name, NULL);
+	}
+	return st;
 }
 
 /* Do what is to be done, with the lock. `head` is moved to that of the snapshot. */
@@ -548,21 +565,17 @@ static enum isx_status follow(const struct isx_pg_followers *followers,
 		return st;
 	if (position.known)
 		st = is_in_log(conn, head, &position, &in_log, err);
-	if (!st && in_log)
+	if (st)
+		return st;
+	if (in_log)
 		return catch_up(follower, conn, head, position, err);
-	if (!st && position.known)
+	if (position.known && head->is_replica) /* others have followed the primary further */
+		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
+	if (position.known)
 		isx_log(ISX_LOG_WARNING,
 			"follower %s has another past than the database: it is loaded again",
 			follower->name);
-	if (!st)
-		st = start_anew(followers, follower, err);
-	if (!st)
-		st = load(follower, conn, head, err);
-	if (st) { /* half a follower is of no use, and may fill the disk */
-		isx_pg_follower_release(follower);
-		(void)!follower->engine->ops->drop(follower->engine, follower->name, NULL);
-	}
-	return st;
+	return load_anew(followers, follower, conn, head, err);
 }
 
 /* The head of an index whose number is known, in the snapshot. */
@@ -602,7 +615,7 @@ static enum isx_status follow_locked(struct isx_pg_followers *followers, struct 
 				     bool *busy, struct isx_err *err)
 {
 	int lock;
-	enum isx_status st = lock_follower(followers, follower->name, false, &lock, err);
+	enum isx_status st = lock_follower(followers, follower->name, LOCK_EX, &lock, err);
 	*busy = !st && lock < 0;
 	if (st || *busy)
 		return st;
@@ -625,6 +638,37 @@ static void follower_name(int64_t incarnation, char name[24])
 	snprintf(name, 24, "f%016llx", (unsigned long long)incarnation);
 }
 
+/* Does the list of indexes have this incarnation? */
+static bool is_listed(const PGresult *indexes, int64_t incarnation)
+{
+	for (int i = 0; i < PQntuples(indexes); i++)
+		if (isx_pg_i64(indexes, i, 2) == incarnation)
+			return true;
+	return false;
+}
+
+/* Remove the followers of indexes that other hosts have deleted. Done before one is loaded, which
+ * is rare and costs more. The files are listed before the indexes: no index is younger than its
+ * follower. */
+static void sweep(struct isx_pg_followers *followers, struct isx_pg_conn *conn)
+{
+	struct isx_index_info *infos = NULL;
+	PGresult *indexes = NULL;
+	size_t count = 0;
+	if (followers->engine->ops->list(followers->engine, &infos, &count, NULL) != ISX_OK)
+		return;
+	if (count && isx_pg_run(conn, ISX_PG_INDEX_NAMES, NULL, &indexes, NULL) == ISX_OK) {
+		for (size_t i = 0; i < count; i++) {
+			unsigned long long incarnation;
+			if (sscanf(infos[i].name, "f%16llx", &incarnation) == 1 &&
+			    !is_listed(indexes, (int64_t)incarnation))
+				isx_pg_follower_drop(followers, (int64_t)incarnation);
+		}
+	}
+	PQclear(indexes);
+	isx_index_list_free(infos, count);
+}
+
 enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
 			      struct isx_pg_head *head, struct isx_pg_follower *follower,
 			      bool *busy, struct isx_err *err)
@@ -635,6 +679,8 @@ enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_
 	*follower = (struct isx_pg_follower){ .engine = followers->engine };
 	follower_name(head->incarnation, follower->name);
 	enum isx_status st = acquire(follower, &why);
+	if (st == ISX_NOT_FOUND && !head->is_replica)
+		sweep(followers, conn);
 	if (!st)
 		st = check_current(follower, head, &current, &why);
 	if (st || !current)
@@ -650,56 +696,45 @@ enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_
 }
 
 enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t incarnation,
-				     struct isx_err *err)
+				     const struct isx_query *query, struct isx_err *err)
 {
+	const uint64_t end_ns = isx_clock_ns() + (uint64_t)WAIT_MS * 1000000;
+	const struct timespec pause = { .tv_nsec = WAIT_STEP_MS * 1000000 };
 	char name[24];
-	int lock;
+	int lock = -1;
+	enum isx_status st = ISX_OK;
 	follower_name(incarnation, name);
-	enum isx_status st = lock_follower(followers, name, true, &lock, err);
-	if (!st)
+	while (!st && lock < 0) {
+		st = lock_follower(followers, name, LOCK_SH, &lock, err);
+		if (st || lock >= 0)
+			break;
+		if (isx_clock_ns() > end_ns)
+			st = isx_fail(err, ISX_UNAVAILABLE,
+				      "the follower of the index is being loaded: try again");
+		else if (query->may_go_on)
+			st = query->may_go_on(query->asker, err);
+		nanosleep(&pause, NULL);
+	}
+	if (lock >= 0)
 		unlock_follower(lock);
 	return st;
 }
 
-static void drop_named(struct isx_pg_followers *followers, const char *name)
+void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t incarnation)
 {
-	char path[PATH_MAX];
+	char name[24];
 	struct isx_err err;
+	follower_name(incarnation, name);
 	enum isx_status st = followers->engine->ops->drop(followers->engine, name, &err);
 	if (st && st != ISX_NOT_FOUND)
 		isx_log(ISX_LOG_WARNING, "follower %s could not be removed: %s", name, err.msg);
-	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) < PATH_MAX)
-		unlink(path);
 }
 
 void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t incarnation)
 {
-	char name[24];
+	char name[24], path[PATH_MAX];
 	follower_name(incarnation, name);
-	drop_named(followers, name);
-}
-
-static bool is_among(const char *name, const int64_t *incarnations, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		char kept[24];
-		follower_name(incarnations[i], kept);
-		if (strcmp(kept, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-enum isx_status isx_pg_followers_keep(struct isx_pg_followers *followers,
-				      const int64_t *incarnations, size_t count,
-				      struct isx_err *err)
-{
-	struct isx_index_info *infos = NULL;
-	size_t found = 0;
-	enum isx_status st = followers->engine->ops->list(followers->engine, &infos, &found, err);
-	for (size_t i = 0; !st && i < found; i++)
-		if (!is_among(infos[i].name, incarnations, count))
-			drop_named(followers, infos[i].name);
-	isx_index_list_free(infos, found);
-	return st;
+	isx_pg_follower_discard(followers, incarnation);
+	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) < PATH_MAX)
+		unlink(path);
 }

@@ -44,14 +44,15 @@ ISX_MUST_CHECK enum isx_status isx_pg_follow(struct isx_pg_followers *followers,
 					     struct isx_err *err);
 void isx_pg_follower_release(struct isx_pg_follower *follower);
 
-/* Wait until nobody brings this follower up to date. */
+/* Wait until nobody brings this follower up to date, as long as the query may go on, and no longer
+ * than is decent. */
 ISX_MUST_CHECK enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers,
-						    int64_t incarnation, struct isx_err *err);
+						    int64_t incarnation,
+						    const struct isx_query *query,
+						    struct isx_err *err);
 
-/* Remove the followers of all indexes but these. */
-ISX_MUST_CHECK enum isx_status isx_pg_followers_keep(struct isx_pg_followers *followers,
-						     const int64_t *incarnations, size_t count,
-						     struct isx_err *err);
+/* The follower is damaged: the next one to need it loads it again. */
+void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t incarnation);
 
 /* The index is gone: so is its follower. */
 void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t incarnation);

@@ -60,6 +60,8 @@ enum isx_status isx_pg_schema_ensure(struct isx_pg_conn *conn, const char *schem
 	bool has_schema = false, has_tables = false;
 	PGresult *store = NULL;
 	enum isx_status st = find_schema(conn, schema, &has_schema, &has_tables, err);
+	if (!st && !has_tables && !tables)
+		st = isx_fail(err, ISX_UNAVAILABLE, "schema %s has no tables yet", schema);
 	if (!st && !has_tables)
 		st = make_tables(conn, schema, tables, err);
 	if (!st)

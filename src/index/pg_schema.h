@@ -7,7 +7,7 @@
 
 #include "index/pg_conn.h"
 
-/* Make the tables in `schema` where they are missing, by the statements `tables`, and refuse those
+/* Make the tables in `schema` where they are missing, by the statements `tables` (NULL: that is for others), and refuse those
  * of a later version. Any number of processes may do so at once.
  *   store_id  filled: a random number, made with the tables */
 ISX_MUST_CHECK enum isx_status isx_pg_schema_ensure(struct isx_pg_conn *conn, const char *schema,

@@ -9,6 +9,7 @@
  * follower, or when it cannot be written (its disk is full), SQL answers in one snapshot.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/lmdb_search.h"
@@ -19,7 +20,10 @@
 
 #include <string.h>
 
-enum { ATTEMPTS_MAX = 5 };
+enum {
+	ATTEMPTS_MAX = 5,
+	PASS_OVER_MS = 2000 /* a follower that could not be used, before it is tried again */
+};
 
 struct pg_search {
 	struct isx_pg_store *store;
@@ -153,7 +157,9 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 	isx_pg_array_close(&params);
 	isx_pg_add_i64(&params, search->head.head);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_ASSETS_METADATA, &params, &rows, err);
-	search->stale = !st && PQntuples(rows) > 0 && isx_pg_bool(rows, 0, 2);
+	if (!st && PQntuples(rows) > 0 && isx_pg_bool(rows, 0, 2))
+		st = isx_fail(err, ISX_UNAVAILABLE, "the replica is behind the head");
+	search->stale = !st && PQntuples(rows) > 0 && isx_pg_bool(rows, 0, 3);
 	if (!st && !search->stale)
 		st = take_matches(search, rows, err);
 	PQclear(rows);
@@ -178,7 +184,7 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 		st = isx_pg_read(search->store, begin_search, search, err);
 		if (!st && search->busy) /* without a connection: others need them */
 			st = isx_pg_follower_wait(search->store->followers,
-						  search->head.incarnation, err);
+						  search->head.incarnation, search->query, err);
 	} while (!st && search->busy);
 	if (st)
 		return st;
@@ -223,7 +229,8 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 	enum isx_status st = query->may_go_on ? query->may_go_on(query->asker, err) : ISX_OK;
 	if (st)
 		return st;
-	if (!search.store->followers_path)
+	if (!search.store->followers_path ||
+	    isx_clock_ns() < atomic_load(&search.store->sql_until_ns))
 		return isx_pg_read(search.store, search_by_sql, &search, err);
 	search.stale = true;
 	for (int i = 0; !st && search.stale && i < ATTEMPTS_MAX; i++)
@@ -232,6 +239,10 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 		return isx_pg_read(search.store, search_by_sql, &search, err);
 	if (st && search.failed_here) {
 		isx_log(ISX_LOG_WARNING, "%s: answered by SQL", why.msg);
+		atomic_store(&search.store->sql_until_ns,
+			     isx_clock_ns() + (uint64_t)PASS_OVER_MS * 1000000);
+		if (st == ISX_CORRUPT && search.store->followers)
+			isx_pg_follower_discard(search.store->followers, search.head.incarnation);
 		return isx_pg_read(search.store, search_by_sql, &search, err);
 	}
 	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;

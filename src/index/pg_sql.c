@@ -102,9 +102,17 @@ const char isx_pg_tables[] =
 	" WHERE nth <= 1000 GROUP BY type, simprint"
 
 const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
-	[ISX_PG_BEGIN] = "BEGIN",
+	[ISX_PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
 	[ISX_PG_BEGIN_SNAPSHOT] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	[ISX_PG_COMMIT] = "COMMIT",
+	/* A host that dies in the middle must not hold the lock of an index for long, nor may one
+	 * wait for it as long as a silent server is waited for. What an administrator set stays. */
+	[ISX_PG_LIMITS] =
+		"SELECT set_config(name, CASE WHEN setting = '0' THEN value ELSE"
+		" setting || coalesce(unit, '') END, true) FROM pg_settings JOIN (VALUES"
+		" ('lock_timeout', '25s'), ('idle_in_transaction_session_timeout', '60s'),"
+		" ('client_connection_check_interval', '5s')) AS limits (name, value)"
+		" USING (name)",
 	[ISX_PG_RELAX] = "SET LOCAL synchronous_commit TO off",
 	[ISX_PG_SCHEMA_EXISTS] =
 		"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text),"
@@ -158,10 +166,10 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 			     " LEFT JOIN @.asset a ON a.index_id = i.index_id"
 			     " AND a.iscc_id = $2::bytea WHERE i.name = $1::text",
 	[ISX_PG_ASSETS_METADATA] =
-		"SELECT a.iscc_id, a.metadata, EXISTS (SELECT FROM @.change c"
-		" WHERE c.index_id = $1::bigint AND c.head > $3::bigint"
-		" AND c.iscc_ids && $2::bytea[]) FROM @.asset a"
-		" WHERE a.index_id = $1::bigint AND a.iscc_id = ANY($2::bytea[]) ORDER BY 1",
+		"SELECT a.iscc_id, a.metadata, i.head < $3::bigint, EXISTS (SELECT FROM @.change c"
+		" WHERE c.index_id = $1::bigint AND c.head > $3::bigint AND c.head <= i.head"
+		" AND c.iscc_ids && $2::bytea[]) FROM @.index i JOIN @.asset a USING (index_id)"
+		" WHERE i.index_id = $1::bigint AND a.iscc_id = ANY($2::bytea[]) ORDER BY 1",
 
 	[ISX_PG_UNITS_PUT] =
 		"INSERT INTO @.unit (index_id, iscc_id, type, body)"
@@ -182,8 +190,11 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_CHANGE_PUT] =
 		"INSERT INTO @.change (index_id, head, mark, changed, iscc_ids)"
 		" VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bytea[])",
-	[ISX_PG_CHANGE_PRUNE] = "DELETE FROM @.change WHERE index_id = $1::bigint"
-				" AND changed < $2::bigint",
+	[ISX_PG_CHANGE_PRUNE] = /* the oldest of them only: `changed` has no key, but rises */
+	"DELETE FROM @.change WHERE index_id = $1::bigint AND head <= ("
+	"SELECT max(head) FROM (SELECT head, changed FROM @.change"
+	" WHERE index_id = $1::bigint ORDER BY head LIMIT 1000) oldest"
+	" WHERE changed < $2::bigint)",
 	[ISX_PG_CHANGE_FIND] =
 		"SELECT changed FROM @.change WHERE index_id = $1::bigint AND head = $2::bigint"
 		" AND mark = $3::bigint",

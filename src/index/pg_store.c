@@ -67,30 +67,12 @@ enum isx_status isx_pg_read(struct isx_pg_store *store, isx_pg_fn *fn, void *arg
 	if (store->readers) {
 		struct isx_err why = { 0 };
 		enum isx_status st = isx_pg_do(store->readers, fn, arg, &why);
-		if (st != ISX_UNAVAILABLE)
+		if (st != ISX_UNAVAILABLE && st != ISX_READ_ONLY && st != ISX_FULL &&
+		    st != ISX_CORRUPT)
 			return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
 		isx_log(ISX_LOG_DEBUG, "the replica does not serve, the primary does: %s", why.msg);
 	}
 	return isx_pg_do(store->pool, fn, arg, err);
-}
-
-/* Remove the followers of indexes that are gone, as far as they were deleted by other hosts. */
-static enum isx_status sweep_followers(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
-				       struct isx_err *err)
-{
-	PGresult *indexes = NULL;
-	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_NAMES, NULL, &indexes, err);
-	if (st)
-		return st;
-	size_t count = (size_t)PQntuples(indexes);
-	int64_t *incarnations = isx_mem_array(count + 1, sizeof *incarnations);
-	for (size_t i = 0; incarnations && i < count; i++)
-		incarnations[i] = isx_pg_i64(indexes, (int)i, 2);
-	st = incarnations ? isx_pg_followers_keep(followers, incarnations, count, err)
-			  : isx_fail_memory(err);
-	isx_mem_free(incarnations);
-	PQclear(indexes);
-	return st;
 }
 
 /* A directory may serve several databases: each has its followers in a folder of its own. */
@@ -101,9 +83,7 @@ static enum isx_status open_followers(struct isx_pg_store *store, struct isx_pg_
 	if (snprintf(directory, sizeof directory, "%s/%016llx", store->followers_path,
 		     (unsigned long long)isx_pg_store_id(conn)) >= PATH_MAX)
 		return isx_fail(err, ISX_INVALID, "the path of the followers is too long");
-	enum isx_status st = isx_pg_followers_new(directory, &store->engine.options,
-						  &store->followers, err);
-	return st ? st : sweep_followers(store->followers, conn, err);
+	return isx_pg_followers_new(directory, &store->engine.options, &store->followers, err);
 }
 
 enum isx_status isx_pg_followers_of(struct isx_pg_store *store, struct isx_pg_conn *conn,
@@ -120,16 +100,28 @@ enum isx_status isx_pg_followers_of(struct isx_pg_store *store, struct isx_pg_co
 
 /* --- indexes ---------------------------------------------------------------------------------- */
 
+/* An index to create: its incarnation tells it from one that somebody else makes. */
+struct create {
+	const char *name;
+	int64_t incarnation;
+};
+
 static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
-	const char *name = arg;
+	const struct create *create = arg;
+	const char *name = create->name;
+	struct isx_pg_head head = { 0 };
 	struct isx_pg_params params = { 0 };
 	PGresult *made = NULL;
 	isx_pg_add_text(&params, name);
-	isx_pg_add_i64(&params, isx_pg_random());
+	isx_pg_add_i64(&params, create->incarnation);
 	isx_pg_add_i64(&params, isx_pg_random());
 	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_CREATE, &params, &made, err);
-	if (!st && PQntuples(made) != 1)
+	bool exists = !st && PQntuples(made) != 1;
+	if (exists)
+		st = isx_pg_head(conn, ISX_PG_INDEX_HEAD, name, &head, err);
+	if (exists && !st &&
+	    head.incarnation != create->incarnation) /* else: by a lost connection */
 		st = isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
 	PQclear(made);
 	isx_pg_params_release(&params);
@@ -141,13 +133,15 @@ static enum isx_status store_create(struct isx_engine *engine, const char *name,
 {
 	if (engine->options.read_only)
 		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
-	return isx_pg_do(store_of(engine)->pool, create_index, (void *)(uintptr_t)name, err);
+	struct create create = { .name = name, .incarnation = isx_pg_random() };
+	return isx_pg_do(store_of(engine)->pool, create_index, &create, err);
 }
 
 /* An index to delete, and which one it was. */
 struct drop {
 	const char *name;
 	int64_t incarnation;
+	bool commit_sent; /* on a connection that was lost */
 };
 
 static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
@@ -157,9 +151,15 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	struct isx_pg_params params = { 0 };
 	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN, NULL, NULL, err);
 	if (!st)
+		st = isx_pg_run(conn, ISX_PG_LIMITS, NULL, NULL, err);
+	if (!st)
 		st = isx_pg_head(conn, ISX_PG_INDEX_LOCK, drop->name, &head, err);
+	if (drop->commit_sent &&
+	    (st == ISX_NOT_FOUND || (!st && head.incarnation != drop->incarnation)))
+		return isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err); /* it arrived */
 	if (st)
 		return st;
+	drop->incarnation = head.incarnation;
 	conn->silence_ms = ISX_PG_LONG_SILENCE_MS;
 	isx_pg_add_i64(&params, head.index_id);
 	static const enum isx_pg_statement parts[] = {
@@ -168,9 +168,9 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	};
 	for (size_t i = 0; !st && i < sizeof parts / sizeof *parts; i++)
 		st = isx_pg_run(conn, parts[i], &params, NULL, err);
+	drop->commit_sent = !st;
 	if (!st)
 		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
-	drop->incarnation = head.incarnation;
 	isx_pg_params_release(&params);
 	return st;
 }
@@ -389,10 +389,10 @@ static enum isx_status set_up(struct isx_pg_store *store, const char *uri, struc
 	const struct isx_options *options = &store->engine.options;
 	const char *schema = options->postgres_schema ? options->postgres_schema : "iscc_search";
 	enum isx_status st = isx_pg_pool_new(uri, schema, options->postgres_connections,
-					     &store->pool, err);
+					     !options->read_only, &store->pool, err);
 	if (!st && options->postgres_read_uri)
 		st = isx_pg_pool_new(options->postgres_read_uri, schema,
-				     options->postgres_connections, &store->readers, err);
+				     options->postgres_connections, false, &store->readers, err);
 	for (size_t i = 0; !st && i < ISX_PG_QUEUES; i++)
 		st = isx_commit_queue_new(isx_pg_write_group, store, &store->queues[i], err);
 	if (!st && options->postgres_followers) {

@@ -17,6 +17,7 @@
 #include "index/pg_conn.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { ISX_PG_QUEUES = 16 };
 
@@ -28,6 +29,7 @@ struct isx_pg_store {
 	char *followers_path;                           /* NULL: searched by SQL */
 	pthread_mutex_t lock;                           /* guards `followers` */
 	struct isx_pg_followers *followers;             /* NULL: not opened yet */
+	_Atomic uint64_t sql_until_ns;                  /* followers are passed over until then */
 };
 
 /* An index as the database has it at some moment. */

@@ -33,7 +33,8 @@ struct pg_change {
 	const char *iscc_id; /* of the one to remove; NULL: add assets */
 	size_t count;
 	enum isx_outcome *outcomes;
-	struct isx_batch_asset *batch; /* what is put or removed */
+	struct isx_batch_asset *batch;         /* what is put or removed */
+	struct isx_indexed_simprint **decoded; /* of each asset of the batch that has some */
 	struct isx_arena arena;
 	/* The values of the statements, composed by the request's own thread. */
 	struct isx_pg_params ids; /* $1 the index, $2 the ISCC-IDs */
@@ -125,6 +126,9 @@ static enum isx_status compose_units(struct pg_change *change, struct isx_err *e
 	enum isx_status st = ISX_OK;
 	for (size_t i = 0; !st && i < change->count; i++) {
 		st = isx_asset_units(asset_at(change, i), units, &unit_count, err);
+		if (!st && asset_at(change, i)->simprint_count)
+			st = isx_asset_simprints(asset_at(change, i), &change->arena,
+						 &change->decoded[i], err);
 		if (st)
 			st = isx_err_at(err, st, "asset %zu", change->batch[i].position);
 		if (st || change->batch[i].superseded)
@@ -179,15 +183,10 @@ static enum isx_status gather_simprints(struct pg_change *change, struct simprin
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < change->count; i++) {
 		const struct isx_asset *asset = asset_at(change, i);
-		struct isx_indexed_simprint *simprints;
-		if (!asset->simprint_count)
-			continue;
-		enum isx_status st = isx_asset_simprints(asset, &change->arena, &simprints, err);
-		if (st)
-			return isx_err_at(err, st, "asset %zu", change->batch[i].position);
 		for (size_t k = 0; !change->batch[i].superseded && k < asset->simprint_count; k++)
 			(*rows)[(*count)++] = (struct simprint_row){ change->batch[i].id.body,
-								     (int64_t)k, &simprints[k] };
+								     (int64_t)k,
+								     &change->decoded[i][k] };
 	}
 	return ISX_OK;
 }
@@ -254,6 +253,9 @@ static enum isx_status prepare_add(struct pg_change *change, struct isx_err *err
 {
 	enum isx_status st = isx_batch_read(change->assets, change->count, &change->arena,
 					    &change->batch, err);
+	change->decoded = isx_arena_alloc(&change->arena, change->count, sizeof *change->decoded);
+	if (!st && !change->decoded)
+		st = isx_fail_memory(err);
 	if (!st)
 		st = compose_rows(change, err);
 	if (!st)
@@ -459,6 +461,7 @@ static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *writ
 	write->commit_sent = !st;
 	if (!st)
 		st = run_steps(conn, steps, count, results, err);
+	write->commit_sent &= !st || conn->broken; /* else the server said what was wrong */
 	clear_all(results, count);
 	isx_pg_params_release(&advance);
 	isx_pg_params_release(&prune);
@@ -531,6 +534,8 @@ static enum isx_status write_index(struct isx_pg_conn *conn, void *arg, struct i
 	size_t changes = 0;
 	bool found = false;
 	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN, NULL, NULL, err);
+	if (!st)
+		st = isx_pg_run(conn, ISX_PG_LIMITS, NULL, NULL, err);
 	if (!st && write->store->engine.options.relaxed)
 		st = isx_pg_run(conn, ISX_PG_RELAX, NULL, NULL, err);
 	if (!st)
@@ -611,6 +616,21 @@ struct isx_commit_queue *isx_pg_queue_of(struct isx_pg_store *store, const char 
 
 /* --- the engine's calls ----------------------------------------------------------------------- */
 
+static enum isx_status find_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct isx_pg_head head;
+	return isx_pg_head(conn, ISX_PG_INDEX_HEAD, arg, &head, err);
+}
+
+/* Something is wrong with what was sent; that the index is not there comes first. */
+static enum isx_status index_first(struct isx_pg_store *store, const char *name,
+				   enum isx_status status, struct isx_err *err)
+{
+	struct isx_err why = { 0 };
+	enum isx_status st = isx_pg_do(store->pool, find_index, (void *)(uintptr_t)name, &why);
+	return st == ISX_NOT_FOUND ? isx_fail(err, st, "%s", why.msg) : status;
+}
+
 enum isx_status isx_pg_add(struct isx_engine *engine, const char *name,
 			   const struct isx_asset *assets, size_t count, enum isx_outcome *outcomes,
 			   struct isx_err *err)
@@ -622,6 +642,8 @@ enum isx_status isx_pg_add(struct isx_engine *engine, const char *name,
 	if (engine->options.read_only)
 		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
 	enum isx_status st = prepare_add(&change, err);
+	if (st == ISX_INVALID)
+		st = index_first(store, name, st, err);
 	if (!st)
 		st = isx_commit_queue_run(isx_pg_queue_of(store, name), &change.commit, err);
 	release_change(&change);
@@ -640,7 +662,7 @@ enum isx_status isx_pg_remove(struct isx_engine *engine, const char *name, const
 		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
 	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), &removed.id, err);
 	if (st)
-		return st;
+		return index_first(store, name, st, err);
 	isx_pg_add_i64(&change.ids, 0);
 	add_ids(&change.ids, &change);
 	st = isx_buf_status(&change.ids.bytes, err);
