@@ -136,18 +136,23 @@ static int mark_derived(MDB_env *env)
 enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *path,
 				      isx_progress_fn *progress, void *arg, struct isx_err *err)
 {
+	enum { ROOM_BYTES = 16 << 20 }; /* for the pages of one small transaction */
 	MDB_env *env = NULL;
+	struct stat copy;
 	enum isx_status st = copy_to(file, path, MDB_CP_COMPACT, progress, arg, err);
 	if (st)
 		return st;
-	int rc = mdb_env_create(&env);
+	int rc = stat(path, &copy) == 0 ? mdb_env_create(&env) : errno;
 	if (!rc)
 		rc = mdb_env_set_maxdbs(env, 1);
+	if (!rc) /* else as much address space as the index has, twice at once */
+		rc = mdb_env_set_mapsize(env, ((size_t)copy.st_size + ROOM_BYTES) & ~(size_t)4095);
 	if (!rc) /* without a lock file: nobody else knows of this file */
 		rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK, 0644);
 	if (!rc)
 		rc = mark_derived(env);
-	mdb_env_close(env);
+	if (env)
+		mdb_env_close(env);
 	if (rc)
 		unlink(path);
 	return isx_lmdb_status(rc, path, err);
