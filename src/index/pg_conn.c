@@ -332,21 +332,36 @@ static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg
 	return ISX_OK;
 }
 
-/* Make a connection, and the tables if this is the first. */
-static enum isx_status open_conn(struct isx_pg_pool *pool, bool has_schema, int64_t *store_id,
-				 struct isx_pg_conn **conn, struct isx_err *err)
+/* Connect once, and make the tables if this is the first connection. *again: what failed may be done
+ * again, as isx_pg_do() does it for statements: behind a pooler the first statement to be prepared
+ * may meet another host's. */
+static enum isx_status try_open(struct isx_pg_pool *pool, bool has_schema, int64_t *store_id,
+				struct isx_pg_conn **conn, bool *again, struct isx_err *err)
 {
 	struct isx_pg_conn *made = isx_mem_array(1, sizeof *made);
+	*again = false;
 	if (!made)
 		return isx_fail_memory(err);
 	enum isx_status st = connect_to_server(pool, made, err);
 	if (!st && !has_schema)
 		st = isx_pg_schema_ensure(made, pool->schema, pool->makes ? pool->tables : NULL,
 					  store_id, err);
-	if (st)
+	if (st) {
+		*again = made->retryable && !made->broken;
 		close_conn(made);
-	else
+	} else {
 		*conn = made;
+	}
+	return st;
+}
+
+static enum isx_status open_conn(struct isx_pg_pool *pool, bool has_schema, int64_t *store_id,
+				 struct isx_pg_conn **conn, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	bool again = true;
+	for (int i = 0; again && i < ATTEMPTS_MAX; i++)
+		st = try_open(pool, has_schema, store_id, conn, &again, err);
 	return st;
 }
 

@@ -1,4 +1,5 @@
 """Through pgbouncer, which lends a connection for a session or for a transaction only."""
+import json
 import os
 import shutil
 import subprocess
@@ -6,7 +7,8 @@ import time
 
 import pytest
 from cluster import SUPERUSER, as_servant, free_port, give_to_servant, program
-from hosts import SECONDS, seeded
+from hosts import SECONDS, make, seeded
+from serving import BINARY
 from test_pg_hosts import Load, Trial
 
 PROGRAM = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
@@ -15,8 +17,8 @@ PROGRAM = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 class Bouncer:
     """One pgbouncer in front of a cluster."""
 
-    def __init__(self, cluster, mode):
-        self.folder, self.port = cluster.folder / f"bouncer-{mode}", free_port()
+    def __init__(self, cluster, mode, size):
+        self.folder, self.port = cluster.folder / f"bouncer-{mode}-{size}", free_port()
         self.folder.mkdir(exist_ok=True)
         (self.folder / "users.txt").write_text(f'"{SUPERUSER}" ""\n')
         (self.folder / "bouncer.ini").write_text(f"""[databases]
@@ -28,7 +30,7 @@ unix_socket_dir =
 auth_type = trust
 auth_file = {self.folder}/users.txt
 pool_mode = {mode}
-default_pool_size = {60 if mode == 'session' else 6}
+default_pool_size = {size}
 max_client_conn = 200
 ignore_startup_parameters = extra_float_digits
 """)
@@ -60,11 +62,11 @@ ignore_startup_parameters = extra_float_digits
         self.process.wait()
 
 
-@pytest.fixture(params=["session", "transaction"])
+@pytest.fixture(params=[("session", 60), ("transaction", 6)], ids=["session", "transaction"])
 def bouncer(request, shared_cluster):
     if not os.access(PROGRAM, os.X_OK):
         pytest.skip("pgbouncer is not installed: tools/setup test")
-    running = Bouncer(shared_cluster, request.param)
+    running = Bouncer(shared_cluster, *request.param)
     try:
         yield running.wait_ready()
     finally:
@@ -76,6 +78,19 @@ def test_hosts_agree_through_pgbouncer(bouncer, database, start_host):
              start_host(bouncer.uri(database), "two", args=["--workers", "3"])]
     assert hosts[0].post("/indexes", json={"name": "main"}).status_code == 201
     Trial(hosts, seeded()).run(SECONDS / 2)
+
+
+@pytest.mark.parametrize("bouncer", [("transaction", 1)], indirect=True, ids=["transaction"])
+def test_the_first_request_of_a_process_gets_an_answer_though_its_statements_have_been_prepared(
+        bouncer, database, tmp_path):
+    """All share one connection to the server, where the names of the first process stay behind."""
+    for number in range(3):
+        env = {**os.environ, "HOME": str(tmp_path),
+               "ISCC_SEARCH_POSTGRES_FOLLOWER_DIR": str(tmp_path / "followers")}
+        words = [str(BINARY), "add", "-", "--uri", bouncer.uri(database), "--index", "main"]
+        done = subprocess.run(words, input=json.dumps(make(number)), env=env, cwd=tmp_path, text=True,
+                              capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_death_of_pgbouncer_is_survived(bouncer, database, start_host, shared_cluster):
