@@ -1,6 +1,10 @@
 /*
  * commit_queue.c - group commit.
  *
+ * Who writes hands that on to the first of those who came meanwhile, before it wakes its own group.
+ * Each thread sleeps on a semaphore of its own and wakes without the lock: with a condition for all, 64
+ * threads that are woken stand in line for the lock, and the next writer behind them.
+ *
  * A failing transaction takes its whole group down, so a group that failed is tried again one
  * change at a time: the change that does not fit must not hurt its neighbours.
  * SPDX-License-Identifier: Apache-2.0
@@ -9,13 +13,16 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
+#include <pthread.h>
+
 struct isx_commit_queue {
 	isx_commit_fn *write;
 	void *arg;
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* guards what follows */
 	struct isx_commit *first;
 	struct isx_commit **last;
-	bool writing;
+	bool writing; /* somebody writes, or was told to: whoever comes now waits */
 };
 
 enum isx_status isx_commit_queue_new(isx_commit_fn *write, void *arg,
@@ -68,24 +75,28 @@ static void write_all(struct isx_commit_queue *queue, struct isx_commit *group)
 		write_alone(queue, change);
 }
 
-/* Write everything that waits, for all. Called with the lock, when nobody is writing. Each thread is
- * woken by itself: waking all, of whom most wait for the next group, only makes them sleep again. */
-static void write_waiting(struct isx_commit_queue *queue)
+/* Write everything that waits, for all; `own`, which is first among it, is the caller's. */
+static void write_waiting(struct isx_commit_queue *queue, const struct isx_commit *own)
 {
+	pthread_mutex_lock(&queue->lock);
 	struct isx_commit *group = queue->first;
 	queue->first = NULL;
 	queue->last = &queue->first;
-	queue->writing = true;
 	pthread_mutex_unlock(&queue->lock);
+	assert(group == own);
 	write_all(queue, group);
 	pthread_mutex_lock(&queue->lock);
-	queue->writing = false;
-	if (queue->first)
-		pthread_cond_signal(&queue->first->woken);
+	struct isx_commit *heir = queue->first;
+	queue->writing = heir != NULL;
+	pthread_mutex_unlock(&queue->lock);
+	if (heir) {
+		heir->writes = true;
+		sem_post(&heir->woken);
+	}
 	for (struct isx_commit *next; group; group = next) {
 		next = group->next; /* a change that is done belongs to its thread again */
-		group->done = true;
-		pthread_cond_signal(&group->woken);
+		if (group != own)
+			sem_post(&group->woken);
 	}
 }
 
@@ -93,16 +104,18 @@ enum isx_status isx_commit_queue_run(struct isx_commit_queue *queue, struct isx_
 				     struct isx_err *err)
 {
 	change->next = NULL;
-	change->done = false;
-	pthread_cond_init(&change->woken, NULL);
+	sem_init(&change->woken, 0, 0);
 	pthread_mutex_lock(&queue->lock);
 	*queue->last = change;
 	queue->last = &change->next;
-	while (!change->done && queue->writing)
-		pthread_cond_wait(&change->woken, &queue->lock);
-	if (!change->done)
-		write_waiting(queue); /* ours is among them */
+	change->writes = !queue->writing;
+	bool waits = queue->writing;
+	queue->writing = true;
 	pthread_mutex_unlock(&queue->lock);
-	pthread_cond_destroy(&change->woken);
+	while (waits && sem_wait(&change->woken) != 0)
+		; /* a signal was handled */
+	if (change->writes)
+		write_waiting(queue, change);
+	sem_destroy(&change->woken);
 	return change->status ? isx_fail(err, change->status, "%s", change->err.msg) : ISX_OK;
 }

@@ -11,15 +11,15 @@
 
 #include "base/status.h"
 
-#include <pthread.h>
+#include <semaphore.h>
 
 /* One change, prepared by the thread that waits for it: the first member of the engine's own. */
 struct isx_commit {
 	struct isx_commit *next; /* of its group */
 	enum isx_status status;  /* why it was refused, or could not be written */
 	struct isx_err err;
-	pthread_cond_t woken; /* the queue's own: done, or its thread is to write the next group */
-	bool done;
+	sem_t woken; /* the queue's own: its change is done, or its thread `writes` the next group */
+	bool writes;
 };
 
 /* Write a group in one transaction. A change that does not fit gets its own status and leaves no
