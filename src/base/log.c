@@ -3,7 +3,8 @@
  *         do not mix.
  *
  * A line is put together on the stack, and what does not fit is left out: whole fields, and the end
- * of a message. The file keeps its descriptor when it is opened again, so that nobody who is about
+ * of a message. Nobody waits for whoever reads the log: where a pipe is full, lines are left out and
+ * counted. The file keeps its descriptor when it is opened again, so that nobody who is about
  * to write holds one that is closed.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,6 +12,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,6 +28,9 @@ static atomic_int log_level = ISX_LOG_WARNING;
 static atomic_int log_format = ISX_LOG_TEXT;
 static atomic_int log_fd = STDERR_FILENO;
 static const char *log_path; /* set once, before there are threads */
+static pthread_mutex_t log_lock =
+	PTHREAD_MUTEX_INITIALIZER;    /* between a look for room and a write */
+static unsigned long long lost_lines; /* under log_lock */
 
 void isx_log_set_level(enum isx_log_level level)
 {
@@ -201,6 +207,24 @@ static void begin_line(struct line *line, enum isx_log_level level, bool is_json
 	add_text(line, is_json ? "\",\"message\":\"" : " ");
 }
 
+/* Write a line if that can be done at once; returns how many could not be since the last one that was.
+ * A pipe that has room has room for a line (POSIX: PIPE_BUF). */
+static unsigned long long write_line(const char *text, size_t len)
+{
+	struct pollfd file = { .fd = atomic_load_explicit(&log_fd, memory_order_relaxed),
+			       .events = POLLOUT };
+	unsigned long long lost = 0;
+	pthread_mutex_lock(&log_lock);
+	if (poll(&file, 1, 0) == 1 && write(file.fd, text, len) == (ssize_t)len) {
+		lost = lost_lines;
+		lost_lines = 0;
+	} else {
+		lost_lines++; /* nowhere left to say it now */
+	}
+	pthread_mutex_unlock(&log_lock);
+	return lost;
+}
+
 void isx_log_fields(enum isx_log_level level, const char *message,
 		    const struct isx_log_field *fields, size_t count)
 {
@@ -218,8 +242,9 @@ void isx_log_fields(enum isx_log_level level, const char *message,
 	if (is_json)
 		line.text[line.len++] = '}';
 	line.text[line.len++] = '\n';
-	if (write(atomic_load_explicit(&log_fd, memory_order_relaxed), line.text, line.len) < 0)
-		return; /* nowhere left to say it */
+	unsigned long long lost = write_line(line.text, line.len);
+	if (lost)
+		isx_log(ISX_LOG_WARNING, "%llu lines before this one could not be written", lost);
 }
 
 void isx_log(enum isx_log_level level, const char *format, ...)

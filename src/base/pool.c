@@ -6,12 +6,14 @@
  */
 #include "base/pool.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 struct job {
 	isx_pool_fn *fn;
@@ -21,7 +23,9 @@ struct job {
 struct isx_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct job *ring; /* ring_len waiting jobs from ring_first on, under `lock` */
+	pthread_cond_t ended; /* none is running any more */
+	unsigned running;     /* threads that have not ended, under `lock` */
+	struct job *ring;     /* ring_len waiting jobs from ring_first on, under `lock` */
 	size_t ring_cap;
 	size_t ring_first;
 	size_t ring_len;
@@ -48,9 +52,14 @@ static bool take_job(struct isx_pool *pool, struct job *job)
 
 static void *run_jobs(void *arg)
 {
+	struct isx_pool *pool = arg;
 	struct job job;
-	while (take_job(arg, &job))
+	while (take_job(pool, &job))
 		job.fn(job.arg);
+	pthread_mutex_lock(&pool->lock);
+	if (--pool->running == 0)
+		pthread_cond_broadcast(&pool->ended);
+	pthread_mutex_unlock(&pool->lock);
 	return NULL;
 }
 
@@ -61,11 +70,14 @@ static enum isx_status start_threads(struct isx_pool *pool, const char *name, un
 	int rc = 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_mutex_lock(&pool->lock);
 	while (!rc && pool->thread_count < threads) {
 		rc = pthread_create(&pool->threads[pool->thread_count], NULL, run_jobs, pool);
 		if (!rc)
 			pthread_setname_np(pool->threads[pool->thread_count++], name);
 	}
+	pool->running = pool->thread_count;
+	pthread_mutex_unlock(&pool->lock);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
 		return isx_fail(err, ISX_IO, "cannot start thread %u of %u: %s",
@@ -80,8 +92,13 @@ enum isx_status isx_pool_new(const char *name, unsigned threads, size_t queue_ma
 	struct isx_pool *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&made->lock, NULL);
 	pthread_cond_init(&made->changed, NULL);
+	pthread_cond_init(&made->ended, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	made->ring_cap = queue_max;
 	made->ring = isx_mem_array(queue_max, sizeof *made->ring);
 	made->threads = isx_mem_array(threads, sizeof *made->threads);
@@ -109,16 +126,34 @@ bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
 	return has_room;
 }
 
-void isx_pool_finish(struct isx_pool *pool)
+static void join_threads(struct isx_pool *pool)
 {
+	while (pool->thread_count > 0)
+		pthread_join(pool->threads[--pool->thread_count], NULL);
+}
+
+bool isx_pool_finish_by(struct isx_pool *pool, uint64_t end_ns)
+{
+	const struct timespec end = { .tv_sec = (time_t)(end_ns / 1000000000u),
+				      .tv_nsec = (long)(end_ns % 1000000000u) };
 	if (!pool)
-		return;
+		return true;
 	pthread_mutex_lock(&pool->lock);
 	pool->is_ending = true;
 	pthread_cond_broadcast(&pool->changed);
+	while (pool->running > 0 && isx_clock_ns() < end_ns)
+		pthread_cond_timedwait(&pool->ended, &pool->lock, &end);
+	bool has_ended = pool->running == 0;
 	pthread_mutex_unlock(&pool->lock);
-	while (pool->thread_count > 0)
-		pthread_join(pool->threads[--pool->thread_count], NULL);
+	if (has_ended)
+		join_threads(pool);
+	return has_ended;
+}
+
+void isx_pool_finish(struct isx_pool *pool)
+{
+	if (!isx_pool_finish_by(pool, 0)) /* begins to end */
+		join_threads(pool);
 }
 
 void isx_pool_free(struct isx_pool *pool)
@@ -126,6 +161,7 @@ void isx_pool_free(struct isx_pool *pool)
 	if (!pool)
 		return;
 	isx_pool_finish(pool);
+	pthread_cond_destroy(&pool->ended);
 	pthread_cond_destroy(&pool->changed);
 	pthread_mutex_destroy(&pool->lock);
 	isx_mem_free(pool->threads);

@@ -31,6 +31,10 @@ ISX_MUST_CHECK bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *a
  * is finishing twice. */
 void isx_pool_finish(struct isx_pool *pool);
 
+/* The same, but wait no longer than until `end_ns` of isx_clock_ns(). False: a job still runs, and the
+ * pool has to stay. */
+ISX_MUST_CHECK bool isx_pool_finish_by(struct isx_pool *pool, uint64_t end_ns);
+
 /* Finish, and free the pool, which no thread uses any more. NULL is allowed. */
 void isx_pool_free(struct isx_pool *pool);
 

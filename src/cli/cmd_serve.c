@@ -114,7 +114,13 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 	wait_for_stop(&serving->signals);
 	if (serving->announces)
 		notify_supervisor("STOPPING=1");
-	isx_server_stop(server, (unsigned)settings->stop_s * 1000);
+	if (!isx_server_stop(server, (unsigned)settings->stop_s * 1000)) {
+		isx_log(ISX_LOG_WARNING,
+			"requests that did not end in %lu s are given up: none of "
+			"them was acknowledged",
+			settings->stop_s);
+		_exit(CLI_OK); /* what is written is left as by kill -9: whole, or not there */
+	}
 	return CLI_OK;
 }
 
@@ -188,7 +194,7 @@ static int serve_with_workers(struct serving *serving)
 	       scheme_of(serving), settings->host, port, settings->workers);
 	fflush(stdout);
 	code = workers_run((unsigned)settings->workers, (unsigned)settings->stop_s * 1000,
-			   open_and_serve, serving);
+			   serving->listen_fd, open_and_serve, serving);
 	close(serving->listen_fd);
 	return code;
 }

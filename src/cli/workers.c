@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ struct crew {
 	struct worker *workers;
 	unsigned count;
 	unsigned stop_ms;
+	int listen_fd;
 	worker_fn *work;
 	void *arg;
 	int exit_code;
@@ -143,6 +145,7 @@ static void stop(struct crew *crew, const sigset_t *signals)
 	uint64_t deadline = isx_clock_ns() + wait_ms * 1000000;
 	notify_supervisor("STOPPING=1");
 	signal_all(crew, SIGTERM);
+	shutdown(crew->listen_fd, SHUT_RDWR); /* as long as we have it, the system would accept */
 	while (reap(crew, true) > 0) {
 		if (isx_clock_ns() > deadline) {
 			signal_all(crew, SIGKILL);
@@ -152,9 +155,11 @@ static void stop(struct crew *crew, const sigset_t *signals)
 	}
 }
 
-int workers_run(unsigned count, unsigned stop_ms, worker_fn *work, void *arg)
+int workers_run(unsigned count, unsigned stop_ms, int listen_fd, worker_fn *work, void *arg)
 {
-	struct crew crew = { .count = count, .stop_ms = stop_ms, .work = work, .arg = arg };
+	struct crew crew = {
+		.count = count, .stop_ms = stop_ms, .listen_fd = listen_fd, .work = work, .arg = arg
+	};
 	sigset_t signals;
 	crew.workers = isx_mem_array(count, sizeof *crew.workers);
 	if (!crew.workers) {

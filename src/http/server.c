@@ -48,7 +48,8 @@ enum {
 	FILES_RESERVED = 64,    /* open files that are not connections: LMDB, logs, epoll */
 	LOOK_NS = 10000000,     /* between two looks whether a client is still there */
 	STALL_MS = 1000,        /* that requests may stand still while the server stops */
-	LAST_WORDS_MS = 200,    /* for answers of workers that outlived the deadline */
+	GIVE_UP_MS = 1000,      /* for workers to notice that the deadline is over */
+	LAST_WORDS_MS = 200,    /* for the answers of those */
 	DRAIN_STEP_NS = 2000000 /* between two looks whether the last request has ended */
 };
 
@@ -218,6 +219,11 @@ static void answer_failure(struct exchange *x, enum isx_status status, const str
 	x->is_answered = true;
 }
 
+static enum isx_status fail_stopping(struct isx_err *err)
+{
+	return isx_fail(err, ISX_UNAVAILABLE, "the server stops: try again later");
+}
+
 /* May a search go on? Asked by the threads that work for it. While a connection is suspended nobody
  * but us looks at its socket. A client that has closed its side of the connection counts as gone:
  * one that has only ended its sending looks the same. */
@@ -226,7 +232,7 @@ static enum isx_status may_go_on(void *asker, struct isx_err *err)
 	struct exchange *x = asker;
 	uint64_t now_ns = isx_clock_ns();
 	if (atomic_load_explicit(&x->server->is_cutting, memory_order_relaxed))
-		return isx_fail(err, ISX_UNAVAILABLE, "the server stops: try again later");
+		return fail_stopping(err);
 	if (now_ns < atomic_load_explicit(&x->next_look, memory_order_relaxed))
 		return ISX_OK;
 	atomic_store_explicit(&x->next_look, now_ns + LOOK_NS, memory_order_relaxed);
@@ -240,8 +246,12 @@ static enum isx_status may_go_on(void *asker, struct isx_err *err)
 static void run_exchange(void *arg)
 {
 	struct exchange *x = arg;
+	struct isx_err err = { 0 };
 	isx_metrics_run(x->server->counts, x->lane);
-	answer(x);
+	if (atomic_load(&x->server->is_cutting))
+		answer_failure(x, fail_stopping(&err), &err);
+	else
+		answer(x);
 	MHD_resume_connection(x->connection);
 }
 
@@ -617,7 +627,7 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	if (!st)
 		st = start_pollers(made, settings, err);
 	if (st)
-		isx_server_stop(made, 0);
+		(void)!isx_server_stop(made, 0); /* nobody works for it yet */
 	else
 		*server = made;
 	return st;
@@ -649,10 +659,19 @@ static void wait_for_exchanges(struct isx_server *server, uint64_t end_ns)
 	}
 }
 
-void isx_server_stop(struct isx_server *server, unsigned deadline_ms)
+/* End the workers: no connection may be suspended when its poller stops. */
+static bool finish_workers(struct isx_server *server)
+{
+	uint64_t end_ns = isx_clock_ns() + (uint64_t)GIVE_UP_MS * 1000000u;
+	bool quick = isx_pool_finish_by(server->quick, end_ns);
+	bool scan = isx_pool_finish_by(server->scan, end_ns);
+	return isx_pool_finish_by(server->write, end_ns) && quick && scan;
+}
+
+bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 {
 	if (!server)
-		return;
+		return true;
 	int sockets[POLLERS_MAX];
 	uint64_t end_ns = isx_clock_ns() + (uint64_t)deadline_ms * 1000000u;
 	atomic_store(&server->is_draining, true);
@@ -664,11 +683,10 @@ void isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 	}
 	wait_for_exchanges(server, end_ns);
 	atomic_store(&server->is_cutting, true);
-	/* No connection may be suspended when its poller stops. */
-	isx_pool_finish(server->quick);
-	isx_pool_finish(server->scan);
-	isx_pool_finish(server->write);
+	bool has_ended = finish_workers(server);
 	wait_for_exchanges(server, isx_clock_ns() + (uint64_t)LAST_WORDS_MS * 1000000u);
+	if (!has_ended)
+		return false;
 	for (unsigned i = 0; i < server->poller_count; i++) {
 		MHD_stop_daemon(server->pollers[i]);
 		if (sockets[i] >= 0)
@@ -678,4 +696,5 @@ void isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 	isx_pool_free(server->scan);
 	isx_pool_free(server->write);
 	isx_mem_free(server);
+	return true;
 }

@@ -44,8 +44,10 @@ ISX_MUST_CHECK enum isx_status isx_server_start(const struct isx_server_settings
 uint16_t isx_server_port(const struct isx_server *server);
 
 /* Accept no more connections, let requests that have begun end, and free the server. After
- * `deadline_ms` connections that still send or receive are cut and searches are given up; what else
- * a worker has begun is always waited for. NULL is allowed. */
-void isx_server_stop(struct isx_server *server, unsigned deadline_ms);
+ * `deadline_ms` connections that still send or receive are cut, searches are given up, and what waits
+ * for a worker is answered 503. False: a worker is busy all the same, with a write that the disk or
+ * another process's lock holds up; then it has all that is the server's, and the process has to end
+ * as it is. NULL is allowed. */
+ISX_MUST_CHECK bool isx_server_stop(struct isx_server *server, unsigned deadline_ms);
 
 #endif

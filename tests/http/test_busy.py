@@ -32,6 +32,13 @@ def locked(folder):
         os.close(fd)
 
 
+def wanting(folder):
+    """How many wait for the lock of a folder, by what the system says."""
+    number = f":{os.stat(folder).st_ino} "
+    with open("/proc/locks", encoding="ascii") as locks:
+        return sum("-> FLOCK" in line and number in line for line in locks)
+
+
 def request(method, path, body=None, **headers):
     """The bytes of a request."""
     data = b"" if body is None else json.dumps(body).encode()
@@ -172,6 +179,41 @@ def test_a_stop_finishes_what_runs_and_what_waits(busy):
     server.start()
     names = {index["name"] for index in server.get("/indexes").json()}
     assert names == {"main", "queued", *(f"held{number}" for number in range(WRITE_THREADS))}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_write_that_is_held_up_does_not_hold_up_a_stop_for_ever(start_server, tmp_path, workers):
+    """Its client is not told that it was done, and it was not."""
+    folder, timeout = tmp_path / "data", {"ISCC_SEARCH_STOP_TIMEOUT": "0"}
+    server = start_server("usearch://{dir}", env=timeout, args=["--workers", str(workers)])
+    server.post("/indexes", json={"name": "main"})
+    with locked(folder):
+        links = [send(server, "POST", "/indexes", {"name": f"held{number}"}) for number in range(3)]
+        wait_until(lambda: wanting(folder) == len(links))
+        assert server.stop() == 0
+        assert "given up" in server.log()
+        assert [read_all(link) for link in links] == [b""] * len(links)
+    server.start()
+    assert [index["name"] for index in server.get("/indexes").json()] == ["main"]
+
+
+def test_what_waits_for_a_thread_is_answered_at_a_stop(busy):
+    start, folder = busy
+    server = start(ISCC_SEARCH_THREADS="1", ISCC_SEARCH_STOP_TIMEOUT="0")
+    server.post("/indexes", json={"name": "cold"})
+    query = {"units": make_asset(5)["units"]}
+    with locked(folder):
+        held = send(server, "POST", "/indexes/cold/search", query)
+        wait_until(lambda: wanting(folder) == 1)
+        waits = [send(server, "POST", "/indexes/main/search", query) for _ in range(5)]
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+    answers = [read_all(link) for link in waits]
+    assert [status_of(answer) for answer in answers] == [503] * 5
+    assert all(b"the server stops" in answer for answer in answers)
+    assert status_of(read_all(held)) in (200, 503)
+    assert server.stop() == 0
 
 
 def test_a_queued_search_whose_client_went_is_not_begun(busy):

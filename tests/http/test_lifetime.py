@@ -53,8 +53,9 @@ def test_stalled_requests_do_not_hold_up_a_stop(start_server):
         assert time.monotonic() - start < 5
 
 
-def test_request_under_way_is_finished_before_a_stop(start_server):
-    server = start_server()
+@pytest.mark.parametrize("workers", [1, 2])
+def test_request_under_way_is_finished_before_a_stop(start_server, workers):
+    server = start_server("usearch://{dir}", args=["--workers", str(workers)])
     body = b'{"name":"late"}'
     with server.connect() as link:
         link.sendall(b"POST /indexes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import time
@@ -10,7 +11,7 @@ import time
 import pytest
 import requests
 
-from serving import BINARY, make_asset, status_of
+from serving import BINARY, free_port, make_asset, status_of
 
 SECRET = "s3cret-that-nobody-may-read"
 
@@ -42,6 +43,34 @@ def test_every_line_of_a_json_log_is_json(start_server):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
         assert line["level"] in ("debug", "info", "warning", "error")
         assert isinstance(line["message"], str)
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path):
+    """A pipe of 64 KiB is full after some hundred lines; those that did not fit are counted."""
+    port = free_port()
+    process = subprocess.Popen([str(BINARY), "serve", "--host", "127.0.0.1", "--port", str(port)], cwd=tmp_path,
+                               env={**os.environ, "ISCC_SEARCH_INDEX_URI": "memory://"},
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        with requests.Session() as session:
+            for _ in range(3000):
+                assert session.get(f"http://127.0.0.1:{port}/healthz", timeout=10).status_code == 200
+            os.set_blocking(process.stderr.fileno(), False)
+            first = process.stderr.read()
+            assert session.get(f"http://127.0.0.1:{port}/healthz", timeout=10).status_code == 200
+            wait_until(lambda: select.select([process.stderr], [], [], 0)[0])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        rest = process.stderr.read()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+    lines = first.count(b"path=/healthz") + rest.count(b"path=/healthz")
+    lost = re.search(rb"WARNING (\d+) lines before this one could not be written", rest)
+    assert lost and int(lost[1]) + lines == 3001
 
 
 def test_fields_of_an_access_line(start_server):

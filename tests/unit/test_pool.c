@@ -2,6 +2,7 @@
  * test_pool.c - worker threads: everything queued runs once, a full queue refuses, finishing waits.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/clock.h"
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -82,12 +83,27 @@ static void test_pool__runs_what_is_queued_before_it_finishes(void **state)
 	isx_pool_free(NULL);
 }
 
+static void test_pool__does_not_wait_beyond_a_moment_for_a_job_that_runs(void **state)
+{
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	struct isx_pool *pool = make_pool(2, 1);
+	(void)state;
+	pthread_mutex_lock(&gate);
+	assert_true(isx_pool_put(pool, wait_for_lock, &gate));
+	assert_false(isx_pool_finish_by(pool, isx_clock_ns() + 20000000));
+	assert_false(isx_pool_put(pool, wait_for_lock, &gate));
+	pthread_mutex_unlock(&gate);
+	assert_true(isx_pool_finish_by(pool, UINT64_MAX));
+	isx_pool_free(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool__runs_every_job_once),
 		cmocka_unit_test(test_pool__refuses_what_its_queue_cannot_hold),
 		cmocka_unit_test(test_pool__runs_what_is_queued_before_it_finishes),
+		cmocka_unit_test(test_pool__does_not_wait_beyond_a_moment_for_a_job_that_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
