@@ -84,8 +84,13 @@ setup:
 test: setup
 	@$(MAKE) --no-print-directory check
 
+# What runs in threads of one process runs under the thread sanitizer in every check.
+TSAN_FLAGS = CFLAGS="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=thread"
+TSAN_UNITS := build-tsan/tests/unit/test_threads build-tsan/tests/unit/test_pool
+
 check: $(PROGRAM) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
-	@python3 tests/run.py --build $(BUILD)
+	$(if $(SANITIZE),,@$(MAKE) --no-print-directory BUILD=build-tsan $(TSAN_FLAGS) $(TSAN_UNITS))
+	@python3 tests/run.py --build $(BUILD) $(if $(SANITIZE),,$(TSAN_UNITS:%=--tsan %))
 
 .PHONY: asan tsan
 asan:
@@ -97,7 +102,7 @@ asan:
 tsan:
 	@tools/setup build test
 	TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/tools/tsan.supp" $(MAKE) check \
-		BUILD=build-tsan CFLAGS="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=thread"
+		BUILD=build-tsan $(TSAN_FLAGS)
 
 # What `make test` does for seconds in tests/crash and tests/postgres, for long.
 .PHONY: soak

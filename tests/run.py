@@ -33,14 +33,14 @@ def run(command, **options):
                           text=True, errors="replace", check=False, **options)
 
 
-def run_unit(program, count):
+def run_unit(program, count, **env):
     """A cmocka program prints TAP; one that dies in between has a failed test more."""
-    done = run([str(program)], env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
+    done = run([str(program)], env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP", **env})
     good = len(re.findall(r"^ok \d+", done.stdout, re.M))
     bad = len(re.findall(r"^not ok \d+", done.stdout, re.M))
     if done.returncode and not bad:
         bad = 1
-    print(f"{program.name}: {good} passed, {bad} failed", flush=True)
+    print(f"{program.name}: {good} passed, {bad} failed{' (TSan)' if env else ''}", flush=True)
     if bad:
         print(done.stdout)
     count.passed += good
@@ -97,6 +97,8 @@ def run_pytest(build, count, extra):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--build", default="build", type=Path, help="build directory (default: build)")
+    parser.add_argument("--tsan", action="append", default=[], type=Path,
+                        help="a unit program that was built with the thread sanitizer")
     options, extra = parser.parse_known_args()
     build = options.build if options.build.is_absolute() else ROOT / options.build
     count = Count()
@@ -104,6 +106,9 @@ def main():
     count.add(done.returncode == 0, "check_layers", done.stdout)
     for source in sorted((ROOT / "tests" / "unit").glob("test_*.c")):
         run_unit(build / "tests" / "unit" / source.stem, count)
+    for program in options.tsan:
+        run_unit(ROOT / program, count,
+                 TSAN_OPTIONS=f"halt_on_error=1 suppressions={ROOT / 'tools' / 'tsan.supp'}")
     run_replays(build, count)
     run_pytest(build, count, extra)
     tail = f", {count.skipped} skipped" if count.skipped else ""
