@@ -1,0 +1,146 @@
+/*
+ * test_durability.c - what is acknowledged has been synced, and what could not be synced is not there.
+ *
+ * kill -9 cannot show it: what a process wrote stays in the page cache. So the call that waits for
+ * the disk is ours here, in front of the system's, for LMDB too.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define CODE "ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILUBZK334UY"
+
+static int syncs;        /* since forgotten */
+static int syncs_failed; /* with `sync_error` */
+static int sync_error;   /* 0: none */
+
+int fdatasync(int fd)
+{
+	syncs++;
+	if (!sync_error)
+		return (int)syscall(SYS_fdatasync, fd);
+	syncs_failed++;
+	errno = sync_error;
+	return -1;
+}
+
+static char directory[64], uri[96];
+static const char *scheme;
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof directory, "/tmp/isx-sync-XXXXXX");
+	if (!mkdtemp(directory))
+		return 1;
+	snprintf(uri, sizeof uri, "%s://%s", scheme, directory);
+	sync_error = 0;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	test_remove_tree(directory);
+	return 0;
+}
+
+static struct isx_store *open_store(bool relaxed)
+{
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_err err;
+	isx_options_init(&options);
+	options.relaxed = relaxed;
+	if (isx_open(uri, &options, &store, &err) || isx_index_create(store, "main", &err))
+		fail_msg("%s", err.msg);
+	return store;
+}
+
+static enum isx_status add(struct isx_store *store, const char *id)
+{
+	struct isx_asset asset = { .iscc_id = id, .iscc_code = CODE };
+	return isx_add(store, "main", &asset, 1, NULL, NULL);
+}
+
+static uint64_t count_assets(struct isx_store *store)
+{
+	struct isx_index_info info;
+	struct isx_err err;
+	if (isx_index_stat(store, "main", &info, &err))
+		fail_msg("%s", err.msg);
+	uint64_t count = info.assets;
+	isx_index_info_release(&info);
+	return count;
+}
+
+static void test_durability__a_change_is_synced_before_it_is_acknowledged(void **state)
+{
+	(void)state;
+	struct isx_store *store = open_store(false);
+	syncs = 0;
+	assert_int_equal(add(store, "ISCC:MAIGHXLN555Y2DFF"), ISX_OK);
+	assert_true(syncs > 0);
+	syncs = 0;
+	assert_int_equal(isx_remove(store, "main", "ISCC:MAIGHXLN555Y2DFF", NULL), ISX_OK);
+	assert_true(syncs > 0);
+	isx_close(store);
+}
+
+static void test_durability__a_disk_that_fails_leaves_the_index_as_it_was(void **state)
+{
+	static const int errors[] = { EIO, ENOSPC, EDQUOT };
+	struct isx_check report;
+	(void)state;
+	struct isx_store *store = open_store(false);
+	assert_int_equal(add(store, "ISCC:MAIGHXLN555Y2DFF"), ISX_OK);
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		sync_error = errors[i];
+		syncs_failed = 0;
+		assert_int_equal(add(store, "ISCC:MAIGGXZHLG2AP2Q3"),
+				 errors[i] == EIO ? ISX_IO : ISX_FULL);
+		assert_true(syncs_failed > 0);
+		sync_error = 0;
+		assert_int_equal(count_assets(store), 1);
+	}
+	assert_int_equal(add(store, "ISCC:MAIGGXZHLG2AP2Q3"), ISX_OK);
+	assert_int_equal(count_assets(store), 2);
+	assert_int_equal(isx_index_check(store, "main", &report, NULL, NULL, NULL), ISX_OK);
+	assert_int_equal(report.findings, 0);
+	isx_close(store);
+}
+
+static void test_durability__relaxed_changes_are_synced_at_the_end(void **state)
+{
+	(void)state;
+	struct isx_store *store = open_store(true);
+	syncs = 0;
+	assert_int_equal(add(store, "ISCC:MAIGHXLN555Y2DFF"), ISX_OK);
+	assert_int_equal(syncs, 0);
+	isx_close(store);
+	assert_true(syncs > 0);
+}
+
+int main(void)
+{
+	static const char *const schemes[] = { "usearch", "lmdb" };
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		TEST(test_durability__a_change_is_synced_before_it_is_acknowledged),
+		TEST(test_durability__a_disk_that_fails_leaves_the_index_as_it_was),
+		TEST(test_durability__relaxed_changes_are_synced_at_the_end),
+	};
+	int failed = 0;
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+		scheme = schemes[i];
+		failed += cmocka_run_group_tests_name(scheme, tests, NULL, NULL);
+	}
+	return failed;
+}
