@@ -93,6 +93,8 @@ static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
 {
 	char name[ISX_TABLE_NAME_MAX];
 	struct isx_lmdb_tables *t = &view->tables;
+	if (strlen(type) > ISX_SIMPRINT_TYPE_MAX)
+		return MDB_BAD_VALSIZE;
 	for (size_t i = 0; i < t->sp_count; i++)
 		if (strcmp(t->sp[i].type, type) == 0)
 			return 0;
@@ -108,6 +110,24 @@ static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
 	if (!rc)
 		t->sp[t->sp_count++] = sp;
 	return rc;
+}
+
+/* Is there a simprint type of this name? __sp_assets_X__ may be the fingerprints of X or, as 0.3.3
+ * takes any name, the simprints of assets_X: it is what it is to the shorter name. */
+static bool is_sp_type(struct isx_lmdb_view *view, const char *type)
+{
+	char name[ISX_TABLE_NAME_MAX];
+	const char *part = type;
+	bool is_type = false;
+	while (strncmp(part, ISX_SP_ASSETS, strlen(ISX_SP_ASSETS)) == 0)
+		part += strlen(ISX_SP_ASSETS);
+	for (;; part -= strlen(ISX_SP_ASSETS)) {
+		int len = snprintf(name, sizeof name, ISX_TABLE_SP, part);
+		MDB_val key = isx_lmdb_val(name, (size_t)len), value;
+		is_type = !is_type && mdb_get(view->txn, MAIN_TABLE, &key, &value) == 0;
+		if (part == type)
+			return is_type;
+	}
 }
 
 /* Open the table called `name` if it is one of ours. */
@@ -134,7 +154,7 @@ static int open_by_name(struct isx_lmdb_view *view, const char *name)
 	if (strncmp(name, "__sp_assets_", 12) == 0 && len > 14 &&
 	    len - 14 <= ISX_SIMPRINT_TYPE_MAX) {
 		snprintf(type, sizeof type, "%.*s", (int)(len - 14), name + 12);
-		return open_sp_tables(view, type);
+		return is_sp_type(view, type) ? open_sp_tables(view, type) : 0;
 	}
 	return 0;
 }
@@ -298,6 +318,10 @@ enum isx_status isx_lmdb_sp_tables(struct isx_lmdb_view *view, const char *type,
 {
 	size_t before = view->tables.sp_count;
 	int rc = open_sp_tables(view, type);
+	*tables = NULL;
+	if (rc == MDB_BAD_VALSIZE)
+		return isx_fail(err, ISX_INVALID, "simprints: a type has at most %d bytes",
+				ISX_SIMPRINT_TYPE_MAX);
 	if (rc == MDB_DBS_FULL)
 		return isx_fail(err, ISX_INVALID, "simprints: an index has at most %d types",
 				ISX_SIMPRINT_TYPES_MAX);

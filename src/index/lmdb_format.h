@@ -11,10 +11,13 @@
  *       nphd_count:TYPE   u64 BE    assets that carry a unit of TYPE
  *       sp_count:TYPE     u64 BE    simprints of TYPE
  *   __assets__          ISCC-ID body, u64 BE -> JSON of the asset without simprints
- *   __instance__        DUPSORT DUPFIXED INTEGERDUP: body of an INSTANCE unit -> ISCC-ID body, u64
- * BE
+ *   __instance__        DUPSORT DUPFIXED INTEGERDUP: body of an INSTANCE unit ->
+ *                           ISCC-ID body u64 BE
  *   __sp_TYPE__         DUPSORT DUPFIXED: simprint -> ISCC-ID body, offset u32 BE, size u32 BE
  *   __sp_assets_TYPE__  ISCC-ID body -> BLAKE2b-128 of its simprints of TYPE
+ *                       0.3.3 takes a type assets_X, too, and then has its simprints in
+ *                       __sp_assets_X__. We refuse such types, and know one where there is no
+ *                       type X.
  *
  * Ours, all derived from those above, so that they can be filled again at any time:
  *
@@ -46,6 +49,7 @@
 #define ISX_TABLE_SIMPRINTS "__simprints_%u__"
 #define ISX_TABLE_SP        "__sp_%s__"
 #define ISX_TABLE_SP_ASSETS "__sp_assets_%s__"
+#define ISX_SP_ASSETS       "assets_" /* no type of ours begins so: it would be taken for that */
 #define ISX_TABLE_NAME_MAX  (ISX_SIMPRINT_TYPE_MAX + 24)
 
 #define ISX_META_REALM      "realm_id"

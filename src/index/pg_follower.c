@@ -18,6 +18,7 @@
 #include "index/lmdb_add.h"
 #include "index/lmdb_rows.h"
 #include "iscc/iscc_id.h"
+#include "json/rules.h"
 #include "json/wire.h"
 
 #include <errno.h>
@@ -227,6 +228,8 @@ static enum isx_status take_simprint(struct simprints *all, const struct simprin
 	if (row->iscc_id.len != 8 || row->start.len != 8 || row->size.len != 8 ||
 	    row->type.len > ISX_SIMPRINT_TYPE_MAX || !read_bits(row->bits, &one))
 		return isx_fail(err, ISX_CORRUPT, "a row of table simprint cannot be read");
+	if (!isx_is_simprint_type(row->type))
+		return ISX_OK; /* an earlier version took it; its tables would be those of another */
 	uint64_t id = isx_load_be64(row->iscc_id.ptr);
 	one.offset = (uint32_t)isx_load_be64(row->start.ptr);
 	one.size = (uint32_t)isx_load_be64(row->size.ptr);

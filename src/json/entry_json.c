@@ -58,10 +58,8 @@ static bool is_simprint_list(struct isx_reader *reader, const char *type, struct
 			     const struct isx_place *place)
 {
 	if (!isx_is_simprint_type(isx_span_of(type))) {
-		isx_field_problem(
-			reader, "string_pattern_mismatch", place,
-			"A simprint type is 1 to 64 bytes without / and \\, not starting with '.'",
-			list);
+		isx_field_problem(reader, "string_pattern_mismatch", place, ISX_SIMPRINT_TYPE_RULE,
+				  list);
 		return false;
 	}
 	if (isx_json_kind(list) != ISX_JSON_ARRAY) {

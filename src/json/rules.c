@@ -45,7 +45,8 @@ static bool is_base64(struct isx_span text)
 
 bool isx_is_simprint_type(struct isx_span text)
 {
-	if (text.len == 0 || text.len > ISX_SIMPRINT_TYPE_MAX || text.ptr[0] == '.')
+	if (text.len == 0 || text.len > ISX_SIMPRINT_TYPE_MAX || text.ptr[0] == '.' ||
+	    isx_span_has_prefix(text, "assets_"))
 		return false;
 	for (size_t i = 0; i < text.len; i++)
 		if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == '/' || text.ptr[i] == '\\')

@@ -74,6 +74,16 @@ def test_add_of_nothing(server, index):
     assert detail(server.post("/indexes/none/assets", json=[]), 404)
 
 
+@pytest.mark.parametrize("name", ["assets_X", "assets_", "", ".x", "a/b", "a\\b", "a\n", "x" * 65])
+def test_names_of_simprint_types(server, index, name):
+    passage = {"simprint": "Mzdq5tYCKD4w4Pc4xv8T1A", "offset": 0, "size": 9}
+    refused = make_asset(1, simprints={name: [passage]})
+    answer = server.post(index + "/assets", json=[refused])
+    assert problems(answer) == [("string_pattern_mismatch", ["body", 0, "simprints", name])]
+    taken = make_asset(1, simprints={"xassets_X": [passage], "ASSETS_X": [passage]})
+    assert server.post(index + "/assets", json=[taken]).status_code == 201
+
+
 def test_search(server, index):
     assets = [make_asset(number) for number in range(1, 6)]
     server.post(index + "/assets", json=assets)
