@@ -117,7 +117,10 @@ static void read_metadata(struct isx_reader *reader, struct isx_span object, str
 		return;
 	}
 	struct isx_buf text = { 0 };
-	isx_json_minify(&text, isx_json_member(object, "metadata"));
+	struct isx_span found = isx_json_member(object, "metadata");
+	if (!found.len)
+		return; /* what is stored has to be JSON, whatever the tree says */
+	isx_json_minify(&text, found);
 	asset->metadata = text.failed ? NULL : isx_arena_text(reader->arena, text.ptr, text.len);
 	reader->out_of_memory |= !asset->metadata;
 	isx_buf_release(&text);

@@ -23,8 +23,8 @@ enum isx_status isx_json_parse(struct isx_span text, struct isx_json **value, st
 	return st ? st : isx_json_parse_checked(text, value, err);
 }
 
-enum isx_status isx_json_parse_checked(struct isx_span text, struct isx_json **value,
-				       struct isx_err *err)
+static enum isx_status parse_text(struct isx_span text, struct isx_json **value,
+				  struct isx_err *err)
 {
 	if (text.len > INT32_MAX)
 		return isx_fail(err, ISX_TOO_LARGE, "JSON: a value of %zu bytes, at most 2 GiB",
@@ -43,6 +43,20 @@ enum isx_status isx_json_parse_checked(struct isx_span text, struct isx_json **v
 		return isx_fail(err, ISX_SCHEMA, "JSON: %s", json_tokener_error_desc(code));
 	*value = (struct isx_json *)root;
 	return ISX_OK;
+}
+
+enum isx_status isx_json_parse_checked(struct isx_span text, struct isx_json **value,
+				       struct isx_err *err)
+{
+	struct isx_buf masked = { 0 };
+	if (!memmem(text.ptr, text.len, "\\u0000", 6))
+		return parse_text(text, value, err);
+	isx_json_mask_names(&masked, text); /* json-c ends a name at its NUL */
+	enum isx_status st = isx_buf_status(&masked, err);
+	if (!st)
+		st = parse_text((struct isx_span){ masked.ptr, masked.len }, value, err);
+	isx_buf_release(&masked);
+	return st;
 }
 
 void isx_json_free(struct isx_json *value)

@@ -415,6 +415,34 @@ void isx_json_minify(struct isx_buf *buf, struct isx_span value)
 	}
 }
 
+/* Append a string; \u0000 becomes \u0001. */
+static void mask_string(struct isx_buf *buf, const char *p, const char *end)
+{
+	while (p < end) {
+		int32_t unit = unicode_escape(p, end);
+		size_t len = unit >= 0 ? 6 : *p == '\\' && end - p > 1 ? 2 : 1;
+		isx_buf_add(buf, unit == 0 ? "\\u0001" : p, len);
+		p += len;
+	}
+}
+
+void isx_json_mask_names(struct isx_buf *buf, struct isx_span value)
+{
+	const char *end = value.ptr + value.len;
+	const char *plain = value.ptr; /* start of what goes out as it is */
+	for (const char *p = value.ptr; p < end;) {
+		const char *start = p;
+		p = *p == '"' ? skip_string(p, end) : p + 1;
+		const char *next = *start == '"' ? skip_blanks(p, end) : end;
+		if (next == end || *next != ':')
+			continue;
+		isx_buf_add(buf, plain, (size_t)(start - plain));
+		mask_string(buf, start, p);
+		plain = p;
+	}
+	isx_buf_add(buf, plain, (size_t)(end - plain));
+}
+
 /* Copy a string, replacing each half of a surrogate pair that stands alone. */
 static const char *repair_string(struct isx_buf *buf, const char *p, const char *end)
 {

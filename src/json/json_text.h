@@ -37,6 +37,10 @@ bool isx_json_next_member(struct isx_json_walk *walk, struct isx_span *key, stru
  * there is none. */
 struct isx_span isx_json_member(struct isx_span object, const char *name);
 
+/* Append a checked value whose members' names have a \u0001 for each \u0000: to readers of C strings
+ * a name would end there, and be another. */
+void isx_json_mask_names(struct isx_buf *buf, struct isx_span value);
+
 /* Append a checked value without the blanks between its tokens. */
 void isx_json_minify(struct isx_buf *buf, struct isx_span value);
 

@@ -26,6 +26,14 @@ enum isx_status isx_payload_check(struct isx_payload *payload, struct isx_proble
 	return ISX_OK;
 }
 
+/* Names of types that are not stored find nothing, but these are no names at all. */
+static bool has_control_character(const char *type)
+{
+	while ((unsigned char)*type >= ' ')
+		type++;
+	return *type != '\0';
+}
+
 static void read_query_simprints(struct isx_reader *reader, struct isx_json *value,
 				 struct isx_query *query)
 {
@@ -45,6 +53,11 @@ static void read_query_simprints(struct isx_reader *reader, struct isx_json *val
 	reader->out_of_memory |= !all;
 	for (void *cursor = NULL; all && isx_json_each(value, &cursor, &type, &list);) {
 		struct isx_place at = { .outer = &place, .name = type };
+		if (has_control_character(type)) {
+			isx_field_problem(reader, "string_pattern_mismatch", &at,
+					  "A simprint type has no control characters", list);
+			continue;
+		}
 		struct isx_query_simprints *one = &all[query->simprint_type_count++];
 		one->type = isx_arena_text(reader->arena, type, strlen(type));
 		reader->out_of_memory |= !one->type;

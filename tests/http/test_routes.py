@@ -84,6 +84,28 @@ def test_names_of_simprint_types(server, index, name):
     assert server.post(index + "/assets", json=[taken]).status_code == 201
 
 
+def test_a_name_with_nul_is_another_name(server, index):
+    """Unknown fields are ignored; what follows the NUL is part of the name."""
+    asset = make_asset(1)
+    odd = {**asset, "metadata\0x": {"a": 1}, "iscc_code\0": "x", "units\0": 5, "simprints\0": []}
+    for _ in range(2):
+        assert server.post(index + "/assets", json=[odd]).status_code == 201
+        assert server.get(f"{index}/assets/{asset['iscc_id']}").json() == asset
+    inside = {**asset, "metadata": {"a\0b": {"c\0": "\0"}}}
+    assert server.post(index + "/assets", json=[inside]).status_code == 201
+    assert server.get(f"{index}/assets/{asset['iscc_id']}").json() == inside
+    assert server.delete(f"{index}/assets/{asset['iscc_id']}").status_code == 204
+    assert server.post("/indexes", json={"name\0": "x"}).status_code == 422
+    query = {"iscc_id\0": "x", "units": asset["units"], "units\0": []}
+    assert server.post(index + "/search", json=query).json()["global_matches"] == []
+    passage = {"simprint": "Mzdq5tYCKD4w4Pc4xv8T1A", "offset": 0, "size": 9}
+    typed = {**asset, "simprints": {"X\0Y": [passage]}}
+    for path, body, place in ((index + "/assets", [typed], ["body", 0, "simprints"]),
+                              (index + "/search", {"simprints": {"X\0Y": ["AAAA"]}}, ["body", "simprints"])):
+        (kind, where), = problems(server.post(path, json=body))
+        assert (kind, where[:-1]) == ("string_pattern_mismatch", place)
+
+
 def test_search(server, index):
     assets = [make_asset(number) for number in range(1, 6)]
     server.post(index + "/assets", json=assets)

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "json/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -144,6 +145,36 @@ static void test_json_text__minify_keeps_digits_and_strings(void **state)
 		       "{\"a b\":[1e21,0.10,12345678901234567890123]}");
 }
 
+static void test_json_text__masks_nul_in_names_and_nowhere_else(void **state)
+{
+	(void)state;
+	expect_written(isx_json_mask_names,
+		       isx_span_of("{\"a\\u0000b\" : {\"\\\\u0000\":1,\"\\\\\\u0000\":\"\\u0000\"},"
+				   "\"c\":[\"\\u0000\", \"\\\"\\u0000:\"]}"),
+		       "{\"a\\u0001b\" : {\"\\\\u0000\":1,\"\\\\\\u0001\":\"\\u0000\"},"
+		       "\"c\":[\"\\u0000\", \"\\\"\\u0000:\"]}");
+}
+
+static void test_json_text__a_name_with_nul_is_no_other_name(void **state)
+{
+	struct isx_span text =
+		isx_span_of("{\"metadata\\u0000x\":{},\"\\u0000\":1,\"x\":\"\\u0000\"}");
+	struct isx_json *object, *member;
+	struct isx_err err;
+	const char *name;
+	void *cursor = NULL;
+	(void)state;
+	assert_int_equal(isx_json_parse(text, &object, &err), ISX_OK);
+	assert_false(isx_json_get(object, "metadata", &member));
+	assert_false(isx_json_get(object, "", &member));
+	assert_true(isx_json_get(object, "x", &member));
+	assert_int_equal(isx_json_string(member).len, 1); /* values keep it */
+	assert_true(isx_json_each(object, &cursor, &name, &member));
+	assert_string_equal(name, "metadata\x01x");
+	isx_json_free(object);
+	assert_int_equal(isx_json_member(text, "metadata").len, 0);
+}
+
 static void test_json_text__repair_makes_json_of_what_python_wrote(void **state)
 {
 	(void)state;
@@ -191,6 +222,8 @@ int main(void)
 		cmocka_unit_test(test_json_text__walks_elements_and_members),
 		cmocka_unit_test(test_json_text__finds_the_last_member_of_a_name),
 		cmocka_unit_test(test_json_text__minify_keeps_digits_and_strings),
+		cmocka_unit_test(test_json_text__masks_nul_in_names_and_nowhere_else),
+		cmocka_unit_test(test_json_text__a_name_with_nul_is_no_other_name),
 		cmocka_unit_test(test_json_text__repair_makes_json_of_what_python_wrote),
 		cmocka_unit_test(test_json_text__quotes_as_little_as_possible),
 		cmocka_unit_test(test_json_text__doubles_read_back_the_same),
