@@ -2,8 +2,9 @@
  * loader.c - two batches take turns: the reading thread fills one while the writing thread adds the
  *            other.
  *
- * A batch goes in whole or not at all, so a refused one is tried again asset by asset: the bad ones
- * are named, the others go in.
+ * A batch goes in whole or not at all, so a refused one is tried again in halves, their halves and
+ * so on: the bad assets are named, the others go in, and each bad one costs about log2(batch)
+ * transactions, each of which waits for the disk.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/loader.h"
@@ -73,37 +74,46 @@ static void keep_failure(struct loader *loader, enum isx_status status, const st
 	pthread_mutex_unlock(&loader->lock);
 }
 
-/* Write one asset of a batch; false when the next one need not be tried. */
-static bool write_one(struct loader *loader, const struct batch *batch, size_t i)
+/* Write a piece of a batch, or name the asset that is one and was refused. */
+static enum isx_status write_piece(struct loader *loader, const struct batch *batch, size_t first,
+				   size_t count)
 {
 	struct isx_err err = { 0 };
-	enum isx_outcome outcome;
-	enum isx_status st = isx_add(loader->store, loader->name, &batch->assets[i], 1, &outcome,
-				     &err);
+	enum isx_status st = isx_add(loader->store, loader->name, batch->assets + first, count,
+				     batch->outcomes + first, &err);
 	if (!st) {
-		count_outcomes(loader, &outcome, 1);
-	} else if (is_refusal(st)) {
-		pthread_mutex_lock(&loader->lock);
-		keep_error(loader, batch->sources[i], err.msg);
-		pthread_mutex_unlock(&loader->lock);
-	} else {
+		count_outcomes(loader, batch->outcomes + first, count);
+	} else if (!is_refusal(st)) {
 		keep_failure(loader, st, &err);
+	} else if (count == 1) {
+		pthread_mutex_lock(&loader->lock);
+		keep_error(loader, batch->sources[first], err.msg);
+		pthread_mutex_unlock(&loader->lock);
 	}
-	return !st || is_refusal(st);
+	return st;
 }
 
-static void write_batch(struct loader *loader, struct batch *batch)
+/* Write a batch, in ever smaller pieces where one is refused. Pieces go from left to right, as the
+ * last of two assets with one ISCC-ID counts; one that begins at asset i, with all before it done,
+ * has as many assets as the lowest bit of i says: the other half of what was split last. */
+static void write_batch(struct loader *loader, const struct batch *batch)
 {
-	struct isx_err err = { 0 };
-	enum isx_status st = isx_add(loader->store, loader->name, batch->assets, batch->count,
-				     batch->outcomes, &err);
-	if (!st) {
-		count_outcomes(loader, batch->outcomes, batch->count);
-	} else if (is_refusal(st)) {
-		for (size_t i = 0; i < batch->count && write_one(loader, batch, i);)
-			i++;
-	} else {
-		keep_failure(loader, st, &err);
+	size_t first = 0, count = batch->count;
+	while (first < batch->count) {
+		enum isx_status st = write_piece(loader, batch, first, count);
+		if (st && !is_refusal(st))
+			break;
+		if (st && count > 1) {
+			size_t half = 1;
+			while (half * 2 < count)
+				half *= 2;
+			count = half;
+			continue;
+		}
+		first += count;
+		count = first & (~first + 1);
+		if (count > batch->count - first)
+			count = batch->count - first;
 	}
 }
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 
 import pytest
@@ -154,6 +155,60 @@ def test_a_batch_with_one_undecodable_unit(cli, batch):
     assert "a.jsonl:4: " in said.err
     assert cli.run("get", iscc_id(4)).code == 1
     assert cli.good("get", iscc_id(7)).json["iscc_id"] == iscc_id(7)
+
+
+BAD_AT = {"first": [0], "last": [10], "several": [0, 3, 4, 9], "neighbours": [4, 5, 6, 7],
+          "all but one": [0, 1, 2, 3, 4, 5, 6, 8, 9, 10], "all": list(range(11))}
+
+
+@pytest.mark.parametrize("batch", [3, 8, 1000])
+@pytest.mark.parametrize("bad", BAD_AT.values(), ids=BAD_AT.keys())
+def test_bad_assets_anywhere_in_a_batch(cli, bad, batch):
+    rows = [make_asset(number) for number in range(1, 12)]
+    for at in bad:
+        rows[at]["units"][1] = "ISCC:!!!!"
+    write_lines(cli.work / "a.jsonl", rows)
+    said = cli.run("add", "a.jsonl", "--batch-size", batch)
+    if len(bad) == len(rows):
+        assert (said.code, said.out) == (4, "")
+    else:
+        assert said.code == 0
+        assert said.json["created"] == len(rows) - len(bad) and said.json["updated"] == 0
+        assert said.json["errors"] == len(bad)
+    named = [int(number) for number in re.findall(r"a\.jsonl:(\d+): ", said.err)]
+    shown = bad if said.code else bad[:5]
+    assert named == [at + 1 for at in shown]
+    stored = {row["iscc_id"] for row in rows
+              if cli.run("get", row["iscc_id"]).code == 0}
+    assert stored == {row["iscc_id"] for at, row in enumerate(rows) if at not in bad}
+
+
+def test_the_last_of_one_id_wins_in_a_batch_with_a_bad_asset(cli):
+    rows = [make_asset(1, metadata={"turn": turn}) for turn in range(6)]
+    rows[2]["units"] = ["ISCC:!!!!"]
+    write_lines(cli.work / "a.jsonl", rows)
+    assert cli.good("add", "a.jsonl").json["errors"] == 1
+    assert cli.good("get", iscc_id(1)).json["metadata"] == {"turn": 5}
+
+
+def transactions(path):
+    """How many transactions an LMDB file has seen: the greater number of its two first pages."""
+    with open(path, "rb") as file:
+        pages = [file.read(4096) for _ in range(2)]
+    return max(int.from_bytes(page[144:152], "little") for page in pages)
+
+
+def test_a_bad_asset_does_not_cost_a_transaction_for_each_good_one(cli):
+    index = cli.data / "default/index.lmdb"
+    write_lines(cli.work / "one.jsonl", [make_asset(1)])
+    cli.good("add", "one.jsonl")
+    before = transactions(index)
+    rows = [make_asset(number) for number in range(2, 1002)]
+    rows[333]["units"][1] = "ISCC:!!!!"
+    write_lines(cli.work / "a.jsonl", rows)
+    said = cli.good("add", "a.jsonl")
+    assert (said.json["created"], said.json["errors"]) == (999, 1)
+    assert 1 < transactions(index) - before <= 10
 
 
 def test_all_of_the_sample(cli):
