@@ -26,7 +26,6 @@ struct add {
 	struct progress progress;
 	uint64_t bytes_done;
 	unsigned simprint_bits;
-	bool verbose;
 };
 
 static bool has_suffix(const char *path, const char *suffix)
@@ -46,8 +45,6 @@ static enum isx_status skip(struct add *add, const char *source, enum isx_status
 {
 	if (st == ISX_NO_MEMORY)
 		return isx_fail_memory(err);
-	if (add->verbose)
-		fprintf(stderr, "\xE2\x9C\x97 %s: %s\n", source, why->msg);
 	loader_error(add->loader, source, why->msg);
 	return ISX_OK;
 }
@@ -65,9 +62,7 @@ static enum isx_status add_file(struct add *add, const char *path, struct isx_er
 	if (st)
 		st = skip(add, path, st, &why, err);
 	else
-		st = loader_give(add->loader, &asset, path, err);
-	if (!st && add->verbose)
-		fprintf(stderr, "\xE2\x9C\x93 %s\n", path);
+		st = loader_give(add->loader, &asset, path, true, err);
 	isx_buf_release(&text);
 	return st;
 }
@@ -85,7 +80,7 @@ static enum isx_status add_line(struct add *add, const char *path, size_t number
 						 &why);
 	isx_problems_release(&problems);
 	return st ? skip(add, source, st, &why, err)
-		  : loader_give(add->loader, &asset, source, err);
+		  : loader_give(add->loader, &asset, source, false, err);
 }
 
 static enum isx_status add_lines(struct add *add, const char *path, struct isx_err *err)
@@ -206,7 +201,9 @@ static int load(const struct cli_args *args, const struct files_list *files, str
 		target_close(&target);
 		return CLI_ERROR;
 	}
-	enum isx_status st = loader_new(target.store, target.name, batch, &add->loader, &err);
+	enum isx_status st = loader_new(target.store, target.name, batch,
+					cli_option_value(args, "--verbose") != NULL, &add->loader,
+					&err);
 	if (!st) {
 		progress_start(&add->progress, bytes);
 		enum isx_status read = add_all(add, files, &err);
@@ -224,7 +221,7 @@ static int load(const struct cli_args *args, const struct files_list *files, str
 
 static int run_add(const struct cli_args *args)
 {
-	struct add add = { .verbose = cli_option_value(args, "--verbose") != NULL };
+	struct add add = { 0 };
 	struct files_list files = { 0 };
 	struct isx_err err = { 0 };
 	const char *bits = cli_option_value(args, "--simprint-bits");

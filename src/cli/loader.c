@@ -10,14 +10,21 @@
 #include "cli/loader.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MESSAGES_MAX = 1000 };
 
+/* Where an asset came from. */
+struct source {
+	const char *name;
+	bool is_file; /* not a line of one: worth a line of its own when it is in */
+};
+
 struct batch {
 	struct isx_arena arena;
 	struct isx_asset *assets;
-	const char **sources;
+	struct source *sources;
 	enum isx_outcome *outcomes;
 	size_t count;
 };
@@ -26,6 +33,7 @@ struct loader {
 	struct isx_store *store;
 	const char *name;
 	size_t batch_assets;
+	bool verbose;
 	struct batch batches[2];
 	size_t filling; /* the batch that the reading thread fills */
 	pthread_t thread;
@@ -40,22 +48,28 @@ struct loader {
 	struct isx_err why;
 };
 
-/* Count and keep an error. Called with the lock. */
+/* Count and keep an error, and say so at once if that is wanted. Called with the lock. */
 static void keep_error(struct loader *loader, const char *source, const char *message)
 {
+	if (loader->verbose)
+		fprintf(stderr, "\xE2\x9C\x97 %s: %s\n", source, message);
 	loader->totals.errors++;
 	if (loader->message_count++ < MESSAGES_MAX)
 		isx_buf_printf(&loader->messages, "%s: %s\n", source, message);
 }
 
-static void count_outcomes(struct loader *loader, const enum isx_outcome *outcomes, size_t count)
+/* Count what is on disk now. */
+static void count_written(struct loader *loader, const struct batch *batch, size_t first,
+			  size_t count)
 {
 	pthread_mutex_lock(&loader->lock);
-	for (size_t i = 0; i < count; i++) {
-		if (outcomes[i] == ISX_CREATED)
+	for (size_t i = first; i < first + count; i++) {
+		if (batch->outcomes[i] == ISX_CREATED)
 			loader->totals.created++;
 		else
 			loader->totals.updated++;
+		if (loader->verbose && batch->sources[i].is_file)
+			fprintf(stderr, "\xE2\x9C\x93 %s\n", batch->sources[i].name);
 	}
 	pthread_mutex_unlock(&loader->lock);
 }
@@ -82,12 +96,12 @@ static enum isx_status write_piece(struct loader *loader, const struct batch *ba
 	enum isx_status st = isx_add(loader->store, loader->name, batch->assets + first, count,
 				     batch->outcomes + first, &err);
 	if (!st) {
-		count_outcomes(loader, batch->outcomes + first, count);
+		count_written(loader, batch, first, count);
 	} else if (!is_refusal(st)) {
 		keep_failure(loader, st, &err);
 	} else if (count == 1) {
 		pthread_mutex_lock(&loader->lock);
-		keep_error(loader, batch->sources[first], err.msg);
+		keep_error(loader, batch->sources[first].name, err.msg);
 		pthread_mutex_unlock(&loader->lock);
 	}
 	return st;
@@ -153,7 +167,7 @@ static enum isx_status begin_batch(struct loader *loader, struct batch *batch, s
 }
 
 enum isx_status loader_new(struct isx_store *store, const char *name, size_t batch_assets,
-			   struct loader **loader, struct isx_err *err)
+			   bool verbose, struct loader **loader, struct isx_err *err)
 {
 	struct loader *made = isx_mem_array(1, sizeof *made);
 	if (!made)
@@ -161,6 +175,7 @@ enum isx_status loader_new(struct isx_store *store, const char *name, size_t bat
 	made->store = store;
 	made->name = name;
 	made->batch_assets = batch_assets;
+	made->verbose = verbose;
 	pthread_mutex_init(&made->lock, NULL);
 	pthread_cond_init(&made->changed, NULL);
 	enum isx_status st = begin_batch(made, &made->batches[0], err);
@@ -199,13 +214,14 @@ static enum isx_status hand_over(struct loader *loader, struct isx_err *err)
 }
 
 enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
-			    const char *source, struct isx_err *err)
+			    const char *source, bool is_file, struct isx_err *err)
 {
 	struct batch *batch = &loader->batches[loader->filling];
-	batch->assets[batch->count] = *asset;
-	batch->sources[batch->count] = isx_arena_text(&batch->arena, source, strlen(source));
-	if (!batch->sources[batch->count])
+	const char *name = isx_arena_text(&batch->arena, source, strlen(source));
+	if (!name)
 		return isx_fail_memory(err);
+	batch->assets[batch->count] = *asset;
+	batch->sources[batch->count] = (struct source){ name, is_file };
 	batch->count++;
 	return batch->count == loader->batch_assets ? hand_over(loader, err) : ISX_OK;
 }

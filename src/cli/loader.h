@@ -18,18 +18,20 @@ struct loader_totals {
 };
 
 /* Start to load into an index of a store (borrowed).
- *   loader  new, end with loader_finish() */
+ *   verbose  say on standard error which files have been written, and what has been refused
+ *   loader   new, end with loader_finish() */
 ISX_MUST_CHECK enum isx_status loader_new(struct isx_store *store, const char *name,
-					  size_t batch_assets, struct loader **loader,
+					  size_t batch_assets, bool verbose, struct loader **loader,
 					  struct isx_err *err);
 
 /* Memory for the next asset, until it has been written. */
 struct isx_arena *loader_arena(struct loader *loader);
 
 /* Give an asset whose memory is loader_arena(); `source` says in messages where it came from
- * (copied). May wait for the batch before. Fails when no asset can be written any more. */
+ * (copied), `is_file` whether that is a whole file and not a line of one. May wait for the batch
+ * before. Fails when no asset can be written any more. */
 ISX_MUST_CHECK enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
-					   const char *source, struct isx_err *err);
+					   const char *source, bool is_file, struct isx_err *err);
 
 /* Count an error of something that could not be read, and keep its message. */
 void loader_error(struct loader *loader, const char *source, const char *message);

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from commandline import EXAMPLES, FILES, read_file, sample, write_lines
+from mounts import small_disk
 from serving import INSTANCE, digest, iscc_id, make_asset, unit
 
 GOOD = {"files_scanned": 1, "assets_added": 1, "created": 1, "updated": 0, "errors": 0}
@@ -275,13 +276,38 @@ def test_a_file_that_cannot_be_read(cli):
     assert "b.iscc.json" in said.err
 
 
-def test_verbose(cli):
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_verbose(cli, batch):
+    """One line for each file, whichever way it went."""
     put(cli.work / "a.iscc.json", asset_file(1))
-    put(cli.work / "b.iscc.json", "{")
-    said = cli.good("add", ".", "--verbose")
-    assert "\u2713 ./a.iscc.json\n" in said.err
-    assert "\u2717 ./b.iscc.json: " in said.err
-    assert said.json["assets_added"] == 1
+    put(cli.work / "b.iscc.json", "{")                                   # cannot be read
+    put(cli.work / "c.iscc.json", asset_file(3, units=["ISCC:!!!!"]))    # is refused with its batch
+    put(cli.work / "d.iscc.json", asset_file(4))
+    said = cli.good("add", ".", "--verbose", "-b", batch)
+    told = said.err[:said.err.index("Warnings:\n")].splitlines()
+    assert sorted(line.split(": ")[0] for line in told) == [
+        "\u2713 ./a.iscc.json", "\u2713 ./d.iscc.json", "\u2717 ./b.iscc.json", "\u2717 ./c.iscc.json"]
+    assert said.json == {"files_scanned": 4, "assets_added": 2, "created": 2, "updated": 0,
+                         "errors": 2}
+
+
+def test_verbose_does_not_praise_what_is_not_written(cli):
+    """A file is ticked off when it is on disk, not when it has been read."""
+    put(cli.work / "a.iscc.json", asset_file(1, name="x" * (8 << 20)))
+    with small_disk(4) as folder:
+        said = cli.run("add", ".", "-v", "--uri", f"usearch://{folder}/store")
+    assert said.code == 1 and "full" in said.err
+    assert "\u2713" not in said.err
+
+
+def test_verbose_with_lines(cli):
+    """Lines that are refused are told at once; a line for each good one would be too many."""
+    rows = [make_asset(number) for number in (1, 2, 3)]
+    rows[1]["units"] = ["ISCC:!!!!"]
+    write_lines(cli.work / "a.jsonl", rows + ["{"])
+    said = cli.good("add", "a.jsonl", "-v")
+    told = said.err[:said.err.index("Warnings:\n")].splitlines()
+    assert sorted(line.split(": ")[0] for line in told) == ["\u2717 a.jsonl:2", "\u2717 a.jsonl:4"]
 
 
 # --- what of a file goes in -----------------------------------------------------------------------
