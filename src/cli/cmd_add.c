@@ -3,7 +3,7 @@
  * for lines on standard input.
  *
  * Lines are read as they come, with the memory of two batches. A bad file or line is reported with
- * its name and number, and the others go in.
+ * its name and number, as is a pattern that finds nothing, and the others go in.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -22,6 +22,7 @@
 enum { FILES_BATCH = 100, LINES_BATCH = 20000, SHOWN_WARNINGS = 5 };
 
 struct add {
+	struct files_list missing; /* patterns that nothing was found for */
 	struct loader *loader;
 	struct progress progress;
 	uint64_t bytes_done;
@@ -119,8 +120,10 @@ static enum isx_status add_lines(struct add *add, const char *path, struct isx_e
 
 static enum isx_status add_all(struct add *add, const struct files_list *files, struct isx_err *err)
 {
-	const char *path = files->paths.ptr;
+	const char *path = files->paths.ptr, *pattern = add->missing.paths.ptr;
 	enum isx_status st = ISX_OK;
+	for (size_t i = 0; i < add->missing.count; i++, pattern += strlen(pattern) + 1)
+		loader_error(add->loader, pattern, "no files found");
 	for (size_t i = 0; !st && i < files->count; i++, path += strlen(path) + 1) {
 		st = has_lines(path) ? add_lines(add, path, err) : add_file(add, path, err);
 		progress_update(&add->progress, add->bytes_done, loader_written(add->loader));
@@ -219,11 +222,39 @@ static int load(const struct cli_args *args, const struct files_list *files, str
 	return code;
 }
 
+/* Find the files of all patterns. Those of patterns without any are missed, unless there are none at
+ * all: that is a mistake in the command line. */
+static int find_files(const struct cli_args *args, struct files_list *files,
+		      struct files_list *missing)
+{
+	struct isx_err err = { 0 };
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < args->word_count; i++) {
+		size_t before = files->count;
+		if (strcmp(args->words[i], "-") == 0)
+			files_list_add(files, "-");
+		else
+			st = files_expand(args->words[i], files, &err);
+		if (files->count == before)
+			files_list_add(missing, args->words[i]);
+	}
+	if (!st)
+		st = isx_buf_status(&files->paths, &err);
+	if (!st)
+		st = isx_buf_status(&missing->paths, &err);
+	if (st)
+		return target_fail(st, &err);
+	if (files->count)
+		return CLI_OK;
+	for (size_t i = 0; i < args->word_count; i++)
+		fprintf(stderr, "No files found matching: %s\n", args->words[i]);
+	return CLI_USAGE;
+}
+
 static int run_add(const struct cli_args *args)
 {
 	struct add add = { 0 };
 	struct files_list files = { 0 };
-	struct isx_err err = { 0 };
 	const char *bits = cli_option_value(args, "--simprint-bits");
 	uint64_t number = 0;
 	if (bits &&
@@ -233,25 +264,10 @@ static int run_add(const struct cli_args *args)
 		return CLI_BAD_BITS;
 	}
 	add.simprint_bits = (unsigned)number;
-	int code = CLI_OK;
-	for (size_t i = 0; i < args->word_count && code == CLI_OK; i++) {
-		size_t before = files.count;
-		enum isx_status st = ISX_OK;
-		if (strcmp(args->words[i], "-") == 0) {
-			isx_buf_add(&files.paths, "-", 2);
-			files.count++;
-		} else {
-			st = files_expand(args->words[i], &files, &err);
-		}
-		if (st) {
-			code = target_fail(st, &err);
-		} else if (files.count == before) {
-			fprintf(stderr, "No files found matching: %s\n", args->words[i]);
-			code = CLI_USAGE;
-		}
-	}
+	int code = find_files(args, &files, &add.missing);
 	if (code == CLI_OK)
 		code = load(args, &files, &add);
+	files_list_release(&add.missing);
 	files_list_release(&files);
 	return code;
 }
@@ -275,7 +291,9 @@ const struct cli_command command_add = {
 		"one asset\n"
 		"a line, as POST /indexes/{name}/assets takes them; any other file is one asset as "
 		"iscc-sdk\n"
-		"writes it. A bad file or line is reported, and the others go in.\n\n"
+		"writes it. A bad file or line, or a PATTERN that nothing is found for, is "
+		"reported, and the\n"
+		"others go in.\n\n"
 		"Examples:\n"
 		"  iscc-search add assets.jsonl\n"
 		"  iscc-search add 'collection/**/*.iscc.json' --index production\n"

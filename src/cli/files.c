@@ -87,7 +87,7 @@ enum isx_status files_replace(const char *path, struct isx_span text, struct isx
 
 /* --- finding ---------------------------------------------------------------------------------- */
 
-static void add_path(struct files_list *list, const char *path)
+void files_list_add(struct files_list *list, const char *path)
 {
 	isx_buf_add(&list->paths, path, strlen(path) + 1);
 	list->count++;
@@ -153,7 +153,7 @@ static void add_below(struct files_list *list, const char *folder, size_t root, 
 			if (S_ISDIR(info.st_mode))
 				add_below(list, path, root, pattern);
 			else if (path_matches(pattern, path + root))
-				add_path(list, path);
+				files_list_add(list, path);
 		}
 		isx_mem_free(entries[i]);
 	}
@@ -186,12 +186,12 @@ enum isx_status files_expand(const char *pattern, struct files_list *list, struc
 		if (list->count == before)
 			add_below(list, pattern, strlen(pattern) + 1, "**/*.json");
 	} else if (stat(pattern, &info) == 0) {
-		add_path(list, pattern);
+		files_list_add(list, pattern);
 	} else if (strstr(pattern, "**")) {
 		add_deep(list, pattern);
 	} else if (glob(pattern, 0, NULL, &found) == 0) {
 		for (size_t i = 0; i < found.gl_pathc; i++)
-			add_path(list, found.gl_pathv[i]);
+			files_list_add(list, found.gl_pathv[i]);
 		globfree(&found);
 	}
 	return isx_buf_status(&list->paths, err);

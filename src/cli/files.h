@@ -26,6 +26,9 @@ struct files_list {
  * it, or else every *.json; or a glob, in which ** stands for any folders. None is no error. */
 ISX_MUST_CHECK enum isx_status files_expand(const char *pattern, struct files_list *list,
 					    struct isx_err *err);
+
+/* Add a path (copied). Ask isx_buf_status(&list->paths) whether there was memory. */
+void files_list_add(struct files_list *list, const char *path);
 void files_list_release(struct files_list *list);
 
 /* The absolute form of a path, `path` (filled, PATH_MAX); the file need not be there. */

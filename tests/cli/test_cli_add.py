@@ -97,6 +97,30 @@ def test_nothing_found(cli, pattern):
     assert said.err == f"No files found matching: {pattern}\n"
 
 
+@pytest.mark.parametrize("words", [("nothere", "a.iscc.json"), ("a.iscc.json", "nothere"),
+                                   ("a.iscc.json", "*.nothing", "empty")])
+def test_a_pattern_without_files_among_others(cli, words):
+    """It is an error of its own, as a bad file is; the others go in."""
+    (cli.work / "empty").mkdir()
+    put(cli.work / "a.iscc.json", asset_file(1))
+    missing = [word for word in words if word != "a.iscc.json"]
+    said = cli.good("add", *words)
+    assert said.json == {**GOOD, "errors": len(missing)}
+    assert said.err == "Warnings:\n" + "".join(f"  \u2022 {word}: no files found\n"
+                                               for word in missing)
+    assert cli.good("get", iscc_id(1)).json["iscc_id"] == iscc_id(1)
+
+
+def test_a_pattern_without_files_and_nothing_good(cli):
+    put(cli.work / "a.iscc.json", "{")
+    said = cli.run("add", "nothere", "a.iscc.json")
+    assert (said.code, said.out) == (4, "")
+    assert "  \u2022 nothere: no files found\n" in said.err and "a.iscc.json: " in said.err
+    said = cli.run("add", "nothere", "*.nothing")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "No files found matching: nothere\nNo files found matching: *.nothing\n"
+
+
 def test_a_name_with_glob_characters(cli):
     put(cli.work / "a[1].iscc.json", asset_file(1))
     assert cli.good("add", "a[1].iscc.json").json == GOOD
