@@ -301,8 +301,7 @@ enum isx_status isx_json_check(struct isx_span text, size_t *offset, struct isx_
 
 /* --- the walk ------------------------------------------------------------------------------- */
 
-/* p points at a quote; returns the byte after the closing one. */
-static const char *skip_string(const char *p, const char *end)
+const char *isx_json_skip_string(const char *p, const char *end)
 {
 	for (p++; p < end && *p != '"'; p++)
 		if (*p == '\\' && end - p > 1)
@@ -313,11 +312,11 @@ static const char *skip_string(const char *p, const char *end)
 static const char *skip_value(const char *p, const char *end)
 {
 	if (p < end && *p == '"')
-		return skip_string(p, end);
+		return isx_json_skip_string(p, end);
 	if (p < end && (*p == '{' || *p == '[')) {
 		for (size_t depth = 0; p < end;) {
 			char c = *p;
-			p = c == '"' ? skip_string(p, end) : p + 1;
+			p = c == '"' ? isx_json_skip_string(p, end) : p + 1;
 			if (c == '{' || c == '[')
 				depth++;
 			else if ((c == '}' || c == ']') && --depth == 0)
@@ -403,50 +402,66 @@ struct isx_span isx_json_member(struct isx_span object, const char *name)
 
 /* --- writing -------------------------------------------------------------------------------- */
 
+static void put_utf8(struct isx_buf *buf, uint32_t point)
+{
+	if (point < 0x80) {
+		isx_buf_char(buf, (char)point);
+	} else if (point < 0x800) {
+		isx_buf_char(buf, (char)(0xC0 | point >> 6));
+		isx_buf_char(buf, (char)(0x80 | (point & 0x3F)));
+	} else if (point < 0x10000) {
+		isx_buf_char(buf, (char)(0xE0 | point >> 12));
+		isx_buf_char(buf, (char)(0x80 | (point >> 6 & 0x3F)));
+		isx_buf_char(buf, (char)(0x80 | (point & 0x3F)));
+	} else {
+		isx_buf_char(buf, (char)(0xF0 | point >> 18));
+		isx_buf_char(buf, (char)(0x80 | (point >> 12 & 0x3F)));
+		isx_buf_char(buf, (char)(0x80 | (point >> 6 & 0x3F)));
+		isx_buf_char(buf, (char)(0x80 | (point & 0x3F)));
+	}
+}
+
+void isx_json_unescape(struct isx_buf *buf, struct isx_span text)
+{
+	static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+	const char *end = text.ptr + text.len;
+	for (const char *p = text.ptr; p < end;) {
+		const char *escape = memchr(p, '\\', (size_t)(end - p));
+		isx_buf_add(buf, p, (size_t)((escape ? escape : end) - p));
+		if (!escape)
+			return;
+		p = escape + 2;
+		if (escape[1] != 'u') {
+			isx_buf_char(buf, meant[strchr(letters, escape[1]) - letters]);
+			continue;
+		}
+		uint32_t point = (uint32_t)unicode_escape(escape, end);
+		p = escape + 6;
+		if (point >= 0xD800 && point <= 0xDBFF) {
+			point = 0x10000 + ((point - 0xD800) << 10) +
+				((uint32_t)unicode_escape(p, end) - 0xDC00);
+			p += 6;
+		}
+		put_utf8(buf, point);
+	}
+}
+
 void isx_json_minify(struct isx_buf *buf, struct isx_span value)
 {
 	const char *end = value.ptr + value.len;
 	for (const char *p = value.ptr; p < end;) {
 		const char *start = p;
 		while (p < end && !is_blank(*p))
-			p = *p == '"' ? skip_string(p, end) : p + 1;
+			p = *p == '"' ? isx_json_skip_string(p, end) : p + 1;
 		isx_buf_add(buf, start, (size_t)(p - start));
 		p = skip_blanks(p, end);
 	}
 }
 
-/* Append a string; \u0000 becomes \u0001. */
-static void mask_string(struct isx_buf *buf, const char *p, const char *end)
-{
-	while (p < end) {
-		int32_t unit = unicode_escape(p, end);
-		size_t len = unit >= 0 ? 6 : *p == '\\' && end - p > 1 ? 2 : 1;
-		isx_buf_add(buf, unit == 0 ? "\\u0001" : p, len);
-		p += len;
-	}
-}
-
-void isx_json_mask_names(struct isx_buf *buf, struct isx_span value)
-{
-	const char *end = value.ptr + value.len;
-	const char *plain = value.ptr; /* start of what goes out as it is */
-	for (const char *p = value.ptr; p < end;) {
-		const char *start = p;
-		p = *p == '"' ? skip_string(p, end) : p + 1;
-		const char *next = *start == '"' ? skip_blanks(p, end) : end;
-		if (next == end || *next != ':')
-			continue;
-		isx_buf_add(buf, plain, (size_t)(start - plain));
-		mask_string(buf, start, p);
-		plain = p;
-	}
-	isx_buf_add(buf, plain, (size_t)(end - plain));
-}
-
 /* Copy a string, replacing each half of a surrogate pair that stands alone. */
 static const char *repair_string(struct isx_buf *buf, const char *p, const char *end)
 {
-	const char *after = skip_string(p, end);
+	const char *after = isx_json_skip_string(p, end);
 	while (p < after) {
 		int32_t unit = unicode_escape(p, after);
 		int32_t next = unit >= 0 ? unicode_escape(p + 6, after) : -1;

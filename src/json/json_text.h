@@ -37,9 +37,11 @@ bool isx_json_next_member(struct isx_json_walk *walk, struct isx_span *key, stru
  * there is none. */
 struct isx_span isx_json_member(struct isx_span object, const char *name);
 
-/* Append a checked value whose members' names have a \u0001 for each \u0000: to readers of C strings
- * a name would end there, and be another. */
-void isx_json_mask_names(struct isx_buf *buf, struct isx_span value);
+/* `p` points at the quote that begins a checked string; returns the byte behind the one that ends it. */
+const char *isx_json_skip_string(const char *p, const char *end);
+
+/* Append what a checked string means: `text` is what stands between its quotes. */
+void isx_json_unescape(struct isx_buf *buf, struct isx_span text);
 
 /* Append a checked value without the blanks between its tokens. */
 void isx_json_minify(struct isx_buf *buf, struct isx_span value);

@@ -6,7 +6,6 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "json/json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -145,34 +144,24 @@ static void test_json_text__minify_keeps_digits_and_strings(void **state)
 		       "{\"a b\":[1e21,0.10,12345678901234567890123]}");
 }
 
-static void test_json_text__masks_nul_in_names_and_nowhere_else(void **state)
+static void expect_unescaped(const char *text, const char *meant, size_t len)
 {
-	(void)state;
-	expect_written(isx_json_mask_names,
-		       isx_span_of("{\"a\\u0000b\" : {\"\\\\u0000\":1,\"\\\\\\u0000\":\"\\u0000\"},"
-				   "\"c\":[\"\\u0000\", \"\\\"\\u0000:\"]}"),
-		       "{\"a\\u0001b\" : {\"\\\\u0000\":1,\"\\\\\\u0001\":\"\\u0000\"},"
-		       "\"c\":[\"\\u0000\", \"\\\"\\u0000:\"]}");
+	struct isx_buf buf = { 0 };
+	isx_json_unescape(&buf, isx_span_of(text));
+	assert_int_equal(buf.len, len);
+	assert_memory_equal(buf.ptr, meant, len);
+	isx_buf_release(&buf);
 }
 
-static void test_json_text__a_name_with_nul_is_no_other_name(void **state)
+static void test_json_text__unescapes_what_a_string_means(void **state)
 {
-	struct isx_span text =
-		isx_span_of("{\"metadata\\u0000x\":{},\"\\u0000\":1,\"x\":\"\\u0000\"}");
-	struct isx_json *object, *member;
-	struct isx_err err;
-	const char *name;
-	void *cursor = NULL;
 	(void)state;
-	assert_int_equal(isx_json_parse(text, &object, &err), ISX_OK);
-	assert_false(isx_json_get(object, "metadata", &member));
-	assert_false(isx_json_get(object, "", &member));
-	assert_true(isx_json_get(object, "x", &member));
-	assert_int_equal(isx_json_string(member).len, 1); /* values keep it */
-	assert_true(isx_json_each(object, &cursor, &name, &member));
-	assert_string_equal(name, "metadata\x01x");
-	isx_json_free(object);
-	assert_int_equal(isx_json_member(text, "metadata").len, 0);
+	expect_unescaped("plain \xC3\xA9", "plain \xC3\xA9", 8);
+	expect_unescaped("\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t", 8);
+	expect_unescaped("a\\u0000b\\u007f", "a\0b\x7F", 4);
+	expect_unescaped("\\u0080\\u07FF", "\xC2\x80\xDF\xBF", 4);
+	expect_unescaped("\\u0800\\uffff", "\xE0\xA0\x80\xEF\xBF\xBF", 6);
+	expect_unescaped("\\ud800\\udc00\\uDBFF\\uDFFF", "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF", 8);
 }
 
 static void test_json_text__repair_makes_json_of_what_python_wrote(void **state)
@@ -222,8 +211,7 @@ int main(void)
 		cmocka_unit_test(test_json_text__walks_elements_and_members),
 		cmocka_unit_test(test_json_text__finds_the_last_member_of_a_name),
 		cmocka_unit_test(test_json_text__minify_keeps_digits_and_strings),
-		cmocka_unit_test(test_json_text__masks_nul_in_names_and_nowhere_else),
-		cmocka_unit_test(test_json_text__a_name_with_nul_is_no_other_name),
+		cmocka_unit_test(test_json_text__unescapes_what_a_string_means),
 		cmocka_unit_test(test_json_text__repair_makes_json_of_what_python_wrote),
 		cmocka_unit_test(test_json_text__quotes_as_little_as_possible),
 		cmocka_unit_test(test_json_text__doubles_read_back_the_same),

@@ -1,13 +1,16 @@
 /*
  * test_oom.c - memory that runs out anywhere in a request: a status, nothing half done, no leak.
  *
- * The first, the second, the third ... allocation fails, until the request gets through.
+ * The first, the second, the third ... allocation fails, until the request gets through: of ours
+ * (base/mem.c), of anybody in the process (LMDB and json-c too), and of anybody but that one only.
+ * For the latter two malloc() is ours here; a sanitizer has its own, so there they are left out.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/mem.h"
 #include "support.h"
 #include "json/wire.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -15,6 +18,74 @@
 #include <cmocka.h>
 
 enum { TRIES_MAX = 2000 };
+
+/* Whose allocations fail. */
+enum fault { OURS, ALL, ONE, FAULTS };
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FAULTS_HERE (OURS + 1)
+
+static void fail_after(enum fault fault, size_t nth)
+{
+	(void)fault;
+	isx_mem_fail_after(nth);
+}
+
+static bool has_failed(enum fault fault)
+{
+	(void)fault;
+	return false;
+}
+#else
+#define FAULTS_HERE FAULTS
+
+extern void *__libc_malloc(size_t bytes);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *old, size_t bytes);
+
+static _Thread_local size_t next_failure; /* 0: none; n: the nth allocation from now */
+static _Thread_local bool goes_on;        /* and all behind it */
+static _Thread_local bool failed;
+
+static bool allocation_fails(void)
+{
+	if (next_failure == 0 || next_failure-- > 1)
+		return false;
+	next_failure = goes_on;
+	failed = true;
+	errno = ENOMEM;
+	return true;
+}
+
+void *malloc(size_t bytes)
+{
+	return allocation_fails() ? NULL : __libc_malloc(bytes);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	return allocation_fails() ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t bytes)
+{
+	return allocation_fails() ? NULL : __libc_realloc(old, bytes);
+}
+
+static void fail_after(enum fault fault, size_t nth)
+{
+	isx_mem_fail_after(fault == OURS ? nth : 0);
+	next_failure = fault == OURS ? 0 : nth;
+	goes_on = fault == ALL;
+	failed = failed && nth == 0;
+}
+
+/* Has any allocation failed since the last time that one was to? (Of ours it is not known.) */
+static bool has_failed(enum fault fault)
+{
+	return fault != OURS && failed;
+}
+#endif
 
 #define ID   "ISCC:MAIGHXLN555Y2DFF"
 #define CODE "ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILUBZK334UY"
@@ -29,6 +100,8 @@ static const char search_body[] =
 
 static struct isx_store *store;
 static char directory[64], uri[96], copy[96];
+static enum fault fault;
+static struct isx_buf answer; /* of the last search, or asset that was got */
 static const char *scheme;
 
 static int set_up(void **state)
@@ -69,6 +142,14 @@ static enum isx_status add(struct isx_err *err)
 	return st;
 }
 
+static enum isx_status answer_with(struct isx_result *result, struct isx_err *err)
+{
+	isx_buf_clear(&answer);
+	isx_result_to_json(&answer, result);
+	isx_result_free(result);
+	return isx_buf_status(&answer, err);
+}
+
 static enum isx_status search(struct isx_err *err)
 {
 	struct isx_payload payload = { isx_span_of(search_body), true };
@@ -76,16 +157,11 @@ static enum isx_status search(struct isx_err *err)
 	struct isx_arena arena = { 0 };
 	struct isx_query query;
 	struct isx_result *result;
-	struct isx_buf answer = { 0 };
 	enum isx_status st = isx_query_from_json(&payload, &arena, &query, &problems, err);
 	if (!st)
 		st = isx_search(store, "main", &query, &result, err);
-	if (!st) {
-		isx_result_to_json(&answer, result);
-		st = isx_buf_status(&answer, err);
-		isx_result_free(result);
-	}
-	isx_buf_release(&answer);
+	if (!st)
+		st = answer_with(result, err);
 	isx_problems_release(&problems);
 	isx_arena_release(&arena);
 	return st;
@@ -97,18 +173,19 @@ static enum isx_status search_passages(struct isx_err *err)
 	struct isx_query query = { .iscc_id = ID, .own_chunks = true };
 	struct isx_result *result;
 	enum isx_status st = isx_search(store, "main", &query, &result, err);
-	if (!st)
-		isx_result_free(result);
-	return st;
+	return st ? st : answer_with(result, err);
 }
 
 static enum isx_status get(struct isx_err *err)
 {
 	char *json;
 	enum isx_status st = isx_get(store, "main", ID, &json, err);
-	if (!st)
-		isx_text_free(json);
-	return st;
+	if (st)
+		return st;
+	isx_buf_clear(&answer);
+	isx_buf_text(&answer, json);
+	isx_text_free(json);
+	return isx_buf_status(&answer, err);
 }
 
 static enum isx_status check(struct isx_err *err)
@@ -165,65 +242,126 @@ static uint64_t count_assets(void)
 	return count;
 }
 
-/* Let ever later allocations fail until `request` gets through; returns how often it failed. */
-static size_t until_it_works(enum isx_status (*request)(struct isx_err *),
-			     uint64_t assets_meanwhile)
+/* What has to hold after each attempt. */
+typedef void after_fn(enum isx_status st);
+
+/* Let ever later allocations fail until `request` gets through without that; returns how often it
+ * failed. */
+static size_t until_it_works(enum isx_status (*request)(struct isx_err *), after_fn *after)
 {
+	size_t refused = 0;
 	for (size_t nth = 1; nth < TRIES_MAX; nth++) {
 		struct isx_err err = { 0 };
-		isx_mem_fail_after(nth);
+		fail_after(fault, nth);
 		enum isx_status st = request(&err);
-		isx_mem_fail_after(0);
-		if (!st)
-			return nth - 1;
-		if (st != ISX_NO_MEMORY)
-			fail_msg("allocation %zu: status %d, %s", nth, st, err.msg);
-		assert_int_equal(count_assets(), assets_meanwhile);
+		fail_after(fault, 0);
+		if (st && st != ISX_NO_MEMORY)
+			fail_msg("fault %d, allocation %zu: status %d, %s", fault, nth, st,
+				 err.msg);
+		after(st);
+		if (!st && !has_failed(fault))
+			return refused;
+		refused += st != ISX_OK;
 	}
 	fail_msg("it never works");
 	return 0;
 }
 
+static char *expected; /* what `answer` has to be */
+
+static void expect_from(enum isx_status (*request)(struct isx_err *))
+{
+	struct isx_err err = { 0 };
+	if (request(&err))
+		fail_msg("%s", err.msg);
+	free(expected);
+	expected = strndup(answer.ptr, answer.len);
+	assert_non_null(expected);
+}
+
+static void expect_same_answer(enum isx_status st)
+{
+	if (!st) {
+		assert_int_equal(answer.len, strlen(expected));
+		assert_memory_equal(answer.ptr, expected, answer.len);
+	}
+	assert_int_equal(count_assets(), 1);
+}
+
+static void expect_all_or_nothing(enum isx_status st)
+{
+	struct isx_err err = { 0 };
+	assert_int_equal(count_assets(), st == ISX_OK);
+	if (st)
+		return;
+	if (get(&err) || isx_remove(store, "main", ID, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(answer.len, strlen(expected));
+	assert_memory_equal(answer.ptr, expected, answer.len);
+}
+
+static void expect_one_asset(enum isx_status st)
+{
+	(void)st;
+	assert_int_equal(count_assets(), 1);
+}
+
+static void add_one(void)
+{
+	struct isx_err err = { 0 };
+	if (add(&err))
+		fail_msg("%s", err.msg);
+}
+
 static void test_oom__an_add_fails_whole_and_works_afterwards(void **state)
 {
+	struct isx_err err = { 0 };
 	(void)state;
-	assert_true(until_it_works(add, 0) > 2);
+	add_one();
+	expect_from(get);
+	assert_int_equal(isx_remove(store, "main", ID, &err), ISX_OK);
+	assert_true(until_it_works(add, expect_all_or_nothing) > 2);
+	add_one();
 	assert_int_equal(count_assets(), 1);
 }
 
 static void test_oom__a_search_fails_cleanly_and_works_afterwards(void **state)
 {
-	struct isx_err err = { 0 };
 	(void)state;
-	if (add(&err))
-		fail_msg("%s", err.msg);
-	assert_true(until_it_works(search, 1) > 5);
-	assert_true(until_it_works(get, 1) > 0);
-	if (strcmp(scheme, "lmdb") != 0)
-		assert_true(until_it_works(search_passages, 1) > 5);
+	add_one();
+	expect_from(search);
+	assert_true(until_it_works(search, expect_same_answer) > 5);
+	expect_from(get);
+	assert_true(until_it_works(get, expect_same_answer) > 0);
+	if (strcmp(scheme, "lmdb") != 0) {
+		expect_from(search_passages);
+		assert_true(until_it_works(search_passages, expect_same_answer) > 5);
+	}
 }
 
 static void test_oom__a_check_fails_cleanly_and_works_afterwards(void **state)
 {
-	struct isx_err err = { 0 };
 	(void)state;
-	if (add(&err))
-		fail_msg("%s", err.msg);
-	assert_true(until_it_works(check, 1) > 5);
+	add_one();
+	assert_true(until_it_works(check, expect_one_asset) > 5);
 }
 
 static void test_oom__copies_fail_whole_and_work_afterwards(void **state)
 {
 	struct isx_err err = { 0 };
 	(void)state;
-	if (add(&err))
-		fail_msg("%s", err.msg);
-	until_it_works(backup, 1);
+	add_one();
+	until_it_works(backup, expect_one_asset);
 	assert_int_equal(access(copy, F_OK), 0);
 	if (strcmp(scheme, "memory") != 0)
-		until_it_works(compact, 1);
+		until_it_works(compact, expect_one_asset);
 	if (check(&err))
 		fail_msg("%s", err.msg);
+}
+
+static void expect_nothing(enum isx_status st)
+{
+	(void)st;
 }
 
 static void test_oom__opening_fails_cleanly_and_works_afterwards(void **state)
@@ -233,16 +371,7 @@ static void test_oom__opening_fails_cleanly_and_works_afterwards(void **state)
 		return;
 	isx_close(store); /* a process opens a file once */
 	store = NULL;
-	for (size_t nth = 1;; nth++) {
-		struct isx_err err = { 0 };
-		isx_mem_fail_after(nth);
-		enum isx_status st = open_and_stat(&err);
-		isx_mem_fail_after(0);
-		if (!st)
-			break;
-		assert_int_equal(st, ISX_NO_MEMORY);
-		assert_true(nth < TRIES_MAX);
-	}
+	assert_true(until_it_works(open_and_stat, expect_nothing) > 2);
 }
 
 int main(void)
@@ -256,10 +385,14 @@ int main(void)
 		TEST(test_oom__copies_fail_whole_and_work_afterwards),
 		TEST(test_oom__opening_fails_cleanly_and_works_afterwards),
 	};
-	int failed = 0;
-	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-		scheme = schemes[i];
-		failed += cmocka_run_group_tests_name(scheme, tests, NULL, NULL);
+	int failures = 0;
+	for (fault = OURS; fault < FAULTS_HERE; fault++) {
+		for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+			scheme = schemes[i];
+			failures += cmocka_run_group_tests_name(scheme, tests, NULL, NULL);
+		}
 	}
-	return failed;
+	isx_buf_release(&answer);
+	free(expected);
+	return failures;
 }
