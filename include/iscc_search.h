@@ -116,20 +116,25 @@ struct isx_options {
 /* Set every option to its default. */
 void isx_options_init(struct isx_options *options);
 
-/* One passage of an asset: a headerless similarity hash and where in the work it was taken. */
+/* One passage of an asset: a headerless similarity hash and where in the work it was taken. A type is
+ * 1 to 64 bytes without '/', '\' and control characters, and does not begin with '.' or "assets_"; an
+ * index has at most 64. */
 struct isx_simprint {
 	const char *type;     /* for example "CONTENT_TEXT_V0" */
-	const char *simprint; /* base64url or base64, with or without padding */
+	const char *simprint; /* base64url or base64, with or without padding; at most 256 bits */
 	uint32_t offset;      /* start of the passage; bytes for text, milliseconds for sound */
 	uint32_t size;        /* its extent in the same unit */
 };
 
-/* One asset as it is added. Texts are UTF-8 and terminated. */
+/* One asset as it is added. Texts are UTF-8 and terminated. What has not the shape that is said here
+ * is refused with ISX_INVALID, by every engine. Metadata is JSON as RFC 8259 has it, nested at most
+ * 511 deep. */
 struct isx_asset {
-	const char *iscc_id;   /* "ISCC:MAI...", required: the key */
-	const char *iscc_code; /* or NULL; searched by its units where `units` is empty */
-	const char *const *units;
-	size_t unit_count;
+	const char *iscc_id;      /* required, the key: "ISCC:" and 16 of A-Z and 2-7 */
+	const char *iscc_code;    /* "ISCC:" and 16 or more of A-Z and 2-7, or NULL; searched by its
+				  units, if it has any, where `units` is empty */
+	const char *const *units; /* ISCC-UNITs as texts, each of which can be decoded */
+	size_t unit_count;        /* at most 64 */
 	const struct isx_simprint *simprints; /* entries of one type are neighbours */
 	size_t simprint_count;
 	const char *metadata; /* a JSON object, given back byte for byte, or NULL */

@@ -14,7 +14,6 @@
 
 #include <ctype.h>
 #include <limits.h>
-#include <stdio.h>
 
 struct reader {
 	struct isx_arena *arena;
@@ -35,8 +34,8 @@ static enum isx_status read_text(const struct reader *reader, struct isx_json *o
 	if (!isx_json_get(object, name, &member) || isx_json_kind(member) == ISX_JSON_NULL)
 		return ISX_OK;
 	struct isx_span found = isx_json_string(member);
-	if (isx_json_kind(member) != ISX_JSON_STRING)
-		return fail_field(err, name, "a text");
+	if (isx_json_kind(member) != ISX_JSON_STRING || memchr(found.ptr, '\0', found.len))
+		return fail_field(err, name, "a text without NUL");
 	*text = isx_arena_text(reader->arena, found.ptr, found.len);
 	return *text ? ISX_OK : isx_fail_memory(err);
 }
@@ -55,8 +54,8 @@ static enum isx_status read_units(const struct reader *reader, struct isx_json *
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < count; i++) {
 		struct isx_span text = isx_json_string(isx_json_at(list, i));
-		if (!text.ptr)
-			return fail_field(err, "units", "a list of texts");
+		if (!text.ptr || memchr(text.ptr, '\0', text.len))
+			return fail_field(err, "units", "a list of texts without NUL");
 		units[i] = isx_arena_text(reader->arena, text.ptr, text.len);
 		if (!units[i])
 			return isx_fail_memory(err);
@@ -148,11 +147,11 @@ static const char *feature_type(const struct reader *reader, struct isx_json *fe
 	    !main_type[0] || !sub_type[0])
 		return NULL;
 	long long number = isx_json_get(feature, "version", &version) ? isx_json_int(version) : 0;
-	char *type = isx_arena_alloc(reader->arena, 1, ISX_SIMPRINT_TYPE_MAX + 1);
-	if (!type)
-		return NULL;
-	snprintf(type, ISX_SIMPRINT_TYPE_MAX + 1, "%s_%s_V%lld", main_type, sub_type, number);
-	for (char *p = type; *p; p++)
+	struct isx_buf name = { 0 };
+	isx_buf_printf(&name, "%s_%s_V%lld", main_type, sub_type, number);
+	char *type = name.failed ? NULL : isx_arena_text(reader->arena, name.ptr, name.len);
+	isx_buf_release(&name);
+	for (char *p = type; p && *p; p++)
 		*p = (char)toupper((unsigned char)*p);
 	return type;
 }

@@ -14,6 +14,12 @@ static int by_id_then_position(const void *left, const void *right)
 	return (a->position > b->position) - (a->position < b->position);
 }
 
+enum isx_status isx_batch_err_at(struct isx_err *err, enum isx_status status, size_t count,
+				 size_t position)
+{
+	return count > 1 ? isx_err_at(err, status, "asset %zu", position) : status;
+}
+
 enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
 			       struct isx_arena *arena, struct isx_batch_asset **batch,
 			       struct isx_err *err)
@@ -31,7 +37,7 @@ enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
 		else
 			st = isx_iscc_id_parse(isx_span_of(assets[i].iscc_id), &read[i].id, err);
 		if (st)
-			return count > 1 ? isx_err_at(err, st, "asset %zu", i) : st;
+			return isx_batch_err_at(err, st, count, i);
 		sorted &= i == 0 || read[i - 1].id.body < read[i].id.body;
 	}
 	if (!sorted)

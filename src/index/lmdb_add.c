@@ -56,7 +56,7 @@ static enum isx_status prepare_asset(struct add_change *add, size_t at, struct i
 	for (size_t i = 0; !st && !placed->superseded && i < unit_count; i++)
 		st = isx_unit_rows_add(&add->rows, placed->id.body, &units[i], err);
 	if (st)
-		return isx_err_at(err, st, "asset %zu", placed->position);
+		return isx_batch_err_at(err, st, add->count, placed->position);
 	one->json_start = add->json.len;
 	if (!placed->superseded)
 		isx_asset_to_json(&add->json, asset);

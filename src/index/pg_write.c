@@ -130,7 +130,7 @@ static enum isx_status compose_units(struct pg_change *change, struct isx_err *e
 			st = isx_asset_simprints(asset_at(change, i), &change->arena,
 						 &change->decoded[i], err);
 		if (st)
-			st = isx_err_at(err, st, "asset %zu", change->batch[i].position);
+			st = isx_batch_err_at(err, st, change->count, change->batch[i].position);
 		if (st || change->batch[i].superseded)
 			continue;
 		if (count + unit_count > cap) {

@@ -8,6 +8,7 @@
  */
 #include "index/prefix_add.h"
 
+#include "index/asset_batch.h"
 #include "index/lmdb_queue.h"
 #include "index/prefix_file.h"
 #include "json/wire.h"
@@ -62,8 +63,8 @@ static enum isx_status prepare(struct add_change *add, struct isx_err *err)
 		return isx_fail_memory(err);
 	for (size_t i = 0; !st && i < add->count; i++) {
 		st = prepare_asset(add, i, err);
-		if (st && add->count > 1)
-			st = isx_err_at(err, st, "asset %zu", i);
+		if (st)
+			st = isx_batch_err_at(err, st, add->count, i);
 	}
 	return st;
 }

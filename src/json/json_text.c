@@ -18,6 +18,7 @@ struct checker {
 	const char *end;
 	const char *expected; /* set when the text is wrong at p */
 	uint32_t depth;
+	uint32_t depth_max;
 	uint64_t is_object[ISX_JSON_DEPTH_MAX / 64]; /* a bit per open container */
 };
 
@@ -213,7 +214,7 @@ static bool top_is_object(const struct checker *c)
 
 static bool open_container(struct checker *c)
 {
-	if (c->depth == ISX_JSON_DEPTH_MAX)
+	if (c->depth == c->depth_max)
 		return refuse(c, "fewer nested arrays and objects");
 	uint64_t bit = 1ull << (c->depth % 64);
 	if (*c->p == '{')
@@ -289,14 +290,25 @@ static bool check_document(struct checker *c)
 	return c->p == c->end || refuse(c, "nothing after the value");
 }
 
-enum isx_status isx_json_check(struct isx_span text, size_t *offset, struct isx_err *err)
+static enum isx_status check_text(struct isx_span text, uint32_t depth_max, size_t *offset,
+				  struct isx_err *err)
 {
-	struct checker c = { .p = text.ptr, .end = text.ptr + text.len };
+	struct checker c = { .p = text.ptr, .end = text.ptr + text.len, .depth_max = depth_max };
 	if (text.len && check_document(&c))
 		return ISX_OK;
 	*offset = text.len ? (size_t)(c.p - text.ptr) : 0;
 	return isx_fail(err, ISX_SCHEMA, "JSON: expected %s at byte %zu",
 			text.len ? c.expected : "a value", *offset);
+}
+
+enum isx_status isx_json_check(struct isx_span text, size_t *offset, struct isx_err *err)
+{
+	return check_text(text, ISX_JSON_DEPTH_MAX, offset, err);
+}
+
+enum isx_status isx_json_check_member(struct isx_span text, size_t *offset, struct isx_err *err)
+{
+	return check_text(text, ISX_JSON_DEPTH_MAX - 1, offset, err);
 }
 
 /* --- the walk ------------------------------------------------------------------------------- */

@@ -17,6 +17,10 @@
 ISX_MUST_CHECK enum isx_status isx_json_check(struct isx_span text, size_t *offset,
 					      struct isx_err *err);
 
+/* The same for the value of an object's member, which may be nested one level less. */
+ISX_MUST_CHECK enum isx_status isx_json_check_member(struct isx_span text, size_t *offset,
+						     struct isx_err *err);
+
 /* A walk over the elements of an array or the members of an object. The text must have passed
  * isx_json_check(); spans handed out point into it. */
 struct isx_json_walk {

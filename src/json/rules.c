@@ -1,10 +1,11 @@
 /*
- * rules.c - the patterns that texts of the REST API have to match.
+ * rules.c - the patterns that texts of the REST API have to match, also where no JSON was read.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/rules.h"
 
 #include "base/limits.h"
+#include "json/json_text.h"
 #include "json/wire.h"
 
 bool isx_is_iscc_pattern(struct isx_span text, size_t least, size_t most)
@@ -72,3 +73,53 @@ const struct isx_text_rule isx_rule_simprint = { 11, 0, is_base64, "^[A-Za-z0-9+
 const struct isx_text_rule isx_rule_query_simprint = { 0, 0, is_base64, "^[A-Za-z0-9+/_=-]+$" };
 const struct isx_text_rule isx_rule_index_name = { 1, ISX_INDEX_NAME_MAX, isx_is_index_name,
 						   "^[a-z][a-z0-9]*$" };
+
+/* --- assets of programs ----------------------------------------------------------------------- */
+
+static enum isx_status check_text(const char *text, const char *name,
+				  const struct isx_text_rule *rule, struct isx_err *err)
+{
+	if (!text || rule->matches(isx_span_of(text)))
+		return ISX_OK;
+	return isx_fail(err, ISX_INVALID, "%s: expected %s", name, rule->expected);
+}
+
+static enum isx_status check_simprint_types(const struct isx_asset *asset, struct isx_err *err)
+{
+	const char *good = NULL; /* neighbours mostly share the text */
+	for (size_t i = 0; i < asset->simprint_count; i++) {
+		const char *type = asset->simprints[i].type;
+		if (!type || (type != good && !isx_is_simprint_type(isx_span_of(type))))
+			return isx_fail(err, ISX_INVALID, "simprints[%zu].type: %s", i,
+					ISX_SIMPRINT_TYPE_RULE);
+		good = type;
+	}
+	return ISX_OK;
+}
+
+static enum isx_status check_metadata(const char *metadata, struct isx_err *err)
+{
+	struct isx_span text = isx_span_of(metadata);
+	size_t offset;
+	enum isx_status st = isx_json_check_member(text, &offset, err);
+	if (st)
+		return isx_err_at(err, ISX_INVALID, "metadata");
+	if (isx_span_trim(text).ptr[0] != '{')
+		return isx_fail(err, ISX_INVALID, "metadata: expected a JSON object");
+	return ISX_OK;
+}
+
+enum isx_status isx_asset_check(const struct isx_asset *asset, struct isx_err *err)
+{
+	enum isx_status st = check_text(asset->iscc_id, "iscc_id", &isx_rule_iscc_id, err);
+	if (!st)
+		st = check_text(asset->iscc_code, "iscc_code", &isx_rule_iscc_code, err);
+	if (!st && asset->unit_count > ISX_UNITS_MAX)
+		st = isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
+			      ISX_UNITS_MAX, asset->unit_count);
+	if (!st)
+		st = check_simprint_types(asset, err);
+	if (!st && asset->metadata)
+		st = check_metadata(asset->metadata, err);
+	return st;
+}

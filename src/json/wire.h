@@ -39,6 +39,10 @@ ISX_MUST_CHECK enum isx_status isx_asset_from_json(struct isx_span text, struct 
 						   struct isx_problems *problems,
 						   struct isx_err *err);
 
+/* Check an asset that comes from a program and not from JSON: has it the shape that readers of JSON
+ * ask for, so that what is stored can be read again? ISX_INVALID names the field. */
+ISX_MUST_CHECK enum isx_status isx_asset_check(const struct isx_asset *asset, struct isx_err *err);
+
 /* Read an asset as isx_asset_to_json() or 0.3.3 stored it. ISX_CORRUPT if it is none. */
 ISX_MUST_CHECK enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *arena,
 						     struct isx_asset *asset, struct isx_err *err);

@@ -1,11 +1,12 @@
 /*
  * service.c - the verbs of the product: the public interface over whatever engine a URI names.
  *
- * Checks what is the same for every engine (names, limits, options) and owns the memory of answers.
- * HTTP and the command line call only this.
+ * Checks what is the same for every engine (names, shapes of assets, limits, options) and owns the
+ * memory of answers. HTTP and the command line call only this.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
+#include "index/asset_batch.h"
 #include "index/index.h"
 #include "json/wire.h"
 
@@ -212,14 +213,28 @@ void isx_troubles_free(struct isx_trouble *troubles)
 	isx_mem_free(troubles);
 }
 
+static enum isx_status check_assets(const struct isx_asset *assets, size_t count,
+				    struct isx_err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		enum isx_status st = isx_asset_check(&assets[i], err);
+		if (st)
+			return isx_batch_err_at(err, st, count, i);
+	}
+	return ISX_OK;
+}
+
 enum isx_status isx_add(struct isx_store *store, const char *name, const struct isx_asset *assets,
 			size_t count, enum isx_outcome *outcomes, struct isx_err *err)
 {
+	enum isx_status st = check_assets(assets, count, err);
+	if (st)
+		return st;
 	enum isx_outcome *own = outcomes ? NULL : isx_mem_array(count, sizeof *own);
 	if (!outcomes && !own)
 		return isx_fail_memory(err);
-	enum isx_status st = store->engine->ops->add(store->engine, name, assets, count,
-						     outcomes ? outcomes : own, err);
+	st = store->engine->ops->add(store->engine, name, assets, count, outcomes ? outcomes : own,
+				     err);
 	isx_mem_free(own);
 	return st;
 }

@@ -258,6 +258,15 @@ BAD_FILES = {
     "undecodable simprint": {"iscc_id": iscc_id(9), "features": [
         {"maintype": "content", "subtype": "text", "simprints": ["====="], "offsets": [0],
          "sizes": [1]}]},
+    "a code that is none": {"iscc_id": iscc_id(9), "iscc_code": "x\"y"},
+    "a short code": {"iscc_id": iscc_id(9), "iscc": "ISCC:KAC"},
+    "an id in small letters": {"iscc_id": "ISCC:" + iscc_id(9)[5:].lower(), "units": make_asset(9)["units"]},
+    "an id with NUL": {"iscc_id": iscc_id(9) + "\0x", "units": make_asset(9)["units"]},
+    "a unit with NUL": {"iscc_id": iscc_id(9), "units": [make_asset(9)["units"][0] + "\0"]},
+    "a simprint type that is a path": {"iscc_id": iscc_id(9), "features": [
+        {"maintype": "../x", "subtype": "y", "simprints": ["AAAAAAAAAAA"], "offsets": [0], "sizes": [1]}]},
+    "a long simprint type": {"iscc_id": iscc_id(9), "features": [
+        {"maintype": "x" * 100, "subtype": "y", "simprints": ["AAAAAAAAAAA"], "offsets": [0], "sizes": [1]}]},
     "features no list": {"iscc_id": iscc_id(9), "features": {}},
     "another realm": {"iscc_id": iscc_id(9, realm=1), "units": make_asset(9)["units"]},
 }

@@ -323,6 +323,102 @@ static void test_store__a_batch_goes_in_whole_or_not_at_all(void **state)
 	expect_failure(isx_add(fx.store, "main", assets, 1, NULL, &fx.err), ISX_INVALID, "realm");
 }
 
+static void expect_refused(const struct isx_asset *asset, const char *words)
+{
+	struct isx_asset batch[] = { asset_of(ID_B, units_b, NULL), *asset };
+	expect_failure(isx_add(fx.store, "main", asset, 1, NULL, &fx.err), ISX_INVALID, words);
+	assert_int_equal(strncmp(fx.err.msg, words, strlen(words)), 0); /* no place of one alone */
+	expect_failure(isx_add(fx.store, "main", batch, 2, NULL, &fx.err), ISX_INVALID, words);
+	assert_int_equal(strncmp(fx.err.msg, "asset 1: ", 9), 0);
+	assert_int_equal(count_assets(), 0);
+}
+
+/* An object with `depth` arrays in each other. */
+static void nest(char *text, size_t depth)
+{
+	text = stpcpy(text, "{\"a\":");
+	memset(text, '[', depth);
+	memset(text + depth, ']', depth);
+	text[2 * depth] = '}';
+	text[2 * depth + 1] = '\0';
+}
+
+/* What readers of JSON would refuse is refused from programs, too: it could not be read again. */
+static void test_store__refuses_what_has_not_the_shape_of_an_asset(void **state)
+{
+	static const char *const ids[] = { "", "x", "ISCC:maighxln555y2dff", ID_A "A",
+					   "ISCC:MAIGHXLN555Y2DF\"" };
+	static const char *const codes[] = { "", "KACSUWPOD5TDD5MC", "ISCC:KACSUWPOD5TDD5M",
+					     CODE_A "\"", "x\xFF\"y" };
+	static const char *const texts[] = { "",       " ",           "x",     "[1]",
+					     "null",   "{\"a\":1,}",  "{} {}", "{\"a\":NaN}",
+					     "\"{}\"", "{\"\xFF\":1}" };
+	static const char *const types[] = { "", "assets_X", ".x", "a/b", "a\\b", "a\nb", NULL };
+	static char long_type[3000], deep[2048];
+	const char *many[65];
+	struct isx_asset a;
+	(void)state;
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+		a = asset_of(ids[i], units_a, NULL);
+		expect_refused(&a, "iscc_id: expected ^ISCC:");
+	}
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		a = (struct isx_asset){ .iscc_id = ID_A, .iscc_code = codes[i] };
+		expect_refused(&a, "iscc_code: expected ^ISCC:");
+	}
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		a = asset_of(ID_A, units_a, texts[i]);
+		expect_refused(&a, "metadata: ");
+	}
+	nest(deep, 511); /* 512 with its braces, 513 in an asset */
+	a = asset_of(ID_A, units_a, deep);
+	expect_refused(&a, "metadata: ");
+	for (size_t i = 0; i < 65; i++)
+		many[i] = units_a[0];
+	a = (struct isx_asset){ .iscc_id = ID_A, .units = many, .unit_count = 65 };
+	expect_refused(&a, "units: expected at most 64");
+	struct isx_simprint simprints[] = { { "X", "Mzdq5tYCKD4w4Pc4xv8T1A", 0, 9 },
+					    { "X", "Mzdq5tYCKD4w4Pc4xv8T1A", 9, 9 } };
+	a = asset_of(ID_A, units_a, NULL);
+	a.simprints = simprints;
+	a.simprint_count = 2;
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+		simprints[1].type = types[i];
+		expect_refused(&a, "simprints[1].type: ");
+	}
+	memset(long_type, 'T', sizeof long_type - 1);
+	simprints[1].type = long_type;
+	expect_refused(&a, "simprints[1].type: ");
+}
+
+/* The most that has the shape goes in, and is an asset like any other. */
+static void test_store__takes_what_just_has_the_shape_of_an_asset(void **state)
+{
+	static char type[65], deep[2048];
+	const char *many[64];
+	char *json;
+	(void)state;
+	memset(type, 'T', sizeof type - 1);
+	nest(deep, 510);
+	for (size_t i = 0; i < 64; i++)
+		many[i] = units_a[i % UNITS];
+	struct isx_simprint simprint = { type, "Mzdq5tYCKD4w4Pc4xv8T1A", 0, 9 };
+	struct isx_asset a = { .iscc_id = ID_A,
+			       .iscc_code = "ISCC:7777777777777777",
+			       .units = many,
+			       .unit_count = 64,
+			       .simprints = &simprint,
+			       .simprint_count = 1,
+			       .metadata = deep };
+	assert_int_equal(add_one(&a), ISX_CREATED);
+	assert_int_equal(add_one(&a), ISX_UPDATED);
+	expect_ok(isx_get(fx.store, "main", ID_A, &json, &fx.err));
+	assert_non_null(strstr(json, deep));
+	isx_text_free(json);
+	expect_ok(isx_remove(fx.store, "main", ID_A, &fx.err));
+	assert_int_equal(count_assets(), 0);
+}
+
 static void test_store__the_last_of_equal_ids_in_a_batch_counts(void **state)
 {
 	struct isx_asset assets[] = { asset_of(ID_A, units_a, "{\"v\":1}"),
@@ -589,6 +685,8 @@ static int run_everywhere(void)
 		ON_EACH_ENGINE(test_store__an_update_leaves_no_trace_of_old_units),
 		ON_EACH_ENGINE(test_store__removes_an_asset_with_all_its_rows),
 		ON_EACH_ENGINE(test_store__a_batch_goes_in_whole_or_not_at_all),
+		ON_EACH_ENGINE(test_store__refuses_what_has_not_the_shape_of_an_asset),
+		ON_EACH_ENGINE(test_store__takes_what_just_has_the_shape_of_an_asset),
 		ON_EACH_ENGINE(test_store__the_last_of_equal_ids_in_a_batch_counts),
 		ON_EACH_ENGINE(test_store__instance_matches_prefixes_in_both_directions),
 		ON_EACH_ENGINE(test_store__indexes_are_made_listed_and_deleted),
@@ -608,6 +706,8 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__an_update_leaves_no_trace_of_old_units),
 		ON_POSTGRES(test_store__removes_an_asset_with_all_its_rows),
 		ON_POSTGRES(test_store__a_batch_goes_in_whole_or_not_at_all),
+		ON_POSTGRES(test_store__refuses_what_has_not_the_shape_of_an_asset),
+		ON_POSTGRES(test_store__takes_what_just_has_the_shape_of_an_asset),
 		ON_POSTGRES(test_store__the_last_of_equal_ids_in_a_batch_counts),
 		ON_POSTGRES(test_store__instance_matches_prefixes_in_both_directions),
 		ON_POSTGRES(test_store__indexes_are_made_listed_and_deleted),
