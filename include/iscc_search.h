@@ -164,7 +164,7 @@ struct isx_query {
 	const char *iscc_id;   /* or NULL */
 	const char *iscc_code; /* or NULL */
 	const char *const *units;
-	size_t unit_count;
+	size_t unit_count; /* at most 64 */
 	const struct isx_query_simprints *simprints;
 	size_t simprint_type_count;
 	bool own_chunks; /* with iscc_id: also search the simprints that asset has stored */

@@ -6,6 +6,7 @@
 
 #include "iscc/base32.h"
 #include "iscc/code.h"
+#include "json/wire.h"
 
 #include <string.h>
 
@@ -23,28 +24,20 @@ static enum isx_status put_unit(const struct isx_unit *unit, struct isx_indexed_
 	return ISX_OK;
 }
 
-enum isx_status isx_asset_units_all(const struct isx_asset *asset, struct isx_indexed_unit *units,
-				    size_t *count, struct isx_err *err)
+/* The units of a code; none if it is no code. */
+static enum isx_status units_of_code(const char *code, struct isx_arena *arena,
+				     struct isx_indexed_unit **units, size_t *count,
+				     struct isx_err *err)
 {
-	_Static_assert(ISX_CODE_UNITS_MAX <= ISX_UNITS_MAX, "the units of a code fit");
 	struct isx_unit parts[ISX_CODE_UNITS_MAX];
 	size_t part_count = 0;
-	*count = 0;
-	if (asset->unit_count > ISX_UNITS_MAX)
-		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
-				ISX_UNITS_MAX, asset->unit_count);
-	for (size_t i = 0; i < asset->unit_count; i++) {
-		enum isx_status st = isx_unit_read(isx_span_of(asset->units[i]), &parts[0], err);
-		if (!st)
-			st = put_unit(&parts[0], units, count, err);
-		if (st)
-			return isx_err_at(err, st, "units[%zu]", i);
-	}
-	if (asset->unit_count || !asset->iscc_code ||
-	    isx_code_read(isx_span_of(asset->iscc_code), parts, &part_count, NULL))
-		return ISX_OK;
+	if (isx_code_read(isx_span_of(code), parts, &part_count, NULL))
+		part_count = 0;
+	*units = isx_arena_alloc(arena, part_count, sizeof **units);
+	if (!*units)
+		return isx_fail_memory(err);
 	for (size_t i = 0; i < part_count; i++) {
-		if (put_unit(&parts[i], units, count, NULL)) {
+		if (put_unit(&parts[i], *units, count, NULL)) {
 			*count = 0; /* a code of parts that do not exist is no code */
 			break;
 		}
@@ -52,20 +45,57 @@ enum isx_status isx_asset_units_all(const struct isx_asset *asset, struct isx_in
 	return ISX_OK;
 }
 
-enum isx_status isx_asset_units(const struct isx_asset *asset, struct isx_indexed_unit *units,
-				size_t *count, struct isx_err *err)
+enum isx_status isx_asset_units_all(const struct isx_asset *asset, struct isx_arena *arena,
+				    struct isx_indexed_unit **units, size_t *count,
+				    struct isx_err *err)
+{
+	*count = 0;
+	if (!asset->unit_count)
+		return units_of_code(asset->iscc_code, arena, units, count, err);
+	*units = isx_arena_alloc(arena, asset->unit_count, sizeof **units);
+	if (!*units)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < asset->unit_count; i++) {
+		struct isx_unit unit;
+		enum isx_status st = isx_unit_read(isx_span_of(asset->units[i]), &unit, err);
+		if (!st)
+			st = put_unit(&unit, *units, count, err);
+		if (st)
+			return isx_err_at(err, st, "units[%zu]", i);
+	}
+	return ISX_OK;
+}
+
+enum isx_status isx_asset_units(const struct isx_asset *asset, struct isx_arena *arena,
+				struct isx_indexed_unit **units, size_t *count, struct isx_err *err)
 {
 	size_t all, kept = 0;
-	enum isx_status st = isx_asset_units_all(asset, units, &all, err);
+	enum isx_status st = isx_asset_units_all(asset, arena, units, &all, err);
 	for (size_t i = 0; !st && i < all; i++) {
-		size_t at = units[i].is_instance ? kept : 0;
-		while (at < kept && strcmp(units[at].type, units[i].type) != 0)
+		struct isx_indexed_unit *list = *units;
+		size_t at = list[i].is_instance ? kept : 0;
+		while (at < kept && strcmp(list[at].type, list[i].type) != 0)
 			at++;
-		units[at] = units[i];
+		list[at] = list[i];
 		kept += at == kept;
 	}
 	*count = kept;
 	return st;
+}
+
+enum isx_status isx_stored_units(struct isx_span json, isx_asset_units_fn *units_of,
+				 struct isx_arena *arena, struct isx_stored_units *stored,
+				 struct isx_err *err)
+{
+	struct isx_asset asset;
+	*stored = (struct isx_stored_units){ 0 };
+	enum isx_status st = isx_asset_from_stored(json, arena, &asset, &stored->why);
+	stored->is_read = !st;
+	if (!st)
+		st = units_of(&asset, arena, &stored->units, &stored->count, &stored->why);
+	if (st)
+		stored->count = 0;
+	return st == ISX_NO_MEMORY ? isx_fail_memory(err) : ISX_OK;
 }
 
 enum isx_status isx_asset_simprints(const struct isx_asset *asset, struct isx_arena *arena,

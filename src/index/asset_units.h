@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/span.h"
 #include "iscc/unit.h"
 
 /* One unit as it is indexed. */
@@ -20,16 +21,33 @@ struct isx_indexed_unit {
 
 /* The units of an asset: those it lists, or those of its iscc_code when it lists none (a code that
  * cannot be taken apart gives none: its content is never checked, as in 0.3.3).
- *   units  filled: room for ISX_UNITS_MAX
+ *   units  filled: *count of them, in `arena`
  * ISX_INVALID names the unit that cannot be decoded. */
-ISX_MUST_CHECK enum isx_status isx_asset_units_all(const struct isx_asset *asset,
-						   struct isx_indexed_unit *units, size_t *count,
-						   struct isx_err *err);
+typedef enum isx_status isx_asset_units_fn(const struct isx_asset *asset, struct isx_arena *arena,
+					   struct isx_indexed_unit **units, size_t *count,
+					   struct isx_err *err);
+ISX_MUST_CHECK isx_asset_units_fn isx_asset_units_all;
 
 /* The same, but of two similarity units of one type only the last one. */
-ISX_MUST_CHECK enum isx_status isx_asset_units(const struct isx_asset *asset,
-					       struct isx_indexed_unit *units, size_t *count,
-					       struct isx_err *err);
+ISX_MUST_CHECK isx_asset_units_fn isx_asset_units;
+
+/* The units by which a stored asset is found. One with a unit that cannot be decoded, as 0.3.3 takes
+ * them, is found by none of its units. */
+struct isx_stored_units {
+	struct isx_indexed_unit *units;
+	size_t count;
+	bool is_read;       /* false: this is no asset; it may have rows, nobody can say which */
+	struct isx_err why; /* why there are none; otherwise its message is empty */
+};
+
+/* Read the units of an asset as it is stored.
+ *   units_of  which of the two functions above
+ *   stored    filled, in `arena`
+ * ISX_NO_MEMORY, nothing else. */
+ISX_MUST_CHECK enum isx_status isx_stored_units(struct isx_span json, isx_asset_units_fn *units_of,
+						struct isx_arena *arena,
+						struct isx_stored_units *stored,
+						struct isx_err *err);
 
 /* One decoded simprint; type borrowed from the asset. */
 struct isx_indexed_simprint {

@@ -47,9 +47,9 @@ static enum isx_status prepare_asset(struct add_change *add, size_t at, struct i
 	const struct isx_asset *asset = &add->assets[placed->position];
 	struct added_asset *one = &add->added[at];
 	one->key = *placed;
-	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	struct isx_indexed_unit *units;
 	size_t unit_count;
-	enum isx_status st = isx_asset_units(asset, units, &unit_count, err);
+	enum isx_status st = isx_asset_units(asset, &add->arena, &units, &unit_count, err);
 	if (!st && asset->simprint_count)
 		st = isx_asset_simprints(asset, &add->arena, &one->simprints, err);
 	one->simprint_count = asset->simprint_count;
@@ -100,19 +100,16 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 					  err);
 }
 
-/* Remove the unit rows of an asset as it was stored. */
+/* Remove the unit rows of an asset as it was stored, or wherever they are if that tells nothing. */
 static enum isx_status remove_old_units(struct isx_lmdb_view *view, uint64_t id,
 					struct isx_span json, struct isx_err *err)
 {
 	struct isx_arena arena = { 0 };
-	struct isx_asset asset;
-	struct isx_indexed_unit units[ISX_UNITS_MAX];
-	size_t count;
-	enum isx_status st = isx_asset_from_stored(json, &arena, &asset, err);
+	struct isx_stored_units old;
+	enum isx_status st = isx_stored_units(json, isx_asset_units, &arena, &old, err);
 	if (!st)
-		st = isx_asset_units(&asset, units, &count, err);
-	if (!st)
-		st = isx_unit_rows_remove(view, id, units, count, err);
+		st = old.is_read ? isx_unit_rows_remove(view, id, old.units, old.count, err)
+				 : isx_unit_rows_sweep(view, id, err);
 	isx_arena_release(&arena);
 	return st;
 }

@@ -162,7 +162,7 @@ static enum isx_status check_asset(struct isx_checking *checking,
 {
 	struct isx_arena arena = { 0 };
 	struct isx_asset asset;
-	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	struct isx_indexed_unit *units;
 	struct isx_iscc_id named;
 	struct isx_err why = { 0 };
 	uint8_t id[ISX_KEY_BYTES];
@@ -186,7 +186,7 @@ static enum isx_status check_asset(struct isx_checking *checking,
 		isx_finding(checking, "asset %016llx calls itself %s", id_number(id),
 			    asset.iscc_id ? asset.iscc_id : "nothing");
 	if (!st)
-		st = rules->units(&asset, units, &count, &why);
+		st = rules->units(&asset, &arena, &units, &count, &why);
 	if (st && st != ISX_NO_MEMORY) {
 		checking->report->unsearchable++;
 		st = ISX_OK;
@@ -226,11 +226,11 @@ static enum isx_status has_unit_of_row(struct isx_checking *checking,
 {
 	struct isx_arena arena = { 0 };
 	struct isx_asset asset;
-	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	struct isx_indexed_unit *units;
 	size_t count = 0;
 	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), &arena, &asset, err);
 	if (!st)
-		st = rules->units(&asset, units, &count, err);
+		st = rules->units(&asset, &arena, &units, &count, err);
 	for (size_t i = 0; !st && i < count && !*has; i++) {
 		struct isx_checked_row row;
 		rules->row(checking, id, &units[i], &row);

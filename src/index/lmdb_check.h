@@ -47,8 +47,8 @@ struct isx_check_rules {
 	/* The stored JSON of an asset; `nth` counts where it may lie. A code of LMDB. */
 	int (*find)(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
 		    MDB_val *json);
-	enum isx_status (*units)(const struct isx_asset *asset, struct isx_indexed_unit *units,
-				 size_t *count, struct isx_err *err);
+	/* By which units an asset is found. */
+	isx_asset_units_fn *units;
 	/* The row of one unit of the asset `id`. */
 	void (*row)(const struct isx_checking *checking, const uint8_t *id,
 		    const struct isx_indexed_unit *unit, struct isx_checked_row *row);

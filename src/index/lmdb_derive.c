@@ -54,31 +54,22 @@ static enum isx_status derive_asset(MDB_cursor *cursor, MDB_val *key, MDB_val *v
 				    struct isx_unit_rows *rows, struct isx_buf *json,
 				    struct isx_err *err)
 {
-	struct isx_asset asset;
-	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	struct isx_stored_units found;
 	struct isx_arena arena = { 0 };
-	struct isx_err why = { 0 };
-	size_t count = 0;
 	if (key->mv_size != ISX_KEY_BYTES)
 		return isx_fail(err, ISX_CORRUPT, "an asset with a key of %zu bytes", key->mv_size);
 	uint64_t id = isx_load_be64(key->mv_data);
 	enum isx_status st = isx_lmdb_repair_value(cursor, key, value, json, err);
 	if (st)
 		return st;
-	st = isx_asset_from_stored(isx_lmdb_span(*value), &arena, &asset, &why);
-	if (!st)
-		st = isx_asset_units(&asset, units, &count, &why);
-	if (st == ISX_NO_MEMORY)
-		goto done;
-	if (st)
+	st = isx_stored_units(isx_lmdb_span(*value), isx_asset_units, &arena, &found, err);
+	if (!st && found.why.msg[0])
 		isx_log(ISX_LOG_WARNING, "asset %016llx is not searchable: %s",
-			(unsigned long long)id, why.msg);
-	st = ISX_OK;
-	for (size_t i = 0; !st && i < count; i++)
-		st = isx_unit_rows_add(rows, id, &units[i], &why);
-done:
+			(unsigned long long)id, found.why.msg);
+	for (size_t i = 0; !st && i < found.count; i++)
+		st = isx_unit_rows_add(rows, id, &found.units[i], err);
 	isx_arena_release(&arena);
-	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	return st;
 }
 
 static enum isx_status derive_units(struct isx_lmdb_view *view, uint64_t *assets,

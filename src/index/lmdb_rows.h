@@ -30,6 +30,15 @@ ISX_MUST_CHECK enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, 
 						    const struct isx_indexed_unit *units,
 						    size_t count, struct isx_err *err);
 
+/* Remove the rows of an asset from one table, under whatever keys they are: looks at each key. For
+ * assets of which is not known any more what rows they have. Returns a code of LMDB.
+ *   row_bytes  of each row of the table, which begins with the ISCC-ID body */
+int isx_lmdb_sweep_table(struct isx_lmdb_view *view, MDB_dbi table, uint64_t id, size_t row_bytes);
+
+/* The same for all tables of units. */
+ISX_MUST_CHECK enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, uint64_t id,
+						   struct isx_err *err);
+
 /* Bring nphd_count:TYPE and sp_count:TYPE up to date for 0.3.3. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_put_counts(struct isx_lmdb_view *view, struct isx_err *err);
 

@@ -120,12 +120,12 @@ struct unit_row {
 /* $1 to $4 of ISX_PG_UNITS_PUT. */
 static enum isx_status compose_units(struct pg_change *change, struct isx_err *err)
 {
-	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	struct isx_indexed_unit *units;
 	struct unit_row *rows = NULL;
 	size_t count = 0, cap = 0, unit_count;
 	enum isx_status st = ISX_OK;
 	for (size_t i = 0; !st && i < change->count; i++) {
-		st = isx_asset_units(asset_at(change, i), units, &unit_count, err);
+		st = isx_asset_units(asset_at(change, i), &change->arena, &units, &unit_count, err);
 		if (!st && asset_at(change, i)->simprint_count)
 			st = isx_asset_simprints(asset_at(change, i), &change->arena,
 						 &change->decoded[i], err);

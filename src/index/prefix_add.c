@@ -37,18 +37,13 @@ static enum isx_status prepare_asset(struct add_change *add, size_t i, struct is
 {
 	const struct isx_asset *asset = &add->assets[i];
 	struct added_asset *one = &add->added[i];
-	struct isx_indexed_unit units[ISX_UNITS_MAX];
 	if (!asset->iscc_id)
 		return isx_fail(err, ISX_INVALID, "iscc_id is missing: every asset needs one");
 	enum isx_status st = isx_iscc_id_parse(isx_span_of(asset->iscc_id), &one->id, err);
 	if (!st)
-		st = isx_asset_units_all(asset, units, &one->unit_count, err);
+		st = isx_asset_units_all(asset, &add->arena, &one->units, &one->unit_count, err);
 	if (st)
 		return st;
-	one->units = isx_arena_alloc(&add->arena, one->unit_count, sizeof *one->units);
-	if (!one->units)
-		return isx_fail_memory(err);
-	memcpy(one->units, units, one->unit_count * sizeof *units);
 	one->json_start = add->json.len;
 	isx_asset_to_json(&add->json, asset);
 	one->json_bytes = add->json.len - one->json_start;
@@ -91,8 +86,6 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 static enum isx_status remove_stored(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
 				     bool *existed, struct isx_err *err)
 {
-	struct isx_indexed_unit units[ISX_UNITS_MAX];
-	size_t count;
 	*existed = false;
 	for (uint32_t version = 0; version < ISX_PREFIX_ID_VERSIONS; version++) {
 		char text[ISX_ISCC_ID_TEXT_BYTES];
@@ -103,10 +96,7 @@ static enum isx_status remove_stored(struct isx_lmdb_view *view, const struct is
 			continue;
 		enum isx_status st = isx_lmdb_status(rc, "look up an asset", err);
 		if (!st)
-			st = isx_prefix_stored_units(isx_lmdb_span(value), units, &count, NULL,
-						     err);
-		if (!st)
-			st = isx_prefix_rows_remove(view, id->body, units, count, err);
+			st = isx_prefix_rows_remove(view, id->body, isx_lmdb_span(value), err);
 		if (!st)
 			st = isx_lmdb_status(mdb_del(view->txn, view->tables.assets, &key, NULL),
 					     "remove an asset", err);

@@ -25,10 +25,10 @@ static enum isx_status repair_realm(struct isx_lmdb_view *view, uint32_t realm, 
 static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *cursor, MDB_val *key,
 				    MDB_val *value, struct isx_buf *json, struct isx_err *err)
 {
-	struct isx_indexed_unit units[ISX_UNITS_MAX];
+	struct isx_stored_units found = { 0 };
+	struct isx_arena arena = { 0 };
 	struct isx_iscc_id id;
 	struct isx_err why = { 0 };
-	size_t count;
 	if (isx_iscc_id_parse(isx_lmdb_span(*key), &id, &why)) {
 		isx_log(ISX_LOG_WARNING, "an asset is not searchable: %s", why.msg);
 		return ISX_OK;
@@ -37,13 +37,15 @@ static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *curs
 	if (!st)
 		st = repair_realm(view, id.realm, err);
 	if (!st)
-		st = isx_prefix_stored_units(isx_lmdb_span(*value), units, &count, &why, err);
-	if (st)
-		return st;
-	if (why.msg[0])
+		st = isx_stored_units(isx_lmdb_span(*value), isx_asset_units_all, &arena, &found,
+				      err);
+	if (!st && found.why.msg[0])
 		isx_log(ISX_LOG_WARNING, "asset %016llx is not searchable: %s",
-			(unsigned long long)id.body, why.msg);
-	return isx_prefix_rows_put(view, id.body, units, count, err);
+			(unsigned long long)id.body, found.why.msg);
+	if (!st)
+		st = isx_prefix_rows_put(view, id.body, found.units, found.count, err);
+	isx_arena_release(&arena);
+	return st;
 }
 
 static enum isx_status empty_rows(struct isx_lmdb_view *view, struct isx_err *err)

@@ -4,9 +4,9 @@
  */
 #include "index/prefix_file.h"
 
+#include "index/lmdb_rows.h"
 #include "index/prefix_derive.h"
 #include "iscc/base32.h"
-#include "json/wire.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -158,23 +158,6 @@ enum isx_status isx_prefix_find(struct isx_lmdb_view *view, const char *iscc_id,
 	return isx_lmdb_status(rc, "look up an asset", err);
 }
 
-enum isx_status isx_prefix_stored_units(struct isx_span json, struct isx_indexed_unit *units,
-					size_t *count, struct isx_err *why, struct isx_err *err)
-{
-	struct isx_arena arena = { 0 };
-	struct isx_asset asset;
-	struct isx_err problem = { 0 };
-	enum isx_status st = isx_asset_from_stored(json, &arena, &asset, &problem);
-	if (!st)
-		st = isx_asset_units_all(&asset, units, count, &problem);
-	if (st)
-		*count = 0;
-	if (why)
-		*why = problem;
-	isx_arena_release(&arena);
-	return st == ISX_NO_MEMORY ? isx_fail_memory(err) : ISX_OK;
-}
-
 /* --- rows ------------------------------------------------------------------------------------- */
 
 /* Put or remove one row. A row that is there, or gone, already is fine: units may be repeated. */
@@ -207,12 +190,26 @@ enum isx_status isx_prefix_rows_put(struct isx_lmdb_view *view, uint64_t id,
 	return st;
 }
 
-enum isx_status isx_prefix_rows_remove(struct isx_lmdb_view *view, uint64_t id,
-				       const struct isx_indexed_unit *units, size_t count,
-				       struct isx_err *err)
+/* Of an asset that cannot be read: wherever they are. */
+static enum isx_status sweep_rows(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)
 {
-	enum isx_status st = ISX_OK;
-	for (size_t i = 0; !st && i < count; i++)
-		st = change_row(view, id, &units[i], false, err);
+	const struct isx_lmdb_tables *t = &view->tables;
+	int rc = 0;
+	for (size_t i = 0; !rc && i < t->prefix_count; i++)
+		rc = isx_lmdb_sweep_table(view, t->prefix[i].rows, id, ISX_KEY_BYTES);
+	return isx_lmdb_status(rc, "remove units", err);
+}
+
+enum isx_status isx_prefix_rows_remove(struct isx_lmdb_view *view, uint64_t id,
+				       struct isx_span json, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_stored_units old;
+	enum isx_status st = isx_stored_units(json, isx_asset_units_all, &arena, &old, err);
+	if (!st && !old.is_read)
+		st = sweep_rows(view, id, err);
+	for (size_t i = 0; !st && i < old.count; i++)
+		st = change_row(view, id, &old.units[i], false, err);
+	isx_arena_release(&arena);
 	return st;
 }

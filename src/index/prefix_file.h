@@ -40,21 +40,11 @@ int isx_prefix_get(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB
 ISX_MUST_CHECK enum isx_status isx_prefix_rows_table(struct isx_lmdb_view *view, const char *type,
 						     MDB_dbi *table, struct isx_err *err);
 
-/* Put or remove the rows of an asset. */
+/* Put the rows of an asset, or remove those of one that is stored as `json`. */
 ISX_MUST_CHECK enum isx_status isx_prefix_rows_put(struct isx_lmdb_view *view, uint64_t id,
 						   const struct isx_indexed_unit *units,
 						   size_t count, struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_prefix_rows_remove(struct isx_lmdb_view *view, uint64_t id,
-						      const struct isx_indexed_unit *units,
-						      size_t count, struct isx_err *err);
-
-/* The units of an asset as it is stored. One that cannot be decoded has none.
- *   units  filled: room for ISX_UNITS_MAX
- *   why    filled with what cannot be decoded, if not NULL; otherwise its message is empty
- * ISX_NO_MEMORY */
-ISX_MUST_CHECK enum isx_status isx_prefix_stored_units(struct isx_span json,
-						       struct isx_indexed_unit *units,
-						       size_t *count, struct isx_err *why,
-						       struct isx_err *err);
+						      struct isx_span json, struct isx_err *err);
 
 #endif

@@ -88,13 +88,13 @@ static enum isx_status enter_units(struct isx_query_plan *plan, const struct isx
 enum isx_status isx_query_plan(const struct isx_query *query, struct isx_arena *arena,
 			       struct isx_query_plan *plan, struct isx_err *err)
 {
-	struct isx_unit units[ISX_UNITS_MAX];
 	enum isx_status st = ISX_OK;
 	*plan = (struct isx_query_plan){ .query = *query };
 	size_t count = query->unit_count;
-	if (count > ISX_UNITS_MAX)
-		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
-				ISX_UNITS_MAX, count);
+	struct isx_unit *units = isx_arena_alloc(arena, count ? count : ISX_CODE_UNITS_MAX,
+						 sizeof *units);
+	if (!units)
+		return isx_fail_memory(err);
 	if (count)
 		st = decode_units(&plan->query, arena, units, err);
 	else if (query->iscc_code)

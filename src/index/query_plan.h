@@ -18,7 +18,7 @@ struct isx_query_plan {
 	struct isx_indexed_unit *units; /* every queried unit, in order; types may repeat */
 	size_t unit_count;
 	const char **types; /* the distinct types of the units, in order */
-	size_t type_count;
+	size_t type_count;  /* at most ISX_UNITS_MAX, as fewer types exist */
 };
 
 /* Make the query that an asset of the index stands for ("more like this"). */

@@ -12,7 +12,18 @@
 #include "json/rules.h"
 #include "json/wire.h"
 
-enum { UNITS_LEAST = 2 }; /* of an asset that a client sends */
+/* What is asked of an asset besides that it can be read. */
+struct shape {
+	const struct isx_text_rule *iscc_id;
+	const struct isx_text_rule *iscc_code;
+	size_t units_least;
+	size_t units_most;
+	bool is_stored; /* simprints are not part of it, and metadata may be any value */
+};
+
+static const struct shape sent = { &isx_rule_iscc_id, &isx_rule_iscc_code, 2, ISX_UNITS_MAX,
+				   false };
+static const struct shape stored = { .units_most = SIZE_MAX, .is_stored = true };
 
 /* The member called `name`, or false when it is missing or null. */
 static bool is_present(struct isx_json *object, const char *name, struct isx_json **member)
@@ -108,10 +119,11 @@ static void read_simprints(struct isx_reader *reader, struct isx_json *value,
 
 /* `object` is the text of the asset, `value` the tree of its metadata. */
 static void read_metadata(struct isx_reader *reader, struct isx_span object, struct isx_json *value,
-			  const struct isx_place *outer, struct isx_asset *asset)
+			  const struct isx_place *outer, const struct shape *shape,
+			  struct isx_asset *asset)
 {
 	struct isx_place place = { .outer = outer, .name = "metadata" };
-	if (isx_json_kind(value) != ISX_JSON_OBJECT) {
+	if (isx_json_kind(value) != ISX_JSON_OBJECT && !shape->is_stored) {
 		isx_field_problem(reader, "dict_type", &place, "Input should be a valid dictionary",
 				  value);
 		return;
@@ -126,10 +138,9 @@ static void read_metadata(struct isx_reader *reader, struct isx_span object, str
 	isx_buf_release(&text);
 }
 
-/* Read one asset from its text, which has passed isx_json_check(). What clients send has two units
- * at least; the library stores also one. */
+/* Read one asset from its text, which has passed isx_json_check(). */
 static enum isx_status read_asset(struct isx_reader *reader, struct isx_span text,
-				  const struct isx_place *place, size_t units_least,
+				  const struct isx_place *place, const struct shape *shape,
 				  struct isx_asset *asset, struct isx_err *err)
 {
 	struct isx_json *object, *member;
@@ -145,16 +156,16 @@ static enum isx_status read_asset(struct isx_reader *reader, struct isx_span tex
 	struct isx_place code_place = { .outer = place, .name = "iscc_code" };
 	struct isx_place units_place = { .outer = place, .name = "units" };
 	if (is_present(object, "iscc_id", &member))
-		isx_field_text(reader, member, &id_place, &isx_rule_iscc_id, &asset->iscc_id);
+		isx_field_text(reader, member, &id_place, shape->iscc_id, &asset->iscc_id);
 	if (is_present(object, "iscc_code", &member))
-		isx_field_text(reader, member, &code_place, &isx_rule_iscc_code, &asset->iscc_code);
+		isx_field_text(reader, member, &code_place, shape->iscc_code, &asset->iscc_code);
 	if (is_present(object, "units", &member))
-		isx_field_texts(reader, member, &units_place, NULL, units_least, ISX_UNITS_MAX,
-				&asset->units, &asset->unit_count);
-	if (is_present(object, "simprints", &member))
+		isx_field_texts(reader, member, &units_place, NULL, shape->units_least,
+				shape->units_most, &asset->units, &asset->unit_count);
+	if (!shape->is_stored && is_present(object, "simprints", &member))
 		read_simprints(reader, member, place, asset);
 	if (is_present(object, "metadata", &member))
-		read_metadata(reader, text, member, place, asset);
+		read_metadata(reader, text, member, place, shape, asset);
 	isx_json_free(object);
 	return reader->out_of_memory ? isx_fail_memory(err) : ISX_OK;
 }
@@ -190,7 +201,7 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 	struct isx_span element;
 	for (size_t i = 0; i < total && isx_json_next_element(&walk, &element); i++) {
 		struct isx_place at = { .outer = &body, .position = i };
-		enum isx_status st = read_asset(&reader, element, &at, UNITS_LEAST, &list[i], err);
+		enum isx_status st = read_asset(&reader, element, &at, &sent, &list[i], err);
 		if (st)
 			return st;
 	}
@@ -201,7 +212,7 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 
 /* Read one asset that stands alone. */
 static enum isx_status read_single(struct isx_span text, struct isx_arena *arena,
-				   size_t units_least, struct isx_asset *asset,
+				   const struct shape *shape, struct isx_asset *asset,
 				   struct isx_problems *problems, struct isx_err *err)
 {
 	struct isx_reader reader = { .arena = arena, .problems = problems };
@@ -210,7 +221,7 @@ static enum isx_status read_single(struct isx_span text, struct isx_arena *arena
 	*asset = (struct isx_asset){ 0 };
 	enum isx_status st = isx_json_check(text, &offset, err);
 	if (!st)
-		st = read_asset(&reader, isx_span_trim(text), &root, units_least, asset, err);
+		st = read_asset(&reader, isx_span_trim(text), &root, shape, asset, err);
 	return st ? st : isx_problems_status(problems, err);
 }
 
@@ -218,14 +229,14 @@ enum isx_status isx_asset_from_json(struct isx_span text, struct isx_arena *aren
 				    struct isx_asset *asset, struct isx_problems *problems,
 				    struct isx_err *err)
 {
-	return read_single(text, arena, UNITS_LEAST, asset, problems, err);
+	return read_single(text, arena, &sent, asset, problems, err);
 }
 
 enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *arena,
 				      struct isx_asset *asset, struct isx_err *err)
 {
 	struct isx_problems problems = { 0 };
-	enum isx_status st = read_single(text, arena, 1, asset, &problems, err);
+	enum isx_status st = read_single(text, arena, &stored, asset, &problems, err);
 	isx_problems_release(&problems);
 	return st == ISX_SCHEMA ? isx_err_at(err, ISX_CORRUPT, "a stored asset") : st;
 }

@@ -43,7 +43,8 @@ ISX_MUST_CHECK enum isx_status isx_asset_from_json(struct isx_span text, struct 
  * ask for, so that what is stored can be read again? ISX_INVALID names the field. */
 ISX_MUST_CHECK enum isx_status isx_asset_check(const struct isx_asset *asset, struct isx_err *err);
 
-/* Read an asset as isx_asset_to_json() or 0.3.3 stored it. ISX_CORRUPT if it is none. */
+/* Read an asset as isx_asset_to_json() or 0.3.3 stored it, whatever its shape: as long as it is JSON
+ * and its fields are of the right kind. ISX_CORRUPT if not. */
 ISX_MUST_CHECK enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *arena,
 						     struct isx_asset *asset, struct isx_err *err);
 

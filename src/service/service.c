@@ -268,6 +268,9 @@ enum isx_status isx_search(struct isx_store *store, const char *name, const stru
 			   struct isx_result **result, struct isx_err *err)
 {
 	struct isx_query asked = *query;
+	if (asked.unit_count > ISX_UNITS_MAX)
+		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
+				ISX_UNITS_MAX, asked.unit_count);
 	struct isx_result *made = isx_mem_array(1, sizeof *made);
 	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
 	enum isx_status st = made && arena ? ISX_OK : isx_fail_memory(err);

@@ -1,8 +1,9 @@
 /*
- * test_stored.c - usearch:// takes over what 0.3.3 or an earlier version has stored, also what would
- *                 be refused today. That of lmdb:// is in test_prefix.c.
+ * test_stored.c - what 0.3.3 or an earlier version has stored and would be refused today: the index
+ *                 opens, and assets can be updated and removed.
  *
- * Files are written through LMDB while no store has them open, without isx:derived, as 0.3.3 does.
+ * Files are written through LMDB while no store has them open: without isx:derived, as 0.3.3 does,
+ * or with it, as an earlier version of ours.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/span.h"
@@ -14,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { ROWS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED, INSTANCE_FLAGS = ROWS_FLAGS | MDB_INTEGERDUP };
+enum { ROWS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED, MANY = 100 };
 
 #define ID_A     "ISCC:MAIGHXLN555Y2DFF"
 #define BYTES_A  "\x63\xdd\x6d\xef\x7b\x8d\x0c\xa5"
@@ -24,6 +25,7 @@ static const uint8_t simprint_bytes[16] = { 0x33, 0x37, 0x6a, 0xe6, 0xd6, 0x02, 
 					    0x30, 0xe0, 0xf7, 0x38, 0xc6, 0xff, 0x13, 0xd4 };
 
 static struct {
+	const char *scheme;
 	char directory[64];
 	char path[96]; /* of the file of "main" */
 	struct isx_store *store;
@@ -38,20 +40,26 @@ static void expect_ok(enum isx_status st)
 		fail_msg("%s", fx.err.msg);
 }
 
+static bool is_similarity(void)
+{
+	return strcmp(fx.scheme, "usearch://") == 0;
+}
+
 static void open_store(void)
 {
 	char uri[128];
-	snprintf(uri, sizeof uri, "usearch://%s", fx.directory);
+	snprintf(uri, sizeof uri, "%s%s", fx.scheme, fx.directory);
 	expect_ok(isx_open(uri, NULL, &fx.store, &fx.err));
 }
 
 static int set_up(void **state)
 {
-	(void)state;
+	fx.scheme = *state;
 	snprintf(fx.directory, sizeof fx.directory, "/tmp/isx-test-XXXXXX");
 	if (!mkdtemp(fx.directory))
 		return -1;
-	snprintf(fx.path, sizeof fx.path, "%s/main/index.lmdb", fx.directory);
+	snprintf(fx.path, sizeof fx.path, is_similarity() ? "%s/main/index.lmdb" : "%s/main.lmdb",
+		 fx.directory);
 	open_store();
 	return isx_index_create(fx.store, "main", &fx.err) ? -1 : 0;
 }
@@ -105,8 +113,21 @@ static void foreign_simprint(const char *data, unsigned flags, const char *finge
 
 static void foreign_asset(const char *json)
 {
-	foreign_put("__metadata__", 0, "realm_id", 8, "\0\0\0\0", 4);
-	foreign_put("__assets__", 0, BYTES_A, 8, json, strlen(json));
+	if (is_similarity()) {
+		foreign_put("__metadata__", 0, "realm_id", 8, "\0\0\0\0", 4);
+		foreign_put("__assets__", 0, BYTES_A, 8, json, strlen(json));
+	} else {
+		foreign_put("__metadata__", 0, "realm_id", 8, "0", 1);
+		foreign_put("__assets__", 0, ID_A, strlen(ID_A), json, strlen(json));
+	}
+}
+
+/* Say that all rows are up to date, as this program does. */
+static void foreign_derived(void)
+{
+	uint8_t number[8];
+	isx_store_be64(number, mdb_txn_id(fx.txn));
+	foreign_put("__metadata__", 0, "isx:derived", 11, number, sizeof number);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -124,6 +145,20 @@ static size_t count_passages(const char *type)
 	size_t count = result->chunk_match_count;
 	isx_result_free(result);
 	return count;
+}
+
+static size_t count_matches(const struct isx_query *query)
+{
+	struct isx_result *result;
+	expect_ok(isx_search(fx.store, "main", query, &result, &fx.err));
+	size_t count = result->match_count;
+	isx_result_free(result);
+	return count;
+}
+
+static size_t count_matches_of(const char *unit)
+{
+	return count_matches(&(struct isx_query){ .units = &unit, .unit_count = 1 });
 }
 
 static void print_finding(const char *text, void *arg)
@@ -179,13 +214,178 @@ static void test_stored__a_type_beside_one_called_assets_stays_as_it_is(void **s
 	assert_int_equal(count_passages("FOO"), 0);
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+/* --- assets ----------------------------------------------------------------------------------- */
+
+/* Units of three types; INSTANCE last. */
+static void make_units(uint64_t seed, char texts[3][ISX_UNIT_TEXT_BYTES], const char *units[3])
+{
+	static const uint32_t types[] = { ISX_META, ISX_DATA, ISX_INSTANCE };
+	uint8_t body[32];
+	for (size_t i = 0; i < 3; i++) {
+		for (size_t k = 0; k < sizeof body; k++)
+			body[k] = (uint8_t)test_random(&seed);
+		test_unit_text(types[i], body, i ? 32 : 8, texts[i]);
+		units[i] = texts[i];
+	}
+}
+
+/* Update the asset to other units, and expect to find it by these alone; then remove it. */
+static void expect_an_asset_like_any_other(const char *const old[3])
+{
+	char texts[3][ISX_UNIT_TEXT_BYTES];
+	const char *units[3];
+	struct isx_asset asset = { .iscc_id = ID_A, .units = units, .unit_count = 3 };
+	enum isx_outcome outcome;
+	make_units(99, texts, units);
+	expect_ok(isx_add(fx.store, "main", &asset, 1, &outcome, &fx.err));
+	assert_int_equal(outcome, ISX_UPDATED);
+	expect_no_finding();
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(count_matches_of(units[i]), 1);
+		assert_int_equal(count_matches_of(old[i]), 0);
+	}
+	expect_ok(isx_remove(fx.store, "main", ID_A, &fx.err));
+	expect_no_finding();
+	assert_int_equal(count_matches_of(units[0]), 0);
+}
+
+/* The asset stands among others with the same units, which have to stay. */
+static void add_beside(const char *const units[3])
+{
+	static const char *const ids[] = { "ISCC:MAIGGXO25TIIJR7F", ID_A, "ISCC:MAIHHXLN555Y2DFF" };
+	struct isx_asset assets[3];
+	for (size_t i = 0; i < 3; i++)
+		assets[i] =
+			(struct isx_asset){ .iscc_id = ids[i], .units = units, .unit_count = 3 };
+	expect_ok(isx_add(fx.store, "main", assets, 3, NULL, &fx.err));
+}
+
+/* Its units are not in what is stored, but its rows are in the file. */
+static void poison(const char *json)
+{
+	foreign_begin();
+	foreign_asset(json);
+	foreign_derived();
+	foreign_end();
+}
+
+static void test_stored__what_is_no_asset_can_be_updated_and_removed(void **state)
+{
+	static const char *const broken[] = {
+		"{\"iscc_id\":\"" ID_A "\",\"metadata\":}",
+		"{\"iscc_id\":\"" ID_A "\",\"metadata\":not json}",
+		"{\"iscc_id\":\"" ID_A "\",\"units\":[5]}",
+		"",
+	};
+	char texts[3][ISX_UNIT_TEXT_BYTES], others[3][ISX_UNIT_TEXT_BYTES];
+	const char *units[3], *other_units[3];
+	(void)state;
+	make_units(1, texts, units);
+	make_units(2, others, other_units);
+	for (size_t i = 0; i < 2 * sizeof broken / sizeof *broken; i++) {
+		struct isx_asset update = { .iscc_id = ID_A,
+					    .units = other_units,
+					    .unit_count = 3 };
+		add_beside(units);
+		poison(broken[i / 2]);
+		assert_int_equal(count_matches_of(units[0]), 3);
+		if (i % 2)
+			expect_ok(isx_remove(fx.store, "main", ID_A, &fx.err));
+		else
+			expect_ok(isx_add(fx.store, "main", &update, 1, NULL, &fx.err));
+		for (size_t k = 0; k < 3; k++) {
+			assert_int_equal(count_matches_of(units[k]), 2);
+			assert_int_equal(count_matches_of(other_units[k]), i % 2 ? 0 : 1);
+		}
+		expect_no_finding();
+	}
+}
+
+/* What an earlier version took from programs: read as it is. */
+static void test_stored__an_asset_of_another_shape_is_an_asset(void **state)
+{
+	static const char *const fields[] = { "\"iscc_code\":\"x\\\"y\"", "\"metadata\":[1,2]",
+					      "\"metadata\":\"\"", "\"simprints\":5" };
+	char texts[3][ISX_UNIT_TEXT_BYTES], json[512];
+	const char *units[3];
+	(void)state;
+	make_units(1, texts, units);
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		foreign_begin();
+		snprintf(json, sizeof json,
+			 "{\"iscc_id\":\"" ID_A "\",\"units\":[\"%s\",\"%s\",\"%s\"],%s}", units[0],
+			 units[1], units[2], fields[i]);
+		foreign_asset(json);
+		foreign_end();
+		assert_int_equal(count_matches_of(units[2]), 1);
+		expect_no_finding();
+		expect_an_asset_like_any_other(units);
+	}
+}
+
+static void test_stored__an_asset_with_a_unit_that_is_none_can_be_updated_and_removed(void **state)
+{
+	char texts[3][ISX_UNIT_TEXT_BYTES], json[512];
+	const char *units[3];
+	(void)state;
+	make_units(1, texts, units);
+	snprintf(json, sizeof json, "{\"iscc_id\":\"" ID_A "\",\"units\":[\"%s\",\"%s\",\"%s\"]}",
+		 units[0], "ISCC:QAAAAAAAAAAAAAAA", units[2]);
+	foreign_begin();
+	foreign_asset(json);
+	foreign_end();
+	assert_int_equal(count_matches_of(units[0]), 0); /* as before: found by none */
+	expect_an_asset_like_any_other(units);
+	foreign_begin();
+	foreign_asset(json);
+	foreign_end();
+	expect_ok(isx_remove(fx.store, "main", ID_A, &fx.err));
+	expect_no_finding();
+}
+
+static void test_stored__an_asset_of_many_units_is_found_updated_and_removed(void **state)
+{
+	static char texts[MANY][ISX_UNIT_TEXT_BYTES], json[MANY * 80];
+	const char *old[3];
+	uint8_t body[32] = { 0 };
+	(void)state;
+	size_t len = (size_t)snprintf(json, sizeof json, "{\"iscc_id\":\"" ID_A "\",\"units\":[");
+	for (size_t i = 0; i < MANY; i++) {
+		body[0] = (uint8_t)i;
+		test_unit_text(i ? ISX_INSTANCE : ISX_META, body, 32, texts[i]);
+		len += (size_t)snprintf(json + len, sizeof json - len, "%s\"%s\"", i ? "," : "",
+					texts[i]);
+	}
+	snprintf(json + len, sizeof json - len, "]}");
+	foreign_begin();
+	foreign_asset(json);
+	foreign_end();
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(count_matches_of(texts[i]), 1);
+	expect_no_finding();
+	struct isx_query alike = { .iscc_id = ID_A };
+	assert_int_equal(count_matches(&alike), 0); /* itself alone */
+	old[0] = texts[0];
+	old[1] = texts[64];
+	old[2] = texts[MANY - 1];
+	expect_an_asset_like_any_other(old);
+}
+
+#define ON_SIMILARITY(test)                                                                        \
+	cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "usearch://")
+#define ON_BOTH(test)                                                                              \
+	ON_SIMILARITY(test),                                                                       \
+		cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "lmdb://")
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_stored__a_type_called_assets_x_does_not_close_the_index),
-		TEST(test_stored__a_type_beside_one_called_assets_stays_as_it_is),
+		ON_SIMILARITY(test_stored__a_type_called_assets_x_does_not_close_the_index),
+		ON_SIMILARITY(test_stored__a_type_beside_one_called_assets_stays_as_it_is),
+		ON_BOTH(test_stored__what_is_no_asset_can_be_updated_and_removed),
+		ON_BOTH(test_stored__an_asset_of_another_shape_is_an_asset),
+		ON_BOTH(test_stored__an_asset_with_a_unit_that_is_none_can_be_updated_and_removed),
+		ON_BOTH(test_stored__an_asset_of_many_units_is_found_updated_and_removed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
