@@ -171,8 +171,7 @@ static enum isx_status put_assets(struct add_change *add, struct isx_lmdb_view *
 	for (size_t i = 0; !st && i < add->count; i++) {
 		const struct added_asset *one = &add->added[i];
 		bool repeated = i > 0 && add->added[i - 1].key.id.body == one->key.id.body;
-		if (one->key.superseded) { /* the outcome of the first of several is what the table says
-					*/
+		if (one->key.superseded) { /* not put: it only has an outcome */
 			MDB_val key, value;
 			uint8_t id[ISX_KEY_BYTES];
 			isx_store_be64(id, one->key.id.body);

@@ -25,8 +25,8 @@
  *   __simprints_BITS__  DUPSORT DUPFIXED: simprint type ->
  *                           ISCC-ID body u64 BE, offset u32 BE, size u32 BE, simprint of BITS bits
  *                       Simprints that share type, offset and size with an earlier one of their
- * asset are under the type and a byte 01: they count in frequencies but are not searched, as 0.3.3
- * has it.
+ *                       asset are under the type and a byte 01: they count in frequencies but
+ *                       are not searched, as 0.3.3 has it.
  *   __metadata__
  *       isx:format        u32 BE    1; a higher number is refused
  *       isx:derived       u64 BE    the transaction that last brought the tables above up to date

@@ -2,8 +2,8 @@
  * prefix_add.c - add, update and remove assets of lmdb://.
  *
  * As in lmdb_add.c, what needs no file is done before queueing: decoding units, writing JSON. Rows
- * lie scattered by their bodies, so there is nothing to gain from sorting the batch: assets go in
- * one after the other, and the last of equal ISCC-IDs replaces the earlier ones by itself.
+ * lie scattered by their bodies, so assets go in one after the other, and the last of equal ISCC-IDs
+ * replaces the earlier ones by itself.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/prefix_add.h"
@@ -13,8 +13,8 @@
 #include "index/prefix_file.h"
 #include "json/wire.h"
 
+/* What was prepared of one asset of the batch. */
 struct added_asset {
-	struct isx_iscc_id id;
 	struct isx_indexed_unit *units;
 	size_t unit_count;
 	size_t json_start;
@@ -25,7 +25,8 @@ struct add_change {
 	struct isx_lmdb_change change; /* first: the queue hands this back */
 	const struct isx_asset *assets;
 	enum isx_outcome *outcomes;
-	struct added_asset *added; /* as in `assets` */
+	struct isx_batch_asset *batch;
+	struct added_asset *added; /* as in `batch` */
 	size_t count;
 	struct isx_arena arena;
 	struct isx_buf json;
@@ -33,17 +34,15 @@ struct add_change {
 
 /* --- adding ----------------------------------------------------------------------------------- */
 
-static enum isx_status prepare_asset(struct add_change *add, size_t i, struct isx_err *err)
+static enum isx_status prepare_asset(struct add_change *add, size_t at, struct isx_err *err)
 {
-	const struct isx_asset *asset = &add->assets[i];
-	struct added_asset *one = &add->added[i];
-	if (!asset->iscc_id)
-		return isx_fail(err, ISX_INVALID, "iscc_id is missing: every asset needs one");
-	enum isx_status st = isx_iscc_id_parse(isx_span_of(asset->iscc_id), &one->id, err);
-	if (!st)
-		st = isx_asset_units_all(asset, &add->arena, &one->units, &one->unit_count, err);
+	size_t position = add->batch[at].position;
+	const struct isx_asset *asset = &add->assets[position];
+	struct added_asset *one = &add->added[at];
+	enum isx_status st = isx_asset_units_all(asset, &add->arena, &one->units, &one->unit_count,
+						 err);
 	if (st)
-		return st;
+		return isx_batch_err_at(err, st, add->count, position);
 	one->json_start = add->json.len;
 	isx_asset_to_json(&add->json, asset);
 	one->json_bytes = add->json.len - one->json_start;
@@ -52,15 +51,12 @@ static enum isx_status prepare_asset(struct add_change *add, size_t i, struct is
 
 static enum isx_status prepare(struct add_change *add, struct isx_err *err)
 {
-	enum isx_status st = ISX_OK;
 	add->added = isx_arena_alloc(&add->arena, add->count, sizeof *add->added);
 	if (!add->added)
 		return isx_fail_memory(err);
-	for (size_t i = 0; !st && i < add->count; i++) {
+	enum isx_status st = isx_batch_read(add->assets, add->count, &add->arena, &add->batch, err);
+	for (size_t i = 0; !st && i < add->count; i++)
 		st = prepare_asset(add, i, err);
-		if (st)
-			st = isx_batch_err_at(err, st, add->count, i);
-	}
 	return st;
 }
 
@@ -71,15 +67,9 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 	bool has_realm;
 	uint32_t realm;
 	enum isx_status st = isx_prefix_realm(view, &has_realm, &realm, err);
-	if (!st && !has_realm) /* the first asset given fixes it */
-		realm = add->added[0].id.realm;
-	for (size_t i = 0; !st && i < add->count; i++)
-		if (add->added[i].id.realm != realm)
-			st = isx_fail(err, ISX_INVALID,
-				      "%s is of realm %u, but all assets of an index are of one "
-				      "realm, here %u",
-				      add->assets[i].iscc_id, add->added[i].id.realm, realm);
-	return st;
+	return st ? st
+		  : isx_batch_check_realm(add->assets, add->batch, add->count, has_realm, realm,
+					  err);
 }
 
 /* Remove what is stored of an asset, under the keys of both versions. */
@@ -111,23 +101,23 @@ static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb
 				 struct isx_err *err)
 {
 	struct add_change *add = (struct add_change *)change;
-	enum isx_status st = isx_prefix_put_realm(view, add->added[0].id.realm, err);
+	enum isx_status st = isx_prefix_put_realm(view, add->batch[0].id.realm, err);
 	for (size_t i = 0; !st && i < add->count; i++) {
 		const struct added_asset *one = &add->added[i];
+		const struct isx_iscc_id *id = &add->batch[i].id;
 		char text[ISX_ISCC_ID_TEXT_BYTES];
 		bool existed;
-		st = remove_stored(view, &one->id, &existed, err);
+		st = remove_stored(view, id, &existed, err);
 		if (st)
 			break;
-		isx_prefix_key(&one->id, 1, text);
+		isx_prefix_key(id, 1, text);
 		MDB_val key = isx_lmdb_val(text, strlen(text));
 		MDB_val value = isx_lmdb_val(add->json.ptr + one->json_start, one->json_bytes);
 		st = isx_lmdb_status(mdb_put(view->txn, view->tables.assets, &key, &value, 0),
 				     "add an asset", err);
 		if (!st)
-			st = isx_prefix_rows_put(view, one->id.body, one->units, one->unit_count,
-						 err);
-		add->outcomes[i] = existed ? ISX_UPDATED : ISX_CREATED;
+			st = isx_prefix_rows_put(view, id->body, one->units, one->unit_count, err);
+		add->outcomes[add->batch[i].position] = existed ? ISX_UPDATED : ISX_CREATED;
 	}
 	return st;
 }

@@ -4,6 +4,7 @@
  */
 #include "index/prefix_file.h"
 
+#include "index/asset_batch.h"
 #include "index/lmdb_rows.h"
 #include "index/prefix_derive.h"
 #include "iscc/base32.h"
@@ -104,10 +105,8 @@ enum isx_status isx_prefix_check_realm(struct isx_lmdb_view *view, const char *i
 {
 	uint32_t wanted;
 	enum isx_status st = isx_prefix_realm(view, has_realm, &wanted, err);
-	if (!st && *has_realm && wanted != realm)
-		st = isx_fail(err, ISX_INVALID,
-			      "%s is of realm %u, but all assets of this index are of realm %u",
-			      iscc_id, realm, wanted);
+	if (!st && *has_realm)
+		st = isx_check_realm(iscc_id, realm, wanted, err);
 	return st;
 }
 

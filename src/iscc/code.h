@@ -14,8 +14,10 @@ enum { ISX_CODE_TEXT_BYTES = 5 + 68 + 1 }; /* of a composite: 2 bytes header, 40
  * exactly the body its header announces. Subtypes TEXT, IMAGE, AUDIO, VIDEO and MIXED need a
  * SEMANTIC or CONTENT unit; SUM has none of META, SEMANTIC, CONTENT; NONE has META alone; WIDE
  * none. isx_code_compose() gives the same text back.
- *   units  filled: room for ISX_CODE_UNITS_MAX, in the order META, SEMANTIC, CONTENT, DATA,
- * INSTANCE count  filled: 2 to 5 ISX_INVALID says what is wrong and where. */
+ *   units  filled, in the order META, SEMANTIC, CONTENT, DATA, INSTANCE: room for
+ *          ISX_CODE_UNITS_MAX
+ *   count  filled: 2 to 5
+ * ISX_INVALID says what is wrong and where. */
 ISX_MUST_CHECK enum isx_status isx_code_parse(struct isx_span text, struct isx_unit *units,
 					      size_t *count, struct isx_err *err);
 
