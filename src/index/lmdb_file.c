@@ -15,6 +15,7 @@
 #include "index/lmdb_derive.h"
 #include "index/lmdb_pages.h"
 #include "index/lmdb_queue.h"
+#include "index/lock_file.h"
 #include "json/json_text.h"
 
 #include <errno.h>
@@ -203,37 +204,6 @@ static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tabl
 	pthread_rwlock_unlock(&file->publishing);
 }
 
-/* Has another process the file open? LMDB holds a lock on the first byte of its lock file then. */
-static bool is_in_use(const char *path)
-{
-	char lock_path[PATH_MAX];
-	struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
-	int len = snprintf(lock_path, sizeof lock_path, "%s-lock", path);
-	int fd = len < (int)sizeof lock_path ? open(lock_path, O_RDONLY | O_CLOEXEC) : -1;
-	if (fd < 0)
-		return errno != ENOENT; /* who may not even look has to expect that it is */
-	bool asked = fcntl(fd, F_GETLK, &held) == 0;
-	close(fd);
-	return !asked || held.l_type != F_UNLCK;
-}
-
-/* Make sure of the lock file, and of all its room on the disk: it is written through a mapping, and
- * where the disk is full by then SIGBUS would end the process. Called before LMDB opens it: to close
- * it afterwards would give up LMDB's locks. Returns a code of the system. */
-static int prepare_lock_file(const char *path)
-{
-	enum { LOCK_BYTES = (ISX_LMDB_READERS_MAX + 2) * 64 }; /* LMDB has a cache line a reader */
-	char lock_path[PATH_MAX];
-	int len = snprintf(lock_path, sizeof lock_path, "%s-lock", path);
-	int fd = len < (int)sizeof lock_path ? open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644)
-					     : -1;
-	if (fd < 0)
-		return errno;
-	int rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOCK_BYTES) ? errno : 0;
-	close(fd);
-	return rc == ENOSPC || rc == EDQUOT ? rc : 0; /* not every file system can promise room */
-}
-
 /* If the lock file cannot be written, as on a read-only mount, the file can be read without it, but
  * only as long as nobody writes: a writer would not know what we read, and use those pages again. */
 static bool is_lockless(const struct isx_lmdb_file *file, int lock_code)
@@ -249,7 +219,7 @@ static int begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
 	int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
 	if (rc == MDB_READERS_FULL && !mdb_reader_check(file->env, &dead) && dead > 0)
 		rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
-	if (!rc && file->is_lockless && is_in_use(file->path)) {
+	if (!rc && file->is_lockless && isx_lock_file_is_held(file->path)) {
 		mdb_txn_abort(*txn);
 		*txn = NULL;
 		return EBUSY;
@@ -690,78 +660,104 @@ static enum isx_status look_at_pages(struct isx_lmdb_file *file, const char *pat
 	return st;
 }
 
-static enum isx_status open_file(struct isx_lmdb_file *file, const char *path, unsigned flags,
-				 uint64_t map_bytes, bool create, struct isx_err *err)
+/* Open LMDB's environment, with the lock file or, for reading, without. */
+static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsigned how,
+			      const struct isx_options *options, struct isx_err *err)
 {
-	struct isx_lmdb_view view = { .file = file };
-	int dead = 0;
+	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
 	struct stat found;
-	if (!create && stat(path, &found) == 0 && found.st_size == 0) /* LMDB would begin anew */
+	if (!(how & ISX_LMDB_CREATE) && stat(path, &found) == 0 &&
+	    found.st_size == 0) /* LMDB would begin anew */
 		return isx_fail(err, ISX_CORRUPT, "%s: the file is empty; bring a backup back",
 				path);
-	int rc = prepare_lock_file(path);
+	if (options->read_only)
+		flags |= MDB_RDONLY;
+	if (options->relaxed || how & ISX_LMDB_VOLATILE)
+		flags |= MDB_NOSYNC;
+	int rc = how & ISX_LMDB_WITHOUT_LOCK ? EACCES : isx_lock_file_prepare(path);
 	if (is_lockless(file, rc)) {
-		if (is_in_use(path))
+		if (isx_lock_file_is_held(path))
 			return isx_lmdb_status(EBUSY, path, err);
 		file->is_lockless = true;
 		flags |= MDB_NOLOCK;
 	} else if (rc) {
 		return isx_lmdb_status(rc, path, err);
 	}
-	enum isx_status st = isx_lmdb_status(open_env(&file->env, path, flags, map_bytes), path,
-					     err);
-	if (!st)
-		st = identify(file, path, err);
-	if (!st)
-		st = look_at_pages(file, path, err);
-	if (st)
-		return st;
-	if (!file->read_only)
-		mdb_reader_check(file->env, &dead); /* slots of processes that were killed */
-	st = isx_lmdb_status(refresh_tables(file), path, err);
-	if (!st && create) {
-		st = isx_lmdb_write(file, &view, err);
-		if (!st)
-			st = isx_lmdb_commit(&view, err);
-	} else if (!st) {
-		st = isx_lmdb_status(mdb_txn_begin(file->env, NULL, MDB_RDONLY, &view.txn), path,
-				     err);
-		if (!st) {
-			view.writes = false;
-			copy_tables(file, &view.tables);
-			st = check_format(&view, err);
-			isx_lmdb_end(&view);
-		}
-	}
-	return st;
+	enum isx_status st = isx_lmdb_status(open_env(&file->env, path, flags, options->map_bytes),
+					     path, err);
+	return st ? st : identify(file, path, err);
 }
 
-enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layout *layout,
-				   const struct isx_options *options, bool create,
-				   bool volatile_file, struct isx_lmdb_file **file,
-				   struct isx_err *err)
+enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_layout *layout,
+				     const struct isx_options *options, unsigned how,
+				     struct isx_lmdb_file **file, struct isx_err *err)
 {
 	struct isx_lmdb_file *opened = isx_mem_array(1, sizeof *opened);
-	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
 	if (!opened)
 		return isx_fail_memory(err);
 	opened->layout = layout;
 	opened->read_only = options->read_only;
 	opened->counters = options->counters;
-	if (options->read_only)
-		flags |= MDB_RDONLY;
-	if (options->relaxed || volatile_file)
-		flags |= MDB_NOSYNC;
 	pthread_mutex_init(&opened->opening, NULL);
 	pthread_rwlock_init(&opened->publishing, NULL);
 	enum isx_status st = isx_commit_queue_new(isx_lmdb_write_group, opened, &opened->queue,
 						  err);
 	if (!st)
-		st = open_file(opened, path, flags, options->map_bytes, create, err);
-	if (!st && volatile_file) { /* it loses its name soon */
-		isx_mem_free(opened->path);
-		opened->path = NULL;
+		st = attach(opened, path, how, options, err);
+	if (st)
+		isx_lmdb_file_close(opened);
+	else
+		*file = opened;
+	return st;
+}
+
+/* Is it of a format that this program knows? */
+static enum isx_status check_opened(struct isx_lmdb_file *file, struct isx_err *err)
+{
+	struct isx_lmdb_view view = { .file = file };
+	enum isx_status st = isx_lmdb_status(mdb_txn_begin(file->env, NULL, MDB_RDONLY, &view.txn),
+					     file->path, err);
+	if (st)
+		return st;
+	copy_tables(file, &view.tables);
+	st = check_format(&view, err);
+	isx_lmdb_end(&view);
+	return st;
+}
+
+enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	int dead = 0;
+	enum isx_status st = look_at_pages(file, file->path, err);
+	if (st)
+		return st;
+	if (!file->read_only)
+		mdb_reader_check(file->env, &dead); /* slots of processes that were killed */
+	st = isx_lmdb_status(refresh_tables(file), file->path, err);
+	if (!st && how & ISX_LMDB_CREATE) {
+		st = isx_lmdb_write(file, &view, err);
+		if (!st)
+			st = isx_lmdb_commit(&view, err);
+	} else if (!st) {
+		st = check_opened(file, err);
 	}
+	if (!st && how & ISX_LMDB_VOLATILE) { /* it loses its name soon */
+		isx_mem_free(file->path);
+		file->path = NULL;
+	}
+	return st;
+}
+
+enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layout *layout,
+				   const struct isx_options *options, unsigned how,
+				   struct isx_lmdb_file **file, struct isx_err *err)
+{
+	struct isx_lmdb_file *opened;
+	enum isx_status st = isx_lmdb_file_attach(path, layout, options, how, &opened, err);
+	if (st)
+		return st;
+	st = isx_lmdb_file_start(opened, how, err);
 	if (st)
 		isx_lmdb_file_close(opened);
 	else

@@ -85,14 +85,32 @@ struct isx_lmdb_view {
 	struct isx_meter meter; /* of the search that reads through it */
 };
 
-/* Open the file at `path`; with `create` it may be new. `map_bytes` of address space are set aside,
- * or less where there is less. The file is closed with isx_lmdb_file_close() once no view is left.
+/* How a file is opened. */
+enum {
+	ISX_LMDB_CREATE = 1,       /* it may be new */
+	ISX_LMDB_VOLATILE = 2,     /* it loses its name once it is open, and need not be synced */
+	ISX_LMDB_WITHOUT_LOCK = 4, /* to read: the lock file beside it must not be used */
+};
+
+/* Open the file at `path`. options->map_bytes of address space are set aside, or less where there is
+ * less. The file is closed with isx_lmdb_file_close() once no view is left.
+ *   how  of the enum above
  * ISX_CORRUPT: not an index, or one of a later format. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_file_open(const char *path,
 						  const struct isx_lmdb_layout *layout,
-						  const struct isx_options *options, bool create,
-						  bool volatile_file, struct isx_lmdb_file **file,
-						  struct isx_err *err);
+						  const struct isx_options *options, unsigned how,
+						  struct isx_lmdb_file **file, struct isx_err *err);
+
+/* The two halves of opening, for who holds a lock meanwhile: attach() is all that has to do with the
+ * names of the file and its lock file; start(), which may take long on a damaged file, looks at
+ * what is in it. Only a file that was started may be used; either is closed. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_file_attach(const char *path,
+						    const struct isx_lmdb_layout *layout,
+						    const struct isx_options *options, unsigned how,
+						    struct isx_lmdb_file **file,
+						    struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how,
+						   struct isx_err *err);
 void isx_lmdb_file_close(struct isx_lmdb_file *file);
 
 /* Begin reading one snapshot. End it with isx_lmdb_end(). */

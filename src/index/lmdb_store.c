@@ -8,9 +8,9 @@
  * another has deleted.
  *
  * An index appears and disappears in one step for every process: it is made (and deleted) under a
- * name with a dot and renamed. A file and its lock file are two names, though, and a new file must
- * never meet the lock file of a deleted one that somebody still has open: so whoever opens holds
- * the directory's lock (flock) shared, whoever renames holds it alone. The files of memory:// are
+ * name with a dot and renamed. A file and its lock file are two names, though, and a file must never
+ * meet the lock file of another one (lock_file.c): so whoever opens holds the directory's lock
+ * (flock) shared, whoever renames or removes a lock file holds it alone. The files of memory:// are
  * unlinked once they are open.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -20,6 +20,7 @@
 #include "base/span.h"
 #include "index/lmdb_check.h"
 #include "index/lmdb_copy.h"
+#include "index/lock_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,13 +38,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SWEEP_SECONDS = 1 }; /* between two looks for files that have gone */
+enum {
+	SWEEP_SECONDS = 1, /* between two looks for files that have gone */
+	OPENINGS_MAX = 8   /* as others may keep replacing a file while it is opened */
+};
 
 struct isx_open_index {
 	struct isx_open_index *next;
 	char name[ISX_INDEX_NAME_MAX + 1];
-	dev_t device;
-	ino_t inode;
 	size_t users;
 	bool gone; /* deleted or replaced: close when the last user is done */
 	struct isx_lmdb_file *file;
@@ -76,6 +78,12 @@ static enum isx_status fail_errno(struct isx_err *err, const char *doing, const 
 static enum isx_status fail_no_index(struct isx_err *err, const char *name)
 {
 	return isx_fail(err, ISX_NOT_FOUND, "Index '%s' not found", name);
+}
+
+static enum isx_status fail_stat(struct isx_err *err, const char *name, const char *path)
+{
+	return errno == ENOENT || errno == ENOTDIR ? fail_no_index(err, name)
+						   : fail_errno(err, "open", path);
 }
 
 /* "FOLDER/NAME" and "SUFFIX" behind it. False when it is too long for the system. */
@@ -136,31 +144,6 @@ static struct isx_open_index *find_open(struct lmdb_store *store, const char *na
 	return NULL;
 }
 
-/* Open the file of an index and list it. Called with the lock. */
-static enum isx_status open_index(struct lmdb_store *store, const char *name, const char *path,
-				  bool create, struct isx_open_index **index, struct isx_err *err)
-{
-	struct stat file;
-	struct isx_open_index *opened = isx_mem_array(1, sizeof *opened);
-	if (!opened)
-		return isx_fail_memory(err);
-	snprintf(opened->name, sizeof opened->name, "%s", name);
-	enum isx_status st = isx_lmdb_file_open(path, store->kind->layout, &store->engine.options,
-						create, !store->directory, &opened->file, err);
-	if (!st && stat(path, &file) != 0)
-		st = fail_errno(err, "open", path);
-	if (st) {
-		close_index(opened);
-		return st;
-	}
-	opened->device = file.st_dev;
-	opened->inode = file.st_ino;
-	opened->next = store->open;
-	store->open = opened;
-	*index = opened;
-	return ISX_OK;
-}
-
 /* Lock the directory against other processes (LOCK_SH or LOCK_EX); unlock_directory() ends it. */
 static enum isx_status lock_directory(struct lmdb_store *store, int how, int *lock,
 				      struct isx_err *err)
@@ -182,54 +165,13 @@ static void unlock_directory(int lock)
 	close(lock);
 }
 
-/* --- a new file in place of an old one ---
- *
- * The file and its lock file are two names. Between the renaming of the one and the removing of the
- * other a process can be killed, and then a new file would meet the lock file of the old one, which
- * others may still have open: LMDB would believe what it says of transactions and readers. So a link
- * "PATH-new" is made first whose text is the inode of the new file. Who opens an index and finds the
- * link finishes the work: if the new file is in place, the lock file goes. (After a power failure
- * nobody has the lock file open, and LMDB makes it anew by itself.)
- */
-
-static bool marker_path(const char *path, char marker[PATH_MAX])
+/* Hold the lock alone instead of shared, or the other way: for a moment nobody may hold it. */
+static enum isx_status change_lock(struct lmdb_store *store, int lock, int how, struct isx_err *err)
 {
-	return snprintf(marker, PATH_MAX, "%s-new", path) < PATH_MAX;
-}
-
-/* Remove the lock file beside `path`, if the file is the one that `marker` tells of, and `marker`.
- * Called with the directory locked alone. */
-static enum isx_status end_replacement(const char *path, const char *marker, struct isx_err *err)
-{
-	char told[32] = "", found[32], lock_file[PATH_MAX];
-	struct stat file;
-	ssize_t len = readlink(marker, told, sizeof told - 1);
-	if (len < 0)
-		return errno == ENOENT ? ISX_OK : fail_errno(err, "read", marker);
-	if (stat(path, &file) == 0) {
-		snprintf(found, sizeof found, "%llu", (unsigned long long)file.st_ino);
-		snprintf(lock_file, sizeof lock_file, "%.*s-lock", PATH_MAX - 8, path);
-		if (strcmp(told, found) == 0 && unlink(lock_file) != 0 && errno != ENOENT)
-			return fail_errno(err, "remove", lock_file);
-	}
-	return unlink(marker) != 0 && errno != ENOENT ? fail_errno(err, "remove", marker) : ISX_OK;
-}
-
-/* Finish what a process that was killed has left half done. */
-static enum isx_status finish_replacement(struct lmdb_store *store, const char *path,
-					  struct isx_err *err)
-{
-	char marker[PATH_MAX];
-	struct stat found;
-	int lock;
-	if (!marker_path(path, marker) || lstat(marker, &found) != 0)
-		return ISX_OK;
-	enum isx_status st = lock_directory(store, LOCK_EX, &lock, err);
-	if (st)
-		return st;
-	st = end_replacement(path, marker, err);
-	unlock_directory(lock);
-	return st;
+	while (flock(lock, how) != 0)
+		if (errno != EINTR)
+			return fail_errno(err, "lock", store->directory);
+	return ISX_OK;
 }
 
 /* Has the index still the file that was copied? It may have been deleted meanwhile, and even made
@@ -245,33 +187,24 @@ static enum isx_status check_unchanged(struct isx_lmdb_file *file, struct isx_er
 	return isx_fail(err, ISX_UNAVAILABLE, "the file of the index was replaced: try again");
 }
 
-/* Let the complete file at `made` take the place of `file`, whose writer lock the caller holds. */
+/* Let the complete file at `made` take the place of `file`, whose writer lock the caller holds. Who is
+ * killed behind the renaming leaves the old lock file to the next one to open the index. */
 static enum isx_status replace_file(struct lmdb_store *store, const char *made,
 				    struct isx_lmdb_file *file, struct isx_err *err)
 {
-	const char *path = file->path;
-	char marker[PATH_MAX], inode[32];
 	struct stat copy;
-	int lock;
-	if (!marker_path(path, marker))
-		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
+	int lock, rc;
 	enum isx_status st = lock_directory(store, LOCK_EX, &lock, err);
 	if (st)
 		return st;
-	st = end_replacement(path, marker, err);
-	if (!st)
-		st = check_unchanged(file, err);
+	st = check_unchanged(file, err);
 	if (!st && stat(made, &copy) != 0)
 		st = fail_errno(err, "open", made);
-	snprintf(inode, sizeof inode, "%llu", st ? 0 : (unsigned long long)copy.st_ino);
-	if (!st && symlink(inode, marker) != 0)
-		st = fail_errno(err, "create", marker);
-	if (!st && rename(made, path) != 0)
-		st = fail_errno(err, "replace", path);
-	if (!st)
-		st = end_replacement(path, marker, err);
-	else
-		unlink(marker);
+	if (!st && rename(made, file->path) != 0)
+		st = fail_errno(err, "replace", file->path);
+	if (!st && (rc = isx_lock_file_claim(file->path, copy.st_dev, copy.st_ino)))
+		isx_log(ISX_LOG_WARNING, "%s: its lock file could not be replaced: %s", file->path,
+			strerror(rc));
 	unlock_directory(lock);
 	return st;
 }
@@ -284,14 +217,12 @@ static enum isx_status check_open(struct lmdb_store *store, const char *name, co
 	struct isx_open_index *found = find_open(store, name);
 	*index = NULL;
 	if (stat(path, &file) != 0) {
-		int code = errno;
+		enum isx_status st = fail_stat(err, name, path);
 		if (found)
 			forget_index(store, found);
-		errno = code;
-		return code == ENOENT || code == ENOTDIR ? fail_no_index(err, name)
-							 : fail_errno(err, "open", path);
+		return st;
 	}
-	if (found && (found->device != file.st_dev || found->inode != file.st_ino))
+	if (found && (found->file->device != file.st_dev || found->file->inode != file.st_ino))
 		forget_index(store, found);
 	else
 		*index = found;
@@ -309,7 +240,7 @@ static void sweep(struct lmdb_store *store)
 		    !file_path(store, entry, path))
 			continue;
 		bool there = stat(path, &file) == 0;
-		if (there ? file.st_dev != index->device || file.st_ino != index->inode
+		if (there ? file.st_dev != index->file->device || file.st_ino != index->file->inode
 			  : errno == ENOENT || errno == ENOTDIR)
 			forget_index(store, index);
 	}
@@ -353,28 +284,107 @@ static void stop_sweeper(struct lmdb_store *store)
 		pthread_join(store->sweeper, NULL);
 }
 
+/* --- opening -------------------------------------------------------------------------------- */
+
+/* Make sure that the lock file beside `path` is that of the file that is there now, with the directory
+ * locked shared at entry and exit.
+ *   how  gets ISX_LMDB_WITHOUT_LOCK when it is not, and cannot be, which a reader can do with */
+static enum isx_status claim_lock_file(struct lmdb_store *store, const char *name, const char *path,
+				       int lock, unsigned *how, struct isx_err *err)
+{
+	struct stat named;
+	if (stat(path, &named) != 0)
+		return fail_stat(err, name, path);
+	if (isx_lock_file_fits(path, named.st_dev, named.st_ino))
+		return ISX_OK;
+	enum isx_status st = change_lock(store, lock, LOCK_EX, err);
+	if (st)
+		return st;
+	if (stat(path, &named) != 0)
+		return fail_stat(err, name, path);
+	errno = isx_lock_file_claim(path, named.st_dev, named.st_ino);
+	if ((errno == EROFS || errno == EACCES || errno == EPERM) &&
+	    store->engine.options.read_only)
+		*how |= ISX_LMDB_WITHOUT_LOCK;
+	else if (errno)
+		return fail_errno(err, "replace the lock file of", path);
+	return change_lock(store, lock, LOCK_SH, err);
+}
+
+/* Attach to the file of an index: the one that has the name, with its own lock file. Others may rename
+ * files without asking for the directory's lock: then what was opened is closed again, and *again set.
+ */
+static enum isx_status attach_once(struct lmdb_store *store, const char *name, const char *path,
+				   struct isx_lmdb_file **file, bool *again, struct isx_err *err)
+{
+	unsigned how = 0;
+	int lock;
+	enum isx_status st = lock_directory(store, LOCK_SH, &lock, err);
+	if (st)
+		return st;
+	st = claim_lock_file(store, name, path, lock, &how, err);
+	if (!st)
+		st = isx_lmdb_file_attach(path, store->kind->layout, &store->engine.options, how,
+					  file, err);
+	*again = !st && !(*file)->is_lockless &&
+		 isx_lock_file_is_foreign(path, (*file)->device, (*file)->inode);
+	if (*again)
+		isx_lmdb_file_close(*file);
+	unlock_directory(lock);
+	return st;
+}
+
+static enum isx_status open_file(struct lmdb_store *store, const char *name, const char *path,
+				 struct isx_lmdb_file **file, struct isx_err *err)
+{
+	bool again = true;
+	for (int i = 0; again && i < OPENINGS_MAX; i++) {
+		enum isx_status st = attach_once(store, name, path, file, &again, err);
+		if (st)
+			return st;
+	}
+	if (again)
+		return isx_fail(err, ISX_UNAVAILABLE, "%s: its file is replaced all the time",
+				path);
+	enum isx_status st = isx_lmdb_file_start(*file, 0, err);
+	if (st)
+		isx_lmdb_file_close(*file);
+	return st;
+}
+
+/* Add an open file to the list. Called with the lock. */
+static enum isx_status add_open(struct lmdb_store *store, const char *name,
+				struct isx_lmdb_file *file, struct isx_open_index **index,
+				struct isx_err *err)
+{
+	struct isx_open_index *opened = isx_mem_array(1, sizeof *opened);
+	if (!opened) {
+		isx_lmdb_file_close(file);
+		return isx_fail_memory(err);
+	}
+	snprintf(opened->name, sizeof opened->name, "%s", name);
+	opened->file = file;
+	opened->next = store->open;
+	store->open = opened;
+	*index = opened;
+	return ISX_OK;
+}
+
 /* Find or open an index on disk. Called with the lock. */
 static enum isx_status acquire_on_disk(struct lmdb_store *store, const char *name,
 				       struct isx_open_index **index, struct isx_err *err)
 {
 	char entry[PATH_MAX], path[PATH_MAX];
-	int lock;
+	struct isx_lmdb_file *file;
 	if (!is_possible_name(name) || !entry_path(store, name, entry) ||
 	    !file_path(store, entry, path))
 		return fail_no_index(err, name);
 	enum isx_status st = check_open(store, name, path, index, err);
 	if (st || *index)
 		return st;
-	st = finish_replacement(store, path, err);
+	st = open_file(store, name, path, &file, err);
 	if (!st)
-		st = lock_directory(store, LOCK_SH, &lock, err);
-	if (st)
-		return st;
-	st = check_open(store, name, path, index,
-			err); /* it may have gone: opening would make it */
-	if (!st)
-		st = open_index(store, name, path, false, index, err);
-	unlock_directory(lock);
+		st = add_open(store, name, file, index, err);
 	if (!st)
 		start_sweeper(store);
 	return st;
@@ -451,10 +461,10 @@ static void remove_tree(const char *path)
  * only those who have a deleted index open. */
 static void remove_lock_file(const struct lmdb_store *store, const char *entry)
 {
-	char path[PATH_MAX + 8];
-	snprintf(path, sizeof path, "%s-lock", entry);
-	if (!store->kind->inside && unlink(path) != 0 && errno != ENOENT)
-		isx_log(ISX_LOG_WARNING, "could not remove %s: %s", path, strerror(errno));
+	int rc = store->kind->inside ? 0 : isx_lock_file_remove(entry);
+	if (rc)
+		isx_log(ISX_LOG_WARNING, "could not remove the lock file of %s: %s", entry,
+			strerror(rc));
 }
 
 static void remove_entry(const struct lmdb_store *store, const char *entry)
@@ -493,7 +503,7 @@ static enum isx_status make_index(struct lmdb_store *store, const char *entry, s
 	if (!file_path(store, entry, path))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
 	enum isx_status st = isx_lmdb_file_open(path, store->kind->layout, &store->engine.options,
-						true, false, &file, err);
+						ISX_LMDB_CREATE, &file, err);
 	isx_lmdb_file_close(file);
 	return st;
 }
@@ -541,6 +551,7 @@ static enum isx_status create_in_memory(struct lmdb_store *store, const char *na
 {
 	char directory[PATH_MAX], path[PATH_MAX];
 	struct isx_open_index *index;
+	struct isx_lmdb_file *file;
 	const char *parent = store->engine.options.temporary_directory;
 	int len = snprintf(directory, sizeof directory, "%s/iscc-search-XXXXXX",
 			   parent ? parent : "/tmp");
@@ -549,11 +560,16 @@ static enum isx_status create_in_memory(struct lmdb_store *store, const char *na
 	enum isx_status st = ISX_OK;
 	if (!join(path, directory, "index.lmdb", ""))
 		st = isx_fail(err, ISX_INVALID, "the path of temporary files is too long");
-	pthread_mutex_lock(&store->lock);
-	if (!st && find_open(store, name))
-		st = isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
 	if (!st)
-		st = open_index(store, name, path, true, &index, err);
+		st = isx_lmdb_file_open(path, store->kind->layout, &store->engine.options,
+					ISX_LMDB_CREATE | ISX_LMDB_VOLATILE, &file, err);
+	pthread_mutex_lock(&store->lock);
+	if (!st && find_open(store, name)) {
+		st = isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
+		isx_lmdb_file_close(file);
+	} else if (!st) {
+		st = add_open(store, name, file, &index, err);
+	}
 	pthread_mutex_unlock(&store->lock);
 	remove_tree(directory);
 	return st;

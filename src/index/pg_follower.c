@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "index/lmdb_add.h"
 #include "index/lmdb_rows.h"
+#include "index/lock_file.h"
 #include "iscc/iscc_id.h"
 #include "json/rules.h"
 #include "json/wire.h"
@@ -515,9 +516,8 @@ void isx_pg_follower_release(struct isx_pg_follower *follower)
 static void remove_folder(const struct isx_pg_followers *followers, const char *name)
 {
 	char path[PATH_MAX];
-	if (snprintf(path, sizeof path, "%s/%s/index.lmdb-lock", followers->directory, name) <
-	    PATH_MAX)
-		unlink(path);
+	if (snprintf(path, sizeof path, "%s/%s/index.lmdb", followers->directory, name) < PATH_MAX)
+		isx_lock_file_remove(path);
 	if (snprintf(path, sizeof path, "%s/%s", followers->directory, name) < PATH_MAX)
 		rmdir(path);
 }

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -209,22 +210,51 @@ def test_a_killed_compact_does_no_harm(cli, store):
         process.wait()
         assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 2400
     cli.good("index", "compact", "main", "--uri", uri)
-    assert not os.path.lexists(f"{path}-new")
 
 
-def test_a_replacement_that_stopped_half_way(cli, store, start_server):
-    """Killed after the new file took the name, before the old lock file went: who opens finishes it."""
+def lock_of(path):
+    return path.parent / (path.name + "-lock")
+
+
+def test_a_file_in_place_of_one_that_is_open_gets_a_lock_file_of_its_own(cli, store, start_server):
+    """Renamed over it by compact, which was killed, or by whoever brings a backup back: others still have the
+    old file and its lock file open."""
     uri, path = store
     server = start_server(uri)
     assert server.get("/indexes/main").json()["assets"] == 2400
+    for number in range(5):
+        assert server.post("/indexes/main/assets", json=[make_asset(number)]).status_code == 201
     cli.good("index", "backup", "main", "b", "--uri", uri)
-    lock = path.parent / (path.name + "-lock")
-    old = lock.stat().st_ino
-    os.symlink(str((cli.work / "b").stat().st_ino), f"{path}-new")
-    os.rename(cli.work / "b", path)
-    cli.good("add", one_asset(cli), "--uri", uri, "--index", "main")
-    assert not os.path.lexists(f"{path}-new")
-    assert not lock.exists() or lock.stat().st_ino != old
-    assert server.get("/indexes/main").json()["assets"] == 2401
+    for number in range(5, 8):
+        assert server.post("/indexes/main/assets", json=[make_asset(number)]).status_code == 201
+    old = lock_of(path).stat().st_ino
+    with open(lock_of(path), "rb"):  # so that its number is not given to the next
+        os.rename(cli.work / "b", path)
+        cli.good("add", one_asset(cli), "--uri", uri, "--index", "main")
+        assert lock_of(path).stat().st_ino != old
+    assert server.get("/indexes/main").json()["assets"] == 2406
     assert server.post("/indexes/main/assets", json=[make_asset(8)]).status_code == 201
-    assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 2402
+    assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 2407
+    assert everything(cli, uri)
+
+
+@pytest.mark.parametrize("gone", [["-lock"], ["-lock-of"], ["-lock", "-lock-of"]])
+def test_lock_files_that_are_gone_are_made_again(cli, store, gone):
+    """Killed while they were replaced, or an index that 0.3.3 has made."""
+    uri, path = store
+    for suffix in gone:
+        (path.parent / (path.name + suffix)).unlink()
+    cli.good("add", one_asset(cli), "--uri", uri, "--index", "main")
+    status = path.stat()
+    assert Path(f"{path}-lock-of").read_text() == f"{status.st_dev:x}-{status.st_ino:x}"
+    assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 2401
+
+
+def test_a_copy_of_a_directory_does_not_take_its_lock_file_for_its_own(cli, store):
+    uri, path = store
+    shutil.copytree(cli.work / "store", cli.work / "other")
+    cli.good("add", one_asset(cli), "--uri", uri.replace("/store", "/other"), "--index", "main")
+    copy = cli.work / "other" / path.relative_to(cli.work / "store")
+    status = copy.stat()
+    assert Path(f"{copy}-lock-of").read_text() == f"{status.st_dev:x}-{status.st_ino:x}"
+    assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 2400

@@ -194,8 +194,7 @@ static pid_t start_reader(void)
 	if (pid == 0) {
 		struct isx_lmdb_file *file;
 		struct isx_lmdb_view view;
-		if (isx_lmdb_file_open(path, &isx_similarity_layout, &options, false, false, &file,
-				       NULL) ||
+		if (isx_lmdb_file_open(path, &isx_similarity_layout, &options, 0, &file, NULL) ||
 		    isx_lmdb_read(file, &view, NULL) || write(ready[1], "r", 1) != 1)
 			_exit(1);
 		for (;;)
