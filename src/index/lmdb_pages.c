@@ -5,6 +5,10 @@
  * layout is that of LMDB 0.9 (data version 1) on a machine of 64 bits, little-endian as everywhere
  * LMDB files of these machines are read. Pages of a snapshot do not change while it is read; the
  * page that says where its trees begin does, so it is asked for again until it fits.
+ *
+ * Every page but the two first is in a tree or in a list of free pages, which are the values of a
+ * tree of their own (by the transaction that freed them). A page in both is overwritten by the next
+ * write, with everything in order until then; one in neither is lost for good.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/lmdb_pages.h"
@@ -65,13 +69,23 @@ _Static_assert(sizeof(struct page_header) == HEADER_BYTES, "as LMDB has it");
 _Static_assert(sizeof(struct tree) == TREE_BYTES, "as LMDB has it");
 _Static_assert(sizeof(struct node) == NODE_BYTES, "as LMDB has it");
 
+enum extent {
+	BRIEF, /* only what LMDB reads before it is asked for anything */
+	TREES, /* every page that is in use */
+	ALL    /* and the lists of those that are not */
+};
+
 struct walk {
 	int fd;
 	uint32_t page_bytes;
 	uint64_t last_page;
 	uint64_t pages;
-	bool is_brief; /* only what LMDB reads before it is asked for anything */
-	uint8_t *seen; /* a bit for each page */
+	uint64_t findings;
+	enum extent extent;
+	bool in_free_tree;
+	uint64_t last_list; /* the key of the list of free pages before, or 0 */
+	uint8_t *seen;      /* a bit for each page: it is in use */
+	uint8_t *unused;    /* the same: it is in a list of free pages */
 	isx_page_fn *found;
 	void *arg;
 	struct tree counted; /* pages and entries of the tree that is walked */
@@ -87,10 +101,21 @@ static void say(struct walk *walk, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
+	walk->findings++;
 	walk->found(text, walk->arg);
 }
 
 /* --- pages ------------------------------------------------------------------------------------ */
+
+static bool has_bit(const uint8_t *bits, uint64_t page)
+{
+	return bits[page / 8] & 1 << page % 8;
+}
+
+static void set_bit(uint8_t *bits, uint64_t page)
+{
+	bits[page / 8] |= (uint8_t)(1 << page % 8);
+}
 
 /* Count pages from `number` on as used. False if they are not in the file, or used twice. */
 static bool take_pages(struct walk *walk, uint64_t number, uint64_t count)
@@ -102,11 +127,11 @@ static bool take_pages(struct walk *walk, uint64_t number, uint64_t count)
 			    (unsigned long long)page, (unsigned long long)walk->last_page);
 			return false;
 		}
-		if (walk->seen[page / 8] & 1 << page % 8) {
+		if (has_bit(walk->seen, page)) {
 			say(walk, "page %llu is used twice", (unsigned long long)page);
 			return false;
 		}
-		walk->seen[page / 8] |= (uint8_t)(1 << page % 8);
+		set_bit(walk->seen, page);
 		walk->pages++;
 	}
 	return true;
@@ -158,6 +183,85 @@ static void take_overflow(struct walk *walk, uint64_t number, uint64_t value_byt
 		say(walk, "page %llu: the file ends in its value", (unsigned long long)number);
 }
 
+/* --- free pages ------------------------------------------------------------------------------- */
+
+/* One page of a list, behind `before` in it. */
+static bool take_free_page(struct walk *walk, uint64_t page, uint64_t before)
+{
+	const char *wrong = NULL;
+	if (page >= before)
+		wrong = "is not in order";
+	else if (page < META_COUNT || page > walk->last_page)
+		wrong = "does not exist";
+	else if (has_bit(walk->unused, page))
+		wrong = "is listed twice";
+	if (wrong) {
+		say(walk, "the free pages of transaction %llu: page %llu %s",
+		    (unsigned long long)walk->last_list, (unsigned long long)page, wrong);
+		return false;
+	}
+	set_bit(walk->unused, page);
+	return true;
+}
+
+/* A list of free pages, which lies in the file at `place`: how many, then their numbers, descending.
+ * It may have room for more. One finding for a list. */
+static void check_free_list(struct walk *walk, uint64_t place, uint64_t bytes)
+{
+	uint64_t block[256], count = 0, before = UINT64_MAX;
+	bool is_good = bytes >= sizeof count &&
+		       pread(walk->fd, &count, sizeof count, (off_t)place) == sizeof count &&
+		       count <= bytes / sizeof count - 1;
+	for (uint64_t done = 0; is_good && done < count;) {
+		uint64_t part = count - done < 256 ? count - done : 256;
+		place += done ? sizeof block : sizeof count;
+		if (pread(walk->fd, block, part * sizeof block[0], (off_t)place) !=
+		    (ssize_t)(part * sizeof block[0]))
+			break;
+		for (uint64_t i = 0; i < part; i++) {
+			if (!take_free_page(walk, block[i], before))
+				return;
+			before = block[i];
+		}
+		done += part;
+		if (done == count)
+			return;
+	}
+	if (!is_good || count)
+		say(walk, "the free pages of transaction %llu: %llu in %llu bytes",
+		    (unsigned long long)walk->last_list, (unsigned long long)count,
+		    (unsigned long long)bytes);
+}
+
+/* The key of a list: the number of a transaction, larger than that of the list before. */
+static bool check_free_key(struct walk *walk, const uint8_t *key, size_t bytes)
+{
+	uint64_t id;
+	if (bytes != sizeof id)
+		return false;
+	memcpy(&id, key, sizeof id);
+	bool is_good = id > walk->last_list;
+	walk->last_list = id;
+	return is_good;
+}
+
+/* Compare what is in use with what is free, once all of both is known. */
+static void compare_pages(struct walk *walk)
+{
+	uint64_t lost = 0, first = 0;
+	for (uint64_t page = META_COUNT; page <= walk->last_page; page++) {
+		bool is_used = has_bit(walk->seen, page), is_free = has_bit(walk->unused, page);
+		if (is_used && is_free)
+			say(walk, "page %llu is in use, and in a list of free pages",
+			    (unsigned long long)page);
+		if (!is_used && !is_free && !lost++)
+			first = page;
+	}
+	if (lost && !walk->findings) /* else that is no wonder */
+		say(walk, "%llu pages are neither in use nor free, the first is page %llu",
+		    (unsigned long long)lost, (unsigned long long)first);
+}
+
 /* --- trees ------------------------------------------------------------------------------------ */
 
 static void walk_tree(struct walk *walk, const struct tree *tree, bool holds_tables);
@@ -194,17 +298,22 @@ static bool check_leaf_node(struct walk *walk, const uint8_t *page, size_t offse
 	uint64_t bytes = node.low | (uint64_t)node.high << 16;
 	uint64_t value = offset + NODE_BYTES + node.key_bytes;
 	uint64_t in_page = node.flags & N_BIG ? 8 : bytes;
+	struct page_header header;
 	if (value + in_page > walk->page_bytes)
 		return false;
+	memcpy(&header, page, sizeof header);
+	uint64_t place = header.number * walk->page_bytes + value;
 	if (node.flags & N_BIG) {
 		uint64_t number;
 		memcpy(&number, page + value, sizeof number);
 		take_overflow(walk, number, bytes, spare);
+		place = number * walk->page_bytes + HEADER_BYTES;
 	} else if (node.flags & N_TREE) {
 		if (bytes != TREE_BYTES)
 			return false;
 		memcpy(&tree, page + value, sizeof tree);
-		if (!walk->is_brief || is_metadata(page + offset + NODE_BYTES, node.key_bytes)) {
+		if (walk->extent != BRIEF ||
+		    is_metadata(page + offset + NODE_BYTES, node.key_bytes)) {
 			struct tree outer = walk->counted;
 			walk_tree(walk, &tree, false);
 			walk->counted = outer;
@@ -219,6 +328,11 @@ static bool check_leaf_node(struct walk *walk, const uint8_t *page, size_t offse
 		return false; /* tables are all that is named */
 	}
 	walk->counted.entries++;
+	if (walk->in_free_tree && walk->extent == ALL) {
+		if (!check_free_key(walk, page + offset + NODE_BYTES, node.key_bytes))
+			return false;
+		check_free_list(walk, place, bytes);
+	}
 	return true;
 }
 
@@ -338,13 +452,33 @@ static enum isx_status read_meta(MDB_txn *txn, int fd, uint32_t page_bytes, stru
 	return ISX_OK;
 }
 
-static enum isx_status walk_file(MDB_txn *txn, bool is_brief, uint64_t *pages, isx_page_fn *found,
-				 void *arg, struct isx_err *err)
+static enum isx_status walk_trees(struct walk *walk, const struct meta *meta)
 {
+	size_t map_bytes = (size_t)(walk->last_page / 8 + 1);
+	walk->seen = isx_mem_array(2, map_bytes);
+	if (!walk->seen)
+		return isx_fail_memory(walk->err);
+	walk->unused = walk->seen + map_bytes;
+	walk->in_free_tree = true;
+	if (walk->extent != BRIEF)
+		walk_tree(walk, &meta->trees[0], false);
+	walk->in_free_tree = false;
+	if (!walk->status)
+		walk_tree(walk, &meta->trees[1], true);
+	if (!walk->status && walk->extent == ALL)
+		compare_pages(walk);
+	isx_mem_free(walk->seen);
+	return walk->status;
+}
+
+static enum isx_status walk_file(MDB_txn *txn, enum extent extent, uint64_t *pages,
+				 isx_page_fn *found, void *arg, struct isx_err *err)
+{
+	enum { UNWRITTEN_MAX = 1u << 28 }; /* pages at the end that were free before they were */
 	MDB_env *env = mdb_txn_env(txn);
 	MDB_stat stat;
 	struct meta meta;
-	struct walk walk = { .found = found, .arg = arg, .err = err, .is_brief = is_brief };
+	struct walk walk = { .found = found, .arg = arg, .err = err, .extent = extent };
 	int rc = mdb_env_get_fd(env, &walk.fd);
 	if (!rc)
 		rc = mdb_env_stat(env, &stat);
@@ -359,22 +493,17 @@ static enum isx_status walk_file(MDB_txn *txn, bool is_brief, uint64_t *pages, i
 	if (fstat(walk.fd, &file) != 0)
 		return isx_lmdb_status(errno, "check pages", err);
 	/* A wild number must not ask for wild memory: what is not in the file is a finding. */
-	if (walk.last_page > (uint64_t)file.st_size / walk.page_bytes + (1u << 20))
+	if (walk.last_page > (uint64_t)file.st_size / walk.page_bytes + UNWRITTEN_MAX)
 		walk.last_page = (uint64_t)file.st_size / walk.page_bytes;
-	walk.seen = isx_mem_array((size_t)(walk.last_page / 8 + 1), 1);
-	if (!walk.seen)
-		return isx_fail_memory(err);
-	for (int i = is_brief; i < 2 && !walk.status; i++)
-		walk_tree(&walk, &meta.trees[i], i == 1);
-	isx_mem_free(walk.seen);
+	st = walk_trees(&walk, &meta);
 	*pages = walk.pages + META_COUNT;
-	return walk.status;
+	return st;
 }
 
 enum isx_status isx_lmdb_pages_check(MDB_txn *txn, uint64_t *pages, isx_page_fn *found, void *arg,
 				     struct isx_err *err)
 {
-	return walk_file(txn, false, pages, found, arg, err);
+	return walk_file(txn, ALL, pages, found, arg, err);
 }
 
 static void note_finding(const char *text, void *arg)
@@ -410,7 +539,7 @@ enum isx_status isx_lmdb_pages_look(MDB_env *env, bool *good, struct isx_err *er
 		st = isx_lmdb_status(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), "open", err);
 		if (st)
 			return st;
-		st = walk_file(txn, is_whole, &pages, note_finding, good, err);
+		st = walk_file(txn, is_whole ? BRIEF : TREES, &pages, note_finding, good, err);
 		mdb_txn_abort(txn);
 	}
 	return st == ISX_UNAVAILABLE ? ISX_OK : st;

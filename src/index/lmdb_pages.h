@@ -11,7 +11,8 @@
 typedef void isx_page_fn(const char *text, void *arg);
 
 /* Walk every tree of the snapshot of `txn`, page by page as they lie in the file: page numbers and
- * kinds, the places of their entries, the lengths of trees, each page in one tree only.
+ * kinds, the places of their entries, the lengths of trees, each page in one tree only, or else in
+ * one list of free pages.
  *   pages  filled: how many are in use
  *   found  called for each finding, at most once for a page
  * ISX_UNAVAILABLE: writers are too fast, so that the snapshot could not be told. */

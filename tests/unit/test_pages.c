@@ -1,0 +1,357 @@
+/*
+ * test_pages.c - index check knows every page: in use or free, none twice, none lost.
+ *
+ * Lists of free pages are damaged byte by byte while nobody has the file open; files of many shapes,
+ * also of writers that were killed, are right.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "support.h"
+
+#include <fcntl.h>
+#include <lmdb.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { PAGE_BYTES = 4096, LIST_MAX = 500 };
+
+static char directory[64], uri[96], path[128];
+static char messages[4096];
+static struct isx_options options;
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof directory, "/tmp/isx-pages-XXXXXX");
+	if (!mkdtemp(directory))
+		return 1;
+	snprintf(uri, sizeof uri, "usearch://%s", directory);
+	snprintf(path, sizeof path, "%s/main/index.lmdb", directory);
+	isx_options_init(&options);
+	options.relaxed = true; /* many writes in a short time */
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	test_remove_tree(directory);
+	return 0;
+}
+
+static struct isx_store *open_store(void)
+{
+	struct isx_store *store;
+	struct isx_err err;
+	if (isx_open(uri, &options, &store, &err))
+		fail_msg("%s", err.msg);
+	return store;
+}
+
+static void id_of(int number, char id[24])
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	snprintf(id, 24, "ISCC:MAIGHXLN555Y2%c%cA", letters[number / 32 % 32],
+		 letters[number % 32]);
+}
+
+/* Add or change `count` assets from number `first` on, with so many bytes of metadata each. */
+static void add(struct isx_store *store, int first, int count, size_t metadata_bytes)
+{
+	struct isx_err err;
+	struct isx_asset assets[200] = { 0 };
+	char ids[200][24], units[200][ISX_UNIT_TEXT_BYTES], metadata[30001];
+	const char *unit_lists[200];
+	assert_true(count <= 200 && metadata_bytes < sizeof metadata);
+	memset(metadata, 'x', metadata_bytes);
+	memcpy(metadata, "{\"a\":\"", 6);
+	memcpy(metadata + metadata_bytes - 2, "\"}", 3);
+	for (int i = 0; i < count; i++) {
+		uint8_t body[32];
+		uint64_t seed = (uint64_t)(first + i);
+		for (size_t b = 0; b < sizeof body; b++)
+			body[b] = (uint8_t)test_random(&seed);
+		test_unit_text(ISX_CONTENT, body, 32, units[i]);
+		id_of(first + i, ids[i]);
+		unit_lists[i] = units[i];
+		assets[i] = (struct isx_asset){ .iscc_id = ids[i],
+						.units = &unit_lists[i],
+						.unit_count = 1,
+						.metadata = metadata };
+	}
+	if (isx_add(store, "main", assets, (size_t)count, NULL, &err))
+		fail_msg("%s", err.msg);
+}
+
+static void remove_assets(struct isx_store *store, int first, int count)
+{
+	for (int i = first; i < first + count; i++) {
+		struct isx_err err;
+		char id[24];
+		id_of(i, id);
+		enum isx_status st = isx_remove(store, "main", id, &err);
+		if (st && st != ISX_NOT_FOUND)
+			fail_msg("%s", err.msg);
+	}
+}
+
+static void keep_message(const char *text, void *arg)
+{
+	(void)arg;
+	size_t len = strlen(messages);
+	snprintf(messages + len, sizeof messages - len, "%s\n", text);
+}
+
+static uint64_t count_findings(void)
+{
+	struct isx_check report;
+	struct isx_err err = { 0 };
+	struct isx_store *store = open_store();
+	messages[0] = '\0';
+	if (isx_index_check(store, "main", &report, keep_message, NULL, &err))
+		fail_msg("%s", err.msg);
+	isx_close(store);
+	return report.findings;
+}
+
+static void expect_no_finding(void)
+{
+	if (count_findings())
+		fail_msg("%s", messages);
+}
+
+/* --- damage ----------------------------------------------------------------------------------- */
+
+/* The longest list of free pages of the last transaction, and where it lies in the file. */
+struct list {
+	long place;
+	uint64_t count;
+	uint64_t pages[LIST_MAX];
+	uint64_t root; /* a page in use: the list of tables */
+	uint64_t last_page;
+};
+
+static void read_at(long place, void *bytes, size_t count)
+{
+	int fd = open(path, O_RDONLY);
+	assert_int_equal(pread(fd, bytes, count, place), count);
+	close(fd);
+}
+
+static void write_at(long place, const void *bytes, size_t count)
+{
+	int fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, bytes, count, place), count);
+	close(fd);
+}
+
+static uint64_t number_at(long place)
+{
+	uint64_t number;
+	read_at(place, &number, sizeof number);
+	return number;
+}
+
+/* Offsets are those of mdb.c: behind a page's header a meta page has 24 bytes, two trees of 48 that
+ * end with the number of their first page, the last page and the transaction. */
+static struct list longest_list(void)
+{
+	long meta = number_at(16 + 24 + 96 + 8) > number_at(PAGE_BYTES + 16 + 24 + 96 + 8)
+			    ? 16
+			    : PAGE_BYTES + 16;
+	struct list list = { .root = number_at(meta + 24 + 88),
+			     .last_page = number_at(meta + 24 + 96) };
+	long page = (long)number_at(meta + 24 + 40) * PAGE_BYTES;
+	uint16_t flags, lower, offset, node[4];
+	read_at(page + 10, &flags, sizeof flags);
+	read_at(page + 12, &lower, sizeof lower);
+	assert_int_equal(flags, 2); /* one leaf is all of the tree */
+	for (long i = 16; i < lower; i += 2) {
+		read_at(page + i, &offset, sizeof offset);
+		read_at(page + offset, node, sizeof node);
+		long place = page + offset + 8 + node[3];
+		if (node[2] & 1) /* a long value has pages of its own */
+			place = (long)number_at(place) * PAGE_BYTES + 16;
+		if (number_at(place) > list.count) {
+			list.place = place;
+			list.count = number_at(place);
+		}
+	}
+	assert_in_range(list.count, 3, LIST_MAX);
+	read_at(list.place + 8, list.pages, list.count * sizeof list.pages[0]);
+	return list;
+}
+
+static void test_pages__damaged_lists_of_free_pages_are_found(void **state)
+{
+	struct isx_err err;
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	for (int i = 0; i < 6; i++)
+		add(store, 0, 200, 500);
+	isx_close(store);
+	expect_no_finding();
+	struct list good = longest_list();
+	struct damage {
+		uint64_t at, number;
+		const char *words;
+	} damages[] = {
+		{ good.count - 1, 1, "does not exist" },
+		{ 0, good.last_page + 1, "does not exist" },
+		{ 1, good.pages[0], "is not in order" },
+		{ 1, good.pages[2], "is not in order" },
+		{ UINT64_MAX, LIST_MAX * 1000, "pages of transaction" },
+		{ UINT64_MAX, good.count - 1, "neither in use nor free" },
+	};
+	for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+		const struct damage *damage = &damages[i];
+		long place = good.place + 8 + (long)damage->at * 8;
+		uint64_t before = number_at(place);
+		write_at(place, &damage->number, sizeof damage->number);
+		if (!count_findings() || !strstr(messages, damage->words))
+			fail_msg("expected '%s', found: %s", damage->words, messages);
+		write_at(place, &before, sizeof before);
+		expect_no_finding();
+	}
+}
+
+/* LMDB would write over it; everything is in order until then. */
+static void test_pages__a_free_page_that_is_in_use_is_found(void **state)
+{
+	struct isx_err err;
+	char words[80];
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	for (int i = 0; i < 6; i++)
+		add(store, 0, 200, 500);
+	isx_close(store);
+	struct list list = longest_list();
+	size_t at = 0;
+	while (at < list.count && list.pages[at] > list.root)
+		at++;
+	if (at == list.count)
+		at--;
+	list.pages[at] = list.root;
+	assert_true(at == 0 || list.pages[at - 1] > list.root);
+	write_at(list.place + 8, list.pages, list.count * sizeof list.pages[0]);
+	assert_true(count_findings() > 0);
+	snprintf(words, sizeof words, "page %llu is in use, and in a list of free pages",
+		 (unsigned long long)list.root);
+	if (!strstr(messages, words))
+		fail_msg("expected '%s', found: %s", words, messages);
+}
+
+/* --- files that are right --------------------------------------------------------------------- */
+
+static void change_at_random(struct isx_store *store, uint64_t *seed, int times)
+{
+	static const size_t sizes[] = { 10, 1000, 3000, 30000 };
+	for (int i = 0; i < times; i++) {
+		int first = (int)(test_random(seed) % 800),
+		    count = 1 + (int)(test_random(seed) % 60);
+		if (test_random(seed) % 3 == 0)
+			remove_assets(store, first, count);
+		else
+			add(store, first, count, sizes[test_random(seed) % 4]);
+	}
+}
+
+static void test_pages__files_of_many_shapes_are_right(void **state)
+{
+	struct isx_err err;
+	struct isx_compaction done;
+	uint64_t seed = test_seed();
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	isx_close(store);
+	expect_no_finding();
+	for (int round = 0; round < 12; round++) {
+		store = open_store();
+		change_at_random(store, &seed, 12);
+		if (round % 4 == 3)
+			remove_assets(store, 0, 1024);
+		if (round % 5 == 4 && isx_index_compact(store, "main", &done, NULL, NULL, &err))
+			fail_msg("%s", err.msg);
+		isx_close(store);
+		expect_no_finding();
+	}
+}
+
+/* A reader that stays keeps pages from being used again: the lists get long, and many. */
+static void test_pages__files_beside_a_long_reader_are_right(void **state)
+{
+	struct isx_err err;
+	uint64_t seed = test_seed();
+	MDB_env *env;
+	MDB_txn *reader;
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	isx_close(store);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (mdb_env_create(&env) || mdb_env_set_mapsize(env, 1u << 30) ||
+		    mdb_env_open(env, path, MDB_NOSUBDIR, 0644) ||
+		    mdb_txn_begin(env, NULL, MDB_RDONLY, &reader))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	for (int round = 0; round < 3; round++) {
+		store = open_store();
+		change_at_random(store, &seed, 40);
+		isx_close(store);
+		expect_no_finding();
+	}
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	store = open_store();
+	change_at_random(store, &seed, 40);
+	isx_close(store);
+	expect_no_finding();
+}
+
+static void test_pages__files_of_killed_writers_are_right(void **state)
+{
+	struct isx_err err;
+	uint64_t seed = test_seed();
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	isx_close(store);
+	for (int round = 0; round < 25; round++) {
+		uint64_t pause_us = 5000 + test_random(&seed) % 60000;
+		options.relaxed = round % 2 == 0;
+		pid_t pid = fork();
+		if (pid == 0) {
+			store = open_store();
+			for (;;)
+				change_at_random(store, &seed, 1);
+		}
+		usleep((useconds_t)pause_us);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		expect_no_finding();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		TEST(test_pages__damaged_lists_of_free_pages_are_found),
+		TEST(test_pages__a_free_page_that_is_in_use_is_found),
+		TEST(test_pages__files_of_many_shapes_are_right),
+		TEST(test_pages__files_beside_a_long_reader_are_right),
+		TEST(test_pages__files_of_killed_writers_are_right),
+	};
+	printf("seed %llu\n", (unsigned long long)test_seed());
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
