@@ -286,7 +286,8 @@ typedef void isx_progress_fn(uint64_t bytes_done, uint64_t bytes_total, void *ar
  * the file to its place in a store: DIR/NAME/index.lmdb (usearch://) or DIR/NAME.lmdb (lmdb://).
  *   replace   whether a file of that name may be replaced
  *   progress  called now and then from another thread; may be NULL
- * ISX_EXISTS: the file is there. ISX_INVALID: a store of another server. */
+ * ISX_EXISTS: the file is there. ISX_INVALID: a store of another server, or `path` is the file of an
+ * index of this store, or of one in use. */
 ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store, const char *name,
 						const char *path, bool replace,
 						isx_progress_fn *progress, void *arg,

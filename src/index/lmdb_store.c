@@ -854,13 +854,41 @@ static enum isx_status store_ready(struct isx_engine *engine, struct isx_trouble
 
 /* --- copies and checks ------------------------------------------------------------------------ */
 
+/* Refuse to write over what is in use: every write since then would be lost. */
+static enum isx_status check_backup_target(struct lmdb_store *store, const char *target,
+					   struct isx_err *err)
+{
+	char name[ISX_INDEX_NAME_MAX + 1], index[PATH_MAX], path[PATH_MAX];
+	struct stat there, file;
+	struct dirent *entry;
+	enum isx_status st = ISX_OK;
+	if (isx_lock_file_is_at(target))
+		return isx_fail(err, ISX_INVALID, "%s is the lock file of an index", target);
+	if (stat(target, &there) != 0)
+		return ISX_OK;
+	DIR *directory = store->directory ? opendir(store->directory) : NULL;
+	while (!st && directory && (entry = readdir(directory)))
+		if (name_of_entry(store, entry->d_name, name) && entry_path(store, name, index) &&
+		    file_path(store, index, path) && stat(path, &file) == 0 &&
+		    file.st_dev == there.st_dev && file.st_ino == there.st_ino)
+			st = isx_fail(err, ISX_INVALID, "%s is the file of the index '%s'", target,
+				      name);
+	if (directory)
+		closedir(directory);
+	if (!st && isx_lock_file_is_held(target))
+		st = isx_fail(err, ISX_INVALID, "%s is an index that is in use", target);
+	return st;
+}
+
 static enum isx_status store_backup(struct isx_engine *engine, const char *name, const char *path,
 				    bool replace, isx_progress_fn *progress, void *arg,
 				    struct isx_err *err)
 {
 	struct lmdb_store *store = store_of(engine);
 	struct isx_open_index *index;
-	enum isx_status st = acquire(store, name, &index, err);
+	enum isx_status st = check_backup_target(store, path, err);
+	if (!st)
+		st = acquire(store, name, &index, err);
 	if (st)
 		return st;
 	st = isx_lmdb_backup(index->file, path, replace, progress, arg, err);

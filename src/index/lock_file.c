@@ -104,6 +104,23 @@ int isx_lock_file_claim(const char *path, dev_t device, ino_t inode)
 	return is_denied(rc) ? 0 : rc; /* who may read only cannot write it down */
 }
 
+bool isx_lock_file_is_at(const char *path)
+{
+	static const char *const suffixes[] = { "-lock", "-lock-of" };
+	char owner[PATH_MAX];
+	size_t len = strlen(path);
+	for (size_t i = 0; i < 2; i++) {
+		size_t suffix = strlen(suffixes[i]);
+		if (len <= suffix || len >= sizeof owner ||
+		    strcmp(path + len - suffix, suffixes[i]) != 0)
+			continue;
+		snprintf(owner, sizeof owner, "%.*s", (int)(len - suffix), path);
+		if (access(owner, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
 int isx_lock_file_remove(const char *path)
 {
 	static const char *const suffixes[] = { "", "-of" };

@@ -29,6 +29,9 @@ int isx_lock_file_prepare(const char *path);
 /* Has another process the file at `path` open? Not to be asked where this one has. */
 bool isx_lock_file_is_held(const char *path);
 
+/* Is this the path of a lock file, or of what says whose it is, beside a file that is there? */
+bool isx_lock_file_is_at(const char *path);
+
 /* Remove the lock file and what says whose it is. Returns a code of the system. */
 int isx_lock_file_remove(const char *path);
 

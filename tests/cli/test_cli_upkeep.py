@@ -25,6 +25,10 @@ def store(request, cli):
     return uri, folder / KINDS[request.param]
 
 
+def lock_of(path):
+    return path.parent / (path.name + "-lock")
+
+
 def everything(cli, uri):
     """What a search for each of some assets answers."""
     return [cli.good("search", row["iscc_code"], "--uri", uri, "--index", "main", "-j").out
@@ -59,6 +63,28 @@ def test_backup_does_not_overwrite(cli, store):
     assert (cli.work / "b").read_text() == "mine"
     cli.good("index", "backup", "main", "b", "--uri", uri, "--force")
     assert (cli.work / "b").stat().st_size > 100000
+
+
+def test_backup_does_not_overwrite_what_is_in_use(cli, store, start_server):
+    """What was added after the copy would be lost."""
+    uri, path = store
+    cli.good("add", one_asset(cli), "--uri", uri, "--index", "other")
+    other = cli.work / "elsewhere"
+    shutil.copytree(cli.work / "store", other)
+    server = start_server(uri.replace("/store", "/elsewhere"))
+    assert len(server.get("/indexes").json()) == 2
+    link = cli.work / "link"
+    link.symlink_to(path)
+    within = [path, str(path).replace("main", "other"), link]
+    running = other / path.relative_to(cli.work / "store")
+    for target, words in [*((one, "is the file of the index") for one in within), (lock_of(path), "lock file"),
+                          (f"{path}-lock-of", "lock file"), (running, "is in use")]:
+        before = os.stat(target, follow_symlinks=False).st_ino
+        said = cli.run("index", "backup", "main", target, "--uri", uri, "--force")
+        assert said.code == 1 and words in said.err, said
+        assert os.stat(target, follow_symlinks=False).st_ino == before
+    assert server.stop() == 0
+    cli.good("index", "backup", "main", running, "--uri", uri, "--force")
 
 
 def test_backup_to_where_nothing_can_be_written(cli, store):
@@ -210,10 +236,6 @@ def test_a_killed_compact_does_no_harm(cli, store):
         process.wait()
         assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 2400
     cli.good("index", "compact", "main", "--uri", uri)
-
-
-def lock_of(path):
-    return path.parent / (path.name + "-lock")
 
 
 def test_a_file_in_place_of_one_that_is_open_gets_a_lock_file_of_its_own(cli, store, start_server):
