@@ -6,8 +6,12 @@
 
 #include "iscc_search.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 static int run_version(const struct cli_args *args)
 {
@@ -37,8 +41,22 @@ static const struct cli_command root = {
 	.commands = commands,
 };
 
+/* What was printed has to have arrived: a full disk must not look like success. */
+static int end_output(int code)
+{
+	bool failed = ferror(stdout);
+	errno = 0;
+	if (fflush(stdout) == 0 && !failed)
+		return code;
+	if (!errno &&
+	    write(STDOUT_FILENO, "\n", 1) == 1) /* the cause is no longer known: ask again */
+		errno = EIO;
+	fprintf(stderr, "Error: standard output: %s\n", strerror(errno));
+	return code == CLI_OK ? CLI_ERROR : code;
+}
+
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write(), not our end */
-	return cli_main(&root, argc, argv);
+	return end_output(cli_main(&root, argc, argv));
 }

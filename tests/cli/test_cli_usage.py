@@ -1,6 +1,10 @@
-"""Help on every level, and what is no command line."""
+"""Help on every level, what is no command line, and output that goes nowhere."""
+
+import subprocess
 
 import pytest
+
+from commandline import sample, write_lines
 
 LEVELS = [(), ("add",), ("search",), ("get",), ("index",), ("serve",), ("version",),
           ("index", "add"), ("index", "list"), ("index", "use"), ("index", "remove"),
@@ -88,3 +92,32 @@ def test_data_folder_below_home(cli):
     env = {"XDG_DATA_HOME": ""}
     cli.good("index", "list", env=env)
     assert (cli.home / ".local/share/iscc-search/config.json").exists()
+
+
+# --- output that goes nowhere ---------------------------------------------------------------------
+
+@pytest.mark.parametrize("words", [
+    ("version",), ("--help",), ("add", "--help"), ("index", "list"), ("add", "a.jsonl"),
+    ("get", "ID"), ("search", "ID"), ("search", "ID", "--table"), ("index", "check", "default"),
+    ("get", "LONG")], ids=" ".join)
+def test_output_that_cannot_be_written_is_an_error(cli, words):
+    """Also one that is longer than what the C library keeps, of which it forgets the reason."""
+    rows = sample(2)
+    rows[1]["metadata"] = {"text": "x" * 100000}
+    write_lines(cli.work / "a.jsonl", rows)
+    cli.good("add", "a.jsonl")
+    ids = {"ID": rows[0]["iscc_id"], "LONG": rows[1]["iscc_id"]}
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(cli.command([ids.get(word, word) for word in words]), cwd=cli.work,
+                              env=cli.env, stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=60, check=False)
+    assert done.returncode == 1, done
+    assert done.stderr == "Error: standard output: No space left on device\n"
+
+
+def test_another_exit_status_is_kept_when_nothing_can_be_written(cli):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(cli.command(["index"]), cwd=cli.work, env=cli.env, stdout=full,
+                              stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 2
+    assert b"No space left on device" in done.stderr
