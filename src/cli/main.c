@@ -7,6 +7,7 @@
 #include "iscc_search.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -41,6 +42,18 @@ static const struct cli_command root = {
 	.commands = commands,
 };
 
+/* Give descriptors 0 to 2 to nothing where they are closed: the next file that is opened would get
+ * one, and messages would be written into an index. */
+static void fill_standard_streams(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 /* What was printed has to have arrived: a full disk must not look like success. */
 static int end_output(int code)
 {
@@ -57,6 +70,7 @@ static int end_output(int code)
 
 int main(int argc, char **argv)
 {
+	fill_standard_streams();
 	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write(), not our end */
 	return end_output(cli_main(&root, argc, argv));
 }

@@ -121,3 +121,17 @@ def test_another_exit_status_is_kept_when_nothing_can_be_written(cli):
                               stderr=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == 2
     assert b"No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_messages_do_not_go_into_an_index(cli, closed):
+    """With standard error closed its number was that of the next file: the index, or its locks."""
+    write_lines(cli.work / "a.jsonl", sample(3))
+    cli.good("add", "a.jsonl")
+    folder = cli.data / "default"
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh",
+                           *cli.command(["add", "nothere", "a.jsonl", "-v"])],
+                          cwd=cli.work, env=cli.env, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert not [path for path in folder.iterdir() if b"nothere" in path.read_bytes()]
+    cli.good("index", "check", "default")
