@@ -22,6 +22,9 @@
 #define ISX_SIMPRINT_TYPE_MAX  64  /* bytes of a simprint type's name */
 #define ISX_LIMIT_DEFAULT      100 /* matches of a search that does not say */
 
+/* .env */
+#define ISX_DOTENV_VALUE_MAX (1 << 16) /* bytes of a value, which others may make grow by ${NAME} */
+
 /* JSON */
 #define ISX_JSON_DEPTH_MAX     512 /* nested arrays and objects; keeps every walk's stack small */
 #define ISX_METADATA_BYTES_MAX (64u << 20) /* of one asset: LMDB keeps a value in one piece */

@@ -1,5 +1,5 @@
 /*
- * settings.c - read the environment, and .env for what it does not have.
+ * settings.c - read the environment, and .env (base/dotenv.h) for what it does not have.
  *
  * Names are case-insensitive. Variables of 0.3.3's graph engine are checked as it checked them and
  * then have no effect: there is no graph to tune.
@@ -8,8 +8,9 @@
 #include "cli/settings.h"
 
 #include "base/buf.h"
+#include "base/dotenv.h"
 #include "base/limits.h"
-#include "base/mem.h"
+#include "cli/files.h"
 #include "scan/kernel.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PREFIX "ISCC_SEARCH_"
@@ -76,65 +78,54 @@ static const struct variable {
 
 /* --- .env ------------------------------------------------------------------------------------- */
 
-/* The value of a line's right side: in quotes to the closing one, else to a comment. */
-static struct isx_span env_value(struct isx_span text)
+static const char *look_up(const char *name)
 {
-	text = isx_span_trim(text);
-	if (text.len && (text.ptr[0] == '"' || text.ptr[0] == '\'')) {
-		const char *end = memchr(text.ptr + 1, text.ptr[0], text.len - 1);
-		if (end)
-			return (struct isx_span){ text.ptr + 1, (size_t)(end - text.ptr - 1) };
-	}
-	for (size_t i = 0; i < text.len; i++)
-		if (text.ptr[i] == '#' && (i == 0 || text.ptr[i - 1] == ' '))
-			text.len = i;
-	return isx_span_trim(text);
+	return getenv(name);
 }
 
-/* The last value that the text of a .env file gives `name`, kept in `arena`; NULL if none. */
-static const char *find_in_file(struct isx_span file, const char *name, struct isx_arena *arena)
+/* What cannot be read and names one of our variables is an error: the key that it sets would be
+ * missing, and everybody let in. What others keep in the file is theirs. */
+static enum isx_status check_bad(const struct isx_dotenv *file, struct isx_err *err)
 {
-	const char *found = NULL;
-	while (file.len) {
-		const char *end = memchr(file.ptr, '\n', file.len);
-		struct isx_span line = { file.ptr, end ? (size_t)(end - file.ptr) : file.len };
-		file = isx_span_skip(file, line.len + 1);
-		line = isx_span_trim(line);
-		if (isx_span_has_prefix(line, "export "))
-			line = isx_span_trim(isx_span_skip(line, 7));
-		const char *equals = line.len ? memchr(line.ptr, '=', line.len) : NULL;
-		if (!equals || line.ptr[0] == '#')
-			continue;
-		struct isx_span key =
-			isx_span_trim((struct isx_span){ line.ptr, (size_t)(equals - line.ptr) });
-		if (key.len != strlen(name) || strncasecmp(key.ptr, name, key.len) != 0)
-			continue;
-		struct isx_span value =
-			env_value(isx_span_skip(line, (size_t)(equals - line.ptr) + 1));
-		found = isx_arena_text(arena, value.ptr, value.len);
+	for (size_t i = 0; i < file->bad_count; i++) {
+		struct isx_span text = file->bad[i].text;
+		for (; text.len >= strlen(PREFIX); text = isx_span_skip(text, 1))
+			if (strncasecmp(text.ptr, PREFIX, strlen(PREFIX)) == 0)
+				return isx_fail(err, ISX_INVALID,
+						"line %zu: expected NAME=VALUE, and quotes to be "
+						"closed",
+						file->bad[i].line);
 	}
-	return found;
+	return ISX_OK;
 }
 
-static void read_file(const char *path, struct isx_buf *text)
+/* Read the .env of the working directory, if there is one; what it holds lives in `arena`. */
+static enum isx_status read_file(struct isx_dotenv *file, struct isx_arena *arena,
+				 struct isx_err *err)
 {
-	FILE *file = fopen(path, "rb");
-	if (!file)
-		return;
-	for (;;) {
-		char *room = isx_buf_reserve(text, 4096);
-		size_t got = room ? fread(room, 1, 4096, file) : 0;
-		if (got == 0)
-			break;
-		isx_buf_commit(text, got);
+	static const char path[] = ".env";
+	struct isx_buf text = { 0 };
+	struct stat info;
+	*file = (struct isx_dotenv){ 0 };
+	if (stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode)))
+		return ISX_OK;
+	enum isx_status st = files_read(path, &text, err);
+	if (st) {
+		isx_buf_release(&text);
+		return st;
 	}
-	fclose(file);
+	st = isx_dotenv_parse((struct isx_span){ text.ptr, text.len }, look_up, arena, file, err);
+	if (!st)
+		st = check_bad(file, err);
+	isx_buf_release(&text);
+	return st ? isx_err_at(err, st, "%s", path) : ISX_OK;
 }
 
 /* --- the environment -------------------------------------------------------------------------- */
 
-/* The value of PREFIX + name: the environment's, in any case of letters, or that of .env. */
-static const char *find_value(const char *name, struct isx_span file, struct isx_arena *arena)
+/* The value of PREFIX + name: the environment's, or that of .env, in any case of letters. NULL: it
+ * has none. */
+static const char *find_value(const char *name, const struct isx_dotenv *file)
 {
 	char full[64];
 	size_t len = (size_t)snprintf(full, sizeof full, "%s%s", PREFIX, name);
@@ -144,7 +135,10 @@ static const char *find_value(const char *name, struct isx_span file, struct isx
 	for (char **entry = environ; *entry; entry++)
 		if (strncasecmp(*entry, full, len) == 0 && (*entry)[len] == '=')
 			return *entry + len + 1;
-	return find_in_file(file, full, arena);
+	for (size_t i = file->entry_count; i-- > 0;)
+		if (strcasecmp(file->entries[i].name, full) == 0)
+			return file->entries[i].value;
+	return NULL;
 }
 
 static enum isx_status read_number(const struct variable *variable, const char *value,
@@ -212,11 +206,11 @@ static bool read_bool(const char *text, bool *value)
 }
 
 /* How the files of a store are treated. */
-static enum isx_status read_store_words(struct settings *settings, struct isx_span file,
+static enum isx_status read_store_words(struct settings *settings, const struct isx_dotenv *file,
 					struct isx_err *err)
 {
-	const char *read_only = find_value("READ_ONLY", file, &settings->texts);
-	const char *durability = find_value("DURABILITY", file, &settings->texts);
+	const char *read_only = find_value("READ_ONLY", file);
+	const char *durability = find_value("DURABILITY", file);
 	if (read_only && read_only[0] && !read_bool(read_only, &settings->read_only))
 		return isx_fail(err, ISX_INVALID, PREFIX "READ_ONLY=%s: expected true or false",
 				read_only);
@@ -228,12 +222,12 @@ static enum isx_status read_store_words(struct settings *settings, struct isx_sp
 	return ISX_OK;
 }
 
-static enum isx_status read_words(struct settings *settings, struct isx_span file,
+static enum isx_status read_words(struct settings *settings, const struct isx_dotenv *file,
 				  struct isx_err *err)
 {
-	const char *level = find_value("LOG_LEVEL", file, &settings->texts);
-	const char *format = find_value("LOG_FORMAT", file, &settings->texts);
-	const char *network = find_value("AGGREGATOR_NETWORK", file, &settings->texts);
+	const char *level = find_value("LOG_LEVEL", file);
+	const char *format = find_value("LOG_FORMAT", file);
+	const char *network = find_value("AGGREGATOR_NETWORK", file);
 	if (level && !isx_log_level_parse(level, &settings->log_level))
 		return isx_fail(err, ISX_INVALID,
 				PREFIX
@@ -287,8 +281,8 @@ const char *settings_data_folder(void)
 enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 {
 	static char default_uri[PATH_MAX + 16];
-	struct isx_buf file = { 0 };
-	enum isx_status st = ISX_OK;
+	struct isx_dotenv file;
+	enum isx_status st;
 	snprintf(default_uri, sizeof default_uri, "usearch://%s", settings_data_folder());
 	*settings = (struct settings){ .index_uri = default_uri,
 				       .cors_origins = "*",
@@ -303,18 +297,16 @@ enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 				       .postgres_search = "follower",
 				       .postgres_connections = 8,
 				       .log_level = ISX_LOG_INFO };
-	read_file(".env", &file);
-	struct isx_span text = { file.ptr, file.len };
+	st = read_file(&file, &settings->texts, err);
 	for (size_t i = 0; !st && i < sizeof variables / sizeof variables[0]; i++) {
-		const char *value = find_value(variables[i].name, text, &settings->texts);
+		const char *value = find_value(variables[i].name, &file);
 		if (value)
 			st = read_variable(&variables[i], value, settings, err);
 	}
 	if (!st)
-		st = read_store_words(settings, text, err);
+		st = read_store_words(settings, &file, err);
 	if (!st)
-		st = read_words(settings, text, err);
-	isx_buf_release(&file);
+		st = read_words(settings, &file, err);
 	return st;
 }
 

@@ -9,7 +9,8 @@ import time
 import pytest
 import requests
 
-from commandline import FILES, sample
+from commandline import BINARY, FILES, sample
+from mounts import NOBODY, open_folder
 from serving import free_port, make_asset
 
 TUNING = ["SHARD_SIZE_UNITS", "SHARD_SIZE_SIMPRINTS", "HNSW_EXPANSION_ADD_UNITS",
@@ -168,6 +169,59 @@ def test_dot_env(cli, serve):
     assert base == f"http://127.0.0.1:{port}"
     assert requests.get(base + "/indexes", timeout=5).status_code == 401
     assert requests.get(base + "/indexes", headers={"X-API-Key": "s3cret"}, timeout=5).ok
+
+
+SECRETS = {"#abc": "#abc", "abc\t#c": "abc", "abc #c": "abc", "abc#c": "abc#c", " abc ": "abc",
+           '"a\\"b\\\\c"': 'a"b\\c', "'a\\'b\\\\c'": "a'b\\c", '"a#b" # c': "a#b", "'a b'": "a b",
+           "${KEY}-${OTHER}${NO:-d}": "k-od", "'${KEY}'": "k"}
+
+
+@pytest.mark.parametrize("text, secret", SECRETS.items())
+def test_a_secret_of_dot_env_is_that_of_python_dotenv(cli, serve, text, secret):
+    (cli.work / ".env").write_text(f"KEY=k\nISCC_SEARCH_API_SECRET={text}\n"
+                                   "ISCC_SEARCH_INDEX_URI=memory://\n")
+    base = serve("--host", "127.0.0.1", "--port", "0", env={"OTHER": "o"})
+    for key, status in ((secret, 200), (secret + "x", 401), ("", 401)):
+        assert requests.get(base + "/indexes", headers={"X-API-Key": key},
+                            timeout=5).status_code == status
+
+
+@pytest.mark.parametrize("text, line", [
+    ('ISCC_SEARCH_API_SECRET="abc\nX=1\n', 1), ("X=1\nexport iscc_search_api_secret='abc", 2),
+    ('X="1\nISCC_SEARCH_API_SECRET="abc"\n', 1), ("ISCC_SEARCH_API_SECRET abc\n", 1)])
+def test_a_variable_of_dot_env_that_cannot_be_read_is_an_error(cli, text, line):
+    """python-dotenv says so and leaves it out: the server would let everybody in."""
+    (cli.work / ".env").write_text(text)
+    said = cli.run("serve", timeout=10)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(f"Error: .env: line {line}: ") and "abc" not in said.err
+
+
+def test_what_others_keep_in_dot_env(cli, serve):
+    (cli.work / ".env").write_text('words\nif true; then\nOTHER="open\n=\nISCC_SEARCH_INDEX_URI=memory://\n'
+                                   "ISCC_SEARCH_PORT\n")
+    base = serve("--host", "127.0.0.1", "--port", "0")
+    assert requests.get(base + "/indexes", timeout=5).json() == []
+
+
+def test_a_dot_env_that_cannot_be_read(cli):
+    (cli.work / ".env").write_bytes("ISCC_SEARCH_API_SECRET=abc\n".encode("utf-16"))
+    said = cli.run("serve", timeout=10)
+    assert (said.code, said.out) == (1, "") and said.err.startswith("Error: .env: ")
+    (cli.work / ".env").unlink()
+    (cli.work / ".env").mkdir()
+    cli.good("index", "list")
+
+
+def test_a_dot_env_that_may_not_be_read():
+    with open_folder() as folder:
+        if subprocess.run([*NOBODY, str(BINARY), "version"], capture_output=True, check=False).returncode:
+            pytest.skip("nobody may not run the program")
+        (folder / ".env").write_text("ISCC_SEARCH_API_SECRET=abc\n")
+        (folder / ".env").chmod(0o600)
+        done = subprocess.run([*NOBODY, str(BINARY), "serve"], cwd=folder, capture_output=True, text=True,
+                              env={"HOME": str(folder)}, timeout=10, check=False)
+    assert (done.returncode, done.stderr) == (1, "Error: .env: Permission denied\n")
 
 
 def test_the_environment_wins_over_dot_env_and_options_over_both(cli, serve):
