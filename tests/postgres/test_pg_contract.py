@@ -253,4 +253,4 @@ def test_conformance_suite(shared_cluster, database, tmp_path, way):
     done = subprocess.run([program], env=env, capture_output=True, text=True, timeout=600, check=False)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "12 test(s)" in done.stdout + done.stderr or "1..12" in done.stdout + done.stderr, done.stdout
+    assert "14 test(s)" in done.stdout + done.stderr or "1..14" in done.stdout + done.stderr, done.stdout
