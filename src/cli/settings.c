@@ -13,7 +13,6 @@
 #include "cli/files.h"
 #include "scan/kernel.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <pwd.h>
@@ -141,12 +140,60 @@ static const char *find_value(const char *name, const struct isx_dotenv *file)
 	return NULL;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* A whole number as pydantic takes it from a text: "8000", "+8000", "8_000", "8000.00". */
+static bool parse_whole(struct isx_span text, uint64_t most, uint64_t *found)
+{
+	char digits[32];
+	size_t len = 0;
+	text = isx_span_trim(text);
+	bool is_negative = isx_span_has_prefix(text, "-");
+	if (is_negative || isx_span_has_prefix(text, "+"))
+		text = isx_span_skip(text, 1);
+	for (; text.len && len < sizeof digits; text = isx_span_skip(text, 1)) {
+		bool is_joint = *text.ptr == '_' && len && text.len > 1 && is_digit(text.ptr[1]);
+		if (is_digit(*text.ptr))
+			digits[len++] = *text.ptr;
+		else if (!is_joint)
+			break;
+	}
+	if (text.len > 1 && *text.ptr == '.')
+		for (text = isx_span_skip(text, 1); text.len && *text.ptr == '0';)
+			text = isx_span_skip(text, 1);
+	return text.len == 0 && isx_span_uint((struct isx_span){ digits, len }, most, found) &&
+	       !(is_negative && *found);
+}
+
+/* A number as pydantic takes it: "0.75", ".75", "7.5e-1", "0.7_5", but none in hexadecimal. */
+static bool parse_fraction(struct isx_span text, double *found)
+{
+	char number[128], *end = number;
+	size_t len = 0;
+	text = isx_span_trim(text);
+	if (text.len >= sizeof number)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		bool is_joint = text.ptr[i] == '_' && i && i + 1 < text.len &&
+				text.ptr[i - 1] != '_';
+		if (text.ptr[i] && strchr("0123456789+-.eE", text.ptr[i]))
+			number[len++] = text.ptr[i];
+		else if (!is_joint)
+			return false;
+	}
+	number[len] = '\0';
+	*found = strtod(number, &end);
+	return len && *end == '\0';
+}
+
 static enum isx_status read_number(const struct variable *variable, const char *value,
 				   unsigned long *number, struct isx_err *err)
 {
 	uint64_t found;
-	if (!isx_span_uint(isx_span_trim(isx_span_of(value)), variable->most, &found) ||
-	    found < variable->least)
+	if (!parse_whole(isx_span_of(value), variable->most, &found) || found < variable->least)
 		return isx_fail(err, ISX_INVALID,
 				PREFIX "%s=%s: expected a whole number from %lu to %lu",
 				variable->name, value, variable->least, variable->most);
@@ -157,11 +204,8 @@ static enum isx_status read_number(const struct variable *variable, const char *
 static enum isx_status read_fraction(const struct variable *variable, const char *value,
 				     double *fraction, struct isx_err *err)
 {
-	char *end;
-	errno = 0;
-	double found = strtod(value, &end);
-	if (end == value || *isx_span_trim(isx_span_of(end)).ptr != '\0' || errno ||
-	    !(found >= 0) || found > 1)
+	double found;
+	if (!parse_fraction(isx_span_of(value), &found) || !(found >= 0 && found <= 1))
 		return isx_fail(err, ISX_INVALID, PREFIX "%s=%s: expected a number from 0 to 1",
 				variable->name, value);
 	*fraction = found;

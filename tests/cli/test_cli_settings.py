@@ -28,6 +28,12 @@ INVALID = [
     ("FLUSH_INTERVAL", "-1"), ("FLUSH_INTERVAL", "often"),
     ("AGGREGATOR_NETWORK", "moonnet"), ("LOG_LEVEL", "loud"), ("LOG_LEVEL", ""),
     ("SENTRY_TRACES_SAMPLE_RATE", "much"), ("BODY_LIMIT_MIB", "0"), ("BODY_LIMIT_MIB", "x"),
+    *(("CONFIDENCE_EXPONENT", value) for value in (
+        "4.", "4.5", "4.05", "1e1", "4.0e0", "_4", "4_", "4__0", "4_.0", "4._0", "4.0_0", ".0", "0x4", "++4", "-4",
+        "+", "4 0", "4,0", "9" * 40)),
+    *(("MATCH_THRESHOLD_UNITS", value) for value in (
+        "0x1p-1", "0,5", "1e", ".", "_0.5", "0.5_", "0.7__5", "0.5f", "inf", "1.0_1", "+", "0.5 5",
+        "0.5" + "0" * 200 + "x")),
     ("KERNEL", "quantum"), *((name, value) for name in TUNING for value in ("0", "x")),
 ]
 
@@ -137,6 +143,24 @@ def test_every_valid_value_is_taken(serve):
                 "ISCC_SEARCH_SENTRY_DSN": "https://x@y/1",
                 "ISCC_SEARCH_SENTRY_TRACES_SAMPLE_RATE": "0.5", "ISCC_SEARCH_UNHEARD_OF": "x"})
     assert requests.get(serve(env=env) + "/healthz", timeout=5).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["1.0", "1.000", "+1", "+1.0", " 1 ", "01", "0_1", "0_0_1.0"])
+def test_whole_numbers_as_0_3_3_takes_them(filled, value):
+    """The exponent 1 gives other scores than 4."""
+    code = sample(1)[0]["iscc_code"]
+    answers = [filled.good("search", code, "-l", 50, env={"ISCC_SEARCH_CONFIDENCE_EXPONENT": text}).out
+               for text in ("1", value, "4")]
+    assert answers[0] == answers[1] != answers[2]
+
+
+@pytest.mark.parametrize("name, value", [
+    ("FLUSH_INTERVAL", "-0"), ("FLUSH_INTERVAL", "8_000.0"), ("CONFIDENCE_EXPONENT", "8_0"),
+    ("MATCH_THRESHOLD_UNITS", "5e-1"), ("MATCH_THRESHOLD_UNITS", ".5"), ("MATCH_THRESHOLD_UNITS", "0."),
+    ("MATCH_THRESHOLD_UNITS", "+0.7_5"), ("MATCH_THRESHOLD_UNITS", "1e-400"), ("MATCH_THRESHOLD_UNITS", "-0.0"),
+    ("MATCH_THRESHOLD_UNITS", " 0.5 ")])
+def test_other_numbers_that_0_3_3_takes(cli, name, value):
+    cli.good("index", "list", env={"ISCC_SEARCH_" + name: value})
 
 
 def test_workers(cli, serve):
