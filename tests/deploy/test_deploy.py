@@ -126,6 +126,52 @@ def test_the_unit_that_is_installed_starts_the_program_that_is_installed(tmp_pat
         assert f"/root-of-it/opt/iscc/lib/{name}" in said
 
 
+LIBRARY = BINARY.parent / "libiscc_search.a"
+COMPILERS = {"C": ["cc", "-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
+             "C++": ["g++", "-std=c++17", "-x", "c++", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]}
+
+
+def sanitizers():
+    """What the library was built with, which the program that links it needs, too."""
+    symbols = subprocess.run(["nm", LIBRARY], capture_output=True, text=True).stdout
+    wanted = {"__asan_init": "-fsanitize=address,undefined", "__tsan_init": "-fsanitize=thread"}
+    return [option for symbol, option in wanted.items() if symbol in symbols]
+
+
+@pytest.mark.skipif(not LIBRARY.exists(), reason="the library is not beside the program")
+@pytest.mark.parametrize("language", COMPILERS)
+def test_a_program_is_linked_with_what_is_installed(tmp_path, language):
+    """By pkg-config alone, from another folder: in the file that is installed is all that it needs."""
+    if not shutil.which(COMPILERS[language][0]):
+        pytest.skip(f"{COMPILERS[language][0]} is not installed")
+    prefix, program = tmp_path / "usr", tmp_path / "program"
+    subprocess.run(["make", "-s", f"BUILD={BINARY.parent}", f"PREFIX={prefix}", "install"], cwd=TOP, check=True,
+                   capture_output=True)
+    env = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "iscc_search"], env=env, capture_output=True,
+                           text=True, check=True).stdout.split()
+    assert f"-I{prefix}/include" in flags and "-liscc_search" in flags
+    said = subprocess.run([*COMPILERS[language], *sanitizers(), "-o", program, TOP / "tests/deploy/uses_library.c",
+                           "-x", "none", *flags], cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    for uri in ("memory://", f"usearch://{tmp_path}/store", f"lmdb://{tmp_path}/other"):
+        said = subprocess.run([program, uri], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert (said.returncode, said.stderr) == (0, "")
+        assert re.fullmatch(r'\d+\.\d+\.\d+: 1 match, ISCC:MAIGBL22ITF6PICK, 1\.00, \{"name": "mine"\}\n', said.stdout)
+    version = subprocess.run(["pkg-config", "--modversion", "iscc_search"], env=env, capture_output=True, text=True)
+    assert said.stdout.startswith(version.stdout.strip() + ": ")
+
+
+def test_an_installation_below_another_root_names_its_own_place(tmp_path):
+    """DESTDIR is where a package is put together: its files have to say where it will be."""
+    subprocess.run(["make", "-s", f"BUILD={BINARY.parent}", "PREFIX=/opt/iscc", f"DESTDIR={tmp_path}", "install"],
+                   cwd=TOP, check=True, capture_output=True)
+    below = tmp_path / "opt/iscc"
+    assert "prefix=/opt/iscc\n" in (below / "lib/pkgconfig/iscc_search.pc").read_text(encoding="utf-8")
+    for name in ("bin/iscc-search", "lib/libiscc_search.a", "include/iscc_search.h", "share/man/man1/iscc-search.1"):
+        assert (below / name).stat().st_size > 0
+
+
 def test_the_healthcheck_of_the_image_sees_a_server(served):
     command = next(line for line in instructions() if line.startswith("HEALTHCHECK")).split(" CMD ")
     command = command[1] if len(command) == 2 else command[0].split("CMD ")[1]
