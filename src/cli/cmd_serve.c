@@ -2,6 +2,7 @@
  * cmd_serve.c - serve the REST API until a signal says stop.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/uri.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/notify.h"
@@ -135,6 +136,7 @@ static enum isx_status open_served(const struct settings *settings, struct isx_c
 				   struct isx_store **store, struct isx_err *err)
 {
 	struct isx_options options;
+	char shown[ISX_URI_SHOWN_BYTES];
 	settings_to_options(settings, &options);
 	options.counters = counters;
 	options.read_only = settings->read_only;
@@ -142,7 +144,7 @@ static enum isx_status open_served(const struct settings *settings, struct isx_c
 		return isx_fail(err, ISX_INVALID,
 				"'%s': expected usearch:///DIR, lmdb:///DIR, memory:// or "
 				"postgresql://...",
-				settings->index_uri);
+				isx_uri_show(settings->index_uri, shown));
 	return isx_open(settings->index_uri, &options, store, err);
 }
 

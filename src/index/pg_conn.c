@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/uri.h"
 #include "index/pg_schema.h"
 
 #include <errno.h>
@@ -238,8 +239,9 @@ enum isx_status isx_pg_pool_new(const char *uri, const char *schema, unsigned mo
 				schema);
 	PQconninfoOption *options = PQconninfoParse(uri, &why);
 	if (!options) {
-		char line[200];
-		first_line(line, why); /* names a part of the URI, never the password */
+		char line[200], shown[ISX_URI_SHOWN_BYTES];
+		first_line(line,
+			   why ? isx_uri_show(why, shown) : NULL); /* may name all of the URI */
 		PQfreemem(why);
 		return isx_fail(err, ISX_INVALID, "index URI: %s", line);
 	}

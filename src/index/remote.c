@@ -7,6 +7,7 @@
  */
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/uri.h"
 #include "index/index.h"
 #include "net/http_client.h"
 #include "json/json.h"
@@ -83,6 +84,7 @@ struct call {
 static enum isx_status send_call(struct remote *remote, struct call *call, struct isx_err *err)
 {
 	struct isx_buf url = { 0 };
+	char shown[ISX_URI_SHOWN_BYTES];
 	size_t offset;
 	long code = 0;
 	const char *const segments[] = { "indexes", call->name, call->what, call->id };
@@ -110,7 +112,8 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 	if (!st && code >= 400)
 		st = fail_status(code, answer, err);
 	else if (!st && answer.len && isx_json_check(answer, &offset, NULL))
-		st = isx_fail(err, ISX_IO, "%s: the answer is not JSON", remote->url);
+		st = isx_fail(err, ISX_IO, "%s: the answer is not JSON",
+			      isx_uri_show(remote->url, shown));
 	return st;
 }
 

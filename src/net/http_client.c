@@ -5,6 +5,7 @@
 #include "net/http_client.h"
 
 #include "base/mem.h"
+#include "base/uri.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -75,16 +76,18 @@ static struct curl_slist *make_headers(const struct isx_http_request *request)
 static enum isx_status fail_curl(struct isx_err *err, const struct isx_http_request *request,
 				 CURLcode code, const struct answer *answer)
 {
+	char shown[ISX_URI_SHOWN_BYTES];
 	if (answer->too_large)
 		return isx_fail(err, ISX_TOO_LARGE, "%s %s: the answer is larger than %zu bytes",
-				request->method, request->url, request->answer_bytes_max);
+				request->method, isx_uri_show(request->url, shown),
+				request->answer_bytes_max);
 	if (answer->buf->failed || code == CURLE_OUT_OF_MEMORY)
 		return isx_fail_memory(err);
 	if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
 		return isx_fail(err, ISX_INVALID, "%s: expected http://HOST:PORT or https://HOST",
-				request->url);
-	return isx_fail(err, ISX_UNAVAILABLE, "%s %s: %s", request->method, request->url,
-			curl_easy_strerror(code));
+				isx_uri_show(request->url, shown));
+	return isx_fail(err, ISX_UNAVAILABLE, "%s %s: %s", request->method,
+			isx_uri_show(request->url, shown), curl_easy_strerror(code));
 }
 
 enum isx_status isx_http_client_send(struct isx_http_client *client,

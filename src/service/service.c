@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
+#include "base/uri.h"
 #include "index/asset_batch.h"
 #include "index/index.h"
 #include "json/wire.h"
@@ -64,6 +65,7 @@ static enum isx_status open_engine(const char *uri, const struct isx_options *op
 {
 	struct isx_span text = isx_span_of(uri);
 	const char *directory = NULL;
+	char shown[ISX_URI_SHOWN_BYTES];
 	if (isx_span_has_prefix(text, "memory://"))
 		return isx_memory_open(options, engine, err);
 	if (isx_span_has_prefix(text, "usearch://")) {
@@ -81,7 +83,7 @@ static enum isx_status open_engine(const char *uri, const struct isx_options *op
 	return isx_fail(err, ISX_INVALID,
 			"index URI '%s': expected usearch:///DIR, lmdb:///DIR, memory://, "
 			"postgresql://... or http://HOST:PORT",
-			uri);
+			isx_uri_show(uri, shown));
 }
 
 enum isx_status isx_open(const char *uri, const struct isx_options *options,

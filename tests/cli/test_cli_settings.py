@@ -11,7 +11,7 @@ import requests
 
 from commandline import BINARY, FILES, sample
 from mounts import NOBODY, open_folder
-from serving import free_port, make_asset
+from serving import free_port, iscc_id, make_asset
 
 TUNING = ["SHARD_SIZE_UNITS", "SHARD_SIZE_SIMPRINTS", "HNSW_EXPANSION_ADD_UNITS",
           "HNSW_EXPANSION_SEARCH_UNITS", "HNSW_CONNECTIVITY_UNITS", "HNSW_EXPANSION_ADD_SIMPRINTS",
@@ -80,6 +80,25 @@ def test_an_invalid_index_uri(cli, uri):
     said = cli.run("serve", "--host", "127.0.0.1", env=env, timeout=10)
     assert (said.code, said.out) == (3, ""), said
     assert "ISCC_SEARCH_INDEX_URI" in said.err
+
+
+@pytest.mark.parametrize("uri", [
+    "foo://user:secretpw@host/x", "foo://secretpw@host", "foo://user:a@secretpw/b@host", "user:secretpw@host",
+    "postgresql:/user:secretpw@host/db", "postgresql://user:secretpw@[bad", "http://user:secretpw@127.0.0.1:1",
+    "http://user:secretpw@[bad", "http://user:a@secretpw/b@127.0.0.1:1", "usearch://user:secretpw@host/x"])
+def test_no_message_has_the_password_of_a_uri(cli, uri):
+    for said in (cli.run("serve", "-h", "127.0.0.1", "-p", 0, env={"ISCC_SEARCH_INDEX_URI": uri}, timeout=10),
+                 cli.run("get", iscc_id(1), "--uri", uri), cli.run("index", "check", "a", "--uri", uri)):
+        assert said.code in (1, 3) and said.err.startswith("Error: "), said
+        assert "secretpw" not in said.err + said.out
+
+
+def test_a_message_still_says_which_uri(cli):
+    said = cli.run("get", iscc_id(1), "--uri", "foo://user:secretpw@host:1/x")
+    assert "'foo://***@host:1/x': expected usearch:///DIR" in said.err
+    said = cli.run("get", iscc_id(1), "--uri", "http://user:secretpw@127.0.0.1:1")
+    assert "http://***@127.0.0.1:1/indexes/" in said.err
+    assert "'/srv/iscc': expected" in cli.run("get", iscc_id(1), "--uri", "/srv/iscc").err
 
 
 def test_workers_need_a_store_on_disk(cli):
