@@ -3,12 +3,14 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"
+#include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/progress.h"
 #include "cli/target.h"
 #include "json/json_text.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,19 +146,40 @@ static void show_finding(const char *text, void *arg)
 	isx_json_quote(&findings->json, isx_span_of(text));
 }
 
+/* The object of --json; `failure` is why the check did not come to its end, or NULL. */
+static enum isx_status show_json_report(const char *name, const struct isx_check *report,
+					const struct findings *findings,
+					const struct isx_err *failure, struct isx_err *err)
+{
+	struct isx_buf out = { 0 };
+	isx_buf_text(&out, "{\"index\": ");
+	isx_json_quote(&out, isx_span_of(name));
+	isx_buf_printf(&out,
+		       ", \"pages\": %" PRIu64 ", \"assets\": %" PRIu64 ", \"rows\": %" PRIu64
+		       ", \"unsearchable\": %" PRIu64 ", \"derived\": %s, \"findings\": %" PRIu64
+		       ", \"messages\": [",
+		       report->pages, report->assets, report->rows, report->unsearchable,
+		       report->is_derived ? "true" : "false", report->findings);
+	isx_buf_add(&out, findings->json.ptr, findings->json.len);
+	isx_buf_char(&out, ']');
+	if (failure) {
+		isx_buf_text(&out, ", \"error\": ");
+		isx_json_quote(&out, isx_span_of(failure->msg));
+	}
+	isx_buf_text(&out, "}\n");
+	enum isx_status st = findings->json.failed ? isx_fail_memory(err)
+						   : isx_buf_status(&out, err);
+	if (!st)
+		fwrite(out.ptr, 1, out.len, stdout);
+	isx_buf_release(&out);
+	return st;
+}
+
 static void show_report(const char *name, const struct isx_check *report,
 			const struct findings *findings)
 {
 	unsigned long long pages = report->pages, assets = report->assets, rows = report->rows,
 			   odd = report->unsearchable, found = report->findings;
-	if (findings->as_json) {
-		printf("{\"index\": \"%s\", \"pages\": %llu, \"assets\": %llu, \"rows\": %llu, "
-		       "\"unsearchable\": %llu, \"derived\": %s, \"findings\": %llu, "
-		       "\"messages\": [%.*s]}\n",
-		       name, pages, assets, rows, odd, report->is_derived ? "true" : "false", found,
-		       (int)findings->json.len, findings->json.len ? findings->json.ptr : "");
-		return;
-	}
 	if (findings->count > SHOWN_MAX)
 		printf("... and %zu more\n", findings->count - SHOWN_MAX);
 	if (!found && !report->is_derived)
@@ -169,25 +192,34 @@ static void show_report(const char *name, const struct isx_check *report,
 	       pages, assets, rows, found);
 }
 
+/* Check an index that is open. A file that cannot even be opened, as it is damaged, is a finding. */
+static int check(const struct target *target, struct findings *findings)
+{
+	struct isx_check report;
+	struct isx_err err = { 0 }, why = { 0 };
+	enum isx_status st = isx_index_check(target->store, target->name, &report, show_finding,
+					     findings, &why);
+	int code = st ? target_fail(st, &why) : report.findings ? CLI_ERROR : CLI_OK;
+	if (findings->as_json) {
+		if (st == ISX_CORRUPT) {
+			show_finding(why.msg, findings);
+			report.findings++;
+		}
+		st = show_json_report(target->name, &report, findings, st ? &why : NULL, &err);
+		code = st ? target_fail(st, &err) : code;
+	} else if (!st) {
+		show_report(target->name, &report, findings);
+	}
+	return code;
+}
+
 static int run_check(const struct cli_args *args)
 {
 	struct target target;
-	struct isx_check report;
 	struct findings findings = { .as_json = cli_option_value(args, "--json") != NULL };
-	struct isx_err err = { 0 };
 	int code = CLI_ERROR;
-	if (target_open_existing(args, args->words[0], true, &target)) {
-		enum isx_status st = isx_index_check(target.store, target.name, &report,
-						     show_finding, &findings, &err);
-		if (!st)
-			st = isx_buf_status(&findings.json, &err);
-		if (st) {
-			code = target_fail(st, &err);
-		} else {
-			show_report(target.name, &report, &findings);
-			code = report.findings ? CLI_ERROR : CLI_OK;
-		}
-	}
+	if (target_open_existing(args, args->words[0], true, &target))
+		code = check(&target, &findings);
 	isx_buf_release(&findings.json);
 	target_close(&target);
 	return code;

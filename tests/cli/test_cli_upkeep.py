@@ -100,6 +100,7 @@ def test_check_of_a_good_index(cli, store):
     assert said.out.endswith(" pages, 2400 assets, 9600 rows: 0 findings\n")
     report = cli.good("index", "check", "main", "--uri", uri, "--json").json
     assert report["findings"] == 0 and report["messages"] == [] and report["assets"] == 2400
+    assert list(report) == ["index", "pages", "assets", "rows", "unsearchable", "derived", "findings", "messages"]
 
 
 def test_check_of_a_damaged_index(cli, store):
@@ -115,6 +116,28 @@ def test_check_of_a_damaged_index(cli, store):
     said = cli.run("index", "check", "main", "--uri", uri, "--json")
     report = said.json
     assert said.code == 1 and report["findings"] >= 1 and f"page {page} " in report["messages"][0]
+
+
+@pytest.mark.parametrize("content", [b"%PDF-1.7\n" * 4000, b"\0" * 40000, b"x"], ids=["foreign", "zeros", "cut"])
+def test_check_of_what_is_no_index_in_json(cli, store, content):
+    """Whatever is wrong with the file, a monitor gets its object."""
+    uri, path = store
+    path.write_bytes(content)
+    said = cli.run("index", "check", "main", "--uri", uri, "--json")
+    assert said.code == 1 and said.err.startswith("Error: "), said
+    report = said.json
+    assert (report["index"], report["assets"], report["findings"]) == ("main", 0, 1)
+    assert report["messages"] == [report["error"]] and said.err == f"Error: {report['error']}\n"
+    said = cli.run("index", "check", "main", "--uri", uri)
+    assert (said.code, said.out) == (1, "")
+
+
+@pytest.mark.parametrize("name", ["nobody", 'a"b\\'])
+def test_check_of_an_index_that_is_not_there_in_json(cli, store, name):
+    uri, _ = store
+    said = cli.run("index", "check", name, "--uri", uri, "--json")
+    assert said.code == 1 and said.json["index"] == name and said.json["findings"] == 0
+    assert said.err == f"Error: {said.json['error']}\n"
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
