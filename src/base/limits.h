@@ -27,7 +27,6 @@
 
 /* JSON */
 #define ISX_JSON_DEPTH_MAX     512 /* nested arrays and objects; keeps every walk's stack small */
-#define ISX_METADATA_BYTES_MAX (64u << 20) /* of one asset: LMDB keeps a value in one piece */
 
 /* HTTP */
 #define ISX_BODY_MIB_DEFAULT 256  /* of one request */
