@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "index/store_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -160,19 +161,6 @@ enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *pa
 
 /* --- backup ----------------------------------------------------------------------------------- */
 
-static void sync_folder_of(const char *path)
-{
-	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1,
-		 slash ? path : ".");
-	int fd = open(folder[0] ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		(void)fsync(fd);
-		close(fd);
-	}
-}
-
 static enum isx_status fail_exists(const char *path, struct isx_err *err)
 {
 	return isx_fail(err, ISX_EXISTS, "%s is there already", path);
@@ -198,6 +186,6 @@ enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path, bo
 		unlink(partial);
 		return code == EEXIST ? fail_exists(path, err) : isx_lmdb_status(code, path, err);
 	}
-	sync_folder_of(path);
+	isx_sync_folder_of(path);
 	return ISX_OK;
 }

@@ -1,8 +1,12 @@
 """Disks that are full, relaxed durability, files that are damaged: a clear answer, and the data as it was."""
 
+import fcntl
+import os
 import signal
+import threading
 
 import pytest
+import requests
 
 from mounts import small_disk
 from serving import iscc_id, make_asset
@@ -107,3 +111,59 @@ def test_a_damaged_file_is_an_error_of_that_index_only(cli, start_server, kind, 
     assert path.read_bytes() == bad
     said = cli.run("index", "check", "main", "--uri", uri)
     assert said.code == 1
+
+
+def read_bytes(server):
+    """How much the server has read so far."""
+    with open(f"/proc/{server.process.pid}/io", encoding="ascii") as file:
+        return int(file.readline().split()[1])
+
+
+def test_a_damaged_file_is_read_once_until_it_changes(cli, start_server, kind):
+    """To say that it is damaged takes as long as reading it."""
+    uri = f"{kind}://{cli.work}/store"
+    server = start_server(uri)
+    server.post("/indexes", json={"name": "main"})
+    assets = [make_asset(n, metadata={"text": "x" * 3000}) for n in range(1000)]
+    assert server.post("/indexes/main/assets", json=assets).status_code == 201
+    server.stop()
+    path = cli.work / "store" / KINDS[kind]
+    good = path.read_bytes()
+    os.truncate(path, len(good) - 4096 * 3)
+    server = start_server(uri)
+    assert server.get("/indexes/main").status_code == 500
+    before = read_bytes(server)
+    for _ in range(5):
+        answer = server.get("/indexes/main")
+        assert answer.status_code == 500 and "bring a backup back" in answer.text
+    assert read_bytes(server) - before < len(good) / 2
+    path.write_bytes(good)
+    assert server.get("/indexes/main").json()["assets"] == 1000
+    assert server.stop() == 0
+
+
+def test_an_index_that_is_slow_to_open_holds_up_no_other(cli, start_server, kind):
+    """Here because somebody has locked the directory."""
+    uri = f"{kind}://{cli.work}/store"
+    server = start_server(uri)
+    for name in ("main", "other"):
+        server.post("/indexes", json={"name": name})
+    server.stop()
+    server = start_server(uri)
+    assert server.get("/indexes/other").status_code == 200
+    lock = os.open(cli.work / "store", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(server.get("/indexes/main").status_code))
+    waiting.start()
+    try:
+        for number in range(20):
+            assert requests.get(f"{server.base}/indexes/other", timeout=10).status_code == 200
+            assert requests.post(f"{server.base}/indexes/other/assets", json=[make_asset(number)],
+                                 timeout=10).status_code == 201
+        assert not answers
+    finally:
+        os.close(lock)
+        waiting.join()
+    assert answers == [200]
+    assert server.stop() == 0

@@ -1,0 +1,173 @@
+/*
+ * store_folder.c - the directory of a store: where an index lies in it, and who may rename there.
+ *
+ * An index appears and disappears in one step for every process: it is made (and deleted) under a
+ * private name, with a dot, and renamed. A file and its lock file are two names, though, and a file
+ * must never meet the lock file of another one (lock_file.c): so whoever opens holds the directory's
+ * lock (flock) shared, whoever renames or removes a lock file holds it alone.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "index/store_folder.h"
+
+#include "base/log.h"
+#include "index/lmdb_file.h"
+#include "index/lock_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum isx_status isx_fail_errno(struct isx_err *err, const char *doing, const char *path)
+{
+	enum isx_status st = isx_lmdb_status(errno, doing, err);
+	return isx_err_at(err, st, "%s", path);
+}
+
+enum isx_status isx_fail_no_index(struct isx_err *err, const char *name)
+{
+	return isx_fail(err, ISX_NOT_FOUND, "Index '%s' not found", name);
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+/* "FOLDER/NAME" and "SUFFIX" behind it. False when it is too long for the system. */
+static bool join(char path[PATH_MAX], const char *folder, const char *name, const char *suffix)
+{
+	int len = snprintf(path, PATH_MAX, "%s/%s%s", folder, name, suffix);
+	return len > 0 && len < PATH_MAX;
+}
+
+/* Can this be the name of an index on disk? Anything else is not found, wherever it points. */
+static bool is_possible_name(const char *name)
+{
+	return name[0] && name[0] != '.' && strlen(name) <= ISX_INDEX_NAME_MAX &&
+	       !strchr(name, '/');
+}
+
+bool isx_store_folder_entry(const struct isx_store_folder *folder, const char *name,
+			    char entry[PATH_MAX])
+{
+	return is_possible_name(name) && join(entry, folder->path, name, folder->suffix);
+}
+
+bool isx_store_folder_file_in(const struct isx_store_folder *folder, const char *entry,
+			      char path[PATH_MAX])
+{
+	if (folder->inside)
+		return join(path, entry, folder->inside, "");
+	snprintf(path, PATH_MAX, "%s", entry);
+	return true;
+}
+
+bool isx_store_folder_file(const struct isx_store_folder *folder, const char *name,
+			   char path[PATH_MAX])
+{
+	char entry[PATH_MAX];
+	return isx_store_folder_entry(folder, name, entry) &&
+	       isx_store_folder_file_in(folder, entry, path);
+}
+
+bool isx_store_folder_name_of(const struct isx_store_folder *folder, const char *entry,
+			      char name[ISX_INDEX_NAME_MAX + 1])
+{
+	size_t len = strlen(entry), suffix_len = strlen(folder->suffix);
+	if (len <= suffix_len || len - suffix_len > ISX_INDEX_NAME_MAX ||
+	    strcmp(entry + len - suffix_len, folder->suffix) != 0)
+		return false;
+	snprintf(name, ISX_INDEX_NAME_MAX + 1, "%.*s", (int)(len - suffix_len), entry);
+	return is_possible_name(name);
+}
+
+/* ".NAME.WHY-PID-N". It has no suffix: 0.3.3 takes whatever ends in ".lmdb" for an index. */
+bool isx_store_folder_private(struct isx_store_folder *folder, const char *name, const char *why,
+			      char path[PATH_MAX])
+{
+	char hidden[ISX_INDEX_NAME_MAX + 64];
+	snprintf(hidden, sizeof hidden, ".%s.%s-%ld-%u", name, why, (long)getpid(),
+		 atomic_fetch_add(&folder->names_made, 1));
+	return join(path, folder->path, hidden, "");
+}
+
+/* --- locking ---------------------------------------------------------------------------------- */
+
+enum isx_status isx_store_folder_relock(const struct isx_store_folder *folder, int how, int lock,
+					struct isx_err *err)
+{
+	while (flock(lock, how) != 0)
+		if (errno != EINTR)
+			return isx_fail_errno(err, "lock", folder->path);
+	return ISX_OK;
+}
+
+enum isx_status isx_store_folder_lock(const struct isx_store_folder *folder, int how, int *lock,
+				      struct isx_err *err)
+{
+	*lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*lock < 0)
+		return isx_fail_errno(err, "open", folder->path);
+	enum isx_status st = isx_store_folder_relock(folder, how, *lock, err);
+	if (st)
+		close(*lock);
+	return st;
+}
+
+void isx_store_folder_unlock(int lock)
+{
+	close(lock);
+}
+
+/* --- removing --------------------------------------------------------------------------------- */
+
+static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *where)
+{
+	(void)stat, (void)kind, (void)where;
+	return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+	enum { OPEN_DIRECTORIES = 8 };
+	if (nftw(path, remove_one, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+		isx_log(ISX_LOG_WARNING, "could not remove %s: %s", path, strerror(errno));
+}
+
+/* That of an index in a directory of its own goes with the directory. Nobody may use the lock file any
+ * more, or only those who have a deleted index open. */
+void isx_store_folder_remove_lock_file(const struct isx_store_folder *folder, const char *entry)
+{
+	int rc = folder->inside ? 0 : isx_lock_file_remove(entry);
+	if (rc)
+		isx_log(ISX_LOG_WARNING, "could not remove the lock file of %s: %s", entry,
+			strerror(rc));
+}
+
+void isx_store_folder_remove(const struct isx_store_folder *folder, const char *entry)
+{
+	remove_tree(entry);
+	isx_store_folder_remove_lock_file(folder, entry);
+}
+
+/* --- the disk --------------------------------------------------------------------------------- */
+
+void isx_sync_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		(void)fsync(fd);
+		close(fd);
+	}
+}
+
+void isx_sync_folder_of(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1,
+		 slash ? path : ".");
+	isx_sync_folder(folder[0] ? folder : "/");
+}
