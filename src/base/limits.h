@@ -33,10 +33,12 @@
 #define ISX_QUEUE_DEFAULT    4096 /* requests that wait for a thread; beyond them: 503 */
 
 /* LMDB */
-#define ISX_MAP_BYTES        (1ull << 40) /* address space of an index file: never remapped */
-#define ISX_MAP_BYTES_MIN    (1ull << 30) /* the least we go down to where address space is short */
-#define ISX_MAP_BYTES_LEAST  (1u << 20) /* that one may ask for: an empty index needs some of it */
-#define ISX_LMDB_READERS_MAX 1022       /* slots of concurrent read transactions, all processes */
-#define ISX_LMDB_TABLES_MAX  512 /* named tables of one file: 3, 32 lengths twice, simprints */
+#define ISX_MAP_BYTES          (1ull << 40) /* address space of an index file: never remapped */
+#define ISX_MAP_BYTES_VOLATILE (1ull << 36) /* of memory://, whose files have to stay open */
+#define ISX_OPEN_INDEXES_MAX   96 /* of a store, unless more are in use: 128 TiB is all there is */
+#define ISX_MAP_BYTES_MIN      (1ull << 30) /* the least we go down to where address space is short */
+#define ISX_MAP_BYTES_LEAST    (1u << 20) /* that one may ask for: an empty index needs some of it */
+#define ISX_LMDB_READERS_MAX   1022       /* slots of concurrent read transactions, all processes */
+#define ISX_LMDB_TABLES_MAX    512 /* named tables of one file: 3, 32 lengths twice, simprints */
 
 #endif

@@ -604,11 +604,10 @@ uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file)
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* Open the environment with the address space asked for, or as much as there is. */
-static int open_env(MDB_env **env, const char *path, unsigned flags, uint64_t map_bytes)
+/* Open the environment with `map` bytes of address space, or as much as there is, but not less than
+ * `least`. */
+static int open_env(MDB_env **env, const char *path, unsigned flags, uint64_t map, uint64_t least)
 {
-	uint64_t map = map_bytes ? map_bytes : ISX_MAP_BYTES;
-	uint64_t least = map < ISX_MAP_BYTES_MIN ? map : ISX_MAP_BYTES_MIN;
 	int rc = ENOMEM;
 	for (; rc == ENOMEM && map >= least; map /= 2) {
 		rc = mdb_env_create(env);
@@ -683,9 +682,15 @@ static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsi
 	} else if (rc) {
 		return isx_lmdb_status(rc, path, err);
 	}
-	enum isx_status st = isx_lmdb_status(open_env(&file->env, path, flags, options->map_bytes),
-					     path, err);
-	return st ? st : identify(file, path, err);
+	uint64_t map = options->map_bytes        ? options->map_bytes
+		       : how & ISX_LMDB_VOLATILE ? ISX_MAP_BYTES_VOLATILE
+						 : ISX_MAP_BYTES;
+	bool is_all = how & ISX_LMDB_WHOLE_MAP || map < ISX_MAP_BYTES_MIN;
+	rc = open_env(&file->env, path, flags, map, is_all ? map : ISX_MAP_BYTES_MIN);
+	if (rc == ENOMEM && !(how & ISX_LMDB_WHOLE_MAP))
+		return isx_fail(err, ISX_FULL,
+				"%s: no address space is left for it (ISCC_SEARCH_MAP_GIB)", path);
+	return rc ? isx_lmdb_status(rc, path, err) : identify(file, path, err);
 }
 
 enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_layout *layout,

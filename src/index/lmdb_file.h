@@ -90,12 +90,13 @@ enum {
 	ISX_LMDB_CREATE = 1,       /* it may be new */
 	ISX_LMDB_VOLATILE = 2,     /* it loses its name once it is open, and need not be synced */
 	ISX_LMDB_WITHOUT_LOCK = 4, /* to read: the lock file beside it must not be used */
+	ISX_LMDB_WHOLE_MAP = 8     /* ISX_NO_MEMORY rather than less address space */
 };
 
 /* Open the file at `path`. options->map_bytes of address space are set aside, or less where there is
  * less. The file is closed with isx_lmdb_file_close() once no view is left.
  *   how  of the enum above
- * ISX_CORRUPT: not an index, or one of a later format. */
+ * ISX_CORRUPT: not an index, or one of a later format. ISX_FULL: no address space is left. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_file_open(const char *path,
 						  const struct isx_lmdb_layout *layout,
 						  const struct isx_options *options, unsigned how,

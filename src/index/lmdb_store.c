@@ -51,6 +51,7 @@ static struct lmdb_store *store_of(struct isx_engine *engine)
 struct use {
 	struct lmdb_store *store;
 	const char *name;
+	bool is_glance; /* as of isx_open_files_begin() */
 	struct isx_open_index *index;
 	struct isx_lmdb_file *file;
 	enum isx_status status;
@@ -64,8 +65,8 @@ static bool begins(struct use *use, struct isx_err *err)
 		if (!again)
 			return false;
 	}
-	use->status = isx_open_files_begin(&use->store->files, use->name, &use->index, &use->file,
-					   err);
+	use->status = isx_open_files_begin(&use->store->files, use->name, use->is_glance,
+					   &use->index, &use->file, err);
 	return use->status == ISX_OK;
 }
 
@@ -73,7 +74,7 @@ enum isx_status isx_lmdb_store_acquire(struct isx_engine *engine, const char *na
 				       struct isx_open_index **index, struct isx_lmdb_file **file,
 				       struct isx_err *err)
 {
-	return isx_open_files_begin(&store_of(engine)->files, name, index, file, err);
+	return isx_open_files_begin(&store_of(engine)->files, name, false, index, file, err);
 }
 
 void isx_lmdb_store_release(struct isx_engine *engine, struct isx_open_index *index)
@@ -86,13 +87,17 @@ void isx_lmdb_store_release(struct isx_engine *engine, struct isx_open_index *in
 /* Make a complete index at `entry`. */
 static enum isx_status make_index(struct lmdb_store *store, const char *entry, struct isx_err *err)
 {
+	enum { MAP_BYTES = 16 << 20 }; /* for its first pages; all there is may be taken */
 	char path[PATH_MAX];
 	struct isx_lmdb_file *file = NULL;
+	struct isx_options options = store->engine.options;
+	if (options.map_bytes == 0 || options.map_bytes > MAP_BYTES)
+		options.map_bytes = MAP_BYTES;
 	if (store->folder.inside && mkdir(entry, 0755) != 0)
 		return isx_fail_errno(err, "create", entry);
 	if (!isx_store_folder_file_in(&store->folder, entry, path))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
-	enum isx_status st = isx_lmdb_file_open(path, store->kind->layout, &store->engine.options,
+	enum isx_status st = isx_lmdb_file_open(path, store->kind->layout, &options,
 						ISX_LMDB_CREATE, &file, err);
 	isx_lmdb_file_close(file);
 	return st;
@@ -312,7 +317,10 @@ static enum isx_status list_index(struct lmdb_store *store, const char *name,
 {
 	struct isx_index_info info;
 	struct isx_err why;
-	enum isx_status st = store_stat(&store->engine, name, &info, &why);
+	struct use use = { .store = store, .name = name, .is_glance = true };
+	while (begins(&use, &why))
+		use.status = describe(store->kind, use.file, name, &info, &why);
+	enum isx_status st = use.status;
 	if (st == ISX_NO_MEMORY)
 		return isx_fail_memory(err);
 	if (st == ISX_NOT_FOUND)

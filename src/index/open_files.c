@@ -10,6 +10,9 @@
  * Files are opened and closed without the lock of the list, as both may take long: an index that is
  * slow (a damaged file is read as a whole first) must not hold up the others. Who wants the same one
  * meanwhile waits. That a file is damaged is remembered until it changes.
+ *
+ * There may be more indexes than address space (1 TiB for each) or file descriptors can hold open: of
+ * those that nobody uses the one that was used longest ago is closed for the next.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/open_files.h"
@@ -22,6 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -37,7 +41,8 @@ struct isx_open_index {
 	char name[ISX_INDEX_NAME_MAX + 1];
 	enum state state;
 	size_t users;
-	bool gone; /* the name means another file, or none: close when the last user is done */
+	uint64_t used; /* when it was, last */
+	bool gone;     /* the name means another file, or none: close when the last user is done */
 	struct isx_lmdb_file *file;
 	struct stat named;  /* what the file was when it was opened, or refused */
 	struct isx_err why; /* it was */
@@ -116,6 +121,43 @@ static void forget_index(struct isx_open_files *files, struct isx_open_index *in
 		close_index(files, index);
 }
 
+/* The file that nobody uses, of those the one that was used longest ago; NULL: all are in use. */
+static struct isx_open_index *find_idle(const struct isx_open_files *files)
+{
+	struct isx_open_index *idle = NULL;
+	for (struct isx_open_index *index = files->first; index; index = index->next)
+		if (index->state == OPEN && !index->users && (!idle || index->used < idle->used))
+			idle = index;
+	return idle;
+}
+
+static size_t count_open(const struct isx_open_files *files)
+{
+	size_t count = 0;
+	for (const struct isx_open_index *index = files->first; index; index = index->next)
+		count += index->state != REFUSED;
+	return count;
+}
+
+/* Close one file, if there are too many open. False if not; else the lock was given up. */
+static bool make_room(struct isx_open_files *files)
+{
+	struct isx_open_index *idle = count_open(files) < files->open_max ? NULL : find_idle(files);
+	if (idle)
+		close_index(files, idle);
+	return idle != NULL;
+}
+
+/* Close all that nobody uses; returns whether there were any. */
+static bool close_idle(struct isx_open_files *files)
+{
+	struct isx_open_index *idle;
+	bool closed = false;
+	for (; (idle = find_idle(files)); closed = true)
+		close_index(files, idle);
+	return closed;
+}
+
 /* --- opening ---------------------------------------------------------------------------------- */
 
 static enum isx_status fail_stat(struct isx_err *err, const char *name, const char *path)
@@ -153,10 +195,9 @@ static enum isx_status claim_lock_file(const struct isx_open_files *files, const
  * files without asking for the directory's lock: then what was opened is closed again, and *again set.
  */
 static enum isx_status attach_once(const struct isx_open_files *files, const char *name,
-				   const char *path, struct isx_lmdb_file **file, bool *again,
-				   struct isx_err *err)
+				   const char *path, unsigned how, struct isx_lmdb_file **file,
+				   bool *again, struct isx_err *err)
 {
-	unsigned how = 0;
 	int lock;
 	enum isx_status st = isx_store_folder_lock(files->folder, LOCK_SH, &lock, err);
 	if (st)
@@ -173,11 +214,12 @@ static enum isx_status attach_once(const struct isx_open_files *files, const cha
 }
 
 static enum isx_status open_file(const struct isx_open_files *files, const char *name,
-				 const char *path, struct isx_lmdb_file **file, struct isx_err *err)
+				 const char *path, unsigned how, struct isx_lmdb_file **file,
+				 struct isx_err *err)
 {
 	bool again = true;
 	for (int i = 0; again && i < OPENINGS_MAX; i++) {
-		enum isx_status st = attach_once(files, name, path, file, &again, err);
+		enum isx_status st = attach_once(files, name, path, how, file, &again, err);
 		if (st)
 			return st;
 	}
@@ -187,6 +229,31 @@ static enum isx_status open_file(const struct isx_open_files *files, const char 
 	enum isx_status st = isx_lmdb_file_start(*file, 0, err);
 	if (st)
 		isx_lmdb_file_close(*file);
+	return st;
+}
+
+/* The same; where there is no address space left, close others first, and take less only then. */
+static enum isx_status open_with_room(struct isx_open_files *files, const char *name,
+				      const char *path, struct isx_lmdb_file **file,
+				      struct isx_err *err)
+{
+	pthread_mutex_lock(&files->lock);
+	unsigned how = files->is_cramped ? 0 : ISX_LMDB_WHOLE_MAP;
+	pthread_mutex_unlock(&files->lock);
+	enum isx_status st = open_file(files, name, path, how, file, err);
+	if (st != (how ? ISX_NO_MEMORY : ISX_FULL))
+		return st;
+	pthread_mutex_lock(&files->lock);
+	bool closed = close_idle(files), is_alone = count_open(files) == 1;
+	pthread_mutex_unlock(&files->lock);
+	if (closed)
+		st = open_file(files, name, path, how, file, err);
+	if (st != ISX_NO_MEMORY)
+		return st;
+	st = open_file(files, name, path, 0, file, err);
+	pthread_mutex_lock(&files->lock);
+	files->is_cramped |= !st && is_alone;
+	pthread_mutex_unlock(&files->lock);
 	return st;
 }
 
@@ -202,7 +269,7 @@ static enum isx_status open_index(struct isx_open_files *files, const char *name
 	if (!opened)
 		return isx_fail_memory(err);
 	pthread_mutex_unlock(&files->lock);
-	enum isx_status st = open_file(files, name, path, &file, &why);
+	enum isx_status st = open_with_room(files, name, path, &file, &why);
 	pthread_mutex_lock(&files->lock);
 	if (!st) {
 		opened->state = OPEN;
@@ -317,14 +384,14 @@ static enum isx_status find_or_open(struct isx_open_files *files, const char *na
 				       : isx_fail(err, found->why.status, "%s", found->why.msg);
 		} else if (found || is_still_open(files, &named)) {
 			pthread_cond_wait(&files->changed, &files->lock);
-		} else {
+		} else if (!make_room(files)) {
 			start_sweeper(files);
 			return open_index(files, name, path, &named, index, err);
 		}
 	}
 }
 
-enum isx_status isx_open_files_begin(struct isx_open_files *files, const char *name,
+enum isx_status isx_open_files_begin(struct isx_open_files *files, const char *name, bool is_glance,
 				     struct isx_open_index **index, struct isx_lmdb_file **file,
 				     struct isx_err *err)
 {
@@ -339,6 +406,8 @@ enum isx_status isx_open_files_begin(struct isx_open_files *files, const char *n
 	}
 	if (!st) {
 		(*index)->users++;
+		if (!is_glance)
+			(*index)->used = ++files->uses;
 		*file = (*index)->file;
 	}
 	pthread_mutex_unlock(&files->lock);
@@ -399,8 +468,14 @@ void isx_open_files_names(struct isx_open_files *files, struct isx_buf *names)
 void isx_open_files_init(struct isx_open_files *files, const struct isx_store_folder *folder,
 			 const struct isx_lmdb_layout *layout, const struct isx_options *options)
 {
+	enum { FILES_EACH = 8 }; /* three of LMDB; most of them are for connections */
+	struct rlimit most;
 	pthread_condattr_t steady; /* a clock that nobody sets */
 	*files = (struct isx_open_files){ .folder = folder, .layout = layout, .options = options };
+	files->open_max = ISX_OPEN_INDEXES_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &most) == 0 &&
+	    most.rlim_cur / FILES_EACH < ISX_OPEN_INDEXES_MAX)
+		files->open_max = (size_t)(most.rlim_cur / FILES_EACH);
 	pthread_mutex_init(&files->lock, NULL);
 	pthread_cond_init(&files->changed, NULL);
 	pthread_condattr_init(&steady);

@@ -3,11 +3,13 @@
 import fcntl
 import os
 import signal
+import subprocess
 import threading
 
 import pytest
 import requests
 
+from commandline import BINARY
 from mounts import small_disk
 from serving import iscc_id, make_asset
 
@@ -166,4 +168,70 @@ def test_an_index_that_is_slow_to_open_holds_up_no_other(cli, start_server, kind
         os.close(lock)
         waiting.join()
     assert answers == [200]
+    assert server.stop() == 0
+
+
+def fill_many(server, count):
+    names = [f"i{number}" for number in range(count)]
+    for number, name in enumerate(names):
+        assert server.post("/indexes", json={"name": name}).status_code == 201
+        answer = server.post(f"/indexes/{name}/assets", json=[make_asset(number)])
+        assert answer.status_code == 201, answer.text
+    return names
+
+
+def expect_all(server, names):
+    assert sorted(index["name"] for index in server.get("/indexes").json()) == sorted(names)
+    assert server.get("/readyz").status_code == 200
+    for number, name in enumerate(names):
+        assert server.get(f"/indexes/{name}/assets/{iscc_id(number)}").status_code == 200
+        assert server.get(f"/indexes/{name}").json()["assets"] == 1
+
+
+def test_more_indexes_than_address_space(start_server, cli, kind):
+    """Each has 1 TiB of it, so 128 would be all of it: some are closed when others are used."""
+    server = start_server(f"{kind}://{cli.work}/store")
+    names = fill_many(server, 150)
+    expect_all(server, names)
+    assert len(os.listdir(f"/proc/{server.process.pid}/fd")) < 96 * 3 + 50
+    assert server.stop() == 0
+
+
+def test_more_indexes_in_memory_than_a_tebibyte_each_would_allow(start_server):
+    if b"__tsan_init" in BINARY.read_bytes():
+        pytest.skip("TSan leaves little address space")
+    server = start_server()
+    expect_all(server, fill_many(server, 150))
+    assert server.stop() == 0
+
+
+def test_indexes_where_files_are_few(start_server, cli, kind):
+    server = start_server(f"{kind}://{cli.work}/store", pre=["prlimit", "--nofile=80:80", "--"])
+    expect_all(server, fill_many(server, 40))
+    assert server.stop() == 0
+
+
+def test_indexes_where_address_space_is_short(start_server, cli, kind):
+    """None of them gets what it asks for; they take turns."""
+    pre = ["prlimit", f"--as={6 << 30}", "--"]
+    if subprocess.run([*pre, str(BINARY), "version"], capture_output=True, check=False).returncode:
+        pytest.skip("the program takes more address space for itself")
+    server = start_server(f"{kind}://{cli.work}/store", pre=pre)
+    expect_all(server, fill_many(server, 12))
+    assert server.stop() == 0
+
+
+def test_an_index_that_is_too_large_for_the_address_space(start_server, cli, kind):
+    """Only that one cannot be used, and the message says what to do."""
+    pre = ["prlimit", f"--as={1200 << 20}", "--"]
+    if subprocess.run([*pre, str(BINARY), "version"], capture_output=True, check=False).returncode:
+        pytest.skip("the program takes more address space for itself")
+    server = start_server(f"{kind}://{cli.work}/store")
+    fill_many(server, 1)
+    assert server.stop() == 0
+    server = start_server(f"{kind}://{cli.work}/store", pre=pre)
+    answer = server.get("/indexes/i0")
+    assert answer.status_code == 507 and "ISCC_SEARCH_MAP_GIB" in answer.text
+    assert server.get("/indexes").json() == []
+    assert server.get("/healthz").status_code == 200
     assert server.stop() == 0

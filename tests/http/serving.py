@@ -58,8 +58,8 @@ def free_port():
 class Server:
     """One process of `iscc-search serve`."""
 
-    def __init__(self, folder, uri="memory://", env=None, args=()):
-        self.folder, self.uri, self.args = folder, uri, list(args)
+    def __init__(self, folder, uri="memory://", env=None, args=(), pre=()):
+        self.folder, self.uri, self.args, self.pre = folder, uri, list(args), list(pre)
         self.env = env or {}
         self.log_path = folder / "server.log"
         self.process = None
@@ -77,7 +77,7 @@ class Server:
         env.update({"ISCC_SEARCH_INDEX_URI": self.uri, "ISCC_SEARCH_HOST": "127.0.0.1",
                     "ISCC_SEARCH_PORT": str(self.port), **self.env})
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([str(BINARY), "serve", *self.args], cwd=self.folder,
+            self.process = subprocess.Popen([*self.pre, str(BINARY), "serve", *self.args], cwd=self.folder,
                                             env=env, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=subprocess.STDOUT)
         end = time.monotonic() + patience_s

@@ -13,6 +13,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -244,11 +245,92 @@ static void test_threads__share_one_store_in_memory(void **state)
 	run_crowd("memory://");
 }
 
+/* --- more indexes than may be open ------------------------------------------------------------ */
+
+enum { INDEXES = 12, ADDS = 40 };
+
+static void *add_everywhere(void *arg)
+{
+	struct actor *actor = arg;
+	struct isx_err err;
+	char name[16];
+	for (unsigned i = 0; i < ADDS * INDEXES && !actor->crowd->wrong; i++) {
+		struct member *member = &actor->members[0];
+		struct isx_index_info info;
+		snprintf(name, sizeof name, "i%u", (i + actor->number) % INDEXES);
+		struct isx_iscc_id id = { .body = (uint64_t)actor->number << 32 | (i + 1) << 12,
+					  .version = 1 };
+		isx_iscc_id_print(&id, member->id);
+		renew(actor, member);
+		if (add_member(actor, name, member, &err))
+			complain(actor->crowd, "add", &err);
+		if (isx_index_stat(actor->crowd->store, name, &info, &err))
+			complain(actor->crowd, "stat", &err);
+		else
+			isx_index_info_release(&info);
+		if (i % 97 == 0)
+			list_indexes(actor);
+	}
+	return NULL;
+}
+
+/* The store is opened with few descriptors allowed, so that it keeps few files open. */
+static struct isx_store *open_small_store(const char *uri)
+{
+	struct rlimit before, few;
+	struct isx_store *store;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){ 24, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	enum isx_status st = isx_open(uri, NULL, &store, NULL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(st, ISX_OK);
+	return store;
+}
+
+/* Files are closed and opened all the time, while others want them. */
+static void test_threads__share_more_indexes_than_are_open(void **state)
+{
+	char directory[] = "/tmp/isx-test-XXXXXX", uri[64], name[16];
+	static struct actor actors[THREADS];
+	struct crowd crowd = { 0 };
+	pthread_t threads[THREADS];
+	struct isx_err err;
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(uri, sizeof uri, "usearch://%s", directory);
+	crowd.store = open_small_store(uri);
+	assert_int_equal(isx_index_create(crowd.store, "main", &err), ISX_OK);
+	for (unsigned i = 0; i < INDEXES; i++) {
+		snprintf(name, sizeof name, "i%u", i);
+		assert_int_equal(isx_index_create(crowd.store, name, &err), ISX_OK);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		actors[i] = (struct actor){ .crowd = &crowd, .number = i + 1, .random = i };
+		assert_int_equal(pthread_create(&threads[i], NULL, add_everywhere, &actors[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	if (crowd.wrong)
+		fail_msg("%u wrong, first: %s", crowd.wrong, crowd.why);
+	for (unsigned i = 0; i < INDEXES; i++) {
+		struct isx_check report;
+		snprintf(name, sizeof name, "i%u", i);
+		assert_int_equal(isx_index_check(crowd.store, name, &report, NULL, NULL, &err),
+				 ISX_OK);
+		assert_int_equal(report.findings, 0);
+		assert_int_equal(report.assets, THREADS * ADDS);
+	}
+	isx_close(crowd.store);
+	test_remove_tree(directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threads__share_one_store_on_disk),
 		cmocka_unit_test(test_threads__share_one_store_in_memory),
+		cmocka_unit_test(test_threads__share_more_indexes_than_are_open),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
