@@ -241,13 +241,21 @@ static enum isx_status measure(struct isx_lmdb_view *view, struct isx_index_info
 	return ISX_OK;
 }
 
-static enum isx_status describe(const struct isx_lmdb_kind *kind, struct isx_lmdb_file *file,
-				const char *name, struct isx_index_info *info, struct isx_err *err)
+/* Describe a file as it is: when another program wrote last, what is derived is made at the first use,
+ * which may take long, and not for a look.
+ *   for_use  fail where it cannot be made, as nothing may be written */
+static enum isx_status describe(const struct use *use, bool for_use, struct isx_index_info *info,
+				struct isx_err *err)
 {
+	const struct isx_lmdb_kind *kind = use->store->kind;
+	struct isx_lmdb_file *file = use->file;
 	struct isx_lmdb_view view;
+	bool is_derived;
 	*info = (struct isx_index_info){ 0 };
-	snprintf(info->name, sizeof info->name, "%s", name);
-	enum isx_status st = isx_lmdb_read(file, &view, err);
+	snprintf(info->name, sizeof info->name, "%s", use->name);
+	enum isx_status st = for_use && file->read_only
+				     ? isx_lmdb_read(file, &view, err)
+				     : isx_lmdb_read_as_is(file, &view, &is_derived, err);
 	if (st)
 		return st;
 	st = measure(&view, info, err);
@@ -273,7 +281,7 @@ static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 {
 	struct use use = { .store = store_of(engine), .name = name };
 	while (begins(&use, err))
-		use.status = describe(use.store->kind, use.file, name, info, err);
+		use.status = describe(&use, false, info, err);
 	return use.status;
 }
 
@@ -289,6 +297,7 @@ struct listing {
 	size_t count;
 	struct isx_trouble *troubles; /* indexes that cannot be used */
 	size_t trouble_count;
+	bool for_use; /* is it to tell what can be searched? */
 };
 
 static void release_listing(struct listing *listing)
@@ -319,7 +328,7 @@ static enum isx_status list_index(struct lmdb_store *store, const char *name,
 	struct isx_err why;
 	struct use use = { .store = store, .name = name, .is_glance = true };
 	while (begins(&use, &why))
-		use.status = describe(store->kind, use.file, name, &info, &why);
+		use.status = describe(&use, listing->for_use, &info, &why);
 	enum isx_status st = use.status;
 	if (st == ISX_NO_MEMORY)
 		return isx_fail_memory(err);
@@ -403,7 +412,7 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 static enum isx_status store_ready(struct isx_engine *engine, struct isx_trouble **troubles,
 				   size_t *count, struct isx_err *err)
 {
-	struct listing listing = { 0 };
+	struct listing listing = { .for_use = true };
 	enum isx_status st = list_all(store_of(engine), &listing, err);
 	if (!st) {
 		*troubles = listing.troubles;
