@@ -11,6 +11,7 @@
 #include "index/lmdb_file.h"
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "index/lmdb_derive.h"
 #include "index/lmdb_pages.h"
@@ -770,13 +771,27 @@ enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layou
 	return st;
 }
 
+/* Bring to the disk what a relaxed store still owes it: nothing, if the file has no name any more. */
+static void pay_debts(struct isx_lmdb_file *file)
+{
+	struct stat opened;
+	unsigned flags = 0;
+	int fd;
+	if (file->read_only || mdb_env_get_flags(file->env, &flags) || !(flags & MDB_NOSYNC) ||
+	    mdb_env_get_fd(file->env, &fd) || (fstat(fd, &opened) == 0 && opened.st_nlink == 0))
+		return;
+	int rc = mdb_env_sync(file->env, 1);
+	if (rc)
+		isx_log(ISX_LOG_ERROR, "%s: the last writes may not be on disk: %s",
+			file->path ? file->path : "an index", mdb_strerror(rc));
+}
+
 void isx_lmdb_file_close(struct isx_lmdb_file *file)
 {
 	if (!file)
 		return;
 	if (file->env) {
-		if (!file->read_only)
-			mdb_env_sync(file->env, 1); /* what a relaxed store still owes the disk */
+		pay_debts(file);
 		mdb_env_close(file->env);
 	}
 	isx_commit_queue_free(file->queue);

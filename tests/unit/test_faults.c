@@ -143,6 +143,42 @@ static void test_faults__too_many_open_files_is_said_and_passes(void **state)
 	isx_close(store);
 }
 
+static void add_relaxed(struct isx_lmdb_file **file)
+{
+	struct isx_lmdb_view view;
+	struct isx_err err;
+	options.relaxed = true;
+	if (isx_lmdb_file_open(path, &isx_similarity_layout, &options, 0, file, &err) ||
+	    isx_lmdb_write(*file, &view, &err) || isx_lmdb_commit(&view, &err))
+		fail_msg("%s", err.msg);
+}
+
+/* The descriptor of the file becomes one that cannot be synced. */
+static void test_faults__a_last_sync_that_fails_is_said(void **state)
+{
+	struct isx_err err = { 0 };
+	struct isx_lmdb_file *file;
+	char said[300] = "";
+	int pipe_of[2], fd;
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	isx_close(store);
+	add_relaxed(&file);
+	assert_int_equal(pipe(pipe_of), 0);
+	assert_int_equal(mdb_env_get_fd(file->env, &fd), 0);
+	assert_true(dup2(pipe_of[1], fd) == fd);
+	int before = dup(2);
+	assert_true(dup2(pipe_of[1], 2) == 2);
+	isx_lmdb_file_close(file);
+	assert_true(dup2(before, 2) == 2);
+	close(before);
+	close(pipe_of[1]);
+	assert_true(read(pipe_of[0], said, sizeof said - 1) > 0);
+	close(pipe_of[0]);
+	assert_non_null(strstr(said, "may not be on disk"));
+}
+
 /* --- another program -------------------------------------------------------------------------- */
 
 static void write_as_another_program(void)
@@ -338,6 +374,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(test_faults__a_full_map_refuses_writes_and_keeps_everything),
 		TEST(test_faults__too_many_open_files_is_said_and_passes),
+		TEST(test_faults__a_last_sync_that_fails_is_said),
 		TEST(test_faults__what_others_wrote_cannot_be_read_without_writing),
 		TEST(test_faults__a_look_at_what_others_wrote_changes_nothing),
 		TEST(test_readers__a_killed_one_does_not_pin_the_file),
