@@ -178,9 +178,15 @@ enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path, bo
 		return fail_exists(path, err);
 	/* All pages, as they are: the number of the last transaction stays what isx:derived says, and
 	 * what another program wrote last can still be told. */
+	uint64_t last_change = isx_lmdb_last_change(file);
 	enum isx_status st = copy_to(file, partial, 0, progress, arg, err);
 	if (st)
 		return st;
+	st = isx_lmdb_was_alone(file, last_change, err);
+	if (st) {
+		unlink(partial);
+		return st;
+	}
 	if (renameat2(AT_FDCWD, partial, AT_FDCWD, path, replace ? 0 : RENAME_NOREPLACE) != 0) {
 		int code = errno;
 		unlink(partial);

@@ -588,6 +588,27 @@ void isx_lmdb_end(struct isx_lmdb_view *view)
 		pthread_mutex_unlock(&view->file->opening);
 }
 
+uint64_t isx_lmdb_last_change(const struct isx_lmdb_file *file)
+{
+	MDB_envinfo info;
+	return mdb_env_info(file->env, &info) ? 0 : info.me_last_txnid;
+}
+
+enum isx_status isx_lmdb_was_alone(const struct isx_lmdb_file *file, uint64_t last_change,
+				   struct isx_err *err)
+{
+	if (!file->is_lockless)
+		return ISX_OK;
+	if (isx_lock_file_is_held(file->path))
+		return isx_lmdb_status(EBUSY, "read", err);
+	if (isx_lmdb_last_change(file) != last_change)
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"read: another process has written to the index meanwhile, and the "
+				"lock file, in which readers are noted, cannot be written from "
+				"here: try again");
+	return ISX_OK;
+}
+
 /* LMDB lists its readers as text: a line for each, behind a line of titles. */
 static int count_reader(const char *line, void *arg)
 {
@@ -721,8 +742,7 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_lay
 static enum isx_status check_opened(struct isx_lmdb_file *file, struct isx_err *err)
 {
 	struct isx_lmdb_view view = { .file = file };
-	enum isx_status st = isx_lmdb_status(mdb_txn_begin(file->env, NULL, MDB_RDONLY, &view.txn),
-					     file->path, err);
+	enum isx_status st = isx_lmdb_status(begin_snapshot(file, &view.txn), file->path, err);
 	if (st)
 		return st;
 	copy_tables(file, &view.tables);
@@ -735,11 +755,10 @@ enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, st
 {
 	struct isx_lmdb_view view;
 	int dead = 0;
+	mdb_reader_check(file->env, &dead); /* slots of processes that were killed */
 	enum isx_status st = look_at_pages(file, file->path, err);
 	if (st)
 		return st;
-	if (!file->read_only)
-		mdb_reader_check(file->env, &dead); /* slots of processes that were killed */
 	st = isx_lmdb_status(refresh_tables(file), file->path, err);
 	if (!st && how & ISX_LMDB_CREATE) {
 		st = isx_lmdb_write(file, &view, err);

@@ -142,6 +142,15 @@ void isx_lmdb_let_go(MDB_txn *hold);
 /* End a view; what it wrote and did not commit is forgotten. Safe on one that has ended. */
 void isx_lmdb_end(struct isx_lmdb_view *view);
 
+/* The number of the last transaction that anybody committed. */
+uint64_t isx_lmdb_last_change(const struct isx_lmdb_file *file);
+
+/* To be asked behind a call on a file that is read without its lock file: has nobody changed it since
+ * `last_change` was the last? Else what was read may be wrong: a writer does not know of the reader,
+ * and uses its pages again. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_was_alone(const struct isx_lmdb_file *file,
+						  uint64_t last_change, struct isx_err *err);
+
 /* How many read transactions the file has now, of all processes. */
 uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file);
 

@@ -54,12 +54,15 @@ struct use {
 	bool is_glance; /* as of isx_open_files_begin() */
 	struct isx_open_index *index;
 	struct isx_lmdb_file *file;
+	uint64_t last_change; /* of the file, before the call */
 	enum isx_status status;
 };
 
 static bool begins(struct use *use, struct isx_err *err)
 {
 	if (use->index) {
+		if (!use->status)
+			use->status = isx_lmdb_was_alone(use->file, use->last_change, err);
 		bool again = use->status == ISX_UNAVAILABLE && use->file->is_replaced;
 		isx_open_files_end(&use->store->files, use->index);
 		if (!again)
@@ -67,6 +70,8 @@ static bool begins(struct use *use, struct isx_err *err)
 	}
 	use->status = isx_open_files_begin(&use->store->files, use->name, use->is_glance,
 					   &use->index, &use->file, err);
+	if (!use->status)
+		use->last_change = isx_lmdb_last_change(use->file);
 	return use->status == ISX_OK;
 }
 
@@ -280,8 +285,11 @@ static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 				  struct isx_index_info *info, struct isx_err *err)
 {
 	struct use use = { .store = store_of(engine), .name = name };
+	*info = (struct isx_index_info){ 0 };
 	while (begins(&use, err))
 		use.status = describe(&use, false, info, err);
+	if (use.status)
+		isx_index_info_release(info);
 	return use.status;
 }
 
@@ -324,12 +332,14 @@ static enum isx_status add_trouble(struct listing *listing, const char *name,
 static enum isx_status list_index(struct lmdb_store *store, const char *name,
 				  struct listing *listing, struct isx_err *err)
 {
-	struct isx_index_info info;
+	struct isx_index_info info = { 0 };
 	struct isx_err why;
 	struct use use = { .store = store, .name = name, .is_glance = true };
 	while (begins(&use, &why))
 		use.status = describe(&use, listing->for_use, &info, &why);
 	enum isx_status st = use.status;
+	if (st)
+		isx_index_info_release(&info);
 	if (st == ISX_NO_MEMORY)
 		return isx_fail_memory(err);
 	if (st == ISX_NOT_FOUND)

@@ -342,13 +342,8 @@ static void test_readers__a_killed_one_does_not_pin_the_file(void **state)
 	isx_close(store);
 }
 
-static void test_readers__all_slots_of_the_dead_are_used_again(void **state)
+static void take_all_slots(void)
 {
-	struct isx_err err = { 0 };
-	(void)state;
-	struct isx_store *store = open_store();
-	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
-	assert_int_equal(count_assets(store), 0);
 	pid_t pid = fork();
 	if (pid == 0) { /* takes every slot there is and dies */
 		MDB_env *env;
@@ -364,8 +359,78 @@ static void test_readers__all_slots_of_the_dead_are_used_again(void **state)
 	int status;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_readers__all_slots_of_the_dead_are_used_again(void **state)
+{
+	struct isx_err err = { 0 };
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	assert_int_equal(count_assets(store), 0);
+	take_all_slots();
 	assert_int_equal(count_assets(store), 0);
 	isx_close(store);
+}
+
+/* Which readers have died is asked before the file is looked at. */
+static void test_readers__a_file_whose_slots_all_the_dead_have_is_opened(void **state)
+{
+	struct isx_err err = { 0 };
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	isx_close(store);
+	struct isx_lmdb_file *file; /* keeps the lock file in use */
+	assert_int_equal(isx_lmdb_file_open(path, &isx_similarity_layout, &options, 0, &file, &err),
+			 ISX_OK);
+	take_all_slots();
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct isx_index_info info;
+		options.read_only = true;
+		if (isx_open(uri, &options, &store, NULL) ||
+		    isx_index_stat(store, "main", &info, NULL))
+			_exit(1);
+		_exit(0);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	isx_lmdb_file_close(file);
+}
+
+/* A writer that has come and gone leaves no lock behind, but another last transaction. */
+static void test_readers__without_a_lock_file_learn_of_a_writer_afterwards(void **state)
+{
+	struct isx_err err = { 0 };
+	struct isx_lmdb_file *file;
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	isx_close(store);
+	options.read_only = true;
+	assert_int_equal(isx_lmdb_file_open(path, &isx_similarity_layout, &options,
+					    ISX_LMDB_WITHOUT_LOCK, &file, &err),
+			 ISX_OK);
+	uint64_t before = isx_lmdb_last_change(file);
+	assert_int_equal(isx_lmdb_was_alone(file, before, &err), ISX_OK);
+	pid_t pid = fork();
+	if (pid == 0) {
+		options.read_only = false;
+		store = open_store();
+		if (add(store, 1, NULL))
+			_exit(1);
+		isx_close(store);
+		_exit(0);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(isx_lmdb_was_alone(file, before, &err), ISX_UNAVAILABLE);
+	assert_non_null(strstr(err.msg, "has written"));
+	assert_int_equal(isx_lmdb_was_alone(file, isx_lmdb_last_change(file), &err), ISX_OK);
+	isx_lmdb_file_close(file);
 }
 
 int main(void)
@@ -379,6 +444,8 @@ int main(void)
 		TEST(test_faults__a_look_at_what_others_wrote_changes_nothing),
 		TEST(test_readers__a_killed_one_does_not_pin_the_file),
 		TEST(test_readers__all_slots_of_the_dead_are_used_again),
+		TEST(test_readers__a_file_whose_slots_all_the_dead_have_is_opened),
+		TEST(test_readers__without_a_lock_file_learn_of_a_writer_afterwards),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
