@@ -129,22 +129,26 @@ static enum isx_status publish_index(struct lmdb_store *store, const char *name,
 static enum isx_status create_on_disk(struct lmdb_store *store, const char *name,
 				      struct isx_err *err)
 {
-	char made[PATH_MAX], entry[PATH_MAX];
-	if (!isx_store_folder_private(&store->folder, name, "new", made) ||
-	    !isx_store_folder_entry(&store->folder, name, entry))
+	char entry[PATH_MAX];
+	struct isx_private_place made;
+	if (!isx_store_folder_entry(&store->folder, name, entry))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
 	if (access(entry, F_OK) == 0)
 		return isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
-	enum isx_status st = make_index(store, made, err);
-	if (!st)
-		st = publish_index(store, name, made, entry, err);
-	if (st) {
-		isx_store_folder_remove(&store->folder, made);
+	enum isx_status st = isx_store_folder_begin_work(&store->folder, name, "new", &made, err);
+	if (st)
 		return st;
+	st = make_index(store, made.path, err);
+	if (!st)
+		st = publish_index(store, name, made.path, entry, err);
+	if (st) {
+		isx_store_folder_remove(&store->folder, made.path);
+	} else {
+		isx_store_folder_remove_lock_file(&store->folder, made.path);
+		isx_sync_folder(store->folder.path);
 	}
-	isx_store_folder_remove_lock_file(&store->folder, made);
-	isx_sync_folder(store->folder.path);
-	return ISX_OK;
+	isx_store_folder_end_work(&made);
+	return st;
 }
 
 /* Make an index whose files have no name any more once they are open. */
@@ -178,14 +182,13 @@ static enum isx_status store_create(struct isx_engine *engine, const char *name,
 				  : create_in_memory(store, name, err);
 }
 
-static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, struct isx_err *err)
+/* Let an index disappear: its entry becomes `doomed`. */
+static enum isx_status hide_index(struct lmdb_store *store, const char *name, const char *doomed,
+				  struct isx_err *err)
 {
-	char entry[PATH_MAX], path[PATH_MAX], doomed[PATH_MAX];
+	char entry[PATH_MAX];
 	int lock;
-	if (!isx_store_folder_entry(&store->folder, name, entry) ||
-	    !isx_store_folder_file_in(&store->folder, entry, path) ||
-	    !isx_store_folder_private(&store->folder, name, "deleted", doomed) ||
-	    access(path, F_OK) != 0)
+	if (!isx_store_folder_entry(&store->folder, name, entry))
 		return isx_fail_no_index(err, name);
 	enum isx_status st = isx_store_folder_lock(&store->folder, LOCK_EX, &lock, err);
 	if (st)
@@ -196,12 +199,27 @@ static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, 
 	else
 		isx_store_folder_remove_lock_file(&store->folder, entry);
 	isx_store_folder_unlock(lock);
+	return st;
+}
+
+static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, struct isx_err *err)
+{
+	char path[PATH_MAX];
+	struct isx_private_place doomed;
+	if (!isx_store_folder_file(&store->folder, name, path) || access(path, F_OK) != 0)
+		return isx_fail_no_index(err, name);
+	enum isx_status st = isx_store_folder_begin_work(&store->folder, name, "deleted", &doomed,
+							 err);
 	if (st)
 		return st;
-	isx_sync_folder(store->folder.path);
-	isx_open_files_sweep(&store->files);
-	isx_store_folder_remove(&store->folder, doomed);
-	return ISX_OK;
+	st = hide_index(store, name, doomed.path, err);
+	if (!st) {
+		isx_sync_folder(store->folder.path);
+		isx_open_files_sweep(&store->files);
+		isx_store_folder_remove(&store->folder, doomed.path);
+	}
+	isx_store_folder_end_work(&doomed);
+	return st;
 }
 
 static enum isx_status store_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
@@ -542,16 +560,20 @@ static enum isx_status store_compact(struct isx_engine *engine, const char *name
 {
 	struct use use = { .store = store_of(engine), .name = name };
 	struct isx_store_folder *folder = &use.store->folder;
-	char made[PATH_MAX], path[PATH_MAX];
+	struct isx_private_place made;
+	char path[PATH_MAX];
 	if (!folder->path)
 		return isx_fail(err, ISX_INVALID, "an index of memory:// has no file to compact");
-	if (!isx_store_folder_file(folder, name, path) ||
-	    !isx_store_folder_private(folder, name, "compact", made))
+	if (!isx_store_folder_file(folder, name, path))
 		return isx_fail_no_index(err, name);
+	enum isx_status st = isx_store_folder_begin_work(folder, name, "compact", &made, err);
+	if (st)
+		return st;
 	while (begins(&use, err)) {
 		done->bytes_before = bytes_of(path);
-		use.status = compact_file(use.store, use.file, made, progress, arg, err);
+		use.status = compact_file(use.store, use.file, made.path, progress, arg, err);
 	}
+	isx_store_folder_end_work(&made);
 	if (use.status)
 		return use.status;
 	done->bytes_after = bytes_of(path);
@@ -706,6 +728,8 @@ enum isx_status isx_lmdb_store_open(const struct isx_lmdb_kind *kind, const char
 			return isx_fail_memory(err);
 		}
 	}
+	if (directory && !options->read_only)
+		isx_store_folder_clean(&store->folder);
 	*engine = &store->engine;
 	return ISX_OK;
 }

@@ -9,10 +9,12 @@
  */
 #include "index/store_folder.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "index/lmdb_file.h"
 #include "index/lock_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -20,6 +22,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum isx_status isx_fail_errno(struct isx_err *err, const char *doing, const char *path)
@@ -83,16 +86,6 @@ bool isx_store_folder_name_of(const struct isx_store_folder *folder, const char 
 	return is_possible_name(name);
 }
 
-/* ".NAME.WHY-PID-N". It has no suffix: 0.3.3 takes whatever ends in ".lmdb" for an index. */
-bool isx_store_folder_private(struct isx_store_folder *folder, const char *name, const char *why,
-			      char path[PATH_MAX])
-{
-	char hidden[ISX_INDEX_NAME_MAX + 64];
-	snprintf(hidden, sizeof hidden, ".%s.%s-%ld-%u", name, why, (long)getpid(),
-		 atomic_fetch_add(&folder->names_made, 1));
-	return join(path, folder->path, hidden, "");
-}
-
 /* --- locking ---------------------------------------------------------------------------------- */
 
 enum isx_status isx_store_folder_relock(const struct isx_store_folder *folder, int how, int lock,
@@ -150,6 +143,98 @@ void isx_store_folder_remove(const struct isx_store_folder *folder, const char *
 {
 	remove_tree(entry);
 	isx_store_folder_remove_lock_file(folder, entry);
+}
+
+/* --- private places ---------------------------------------------------------------------------- */
+
+/* ".NAME.WHY-PID-TIME". It has no suffix: 0.3.3 takes whatever ends in ".lmdb" for an index. */
+static bool private_path(struct isx_store_folder *folder, const char *name, const char *why,
+			 char path[PATH_MAX])
+{
+	char hidden[ISX_INDEX_NAME_MAX + 80];
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now); /* in containers many are process 1 */
+	snprintf(hidden, sizeof hidden, ".%s.%s-%ld-%llx%09lx-%x", name, why, (long)getpid(),
+		 (unsigned long long)now.tv_sec, now.tv_nsec,
+		 atomic_fetch_add(&folder->names_made, 1));
+	return join(path, folder->path, hidden, "");
+}
+
+/* Is an entry such a place, or the lock file of one? */
+static bool is_private(const char *entry)
+{
+	static const char *const whys[] = { ".new-", ".deleted-", ".compact-" };
+	for (size_t i = 0; entry[0] == '.' && i < sizeof whys / sizeof whys[0]; i++) {
+		const char *rest = strstr(entry + 1, whys[i]);
+		if (!rest)
+			continue;
+		rest += strlen(whys[i]);
+		rest += strspn(rest, "0123456789abcdef-");
+		if (!*rest || strcmp(rest, "lock") == 0 || strcmp(rest, "lock-of") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those at work share a lock on the directory's bytes, which is not the lock of the directory: they
+ * hold it for as long as they work. It is taken under that one, so that who has that alone knows that
+ * nobody begins. */
+enum isx_status isx_store_folder_begin_work(struct isx_store_folder *folder, const char *name,
+					    const char *why, struct isx_private_place *place,
+					    struct isx_err *err)
+{
+	struct flock at_work = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int lock;
+	if (!private_path(folder, name, why, place->path))
+		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
+	enum isx_status st = isx_store_folder_lock(folder, LOCK_SH, &lock, err);
+	if (st)
+		return st;
+	place->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (place->lock < 0 || fcntl(place->lock, F_OFD_SETLK, &at_work) != 0)
+		st = isx_fail_errno(err, "lock", folder->path);
+	isx_store_folder_unlock(lock);
+	if (st && place->lock >= 0)
+		close(place->lock);
+	return st;
+}
+
+void isx_store_folder_end_work(struct isx_private_place *place)
+{
+	close(place->lock);
+}
+
+/* All private places, each name with its NUL. */
+static void list_private(const struct isx_store_folder *folder, struct isx_buf *names)
+{
+	struct dirent *entry;
+	DIR *directory = opendir(folder->path);
+	while (directory && (entry = readdir(directory)))
+		if (is_private(entry->d_name))
+			isx_buf_add(names, entry->d_name, strlen(entry->d_name) + 1);
+	if (directory)
+		closedir(directory);
+}
+
+void isx_store_folder_clean(const struct isx_store_folder *folder)
+{
+	struct isx_buf names = { 0 };
+	struct flock at_work = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[PATH_MAX];
+	int lock;
+	list_private(folder, &names);
+	if (names.len && !isx_store_folder_lock(folder, LOCK_EX, &lock, NULL)) {
+		bool is_nobody = fcntl(lock, F_OFD_GETLK, &at_work) == 0 &&
+				 at_work.l_type == F_UNLCK;
+		isx_buf_clear(&names);
+		if (is_nobody)
+			list_private(folder, &names);
+		isx_store_folder_unlock(lock);
+		for (size_t at = 0; at < names.len; at += strlen(names.ptr + at) + 1)
+			if (!names.failed && join(path, folder->path, names.ptr + at, ""))
+				remove_tree(path);
+	}
+	isx_buf_release(&names);
 }
 
 /* --- the disk --------------------------------------------------------------------------------- */

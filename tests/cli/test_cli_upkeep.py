@@ -1,8 +1,10 @@
 """index backup, index compact, index check."""
 
+import fcntl
 import json
 import os
 import shutil
+import struct
 import subprocess
 import threading
 import time
@@ -23,6 +25,29 @@ def store(request, cli):
     uri = f"{request.param}://{folder}"
     cli.good("add", EXAMPLES / "assets.jsonl", "--uri", uri, "--index", "main")
     return uri, folder / KINDS[request.param]
+
+
+def test_what_killed_processes_left_is_removed_when_nobody_is_at_work(cli, store):
+    uri, path = store
+    folder = cli.work / "store"
+    left = [".main.deleted-999999-0", ".x.new-1-6928a1f3-0", ".main.compact-7-18c-1", ".x.new-1-0-lock",
+            ".x.new-1-0-lock-of"]
+    kept = [".main.lock", ".new-1", "x.new-1-0", ".main.new-hand-made"]
+    for name in left[:2]:
+        (folder / name).mkdir()
+        (folder / name / "index.lmdb").write_bytes(b"x")
+    for name in left[2:] + kept:
+        (folder / name).write_bytes(b"x")
+    before = sorted(os.listdir(folder))
+    cli.good("index", "check", "main", "--uri", uri)
+    serving = os.open(folder, os.O_RDONLY)  # as somebody does who is at work
+    fcntl.fcntl(serving, fcntl.F_OFD_SETLK, struct.pack("hhqqixxxx", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0))
+    cli.good("add", one_asset(cli), "--uri", uri, "--index", "main")
+    assert set(before) <= set(os.listdir(folder))
+    os.close(serving)
+    cli.good("add", one_asset(cli), "--uri", uri, "--index", "main")
+    assert sorted(set(before) - set(left)) == sorted(set(os.listdir(folder)) & set(before))
+    assert path.exists()
 
 
 def lock_of(path):
@@ -259,6 +284,7 @@ def test_a_killed_compact_does_no_harm(cli, store):
         process.wait()
         assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == 2400
     cli.good("index", "compact", "main", "--uri", uri)
+    assert [name for name in os.listdir(cli.work / "store") if name.startswith(".")] == []
 
 
 def test_a_file_in_place_of_one_that_is_open_gets_a_lock_file_of_its_own(cli, store, start_server):
