@@ -110,6 +110,8 @@ struct isx_options {
 					   searched; without one every search is done by SQL */
 	const char *postgres_read_uri; /* default NULL: none; a replica that reads go to */
 	uint32_t postgres_connections; /* default 8: at most so many at once */
+	uint32_t postgres_timeout_s; /* default 30: a server silent for so long counts as gone; what
+					  writes or reads a whole index has 30 times as long */
 	struct isx_counters *counters; /* default NULL: nothing is counted; borrowed until close */
 };
 

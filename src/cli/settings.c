@@ -50,6 +50,7 @@ static const struct variable {
 	{ "POSTGRES_READ_URI", TEXT, 0, 0, FIELD(postgres_read_uri) },
 	{ "POSTGRES_SEARCH", TEXT, 0, 0, FIELD(postgres_search) },
 	{ "POSTGRES_CONNECTIONS", NUMBER, 1, 1000, FIELD(postgres_connections) },
+	{ "POSTGRES_TIMEOUT", NUMBER, 1, 3600, FIELD(postgres_timeout_s) },
 	{ "PORT", NUMBER, 0, 65535, FIELD(port) },
 	{ "WORKERS", NUMBER, 1, 1024, FIELD(workers) },
 	{ "THREADS", NUMBER, 1, 1024, FIELD(threads) },
@@ -340,6 +341,7 @@ enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 				       .match_threshold_simprints = 0.75,
 				       .postgres_search = "follower",
 				       .postgres_connections = 8,
+				       .postgres_timeout_s = 30,
 				       .log_level = ISX_LOG_INFO };
 	st = read_file(&file, &settings->texts, err);
 	for (size_t i = 0; !st && i < sizeof variables / sizeof variables[0]; i++) {
@@ -372,6 +374,7 @@ void settings_to_options(const struct settings *settings, struct isx_options *op
 	options->postgres_schema = settings->postgres_schema;
 	options->postgres_read_uri = settings->postgres_read_uri;
 	options->postgres_connections = (uint32_t)settings->postgres_connections;
+	options->postgres_timeout_s = (uint32_t)settings->postgres_timeout_s;
 	snprintf(followers, sizeof followers, "%s/followers", settings_data_folder());
 	if (strcmp(settings->postgres_search, "follower") == 0)
 		options->postgres_followers = settings->postgres_followers

@@ -3,8 +3,10 @@
  *
  * libpq is used in its non-blocking mode: between sending and receiving stands poll() with a limit,
  * so that a server that has stopped (or a cable that was pulled) costs a request some seconds and
- * not a thread. Statements are prepared once per connection by name; where a pooler in between
- * gives each transaction another connection and loses them, they are sent as text from then on.
+ * not a thread. A server that is there and silent is told from one that is gone: of the second TCP
+ * knows a little earlier, and what it was asked may be asked again elsewhere. Statements are prepared
+ * once per connection by name; where a pooler in between gives each transaction another connection
+ * and loses them, they are sent as text from then on.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/pg_conn.h"
@@ -43,6 +45,7 @@ struct isx_pg_pool {
 	struct isx_pg_conn *idle;
 	unsigned count; /* connections there are, idle or in use */
 	unsigned most;
+	int silence_ms;
 	unsigned generation; /* connections of an earlier one are closed, not reused */
 	unsigned pause_ms;
 	uint64_t pause_until_ns;
@@ -102,6 +105,17 @@ static enum isx_status fail_broken(struct isx_pg_conn *conn, const char *why, st
 	return isx_fail(err, ISX_UNAVAILABLE, "PostgreSQL: %s", line);
 }
 
+/* The server is there and says nothing. It may well be at work, so that asking again makes it worse; its
+ * other connections are no worse than they were. */
+static enum isx_status fail_silent(struct isx_pg_conn *conn, struct isx_err *err)
+{
+	conn->broken = true;
+	return isx_fail(err, ISX_UNAVAILABLE,
+			"PostgreSQL: no answer for %d s (see what it is doing, or raise "
+			"ISCC_SEARCH_POSTGRES_TIMEOUT)",
+			conn->silence_ms / 1000);
+}
+
 /* Say what an error result means. */
 static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *result,
 				   struct isx_err *err)
@@ -143,7 +157,7 @@ static enum isx_status wait_socket(struct isx_pg_conn *conn, bool writes, struct
 		ready = poll(&socket, 1, conn->silence_ms);
 	while (ready < 0 && errno == EINTR);
 	if (ready == 0)
-		return fail_broken(conn, "the server is silent", err);
+		return fail_silent(conn, err);
 	if ((socket.revents & POLLIN || !writes) && !PQconsumeInput(conn->pg))
 		return fail_broken(conn, NULL, err);
 	return ISX_OK;
@@ -230,22 +244,23 @@ static bool is_schema_name(const char *name)
 	return len > 0 && len <= 63 && name[len] == '\0';
 }
 
-enum isx_status isx_pg_pool_new(const char *uri, const char *schema, unsigned most, bool makes,
+enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
 				struct isx_pg_pool **pool, struct isx_err *err)
 {
+	const char *uri = options->uri, *schema = options->schema;
 	char *why = NULL;
 	if (!is_schema_name(schema))
 		return isx_fail(err, ISX_INVALID, "schema '%s': expected 1 to 63 of a-z, 0-9 and _",
 				schema);
-	PQconninfoOption *options = PQconninfoParse(uri, &why);
-	if (!options) {
+	PQconninfoOption *words = PQconninfoParse(uri, &why);
+	if (!words) {
 		char line[200], shown[ISX_URI_SHOWN_BYTES];
 		first_line(line,
 			   why ? isx_uri_show(why, shown) : NULL); /* may name all of the URI */
 		PQfreemem(why);
 		return isx_fail(err, ISX_INVALID, "index URI: %s", line);
 	}
-	PQconninfoFree(options);
+	PQconninfoFree(words);
 	struct isx_pg_pool *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
@@ -255,8 +270,9 @@ enum isx_status isx_pg_pool_new(const char *uri, const char *schema, unsigned mo
 	pthread_mutex_init(&made->lock, NULL);
 	pthread_cond_init(&made->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	made->most = most;
-	made->makes = makes;
+	made->most = options->most;
+	made->makes = options->makes;
+	made->silence_ms = (int)options->timeout_s * 1000;
 	made->uri = isx_mem_text(uri, strlen(uri));
 	made->schema = isx_mem_text(schema, strlen(schema));
 	made->tables = put_schema(isx_pg_tables, schema);
@@ -305,16 +321,24 @@ static void ignore_notice(void *arg, const char *message)
 	isx_log(ISX_LOG_DEBUG, "PostgreSQL: %s", message);
 }
 
-/* Connect. What the URI says wins over the values given before it. */
+/* Connect. What the URI says wins over the values given before it. That a server is gone (its machine, or
+ * the way to it) TCP finds out within the timeout, also while a long statement is waited for. */
 static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg_conn *conn,
 					 struct isx_err *err)
 {
-	static const char *const names[] = { "connect_timeout",  "fallback_application_name",
-					     "tcp_user_timeout", "dbname",
-					     "client_encoding",  NULL };
-	const char *values[] = { "5", "iscc-search", "30000", pool->uri, "UTF8", NULL };
+	static const char *const names[] = {
+		"connect_timeout", "fallback_application_name", "tcp_user_timeout",
+		"keepalives_idle", "keepalives_interval",       "keepalives_count",
+		"dbname",          "client_encoding",           NULL
+	};
+	char unanswered_ms[16], idle_s[16], interval_s[16];
+	const char *values[] = { "5", "iscc-search", unanswered_ms, idle_s, interval_s,
+				 "4", pool->uri,     "UTF8",        NULL };
+	snprintf(unanswered_ms, sizeof unanswered_ms, "%d", pool->silence_ms / 3 * 2);
+	snprintf(idle_s, sizeof idle_s, "%d", pool->silence_ms / 3000 + 1);
+	snprintf(interval_s, sizeof interval_s, "%d", pool->silence_ms / 6000 + 1);
 	conn->pool = pool;
-	conn->silence_ms = ISX_PG_SILENCE_MS;
+	conn->silence_ms = pool->silence_ms;
 	conn->pg = PQconnectdbParams(names, values, 1);
 	if (!conn->pg)
 		return isx_fail_memory(err);
@@ -502,12 +526,22 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 		if (st)
 			break;
 		conn->retryable = false;
-		conn->silence_ms = ISX_PG_SILENCE_MS;
+		conn->silence_ms = pool->silence_ms;
 		st = fn(conn, arg, &why);
 		again = st && conn->retryable;
 		isx_pg_give(conn);
 	}
 	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+}
+
+void isx_pg_be_patient(struct isx_pg_conn *conn)
+{
+	conn->silence_ms = conn->pool->silence_ms * ISX_PG_PATIENCE;
+}
+
+unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn)
+{
+	return (unsigned)conn->pool->silence_ms / 6 * 5;
 }
 
 /* --- statements ------------------------------------------------------------------------------- */
@@ -532,7 +566,8 @@ static bool is_planned_each_time(enum isx_pg_statement which)
 	       which >= ISX_PG_SEARCH_UNITS;
 }
 
-enum isx_status isx_pg_prepare(struct isx_pg_conn *conn, enum isx_pg_statement which,
+/* Have a statement ready, before it is sent. */
+static enum isx_status prepare(struct isx_pg_conn *conn, enum isx_pg_statement which,
 			       struct isx_err *err)
 {
 	char name[32];
@@ -579,7 +614,7 @@ enum isx_status isx_pg_run(struct isx_pg_conn *conn, enum isx_pg_statement which
 			   struct isx_err *err)
 {
 	PGresult *got = NULL;
-	enum isx_status st = isx_pg_prepare(conn, which, err);
+	enum isx_status st = prepare(conn, which, err);
 	if (!st)
 		st = send_statement(conn, which, params, err);
 	if (!st)
@@ -594,7 +629,7 @@ enum isx_status isx_pg_run(struct isx_pg_conn *conn, enum isx_pg_statement which
 enum isx_status isx_pg_rows_begin(struct isx_pg_conn *conn, enum isx_pg_statement which,
 				  const struct isx_pg_params *params, struct isx_err *err)
 {
-	enum isx_status st = isx_pg_prepare(conn, which, err);
+	enum isx_status st = prepare(conn, which, err);
 	if (!st)
 		st = send_statement(conn, which, params, err);
 	if (!st && !PQsetSingleRowMode(conn->pg))
@@ -633,17 +668,6 @@ enum isx_status isx_pg_text(struct isx_pg_conn *conn, const char *sql, struct is
 
 /* --- pipelines -------------------------------------------------------------------------------- */
 
-enum isx_status isx_pg_pipe_begin(struct isx_pg_conn *conn, struct isx_err *err)
-{
-	return PQenterPipelineMode(conn->pg) ? ISX_OK : fail_broken(conn, NULL, err);
-}
-
-enum isx_status isx_pg_pipe_send(struct isx_pg_conn *conn, enum isx_pg_statement which,
-				 const struct isx_pg_params *params, struct isx_err *err)
-{
-	return send_statement(conn, which, params, err);
-}
-
 /* The results of all statements up to the synchronisation point. */
 static enum isx_status collect_pipe(struct isx_pg_conn *conn, PGresult **results, size_t count,
 				    struct isx_err *err)
@@ -669,21 +693,36 @@ static enum isx_status collect_pipe(struct isx_pg_conn *conn, PGresult **results
 	return failed ? failed : st;
 }
 
-enum isx_status isx_pg_pipe_end(struct isx_pg_conn *conn, PGresult **results, size_t count,
-				struct isx_err *err)
+void isx_pg_clear(PGresult **results, size_t count)
 {
+	for (size_t i = 0; i < count; i++) {
+		PQclear(results[i]);
+		results[i] = NULL;
+	}
+}
+
+enum isx_status isx_pg_run_steps(struct isx_pg_conn *conn, const struct isx_pg_step *steps,
+				 size_t count, PGresult **results, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
 	memset(results, 0, count * sizeof *results);
+	for (size_t i = 0; !st && i < count; i++)
+		st = prepare(conn, steps[i].statement, err);
+	if (!st && !PQenterPipelineMode(conn->pg))
+		st = fail_broken(conn, NULL, err);
+	for (size_t i = 0; !st && i < count; i++)
+		st = send_statement(conn, steps[i].statement, steps[i].params, err);
+	if (st)
+		return st;
 	if (!PQpipelineSync(conn->pg))
 		return fail_broken(conn, NULL, err);
-	enum isx_status st = flush(conn, err);
+	st = flush(conn, err);
 	if (!st)
 		st = collect_pipe(conn, results, count, err);
 	if (!conn->broken && !PQexitPipelineMode(conn->pg) && !st)
 		st = fail_broken(conn, NULL, err);
-	for (size_t i = 0; st && i < count; i++) {
-		PQclear(results[i]);
-		results[i] = NULL;
-	}
+	if (st)
+		isx_pg_clear(results, count);
 	return st;
 }
 

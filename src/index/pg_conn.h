@@ -2,7 +2,7 @@
  * pg_conn.h - connections to PostgreSQL: a bounded pool, prepared statements, values, results.
  *
  * All statements are listed in pg_sql.h and prepared once per connection; values are parameters in
- * binary form. No call waits for ever: a server that stays silent for ISX_PG_SILENCE_MS counts as
+ * binary form. No call waits for ever: a server that stays silent for the pool's timeout counts as
  * gone. A connection that broke is replaced, with pauses that grow while the server is away.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,8 +16,8 @@
 
 enum {
 	ISX_PG_PARAMS_MAX = 8,
-	ISX_PG_SILENCE_MS = 30000,
-	ISX_PG_LONG_SILENCE_MS = 900000 /* of statements that read or delete a whole index */
+	ISX_PG_STEPS_MAX = 6,
+	ISX_PG_PATIENCE = 30 /* timeouts that statements may take whose work has no bound */
 };
 
 struct isx_pg_pool;
@@ -29,7 +29,7 @@ struct isx_pg_conn {
 	struct isx_pg_conn *next;
 	uint64_t prepared; /* bit i: statement i */
 	unsigned generation;
-	int silence_ms; /* the server may keep silent so long; reset by isx_pg_do() */
+	int silence_ms; /* the server may keep silent so long; set by isx_pg_do() */
 	bool broken;    /* do not use it again */
 	bool retryable; /* what failed may be done again on another connection */
 };
@@ -45,14 +45,17 @@ struct isx_pg_params {
 /* What is done with a connection, in isx_pg_do(). */
 typedef enum isx_status isx_pg_fn(struct isx_pg_conn *conn, void *arg, struct isx_err *err);
 
-/* A pool for `uri`; connects when somebody asks.
- *   schema  name of the schema; both are copied
- *   most    connections at once
- *   makes   may it make the schema and its tables?
- *   pool    new, free with isx_pg_pool_free() (NULL is allowed) */
-ISX_MUST_CHECK enum isx_status isx_pg_pool_new(const char *uri, const char *schema, unsigned most,
-					       bool makes, struct isx_pg_pool **pool,
-					       struct isx_err *err);
+/* A pool; connects when somebody asks.
+ *   pool  new, free with isx_pg_pool_free() (NULL is allowed) */
+struct isx_pg_pool_options {
+	const char *uri;
+	const char *schema; /* its name; both are copied */
+	unsigned most;      /* connections at once */
+	unsigned timeout_s; /* of a silent server */
+	bool makes;         /* may it make the schema and its tables? */
+};
+ISX_MUST_CHECK enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
+					       struct isx_pg_pool **pool, struct isx_err *err);
 void isx_pg_pool_free(struct isx_pg_pool *pool);
 
 /* Take a connection: a free one, a new one, or the next that is given back. End with
@@ -65,13 +68,15 @@ void isx_pg_give(struct isx_pg_conn *conn);
 int64_t isx_pg_store_id(const struct isx_pg_conn *conn);
 
 /* Do something with a connection, and again with another when it failed in a way that allows it
- * (a connection that had died, a deadlock). */
+ * (a connection that had died, a deadlock; not a server that was silent: it works, or hangs). */
 ISX_MUST_CHECK enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
 					 struct isx_err *err);
 
-/* Have a statement ready, before it is sent in a pipeline. */
-ISX_MUST_CHECK enum isx_status isx_pg_prepare(struct isx_pg_conn *conn, enum isx_pg_statement which,
-					      struct isx_err *err);
+/* Statements whose work has no bound follow: they read or write a batch or a whole index. */
+void isx_pg_be_patient(struct isx_pg_conn *conn);
+
+/* How long one may wait for a lock, so that the server says so before it counts as silent. */
+unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn);
 
 /* Run one statement; NULL params: none.
  *   result  new, in binary form, PQclear(); may be NULL */
@@ -92,15 +97,17 @@ ISX_MUST_CHECK enum isx_status isx_pg_rows_next(struct isx_pg_conn *conn, PGresu
 ISX_MUST_CHECK enum isx_status isx_pg_text(struct isx_pg_conn *conn, const char *sql,
 					   struct isx_err *err);
 
-/* A pipeline: statements sent together, in one trip. Begin, send prepared ones, then collect one
- * result for each, in order. */
-ISX_MUST_CHECK enum isx_status isx_pg_pipe_begin(struct isx_pg_conn *conn, struct isx_err *err);
-ISX_MUST_CHECK enum isx_status isx_pg_pipe_send(struct isx_pg_conn *conn,
-						enum isx_pg_statement which,
-						const struct isx_pg_params *params,
-						struct isx_err *err);
-ISX_MUST_CHECK enum isx_status isx_pg_pipe_end(struct isx_pg_conn *conn, PGresult **results,
-					       size_t count, struct isx_err *err);
+/* A pipeline: statements that are sent together, in one trip. The first that fails is told, and those
+ * behind it are skipped.
+ *   results  filled: one for each, isx_pg_clear(); all NULL on failure */
+struct isx_pg_step {
+	enum isx_pg_statement statement;
+	const struct isx_pg_params *params; /* NULL: none */
+};
+ISX_MUST_CHECK enum isx_status isx_pg_run_steps(struct isx_pg_conn *conn,
+						const struct isx_pg_step *steps, size_t count,
+						PGresult **results, struct isx_err *err);
+void isx_pg_clear(PGresult **results, size_t count);
 
 /* The next row of a COPY TO STDOUT (FORMAT binary): `fields` of them; *more is false at the end.
  *   row  filled: to be given back with PQfreemem(row->memory) */

@@ -5,7 +5,7 @@
  *   behind:   in one snapshot of the database: is our position one of its changes? Then the assets
  *             changed since, as they are now, replace ours, in one transaction of the file
  *   otherwise a new file is loaded by COPY; it has no position, and so is not used, until it is
- *             complete
+ *             complete. So it is too when catching up has failed twice
  *
  * Who follows holds the lock of the follower (flock): one process does the work, the others find it
  * done. A process that dies leaves the lock, and the file as of its last transaction.
@@ -37,6 +37,7 @@ enum {
 	POSITION_BYTES = 16,
 	BLOCK_ASSETS = 20000,     /* put in one go */
 	BLOCK_SIMPRINTS = 200000, /* in one transaction, while loading */
+	CATCH_UPS_MAX = 2,        /* that failed at one head, before the follower is loaded again */
 	WAIT_MS = 30000,          /* for somebody else who loads */
 	WAIT_STEP_MS = 10
 };
@@ -326,7 +327,7 @@ static enum isx_status load(struct isx_pg_follower *follower, struct isx_pg_conn
 			    const struct isx_pg_head *head, struct isx_err *err)
 {
 	struct isx_lmdb_view view;
-	conn->silence_ms = ISX_PG_LONG_SILENCE_MS;
+	isx_pg_be_patient(conn);
 	isx_log(ISX_LOG_INFO, "loading follower %s: %lld assets", follower->name,
 		(long long)head->assets);
 	enum isx_status st = isx_lmdb_write(follower->file, &view, err);
@@ -363,19 +364,24 @@ static enum isx_status is_in_log(struct isx_pg_conn *conn, const struct isx_pg_h
 	return st;
 }
 
-/* Replace the assets that have changed. */
-static enum isx_status replace_assets(struct isx_lmdb_view *view, const PGresult *assets,
-				      struct isx_err *err)
+/* Replace the assets that have changed in a range of changes. */
+static enum isx_status replace_assets(struct isx_pg_conn *conn, const struct isx_pg_params *range,
+				      struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct block block = { 0 };
-	enum isx_status st = ISX_OK;
-	for (int i = 0; !st && i < PQntuples(assets); i++) {
-		st = isx_lmdb_remove_asset(view, isx_load_be64(isx_pg_field(assets, i, 0).ptr),
-					   err);
-		if (!st && !PQgetisnull(assets, i, 1))
-			st = add_to_block(&block, isx_pg_field(assets, i, 1), err);
+	PGresult *row = NULL;
+	enum isx_status st = isx_pg_rows_begin(conn, ISX_PG_CHANGED_ASSETS, range, err);
+	while (!st && !(st = isx_pg_rows_next(conn, &row, err)) && row) {
+		struct isx_span id = isx_pg_field(row, 0, 0);
+		if (id.len != ISX_KEY_BYTES)
+			st = isx_fail(err, ISX_CORRUPT, "a row of table change cannot be read");
+		if (!st)
+			st = isx_lmdb_remove_asset(view, isx_load_be64(id.ptr), err);
+		if (!st && !PQgetisnull(row, 0, 1))
+			st = add_to_block(&block, isx_pg_field(row, 0, 1), err);
 		if (!st && block.count == BLOCK_ASSETS)
 			st = put_block(&block, view, err);
+		PQclear(row);
 	}
 	if (!st)
 		st = put_block(&block, view, err);
@@ -383,17 +389,20 @@ static enum isx_status replace_assets(struct isx_lmdb_view *view, const PGresult
 	return st;
 }
 
-static enum isx_status replace_simprints(struct isx_lmdb_view *view, const PGresult *rows,
-					 struct isx_err *err)
+static enum isx_status replace_simprints(struct isx_pg_conn *conn,
+					 const struct isx_pg_params *range,
+					 struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct simprints all = { 0 };
-	enum isx_status st = ISX_OK;
-	for (int i = 0; !st && i < PQntuples(rows); i++) {
-		const struct simprint_row row = {
-			isx_pg_field(rows, i, 0), isx_pg_field(rows, i, 1),
-			isx_pg_field(rows, i, 2), isx_pg_field(rows, i, 3), isx_pg_field(rows, i, 4)
+	PGresult *row = NULL;
+	enum isx_status st = isx_pg_rows_begin(conn, ISX_PG_CHANGED_SIMPRINTS, range, err);
+	while (!st && !(st = isx_pg_rows_next(conn, &row, err)) && row) {
+		const struct simprint_row fields = {
+			isx_pg_field(row, 0, 0), isx_pg_field(row, 0, 1), isx_pg_field(row, 0, 2),
+			isx_pg_field(row, 0, 3), isx_pg_field(row, 0, 4)
 		};
-		st = take_simprint(&all, &row, view, err);
+		st = take_simprint(&all, &fields, view, err);
+		PQclear(row);
 	}
 	if (!st)
 		st = put_simprints(&all, view, err);
@@ -425,25 +434,21 @@ static enum isx_status plan_step(struct isx_pg_conn *conn, const struct isx_pg_h
 	return st;
 }
 
-/* Replace what changed behind `from` up to `to`. */
+/* Replace what changed behind `from` up to `to`. Rows are taken one by one: one change may bring millions
+ * of them. */
 static enum isx_status take_step(struct isx_pg_conn *conn, struct isx_lmdb_view *view,
 				 int64_t index_id, const struct position *from,
 				 const struct position *to, struct isx_err *err)
 {
 	struct isx_pg_params range = { 0 };
-	PGresult *assets = NULL, *simprints = NULL;
 	isx_pg_add_i64(&range, index_id);
 	isx_pg_add_i64(&range, from->head);
 	isx_pg_add_i64(&range, to->head);
-	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGED_ASSETS, &range, &assets, err);
+	enum isx_status st = isx_buf_status(&range.bytes, err);
 	if (!st)
-		st = isx_pg_run(conn, ISX_PG_CHANGED_SIMPRINTS, &range, &simprints, err);
+		st = replace_assets(conn, &range, view, err);
 	if (!st)
-		st = replace_assets(view, assets, err);
-	if (!st)
-		st = replace_simprints(view, simprints, err);
-	PQclear(assets);
-	PQclear(simprints);
+		st = replace_simprints(conn, &range, view, err);
 	isx_pg_params_release(&range);
 	return st;
 }
@@ -455,6 +460,7 @@ static enum isx_status catch_up(struct isx_pg_follower *follower, struct isx_pg_
 				struct isx_err *err)
 {
 	struct isx_lmdb_view view;
+	isx_pg_be_patient(conn);
 	enum isx_status st = isx_lmdb_write(follower->file, &view, err);
 	while (!st && position.head < head->head) {
 		struct position next = { 0 };
@@ -497,6 +503,31 @@ static enum isx_status lock_follower(struct isx_pg_followers *followers, const c
 static void unlock_follower(int lock)
 {
 	close(lock);
+}
+
+/* What the holder of a follower's lock writes into it: a catch-up that was begun at a head and has not
+ * ended, by whatever it failed, is remembered by all processes. */
+enum { NOTE_BYTES = 12 };
+
+/* Note that a catch-up from `head` begins. Returns how many were begun there before, and failed. */
+static uint32_t note_begin(int lock, int64_t head)
+{
+	uint8_t note[NOTE_BYTES];
+	uint32_t failed = 0;
+	if (pread(lock, note, sizeof note, 0) == (ssize_t)sizeof note &&
+	    (int64_t)isx_load_be64(note) == head)
+		failed = isx_load_be32(note + 8);
+	isx_store_be64(note, (uint64_t)head);
+	isx_store_be32(note + 8, failed + 1);
+	(void)!pwrite(lock, note, sizeof note, 0); /* on a full disk they are not counted */
+	return failed;
+}
+
+/* Note that it is done. */
+static void note_end(int lock)
+{
+	const uint8_t nothing[NOTE_BYTES] = { 0 };
+	(void)!pwrite(lock, nothing, sizeof nothing, 0);
 }
 
 static enum isx_status acquire(struct isx_pg_follower *follower, struct isx_err *err)
@@ -555,7 +586,7 @@ static enum isx_status load_anew(const struct isx_pg_followers *followers,
 /* Do what is to be done, with the lock. `head` is moved to that of the snapshot. */
 static enum isx_status follow(const struct isx_pg_followers *followers,
 			      struct isx_pg_follower *follower, struct isx_pg_conn *conn,
-			      struct isx_pg_head *head, struct isx_err *err)
+			      struct isx_pg_head *head, int lock, struct isx_err *err)
 {
 	struct isx_lmdb_view view = { 0 };
 	struct position position = { 0 };
@@ -570,15 +601,27 @@ static enum isx_status follow(const struct isx_pg_followers *followers,
 		st = is_in_log(conn, head, &position, &in_log, err);
 	if (st)
 		return st;
-	if (in_log)
-		return catch_up(follower, conn, head, position, err);
-	if (position.known && head->is_replica) /* others have followed the primary further */
+	bool gives_up = in_log && note_begin(lock, position.head) >= CATCH_UPS_MAX;
+	if (in_log && !gives_up) {
+		st = catch_up(follower, conn, head, position, err);
+		if (!st)
+			note_end(lock);
+		return st;
+	}
+	if (position.known && !gives_up && head->is_replica) /* others are further */
 		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
-	if (position.known)
+	if (gives_up)
+		isx_log(ISX_LOG_WARNING,
+			"follower %s could not be brought up to date: it is loaded again",
+			follower->name);
+	else if (position.known)
 		isx_log(ISX_LOG_WARNING,
 			"follower %s has another past than the database: it is loaded again",
 			follower->name);
-	return load_anew(followers, follower, conn, head, err);
+	st = load_anew(followers, follower, conn, head, err);
+	if (!st)
+		note_end(lock);
+	return st;
 }
 
 /* The head of an index whose number is known, in the snapshot. */
@@ -629,7 +672,7 @@ static enum isx_status follow_locked(struct isx_pg_followers *followers, struct 
 	if (!st)
 		st = head_in_snapshot(conn, head, err);
 	if (!st)
-		st = follow(followers, follower, conn, head, err);
+		st = follow(followers, follower, conn, head, lock, err);
 	if (!st)
 		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
 	unlock_follower(lock);

@@ -44,7 +44,7 @@ static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct 
 {
 	struct pg_search *search = arg;
 	struct isx_pg_followers *followers;
-	enum isx_status st = isx_pg_head(conn, ISX_PG_INDEX_HEAD, search->name, &search->head, err);
+	enum isx_status st = isx_pg_head(conn, search->name, &search->head, err);
 	if (st)
 		return st;
 	search->failed_here = true;
@@ -203,10 +203,10 @@ static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct
 {
 	struct pg_search *search = arg;
 	forget_result(search);
-	conn->silence_ms = ISX_PG_LONG_SILENCE_MS;
+	isx_pg_be_patient(conn);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN_SNAPSHOT, NULL, NULL, err);
 	if (!st)
-		st = isx_pg_head(conn, ISX_PG_INDEX_HEAD, search->name, &search->head, err);
+		st = isx_pg_head(conn, search->name, &search->head, err);
 	if (!st)
 		st = isx_pg_sql_search(conn, &search->head, search->name,
 				       &search->store->engine.options, search->query, search->arena,

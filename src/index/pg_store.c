@@ -47,17 +47,42 @@ enum isx_status isx_pg_read_head(const PGresult *row, struct isx_pg_head *head, 
 	return ISX_OK;
 }
 
-enum isx_status isx_pg_head(struct isx_pg_conn *conn, enum isx_pg_statement which, const char *name,
-			    struct isx_pg_head *head, struct isx_err *err)
+enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name, struct isx_pg_head *head,
+			    struct isx_err *err)
 {
 	struct isx_pg_params params = { 0 };
 	PGresult *row = NULL;
 	isx_pg_add_text(&params, name);
-	enum isx_status st = isx_pg_run(conn, which, &params, &row, err);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_HEAD, &params, &row, err);
 	if (!st && isx_pg_read_head(row, head, NULL))
 		st = fail_no_index(err, name);
 	PQclear(row);
 	isx_pg_params_release(&params);
+	return st;
+}
+
+enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, const char *name, bool relaxed,
+				   struct isx_pg_head *head, struct isx_err *err)
+{
+	char patience[16];
+	struct isx_pg_params limits = { 0 }, lock = { 0 };
+	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
+	snprintf(patience, sizeof patience, "%ums", isx_pg_lock_ms(conn));
+	isx_pg_add_text(&limits, patience);
+	isx_pg_add_text(&lock, name);
+	struct isx_pg_step steps[ISX_PG_STEPS_MAX] = { { ISX_PG_BEGIN, NULL },
+						       { ISX_PG_LIMITS, &limits },
+						       { ISX_PG_INDEX_LOCK, &lock } };
+	size_t count = 3;
+	if (relaxed)
+		steps[count++] = (struct isx_pg_step){ ISX_PG_RELAX, NULL };
+	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
+	if (!st && isx_pg_read_head(results[2], head, NULL))
+		st = fail_no_index(err, name);
+	isx_pg_be_patient(conn);
+	isx_pg_clear(results, count);
+	isx_pg_params_release(&limits);
+	isx_pg_params_release(&lock);
 	return st;
 }
 
@@ -117,9 +142,10 @@ static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct 
 	isx_pg_add_i64(&params, create->incarnation);
 	isx_pg_add_i64(&params, isx_pg_random());
 	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_CREATE, &params, &made, err);
+	conn->retryable |= st && conn->broken; /* done twice it is found to be ours */
 	bool exists = !st && PQntuples(made) != 1;
 	if (exists)
-		st = isx_pg_head(conn, ISX_PG_INDEX_HEAD, name, &head, err);
+		st = isx_pg_head(conn, name, &head, err);
 	if (exists && !st &&
 	    head.incarnation != create->incarnation) /* else: by a lost connection */
 		st = isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
@@ -149,18 +175,14 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	struct drop *drop = arg;
 	struct isx_pg_head head;
 	struct isx_pg_params params = { 0 };
-	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN, NULL, NULL, err);
-	if (!st)
-		st = isx_pg_run(conn, ISX_PG_LIMITS, NULL, NULL, err);
-	if (!st)
-		st = isx_pg_head(conn, ISX_PG_INDEX_LOCK, drop->name, &head, err);
+	enum isx_status st = isx_pg_begin_write(conn, drop->name, false, &head, err);
 	if (drop->commit_sent &&
 	    (st == ISX_NOT_FOUND || (!st && head.incarnation != drop->incarnation)))
 		return isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err); /* it arrived */
 	if (st)
 		return st;
 	drop->incarnation = head.incarnation;
-	conn->silence_ms = ISX_PG_LONG_SILENCE_MS;
+	drop->commit_sent = false;
 	isx_pg_add_i64(&params, head.index_id);
 	static const enum isx_pg_statement parts[] = {
 		ISX_PG_INDEX_DELETE_UNITS, ISX_PG_INDEX_DELETE_SIMPRINTS,
@@ -171,6 +193,7 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	drop->commit_sent = !st;
 	if (!st)
 		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
+	conn->retryable |= st && conn->broken && drop->commit_sent; /* is it still there? */
 	isx_pg_params_release(&params);
 	return st;
 }
@@ -267,7 +290,7 @@ static enum isx_status measure_index(struct isx_pg_conn *conn, void *arg, struct
 	struct isx_pg_head head;
 	isx_index_info_release(&measuring->info); /* of an attempt before */
 	measuring->info = (struct isx_index_info){ 0 };
-	enum isx_status st = isx_pg_head(conn, ISX_PG_INDEX_HEAD, measuring->name, &head, err);
+	enum isx_status st = isx_pg_head(conn, measuring->name, &head, err);
 	return st ? st
 		  : describe(conn, isx_span_of(measuring->name), head.index_id, head.assets,
 			     &measuring->info, err);
@@ -388,11 +411,16 @@ static enum isx_status set_up(struct isx_pg_store *store, const char *uri, struc
 {
 	const struct isx_options *options = &store->engine.options;
 	const char *schema = options->postgres_schema ? options->postgres_schema : "iscc_search";
-	enum isx_status st = isx_pg_pool_new(uri, schema, options->postgres_connections,
-					     !options->read_only, &store->pool, err);
-	if (!st && options->postgres_read_uri)
-		st = isx_pg_pool_new(options->postgres_read_uri, schema,
-				     options->postgres_connections, false, &store->readers, err);
+	struct isx_pg_pool_options pool = { .uri = uri,
+					    .schema = schema,
+					    .most = options->postgres_connections,
+					    .timeout_s = options->postgres_timeout_s,
+					    .makes = !options->read_only };
+	enum isx_status st = isx_pg_pool_new(&pool, &store->pool, err);
+	pool.uri = options->postgres_read_uri;
+	pool.makes = false;
+	if (!st && pool.uri)
+		st = isx_pg_pool_new(&pool, &store->readers, err);
 	for (size_t i = 0; !st && i < ISX_PG_QUEUES; i++)
 		st = isx_commit_queue_new(isx_pg_write_group, store, &store->queues[i], err);
 	if (!st && options->postgres_followers) {

@@ -45,11 +45,16 @@ struct isx_pg_head {
 	bool is_replica; /* read from a server in recovery: others may be ahead of it */
 };
 
-/* Read the head of an index; with `which` ISX_PG_INDEX_LOCK until the transaction ends nobody else
- * changes it. ISX_NOT_FOUND: no such index. */
-ISX_MUST_CHECK enum isx_status isx_pg_head(struct isx_pg_conn *conn, enum isx_pg_statement which,
-					   const char *name, struct isx_pg_head *head,
-					   struct isx_err *err);
+/* Read the head of an index. ISX_NOT_FOUND: no such index. */
+ISX_MUST_CHECK enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name,
+					   struct isx_pg_head *head, struct isx_err *err);
+
+/* Begin a transaction that writes, and lock an index: until it ends nobody else changes it. What follows
+ * may take long. ISX_NOT_FOUND: no such index; the transaction has begun all the same.
+ *   relaxed  the commit need not wait for the disk */
+ISX_MUST_CHECK enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, const char *name,
+						  bool relaxed, struct isx_pg_head *head,
+						  struct isx_err *err);
 
 /* Read a head from the first row of a result. ISX_NOT_FOUND: there is none. */
 ISX_MUST_CHECK enum isx_status isx_pg_read_head(const PGresult *row, struct isx_pg_head *head,

@@ -21,8 +21,7 @@
 
 enum {
 	LOG_IDS_MAX = 1000000, /* assets changed that a follower may be behind before it reloads */
-	PRUNE_EVERY = 64,      /* changes */
-	RESULTS_MAX = 6
+	PRUNE_EVERY = 64       /* changes */
 };
 
 /* A request to change an index. */
@@ -323,63 +322,37 @@ static void read_outcomes(struct pg_change *change, const PGresult *rows, struct
 	}
 }
 
-static void clear_all(PGresult **results, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		PQclear(results[i]);
-}
-
-/* One statement of a pipeline, its parameters composed before. */
-struct step {
-	enum isx_pg_statement statement;
-	const struct isx_pg_params *params;
-};
-
-/* Send statements in one trip and collect their results. */
-static enum isx_status run_steps(struct isx_pg_conn *conn, const struct step *steps, size_t count,
-				 PGresult **results, struct isx_err *err)
-{
-	enum isx_status st = ISX_OK;
-	for (size_t i = 0; !st && i < count; i++)
-		st = isx_pg_prepare(conn, steps[i].statement, err);
-	if (!st)
-		st = isx_pg_pipe_begin(conn, err);
-	for (size_t i = 0; !st && i < count; i++)
-		st = isx_pg_pipe_send(conn, steps[i].statement, steps[i].params, err);
-	return st ? st : isx_pg_pipe_end(conn, results, count, err);
-}
-
 static enum isx_status apply_add(struct isx_pg_conn *conn, struct pg_change *change,
 				 struct isx_pg_head *head, struct isx_err *err)
 {
-	PGresult *results[RESULTS_MAX] = { NULL };
-	const struct step steps[] = { { ISX_PG_ASSETS_PUT, &change->rows },
-				      { ISX_PG_UNITS_DELETE, &change->ids },
-				      { ISX_PG_UNITS_PUT, &change->units },
-				      { ISX_PG_SIMPRINTS_REPLACE, &change->replaced },
-				      { ISX_PG_SIMPRINTS_PUT, &change->simprints } };
+	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
+	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_PUT, &change->rows },
+					     { ISX_PG_UNITS_DELETE, &change->ids },
+					     { ISX_PG_UNITS_PUT, &change->units },
+					     { ISX_PG_SIMPRINTS_REPLACE, &change->replaced },
+					     { ISX_PG_SIMPRINTS_PUT, &change->simprints } };
 	size_t count = change->has_simprints ? 5 : 3;
-	enum isx_status st = run_steps(conn, steps, count, results, err);
+	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
 	if (!st) {
 		read_outcomes(change, results[0], head);
 		head->has_realm = true;
 		head->realm = change->batch[0].id.realm;
 	}
-	clear_all(results, count);
+	isx_pg_clear(results, count);
 	return st;
 }
 
 static enum isx_status apply_remove(struct isx_pg_conn *conn, struct pg_change *change,
 				    struct isx_pg_head *head, bool *found, struct isx_err *err)
 {
-	PGresult *results[RESULTS_MAX] = { NULL };
-	const struct step steps[] = { { ISX_PG_ASSETS_DELETE, &change->ids },
-				      { ISX_PG_UNITS_DELETE, &change->ids },
-				      { ISX_PG_SIMPRINTS_DELETE, &change->ids } };
-	enum isx_status st = run_steps(conn, steps, 3, results, err);
+	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
+	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_DELETE, &change->ids },
+					     { ISX_PG_UNITS_DELETE, &change->ids },
+					     { ISX_PG_SIMPRINTS_DELETE, &change->ids } };
+	enum isx_status st = isx_pg_run_steps(conn, steps, 3, results, err);
 	*found = !st && PQntuples(results[0]) == 1;
 	head->assets -= *found;
-	clear_all(results, 3);
+	isx_pg_clear(results, 3);
 	return st;
 }
 
@@ -437,7 +410,7 @@ static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *writ
 				 const struct isx_pg_head *head, struct isx_err *err)
 {
 	struct isx_pg_params advance = { 0 }, prune = { 0 };
-	PGresult *results[RESULTS_MAX] = { NULL };
+	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
 	isx_pg_add_i64(&advance, head->index_id);
 	isx_pg_add_i64(&advance, head->head);
 	isx_pg_add_i64(&advance, write->mark);
@@ -447,22 +420,18 @@ static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *writ
 	isx_pg_add_i64(&prune, head->index_id);
 	isx_pg_add_i64(&prune, head->changed - LOG_IDS_MAX);
 	const bool prunes = head->head % PRUNE_EVERY == 0;
-	struct step steps[RESULTS_MAX] = { { ISX_PG_CHANGE_PUT, &write->ids },
-					   { ISX_PG_INDEX_ADVANCE, &advance } };
+	struct isx_pg_step steps[ISX_PG_STEPS_MAX] = { { ISX_PG_CHANGE_PUT, &write->ids },
+						       { ISX_PG_INDEX_ADVANCE, &advance } };
 	size_t count = 2;
 	if (prunes)
-		steps[count++] = (struct step){ ISX_PG_CHANGE_PRUNE, &prune };
-	steps[count++] = (struct step){ ISX_PG_COMMIT, NULL };
-	enum isx_status st = ISX_OK;
-	for (size_t i = 0; !st && i < count; i++)
-		st = isx_pg_prepare(conn, steps[i].statement, err);
+		steps[count++] = (struct isx_pg_step){ ISX_PG_CHANGE_PRUNE, &prune };
+	steps[count++] = (struct isx_pg_step){ ISX_PG_COMMIT, NULL };
 	write->index_id = head->index_id;
 	write->head = head->head;
-	write->commit_sent = !st;
-	if (!st)
-		st = run_steps(conn, steps, count, results, err);
-	write->commit_sent &= !st || conn->broken; /* else the server said what was wrong */
-	clear_all(results, count);
+	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
+	write->commit_sent = !st || conn->broken;    /* else the server said what was wrong */
+	conn->retryable |= st && write->commit_sent; /* to look for the mark */
+	isx_pg_clear(results, count);
 	isx_pg_params_release(&advance);
 	isx_pg_params_release(&prune);
 	return st;
@@ -533,13 +502,8 @@ static enum isx_status write_index(struct isx_pg_conn *conn, void *arg, struct i
 	struct isx_pg_head head;
 	size_t changes = 0;
 	bool found = false;
-	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN, NULL, NULL, err);
-	if (!st)
-		st = isx_pg_run(conn, ISX_PG_LIMITS, NULL, NULL, err);
-	if (!st && write->store->engine.options.relaxed)
-		st = isx_pg_run(conn, ISX_PG_RELAX, NULL, NULL, err);
-	if (!st)
-		st = isx_pg_head(conn, ISX_PG_INDEX_LOCK, write->name, &head, err);
+	enum isx_status st = isx_pg_begin_write(conn, write->name,
+						write->store->engine.options.relaxed, &head, err);
 	if (!st && write->commit_sent)
 		st = look_for_mark(conn, write, &found, err);
 	if (!st && !found) {
@@ -619,7 +583,7 @@ struct isx_commit_queue *isx_pg_queue_of(struct isx_pg_store *store, const char 
 static enum isx_status find_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct isx_pg_head head;
-	return isx_pg_head(conn, ISX_PG_INDEX_HEAD, arg, &head, err);
+	return isx_pg_head(conn, arg, &head, err);
 }
 
 /* Something is wrong with what was sent; that the index is not there comes first. */

@@ -27,7 +27,8 @@ void isx_options_init(struct isx_options *options)
 	*options = (struct isx_options){ .match_threshold_units = 0.75,
 					 .match_threshold_simprints = 0.75,
 					 .confidence_exponent = 4,
-					 .postgres_connections = 8 };
+					 .postgres_connections = 8,
+					 .postgres_timeout_s = 30 };
 }
 
 static enum isx_status check_options(const struct isx_options *options, struct isx_err *err)
@@ -40,6 +41,8 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 		return isx_fail(err, ISX_INVALID, "confidence_exponent: expected 1 or more");
 	if (options->postgres_connections < 1 || options->postgres_connections > 1000)
 		return isx_fail(err, ISX_INVALID, "postgres_connections: expected 1 to 1000");
+	if (options->postgres_timeout_s < 1 || options->postgres_timeout_s > 3600)
+		return isx_fail(err, ISX_INVALID, "postgres_timeout_s: expected 1 to 3600");
 	if (options->map_bytes && options->map_bytes < ISX_MAP_BYTES_LEAST)
 		return isx_fail(err, ISX_INVALID, "map_bytes: expected at least %u",
 				ISX_MAP_BYTES_LEAST);

@@ -535,7 +535,7 @@ def test_schemas_are_separate(start_host, shared_cluster, database):
         host.expect_missing([1 - number])
 
 
-@pytest.mark.parametrize("setting, value", [("SCHEMA", 'a"b'), ("SEARCH", "both"), ("CONNECTIONS", "0")])
+@pytest.mark.parametrize("setting, value", [("SCHEMA", 'a"b'), ("SEARCH", "both"), ("CONNECTIONS", "0"), ("TIMEOUT", "0")])
 def test_wrong_settings_are_refused(tmp_path, shared_cluster, database, setting, value):
     name = f"ISCC_SEARCH_POSTGRES_{setting}"
     env = {**os.environ, "ISCC_SEARCH_INDEX_URI": shared_cluster.uri(database), name: value}

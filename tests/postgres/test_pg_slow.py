@@ -1,0 +1,107 @@
+"""Statements that take long: those that may are waited for, those that may not are asked once only."""
+import threading
+import time
+
+import pytest
+import requests
+from hosts import make
+
+TIMEOUT_S = 1
+LONG_S = 2.5
+IMPATIENT = {"ISCC_SEARCH_POSTGRES_TIMEOUT": str(TIMEOUT_S)}
+
+
+@pytest.fixture
+def impatient(start_host, shared_cluster, database):
+    """A host for which a server is silent after a second, with an index."""
+    host = start_host(shared_cluster.uri(database), env=IMPATIENT)
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    host.must_add(range(3))
+    host.expect_found(range(3))
+    return host
+
+
+def slow_down(cluster, database, table, event="insert"):
+    """Each statement of a kind takes long, and is counted in sequence `slow`."""
+    cluster.sql(f"""create sequence slow;
+        create function slow() returns trigger language plpgsql as
+            $$begin perform nextval('slow'); perform pg_sleep({LONG_S}); return null; end$$;
+        create trigger slow after {event} on iscc_search.{table} for each statement execute function slow();
+        """, database)
+
+
+@pytest.mark.parametrize("table", ["simprint", "change"])
+def test_a_write_is_waited_for_longer_than_a_silent_server(impatient, shared_cluster, database, table):
+    """A large batch takes long; doing it again and again would never end."""
+    slow_down(shared_cluster, database, table)
+    assert impatient.add([make(9)])
+    assert shared_cluster.number("select last_value from slow", database) == 1
+    impatient.expect_found([9])
+
+
+def test_a_drop_is_waited_for(impatient, shared_cluster, database):
+    slow_down(shared_cluster, database, "simprint", "delete")
+    assert impatient.delete("/indexes/main").status_code == 204
+    assert shared_cluster.number("select last_value from slow", database) == 1
+
+
+def test_what_a_silent_server_was_asked_is_not_asked_again(impatient, shared_cluster, database):
+    """503 after the timeout, and one statement that hangs in the database and not four."""
+    locker = threading.Thread(target=shared_cluster.sql, args=(
+        f"begin; lock table iscc_search.index; select pg_sleep({2 * LONG_S}); commit", database))
+    locker.start()
+    time.sleep(0.5)
+    answer = requests.post(impatient.index + "/search", json={"units": make(1)["units"]}, timeout=60)
+    waiting = shared_cluster.number("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
+                                    f"datname = '{database}'")
+    locker.join()
+    assert answer.status_code == 503 and "ISCC_SEARCH_POSTGRES_TIMEOUT" in answer.json()["detail"], answer.text
+    assert waiting == 1
+    impatient.expect_found(range(3))
+
+
+@pytest.fixture
+def watched(start_host, shared_cluster, database):
+    """A host that writes, one that reads, and a policy: function watch() is called for each simprint read."""
+    role = f"watched_{database}"
+    owner = start_host(shared_cluster.uri(database))
+    assert owner.post("/indexes", json={"name": "main"}).status_code == 201
+    owner.must_add([0])
+    shared_cluster.sql(f"""create role {role} login; grant usage on schema iscc_search to {role};
+        grant select on all tables in schema iscc_search to {role};
+        create function watch() returns boolean language plpgsql as $$begin return true; end$$;
+        alter table iscc_search.simprint enable row level security;
+        create policy watched on iscc_search.simprint using (watch())""", database)
+    reader = start_host(shared_cluster.uri(database, user=role), env=IMPATIENT, args=["--read-only"])
+    reader.expect_found([0])
+    owner.must_add([0], version=2)
+    return owner, reader
+
+
+def during_catch_up(cluster, database, deed):
+    cluster.sql("create or replace function watch() returns boolean language plpgsql as $$begin if "
+                f"current_query() like 'WITH ids%' then {deed}; end if; return true; end$$", database)
+
+
+def test_a_slow_catch_up_is_waited_for(watched, shared_cluster, database):
+    """What one change brings may be read for long."""
+    during_catch_up(shared_cluster, database, f"perform pg_sleep({LONG_S})")
+    reader = watched[1]
+    answer = requests.post(reader.index + "/search", json={"units": make(0, version=2)["units"]}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["global_matches"][0]["metadata"] == {"number": 0, "version": 2}
+    assert "answered by SQL" not in reader.log() and "loaded again" not in reader.log(), reader.log()
+
+
+def test_a_catch_up_that_cannot_be_done_ends_in_a_load(watched, shared_cluster, database):
+    """And not in a 503 for ever."""
+    during_catch_up(shared_cluster, database, "raise exception 'too much at once' using errcode = '53200'")
+    owner, reader = watched
+    reader.expect_found([0], version=2)
+    assert "loaded again" in reader.log() and "answered by SQL" not in reader.log(), reader.log()
+    shared_cluster.sql("create or replace function watch() returns boolean language sql as 'select true'",
+                       database)
+    said = reader.log().count("loaded again")
+    owner.must_add([1])
+    reader.expect_found([1])
+    assert reader.log().count("loaded again") == said
