@@ -345,21 +345,37 @@ static enum isx_status load(struct isx_pg_follower *follower, struct isx_pg_conn
 
 /* --- catching up ------------------------------------------------------------------------------ */
 
-/* Does the log of the database have our position, and everything behind it? */
-static enum isx_status is_in_log(struct isx_pg_conn *conn, const struct isx_pg_head *head,
-				 struct position *position, bool *found, struct isx_err *err)
+/* Why a follower cannot be brought from its position to the head by the log: NULL if it can. */
+static const char *find_flaw(const struct isx_pg_head *head, const struct position *position,
+			     const PGresult *log)
+{
+	if (position->head > head->head)
+		return "it is ahead of the database, which was restored or has failed over";
+	if (PQgetisnull(log, 0, 0))
+		return "the log no longer reaches back to it";
+	if (isx_pg_i64(log, 0, 0) != position->mark)
+		return "it has another past than the database";
+	if (isx_pg_i64(log, 0, 2) != head->head - position->head + 1)
+		return "the log has a gap";
+	return NULL;
+}
+
+/* Ask the log of the database for our position, and for everything behind it. */
+static enum isx_status look_in_log(struct isx_pg_conn *conn, const struct isx_pg_head *head,
+				   struct position *position, const char **flaw,
+				   struct isx_err *err)
 {
 	struct isx_pg_params params = { 0 };
-	PGresult *change = NULL;
+	PGresult *log = NULL;
 	isx_pg_add_i64(&params, head->index_id);
 	isx_pg_add_i64(&params, position->head);
-	isx_pg_add_i64(&params, position->mark);
 	isx_pg_add_i64(&params, head->head);
-	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_REACHES, &params, &change, err);
-	*found = !st && PQntuples(change) == 1;
-	if (*found)
-		position->changed = isx_pg_i64(change, 0, 0);
-	PQclear(change);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_REACHES, &params, &log, err);
+	if (!st) {
+		*flaw = find_flaw(head, position, log);
+		position->changed = isx_pg_i64(log, 0, 1);
+	}
+	PQclear(log);
 	isx_pg_params_release(&params);
 	return st;
 }
@@ -590,7 +606,7 @@ static enum isx_status follow(const struct isx_pg_followers *followers,
 {
 	struct isx_lmdb_view view = { 0 };
 	struct position position = { 0 };
-	bool in_log = false;
+	const char *flaw = NULL;
 	enum isx_status st = isx_lmdb_read(follower->file, &view, err);
 	if (!st)
 		st = read_position(&view, &position, err);
@@ -598,26 +614,21 @@ static enum isx_status follow(const struct isx_pg_followers *followers,
 	if (st || is_current(&position, head))
 		return st;
 	if (position.known)
-		st = is_in_log(conn, head, &position, &in_log, err);
+		st = look_in_log(conn, head, &position, &flaw, err);
 	if (st)
 		return st;
-	bool gives_up = in_log && note_begin(lock, position.head) >= CATCH_UPS_MAX;
-	if (in_log && !gives_up) {
+	if (position.known && head->is_replica && position.head > head->head)
+		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
+	if (position.known && !flaw && note_begin(lock, position.head) >= CATCH_UPS_MAX)
+		flaw = "it could not be brought up to date";
+	if (position.known && !flaw) {
 		st = catch_up(follower, conn, head, position, err);
 		if (!st)
 			note_end(lock);
 		return st;
 	}
-	if (position.known && !gives_up && head->is_replica) /* others are further */
-		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
-	if (gives_up)
-		isx_log(ISX_LOG_WARNING,
-			"follower %s could not be brought up to date: it is loaded again",
-			follower->name);
-	else if (position.known)
-		isx_log(ISX_LOG_WARNING,
-			"follower %s has another past than the database: it is loaded again",
-			follower->name);
+	if (flaw)
+		isx_log(ISX_LOG_WARNING, "follower %s is loaded again: %s", follower->name, flaw);
 	st = load_anew(followers, follower, conn, head, err);
 	if (!st)
 		note_end(lock);

@@ -47,6 +47,7 @@ static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct 
 	enum isx_status st = isx_pg_head(conn, search->name, &search->head, err);
 	if (st)
 		return st;
+	search->head.is_replica &= conn->pool == search->store->readers;
 	search->failed_here = true;
 	st = isx_pg_followers_of(search->store, conn, &followers, err);
 	if (!st)

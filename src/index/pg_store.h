@@ -42,7 +42,7 @@ struct isx_pg_head {
 	uint32_t realm;
 	int64_t assets;
 	int64_t changed; /* assets changed in all its changes */
-	bool is_replica; /* read from a server in recovery: others may be ahead of it */
+	bool is_replica; /* read from a replica beside a primary: this host may be ahead of it */
 };
 
 /* Read the head of an index. ISX_NOT_FOUND: no such index. */

@@ -211,3 +211,58 @@ def test_searches_during_failover_are_right_or_503(pair, start_host):
     assert not wrong, wrong[0]
     assert said == {200, 503}
     host.expect_found([*range(50), 60])
+
+
+@pytest.mark.parametrize("args", [(), ("--read-only",)])
+def test_a_server_whose_only_database_is_a_standby_loads_anew(pair, start_host, args):
+    """The log was cut while it was away: there is no primary to ask, and the standby has all that is needed."""
+    primary, standby = pair
+    writer = start_host(primary.uri("main"))
+    assert writer.post("/indexes", json={"name": "main"}).status_code == 201
+    writer.must_add(range(20))
+    standby.wait_replayed(primary.position())
+    reader = start_host(standby.uri("main"), args=list(args))
+    find_soon(reader, range(20))
+    assert reader.stop() == 0
+    writer.must_add(range(20, 30))
+    writer.must_add(range(30, 40))
+    primary.sql("delete from iscc_search.change where head < (select max(head) from iscc_search.change)", "main")
+    standby.wait_replayed(primary.position())
+    reader.start()
+    find_soon(reader, range(40))
+    assert "loaded again: the log no longer reaches back" in reader.log(), reader.log()
+
+
+def test_a_replica_whose_log_was_cut_is_read_all_the_same(pair, start_host):
+    """It is not behind the host, and the primary is not there to be asked."""
+    primary, standby = pair
+    host = start_host(primary.uri("main"), env={"ISCC_SEARCH_POSTGRES_READ_URI": standby.uri("main")})
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    host.must_add(range(20))
+    standby.wait_replayed(primary.position())
+    find_soon(host, range(20))
+    host.must_add(range(20, 30))
+    host.must_add(range(30, 40))
+    primary.sql("delete from iscc_search.change where head < (select max(head) from iscc_search.change)", "main")
+    standby.wait_replayed(primary.position())
+    primary.kill()
+    find_soon(host, range(40))
+
+
+def test_a_standby_that_was_rebuilt_from_an_older_state_is_followed(pair, start_host):
+    """The only server of a host knows less than its follower: what is searched is what the server has."""
+    primary, standby = pair
+    writer = start_host(primary.uri("main"))
+    assert writer.post("/indexes", json={"name": "main"}).status_code == 201
+    writer.must_add(range(20))
+    standby.wait_replayed(primary.position())
+    reader = start_host(primary.uri("main"), args=["--read-only"])
+    freeze_replay(standby)
+    writer.must_add(range(20, 30))
+    find_soon(reader, range(30))
+    assert reader.stop() == 0
+    reader.uri = standby.uri("main")
+    reader.start()
+    find_soon(reader, range(20))
+    reader.expect_missing(range(20, 30))
+    assert "it is ahead of the database" in reader.log(), reader.log()
