@@ -60,8 +60,8 @@ const char isx_pg_tables[] =
 /* The columns of an index's head, as struct pg_head has them. */
 #define HEAD_COLUMNS "index_id, incarnation, head, head_mark, realm::bigint, assets, changed"
 
-/* The sizes of an index are estimated from its first rows, so that asking costs the same whatever is
- * in it; of an index with fewer rows they are exact. */
+/* The sizes of an index are estimated from its first rows, so that asking costs the same whatever
+ * is in it; of an index with fewer rows they are exact. */
 #define SAMPLE(table)                                                                              \
 	"SELECT iscc_id, type, pg_column_size(t.*) AS bytes FROM @." table                         \
 	" t WHERE index_id = $1::bigint LIMIT 20000"
@@ -74,32 +74,50 @@ const char isx_pg_tables[] =
 	"WITH ids AS (SELECT DISTINCT unnest(iscc_ids) AS iscc_id FROM @.change"                   \
 	" WHERE index_id = $1::bigint AND head > $2::bigint AND head <= $3::bigint) "
 
-/* 1 - differing / compared bits of a stored and a queried body, over their common prefix. */
-#define PREFIX(body, other)                                                                        \
-	"substring(" body " FROM 1 FOR least(length(" body "), length(" other ")))"
-#define SCORE(stored, queried)                                                                     \
-	"1.0::float8 - bit_count(" PREFIX(stored, queried) " # " PREFIX(                           \
-		queried, stored) ")::float8"                                                       \
-				 " / least(length(" stored "), length(" queried "))::float8"
+/* clang-format off */
 
-#define UNIT_SCORES                                                                                \
-	"WITH q AS (SELECT * FROM unnest($2::bigint[], $3::text[], $4::varbit[], $5::bigint[])"    \
-	" AS q(type_position, type, body, is_instance)),"                                          \
-	" scored AS (SELECT u.iscc_id, q.type_position, q.is_instance, " SCORE(                    \
-		"u.body", "q.body") " AS score FROM q JOIN @.unit u ON u.index_id = $1::bigint "   \
-				    "AND u.type = q.type"
+/* 1 - differing / compared bits of a stored and a queried body, over their common prefix. */
+#define COMMON(body, other) \
+	"substring(" body " FROM 1 FOR least(length(" body "), length(" other ")))"
+#define SCORE(stored, queried) \
+	"1.0::float8 - bit_count(" COMMON(stored, queried) " # " COMMON(queried, stored) ")" \
+	"::float8" \
+	" / least(length(" stored "), length(" queried "))::float8"
+
+#define UNIT_SCORES \
+	"WITH q AS (" \
+		"SELECT * FROM unnest($2::bigint[], $3::text[], $4::varbit[], $5::bigint[])" \
+		" AS q(type_position, type, body, is_instance))," \
+	" scored AS (" \
+		"SELECT u.iscc_id, q.type_position, q.is_instance," \
+		" " SCORE("u.body", "q.body") " AS score" \
+		" FROM q JOIN @.unit u ON u.index_id = $1::bigint AND u.type = q.type"
 
 /* The queried simprints. */
-#define QUERIED                                                                                    \
-	"WITH q AS (SELECT * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::varbit[])"    \
-	" AS q(type_position, type, position, body))"
+#define QUERIED \
+	"WITH q AS (" \
+		"SELECT * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::varbit[])" \
+		" AS q(type_position, type, position, body))"
 
-/* In how many assets the simprints of `source` are, looking at no more than 1,000 entries each. */
-#define FREQUENCIES(source)                                                                        \
-	"SELECT type, simprint, count(DISTINCT iscc_id) AS freq FROM (SELECT type, simprint,"      \
-	" iscc_id, row_number() OVER (PARTITION BY type, simprint ORDER BY iscc_id, start, size)"  \
-	" AS nth FROM (SELECT DISTINCT type, simprint, iscc_id, start, size FROM " source ") d) n" \
+/* Of the simprints of an asset that are at one place only the first is searched. */
+#define IS_SEARCHED(s) \
+	"NOT EXISTS (" \
+		"SELECT FROM @.simprint first WHERE first.index_id = " s ".index_id" \
+		" AND first.iscc_id = " s ".iscc_id AND first.type = " s ".type" \
+		" AND first.position < " s ".position" \
+		" AND first.start = " s ".start AND first.size = " s ".size)"
+
+/* In how many assets the simprints of `source` are, looking at no more than 1,000 entries each;
+ * those that are not searched count too. */
+#define FREQUENCIES(source) \
+	"SELECT type, simprint, count(DISTINCT iscc_id) AS freq FROM (" \
+		"SELECT type, simprint, iscc_id, row_number() OVER" \
+		" (PARTITION BY type, simprint ORDER BY iscc_id, start, size) AS nth" \
+		" FROM (SELECT DISTINCT type, simprint, iscc_id, start, size" \
+			" FROM " source ") d) n" \
 	" WHERE nth <= 1000 GROUP BY type, simprint"
+
+/* clang-format on */
 
 const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
@@ -142,14 +160,15 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_INDEX_DELETE_SIMPRINTS] = "DELETE FROM @.simprint WHERE index_id = $1::bigint",
 	[ISX_PG_INDEX_DELETE_CHANGES] = "DELETE FROM @.change WHERE index_id = $1::bigint",
 	[ISX_PG_INDEX_DELETE_ASSETS] = "DELETE FROM @.asset WHERE index_id = $1::bigint",
-	[ISX_PG_INDEX_SIZE] = "WITH u AS (" SAMPLE("unit") "), s AS (" SAMPLE(
-		"simprint") ")"
-			    " SELECT type, (sum(bytes) * (" FACTOR(
-				    "u") "))::bigint FROM u"
-					 " GROUP BY type UNION ALL"
-					 " SELECT 'SIMPRINT_' || type, (sum(bytes) * (" FACTOR(
-						 "s") "))::bigint"
-						      " FROM s GROUP BY type ORDER BY 1",
+	/* clang-format off */
+	[ISX_PG_INDEX_SIZE] =
+		"WITH u AS (" SAMPLE("unit") "), s AS (" SAMPLE("simprint") ")"
+		" SELECT type, (sum(bytes) * (" FACTOR("u") "))::bigint FROM u GROUP BY type"
+		" UNION ALL"
+		" SELECT 'SIMPRINT_' || type, (sum(bytes) * (" FACTOR("s") "))::bigint FROM s"
+		" GROUP BY type"
+		" ORDER BY 1",
+	/* clang-format on */
 	[ISX_PG_INDEX_ADVANCE] =
 		"UPDATE @.index SET head = $2::bigint, head_mark = $3::bigint, realm = $4::bigint,"
 		" assets = $5::bigint, changed = $6::bigint WHERE index_id = $1::bigint",
@@ -215,54 +234,52 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	" ON s.index_id = $1::bigint AND s.iscc_id = ids.iscc_id ORDER BY s.iscc_id, s.type,"
 	" s.position",
 
-	[ISX_PG_SEARCH_UNITS] = UNIT_SCORES
-	") SELECT iscc_id, type_position, max(score) FROM scored WHERE score >="
-	" CASE is_instance WHEN 1 THEN 1.0 ELSE $6::float8 END"
-	" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
-	[ISX_PG_SCORE_UNITS] = UNIT_SCORES
-	" WHERE u.iscc_id = ANY($6::bytea[])) SELECT iscc_id, type_position, max(score)"
-	" FROM scored WHERE is_instance = 0 OR score = 1.0"
-	" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
+	/* clang-format off */
+	[ISX_PG_SEARCH_UNITS] = UNIT_SCORES ")"
+		" SELECT iscc_id, type_position, max(score) FROM scored"
+		" WHERE score >= CASE is_instance WHEN 1 THEN 1.0 ELSE $6::float8 END"
+		" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
+	[ISX_PG_SCORE_UNITS] = UNIT_SCORES " WHERE u.iscc_id = ANY($6::bytea[]))"
+		" SELECT iscc_id, type_position, max(score) FROM scored"
+		" WHERE is_instance = 0 OR score = 1.0"
+		" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
 	[ISX_PG_SIMPRINTS_OF_ASSET] =
-		"SELECT type, simprint FROM (SELECT DISTINCT ON (type, start, size) type, start,"
-		" size, simprint FROM @.simprint WHERE index_id = $1::bigint"
-		" AND iscc_id = $2::bytea ORDER BY type, start, size, position) s"
-		" ORDER BY type COLLATE \"C\", start, size",
-	[ISX_PG_COUNT_SIMPRINTS] = QUERIED
-	", same AS (SELECT s.* FROM @.simprint s JOIN (SELECT DISTINCT type, body FROM q) d"
-	" ON s.type = d.type AND s.simprint = d.body WHERE s.index_id = $1::bigint),"
-	" f AS (" FREQUENCIES("same") ")"
-				      " SELECT q.type_position, q.position, coalesce(f.freq, 0),"
-				      " EXISTS (SELECT FROM @.simprint s WHERE s.index_id = "
-				      "$1::bigint AND s.type = q.type),"
-				      " EXISTS (SELECT FROM @.simprint s WHERE s.index_id = "
-				      "$1::bigint AND s.type = q.type"
-				      " AND length(s.simprint) = length(q.body))"
-				      " FROM q LEFT JOIN f ON f.type = q.type AND f.simprint = "
-				      "q.body ORDER BY 1, 2",
-	[ISX_PG_SEARCH_SIMPRINTS] = QUERIED
-	", rows AS MATERIALIZED (SELECT iscc_id, type, start, size, simprint, row_number() OVER"
-	" (PARTITION BY iscc_id, type, start, size ORDER BY position) AS nth FROM @.simprint"
-	" WHERE index_id = $1::bigint AND type = ANY($3::text[])),"
-	" scored AS (SELECT r.*, q.type_position, q.position, " SCORE(
-		"r.simprint",
-		"q.body") " AS score FROM q JOIN rows r ON r.type = q.type AND r.nth = 1"
-			  " WHERE $7::bytea[] IS NULL OR r.iscc_id = ANY($7::bytea[])),"
-			  " best AS (SELECT DISTINCT ON (iscc_id, type_position, position) * FROM "
-			  "scored"
-			  " WHERE score >= $6::float8 ORDER BY iscc_id, type_position, position, "
-			  "score DESC,"
-			  " start, size, length(simprint) DESC),"
-			  " found AS (SELECT DISTINCT type, simprint FROM best),"
-			  " f AS (" FREQUENCIES(
-				  "rows JOIN found USING (type, simprint)") ")"
-									    " SELECT b.iscc_id, "
-									    "b.type_position, "
-									    "b.position, b.score, "
-									    "b.start, b.size, "
-									    "b.simprint,"
-									    " f.freq FROM best b "
-									    "JOIN f USING (type, "
-									    "simprint) ORDER BY 1, "
-									    "2, 3",
+		"SELECT s.type, s.simprint FROM @.simprint s"
+		" WHERE s.index_id = $1::bigint AND s.iscc_id = $2::bytea AND " IS_SEARCHED("s")
+		" ORDER BY s.type COLLATE \"C\", s.start, s.size",
+	[ISX_PG_COUNT_SIMPRINTS] = QUERIED ","
+		" same AS ("
+			"SELECT s.* FROM @.simprint s"
+			" JOIN (SELECT DISTINCT type, body FROM q) d"
+			" ON s.type = d.type AND s.simprint = d.body"
+			" WHERE s.index_id = $1::bigint),"
+		" f AS (" FREQUENCIES("same") ")"
+		" SELECT q.type_position, q.position, coalesce(f.freq, 0),"
+			" EXISTS (SELECT FROM @.simprint s"
+				" WHERE s.index_id = $1::bigint AND s.type = q.type),"
+			" EXISTS (SELECT FROM @.simprint s"
+				" WHERE s.index_id = $1::bigint AND s.type = q.type"
+				" AND length(s.simprint) = length(q.body) AND " IS_SEARCHED("s") ")"
+		" FROM q LEFT JOIN f ON f.type = q.type AND f.simprint = q.body ORDER BY 1, 2",
+	[ISX_PG_SEARCH_SIMPRINTS] = QUERIED ","
+		" rows AS MATERIALIZED ("
+			"SELECT iscc_id, type, start, size, simprint, row_number() OVER"
+			" (PARTITION BY iscc_id, type, start, size ORDER BY position) AS nth"
+			" FROM @.simprint WHERE index_id = $1::bigint AND type = ANY($3::text[])),"
+		" scored AS ("
+			"SELECT r.*, q.type_position, q.position,"
+			" " SCORE("r.simprint", "q.body") " AS score"
+			" FROM q JOIN rows r ON r.type = q.type AND r.nth = 1"
+			" WHERE $7::bytea[] IS NULL OR r.iscc_id = ANY($7::bytea[])),"
+		" best AS ("
+			"SELECT DISTINCT ON (iscc_id, type_position, position) * FROM scored"
+			" WHERE score >= $6::float8"
+			" ORDER BY iscc_id, type_position, position, score DESC, start, size,"
+			" length(simprint) DESC),"
+		" found AS (SELECT DISTINCT type, simprint FROM best),"
+		" f AS (" FREQUENCIES("rows JOIN found USING (type, simprint)") ")"
+		" SELECT b.iscc_id, b.type_position, b.position, b.score, b.start, b.size,"
+			" b.simprint, f.freq"
+		" FROM best b JOIN f USING (type, simprint) ORDER BY 1, 2, 3",
+	/* clang-format on */
 };

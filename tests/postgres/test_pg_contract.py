@@ -11,7 +11,7 @@ import subprocess
 import pytest
 import requests
 from hosts import ROUNDS, seeded
-from serving import BINARY, Server, digest, iscc_id, unit
+from serving import BINARY, ISCC, Server, base32, digest, iscc_id, unit
 from test_passages import real_data
 from test_replay import needs_cases, replay
 from test_truth import DATA, LIMIT, expect_truth, rows
@@ -39,9 +39,10 @@ def test_recorded_cases(shared_cluster, database, way, workers):
 class Trio:
     """The same data in usearch:// and in a database, which is searched both ways."""
 
-    def __init__(self, folder, cluster, database):
+    def __init__(self, folder, cluster, database, settings=None):
         folder.mkdir(exist_ok=True)
         uri = cluster.uri(database)
+        self.settings = {f"ISCC_SEARCH_{name}": value for name, value in (settings or {}).items()}
         self.reference = self.begin(folder / "usearch", f"usearch://{folder}/store")
         self.hosts = {way: self.begin(folder / way, uri, way) for way in WAYS}
         self.servers = [self.reference, *self.hosts.values()]
@@ -49,12 +50,11 @@ class Trio:
         for server in (self.reference, self.hosts["follower"]):
             assert server.post("/indexes", json={"name": "main"}).status_code == 201
 
-    @staticmethod
-    def begin(folder, uri, way=None):
+    def begin(self, folder, uri, way=None):
         folder.mkdir()
         env = {"ISCC_SEARCH_POSTGRES_FOLLOWER_DIR": str(folder / "followers"),
                "ISCC_SEARCH_POSTGRES_SEARCH": way} if way else {}
-        server = Server(folder, uri, env, ["--workers", "4"] if way else []).start()
+        server = Server(folder, uri, {**env, **self.settings}, ["--workers", "4"] if way else []).start()
         server.session = requests.Session()
         return server
 
@@ -95,10 +95,22 @@ class Trio:
 
 
 @pytest.fixture
-def trio(tmp_path, shared_cluster, database):
-    running = Trio(tmp_path / "trio", shared_cluster, database)
-    yield running
-    running.stop()
+def start_trio(tmp_path, shared_cluster, database):
+    """A function that starts them with some settings."""
+    running = []
+
+    def start(**settings):
+        running.append(Trio(tmp_path / "trio", shared_cluster, database, settings))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
+
+
+@pytest.fixture
+def trio(start_trio):
+    return start_trio()
 
 
 @pytest.mark.parametrize("corpus", [DATA.parent.name + "/" + DATA.name])
@@ -136,12 +148,15 @@ def test_passages_equal_those_of_usearch(trio):
 # --- random programs --------------------------------------------------------------------------------
 
 class Maker:
-    """Assets and queries near a few centres, of mixed lengths, so that much matches and ties."""
+    """Assets and queries near a few centres, of mixed lengths, so that much matches and ties.
+
+    Passages of an asset meet at one place now and then; some assets have only a code.
+    """
 
     KINDS = ["CONTENT_TEXT_V0", "SEMANTIC_TEXT_V0"]
 
-    def __init__(self, rng):
-        self.rng = rng
+    def __init__(self, rng, realm=0):
+        self.rng, self.realm = rng, realm
         self.centres = [rng.randbytes(32) for _ in range(5)]
 
     def body(self, main=0, flips=70):
@@ -154,49 +169,75 @@ class Maker:
         mains = self.rng.sample([0, 2, 3, 4], self.rng.randrange(least, 5))
         return [unit(main, self.body(main)) for main in mains]
 
+    def code(self):
+        """An ISCC-CODE of a text with four units (the 5 says which) of 64 bits."""
+        bodies = [(self.body(main, 12) + digest(main, 32))[:8] for main in (0, 2, 3, 4)]
+        return "ISCC:" + base32(bytes([ISCC << 4, 5]) + b"".join(bodies))
+
+    def name(self):
+        return iscc_id(1000 + self.rng.randrange(120), self.realm)
+
     def passage(self):
         length = self.rng.choice([8, 16, 24, 32])
         raw = (self.body(flips=60) + digest("tail", 32))[:length]
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
     def asset(self):
-        asset = {"iscc_id": iscc_id(1000 + self.rng.randrange(120)), "metadata": {"n": self.rng.random()}}
-        if self.rng.random() < 0.8:
+        asset = {"iscc_id": self.name(), "metadata": {"n": self.rng.random()}}
+        if self.rng.random() < 0.3:
+            asset["iscc_code"] = self.code()
+        if self.rng.random() < 0.7:
             asset["units"] = self.units(2)  # fewer are refused
         if self.rng.random() < 0.6:
             asset["simprints"] = {
-                kind: [{"simprint": self.passage(), "offset": 100 * place, "size": self.rng.randrange(1, 100)}
-                       for place in range(self.rng.randrange(1, 6))]
+                kind: [{"simprint": self.passage(), "offset": 100 * self.rng.randrange(4),
+                        "size": self.rng.randrange(8, 11)} for _ in range(self.rng.randrange(1, 8))]
                 for kind in self.rng.sample(self.KINDS, self.rng.randrange(1, 3))}
         return asset
 
     def query(self):
         if self.rng.random() < 0.2:
-            return {"iscc_id": iscc_id(1000 + self.rng.randrange(120))}
-        query = {"units": self.units()}
+            return {"iscc_id": self.name()}
+        query = {"iscc_code": self.code()} if self.rng.random() < 0.2 else {"units": self.units()}
         if self.rng.random() < 0.5:
             query["simprints"] = {kind: [self.passage() for _ in range(self.rng.randrange(1, 6))]
                                   for kind in self.rng.sample(self.KINDS, self.rng.randrange(1, 3))}
         return query
 
 
-@pytest.mark.parametrize("turns", [8 * ROUNDS])
-def test_random_programs_answer_as_usearch(trio, turns):
-    rng = seeded()
-    maker = Maker(rng)
+@pytest.mark.parametrize("realm, settings", [
+    (0, {}),
+    (1, {"MATCH_THRESHOLD_UNITS": "0.55", "MATCH_THRESHOLD_SIMPRINTS": "0.6", "CONFIDENCE_EXPONENT": "2"}),
+    (1, {"MATCH_THRESHOLD_UNITS": "1", "MATCH_THRESHOLD_SIMPRINTS": "0"})])
+def test_random_programs_answer_as_usearch(start_trio, realm, settings):
+    rng, trio = seeded(), start_trio(**settings)
+    maker = Maker(rng, realm)
     found = 0
-    for turn in range(turns):
+    for turn in range(8 * ROUNDS):
         trio.add([maker.asset() for _ in range(rng.randrange(1, 12))])
         if rng.random() < 0.7:
-            name = iscc_id(1000 + rng.randrange(120))
+            name = maker.name()
             trio.both(lambda server: server.delete(f"/indexes/main/assets/{name}"))
         for number in range(5):
-            answer = trio.search(f"turn {turn} query {number}", maker.query(), rng.choice([1, 5, 100]))
+            more = rng.choice(["", "&chunks=true"])
+            answer = trio.search(f"turn {turn} query {number}", maker.query(), rng.choice([1, 5, 100]), more)
             found += len((answer or {}).get("global_matches", []))
         if turn % 10 == 9:
             one, two = (server.get("/indexes/main").json() for server in (trio.reference, trio.hosts["sql"]))
             assert one["assets"] == two["assets"]
     assert found
+
+
+def test_a_length_that_only_hidden_passages_have_is_refused(trio):
+    """Of passages at one place the first is searched; the others count where frequencies are counted."""
+    texts = {bits: base64.urlsafe_b64encode(digest(bits, bits // 8)).decode().rstrip("=") for bits in (128, 256, 64)}
+    places = [{"simprint": texts[128], "offset": 0, "size": 5}, {"simprint": texts[256], "offset": 0, "size": 5},
+              {"simprint": texts[64], "offset": 7, "size": 5}]
+    trio.add([{"iscc_id": iscc_id(number), "units": [unit(0, digest(number)), unit(3, digest(-number))],
+               "simprints": {"X": places[:2] if number < 6 else places}} for number in range(1, 8)])
+    assert trio.search("hidden", {"simprints": {"X": [texts[256]]}}) is None
+    assert trio.search("hidden and shown", {"simprints": {"X": [texts[256], texts[128]]}}) is None
+    assert len(trio.search("shown", {"simprints": {"X": [texts[64], texts[128]]}})["chunk_matches"]) == 7
 
 
 def test_refused_requests_are_refused_alike(trio):
