@@ -29,9 +29,9 @@ _Static_assert(ISX_PG_STATEMENTS <= 64, "struct isx_pg_conn has a bit for each")
 
 enum {
 	ATTEMPTS_MAX = 4,
-	WAIT_FOR_A_CONNECTION_MS = 10000,
 	PAUSE_FIRST_MS = 50, /* after a connection could not be made, doubled each time */
 	PAUSE_MAX_MS = 2000,
+	HURRY_MS = 2000, /* for an answer to who cannot wait; libpq does not connect in less */
 	BINARY = 1
 };
 
@@ -322,23 +322,29 @@ static void ignore_notice(void *arg, const char *message)
 }
 
 /* Connect. What the URI says wins over the values given before it. That a server is gone (its machine, or
- * the way to it) TCP finds out within the timeout, also while a long statement is waited for. */
+ * the way to it) TCP finds out within the timeout, also while a long statement is waited for.
+ *   hurries  do not wait for long, whatever the URI says */
 static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg_conn *conn,
-					 struct isx_err *err)
+					 bool hurries, struct isx_err *err)
 {
-	static const char *const names[] = {
-		"connect_timeout", "fallback_application_name", "tcp_user_timeout",
-		"keepalives_idle", "keepalives_interval",       "keepalives_count",
-		"dbname",          "client_encoding",           NULL
-	};
 	char unanswered_ms[16], idle_s[16], interval_s[16];
-	const char *values[] = { "5", "iscc-search", unanswered_ms, idle_s, interval_s,
-				 "4", pool->uri,     "UTF8",        NULL };
+	const char *const names[] = { "connect_timeout",
+				      "fallback_application_name",
+				      "tcp_user_timeout",
+				      "keepalives_idle",
+				      "keepalives_interval",
+				      "keepalives_count",
+				      "dbname",
+				      "client_encoding",
+				      hurries ? "connect_timeout" : NULL,
+				      NULL };
+	const char *const values[] = { "5", "iscc-search", unanswered_ms, idle_s, interval_s,
+				       "4", pool->uri,     "UTF8",        "2",    NULL };
 	snprintf(unanswered_ms, sizeof unanswered_ms, "%d", pool->silence_ms / 3 * 2);
 	snprintf(idle_s, sizeof idle_s, "%d", pool->silence_ms / 3000 + 1);
 	snprintf(interval_s, sizeof interval_s, "%d", pool->silence_ms / 6000 + 1);
 	conn->pool = pool;
-	conn->silence_ms = pool->silence_ms;
+	conn->silence_ms = hurries ? HURRY_MS : pool->silence_ms;
 	conn->pg = PQconnectdbParams(names, values, 1);
 	if (!conn->pg)
 		return isx_fail_memory(err);
@@ -361,14 +367,15 @@ static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg
 /* Connect once, and make the tables if this is the first connection. *again: what failed may be done
  * again, as isx_pg_do() does it for statements: behind a pooler the first statement to be prepared
  * may meet another host's. */
-static enum isx_status try_open(struct isx_pg_pool *pool, bool has_schema, int64_t *store_id,
-				struct isx_pg_conn **conn, bool *again, struct isx_err *err)
+static enum isx_status try_open(struct isx_pg_pool *pool, bool hurries, bool has_schema,
+				int64_t *store_id, struct isx_pg_conn **conn, bool *again,
+				struct isx_err *err)
 {
 	struct isx_pg_conn *made = isx_mem_array(1, sizeof *made);
 	*again = false;
 	if (!made)
 		return isx_fail_memory(err);
-	enum isx_status st = connect_to_server(pool, made, err);
+	enum isx_status st = connect_to_server(pool, made, hurries, err);
 	if (!st && !has_schema)
 		st = isx_pg_schema_ensure(made, pool->schema, pool->makes ? pool->tables : NULL,
 					  store_id, err);
@@ -381,13 +388,13 @@ static enum isx_status try_open(struct isx_pg_pool *pool, bool has_schema, int64
 	return st;
 }
 
-static enum isx_status open_conn(struct isx_pg_pool *pool, bool has_schema, int64_t *store_id,
-				 struct isx_pg_conn **conn, struct isx_err *err)
+static enum isx_status open_conn(struct isx_pg_pool *pool, bool hurries, bool has_schema,
+				 int64_t *store_id, struct isx_pg_conn **conn, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	bool again = true;
 	for (int i = 0; again && i < ATTEMPTS_MAX; i++)
-		st = try_open(pool, has_schema, store_id, conn, &again, err);
+		st = try_open(pool, hurries, has_schema, store_id, conn, &again, err);
 	return st;
 }
 
@@ -425,7 +432,7 @@ static struct isx_pg_conn *take_idle(struct isx_pg_pool *pool)
 }
 
 /* Make one more connection. Called with the lock, which is not held while it connects. */
-static enum isx_status add_conn(struct isx_pg_pool *pool, struct isx_pg_conn **conn)
+static enum isx_status add_conn(struct isx_pg_pool *pool, bool hurries, struct isx_pg_conn **conn)
 {
 	struct isx_err why = { 0 };
 	unsigned generation = pool->generation;
@@ -435,7 +442,7 @@ static enum isx_status add_conn(struct isx_pg_pool *pool, struct isx_pg_conn **c
 	pool->count++;
 	pool->probing |= probes;
 	pthread_mutex_unlock(&pool->lock);
-	enum isx_status st = open_conn(pool, has_schema, &store_id, conn, &why);
+	enum isx_status st = open_conn(pool, hurries, has_schema, &store_id, conn, &why);
 	pthread_mutex_lock(&pool->lock);
 	note_attempt(pool, st, &why);
 	if (probes)
@@ -450,6 +457,12 @@ static enum isx_status add_conn(struct isx_pg_pool *pool, struct isx_pg_conn **c
 	return st;
 }
 
+/* A time of isx_clock_ns(). */
+static uint64_t in_ms(int ms)
+{
+	return isx_clock_ns() + (uint64_t)ms * 1000000;
+}
+
 /* Wait until something changes, at most until a time of isx_clock_ns(). Called with the lock. */
 static void wait_until(struct isx_pg_pool *pool, uint64_t until_ns)
 {
@@ -458,17 +471,31 @@ static void wait_until(struct isx_pg_pool *pool, uint64_t until_ns)
 	pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
 }
 
-enum isx_status isx_pg_take(struct isx_pg_pool *pool, struct isx_pg_conn **conn,
-			    struct isx_err *err)
+/* No connection became free. Called with the lock. */
+static enum isx_status fail_exhausted(const struct isx_pg_pool *pool, struct isx_err *err)
 {
-	uint64_t deadline_ns = isx_clock_ns() + (uint64_t)WAIT_FOR_A_CONNECTION_MS * 1000000;
+	if (pool->count < pool->most)
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"all %u connections to PostgreSQL are in use, and the server gives "
+				"no more (up to %u are allowed here): %s",
+				pool->count, pool->most, pool->why.msg);
+	return isx_fail(err, ISX_UNAVAILABLE,
+			"all %u connections to PostgreSQL are in use "
+			"(ISCC_SEARCH_POSTGRES_CONNECTIONS)",
+			pool->most);
+}
+
+/* Take a connection, and wait for one at most until a time. */
+static enum isx_status take_by(struct isx_pg_pool *pool, uint64_t deadline_ns, bool hurries,
+			       struct isx_pg_conn **conn, struct isx_err *err)
+{
 	enum isx_status st = ISX_OK;
 	pthread_mutex_lock(&pool->lock);
 	while (!st && !(*conn = take_idle(pool))) {
 		uint64_t now = isx_clock_ns();
 		bool pauses = pool->pause_until_ns > now || pool->probing;
 		if (!pauses && pool->count < pool->most) {
-			if (add_conn(pool, conn) == ISX_OK)
+			if (add_conn(pool, hurries, conn) == ISX_OK)
 				break;
 		} else if (pool->count == pool->probing) {
 			st = isx_fail(err, pool->why.status, "%s", pool->why.msg);
@@ -478,12 +505,17 @@ enum isx_status isx_pg_take(struct isx_pg_pool *pool, struct isx_pg_conn **conn,
 					   ? pool->pause_until_ns
 					   : deadline_ns);
 		} else {
-			st = isx_fail(err, ISX_UNAVAILABLE,
-				      "all %u connections to PostgreSQL are in use", pool->count);
+			st = fail_exhausted(pool, err);
 		}
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return st;
+}
+
+enum isx_status isx_pg_take(struct isx_pg_pool *pool, struct isx_pg_conn **conn,
+			    struct isx_err *err)
+{
+	return take_by(pool, in_ms(pool->silence_ms / 3), false, conn, err);
 }
 
 int64_t isx_pg_store_id(const struct isx_pg_conn *conn)
@@ -529,6 +561,27 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 		conn->silence_ms = pool->silence_ms;
 		st = fn(conn, arg, &why);
 		again = st && conn->retryable;
+		isx_pg_give(conn);
+	}
+	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+}
+
+enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
+			       struct isx_err *err)
+{
+	const uint64_t end_ns = in_ms(HURRY_MS);
+	struct isx_err why = { 0 };
+	enum isx_status st = ISX_OK;
+	bool again = true;
+	for (int i = 0; again && i < ATTEMPTS_MAX; i++) {
+		struct isx_pg_conn *conn;
+		st = take_by(pool, end_ns, true, &conn, &why);
+		if (st)
+			break;
+		conn->retryable = false;
+		conn->silence_ms = HURRY_MS;
+		st = fn(conn, arg, &why);
+		again = st && conn->retryable && isx_clock_ns() < end_ns;
 		isx_pg_give(conn);
 	}
 	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;

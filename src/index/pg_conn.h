@@ -72,6 +72,11 @@ int64_t isx_pg_store_id(const struct isx_pg_conn *conn);
 ISX_MUST_CHECK enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
 					 struct isx_err *err);
 
+/* The same for who cannot wait: nothing in it takes longer than 2 s, not even to connect (to each of
+ * the servers that the URI names). */
+ISX_MUST_CHECK enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
+					      struct isx_err *err);
+
 /* Statements whose work has no bound follow: they read or write a batch or a whole index. */
 void isx_pg_be_patient(struct isx_pg_conn *conn);
 

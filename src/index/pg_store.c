@@ -384,9 +384,30 @@ static void store_close(struct isx_engine *engine)
 	isx_mem_free(store);
 }
 
+static enum isx_status ask_store(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	(void)arg;
+	return isx_pg_run(conn, ISX_PG_STORE_READ, NULL, NULL, err);
+}
+
+/* One short question, whatever there is in the indexes. Who writes needs the primary; for reading alone
+ * the replica will do. */
+static enum isx_status store_ready(struct isx_engine *engine, struct isx_trouble **troubles,
+				   size_t *count, struct isx_err *err)
+{
+	struct isx_pg_store *store = store_of(engine);
+	*troubles = NULL;
+	*count = 0;
+	if (engine->options.read_only && store->readers &&
+	    isx_pg_do_soon(store->readers, ask_store, NULL, NULL) == ISX_OK)
+		return ISX_OK;
+	return isx_pg_do_soon(store->pool, ask_store, NULL, err);
+}
+
 static const struct isx_engine_ops store_ops = {
 	.close = store_close,
 	.list = store_list,
+	.ready = store_ready,
 	.create = store_create,
 	.drop = store_drop,
 	.stat = store_stat,
