@@ -31,6 +31,7 @@ enum {
 	ATTEMPTS_MAX = 4,
 	PAUSE_FIRST_MS = 50, /* after a connection could not be made, doubled each time */
 	PAUSE_MAX_MS = 2000,
+	SLICE_MS = 100,  /* of a wait, between questions whether it is worth it */
 	HURRY_MS = 2000, /* for an answer to who cannot wait; libpq does not connect in less */
 	BINARY = 1
 };
@@ -97,6 +98,7 @@ static enum isx_status fail_broken(struct isx_pg_conn *conn, const char *why, st
 	char line[200];
 	first_line(line, why ? why : PQerrorMessage(conn->pg));
 	conn->broken = true;
+	conn->failed = true;
 	conn->retryable = true;
 	pthread_mutex_lock(&conn->pool->lock);
 	if (conn->generation == conn->pool->generation)
@@ -110,6 +112,7 @@ static enum isx_status fail_broken(struct isx_pg_conn *conn, const char *why, st
 static enum isx_status fail_silent(struct isx_pg_conn *conn, struct isx_err *err)
 {
 	conn->broken = true;
+	conn->failed = true;
 	return isx_fail(err, ISX_UNAVAILABLE,
 			"PostgreSQL: no answer for %d s (see what it is doing, or raise "
 			"ISCC_SEARCH_POSTGRES_TIMEOUT)",
@@ -129,6 +132,7 @@ static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *res
 	if (is_last || in_class(state, "08") || in_class(state, "57P"))
 		return fail_broken(conn, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), err);
 	first_line(line, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+	conn->failed = true;
 	if (strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0) {
 		atomic_store(&conn->pool->no_names, true);
 		conn->retryable = true;
@@ -144,20 +148,43 @@ static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *res
 	return isx_fail(err, status_of_state(state), "PostgreSQL: %s", line);
 }
 
+enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, struct isx_err *err)
+{
+	conn->failed = true;
+	return isx_fail(err, ISX_CORRUPT, "a row of table %s cannot be read", table);
+}
+
 /* --- waiting ---------------------------------------------------------------------------------- */
+
+/* Is what is waited for still wanted? If not, the connection is not used again: the server notices that
+ * it is closed, and ends its work (ISX_PG_LIMITS). */
+static enum isx_status ask_whether_to_wait(struct isx_pg_conn *conn, struct isx_err *err)
+{
+	enum isx_status st = conn->may_go_on ? conn->may_go_on(conn->asker, err) : ISX_OK;
+	conn->broken |= st != ISX_OK;
+	return st;
+}
 
 /* Wait until the socket can be read (or, with `writes`, written). */
 static enum isx_status wait_socket(struct isx_pg_conn *conn, bool writes, struct isx_err *err)
 {
 	struct pollfd socket = { .fd = PQsocket(conn->pg), .events = POLLIN };
-	int ready;
+	int ready = 0;
 	if (writes)
 		socket.events |= POLLOUT;
-	do
-		ready = poll(&socket, 1, conn->silence_ms);
-	while (ready < 0 && errno == EINTR);
-	if (ready == 0)
-		return fail_silent(conn, err);
+	for (int waited_ms = 0; ready <= 0;) {
+		int left_ms = conn->silence_ms - waited_ms;
+		int slice_ms = conn->may_go_on && left_ms > SLICE_MS ? SLICE_MS : left_ms;
+		if (left_ms <= 0)
+			return fail_silent(conn, err);
+		ready = poll(&socket, 1, slice_ms);
+		if (ready < 0 && errno != EINTR)
+			break; /* libpq says what is wrong */
+		waited_ms += ready == 0 ? slice_ms : 0;
+		enum isx_status st = ready == 0 ? ask_whether_to_wait(conn, err) : ISX_OK;
+		if (st)
+			return st;
+	}
 	if ((socket.revents & POLLIN || !writes) && !PQconsumeInput(conn->pg))
 		return fail_broken(conn, NULL, err);
 	return ISX_OK;
@@ -547,6 +574,14 @@ void isx_pg_give(struct isx_pg_conn *conn)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+static void begin_use(struct isx_pg_conn *conn, int silence_ms)
+{
+	conn->failed = false;
+	conn->retryable = false;
+	conn->silence_ms = silence_ms;
+	conn->may_go_on = NULL;
+}
+
 enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, struct isx_err *err)
 {
 	struct isx_err why = { 0 };
@@ -557,8 +592,7 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 		st = isx_pg_take(pool, &conn, &why);
 		if (st)
 			break;
-		conn->retryable = false;
-		conn->silence_ms = pool->silence_ms;
+		begin_use(conn, pool->silence_ms);
 		st = fn(conn, arg, &why);
 		again = st && conn->retryable;
 		isx_pg_give(conn);
@@ -578,8 +612,7 @@ enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *ar
 		st = take_by(pool, end_ns, true, &conn, &why);
 		if (st)
 			break;
-		conn->retryable = false;
-		conn->silence_ms = HURRY_MS;
+		begin_use(conn, HURRY_MS);
 		st = fn(conn, arg, &why);
 		again = st && conn->retryable && isx_clock_ns() < end_ns;
 		isx_pg_give(conn);

@@ -31,7 +31,11 @@ struct isx_pg_conn {
 	unsigned generation;
 	int silence_ms; /* the server may keep silent so long; set by isx_pg_do() */
 	bool broken;    /* do not use it again */
+	bool failed;    /* the server or the way to it was at fault in what failed */
 	bool retryable; /* what failed may be done again on another connection */
+	/* May what is done go on? Asked while the server is waited for; NULL: always. */
+	enum isx_status (*may_go_on)(void *asker, struct isx_err *err);
+	void *asker;
 };
 
 /* The values of one statement; `{ 0 }` has none. Their bytes are kept in `bytes`. */
@@ -79,6 +83,9 @@ ISX_MUST_CHECK enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_f
 
 /* Statements whose work has no bound follow: they read or write a batch or a whole index. */
 void isx_pg_be_patient(struct isx_pg_conn *conn);
+
+/* A row of `table` is not what the program writes: the database is at fault. */
+enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, struct isx_err *err);
 
 /* How long one may wait for a lock, so that the server says so before it counts as silent. */
 unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn);

@@ -8,7 +8,9 @@
  *             complete. So it is too when catching up has failed twice
  *
  * Who follows holds the lock of the follower (flock): one process does the work, the others find it
- * done. A process that dies leaves the lock, and the file as of its last transaction.
+ * done. A process that dies leaves the lock, and the file as of its last transaction. A search follows
+ * itself what is about a block; more is left to a thread (pg_loader.c). The lock file says that work
+ * takes long, so that other searches do not wait for it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/pg_follower.h"
@@ -18,6 +20,7 @@
 #include "index/lmdb_add.h"
 #include "index/lmdb_rows.h"
 #include "index/lock_file.h"
+#include "index/pg_loader.h"
 #include "iscc/iscc_id.h"
 #include "json/rules.h"
 #include "json/wire.h"
@@ -38,27 +41,41 @@ enum {
 	BLOCK_ASSETS = 20000,     /* put in one go */
 	BLOCK_SIMPRINTS = 200000, /* in one transaction, while loading */
 	CATCH_UPS_MAX = 2,        /* that failed at one head, before the follower is loaded again */
-	WAIT_MS = 30000,          /* for somebody else who loads */
+	ASSETS_AT_ONCE = 2000,    /* of an index that a search loads itself */
+	WORK_MS = 1000,           /* then work takes long */
+	WORK_STEPS = 256,         /* rows between looks at the clock */
+	WAIT_MS = 30000,          /* for somebody else whose work does not take long */
+	WAIT_LONG_MS = 2000,      /* for what does, by who wished for it */
 	WAIT_STEP_MS = 10
 };
 
 struct isx_pg_followers {
 	struct isx_engine *engine;
+	struct isx_options options;
 	char *directory;
+	struct isx_pg_pool *primary;
+	struct isx_pg_loader *loader;
 };
 
+static isx_pg_wish_fn fulfil_wish;
+
 enum isx_status isx_pg_followers_new(const char *directory, const struct isx_options *options,
+				     struct isx_pg_pool *primary,
 				     struct isx_pg_followers **followers, struct isx_err *err)
 {
 	struct isx_pg_followers *made = isx_mem_array(1, sizeof *made);
-	struct isx_options own = *options;
-	own.read_only = false;
-	own.relaxed = false; /* a file that lost pages would be believed */
 	if (!made)
 		return isx_fail_memory(err);
+	made->options = *options;
+	made->options.read_only = false;
+	made->options.relaxed = false; /* a file that lost pages would be believed */
+	made->primary = primary;
 	made->directory = isx_mem_text(directory, strlen(directory));
-	enum isx_status st = made->directory ? isx_lmdb_open(directory, &own, &made->engine, err)
-					     : isx_fail_memory(err);
+	enum isx_status st = made->directory ? ISX_OK : isx_fail_memory(err);
+	if (!st)
+		st = isx_lmdb_open(directory, &made->options, &made->engine, err);
+	if (!st)
+		st = isx_pg_loader_new(fulfil_wish, made, &made->loader, err);
 	if (st)
 		isx_pg_followers_free(made);
 	else
@@ -70,6 +87,7 @@ void isx_pg_followers_free(struct isx_pg_followers *followers)
 {
 	if (!followers)
 		return;
+	isx_pg_loader_free(followers->loader); /* its thread uses the rest */
 	if (followers->engine)
 		followers->engine->ops->close(followers->engine);
 	isx_mem_free(followers->directory);
@@ -224,12 +242,13 @@ static bool read_bits(struct isx_span bits, struct isx_indexed_simprint *simprin
 
 /* Take one row; those of one asset and type come one after the other. */
 static enum isx_status take_simprint(struct simprints *all, const struct simprint_row *row,
-				     struct isx_lmdb_view *view, struct isx_err *err)
+				     struct isx_pg_conn *conn, struct isx_lmdb_view *view,
+				     struct isx_err *err)
 {
 	struct isx_indexed_simprint one = { 0 };
 	if (row->iscc_id.len != 8 || row->start.len != 8 || row->size.len != 8 ||
 	    row->type.len > ISX_SIMPRINT_TYPE_MAX || !read_bits(row->bits, &one))
-		return isx_fail(err, ISX_CORRUPT, "a row of table simprint cannot be read");
+		return isx_pg_fail_row(conn, "simprint", err);
 	if (!isx_is_simprint_type(row->type))
 		return ISX_OK; /* an earlier version took it; its tables would be those of another */
 	uint64_t id = isx_load_be64(row->iscc_id.ptr);
@@ -256,19 +275,80 @@ static enum isx_status take_simprint(struct simprints *all, const struct simprin
 	return ISX_OK;
 }
 
+/* --- work, and what is noted of it ------------------------------------------------------------ */
+
+/* What the holder of a follower's lock writes into it, for all processes: a catch-up that was begun at a
+ * head and has not ended, by whatever it failed; and that the work takes long. */
+struct note {
+	int64_t head;
+	uint32_t failed;
+	bool is_long;
+};
+enum { NOTE_BYTES = 13 };
+
+static struct note read_note(int lock)
+{
+	uint8_t bytes[NOTE_BYTES] = { 0 };
+	struct note note = { 0 };
+	if (pread(lock, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes)
+		note = (struct note){ .head = (int64_t)isx_load_be64(bytes),
+				      .failed = isx_load_be32(bytes + 8),
+				      .is_long = bytes[12] };
+	return note;
+}
+
+static void write_note(int lock, struct note note)
+{
+	uint8_t bytes[NOTE_BYTES];
+	isx_store_be64(bytes, (uint64_t)note.head);
+	isx_store_be32(bytes + 8, note.failed);
+	bytes[12] = note.is_long;
+	(void)!pwrite(lock, bytes, sizeof bytes, 0); /* on a full disk they are missing */
+}
+
+/* The work of one thread on a follower, while it has the lock. */
+struct work {
+	struct isx_pg_followers *followers;
+	struct isx_pg_follower *follower;
+	struct isx_pg_conn *conn;
+	struct isx_pg_head *head; /* moved to that of the snapshot */
+	struct isx_lmdb_view view;
+	int lock;
+	bool is_loader; /* and may take long */
+	bool is_left;   /* to the loader */
+	struct note note;
+	uint64_t long_ns; /* then it takes long */
+	unsigned steps;
+};
+
+static void note_long(struct work *work)
+{
+	if (!work->note.is_long) {
+		work->note.is_long = true;
+		write_note(work->lock, work->note);
+	}
+}
+
+/* A row was taken. */
+static enum isx_status step(struct work *work, struct isx_err *err)
+{
+	if (work->steps++ % WORK_STEPS)
+		return ISX_OK;
+	if (isx_clock_ns() > work->long_ns)
+		note_long(work);
+	return work->is_loader ? isx_pg_loader_goes_on(work->followers->loader, err) : ISX_OK;
+}
+
 /* --- loading ---------------------------------------------------------------------------------- */
 
 /* Commit what a long load has put so far, and go on: a transaction keeps its pages in memory. */
-static enum isx_status commit_part(struct isx_pg_follower *follower, struct isx_lmdb_view *view,
-				   struct isx_err *err)
+static enum isx_status commit_part(struct work *work, struct isx_err *err)
 {
-	enum isx_status st = isx_lmdb_commit(view, err);
-	return st ? st : isx_lmdb_write(follower->file, view, err);
+	enum isx_status st = isx_lmdb_commit(&work->view, err);
+	return st ? st : isx_lmdb_write(work->follower->file, &work->view, err);
 }
 
-static enum isx_status load_assets(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
-				   int64_t index_id, struct isx_lmdb_view *view,
-				   struct isx_err *err)
+static enum isx_status load_assets(struct work *work, struct isx_err *err)
 {
 	char sql[200];
 	struct block block = { 0 };
@@ -277,25 +357,26 @@ static enum isx_status load_assets(struct isx_pg_follower *follower, struct isx_
 	snprintf(sql, sizeof sql,
 		 "COPY (SELECT codes FROM @.asset WHERE index_id = %lld ORDER BY iscc_id)"
 		 " TO STDOUT (FORMAT binary)",
-		 (long long)index_id);
-	enum isx_status st = isx_pg_copy_begin(conn, sql, err);
-	while (!st && !(st = isx_pg_copy_row(conn, 1, &row, &more, err)) && more) {
+		 (long long)work->head->index_id);
+	enum isx_status st = isx_pg_copy_begin(work->conn, sql, err);
+	while (!st && !(st = isx_pg_copy_row(work->conn, 1, &row, &more, err)) && more) {
 		st = add_to_block(&block, row.fields[0], err);
 		PQfreemem(row.memory);
-		if (!st && block.count == BLOCK_ASSETS)
-			st = put_block(&block, view, err);
-		if (!st && block.count == 0)
-			st = commit_part(follower, view, err);
+		if (!st)
+			st = step(work, err);
+		if (st || block.count < BLOCK_ASSETS)
+			continue;
+		st = put_block(&block, &work->view, err);
+		if (!st)
+			st = commit_part(work, err);
 	}
 	if (!st)
-		st = put_block(&block, view, err);
+		st = put_block(&block, &work->view, err);
 	release_block(&block);
 	return st;
 }
 
-static enum isx_status load_simprints(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
-				      int64_t index_id, struct isx_lmdb_view *view,
-				      struct isx_err *err)
+static enum isx_status load_simprints(struct work *work, struct isx_err *err)
 {
 	char sql[240];
 	struct simprints all = { 0 };
@@ -306,40 +387,41 @@ static enum isx_status load_simprints(struct isx_pg_follower *follower, struct i
 		 "COPY (SELECT iscc_id, type, start, size, simprint FROM @.simprint"
 		 " WHERE index_id = %lld ORDER BY iscc_id, type, position)"
 		 " TO STDOUT (FORMAT binary)",
-		 (long long)index_id);
-	enum isx_status st = isx_pg_copy_begin(conn, sql, err);
-	while (!st && !(st = isx_pg_copy_row(conn, 5, &row, &more, err)) && more) {
+		 (long long)work->head->index_id);
+	enum isx_status st = isx_pg_copy_begin(work->conn, sql, err);
+	while (!st && !(st = isx_pg_copy_row(work->conn, 5, &row, &more, err)) && more) {
 		const struct simprint_row fields = { row.fields[0], row.fields[1], row.fields[2],
 						     row.fields[3], row.fields[4] };
-		st = take_simprint(&all, &fields, view, err);
+		st = take_simprint(&all, &fields, work->conn, &work->view, err);
 		PQfreemem(row.memory);
+		if (!st)
+			st = step(work, err);
 		if (!st && ++taken % BLOCK_SIMPRINTS == 0)
-			st = commit_part(follower, view, err);
+			st = commit_part(work, err);
 	}
 	if (!st)
-		st = put_simprints(&all, view, err);
+		st = put_simprints(&all, &work->view, err);
 	release_simprints(&all);
 	return st;
 }
 
 /* Fill an empty file; the database stands still, in one snapshot. */
-static enum isx_status load(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
-			    const struct isx_pg_head *head, struct isx_err *err)
+static enum isx_status load(struct work *work, struct isx_err *err)
 {
-	struct isx_lmdb_view view;
-	isx_pg_be_patient(conn);
+	struct isx_pg_follower *follower = work->follower;
+	isx_pg_be_patient(work->conn);
 	isx_log(ISX_LOG_INFO, "loading follower %s: %lld assets", follower->name,
-		(long long)head->assets);
-	enum isx_status st = isx_lmdb_write(follower->file, &view, err);
+		(long long)work->head->assets);
+	enum isx_status st = isx_lmdb_write(follower->file, &work->view, err);
 	if (!st)
-		st = load_assets(follower, conn, head->index_id, &view, err);
+		st = load_assets(work, err);
 	if (!st)
-		st = load_simprints(follower, conn, head->index_id, &view, err);
+		st = load_simprints(work, err);
 	if (!st)
-		st = put_position(&view, head, err);
+		st = put_position(&work->view, work->head, err);
 	if (!st)
-		st = isx_lmdb_commit(&view, err);
-	isx_lmdb_end(&view);
+		st = isx_lmdb_commit(&work->view, err);
+	isx_lmdb_end(&work->view);
 	return st;
 }
 
@@ -381,47 +463,50 @@ static enum isx_status look_in_log(struct isx_pg_conn *conn, const struct isx_pg
 }
 
 /* Replace the assets that have changed in a range of changes. */
-static enum isx_status replace_assets(struct isx_pg_conn *conn, const struct isx_pg_params *range,
-				      struct isx_lmdb_view *view, struct isx_err *err)
+static enum isx_status replace_assets(struct work *work, const struct isx_pg_params *range,
+				      struct isx_err *err)
 {
 	struct block block = { 0 };
 	PGresult *row = NULL;
-	enum isx_status st = isx_pg_rows_begin(conn, ISX_PG_CHANGED_ASSETS, range, err);
-	while (!st && !(st = isx_pg_rows_next(conn, &row, err)) && row) {
+	enum isx_status st = isx_pg_rows_begin(work->conn, ISX_PG_CHANGED_ASSETS, range, err);
+	while (!st && !(st = isx_pg_rows_next(work->conn, &row, err)) && row) {
 		struct isx_span id = isx_pg_field(row, 0, 0);
 		if (id.len != ISX_KEY_BYTES)
-			st = isx_fail(err, ISX_CORRUPT, "a row of table change cannot be read");
+			st = isx_pg_fail_row(work->conn, "change", err);
 		if (!st)
-			st = isx_lmdb_remove_asset(view, isx_load_be64(id.ptr), err);
+			st = isx_lmdb_remove_asset(&work->view, isx_load_be64(id.ptr), err);
 		if (!st && !PQgetisnull(row, 0, 1))
 			st = add_to_block(&block, isx_pg_field(row, 0, 1), err);
 		if (!st && block.count == BLOCK_ASSETS)
-			st = put_block(&block, view, err);
+			st = put_block(&block, &work->view, err);
 		PQclear(row);
+		if (!st)
+			st = step(work, err);
 	}
 	if (!st)
-		st = put_block(&block, view, err);
+		st = put_block(&block, &work->view, err);
 	release_block(&block);
 	return st;
 }
 
-static enum isx_status replace_simprints(struct isx_pg_conn *conn,
-					 const struct isx_pg_params *range,
-					 struct isx_lmdb_view *view, struct isx_err *err)
+static enum isx_status replace_simprints(struct work *work, const struct isx_pg_params *range,
+					 struct isx_err *err)
 {
 	struct simprints all = { 0 };
 	PGresult *row = NULL;
-	enum isx_status st = isx_pg_rows_begin(conn, ISX_PG_CHANGED_SIMPRINTS, range, err);
-	while (!st && !(st = isx_pg_rows_next(conn, &row, err)) && row) {
+	enum isx_status st = isx_pg_rows_begin(work->conn, ISX_PG_CHANGED_SIMPRINTS, range, err);
+	while (!st && !(st = isx_pg_rows_next(work->conn, &row, err)) && row) {
 		const struct simprint_row fields = {
 			isx_pg_field(row, 0, 0), isx_pg_field(row, 0, 1), isx_pg_field(row, 0, 2),
 			isx_pg_field(row, 0, 3), isx_pg_field(row, 0, 4)
 		};
-		st = take_simprint(&all, &fields, view, err);
+		st = take_simprint(&all, &fields, work->conn, &work->view, err);
 		PQclear(row);
+		if (!st)
+			st = step(work, err);
 	}
 	if (!st)
-		st = put_simprints(&all, view, err);
+		st = put_simprints(&all, &work->view, err);
 	release_simprints(&all);
 	return st;
 }
@@ -452,52 +537,53 @@ static enum isx_status plan_step(struct isx_pg_conn *conn, const struct isx_pg_h
 
 /* Replace what changed behind `from` up to `to`. Rows are taken one by one: one change may bring millions
  * of them. */
-static enum isx_status take_step(struct isx_pg_conn *conn, struct isx_lmdb_view *view,
-				 int64_t index_id, const struct position *from,
+static enum isx_status take_step(struct work *work, const struct position *from,
 				 const struct position *to, struct isx_err *err)
 {
 	struct isx_pg_params range = { 0 };
-	isx_pg_add_i64(&range, index_id);
+	isx_pg_add_i64(&range, work->head->index_id);
 	isx_pg_add_i64(&range, from->head);
 	isx_pg_add_i64(&range, to->head);
 	enum isx_status st = isx_buf_status(&range.bytes, err);
 	if (!st)
-		st = replace_assets(conn, &range, view, err);
+		st = replace_assets(work, &range, err);
 	if (!st)
-		st = replace_simprints(conn, &range, view, err);
+		st = replace_simprints(work, &range, err);
 	isx_pg_params_release(&range);
 	return st;
 }
 
 /* Bring the file from a position in the log to the head: one transaction, so that nobody sees half
  * of a change; step by step, so that no step is large. */
-static enum isx_status catch_up(struct isx_pg_follower *follower, struct isx_pg_conn *conn,
-				const struct isx_pg_head *head, struct position position,
-				struct isx_err *err)
+static enum isx_status catch_up(struct work *work, struct position position, struct isx_err *err)
 {
-	struct isx_lmdb_view view;
-	isx_pg_be_patient(conn);
-	enum isx_status st = isx_lmdb_write(follower->file, &view, err);
+	const struct isx_pg_head *head = work->head;
+	isx_pg_be_patient(work->conn);
+	work->note.head = position.head;
+	work->note.failed++;
+	write_note(work->lock, work->note);
+	enum isx_status st = isx_lmdb_write(work->follower->file, &work->view, err);
 	while (!st && position.head < head->head) {
 		struct position next = { 0 };
-		st = plan_step(conn, head, &position, &next, err);
+		st = plan_step(work->conn, head, &position, &next, err);
 		if (!st)
-			st = take_step(conn, &view, head->index_id, &position, &next, err);
+			st = take_step(work, &position, &next, err);
 		position = next;
 	}
 	if (!st)
-		st = put_position(&view, head, err);
+		st = put_position(&work->view, head, err);
 	if (!st)
-		st = isx_lmdb_commit(&view, err);
-	isx_lmdb_end(&view);
+		st = isx_lmdb_commit(&work->view, err);
+	isx_lmdb_end(&work->view);
 	return st;
 }
 
 /* --- one at a time ---------------------------------------------------------------------------- */
 
-/* Lock a follower, LOCK_EX or LOCK_SH; *lock is -1 when somebody has it. */
+/* Lock a follower, LOCK_EX or LOCK_SH; *lock is -1 when somebody has it.
+ *   note  filled: what is noted of the work on it */
 static enum isx_status lock_follower(struct isx_pg_followers *followers, const char *name, int how,
-				     int *lock, struct isx_err *err)
+				     int *lock, struct note *note, struct isx_err *err)
 {
 	char path[PATH_MAX];
 	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) >= PATH_MAX)
@@ -509,41 +595,18 @@ static enum isx_status lock_follower(struct isx_pg_followers *followers, const c
 		if (errno == EINTR)
 			continue;
 		int code = errno;
+		*note = read_note(*lock);
 		close(*lock);
 		*lock = -1;
 		return code == EWOULDBLOCK ? ISX_OK : isx_lmdb_status(code, "lock", err);
 	}
+	*note = read_note(*lock);
 	return ISX_OK;
 }
 
 static void unlock_follower(int lock)
 {
 	close(lock);
-}
-
-/* What the holder of a follower's lock writes into it: a catch-up that was begun at a head and has not
- * ended, by whatever it failed, is remembered by all processes. */
-enum { NOTE_BYTES = 12 };
-
-/* Note that a catch-up from `head` begins. Returns how many were begun there before, and failed. */
-static uint32_t note_begin(int lock, int64_t head)
-{
-	uint8_t note[NOTE_BYTES];
-	uint32_t failed = 0;
-	if (pread(lock, note, sizeof note, 0) == (ssize_t)sizeof note &&
-	    (int64_t)isx_load_be64(note) == head)
-		failed = isx_load_be32(note + 8);
-	isx_store_be64(note, (uint64_t)head);
-	isx_store_be32(note + 8, failed + 1);
-	(void)!pwrite(lock, note, sizeof note, 0); /* on a full disk they are not counted */
-	return failed;
-}
-
-/* Note that it is done. */
-static void note_end(int lock)
-{
-	const uint8_t nothing[NOTE_BYTES] = { 0 };
-	(void)!pwrite(lock, nothing, sizeof nothing, 0);
 }
 
 static enum isx_status acquire(struct isx_pg_follower *follower, struct isx_err *err)
@@ -585,13 +648,12 @@ static enum isx_status start_anew(const struct isx_pg_followers *followers,
 	return st;
 }
 
-static enum isx_status load_anew(const struct isx_pg_followers *followers,
-				 struct isx_pg_follower *follower, struct isx_pg_conn *conn,
-				 const struct isx_pg_head *head, struct isx_err *err)
+static enum isx_status load_anew(struct work *work, struct isx_err *err)
 {
-	enum isx_status st = start_anew(followers, follower, err);
+	struct isx_pg_follower *follower = work->follower;
+	enum isx_status st = start_anew(work->followers, follower, err);
 	if (!st)
-		st = load(follower, conn, head, err);
+		st = load(work, err);
 	if (st) { /* half a follower is of no use, and may fill the disk */
 		isx_pg_follower_release(follower);
 		(void)!follower->engine->ops->drop(follower->engine, follower->name, NULL);
@@ -599,39 +661,53 @@ static enum isx_status load_anew(const struct isx_pg_followers *followers,
 	return st;
 }
 
-/* Do what is to be done, with the lock. `head` is moved to that of the snapshot. */
-static enum isx_status follow(const struct isx_pg_followers *followers,
-			      struct isx_pg_follower *follower, struct isx_pg_conn *conn,
-			      struct isx_pg_head *head, int lock, struct isx_err *err)
+/* Leave the work to the loader if it is too much for a search. */
+static enum isx_status leave_if_large(struct work *work, bool is_large, struct isx_err *err)
 {
-	struct isx_lmdb_view view = { 0 };
+	const struct isx_pg_wish wish = { .pool = work->conn->pool, .head = *work->head };
+	work->is_left = is_large && !work->is_loader;
+	if (work->is_left)
+		return isx_pg_loader_want(work->followers->loader, &wish, err);
+	if (is_large)
+		note_long(work);
+	return ISX_OK;
+}
+
+/* Do what is to be done, with the lock, in the snapshot. */
+static enum isx_status follow(struct work *work, struct isx_err *err)
+{
 	struct position position = { 0 };
+	const struct isx_pg_head *head = work->head;
 	const char *flaw = NULL;
-	enum isx_status st = isx_lmdb_read(follower->file, &view, err);
+	enum isx_status st = isx_lmdb_read(work->follower->file, &work->view, err);
 	if (!st)
-		st = read_position(&view, &position, err);
-	isx_lmdb_end(&view);
+		st = read_position(&work->view, &position, err);
+	isx_lmdb_end(&work->view);
 	if (st || is_current(&position, head))
 		return st;
 	if (position.known)
-		st = look_in_log(conn, head, &position, &flaw, err);
+		st = look_in_log(work->conn, head, &position, &flaw, err);
 	if (st)
 		return st;
 	if (position.known && head->is_replica && position.head > head->head)
 		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
-	if (position.known && !flaw && note_begin(lock, position.head) >= CATCH_UPS_MAX)
+	if (work->note.head != position.head)
+		work->note.failed = 0;
+	if (position.known && !flaw && work->note.failed >= CATCH_UPS_MAX)
 		flaw = "it could not be brought up to date";
-	if (position.known && !flaw) {
-		st = catch_up(follower, conn, head, position, err);
-		if (!st)
-			note_end(lock);
+	bool is_loaded = !position.known || flaw;
+	st = leave_if_large(work,
+			    is_loaded ? head->assets > ASSETS_AT_ONCE
+				      : head->changed - position.changed > BLOCK_ASSETS,
+			    err);
+	if (st || work->is_left)
 		return st;
-	}
 	if (flaw)
-		isx_log(ISX_LOG_WARNING, "follower %s is loaded again: %s", follower->name, flaw);
-	st = load_anew(followers, follower, conn, head, err);
+		isx_log(ISX_LOG_WARNING, "follower %s is loaded again: %s", work->follower->name,
+			flaw);
+	st = is_loaded ? load_anew(work, err) : catch_up(work, position, err);
 	if (!st)
-		note_end(lock);
+		work->note.failed = 0;
 	return st;
 }
 
@@ -667,26 +743,31 @@ static enum isx_status open_follower(const struct isx_pg_followers *followers,
 	return st;
 }
 
-static enum isx_status follow_locked(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
-				     struct isx_pg_head *head, struct isx_pg_follower *follower,
-				     bool *busy, struct isx_err *err)
+static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 {
-	int lock;
-	enum isx_status st = lock_follower(followers, follower->name, LOCK_EX, &lock, err);
-	*busy = !st && lock < 0;
-	if (st || *busy)
+	struct isx_pg_follower *follower = work->follower;
+	enum isx_status st = lock_follower(work->followers, follower->name, LOCK_EX, &work->lock,
+					   &work->note, err);
+	follower->busy = !st && work->lock < 0;
+	if (st || follower->busy)
 		return st;
+	work->note.is_long = false;
+	write_note(work->lock, work->note);
+	work->long_ns = isx_clock_ns() + (uint64_t)WORK_MS * 1000000;
 	isx_pg_follower_release(follower); /* somebody may have replaced it meanwhile */
-	st = open_follower(followers, follower, err);
+	st = open_follower(work->followers, follower, err);
 	if (!st)
-		st = isx_pg_run(conn, ISX_PG_BEGIN_SNAPSHOT, NULL, NULL, err);
+		st = isx_pg_run(work->conn, ISX_PG_BEGIN_SNAPSHOT, NULL, NULL, err);
 	if (!st)
-		st = head_in_snapshot(conn, head, err);
+		st = head_in_snapshot(work->conn, work->head, err);
 	if (!st)
-		st = follow(followers, follower, conn, head, lock, err);
+		st = follow(work, err);
 	if (!st)
-		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
-	unlock_follower(lock);
+		st = isx_pg_run(work->conn, ISX_PG_COMMIT, NULL, NULL, err);
+	follower->busy = follower->has_wished = work->is_left;
+	work->note.is_long = false;
+	write_note(work->lock, work->note);
+	unlock_follower(work->lock);
 	return st;
 }
 
@@ -704,76 +785,163 @@ static bool is_listed(const PGresult *indexes, int64_t incarnation)
 	return false;
 }
 
-/* Remove the followers of indexes that other hosts have deleted. Done before one is loaded, which
- * is rare and costs more. The files are listed before the indexes: no index is younger than its
- * follower. */
-static void sweep(struct isx_pg_followers *followers, struct isx_pg_conn *conn)
+/* Remove the followers of indexes that other hosts have deleted. The files are listed before the
+ * indexes: no index is younger than its follower. */
+static enum isx_status sweep(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
+	struct isx_pg_followers *followers = arg;
 	struct isx_index_info *infos = NULL;
 	PGresult *indexes = NULL;
 	size_t count = 0;
-	if (followers->engine->ops->list(followers->engine, &infos, &count, NULL) != ISX_OK)
-		return;
-	if (count && isx_pg_run(conn, ISX_PG_INDEX_NAMES, NULL, &indexes, NULL) == ISX_OK) {
-		for (size_t i = 0; i < count; i++) {
-			unsigned long long incarnation;
-			if (sscanf(infos[i].name, "f%16llx", &incarnation) == 1 &&
-			    !is_listed(indexes, (int64_t)incarnation))
-				isx_pg_follower_drop(followers, (int64_t)incarnation);
-		}
+	enum isx_status st = followers->engine->ops->list(followers->engine, &infos, &count, err);
+	if (st)
+		return st;
+	if (count)
+		st = isx_pg_run(conn, ISX_PG_INDEX_NAMES, NULL, &indexes, err);
+	for (size_t i = 0; !st && i < count; i++) {
+		unsigned long long incarnation;
+		if (sscanf(infos[i].name, "f%16llx", &incarnation) == 1 &&
+		    !is_listed(indexes, (int64_t)incarnation))
+			isx_pg_follower_drop(followers, (int64_t)incarnation);
 	}
 	PQclear(indexes);
 	isx_index_list_free(infos, count);
+	return st;
+}
+
+/* What failed, was it the follower? */
+static bool is_at_fault(const struct isx_pg_conn *conn, enum isx_status st)
+{
+	return st && !conn->failed && st != ISX_NOT_FOUND && st != ISX_UNAVAILABLE &&
+	       st != ISX_NO_MEMORY;
+}
+
+static void begin_follow(const struct isx_pg_followers *followers, const struct isx_pg_head *head,
+			 struct isx_pg_follower *follower)
+{
+	*follower = (struct isx_pg_follower){ .engine = followers->engine };
+	follower_name(head->incarnation, follower->name);
+}
+
+/* A wish, and what came of it. */
+struct long_work {
+	struct isx_pg_followers *followers;
+	struct isx_pg_head head;
+	bool at_fault;
+};
+
+static enum isx_status follow_for_long(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct long_work *of = arg;
+	struct isx_pg_follower follower;
+	struct work work = { .followers = of->followers,
+			     .follower = &follower,
+			     .conn = conn,
+			     .head = &of->head,
+			     .is_loader = true };
+	conn->may_go_on = isx_pg_loader_goes_on;
+	conn->asker = of->followers->loader;
+	begin_follow(of->followers, &of->head, &follower);
+	enum isx_status st = follow_locked(&work, err);
+	of->at_fault = is_at_fault(conn, st);
+	isx_pg_follower_release(&follower);
+	return st;
+}
+
+/* The loader's thread calls this. */
+static enum isx_status fulfil_wish(void *arg, const struct isx_pg_wish *wish, bool *at_fault,
+				   struct isx_err *err)
+{
+	struct isx_pg_followers *followers = arg;
+	struct long_work work = { .followers = followers, .head = wish->head };
+	if (wish->sweeps)
+		return isx_pg_do_soon(followers->primary, sweep, followers, err);
+	enum isx_status st = isx_pg_do(wish->pool, follow_for_long, &work, err);
+	*at_fault = work.at_fault;
+	return st == ISX_NOT_FOUND ? ISX_OK : st; /* who asks for it finds that out */
+}
+
+/* Bring a follower to the head that is not there yet. */
+static enum isx_status make_current(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
+				    struct isx_pg_head *head, struct isx_pg_follower *follower,
+				    struct isx_err *err)
+{
+	struct work work = {
+		.followers = followers, .follower = follower, .conn = conn, .head = head
+	};
+	enum isx_status st = isx_pg_loader_failure(followers->loader, head->incarnation,
+						   &follower->at_fault, err);
+	if (st)
+		return st;
+	follower->busy = isx_pg_loader_is_at(followers->loader, head->incarnation);
+	if (follower->busy)
+		return ISX_OK;
+	st = follow_locked(&work, err);
+	follower->at_fault = is_at_fault(conn, st);
+	return st;
 }
 
 enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
 			      struct isx_pg_head *head, struct isx_pg_follower *follower,
-			      bool *busy, struct isx_err *err)
+			      struct isx_err *err)
 {
+	const struct isx_pg_wish cleaning = { .pool = followers->primary, .sweeps = true };
 	struct isx_err why = { 0 };
 	bool current = false;
-	*busy = false;
-	*follower = (struct isx_pg_follower){ .engine = followers->engine };
-	follower_name(head->incarnation, follower->name);
+	begin_follow(followers, head, follower);
 	enum isx_status st = acquire(follower, &why);
-	if (st == ISX_NOT_FOUND && !head->is_replica)
-		sweep(followers, conn);
+	if (st == ISX_NOT_FOUND) /* one more: are others in the way? */
+		(void)!isx_pg_loader_want(followers->loader, &cleaning, NULL);
 	if (!st)
 		st = check_current(follower, head, &current, &why);
 	if (st || !current)
-		st = follow_locked(followers, conn, head, follower, busy, &why);
+		st = make_current(followers, conn, head, follower, &why);
+	if (st || follower->busy)
+		isx_pg_follower_release(follower);
+	if (st && isx_fail(err, st, "%s", why.msg) != ISX_NOT_FOUND)
+		isx_err_at(err, st, "follower %s", follower->name);
+	return st;
+}
+
+/* Is somebody at a follower, and will that take long? */
+static enum isx_status look_at_work(struct isx_pg_followers *followers, int64_t incarnation,
+				    bool *busy, bool *is_long, struct isx_err *err)
+{
+	char name[24];
+	int lock = -1;
+	struct note note = { 0 };
+	*busy = *is_long = isx_pg_loader_is_at(followers->loader, incarnation);
 	if (*busy)
-		isx_pg_follower_release(follower);
-	if (st) {
-		isx_pg_follower_release(follower);
-		if (isx_fail(err, st, "%s", why.msg) != ISX_NOT_FOUND)
-			isx_err_at(err, st, "follower %s", follower->name);
-	}
+		return ISX_OK;
+	follower_name(incarnation, name);
+	enum isx_status st = lock_follower(followers, name, LOCK_SH, &lock, &note, err);
+	*busy = !st && lock < 0;
+	*is_long = *busy && note.is_long;
+	if (lock >= 0)
+		unlock_follower(lock);
 	return st;
 }
 
 enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t incarnation,
-				     const struct isx_query *query, struct isx_err *err)
+				     bool has_wished, const struct isx_query *query,
+				     struct isx_err *err)
 {
-	const uint64_t end_ns = isx_clock_ns() + (uint64_t)WAIT_MS * 1000000;
+	const uint64_t start_ns = isx_clock_ns();
 	const struct timespec pause = { .tv_nsec = WAIT_STEP_MS * 1000000 };
-	char name[24];
-	int lock = -1;
-	enum isx_status st = ISX_OK;
-	follower_name(incarnation, name);
-	while (!st && lock < 0) {
-		st = lock_follower(followers, name, LOCK_SH, &lock, err);
-		if (st || lock >= 0)
-			break;
-		if (isx_clock_ns() > end_ns)
+	bool busy, is_long;
+	enum isx_status st = look_at_work(followers, incarnation, &busy, &is_long, err);
+	while (!st && busy) {
+		uint64_t most_ms = !is_long ? WAIT_MS : has_wished ? WAIT_LONG_MS : 0;
+		if (isx_clock_ns() - start_ns > most_ms * 1000000)
 			st = isx_fail(err, ISX_UNAVAILABLE,
-				      "the follower of the index is being loaded: try again");
+				      "the index is being loaded by this host: try again");
 		else if (query->may_go_on)
 			st = query->may_go_on(query->asker, err);
+		if (st)
+			break;
 		nanosleep(&pause, NULL);
+		st = look_at_work(followers, incarnation, &busy, &is_long, err);
 	}
-	if (lock >= 0)
-		unlock_follower(lock);
 	return st;
 }
 

@@ -18,15 +18,20 @@ struct isx_pg_followers;
 
 /* The followers in a directory, made if need be.
  *   options    of the engine
+ *   primary    borrowed: knows which indexes there are
  *   followers  new, free with isx_pg_followers_free() (NULL is allowed) */
 ISX_MUST_CHECK enum isx_status isx_pg_followers_new(const char *directory,
 						    const struct isx_options *options,
+						    struct isx_pg_pool *primary,
 						    struct isx_pg_followers **followers,
 						    struct isx_err *err);
 void isx_pg_followers_free(struct isx_pg_followers *followers);
 
 /* A follower in use. */
 struct isx_pg_follower {
+	bool busy;       /* filled: it is being brought up to date by somebody else */
+	bool has_wished; /* filled: for that, as it takes long */
+	bool at_fault;   /* filled on failure: it (its disk, its file) and not the database */
 	struct isx_engine *engine; /* that has the file */
 	char name[24];             /* of the index in it */
 	struct isx_open_index *index;
@@ -34,20 +39,20 @@ struct isx_pg_follower {
 };
 
 /* Bring the follower of an index up to `head` or beyond, loading it if there is none; `head` is
- * moved on to where it is then. End its use with isx_pg_follower_release(). ISX_NOT_FOUND: the
- * index is no longer there.
- *   busy  filled: somebody else is at it; give the connection back, isx_pg_follower_wait(), and
- *         begin again */
+ * moved on to where it is then. What takes long is left to a thread of its own. End its use with
+ * isx_pg_follower_release(). ISX_NOT_FOUND: the index is no longer there.
+ *   follower  filled; if it is busy give the connection back, isx_pg_follower_wait(), and begin
+ *             again */
 ISX_MUST_CHECK enum isx_status isx_pg_follow(struct isx_pg_followers *followers,
 					     struct isx_pg_conn *conn, struct isx_pg_head *head,
-					     struct isx_pg_follower *follower, bool *busy,
-					     struct isx_err *err);
+					     struct isx_pg_follower *follower, struct isx_err *err);
 void isx_pg_follower_release(struct isx_pg_follower *follower);
 
-/* Wait until nobody brings this follower up to date, as long as the query may go on, and no longer
- * than is decent. */
+/* Wait until nobody brings this follower up to date, as long as the query may go on. What takes long is
+ * waited for by who has wished for it, and not for long; the others do not wait: ISX_UNAVAILABLE, try
+ * again. So the threads that search are there for other indexes. */
 ISX_MUST_CHECK enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers,
-						    int64_t incarnation,
+						    int64_t incarnation, bool has_wished,
 						    const struct isx_query *query,
 						    struct isx_err *err);
 

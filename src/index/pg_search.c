@@ -33,7 +33,6 @@ struct pg_search {
 	struct isx_result *result;
 	struct isx_pg_head head;
 	struct isx_pg_follower follower;
-	bool busy;        /* somebody else brings the follower up to date */
 	bool failed_here; /* what failed is the follower, not the database */
 	bool stale;       /* a winner has changed while we searched */
 };
@@ -44,20 +43,18 @@ static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct 
 {
 	struct pg_search *search = arg;
 	struct isx_pg_followers *followers;
+	search->failed_here = false;
 	enum isx_status st = isx_pg_head(conn, search->name, &search->head, err);
 	if (st)
 		return st;
 	search->head.is_replica &= conn->pool == search->store->readers;
-	search->failed_here = true;
 	st = isx_pg_followers_of(search->store, conn, &followers, err);
-	if (!st)
-		st = isx_pg_follow(followers, conn, &search->head, &search->follower, &search->busy,
-				   err);
-	if (st == ISX_NOT_FOUND)
-		st = isx_fail(err, ISX_NOT_FOUND, "Index '%s' not found", search->name);
-	search->failed_here = st && st != ISX_NOT_FOUND && !conn->broken && !conn->retryable &&
-			      st != ISX_UNAVAILABLE;
-	return st;
+	search->failed_here = st != ISX_OK;
+	if (st)
+		return st;
+	st = isx_pg_follow(followers, conn, &search->head, &search->follower, err);
+	search->failed_here = st && search->follower.at_fault;
+	return st == ISX_NOT_FOUND ? isx_fail(err, st, "Index '%s' not found", search->name) : st;
 }
 
 /* --- 3 ---------------------------------------------------------------------------------------- */
@@ -181,12 +178,12 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	forget_result(search);
 	enum isx_status st;
 	do {
-		search->busy = false;
 		st = isx_pg_read(search->store, begin_search, search, err);
-		if (!st && search->busy) /* without a connection: others need them */
+		if (!st && search->follower.busy) /* without a connection: others need them */
 			st = isx_pg_follower_wait(search->store->followers,
-						  search->head.incarnation, search->query, err);
-	} while (!st && search->busy);
+						  search->head.incarnation,
+						  search->follower.has_wished, search->query, err);
+	} while (!st && search->follower.busy);
 	if (st)
 		return st;
 	search->failed_here = false;

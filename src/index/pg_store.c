@@ -108,7 +108,8 @@ static enum isx_status open_followers(struct isx_pg_store *store, struct isx_pg_
 	if (snprintf(directory, sizeof directory, "%s/%016llx", store->followers_path,
 		     (unsigned long long)isx_pg_store_id(conn)) >= PATH_MAX)
 		return isx_fail(err, ISX_INVALID, "the path of the followers is too long");
-	return isx_pg_followers_new(directory, &store->engine.options, &store->followers, err);
+	return isx_pg_followers_new(directory, &store->engine.options, store->pool,
+				    &store->followers, err);
 }
 
 enum isx_status isx_pg_followers_of(struct isx_pg_store *store, struct isx_pg_conn *conn,

@@ -5,6 +5,7 @@
  *   pg_schema    the tables            pg_sql    all texts of statements
  *   pg_write     adding and removing: one transaction for a group of requests
  *   pg_follower  the local copy of what is searched, and keeping it current
+ *   pg_loader    a thread for what takes long of that
  *   pg_search    searching: in the follower, or by SQL alone
  *   pg_store     the engine: indexes, and which of the above a call needs
  * SPDX-License-Identifier: Apache-2.0
