@@ -26,7 +26,7 @@
 #define ISX_DOTENV_VALUE_MAX (1 << 16) /* bytes of a value, which others may make grow by ${NAME} */
 
 /* JSON */
-#define ISX_JSON_DEPTH_MAX     512 /* nested arrays and objects; keeps every walk's stack small */
+#define ISX_JSON_DEPTH_MAX 512 /* nested arrays and objects; keeps every walk's stack small */
 
 /* HTTP */
 #define ISX_BODY_MIB_DEFAULT 256  /* of one request */
