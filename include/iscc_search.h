@@ -285,7 +285,8 @@ typedef void isx_progress_fn(uint64_t bytes_done, uint64_t bytes_total, void *ar
 
 /* Copy an index, as it is at one moment, to the new file `path`, while others read and write it. The
  * copy appears under its name when it is complete and on disk. An index is brought back by copying
- * the file to its place in a store: DIR/NAME/index.lmdb (usearch://) or DIR/NAME.lmdb (lmdb://).
+ * the file beside its place in a store and renaming it: to DIR/NAME/index.lmdb (usearch://) or to
+ * DIR/NAME.lmdb (lmdb://).
  *   replace   whether a file of that name may be replaced
  *   progress  called now and then from another thread; may be NULL
  * ISX_EXISTS: the file is there. ISX_INVALID: a store of another server, or `path` is the file of an
