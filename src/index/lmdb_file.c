@@ -191,11 +191,16 @@ static int look_up_tables(struct isx_lmdb_view *view)
 	return rc;
 }
 
+/* Hand out what has been opened; the caller holds `opening`. */
 static void publish_tables(const struct isx_lmdb_view *view)
 {
-	pthread_rwlock_wrlock(&view->file->publishing);
-	view->file->tables = view->tables;
-	pthread_rwlock_unlock(&view->file->publishing);
+	struct isx_lmdb_file *file = view->file;
+	if (memcmp(&file->tables, &view->tables, sizeof file->tables) == 0)
+		return;
+	pthread_rwlock_wrlock(&file->publishing);
+	file->tables = view->tables;
+	pthread_rwlock_unlock(&file->publishing);
+	atomic_fetch_add(&file->handles_opened, 1);
 }
 
 static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tables)
@@ -525,16 +530,36 @@ void isx_lmdb_let_go(MDB_txn *hold)
 	mdb_txn_abort(hold);
 }
 
+/* Begin a write that may open handles, with `opening` held at exit. It may take long to get LMDB's
+ * writer lock, and a reader must not wait for that to learn of new tables; but a transaction knows no
+ * handle that was opened after it began. So one that finds such handles begins once more. */
+static enum isx_status begin_to_open(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_lmdb_file *file = view->file;
+	for (int i = 0; i < LOOK_UPS_MAX; i++) {
+		unsigned opened = atomic_load(&file->handles_opened);
+		enum isx_status st = begin_write(file, &view->txn, err);
+		if (st)
+			return st;
+		pthread_mutex_lock(&file->opening);
+		if (opened == atomic_load(&file->handles_opened))
+			return ISX_OK;
+		mdb_txn_abort(view->txn);
+		view->txn = NULL;
+		pthread_mutex_unlock(&file->opening);
+	}
+	return isx_fail(err, ISX_UNAVAILABLE, "tables of the index appear faster than we look");
+}
+
 enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
 			       struct isx_err *err)
 {
 	*view = (struct isx_lmdb_view){ .file = file, .writes = true };
-	enum isx_status begun = begin_write(file, &view->txn, err);
-	if (begun)
-		return begun;
-	pthread_mutex_lock(&file->opening);
+	enum isx_status st = begin_to_open(view, err);
+	if (st)
+		return st;
 	copy_tables(file, &view->tables);
-	enum isx_status st = prepare_write(view, err);
+	st = prepare_write(view, err);
 	if (st)
 		isx_lmdb_end(view);
 	return st;

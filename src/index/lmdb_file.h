@@ -74,6 +74,7 @@ struct isx_lmdb_file {
 		opening; /* held while a transaction may open handles: LMDB wants one at a time */
 	pthread_rwlock_t publishing; /* guards `tables` */
 	struct isx_lmdb_tables tables;
+	atomic_uint handles_opened;     /* how often `tables` got more of them */
 	struct isx_commit_queue *queue; /* of writes, lmdb_queue.c */
 };
 

@@ -11,9 +11,13 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -325,12 +329,152 @@ static void test_threads__share_more_indexes_than_are_open(void **state)
 	test_remove_tree(directory);
 }
 
+/* --- tables that another process makes -------------------------------------------------------- */
+
+enum { ROUNDS = 40, NEW_TYPES = 40, SEARCHERS = 3, ADDERS = 2 };
+
+struct round {
+	struct crowd *crowd;
+	const char *index;
+	uint64_t first_id; /* of an adder; 0: it searches */
+	atomic_bool *is_over;
+};
+
+static struct isx_store *open_relaxed(const char *uri)
+{
+	struct isx_options options;
+	struct isx_store *store;
+	isx_options_init(&options);
+	options.relaxed = true;
+	return isx_open(uri, &options, &store, NULL) ? NULL : store;
+}
+
+/* Add an asset with a simprint of a type: the first of its type makes two tables. */
+static enum isx_status add_typed(struct isx_store *store, const char *index, uint64_t number,
+				 struct isx_err *err)
+{
+	char text[ISX_ISCC_ID_TEXT_BYTES], type[16];
+	struct isx_iscc_id id = { .body = number << 12, .version = 1 };
+	isx_iscc_id_print(&id, text);
+	snprintf(type, sizeof type, "TYPE_%u", (unsigned)(number % NEW_TYPES));
+	struct isx_simprint simprint = { type, "Mzdq5tYCKD4w4Pc4xv8T1A", 0, 9 };
+	struct isx_asset asset = { .iscc_id = text, .simprints = &simprint, .simprint_count = 1 };
+	return isx_add(store, index, &asset, 1, NULL, err);
+}
+
+static void *search_or_add(void *arg)
+{
+	const struct round *round = arg;
+	for (uint64_t i = 0; !atomic_load(round->is_over); i++) {
+		struct isx_query query = { .iscc_code = "ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42"
+							"YISB7NPILUBZK334UY",
+					   .limit = 1 };
+		struct isx_result *result;
+		struct isx_err err = { 0 };
+		if (round->first_id) {
+			if (add_typed(round->crowd->store, round->index, round->first_id + i, &err))
+				complain(round->crowd, "add", &err);
+		} else if (isx_search(round->crowd->store, round->index, &query, &result, &err)) {
+			complain(round->crowd, "search", &err);
+		} else {
+			isx_result_free(result);
+		}
+	}
+	return NULL;
+}
+
+/* The other process: in each index that appears it makes tables, then an index that says so. */
+static int make_tables(const char *uri)
+{
+	const struct timespec moment = { .tv_nsec = 300000 };
+	struct isx_store *store = open_relaxed(uri);
+	for (unsigned i = 0; store && i < ROUNDS; i++) {
+		char index[16], done[16];
+		struct isx_index_info info;
+		snprintf(index, sizeof index, "r%u", i);
+		snprintf(done, sizeof done, "d%u", i);
+		while (isx_index_stat(store, index, &info, NULL))
+			nanosleep(&moment, NULL);
+		isx_index_info_release(&info);
+		for (unsigned type = 0; type < NEW_TYPES; type++) {
+			if (add_typed(store, index, type + 1, NULL))
+				return 1;
+			nanosleep(&moment, NULL);
+		}
+		if (isx_index_create(store, done, NULL))
+			return 1;
+	}
+	isx_close(store);
+	return store ? 0 : 1;
+}
+
+/* Has a process ended? It can still be waited for. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { 0 };
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid;
+}
+
+static void play_round(struct crowd *crowd, unsigned number, pid_t other)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	char index[16], done[16];
+	struct round rounds[SEARCHERS + ADDERS];
+	pthread_t threads[SEARCHERS + ADDERS];
+	struct isx_index_info info;
+	atomic_bool is_over = false;
+	snprintf(index, sizeof index, "r%u", number);
+	snprintf(done, sizeof done, "d%u", number);
+	assert_int_equal(isx_index_create(crowd->store, index, NULL), ISX_OK);
+	for (unsigned i = 0; i < SEARCHERS + ADDERS; i++) {
+		uint64_t first_id = i < SEARCHERS ? 0 : i * 1000000ull;
+		rounds[i] = (struct round){ crowd, index, first_id, &is_over };
+		assert_int_equal(pthread_create(&threads[i], NULL, search_or_add, &rounds[i]), 0);
+	}
+	while (isx_index_stat(crowd->store, done, &info, NULL)) {
+		nanosleep(&moment, NULL);
+		info = (struct isx_index_info){ 0 };
+		if (has_ended(other))
+			break;
+	}
+	isx_index_info_release(&info);
+	atomic_store(&is_over, true);
+	for (unsigned i = 0; i < SEARCHERS + ADDERS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* A write waits for the other process; when it gets the lock there are new tables, and readers of its
+ * own process open them at the same moment. */
+static void test_threads__learn_of_tables_that_another_process_makes(void **state)
+{
+	char directory[] = "/tmp/isx-test-XXXXXX", uri[64];
+	struct crowd crowd = { 0 };
+	int ended = 0;
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(uri, sizeof uri, "usearch://%s", directory);
+	pid_t other = fork(); /* before there are threads */
+	if (other == 0)
+		_exit(make_tables(uri));
+	crowd.store = open_relaxed(uri);
+	assert_non_null(crowd.store);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		play_round(&crowd, i, other);
+	assert_int_equal(waitpid(other, &ended, 0), other);
+	assert_int_equal(ended, 0);
+	isx_close(crowd.store);
+	test_remove_tree(directory);
+	if (crowd.wrong)
+		fail_msg("%u wrong, first: %s", crowd.wrong, crowd.why);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threads__share_one_store_on_disk),
 		cmocka_unit_test(test_threads__share_one_store_in_memory),
 		cmocka_unit_test(test_threads__share_more_indexes_than_are_open),
+		cmocka_unit_test(test_threads__learn_of_tables_that_another_process_makes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
