@@ -46,8 +46,7 @@ static const struct http_route routes[] = {
 	  HTTP_LANE_SCAN },
 	{ "GET", "/indexes/{name}/search", isx_serve_search_get, NEEDS_KEY, HTTP_LANE_SCAN },
 	{ "GET", "/healthz", isx_serve_health, NO_HEAD, HTTP_LANE_INLINE },
-	{ "GET", "/readyz", isx_serve_ready, 0, HTTP_LANE_WRITE }, /* it has many threads: a store
-								   that hangs is to be told */
+	{ "GET", "/readyz", isx_serve_ready, 0, HTTP_LANE_QUICK },
 	{ "GET", "/metrics", isx_serve_metrics, NEEDS_KEY, HTTP_LANE_QUICK },
 	{ "GET", "/status", isx_serve_status, 0, HTTP_LANE_INLINE },
 	{ "GET", "/", isx_serve_root, NO_HEAD, HTTP_LANE_INLINE },

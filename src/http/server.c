@@ -42,7 +42,7 @@
 
 enum {
 	POLLERS_MAX = 4,        /* polling threads; one moves more bytes than two workers chew */
-	QUICK_THREADS = 2,      /* workers for requests that neither scan nor write */
+	QUICK_THREADS = 16,     /* for small requests; behind postgresql:// they wait, too */
 	WRITE_THREADS = 64,     /* so many requests share a commit; all but one of them sleep */
 	PAYLOADS_MAX = 4,       /* bodies of the largest size that may be in memory at once */
 	FILES_RESERVED = 64,    /* open files that are not connections: LMDB, logs, epoll */
