@@ -391,21 +391,23 @@ static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg
 	return ISX_OK;
 }
 
-/* Connect once, and make the tables if this is the first connection. *again: what failed may be done
+/* Connect once, and see to the tables. *again: what failed may be done
  * again, as isx_pg_do() does it for statements: behind a pooler the first statement to be prepared
  * may meet another host's. */
-static enum isx_status try_open(struct isx_pg_pool *pool, bool hurries, bool has_schema,
-				int64_t *store_id, struct isx_pg_conn **conn, bool *again,
-				struct isx_err *err)
+static enum isx_status try_open(struct isx_pg_pool *pool, bool hurries, int64_t *store_id,
+				struct isx_pg_conn **conn, bool *again, struct isx_err *err)
 {
 	struct isx_pg_conn *made = isx_mem_array(1, sizeof *made);
 	*again = false;
 	if (!made)
 		return isx_fail_memory(err);
+	pthread_mutex_lock(&pool->lock);
+	bool has_schema = pool->has_schema; /* what fails below may find that it is gone */
+	pthread_mutex_unlock(&pool->lock);
 	enum isx_status st = connect_to_server(pool, made, hurries, err);
-	if (!st && !has_schema)
+	if (!st)
 		st = isx_pg_schema_ensure(made, pool->schema, pool->makes ? pool->tables : NULL,
-					  store_id, err);
+					  has_schema, store_id, err);
 	if (st) {
 		*again = made->retryable && !made->broken;
 		close_conn(made);
@@ -415,13 +417,13 @@ static enum isx_status try_open(struct isx_pg_pool *pool, bool hurries, bool has
 	return st;
 }
 
-static enum isx_status open_conn(struct isx_pg_pool *pool, bool hurries, bool has_schema,
-				 int64_t *store_id, struct isx_pg_conn **conn, struct isx_err *err)
+static enum isx_status open_conn(struct isx_pg_pool *pool, bool hurries, int64_t *store_id,
+				 struct isx_pg_conn **conn, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	bool again = true;
 	for (int i = 0; again && i < ATTEMPTS_MAX; i++)
-		st = try_open(pool, hurries, has_schema, store_id, conn, &again, err);
+		st = try_open(pool, hurries, store_id, conn, &again, err);
 	return st;
 }
 
@@ -463,13 +465,12 @@ static enum isx_status add_conn(struct isx_pg_pool *pool, bool hurries, struct i
 {
 	struct isx_err why = { 0 };
 	unsigned generation = pool->generation;
-	bool has_schema = pool->has_schema;
 	int64_t store_id = pool->store_id;
 	bool probes = pool->pause_ms != 0;
 	pool->count++;
 	pool->probing |= probes;
 	pthread_mutex_unlock(&pool->lock);
-	enum isx_status st = open_conn(pool, hurries, has_schema, &store_id, conn, &why);
+	enum isx_status st = open_conn(pool, hurries, &store_id, conn, &why);
 	pthread_mutex_lock(&pool->lock);
 	note_attempt(pool, st, &why);
 	if (probes)
@@ -574,6 +575,14 @@ void isx_pg_give(struct isx_pg_conn *conn)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+/* The same while the store is in use: whatever keeps it from its database, it may come back. */
+static enum isx_status take_to_use(struct isx_pg_pool *pool, uint64_t deadline_ns, bool hurries,
+				   struct isx_pg_conn **conn, struct isx_err *err)
+{
+	enum isx_status st = take_by(pool, deadline_ns, hurries, conn, err);
+	return st && st != ISX_NO_MEMORY ? ISX_UNAVAILABLE : st;
+}
+
 static void begin_use(struct isx_pg_conn *conn, int silence_ms)
 {
 	conn->failed = false;
@@ -589,7 +598,7 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 	bool again = true;
 	for (int i = 0; again && i < ATTEMPTS_MAX; i++) {
 		struct isx_pg_conn *conn;
-		st = isx_pg_take(pool, &conn, &why);
+		st = take_to_use(pool, in_ms(pool->silence_ms / 3), false, &conn, &why);
 		if (st)
 			break;
 		begin_use(conn, pool->silence_ms);
@@ -609,7 +618,7 @@ enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *ar
 	bool again = true;
 	for (int i = 0; again && i < ATTEMPTS_MAX; i++) {
 		struct isx_pg_conn *conn;
-		st = take_by(pool, end_ns, true, &conn, &why);
+		st = take_to_use(pool, end_ns, true, &conn, &why);
 		if (st)
 			break;
 		begin_use(conn, HURRY_MS);

@@ -721,7 +721,7 @@ static enum isx_status head_in_snapshot(struct isx_pg_conn *conn, struct isx_pg_
 	isx_pg_add_i64(&params, head->index_id);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_BY_ID, &params, &row, err);
 	if (!st)
-		st = isx_pg_read_head(row, head, err);
+		st = isx_pg_read_head(row, NULL, head, err);
 	head->is_replica = is_replica;
 	PQclear(row);
 	isx_pg_params_release(&params);

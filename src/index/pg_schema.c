@@ -4,6 +4,12 @@
  * Programs of several hosts may start at once: an advisory lock lets one of them make the tables,
  * in one transaction, and the others find them. Nothing is asked for that is there already, so that
  * a role without the right to create things can serve what an administrator made.
+ *
+ * There is one version of the tables so far, and so nothing that upgrades them. What will do it has to
+ * hold the same advisory lock, to begin with LOCK TABLE index IN EXCLUSIVE MODE, and to set
+ * store.version in that transaction: each transaction that writes locks a row of that table first, and
+ * reads the version by the same statement, so that programs that know the old tables end what they
+ * have begun, and write nothing afterwards.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/pg_schema.h"
@@ -54,12 +60,25 @@ static enum isx_status make_tables(struct isx_pg_conn *conn, const char *schema,
 	return st ? isx_err_at(err, st, "make the tables in schema %s", schema) : ISX_OK;
 }
 
-enum isx_status isx_pg_schema_ensure(struct isx_pg_conn *conn, const char *schema,
-				     const char *tables, int64_t *store_id, struct isx_err *err)
+enum isx_status isx_pg_check_version(int64_t version, struct isx_err *err)
 {
-	bool has_schema = false, has_tables = false;
+	if (version == ISX_PG_VERSION)
+		return ISX_OK;
+	return isx_fail(err, ISX_UNAVAILABLE,
+			"the tables in PostgreSQL have version %lld, this program knows version "
+			"%d: use %s one",
+			(long long)version, ISX_PG_VERSION,
+			version > ISX_PG_VERSION ? "a newer" : "another");
+}
+
+enum isx_status isx_pg_schema_ensure(struct isx_pg_conn *conn, const char *schema,
+				     const char *tables, bool is_there, int64_t *store_id,
+				     struct isx_err *err)
+{
+	bool has_schema = is_there, has_tables = is_there;
 	PGresult *store = NULL;
-	enum isx_status st = find_schema(conn, schema, &has_schema, &has_tables, err);
+	enum isx_status st = is_there ? ISX_OK
+				      : find_schema(conn, schema, &has_schema, &has_tables, err);
 	if (!st && !has_tables && !tables)
 		st = isx_fail(err, ISX_UNAVAILABLE, "schema %s has no tables yet", schema);
 	if (!st && !has_tables)
@@ -68,12 +87,8 @@ enum isx_status isx_pg_schema_ensure(struct isx_pg_conn *conn, const char *schem
 		st = isx_pg_run(conn, ISX_PG_STORE_READ, NULL, &store, err);
 	if (!st && PQntuples(store) != 1)
 		st = isx_fail(err, ISX_CORRUPT, "schema %s: table store is empty", schema);
-	if (!st && isx_pg_i64(store, 0, 0) > ISX_PG_VERSION)
-		st = isx_fail(
-			err, ISX_CORRUPT,
-			"schema %s has version %lld, this program knows versions up to %d: use "
-			"a newer one",
-			schema, (long long)isx_pg_i64(store, 0, 0), ISX_PG_VERSION);
+	if (!st && isx_pg_check_version(isx_pg_i64(store, 0, 0), err))
+		st = isx_err_at(err, ISX_CORRUPT, "schema %s", schema); /* waiting does not help */
 	if (!st)
 		*store_id = isx_pg_i64(store, 0, 1);
 	PQclear(store);

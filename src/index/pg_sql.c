@@ -57,8 +57,11 @@ const char isx_pg_tables[] =
 	" iscc_ids bytea[] NOT NULL,"
 	" PRIMARY KEY (index_id, head));";
 
-/* The columns of an index's head, as struct pg_head has them. */
-#define HEAD_COLUMNS "index_id, incarnation, head, head_mark, realm::bigint, assets, changed"
+/* The columns of an index's head, as struct isx_pg_head has them, and the version of the tables: who
+ * knows another one reads and writes nothing, also when they are upgraded while it runs. */
+#define HEAD_COLUMNS                                                                               \
+	"index_id, incarnation, head, head_mark, realm::bigint, assets, changed,"                  \
+	" (SELECT version::bigint FROM @.store)"
 
 /* The sizes of an index are estimated from its first rows, so that asking costs the same whatever
  * is in it; of an index with fewer rows they are exact. */
@@ -151,8 +154,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_INDEX_CREATE] =
 		"WITH made AS (INSERT INTO @.index"
 		" (name, incarnation, head, head_mark, changed, assets)"
-		" VALUES ($1::text, $2::bigint, 0, $3::bigint, 0, 0)"
-		" ON CONFLICT (name) DO NOTHING RETURNING index_id)"
+		" SELECT $1::text, $2::bigint, 0, $3::bigint, 0, 0 FROM @.store"
+		" WHERE version = $4::bigint ON CONFLICT (name) DO NOTHING RETURNING index_id)"
 		" INSERT INTO @.change (index_id, head, mark, changed, iscc_ids)"
 		" SELECT index_id, 0, $3::bigint, 0, '{}' FROM made RETURNING index_id",
 	[ISX_PG_INDEX_DELETE] = "DELETE FROM @.index WHERE index_id = $1::bigint",

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "index/lmdb_store.h"
 #include "index/pg_follower.h"
+#include "index/pg_schema.h"
 #include "iscc/iscc_id.h"
 
 #include <limits.h>
@@ -29,10 +30,12 @@ static enum isx_status fail_no_index(struct isx_err *err, const char *name)
 
 /* --- heads ------------------------------------------------------------------------------------ */
 
-enum isx_status isx_pg_read_head(const PGresult *row, struct isx_pg_head *head, struct isx_err *err)
+enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct isx_pg_head *head,
+				 struct isx_err *err)
 {
 	if (PQntuples(row) != 1)
-		return isx_fail(err, ISX_NOT_FOUND, "the index is no longer there");
+		return name ? fail_no_index(err, name)
+			    : isx_fail(err, ISX_NOT_FOUND, "the index is no longer there");
 	*head = (struct isx_pg_head){
 		.index_id = isx_pg_i64(row, 0, 0),
 		.incarnation = isx_pg_i64(row, 0, 1),
@@ -42,9 +45,9 @@ enum isx_status isx_pg_read_head(const PGresult *row, struct isx_pg_head *head, 
 		.realm = (uint32_t)isx_pg_i64(row, 0, 4),
 		.assets = isx_pg_i64(row, 0, 5),
 		.changed = isx_pg_i64(row, 0, 6),
-		.is_replica = isx_pg_bool(row, 0, 7),
+		.is_replica = isx_pg_bool(row, 0, 8),
 	};
-	return ISX_OK;
+	return isx_pg_check_version(isx_pg_i64(row, 0, 7), err);
 }
 
 enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name, struct isx_pg_head *head,
@@ -54,8 +57,8 @@ enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name, struct i
 	PGresult *row = NULL;
 	isx_pg_add_text(&params, name);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_HEAD, &params, &row, err);
-	if (!st && isx_pg_read_head(row, head, NULL))
-		st = fail_no_index(err, name);
+	if (!st)
+		st = isx_pg_read_head(row, name, head, err);
 	PQclear(row);
 	isx_pg_params_release(&params);
 	return st;
@@ -77,8 +80,8 @@ enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, const char *name, b
 	if (relaxed)
 		steps[count++] = (struct isx_pg_step){ ISX_PG_RELAX, NULL };
 	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
-	if (!st && isx_pg_read_head(results[2], head, NULL))
-		st = fail_no_index(err, name);
+	if (!st)
+		st = isx_pg_read_head(results[2], name, head, err);
 	isx_pg_be_patient(conn);
 	isx_pg_clear(results, count);
 	isx_pg_params_release(&limits);
@@ -132,6 +135,27 @@ struct create {
 	int64_t incarnation;
 };
 
+/* Is the database there, with tables that we know? */
+static enum isx_status ask_store(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	PGresult *store = NULL;
+	(void)arg;
+	enum isx_status st = isx_pg_run(conn, ISX_PG_STORE_READ, NULL, &store, err);
+	if (!st)
+		st = isx_pg_check_version(isx_pg_i64(store, 0, 0), err);
+	PQclear(store);
+	return st;
+}
+
+/* An index was not made, and is not there either. */
+static enum isx_status find_out_why_not(struct isx_pg_conn *conn, const char *name,
+					struct isx_err *err)
+{
+	enum isx_status st = ask_store(conn, NULL, err);
+	return st ? st
+		  : isx_fail(err, ISX_UNAVAILABLE, "index '%s' is being deleted: try again", name);
+}
+
 static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	const struct create *create = arg;
@@ -142,13 +166,16 @@ static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct 
 	isx_pg_add_text(&params, name);
 	isx_pg_add_i64(&params, create->incarnation);
 	isx_pg_add_i64(&params, isx_pg_random());
+	isx_pg_add_i64(&params, ISX_PG_VERSION);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_CREATE, &params, &made, err);
 	conn->retryable |= st && conn->broken; /* done twice it is found to be ours */
 	bool exists = !st && PQntuples(made) != 1;
 	if (exists)
 		st = isx_pg_head(conn, name, &head, err);
-	if (exists && !st &&
-	    head.incarnation != create->incarnation) /* else: by a lost connection */
+	if (exists && st == ISX_NOT_FOUND)
+		st = find_out_why_not(conn, name, err);
+	else if (exists && !st &&
+		 head.incarnation != create->incarnation) /* else: by a lost connection */
 		st = isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
 	PQclear(made);
 	isx_pg_params_release(&params);
@@ -383,12 +410,6 @@ static void store_close(struct isx_engine *engine)
 	isx_mem_free(store->followers_path);
 	pthread_mutex_destroy(&store->lock);
 	isx_mem_free(store);
-}
-
-static enum isx_status ask_store(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
-{
-	(void)arg;
-	return isx_pg_run(conn, ISX_PG_STORE_READ, NULL, NULL, err);
 }
 
 /* One short question, whatever there is in the indexes. Who writes needs the primary; for reading alone

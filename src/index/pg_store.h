@@ -57,9 +57,10 @@ ISX_MUST_CHECK enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, cons
 						  bool relaxed, struct isx_pg_head *head,
 						  struct isx_err *err);
 
-/* Read a head from the first row of a result. ISX_NOT_FOUND: there is none. */
-ISX_MUST_CHECK enum isx_status isx_pg_read_head(const PGresult *row, struct isx_pg_head *head,
-						struct isx_err *err);
+/* Read a head from the first row of a result. ISX_NOT_FOUND: there is none.
+ *   name  of the index, for the message; NULL: it is known by its number */
+ISX_MUST_CHECK enum isx_status isx_pg_read_head(const PGresult *row, const char *name,
+						struct isx_pg_head *head, struct isx_err *err);
 
 /* Does the realm of an ISCC-ID fit an index? */
 ISX_MUST_CHECK enum isx_status isx_pg_check_realm(const struct isx_pg_head *head,

@@ -505,6 +505,38 @@ def test_schema_of_a_later_program_is_left_alone(start_host, refusal, shared_clu
     expect_working(host, FIRST, SECOND)
 
 
+def upgrade(cluster, database, hold_s=0):
+    """What a later program would do: the lock that all writers run into, and another version."""
+    cluster.sql(f"begin; lock table iscc_search.index in exclusive mode; select pg_sleep({hold_s}); "
+                "update iscc_search.store set version = version + 1; commit", database)
+
+
+@pytest.mark.parametrize("way", ["follower", "sql"])
+def test_a_running_program_leaves_an_upgraded_schema_alone(start_host, shared_cluster, database, way):
+    """It has connections, and has found the schema long ago; it says 503 and why, whatever it is asked."""
+    host = start_host(shared_cluster.uri(database), env={"ISCC_SEARCH_POSTGRES_SEARCH": way})
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    host.must_add(FIRST)
+    host.expect_found(FIRST)
+    with ThreadPoolExecutor(1) as pool:  # a request that waits for the upgrade
+        upgrading = pool.submit(upgrade, shared_cluster, database, 1)
+        time.sleep(0.5)
+        expect_503(host.post("/indexes/main/assets", json=[make(99)]), "version 2")
+        upgrading.result()
+    for turn in range(2):
+        expect_503(host.post("/indexes/main/assets", json=[make(99)]), "version 2")
+        expect_503(host.delete(f"/indexes/main/assets/{make(1)['iscc_id']}"), "version 2")
+        expect_503(host.delete("/indexes/main"), "version 2")
+        expect_503(host.post("/indexes", json={"name": "second"}), "version 2")
+        expect_503(host.post("/indexes/main/search", json=query_of(0)), "version 2")
+        assert "version 2" in host.wait_unready()
+        shared_cluster.terminate_clients(database)  # and with new connections
+        time.sleep(0.1)
+    assert shared_cluster.sql("select head, assets from iscc_search.index", database) == ["1|30"]
+    shared_cluster.sql("update iscc_search.store set version = 1", database)
+    expect_working(host, FIRST, SECOND)
+
+
 def test_many_processes_make_one_schema(tmp_path, shared_cluster, database):
     """All start on an empty database at once; the advisory lock lets one make the tables."""
     hosts = [Host(tmp_path / f"h{number}", shared_cluster.uri(database), args=["--workers", "3"])
