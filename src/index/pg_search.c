@@ -196,15 +196,15 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	return st;
 }
 
-/* All in one snapshot, so that nothing can be stale. */
+/* All in one snapshot, so that nothing can be stale. When nobody waits for the answer any more, the server is
+ * not waited for either, and sees that the connection is closed. */
 static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct pg_search *search = arg;
 	forget_result(search);
-	isx_pg_be_patient(conn);
-	enum isx_status st = isx_pg_run(conn, ISX_PG_BEGIN_SNAPSHOT, NULL, NULL, err);
-	if (!st)
-		st = isx_pg_head(conn, search->name, &search->head, err);
+	conn->may_go_on = search->query->may_go_on;
+	conn->asker = search->query->asker;
+	enum isx_status st = isx_pg_begin_read(conn, search->name, &search->head, err);
 	if (!st)
 		st = isx_pg_sql_search(conn, &search->head, search->name,
 				       &search->store->engine.options, search->query, search->arena,

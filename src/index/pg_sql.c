@@ -132,7 +132,7 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		"SELECT set_config(name, CASE WHEN setting = '0' THEN value ELSE"
 		" setting || coalesce(unit, '') END, true) FROM pg_settings JOIN (VALUES"
 		" ('lock_timeout', $1::text), ('idle_in_transaction_session_timeout', '60s'),"
-		" ('client_connection_check_interval', '5s')) AS limits (name, value)"
+		" ('client_connection_check_interval', '1s')) AS limits (name, value)"
 		" USING (name)",
 	[ISX_PG_RELAX] = "SET LOCAL synchronous_commit TO off",
 	[ISX_PG_SCHEMA_EXISTS] =

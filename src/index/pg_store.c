@@ -64,29 +64,48 @@ enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name, struct i
 	return st;
 }
 
-enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, const char *name, bool relaxed,
-				   struct isx_pg_head *head, struct isx_err *err)
+/* Begin a transaction by `begin`, set its limits, read a head by `which`, and do `more` (ISX_PG_STATEMENTS:
+ * nothing), all in
+ * one trip. */
+static enum isx_status begin_with_head(struct isx_pg_conn *conn, enum isx_pg_statement begin,
+				       enum isx_pg_statement which, enum isx_pg_statement more,
+				       const char *name, struct isx_pg_head *head,
+				       struct isx_err *err)
 {
 	char patience[16];
-	struct isx_pg_params limits = { 0 }, lock = { 0 };
+	struct isx_pg_params limits = { 0 }, asked = { 0 };
 	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
 	snprintf(patience, sizeof patience, "%ums", isx_pg_lock_ms(conn));
 	isx_pg_add_text(&limits, patience);
-	isx_pg_add_text(&lock, name);
-	struct isx_pg_step steps[ISX_PG_STEPS_MAX] = { { ISX_PG_BEGIN, NULL },
+	isx_pg_add_text(&asked, name);
+	struct isx_pg_step steps[ISX_PG_STEPS_MAX] = { { begin, NULL },
 						       { ISX_PG_LIMITS, &limits },
-						       { ISX_PG_INDEX_LOCK, &lock } };
+						       { which, &asked } };
 	size_t count = 3;
-	if (relaxed)
-		steps[count++] = (struct isx_pg_step){ ISX_PG_RELAX, NULL };
+	if (more != ISX_PG_STATEMENTS)
+		steps[count++] = (struct isx_pg_step){ more, NULL };
 	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
 	if (!st)
 		st = isx_pg_read_head(results[2], name, head, err);
 	isx_pg_be_patient(conn);
 	isx_pg_clear(results, count);
 	isx_pg_params_release(&limits);
-	isx_pg_params_release(&lock);
+	isx_pg_params_release(&asked);
 	return st;
+}
+
+enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, const char *name, bool relaxed,
+				   struct isx_pg_head *head, struct isx_err *err)
+{
+	return begin_with_head(conn, ISX_PG_BEGIN, ISX_PG_INDEX_LOCK,
+			       relaxed ? ISX_PG_RELAX : ISX_PG_STATEMENTS, name, head, err);
+}
+
+enum isx_status isx_pg_begin_read(struct isx_pg_conn *conn, const char *name,
+				  struct isx_pg_head *head, struct isx_err *err)
+{
+	return begin_with_head(conn, ISX_PG_BEGIN_SNAPSHOT, ISX_PG_INDEX_HEAD, ISX_PG_STATEMENTS,
+			       name, head, err);
 }
 
 enum isx_status isx_pg_read(struct isx_pg_store *store, isx_pg_fn *fn, void *arg,

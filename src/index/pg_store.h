@@ -57,6 +57,11 @@ ISX_MUST_CHECK enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, cons
 						  bool relaxed, struct isx_pg_head *head,
 						  struct isx_err *err);
 
+/* Begin to read one snapshot, and read the head of an index in it; the search is ended in the database
+ * when its connection is closed. ISX_NOT_FOUND: no such index. */
+ISX_MUST_CHECK enum isx_status isx_pg_begin_read(struct isx_pg_conn *conn, const char *name,
+						 struct isx_pg_head *head, struct isx_err *err);
+
 /* Read a head from the first row of a result. ISX_NOT_FOUND: there is none.
  *   name  of the index, for the message; NULL: it is known by its number */
 ISX_MUST_CHECK enum isx_status isx_pg_read_head(const PGresult *row, const char *name,

@@ -1,4 +1,5 @@
 """Statements that take long: those that may are waited for, those that may not are asked once only."""
+import json
 import threading
 import time
 
@@ -105,3 +106,43 @@ def test_a_catch_up_that_cannot_be_done_ends_in_a_load(watched, shared_cluster, 
     owner.must_add([1])
     reader.expect_found([1])
     assert reader.log().count("loaded again") == said
+
+
+# --- searches that nobody waits for any more -----------------------------------------------------------
+
+def wait_active(cluster, database, wanted):
+    """Wait until so many statements are at work in a database."""
+    end = time.monotonic() + 20
+    count = (f"select count(*) from pg_stat_activity where datname = '{database}' and state = 'active' and "
+             "pid <> pg_backend_pid()")
+    while cluster.number(count) != wanted:
+        assert time.monotonic() < end, cluster.sql("select state, query from pg_stat_activity")
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def endless(watched, start_host, shared_cluster, database):
+    """A host whose searches by SQL take minutes."""
+    shared_cluster.sql("create or replace function watch() returns boolean language sql as "
+                       "'select pg_sleep(300) is not null'", database)
+    host = start_host(shared_cluster.uri(database, user=f"watched_{database}"), "endless", args=["--read-only"],
+                      env={"ISCC_SEARCH_POSTGRES_SEARCH": "sql", "ISCC_SEARCH_STOP_TIMEOUT": "1"})
+    one = make(0)
+    query = json.dumps({"simprints": {kind: [entry["simprint"] for entry in entries]
+                                      for kind, entries in one["simprints"].items()}}).encode()
+    link = host.connect()
+    link.sendall(b"POST /indexes/main/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                 b"Content-Length: %d\r\n\r\n%s" % (len(query), query))
+    wait_active(shared_cluster, database, 1)
+    yield host, link
+    link.close()
+
+
+def test_a_search_whose_client_has_gone_ends_in_the_database_too(endless, shared_cluster, database):
+    endless[1].close()
+    wait_active(shared_cluster, database, 0)
+
+
+def test_the_end_of_the_program_ends_its_searches(endless, shared_cluster, database):
+    assert endless[0].stop() == 0
+    wait_active(shared_cluster, database, 0)
