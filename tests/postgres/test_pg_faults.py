@@ -400,6 +400,27 @@ def test_catching_up_after_being_away(start_host, shared_cluster, database):
     assert "answered by SQL" not in one.log() + two.log(), "a follower was given up"
 
 
+def test_the_log_is_pruned_and_who_was_behind_loads_anew(start_host, shared_cluster, database):
+    """It keeps the last million changed assets, and is looked at each 64 changes."""
+    uri = shared_cluster.uri(database)
+    one, two = start_host(uri, "one"), start_host(uri, "two")
+    assert one.post("/indexes", json={"name": "main"}).status_code == 201
+    for number in range(70):
+        one.must_add([number])
+    two.expect_found([69])
+    assert two.stop() == 0
+    kept = "select min(head), max(head) from iscc_search.change"
+    assert shared_cluster.sql(kept, database) == ["0|70"]
+    shared_cluster.sql("update iscc_search.index set changed = changed + 2000000", database)  # as if there were more
+    for number in range(70, 130):
+        one.must_add([number])
+    assert shared_cluster.sql(kept, database) == ["71|130"]
+    two.start()
+    for host in (two, one):
+        host.expect_found([0, 69, 129])
+    assert "the log no longer reaches back" in two.log()
+
+
 # --- the data changes under the program ---------------------------------------------------------------
 
 def test_index_dropped_and_made_again_while_away(start_host, shared_cluster, database):

@@ -45,13 +45,23 @@ def freeze_replay(standby):
         time.sleep(0.02)
 
 
+def heads_read(cluster):
+    """How many heads of indexes were asked for at a server; each search begins with one."""
+    return cluster.number("select coalesce(sum(calls), 0) from pg_stat_statements where query like "
+                          "'%pg_is_in_recovery()%' and query like '%head_mark%'", "main")
+
+
 def test_reads_go_to_the_standby(pair, start_host):
     primary, standby = pair
+    primary.sql("create extension pg_stat_statements", "main")
     host = start_host(primary.uri("main"), env={"ISCC_SEARCH_POSTGRES_READ_URI": standby.uri("main")})
     assert host.post("/indexes", json={"name": "main"}).status_code == 201
     host.must_add(range(20))
     standby.wait_replayed(primary.position())
     find_soon(host, range(20))
+    before = heads_read(primary), heads_read(standby)
+    host.expect_found(range(20))
+    assert (heads_read(primary), heads_read(standby)) == (before[0], before[1] + 20)
     freeze_replay(standby)
     host.must_add(range(20, 30))
     # what the standby does not have yet is either not found, or the program has known to ask the primary

@@ -1,0 +1,93 @@
+"""Connections that die when a change was made and the answer was not yet there: made once, and known."""
+import time
+
+import pytest
+from hosts import make, seeded
+from proxy import Proxy, prepared
+from test_pg_hosts import Load
+
+COMMIT = prepared("COMMIT")
+
+
+@pytest.fixture
+def proxied(shared_cluster, database, start_host):
+    """A host behind a proxy, with an index."""
+    proxy = Proxy(shared_cluster.port)
+    host = start_host(f"postgresql://postgres@127.0.0.1:{proxy.port}/{database}")
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    host.must_add(range(3))
+    yield host, proxy
+    proxy.lose(b"", 0)
+    proxy.close()
+
+
+def state(cluster, database):
+    """Head and assets of the index, how many changes and marks the log has, and assets that there are."""
+    return cluster.sql("select head, assets, (select count(*) from iscc_search.change), (select count(distinct mark) "
+                       "from iscc_search.change), (select count(*) from iscc_search.asset) from iscc_search.index",
+                       database)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_an_add_whose_commit_is_not_answered_is_made_once(proxied, shared_cluster, database, times):
+    host, proxy = proxied
+    proxy.lose(COMMIT, times)
+    answer = host.post("/indexes/main/assets", json=[make(number) for number in range(10, 15)])
+    assert answer.status_code == 201 and proxy.lost == times
+    assert {one["status"] for one in answer.json()} == {"created"}
+    assert state(shared_cluster, database) == ["2|8|3|3|8"]
+    host.expect_found([0, 14])
+
+
+def test_an_add_whose_fate_stays_unknown_says_so(proxied, shared_cluster, database):
+    """Each connection dies at its commit: at the end it is there, once, and the answer does not deny it."""
+    host, proxy = proxied
+    proxy.lose(COMMIT, 100)
+    answer = host.post("/indexes/main/assets", json=[make(9)])
+    proxy.lose(b"", 0)
+    assert answer.status_code == 503 and "not known" in answer.json()["detail"], answer.text
+    assert state(shared_cluster, database) == ["2|4|3|3|4"]
+    host.must_add([9])
+    host.expect_found([9])
+
+
+def test_a_deletion_whose_commit_is_not_answered_is_made_once(proxied, shared_cluster, database):
+    host, proxy = proxied
+    proxy.lose(COMMIT)
+    assert host.delete(f"/indexes/main/assets/{make(1)['iscc_id']}").status_code == 204 and proxy.lost
+    assert state(shared_cluster, database) == ["2|2|3|3|2"]
+    host.expect_missing([1])
+    host.expect_found([0, 2])
+
+
+def test_a_drop_whose_commit_is_not_answered_is_no_failure(proxied, shared_cluster, database):
+    host, proxy = proxied
+    proxy.lose(COMMIT)
+    assert host.delete("/indexes/main").status_code == 204 and proxy.lost
+    assert shared_cluster.sql("select count(*) from iscc_search.index", database) == ["0"]
+    assert host.delete("/indexes/main").status_code == 404
+
+
+def test_a_creation_that_is_not_answered_is_no_conflict(proxied, shared_cluster, database):
+    host, proxy = proxied
+    proxy.lose(b"zeta")
+    assert host.post("/indexes", json={"name": "zeta"}).status_code == 201 and proxy.lost
+    assert host.post("/indexes", json={"name": "zeta"}).status_code == 409
+    assert shared_cluster.sql("select count(*) from iscc_search.index", database) == ["2"]
+
+
+def test_connections_that_die_anywhere_under_load(proxied, shared_cluster, database):
+    """Many of them, at whatever they do; what was acknowledged is there, and no batch in part."""
+    host, proxy = proxied
+    rng, load = seeded(), Load()
+    load.next = 1000
+    is_lost, proxy.is_lost = proxy.is_lost, lambda message: rng.random() < 0.03
+    try:
+        load.during([host], lambda: time.sleep(3))
+    finally:
+        proxy.is_lost = is_lost
+    host.wait_ready()
+    host.expect_found(load.acknowledged[::7])
+    assert shared_cluster.sql("select assets = (select count(*) from iscc_search.asset), (assets - 3) % 5 from "
+                              "iscc_search.index", database) == ["t|0"]
+    assert len(load.acknowledged) >= 5
