@@ -119,6 +119,16 @@ static enum isx_status fail_silent(struct isx_pg_conn *conn, struct isx_err *err
 			conn->silence_ms / 1000);
 }
 
+/* What to do about an error, where its words do not say. */
+static const char *hint_of(const char *state)
+{
+	if (strcmp(state, "55P03") == 0)
+		return " (another program is writing to the index or has locked it: try again)";
+	if (strcmp(state, "57014") == 0)
+		return " (a limit of the administrator, or the administrator)";
+	return "";
+}
+
 /* Say what an error result means. */
 static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *result,
 				   struct isx_err *err)
@@ -145,7 +155,7 @@ static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *res
 		pthread_mutex_unlock(&conn->pool->lock);
 		conn->retryable = true;
 	}
-	return isx_fail(err, status_of_state(state), "PostgreSQL: %s", line);
+	return isx_fail(err, status_of_state(state), "PostgreSQL: %s%s", line, hint_of(state));
 }
 
 enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, struct isx_err *err)

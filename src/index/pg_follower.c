@@ -138,18 +138,25 @@ static bool is_current(const struct position *position, const struct isx_pg_head
 	return position->known && position->head == head->head && position->mark == head->mark;
 }
 
-static enum isx_status check_current(struct isx_pg_follower *follower,
-				     const struct isx_pg_head *head, bool *current,
-				     struct isx_err *err)
+/* Where a follower stands now. */
+static enum isx_status look_at_position(struct isx_pg_follower *follower, struct position *position,
+					struct isx_err *err)
 {
 	struct isx_lmdb_view view;
-	struct position position;
 	enum isx_status st = isx_lmdb_read(follower->file, &view, err);
 	if (st)
 		return st;
-	st = read_position(&view, &position, err);
-	*current = !st && is_current(&position, head);
+	st = read_position(&view, position, err);
 	isx_lmdb_end(&view);
+	return st;
+}
+
+enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *head,
+				     struct isx_err *err)
+{
+	struct position position = { 0 };
+	enum isx_status st = look_at_position(follower, &position, err);
+	*head = position.head;
 	return st;
 }
 
@@ -580,6 +587,16 @@ static enum isx_status catch_up(struct work *work, struct position position, str
 
 /* --- one at a time ---------------------------------------------------------------------------- */
 
+/* Somebody has removed the directory: opening a store makes it. */
+static enum isx_status make_directory(const struct isx_pg_followers *followers, struct isx_err *err)
+{
+	struct isx_engine *store;
+	enum isx_status st = isx_lmdb_open(followers->directory, &followers->options, &store, err);
+	if (!st)
+		store->ops->close(store);
+	return st;
+}
+
 /* Lock a follower, LOCK_EX or LOCK_SH; *lock is -1 when somebody has it.
  *   note  filled: what is noted of the work on it */
 static enum isx_status lock_follower(struct isx_pg_followers *followers, const char *name, int how,
@@ -589,6 +606,8 @@ static enum isx_status lock_follower(struct isx_pg_followers *followers, const c
 	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) >= PATH_MAX)
 		return isx_fail(err, ISX_INVALID, "the path of the followers is too long");
 	*lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (*lock < 0 && errno == ENOENT && !make_directory(followers, err))
+		*lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (*lock < 0)
 		return isx_err_at(err, isx_lmdb_status(errno, "lock", err), "%s", path);
 	while (flock(*lock, how | LOCK_NB) != 0) {
@@ -679,10 +698,7 @@ static enum isx_status follow(struct work *work, struct isx_err *err)
 	struct position position = { 0 };
 	const struct isx_pg_head *head = work->head;
 	const char *flaw = NULL;
-	enum isx_status st = isx_lmdb_read(work->follower->file, &work->view, err);
-	if (!st)
-		st = read_position(&work->view, &position, err);
-	isx_lmdb_end(&work->view);
+	enum isx_status st = look_at_position(work->follower, &position, err);
 	if (st || is_current(&position, head))
 		return st;
 	if (position.known)
@@ -887,14 +903,14 @@ enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_
 {
 	const struct isx_pg_wish cleaning = { .pool = followers->primary, .sweeps = true };
 	struct isx_err why = { 0 };
-	bool current = false;
+	struct position position = { 0 };
 	begin_follow(followers, head, follower);
 	enum isx_status st = acquire(follower, &why);
 	if (st == ISX_NOT_FOUND) /* one more: are others in the way? */
 		(void)!isx_pg_loader_want(followers->loader, &cleaning, NULL);
 	if (!st)
-		st = check_current(follower, head, &current, &why);
-	if (st || !current)
+		st = look_at_position(follower, &position, &why);
+	if (st || !is_current(&position, head))
 		st = make_current(followers, conn, head, follower, &why);
 	if (st || follower->busy)
 		isx_pg_follower_release(follower);

@@ -48,6 +48,10 @@ ISX_MUST_CHECK enum isx_status isx_pg_follow(struct isx_pg_followers *followers,
 					     struct isx_pg_follower *follower, struct isx_err *err);
 void isx_pg_follower_release(struct isx_pg_follower *follower);
 
+/* How far a follower in use has come by now: at or behind what was just read from it. */
+ISX_MUST_CHECK enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *head,
+						    struct isx_err *err);
+
 /* Wait until nobody brings this follower up to date, as long as the query may go on. What takes long is
  * waited for by who has wished for it, and not for long; the others do not wait: ISX_UNAVAILABLE, try
  * again. So the threads that search are there for other indexes. */

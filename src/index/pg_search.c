@@ -2,7 +2,7 @@
  * pg_search.c - answer a query in the follower of this host, or by SQL.
  *
  *   1 one trip: the head of the index; bring the follower there (usually it is)
- *   2 search the follower, as usearch:// searches its files
+ *   2 search the follower, as usearch:// searches its files; others may have moved it on meanwhile
  *   3 one trip: the metadata of the winners, and whether any of them has changed since: then again
  *
  * What was acknowledged before step 1, by any host, is in the head, and so in the answer. Without a
@@ -33,6 +33,7 @@ struct pg_search {
 	struct isx_result *result;
 	struct isx_pg_head head;
 	struct isx_pg_follower follower;
+	int64_t searched; /* head up to which the follower may have been when it was searched */
 	bool failed_here; /* what failed is the follower, not the database */
 	bool stale;       /* a winner has changed while we searched */
 };
@@ -154,6 +155,7 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 		add_winner(&params, result->chunk_matches[i].iscc_id);
 	isx_pg_array_close(&params);
 	isx_pg_add_i64(&params, search->head.head);
+	isx_pg_add_i64(&params, search->searched);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_ASSETS_METADATA, &params, &rows, err);
 	if (!st && PQntuples(rows) > 0 && isx_pg_bool(rows, 0, 2))
 		st = isx_fail(err, ISX_UNAVAILABLE, "the replica is behind the head");
@@ -189,6 +191,8 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	search->failed_here = false;
 	st = isx_lmdb_search(search->follower.file, &search->store->engine.options, search->query,
 			     search->arena, search->result, err);
+	if (!st)
+		st = isx_pg_follower_head(&search->follower, &search->searched, err);
 	isx_pg_follower_release(&search->follower);
 	search->failed_here = st == ISX_CORRUPT || st == ISX_IO;
 	if (!st && search->result->match_count + search->result->chunk_match_count > 0)
@@ -209,6 +213,7 @@ static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct
 		st = isx_pg_sql_search(conn, &search->head, search->name,
 				       &search->store->engine.options, search->query, search->arena,
 				       search->result, err);
+	search->searched = search->head.head;
 	if (!st)
 		st = fetch_winners(conn, search, err);
 	return st ? st : isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);

@@ -188,7 +188,7 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 			     " LEFT JOIN @.asset a ON a.index_id = i.index_id"
 			     " AND a.iscc_id = $2::bytea WHERE i.name = $1::text",
 	[ISX_PG_ASSETS_METADATA] =
-		"SELECT a.iscc_id, a.metadata, i.head < $3::bigint, EXISTS (SELECT FROM @.change c"
+		"SELECT a.iscc_id, a.metadata, i.head < $4::bigint, EXISTS (SELECT FROM @.change c"
 		" WHERE c.index_id = $1::bigint AND c.head > $3::bigint AND c.head <= i.head"
 		" AND c.iscc_ids && $2::bytea[]) FROM @.index i JOIN @.asset a USING (index_id)"
 		" WHERE i.index_id = $1::bigint AND a.iscc_id = ANY($2::bytea[]) ORDER BY 1",

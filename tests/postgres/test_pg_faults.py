@@ -5,6 +5,7 @@ was acknowledged is found, and nothing that was deleted.
 """
 import os
 import re
+import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -320,6 +321,16 @@ def test_deleted_follower_files_are_made_again(host):
     host.start()
     host.expect_found([*FIRST, *SECOND])
     assert "answered by SQL" not in host.log(), "the follower was given up"
+
+
+def test_a_follower_directory_that_was_removed_is_made_again(host):
+    """While the program runs; not only when it is started again."""
+    host.must_add(FIRST)
+    host.expect_found(FIRST)
+    shutil.rmtree(host.followers)
+    host.must_add(SECOND)
+    host.expect_found([*FIRST, *SECOND])
+    assert host.follower_files() and "answered by SQL" not in host.log(), host.log()
 
 
 @pytest.mark.parametrize("harm", ["empty", "short", "garbage", "torn", "middle"])
@@ -691,7 +702,7 @@ def test_a_statement_that_is_cancelled_or_times_out(host, shared_cluster, databa
                              "commit", database)
         time.sleep(0.3)
         answer = requests.post(host.index + "/assets", json=[make(99)], timeout=60)
-        expect_503(answer)
+        expect_503(answer, "another program is writing")
         locker.result()
     host.expect_missing([99])
     expect_working(host, FIRST, SECOND)

@@ -276,3 +276,22 @@ def test_a_standby_that_was_rebuilt_from_an_older_state_is_followed(pair, start_
     find_soon(reader, range(20))
     reader.expect_missing(range(20, 30))
     assert "it is ahead of the database" in reader.log(), reader.log()
+
+
+def test_followers_of_dropped_indexes_go_where_reads_go_to_a_replica(pair, start_host):
+    primary, standby = pair
+    writer = start_host(primary.uri("main"))
+    host = start_host(primary.uri("main"), env={"ISCC_SEARCH_POSTGRES_READ_URI": standby.uri("main")})
+    for number in range(3):
+        assert writer.post("/indexes", json={"name": "main"}).status_code == 201
+        writer.must_add([number])
+        standby.wait_replayed(primary.position())
+        find_soon(host, [number])
+        if number < 2:
+            assert writer.delete("/indexes/main").status_code == 204
+            standby.wait_replayed(primary.position())
+    end = time.monotonic() + 20
+    while len(host.follower_files()) > 1:
+        assert time.monotonic() < end, host.log()
+        time.sleep(0.05)
+    host.expect_found([2])

@@ -108,6 +108,20 @@ def test_a_catch_up_that_cannot_be_done_ends_in_a_load(watched, shared_cluster, 
     assert reader.log().count("loaded again") == said
 
 
+def test_an_internal_error_of_the_server_is_not_the_followers_fault(watched, shared_cluster, database):
+    """It says so, and keeps the follower, which is good."""
+    during_catch_up(shared_cluster, database, "raise exception 'cache lookup failed' using errcode = 'XX000'")
+    reader = watched[1]
+    files = [(path, path.stat().st_ino) for path in reader.follower_files()]
+    answer = reader.post("/indexes/main/search", json={"units": make(0, version=2)["units"]})
+    assert answer.status_code == 500 and "cache lookup failed" in answer.json()["detail"], answer.text
+    shared_cluster.sql("create or replace function watch() returns boolean language sql as 'select true'",
+                       database)
+    reader.expect_found([0], version=2)
+    assert [(path, path.stat().st_ino) for path in reader.follower_files()] == files
+    assert "answered by SQL" not in reader.log() and "loaded again" not in reader.log(), reader.log()
+
+
 # --- searches that nobody waits for any more -----------------------------------------------------------
 
 def wait_active(cluster, database, wanted):
