@@ -14,6 +14,7 @@
  */
 #include "index/passage_search.h"
 
+#include "base/hash.h"
 #include "index/lmdb_rows.h"
 #include "index/passage_scan.h"
 #include "index/score.h"
@@ -90,9 +91,7 @@ static int count_assets(struct passage_search *search, MDB_dbi table, const uint
 static int stored_freq(struct passage_search *search, MDB_dbi table, const uint8_t *bytes,
 		       size_t count, uint64_t *freq)
 {
-	uint64_t hash = 0xCBF29CE484222325u;
-	for (size_t i = 0; i < count; i++)
-		hash = (hash ^ bytes[i]) * 0x100000001B3u;
+	uint64_t hash = isx_hash(bytes, count);
 	struct freq_entry *entry = &search->cache[(hash >> 32 ^ table) % CACHE_ENTRIES];
 	if (entry->byte_count != count || entry->table != table ||
 	    memcmp(entry->bytes, bytes, count) != 0) {

@@ -4,14 +4,15 @@
  * libpq is used in its non-blocking mode: between sending and receiving stands poll() with a limit,
  * so that a server that has stopped (or a cable that was pulled) costs a request some seconds and
  * not a thread. A server that is there and silent is told from one that is gone: of the second TCP
- * knows a little earlier, and what it was asked may be asked again elsewhere. Statements are prepared
- * once per connection by name; where a pooler in between gives each transaction another connection
- * and loses them, they are sent as text from then on.
+ * knows a little earlier, and what it was asked may be asked again elsewhere. Statements are
+ * prepared once per connection by name; where a pooler in between gives each transaction another
+ * connection and loses them, they are sent as text from then on.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/pg_conn.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/uri.h"
@@ -107,8 +108,8 @@ static enum isx_status fail_broken(struct isx_pg_conn *conn, const char *why, st
 	return isx_fail(err, ISX_UNAVAILABLE, "PostgreSQL: %s", line);
 }
 
-/* The server is there and says nothing. It may well be at work, so that asking again makes it worse; its
- * other connections are no worse than they were. */
+/* The server is there and says nothing. It may well be at work, so that asking again makes it
+ * worse; its other connections are no worse than they were. */
 static enum isx_status fail_silent(struct isx_pg_conn *conn, struct isx_err *err)
 {
 	conn->broken = true;
@@ -166,8 +167,8 @@ enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, str
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
-/* Is what is waited for still wanted? If not, the connection is not used again: the server notices that
- * it is closed, and ends its work (ISX_PG_LIMITS). */
+/* Is what is waited for still wanted? If not, the connection is not used again: the server
+ * notices that it is closed, and ends its work (ISX_PG_LIMITS). */
 static enum isx_status ask_whether_to_wait(struct isx_pg_conn *conn, struct isx_err *err)
 {
 	enum isx_status st = conn->may_go_on ? conn->may_go_on(conn->asker, err) : ISX_OK;
@@ -358,8 +359,9 @@ static void ignore_notice(void *arg, const char *message)
 	isx_log(ISX_LOG_DEBUG, "PostgreSQL: %s", message);
 }
 
-/* Connect. What the URI says wins over the values given before it. That a server is gone (its machine, or
- * the way to it) TCP finds out within the timeout, also while a long statement is waited for.
+/* Connect. What the URI says wins over the values given before it. That a server is gone (its
+ * machine, or the way to it) TCP finds out within the timeout, also while a long statement is
+ * waited for.
  *   hurries  do not wait for long, whatever the URI says */
 static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg_conn *conn,
 					 bool hurries, struct isx_err *err)
@@ -655,10 +657,8 @@ unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn)
 static void statement_name(const struct isx_pg_conn *conn, enum isx_pg_statement which,
 			   char name[32])
 {
-	uint64_t hash = 0xCBF29CE484222325u;
-	for (const char *at = conn->pool->statements[which]; *at; at++)
-		hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
-	snprintf(name, 32, "isx_%016llx", (unsigned long long)hash);
+	const char *text = conn->pool->statements[which];
+	snprintf(name, 32, "isx_%016llx", (unsigned long long)isx_hash(text, strlen(text)));
 }
 
 /* Is a statement better planned for its values each time? A plan for any values does not know that

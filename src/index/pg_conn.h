@@ -76,8 +76,8 @@ int64_t isx_pg_store_id(const struct isx_pg_conn *conn);
 ISX_MUST_CHECK enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
 					 struct isx_err *err);
 
-/* The same for who cannot wait: nothing in it takes longer than 2 s, not even to connect (to each of
- * the servers that the URI names). */
+/* The same for who cannot wait: nothing in it takes longer than 2 s, not even to connect (to
+ * each of the servers that the URI names). */
 ISX_MUST_CHECK enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
 					      struct isx_err *err);
 
@@ -109,8 +109,8 @@ ISX_MUST_CHECK enum isx_status isx_pg_rows_next(struct isx_pg_conn *conn, PGresu
 ISX_MUST_CHECK enum isx_status isx_pg_text(struct isx_pg_conn *conn, const char *sql,
 					   struct isx_err *err);
 
-/* A pipeline: statements that are sent together, in one trip. The first that fails is told, and those
- * behind it are skipped.
+/* A pipeline: statements that are sent together, in one trip. The first that fails is told, and
+ * those behind it are skipped.
  *   results  filled: one for each, isx_pg_clear(); all NULL on failure */
 struct isx_pg_step {
 	enum isx_pg_statement statement;

@@ -8,9 +8,9 @@
  *             complete. So it is too when catching up has failed twice
  *
  * Who follows holds the lock of the follower (flock): one process does the work, the others find it
- * done. A process that dies leaves the lock, and the file as of its last transaction. A search follows
- * itself what is about a block; more is left to a thread (pg_loader.c). The lock file says that work
- * takes long, so that other searches do not wait for it.
+ * done. A process that dies leaves the lock, and the file as of its last transaction. A search
+ * follows itself what is about a block; more is left to a thread (pg_loader.c). The lock file says
+ * that work takes long, so that other searches do not wait for it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/pg_follower.h"
@@ -284,8 +284,8 @@ static enum isx_status take_simprint(struct simprints *all, const struct simprin
 
 /* --- work, and what is noted of it ------------------------------------------------------------ */
 
-/* What the holder of a follower's lock writes into it, for all processes: a catch-up that was begun at a
- * head and has not ended, by whatever it failed; and that the work takes long. */
+/* What the holder of a follower's lock writes into it, for all processes: a catch-up that was
+ * begun at a head and has not ended, by whatever it failed; and that the work takes long. */
 struct note {
 	int64_t head;
 	uint32_t failed;
@@ -542,8 +542,8 @@ static enum isx_status plan_step(struct isx_pg_conn *conn, const struct isx_pg_h
 	return st;
 }
 
-/* Replace what changed behind `from` up to `to`. Rows are taken one by one: one change may bring millions
- * of them. */
+/* Replace what changed behind `from` up to `to`. Rows are taken one by one: one change may bring
+ * millions of them. */
 static enum isx_status take_step(struct work *work, const struct position *from,
 				 const struct position *to, struct isx_err *err)
 {

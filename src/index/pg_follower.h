@@ -52,9 +52,9 @@ void isx_pg_follower_release(struct isx_pg_follower *follower);
 ISX_MUST_CHECK enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *head,
 						    struct isx_err *err);
 
-/* Wait until nobody brings this follower up to date, as long as the query may go on. What takes long is
- * waited for by who has wished for it, and not for long; the others do not wait: ISX_UNAVAILABLE, try
- * again. So the threads that search are there for other indexes. */
+/* Wait until nobody brings this follower up to date, as long as the query may go on. What takes
+ * long is waited for by who has wished for it, and not for long; the others do not wait:
+ * ISX_UNAVAILABLE, try again. So the threads that search are there for other indexes. */
 ISX_MUST_CHECK enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers,
 						    int64_t incarnation, bool has_wished,
 						    const struct isx_query *query,

@@ -1,8 +1,8 @@
 /*
  * pg_loader.c - a list of wishes, and a pool of one thread that fulfils them.
  *
- * One thread only: loads are bound by the disk and by the database, and each holds a connection that
- * searches need, too.
+ * One thread only: loads are bound by the disk and by the database, and each holds a connection
+ * that searches need, too.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/pg_loader.h"

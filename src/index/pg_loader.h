@@ -1,8 +1,9 @@
 /*
  * pg_loader.h - long work on followers, done in a thread of its own and not in one that searches.
  *
- * What is wished for is done one after the other. A wish is known by its index (the incarnation): as
- * long as it is pending it is not wished for again, and how it failed is kept for whoever asks next.
+ * What is wished for is done one after the other. A wish is known by its index (the incarnation):
+ * as long as it is pending it is not wished for again, and how it failed is kept for whoever asks
+ * next.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PG_LOADER_H

@@ -5,11 +5,11 @@
  * in one transaction, and the others find them. Nothing is asked for that is there already, so that
  * a role without the right to create things can serve what an administrator made.
  *
- * There is one version of the tables so far, and so nothing that upgrades them. What will do it has to
- * hold the same advisory lock, to begin with LOCK TABLE index IN EXCLUSIVE MODE, and to set
- * store.version in that transaction: each transaction that writes locks a row of that table first, and
- * reads the version by the same statement, so that programs that know the old tables end what they
- * have begun, and write nothing afterwards.
+ * There is one version of the tables so far, and so nothing that upgrades them. What will do it has
+ * to hold the same advisory lock, to begin with LOCK TABLE index IN EXCLUSIVE MODE, and to set
+ * store.version in that transaction: each transaction that writes locks a row of that table first,
+ * and reads the version by the same statement, so that programs that know the old tables end what
+ * they have begun, and write nothing afterwards.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/pg_schema.h"

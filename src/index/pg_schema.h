@@ -16,7 +16,8 @@ ISX_MUST_CHECK enum isx_status isx_pg_schema_ensure(struct isx_pg_conn *conn, co
 						    const char *tables, bool is_there,
 						    int64_t *store_id, struct isx_err *err);
 
-/* Does this program know tables of this version? ISX_UNAVAILABLE: no, and it must leave them alone. */
+/* Does this program know tables of this version? ISX_UNAVAILABLE: no, and it must leave them
+ * alone. */
 ISX_MUST_CHECK enum isx_status isx_pg_check_version(int64_t version, struct isx_err *err);
 
 #endif

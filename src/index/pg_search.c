@@ -200,8 +200,8 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	return st;
 }
 
-/* All in one snapshot, so that nothing can be stale. When nobody waits for the answer any more, the server is
- * not waited for either, and sees that the connection is closed. */
+/* All in one snapshot, so that nothing can be stale. When nobody waits for the answer any more,
+ * the server is not waited for either, and sees that the connection is closed. */
 static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct pg_search *search = arg;

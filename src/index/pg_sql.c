@@ -57,8 +57,8 @@ const char isx_pg_tables[] =
 	" iscc_ids bytea[] NOT NULL,"
 	" PRIMARY KEY (index_id, head));";
 
-/* The columns of an index's head, as struct isx_pg_head has them, and the version of the tables: who
- * knows another one reads and writes nothing, also when they are upgraded while it runs. */
+/* The columns of an index's head, as struct isx_pg_head has them, and the version of the tables:
+ * who knows another one reads and writes nothing, also when they are upgraded while it runs. */
 #define HEAD_COLUMNS                                                                               \
 	"index_id, incarnation, head, head_mark, realm::bigint, assets, changed,"                  \
 	" (SELECT version::bigint FROM @.store)"

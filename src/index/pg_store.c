@@ -1,5 +1,6 @@
 /*
- * pg_store.c - the engine of postgresql://: one truth in a database, read and written by many hosts.
+ * pg_store.c - the engine of postgresql://: one truth in a database, read and written by many
+ * hosts.
  *
  * Indexes and assets are kept in PostgreSQL (pg_sql.c); what is searched is followed into a local
  * file (pg_follower.c). Every call is one transaction of the database, or one trip without any.
@@ -64,9 +65,8 @@ enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name, struct i
 	return st;
 }
 
-/* Begin a transaction by `begin`, set its limits, read a head by `which`, and do `more` (ISX_PG_STATEMENTS:
- * nothing), all in
- * one trip. */
+/* Begin a transaction by `begin`, set its limits, read a head by `which`, and do `more`
+ * (ISX_PG_STATEMENTS: nothing), all in one trip. */
 static enum isx_status begin_with_head(struct isx_pg_conn *conn, enum isx_pg_statement begin,
 				       enum isx_pg_statement which, enum isx_pg_statement more,
 				       const char *name, struct isx_pg_head *head,
@@ -431,8 +431,8 @@ static void store_close(struct isx_engine *engine)
 	isx_mem_free(store);
 }
 
-/* One short question, whatever there is in the indexes. Who writes needs the primary; for reading alone
- * the replica will do. */
+/* One short question, whatever there is in the indexes. Who writes needs the primary; for
+ * reading alone the replica will do. */
 static enum isx_status store_ready(struct isx_engine *engine, struct isx_trouble **troubles,
 				   size_t *count, struct isx_err *err)
 {

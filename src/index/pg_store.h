@@ -50,15 +50,15 @@ struct isx_pg_head {
 ISX_MUST_CHECK enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name,
 					   struct isx_pg_head *head, struct isx_err *err);
 
-/* Begin a transaction that writes, and lock an index: until it ends nobody else changes it. What follows
- * may take long. ISX_NOT_FOUND: no such index; the transaction has begun all the same.
+/* Begin a transaction that writes, and lock an index: until it ends nobody else changes it. What
+ * follows may take long. ISX_NOT_FOUND: no such index; the transaction has begun all the same.
  *   relaxed  the commit need not wait for the disk */
 ISX_MUST_CHECK enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, const char *name,
 						  bool relaxed, struct isx_pg_head *head,
 						  struct isx_err *err);
 
-/* Begin to read one snapshot, and read the head of an index in it; the search is ended in the database
- * when its connection is closed. ISX_NOT_FOUND: no such index. */
+/* Begin to read one snapshot, and read the head of an index in it; the search is ended in the
+ * database when its connection is closed. ISX_NOT_FOUND: no such index. */
 ISX_MUST_CHECK enum isx_status isx_pg_begin_read(struct isx_pg_conn *conn, const char *name,
 						 struct isx_pg_head *head, struct isx_err *err);
 

@@ -10,6 +10,7 @@
  * while the commit is on its way, a new one looks for the mark and knows whether it was made.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/hash.h"
 #include "base/mem.h"
 #include "index/asset_batch.h"
 #include "index/asset_units.h"
@@ -110,18 +111,86 @@ static enum isx_status compose_rows(struct pg_change *change, struct isx_err *er
 	return st ? st : isx_buf_status(&rows->bytes, err);
 }
 
-/* The units of one asset, decoded, and which asset they are of. */
-struct unit_row {
+/* A row of table unit or simprint. */
+struct row {
 	uint64_t id;
-	struct isx_indexed_unit unit;
+	const char *type;
+	const uint8_t *bits;
+	size_t bytes;     /* of the bits */
+	int64_t position; /* among the simprints of its asset */
+	int64_t start;
+	int64_t size;
 };
 
-/* $1 to $4 of ISX_PG_UNITS_PUT. */
+enum column { ROW_ID, ROW_TYPE, ROW_BITS, ROW_POSITION, ROW_START, ROW_SIZE };
+
+static void add_value(struct isx_pg_params *params, enum column column, const struct row *row)
+{
+	if (column == ROW_ID)
+		add_id(params, row->id);
+	else if (column == ROW_TYPE)
+		isx_pg_array_bytes(params, row->type, strlen(row->type));
+	else if (column == ROW_BITS)
+		isx_pg_array_bits(params, row->bits, row->bytes);
+	else
+		isx_pg_array_i64(params, column == ROW_POSITION ? row->position
+					 : column == ROW_START  ? row->start
+								: row->size);
+}
+
+/* The parameters of a statement that puts rows: the index, which is put in once it is known, and
+ * an array for each column. */
+static enum isx_status compose_columns(struct isx_pg_params *params, const enum column *columns,
+				       size_t column_count, const struct row *rows, size_t count,
+				       struct isx_err *err)
+{
+	static const enum isx_pg_type types[] = {
+		[ROW_ID] = ISX_PG_BYTEA,      [ROW_TYPE] = ISX_PG_TEXT,  [ROW_BITS] = ISX_PG_VARBIT,
+		[ROW_POSITION] = ISX_PG_INT8, [ROW_START] = ISX_PG_INT8, [ROW_SIZE] = ISX_PG_INT8
+	};
+	isx_pg_add_i64(params, 0);
+	for (size_t c = 0; c < column_count; c++) {
+		isx_pg_array_open(params, types[columns[c]]);
+		for (size_t i = 0; i < count; i++)
+			add_value(params, columns[c], &rows[i]);
+		isx_pg_array_close(params);
+	}
+	return isx_buf_status(&params->bytes, err);
+}
+
+struct row_list {
+	struct row *rows;
+	size_t count, cap;
+};
+
+/* Append the units of an asset, borrowed. */
+static enum isx_status add_units(struct row_list *list, uint64_t id,
+				 const struct isx_indexed_unit *units, size_t count,
+				 struct isx_err *err)
+{
+	if (list->count + count > list->cap) {
+		size_t cap = (list->count + count) * 2;
+		struct row *rows = isx_mem_resize(list->rows, cap, sizeof *rows);
+		if (!rows)
+			return isx_fail_memory(err);
+		list->rows = rows;
+		list->cap = cap;
+	}
+	for (size_t i = 0; i < count; i++)
+		list->rows[list->count++] = (struct row){ .id = id,
+							  .type = units[i].type,
+							  .bits = units[i].body,
+							  .bytes = units[i].body_bytes };
+	return ISX_OK;
+}
+
+/* The parameters of ISX_PG_UNITS_PUT. */
 static enum isx_status compose_units(struct pg_change *change, struct isx_err *err)
 {
+	static const enum column columns[] = { ROW_ID, ROW_TYPE, ROW_BITS };
 	struct isx_indexed_unit *units;
-	struct unit_row *rows = NULL;
-	size_t count = 0, cap = 0, unit_count;
+	struct row_list list = { 0 };
+	size_t unit_count;
 	enum isx_status st = ISX_OK;
 	for (size_t i = 0; !st && i < change->count; i++) {
 		st = isx_asset_units(asset_at(change, i), &change->arena, &units, &unit_count, err);
@@ -130,48 +199,18 @@ static enum isx_status compose_units(struct pg_change *change, struct isx_err *e
 						 &change->decoded[i], err);
 		if (st)
 			st = isx_batch_err_at(err, st, change->count, change->batch[i].position);
-		if (st || change->batch[i].superseded)
-			continue;
-		if (count + unit_count > cap) {
-			cap = (count + unit_count) * 2;
-			struct unit_row *grown = isx_mem_resize(rows, cap, sizeof *rows);
-			if (!grown) {
-				st = isx_fail_memory(err);
-				break;
-			}
-			rows = grown;
-		}
-		for (size_t k = 0; k < unit_count; k++)
-			rows[count++] = (struct unit_row){ change->batch[i].id.body, units[k] };
+		if (!st && !change->batch[i].superseded)
+			st = add_units(&list, change->batch[i].id.body, units, unit_count, err);
 	}
-	struct isx_pg_params *params = &change->units;
-	isx_pg_add_i64(params, 0);
-	isx_pg_array_open(params, ISX_PG_BYTEA);
-	for (size_t i = 0; !st && i < count; i++)
-		add_id(params, rows[i].id);
-	isx_pg_array_close(params);
-	isx_pg_array_open(params, ISX_PG_TEXT);
-	for (size_t i = 0; !st && i < count; i++)
-		isx_pg_array_bytes(params, rows[i].unit.type, strlen(rows[i].unit.type));
-	isx_pg_array_close(params);
-	isx_pg_array_open(params, ISX_PG_VARBIT);
-	for (size_t i = 0; !st && i < count; i++)
-		isx_pg_array_bits(params, rows[i].unit.body, rows[i].unit.body_bytes);
-	isx_pg_array_close(params);
-	isx_mem_free(rows);
-	return st ? st : isx_buf_status(&params->bytes, err);
+	if (!st)
+		st = compose_columns(&change->units, columns, 3, list.rows, list.count, err);
+	isx_mem_free(list.rows);
+	return st;
 }
 
-/* A simprint to put. */
-struct simprint_row {
-	uint64_t id;
-	int64_t position; /* among those of its asset */
-	const struct isx_indexed_simprint *simprint;
-};
-
 /* All simprints of the batch, decoded. */
-static enum isx_status gather_simprints(struct pg_change *change, struct simprint_row **rows,
-					size_t *count, struct isx_err *err)
+static enum isx_status gather_simprints(struct pg_change *change, struct row **rows, size_t *count,
+					struct isx_err *err)
 {
 	size_t total = 0;
 	for (size_t i = 0; i < change->count; i++)
@@ -182,70 +221,43 @@ static enum isx_status gather_simprints(struct pg_change *change, struct simprin
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < change->count; i++) {
 		const struct isx_asset *asset = asset_at(change, i);
-		for (size_t k = 0; !change->batch[i].superseded && k < asset->simprint_count; k++)
-			(*rows)[(*count)++] = (struct simprint_row){ change->batch[i].id.body,
-								     (int64_t)k,
-								     &change->decoded[i][k] };
+		for (size_t k = 0; !change->batch[i].superseded && k < asset->simprint_count; k++) {
+			const struct isx_indexed_simprint *simprint = &change->decoded[i][k];
+			(*rows)[(*count)++] = (struct row){ .id = change->batch[i].id.body,
+							    .type = simprint->type,
+							    .bits = simprint->bytes,
+							    .bytes = simprint->byte_count,
+							    .position = (int64_t)k,
+							    .start = simprint->offset,
+							    .size = simprint->size };
+		}
 	}
 	return ISX_OK;
 }
 
 /* Does row i begin the simprints of another asset or type? */
-static bool begins_type(const struct simprint_row *rows, size_t i)
+static bool begins_type(const struct row *rows, size_t i)
 {
 	return i == 0 || rows[i].id != rows[i - 1].id ||
-	       strcmp(rows[i].simprint->type, rows[i - 1].simprint->type) != 0;
+	       strcmp(rows[i].type, rows[i - 1].type) != 0;
 }
 
-/* The parameters of ISX_PG_SIMPRINTS_REPLACE and _PUT. */
+/* The parameters of ISX_PG_SIMPRINTS_PUT and _REPLACE. */
 static enum isx_status compose_simprints(struct pg_change *change, struct isx_err *err)
 {
-	struct simprint_row *rows;
-	size_t count;
-	struct isx_pg_params *old = &change->replaced, *new = &change->simprints;
+	static const enum column columns[] = { ROW_ID,    ROW_TYPE, ROW_POSITION,
+					       ROW_START, ROW_SIZE, ROW_BITS };
+	struct row *rows;
+	size_t count, types = 0;
 	enum isx_status st = gather_simprints(change, &rows, &count, err);
 	if (st || !count)
 		return st;
 	change->has_simprints = true;
-	isx_pg_add_i64(old, 0);
-	isx_pg_array_open(old, ISX_PG_BYTEA);
-	for (size_t i = 0; i < count; i++)
+	st = compose_columns(&change->simprints, columns, 6, rows, count, err);
+	for (size_t i = 0; i < count; i++) /* of each type one is left */
 		if (begins_type(rows, i))
-			add_id(old, rows[i].id);
-	isx_pg_array_close(old);
-	isx_pg_array_open(old, ISX_PG_TEXT);
-	for (size_t i = 0; i < count; i++)
-		if (begins_type(rows, i))
-			isx_pg_array_bytes(old, rows[i].simprint->type,
-					   strlen(rows[i].simprint->type));
-	isx_pg_array_close(old);
-	isx_pg_add_i64(new, 0);
-	isx_pg_array_open(new, ISX_PG_BYTEA);
-	for (size_t i = 0; i < count; i++)
-		add_id(new, rows[i].id);
-	isx_pg_array_close(new);
-	isx_pg_array_open(new, ISX_PG_TEXT);
-	for (size_t i = 0; i < count; i++)
-		isx_pg_array_bytes(new, rows[i].simprint->type, strlen(rows[i].simprint->type));
-	isx_pg_array_close(new);
-	isx_pg_array_open(new, ISX_PG_INT8);
-	for (size_t i = 0; i < count; i++)
-		isx_pg_array_i64(new, rows[i].position);
-	isx_pg_array_close(new);
-	isx_pg_array_open(new, ISX_PG_INT8);
-	for (size_t i = 0; i < count; i++)
-		isx_pg_array_i64(new, rows[i].simprint->offset);
-	isx_pg_array_close(new);
-	isx_pg_array_open(new, ISX_PG_INT8);
-	for (size_t i = 0; i < count; i++)
-		isx_pg_array_i64(new, rows[i].simprint->size);
-	isx_pg_array_close(new);
-	isx_pg_array_open(new, ISX_PG_VARBIT);
-	for (size_t i = 0; i < count; i++)
-		isx_pg_array_bits(new, rows[i].simprint->bytes, rows[i].simprint->byte_count);
-	isx_pg_array_close(new);
-	st = isx_buf_status(&old->bytes, err);
-	return st ? st : isx_buf_status(&new->bytes, err);
+			rows[types++] = rows[i];
+	return st ? st : compose_columns(&change->replaced, columns, 2, rows, types, err);
 }
 
 static enum isx_status prepare_add(struct pg_change *change, struct isx_err *err)
@@ -572,10 +584,7 @@ enum isx_status isx_pg_write_group(void *arg, struct isx_commit *group, struct i
 
 struct isx_commit_queue *isx_pg_queue_of(struct isx_pg_store *store, const char *name)
 {
-	unsigned hash = 2166136261u;
-	for (const char *at = name; *at; at++)
-		hash = (hash ^ (unsigned char)*at) * 16777619u;
-	return store->queues[hash % ISX_PG_QUEUES];
+	return store->queues[isx_hash(name, strlen(name)) % ISX_PG_QUEUES];
 }
 
 /* --- the engine's calls ----------------------------------------------------------------------- */
