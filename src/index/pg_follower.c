@@ -324,7 +324,8 @@ struct work {
 	bool is_loader; /* and may take long */
 	bool is_left;   /* to the loader */
 	struct note note;
-	uint64_t long_ns; /* then it takes long */
+	struct position position; /* of the file when it was locked */
+	uint64_t long_ns;         /* then it takes long */
 	unsigned steps;
 };
 
@@ -447,26 +448,6 @@ static const char *find_flaw(const struct isx_pg_head *head, const struct positi
 	if (isx_pg_i64(log, 0, 2) != head->head - position->head + 1)
 		return "the log has a gap";
 	return NULL;
-}
-
-/* Ask the log of the database for our position, and for everything behind it. */
-static enum isx_status look_in_log(struct isx_pg_conn *conn, const struct isx_pg_head *head,
-				   struct position *position, const char **flaw,
-				   struct isx_err *err)
-{
-	struct isx_pg_params params = { 0 };
-	PGresult *log = NULL;
-	isx_pg_add_i64(&params, head->index_id);
-	isx_pg_add_i64(&params, position->head);
-	isx_pg_add_i64(&params, head->head);
-	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_REACHES, &params, &log, err);
-	if (!st) {
-		*flaw = find_flaw(head, position, log);
-		position->changed = isx_pg_i64(log, 0, 1);
-	}
-	PQclear(log);
-	isx_pg_params_release(&params);
-	return st;
 }
 
 /* Replace the assets that have changed in a range of changes. */
@@ -692,55 +673,64 @@ static enum isx_status leave_if_large(struct work *work, bool is_large, struct i
 	return ISX_OK;
 }
 
-/* Do what is to be done, with the lock, in the snapshot. */
+/* Begin a snapshot of the database: the head of the index in it, whose number is known, and what the
+ * log says of our position. All in one trip. */
+static enum isx_status begin_snapshot(struct work *work, const char **flaw, struct isx_err *err)
+{
+	struct isx_pg_params index = { 0 }, position = { 0 };
+	PGresult *results[3] = { NULL };
+	const struct isx_pg_step steps[] = { { ISX_PG_BEGIN_SNAPSHOT, NULL },
+					     { ISX_PG_INDEX_BY_ID, &index },
+					     { ISX_PG_CHANGE_REACHES, &position } };
+	bool is_replica = work->head->is_replica;
+	isx_pg_add_i64(&index, work->head->index_id);
+	isx_pg_add_i64(&position, work->head->index_id);
+	isx_pg_add_i64(&position, work->position.head);
+	enum isx_status st = isx_pg_run_steps(work->conn, steps, work->position.known ? 3 : 2,
+					      results, err);
+	if (!st)
+		st = isx_pg_read_head(results[1], NULL, work->head, err);
+	work->head->is_replica = is_replica;
+	if (!st && work->position.known) {
+		*flaw = find_flaw(work->head, &work->position, results[2]);
+		work->position.changed = isx_pg_i64(results[2], 0, 1);
+	}
+	isx_pg_clear(results, 3);
+	isx_pg_params_release(&index);
+	isx_pg_params_release(&position);
+	return st;
+}
+
+/* Do what is to be done, with the lock. */
 static enum isx_status follow(struct work *work, struct isx_err *err)
 {
-	struct position position = { 0 };
-	const struct isx_pg_head *head = work->head;
 	const char *flaw = NULL;
-	enum isx_status st = look_at_position(work->follower, &position, err);
-	if (st || is_current(&position, head))
+	struct position *position = &work->position;
+	struct isx_pg_head *head = work->head;
+	enum isx_status st = look_at_position(work->follower, position, err);
+	if (!st)
+		st = begin_snapshot(work, &flaw, err);
+	if (st || is_current(position, head))
 		return st;
-	if (position.known)
-		st = look_in_log(work->conn, head, &position, &flaw, err);
-	if (st)
-		return st;
-	if (position.known && head->is_replica && position.head > head->head)
+	if (position->known && head->is_replica && position->head > head->head)
 		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
-	if (work->note.head != position.head)
+	if (work->note.head != position->head)
 		work->note.failed = 0;
-	if (position.known && !flaw && work->note.failed >= CATCH_UPS_MAX)
+	if (position->known && !flaw && work->note.failed >= CATCH_UPS_MAX)
 		flaw = "it could not be brought up to date";
-	bool is_loaded = !position.known || flaw;
+	bool is_loaded = !position->known || flaw;
 	st = leave_if_large(work,
 			    is_loaded ? head->assets > ASSETS_AT_ONCE
-				      : head->changed - position.changed > BLOCK_ASSETS,
+				      : head->changed - position->changed > BLOCK_ASSETS,
 			    err);
 	if (st || work->is_left)
 		return st;
 	if (flaw)
 		isx_log(ISX_LOG_WARNING, "follower %s is loaded again: %s", work->follower->name,
 			flaw);
-	st = is_loaded ? load_anew(work, err) : catch_up(work, position, err);
+	st = is_loaded ? load_anew(work, err) : catch_up(work, *position, err);
 	if (!st)
 		work->note.failed = 0;
-	return st;
-}
-
-/* The head of an index whose number is known, in the snapshot. */
-static enum isx_status head_in_snapshot(struct isx_pg_conn *conn, struct isx_pg_head *head,
-					struct isx_err *err)
-{
-	struct isx_pg_params params = { 0 };
-	PGresult *row = NULL;
-	bool is_replica = head->is_replica;
-	isx_pg_add_i64(&params, head->index_id);
-	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_BY_ID, &params, &row, err);
-	if (!st)
-		st = isx_pg_read_head(row, NULL, head, err);
-	head->is_replica = is_replica;
-	PQclear(row);
-	isx_pg_params_release(&params);
 	return st;
 }
 
@@ -772,10 +762,6 @@ static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 	work->long_ns = isx_clock_ns() + (uint64_t)WORK_MS * 1000000;
 	isx_pg_follower_release(follower); /* somebody may have replaced it meanwhile */
 	st = open_follower(work->followers, follower, err);
-	if (!st)
-		st = isx_pg_run(work->conn, ISX_PG_BEGIN_SNAPSHOT, NULL, NULL, err);
-	if (!st)
-		st = head_in_snapshot(work->conn, work->head, err);
 	if (!st)
 		st = follow(work, err);
 	if (!st)

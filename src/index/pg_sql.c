@@ -223,7 +223,7 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_CHANGE_REACHES] =
 		"SELECT max(mark) FILTER (WHERE head = $2::bigint),"
 		" max(changed) FILTER (WHERE head = $2::bigint), count(*) FROM @.change"
-		" WHERE index_id = $1::bigint AND head >= $2::bigint AND head <= $3::bigint",
+		" WHERE index_id = $1::bigint AND head >= $2::bigint",
 	[ISX_PG_CHANGE_STEP] =
 		"SELECT head, changed FROM @.change WHERE index_id = $1::bigint AND head = ("
 		"SELECT coalesce(max(head) FILTER (WHERE changed <= $4::bigint), min(head))"
