@@ -295,7 +295,7 @@ static const struct cli_option options[] = {
 	{ "--workers", 'w', "N", "Processes that share the port (ISCC_SEARCH_WORKERS, 1)" },
 	{ "--tls-cert", 0, "FILE", "Serve https with this certificate (ISCC_SEARCH_TLS_CERT)" },
 	{ "--tls-key", 0, "FILE", "... and its key (ISCC_SEARCH_TLS_KEY)" },
-	{ "--read-only", 0, NULL, "Change nothing, not even files (ISCC_SEARCH_READ_ONLY)" },
+	{ "--read-only", 0, NULL, "Change no index and none of its files (ISCC_SEARCH_READ_ONLY)" },
 };
 
 const struct cli_command command_serve = {
@@ -314,7 +314,9 @@ const struct cli_command command_serve = {
 		"ISCC_SEARCH_MATCH_THRESHOLD_UNITS,\n"
 		"ISCC_SEARCH_CONFIDENCE_EXPONENT, ISCC_SEARCH_BODY_LIMIT_MIB,\n"
 		"ISCC_SEARCH_DURABILITY, ISCC_SEARCH_MAP_GIB,\n"
-		"ISCC_SEARCH_KERNEL.\n\n"
+		"ISCC_SEARCH_KERNEL; for postgresql:// ISCC_SEARCH_POSTGRES_SCHEMA, _FOLLOWER_DIR, "
+		"_SEARCH,\n"
+		"_READ_URI, _CONNECTIONS and _TIMEOUT.\n\n"
 		"Examples:\n"
 		"  iscc-search serve --port 9000\n"
 		"  ISCC_SEARCH_INDEX_URI=usearch:///srv/iscc iscc-search serve --workers 4\n",
