@@ -73,7 +73,9 @@ struct isx_server {
 	struct isx_pool *scan;
 	struct isx_pool *write;
 	struct MHD_Daemon *pollers[POLLERS_MAX]; /* each with its own thread, on one socket */
+	int poller_fds[POLLERS_MAX];             /* copies of it, one for each */
 	unsigned poller_count;
+	atomic_uint quiet_pollers;   /* that accept no more */
 	atomic_size_t exchanges;     /* requests that have begun and not ended */
 	atomic_size_t arriving;      /* those of them that are not complete yet */
 	atomic_size_t pieces;        /* of requests that have arrived, ever */
@@ -509,6 +511,40 @@ static void end_exchange(void *arg, struct MHD_Connection *connection, void **st
 
 /* --- the life of a server -------------------------------------------------------------------- */
 
+/* A connection begins, in its polling thread: where a poller is told to accept no more. From another
+ * thread MHD_quiesce_daemon() may end the process: both threads take the socket out of the epoll set,
+ * and who comes second panics (libmicrohttpd 0.9.75, daemon.c, MHD_epoll()). */
+static void begin_connection(void *arg, struct MHD_Connection *connection, void **state,
+			     enum MHD_ConnectionNotificationCode code)
+{
+	struct isx_server *server = arg;
+	(void)state;
+	if (code != MHD_CONNECTION_NOTIFY_STARTED || !atomic_load(&server->is_draining))
+		return;
+	MHD_quiesce_daemon(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON)->daemon);
+	atomic_fetch_add(&server->quiet_pollers, 1);
+}
+
+/* Bring a poller to begin_connection() by a connection of our own. False if it does not get there. */
+static bool ask_for_quiet(struct isx_server *server, struct MHD_Daemon *poller)
+{
+	const struct timespec step = { .tv_nsec = DRAIN_STEP_NS };
+	const struct sockaddr nobody = { .sa_family = AF_UNIX };
+	uint64_t end_ns = isx_clock_ns() + (uint64_t)STALL_MS * 1000000u;
+	unsigned before = atomic_load(&server->quiet_pollers);
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+		return false;
+	bool is_quiet = false;
+	if (MHD_add_connection(poller, ends[0], &nobody, sizeof nobody) == MHD_YES)
+		while (!is_quiet && isx_clock_ns() < end_ns) {
+			nanosleep(&step, NULL);
+			is_quiet = atomic_load(&server->quiet_pollers) != before;
+		}
+	close(ends[1]);
+	return is_quiet;
+}
+
 /* Keep percent signs where they are: url.c decodes. */
 static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
 {
@@ -564,6 +600,7 @@ static enum isx_status start_poller(struct isx_server *server, int listen_fd, un
 		MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_ARRAY, server->tls.cert ? tls : tls + 3, MHD_OPTION_URI_LOG_CALLBACK,
 		begin_exchange, server, MHD_OPTION_NOTIFY_COMPLETED, end_exchange, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, begin_connection, server,
 		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
 		connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES_MAX, MHD_OPTION_END);
@@ -571,6 +608,7 @@ static enum isx_status start_poller(struct isx_server *server, int listen_fd, un
 		close(fd);
 		return isx_fail(err, ISX_IO, "cannot start the HTTP server");
 	}
+	server->poller_fds[server->poller_count] = fd;
 	server->pollers[server->poller_count++] = poller;
 	return ISX_OK;
 }
@@ -672,11 +710,12 @@ bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 {
 	if (!server)
 		return true;
-	int sockets[POLLERS_MAX];
 	uint64_t end_ns = isx_clock_ns() + (uint64_t)deadline_ms * 1000000u;
 	atomic_store(&server->is_draining, true);
 	for (unsigned i = 0; i < server->poller_count; i++)
-		sockets[i] = MHD_quiesce_daemon(server->pollers[i]);
+		if (!ask_for_quiet(server,
+				   server->pollers[i])) /* it has all the connections it takes */
+			MHD_quiesce_daemon(server->pollers[i]);
 	if (server->listen_fd >= 0) { /* the copies must not listen either; another's socket may */
 		shutdown(server->listen_fd, SHUT_RDWR);
 		close(server->listen_fd);
@@ -689,8 +728,7 @@ bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 		return false;
 	for (unsigned i = 0; i < server->poller_count; i++) {
 		MHD_stop_daemon(server->pollers[i]);
-		if (sockets[i] >= 0)
-			close(sockets[i]);
+		close(server->poller_fds[i]);
 	}
 	isx_pool_free(server->quick);
 	isx_pool_free(server->scan);
