@@ -120,9 +120,10 @@ bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
 		size_t last = (pool->ring_first + pool->ring_len) % pool->ring_cap;
 		pool->ring[last] = (struct job){ fn, arg };
 		pool->ring_len++;
-		pthread_cond_signal(&pool->changed);
 	}
 	pthread_mutex_unlock(&pool->lock);
+	if (has_room) /* without the lock: who is woken would only wait for it */
+		pthread_cond_signal(&pool->changed);
 	return has_room;
 }
 

@@ -396,13 +396,18 @@ enum isx_status isx_open_files_begin(struct isx_open_files *files, const char *n
 				     struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
+	char path[PATH_MAX];
+	struct stat named;
+	bool is_named = files->folder->path && isx_store_folder_file(files->folder, name, path) &&
+			stat(path, &named) == 0; /* asked here: all requests want the lock */
 	pthread_mutex_lock(&files->lock);
-	if (files->folder->path) {
+	*index = find_name(files, name);
+	if (is_named && *index && (*index)->state == OPEN && is_same(*index, &named)) {
+		st = ISX_OK;
+	} else if (files->folder->path) {
 		st = find_or_open(files, name, index, err);
-	} else {
-		*index = find_name(files, name);
-		if (!*index)
-			st = isx_fail_no_index(err, name);
+	} else if (!*index) {
+		st = isx_fail_no_index(err, name);
 	}
 	if (!st) {
 		(*index)->users++;
