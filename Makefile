@@ -95,7 +95,8 @@ check: $(PROGRAM) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
 .PHONY: asan tsan
 asan:
 	@tools/setup build test
-	ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) check \
+	ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
+		LSAN_OPTIONS="suppressions=$(CURDIR)/tools/lsan.supp:print_suppressions=0" $(MAKE) check \
 		BUILD=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 

@@ -437,8 +437,11 @@ static enum MHD_Result dispatch(struct exchange *x)
 	isx_metrics_wait(x->server->counts, x->lane);
 	MHD_suspend_connection(x->connection);
 	if (!isx_pool_put(pool, run_exchange, x)) {
-		enum isx_status st = isx_fail(&err, ISX_UNAVAILABLE,
-					      "too many requests are waiting: try again later");
+		enum isx_status st =
+			atomic_load(&x->server->is_cutting)
+				? fail_stopping(&err)
+				: isx_fail(&err, ISX_UNAVAILABLE,
+					   "too many requests are waiting: try again later");
 		isx_metrics_run(x->server->counts, x->lane);
 		answer_failure(x, st, &err);
 		MHD_resume_connection(x->connection);
