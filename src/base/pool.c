@@ -133,6 +133,16 @@ static void join_threads(struct isx_pool *pool)
 		pthread_join(pool->threads[--pool->thread_count], NULL);
 }
 
+/* Join only those that have ended. */
+static void join_ended_threads(struct isx_pool *pool)
+{
+	unsigned left = 0;
+	for (unsigned i = 0; i < pool->thread_count; i++)
+		if (pthread_tryjoin_np(pool->threads[i], NULL) != 0)
+			pool->threads[left++] = pool->threads[i];
+	pool->thread_count = left;
+}
+
 bool isx_pool_finish_by(struct isx_pool *pool, uint64_t end_ns)
 {
 	const struct timespec end = { .tv_sec = (time_t)(end_ns / 1000000000u),
@@ -148,6 +158,8 @@ bool isx_pool_finish_by(struct isx_pool *pool, uint64_t end_ns)
 	pthread_mutex_unlock(&pool->lock);
 	if (has_ended)
 		join_threads(pool);
+	else
+		join_ended_threads(pool);
 	return has_ended;
 }
 
