@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 struct job {
 	isx_pool_fn *fn;
@@ -92,13 +91,9 @@ enum isx_status isx_pool_new(const char *name, unsigned threads, size_t queue_ma
 	struct isx_pool *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&made->lock, NULL);
 	pthread_cond_init(&made->changed, NULL);
-	pthread_cond_init(&made->ended, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	isx_clock_cond_init(&made->ended);
 	made->ring_cap = queue_max;
 	made->ring = isx_mem_array(queue_max, sizeof *made->ring);
 	made->threads = isx_mem_array(threads, sizeof *made->threads);
@@ -145,15 +140,13 @@ static void join_ended_threads(struct isx_pool *pool)
 
 bool isx_pool_finish_by(struct isx_pool *pool, uint64_t end_ns)
 {
-	const struct timespec end = { .tv_sec = (time_t)(end_ns / 1000000000u),
-				      .tv_nsec = (long)(end_ns % 1000000000u) };
 	if (!pool)
 		return true;
 	pthread_mutex_lock(&pool->lock);
 	pool->is_ending = true;
 	pthread_cond_broadcast(&pool->changed);
 	while (pool->running > 0 && isx_clock_ns() < end_ns)
-		pthread_cond_timedwait(&pool->ended, &pool->lock, &end);
+		(void)isx_clock_wait(&pool->ended, &pool->lock, end_ns);
 	bool has_ended = pool->running == 0;
 	pthread_mutex_unlock(&pool->lock);
 	if (has_ended)

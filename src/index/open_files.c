@@ -17,6 +17,7 @@
  */
 #include "index/open_files.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "index/lock_file.h"
 
@@ -27,7 +28,6 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum {
 	SWEEP_SECONDS = 1, /* between two looks for files that have gone */
@@ -325,10 +325,8 @@ static void *sweep_until_closed(void *arg)
 	struct isx_open_files *files = arg;
 	pthread_mutex_lock(&files->lock);
 	while (!files->closing) {
-		struct timespec next;
-		clock_gettime(CLOCK_MONOTONIC, &next);
-		next.tv_sec += SWEEP_SECONDS;
-		if (pthread_cond_timedwait(&files->closing_now, &files->lock, &next) == ETIMEDOUT)
+		uint64_t next_ns = isx_clock_ns() + SWEEP_SECONDS * (uint64_t)1000000000;
+		if (!isx_clock_wait(&files->closing_now, &files->lock, next_ns))
 			sweep(files);
 	}
 	pthread_mutex_unlock(&files->lock);
@@ -475,7 +473,6 @@ void isx_open_files_init(struct isx_open_files *files, const struct isx_store_fo
 {
 	enum { FILES_EACH = 8 }; /* three of LMDB; most of them are for connections */
 	struct rlimit most;
-	pthread_condattr_t steady; /* a clock that nobody sets */
 	*files = (struct isx_open_files){ .folder = folder, .layout = layout, .options = options };
 	files->open_max = ISX_OPEN_INDEXES_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &most) == 0 &&
@@ -483,10 +480,7 @@ void isx_open_files_init(struct isx_open_files *files, const struct isx_store_fo
 		files->open_max = (size_t)(most.rlim_cur / FILES_EACH);
 	pthread_mutex_init(&files->lock, NULL);
 	pthread_cond_init(&files->changed, NULL);
-	pthread_condattr_init(&steady);
-	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-	pthread_cond_init(&files->closing_now, &steady);
-	pthread_condattr_destroy(&steady);
+	isx_clock_cond_init(&files->closing_now);
 }
 
 void isx_open_files_release(struct isx_open_files *files)

@@ -24,7 +24,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 _Static_assert(ISX_PG_STATEMENTS <= 64, "struct isx_pg_conn has a bit for each");
 
@@ -302,12 +301,8 @@ enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
 	struct isx_pg_pool *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_cond_init(&made->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	isx_clock_cond_init(&made->changed);
 	made->most = options->most;
 	made->makes = options->makes;
 	made->silence_ms = (int)options->timeout_s * 1000;
@@ -506,9 +501,7 @@ static uint64_t in_ms(int ms)
 /* Wait until something changes, at most until a time of isx_clock_ns(). Called with the lock. */
 static void wait_until(struct isx_pg_pool *pool, uint64_t until_ns)
 {
-	struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000),
-				  .tv_nsec = (long)(until_ns % 1000000000) };
-	pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+	(void)isx_clock_wait(&pool->changed, &pool->lock, until_ns);
 }
 
 /* No connection became free. Called with the lock. */
