@@ -391,7 +391,7 @@ const struct isx_lmdb_layout isx_similarity_layout = { .open_by_name = open_by_n
 /* Begin a read whose handles are all there; *derived says whether it may be handed out. */
 static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bool *derived)
 {
-	for (int i = 0; i < LOOK_UPS_MAX; i++) {
+	for (int i = 0; i < ISX_LMDB_TABLES_MAX; i++) { /* so often there are new ones */
 		*view = (struct isx_lmdb_view){ .file = file };
 		copy_tables(file, &view->tables);
 		int rc = begin_snapshot(file, &view->txn);
@@ -536,7 +536,7 @@ void isx_lmdb_let_go(MDB_txn *hold)
 static enum isx_status begin_to_open(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_lmdb_file *file = view->file;
-	for (int i = 0; i < LOOK_UPS_MAX; i++) {
+	for (int i = 0; i < ISX_LMDB_TABLES_MAX; i++) {
 		unsigned opened = atomic_load(&file->handles_opened);
 		enum isx_status st = begin_write(file, &view->txn, err);
 		if (st)
