@@ -1,0 +1,56 @@
+/*
+ * exchange.h - the life of one request and its answer, as libmicrohttpd calls it.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_HTTP_EXCHANGE_H
+#define ISX_HTTP_EXCHANGE_H
+
+#include "base/pool.h"
+#include "http/auth.h"
+#include "http/cors.h"
+#include "http/metrics.h"
+#include "http/tls.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#define HTTP_CONNECTION_BYTES_MAX                                                                  \
+	(64u * 1024) /* request line and headers, and a piece of the body */
+
+/* What the exchanges of one server share; server.c fills it before the first connection. */
+struct http_serving {
+	struct isx_store *store;
+	struct isx_auth auth;
+	struct isx_cors cors;
+	struct http_metrics *metrics;
+	struct http_counts *counts; /* of this process */
+	struct http_tls tls;
+	size_t body_bytes_max;
+	uint64_t id_seed;       /* of the names we give to requests */
+	atomic_ullong id_count; /* of those given */
+	struct isx_pool *quick;
+	struct isx_pool *scan;
+	struct isx_pool *write;
+	atomic_size_t exchanges;     /* requests that have begun and not ended */
+	atomic_size_t arriving;      /* those of them that are not complete yet */
+	atomic_size_t pieces;        /* of requests that have arrived, ever */
+	atomic_size_t payload_bytes; /* of all bodies in memory */
+	atomic_bool is_draining;
+	atomic_bool is_cutting; /* the time to finish is over */
+};
+
+/* MHD_OPTION_URI_LOG_CALLBACK: the request line is there. `arg` is a struct http_serving. Returns the
+ * exchange, which isx_exchange_end() frees, or NULL without memory. */
+void *isx_exchange_begin(void *arg, const char *target, struct MHD_Connection *connection);
+
+/* MHD_AccessHandlerCallback: the headers, a piece of the body, the end of the request, or the
+ * connection was resumed. */
+enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection, const char *url,
+				   const char *method, const char *version, const char *bytes,
+				   size_t *len, void **state);
+
+/* MHD_RequestCompletedCallback: the answer is sent, or never will be. */
+void isx_exchange_end(void *arg, struct MHD_Connection *connection, void **state,
+		      enum MHD_RequestTerminationCode why);
+
+#endif
