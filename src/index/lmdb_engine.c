@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/index.h"
+#include "index/index_info.h"
 #include "index/lmdb_add.h"
 #include "index/lmdb_check.h"
 #include "index/lmdb_rows.h"

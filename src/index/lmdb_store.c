@@ -6,6 +6,7 @@
  * open_files.c. The files of memory:// are unlinked once they are open.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "index/index_info.h"
 #include "index/lmdb_store.h"
 
 #include "base/log.h"
@@ -232,19 +233,6 @@ static enum isx_status store_drop(struct isx_engine *engine, const char *name, s
 }
 
 /* --- stat and list ---------------------------------------------------------------------------- */
-
-enum isx_status isx_index_part_add(struct isx_index_info *info, const char *name, uint64_t bytes,
-				   struct isx_err *err)
-{
-	struct isx_index_part *parts = isx_mem_resize(info->parts, info->part_count + 1,
-						      sizeof *parts);
-	if (!parts)
-		return isx_fail_memory(err);
-	info->parts = parts;
-	snprintf(parts[info->part_count].name, sizeof parts->name, "%s", name);
-	parts[info->part_count++].bytes = bytes;
-	return ISX_OK;
-}
 
 /* How many assets and bytes an index has. */
 static enum isx_status measure(struct isx_lmdb_view *view, struct isx_index_info *info,

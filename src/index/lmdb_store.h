@@ -51,8 +51,4 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_store_acquire(struct isx_engine *engine,
 						      struct isx_err *err);
 void isx_lmdb_store_release(struct isx_engine *engine, struct isx_open_index *index);
 
-/* Append a part to what is known of an index. */
-ISX_MUST_CHECK enum isx_status isx_index_part_add(struct isx_index_info *info, const char *name,
-						  uint64_t bytes, struct isx_err *err);
-
 #endif

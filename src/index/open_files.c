@@ -15,6 +15,7 @@
  * those that nobody uses the one that was used longest ago is closed for the next.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "index/index_info.h"
 #include "index/open_files.h"
 
 #include "base/clock.h"

@@ -31,11 +31,6 @@ enum isx_status isx_fail_errno(struct isx_err *err, const char *doing, const cha
 	return isx_err_at(err, st, "%s", path);
 }
 
-enum isx_status isx_fail_no_index(struct isx_err *err, const char *name)
-{
-	return isx_fail(err, ISX_NOT_FOUND, "Index '%s' not found", name);
-}
-
 /* --- names ------------------------------------------------------------------------------------ */
 
 /* "FOLDER/NAME" and "SUFFIX" behind it. False when it is too long for the system. */

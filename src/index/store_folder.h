@@ -71,7 +71,4 @@ void isx_sync_folder_of(const char *path);
 /* Fail with what the system said: "DOING: why", and the path. */
 enum isx_status isx_fail_errno(struct isx_err *err, const char *doing, const char *path);
 
-/* Fail with "Index 'NAME' not found". */
-enum isx_status isx_fail_no_index(struct isx_err *err, const char *name);
-
 #endif

@@ -142,23 +142,10 @@ enum isx_status isx_index_stat(struct isx_store *store, const char *name,
 	return store->engine->ops->stat(store->engine, name, info, err);
 }
 
-void isx_index_info_release(struct isx_index_info *info)
-{
-	isx_mem_free(info->parts);
-	*info = (struct isx_index_info){ 0 };
-}
-
 enum isx_status isx_index_list(struct isx_store *store, struct isx_index_info **infos,
 			       size_t *count, struct isx_err *err)
 {
 	return store->engine->ops->list(store->engine, infos, count, err);
-}
-
-void isx_index_list_free(struct isx_index_info *infos, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		isx_index_info_release(&infos[i]);
-	isx_mem_free(infos);
 }
 
 static enum isx_status fail_not_local(const char *doing, struct isx_err *err)
