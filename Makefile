@@ -156,13 +156,13 @@ FORMATTED = $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] fuzz/*.c bench
 .PHONY: lint
 lint:
 	@tools/setup build test lint
-	@tools/check_layers
 	@echo "  clang-format" && clang-format --dry-run -Werror $(FORMATTED)
 	@echo "  cppcheck" && cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 		--suppress=missingIncludeSystem -Iinclude -Isrc -D_GNU_SOURCE src
 	$(MAKE) --no-print-directory all $(UNIT_SOURCES:%.c=build-lint-gcc/%) \
 		BUILD=build-lint-gcc CC=gcc WERROR=-Werror
 	$(MAKE) --no-print-directory all BUILD=build-lint-clang CC=clang WERROR=-Werror
+	@tools/check_layers --build build-lint-gcc
 
 .PHONY: demo
 demo:

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST_FOLDERS = ["data", "http", "cli", "deploy", "crash", "postgres"]
+PYTEST_FOLDERS = ["tools", "data", "http", "cli", "deploy", "crash", "postgres"]
 
 
 class Count:
@@ -102,7 +102,7 @@ def main():
     options, extra = parser.parse_known_args()
     build = options.build if options.build.is_absolute() else ROOT / options.build
     count = Count()
-    done = run([str(ROOT / "tools" / "check_layers")])
+    done = run([str(ROOT / "tools" / "check_layers"), "--build", str(build)])
     count.add(done.returncode == 0, "check_layers", done.stdout)
     for source in sorted((ROOT / "tests" / "unit").glob("test_*.c")):
         run_unit(build / "tests" / "unit" / source.stem, count)
