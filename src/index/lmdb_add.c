@@ -10,7 +10,6 @@
 
 #include "base/mem.h"
 #include "index/asset_batch.h"
-#include "index/lmdb_queue.h"
 #include "index/lmdb_rows.h"
 #include "iscc/iscc_id.h"
 #include "json/wire.h"

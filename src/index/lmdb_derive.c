@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "index/lmdb_add.h"
 #include "index/lmdb_rows.h"
+#include "index/sim_tables.h"
 #include "json/json_text.h"
 #include "json/wire.h"
 

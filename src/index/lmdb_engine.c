@@ -3,13 +3,17 @@
  *                 lmdb_format.h, one directory per index.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "index/lmdb_engine.h"
+
 #include "index/index.h"
 #include "index/index_info.h"
 #include "index/lmdb_add.h"
 #include "index/lmdb_check.h"
+#include "index/lmdb_derive.h"
 #include "index/lmdb_rows.h"
 #include "index/lmdb_search.h"
 #include "index/lmdb_store.h"
+#include "index/sim_tables.h"
 
 #include <stdio.h>
 
@@ -44,6 +48,10 @@ static enum isx_status describe(struct isx_lmdb_view *view, struct isx_index_inf
 	enum isx_status st = isx_lmdb_each_unit_type(view, add_unit_part, info, err);
 	return st ? st : add_simprint_parts(view, info, err);
 }
+
+const struct isx_lmdb_layout isx_similarity_layout = { .open_by_name = isx_sim_open_table_by_name,
+						       .make_tables = isx_sim_make_tables,
+						       .derive = isx_lmdb_derive };
 
 static const struct isx_lmdb_kind similarity = {
 	.suffix = "",

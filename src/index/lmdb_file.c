@@ -13,11 +13,8 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "index/lmdb_derive.h"
 #include "index/lmdb_pages.h"
-#include "index/lmdb_queue.h"
 #include "index/lock_file.h"
-#include "json/json_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,54 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAIN_TABLE = 1, LOOK_UPS_MAX = 8, WRITES_PER_READER_CHECK = 32, FULL_BLOCKS = 16 };
-
-enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err)
-{
-	switch (code) {
-	case 0:
-		return ISX_OK;
-	case MDB_MAP_FULL:
-	case MDB_MAP_RESIZED:
-		return isx_fail(err, ISX_FULL,
-				"%s: the address space of the index is used up "
-				"(ISCC_SEARCH_MAP_GIB)",
-				doing);
-	case EBUSY:
-		return isx_fail(err, ISX_UNAVAILABLE,
-				"%s: another process has the index open, and the lock file, in "
-				"which readers are noted, cannot be written from here",
-				doing);
-	case ENOSPC:
-	case EDQUOT:
-		return isx_fail(err, ISX_FULL, "%s: the disk is full", doing);
-	case EACCES:
-	case EROFS:
-	case EPERM:
-		return isx_fail(err, ISX_READ_ONLY, "%s: %s", doing, strerror(code));
-	case ENOMEM:
-		return isx_fail(err, ISX_NO_MEMORY, "%s: out of memory", doing);
-	case MDB_READERS_FULL:
-		return isx_fail(err, ISX_UNAVAILABLE, "%s: too many readers at once", doing);
-	case EAGAIN: /* the lock that says "process N reads" is taken by another N */
-		return isx_fail(err, ISX_UNAVAILABLE,
-				"%s: a process of the same number uses it from another PID "
-				"namespace: containers that share it have to share that, too",
-				doing);
-	case EMFILE:
-	case ENFILE:
-		return isx_fail(err, ISX_UNAVAILABLE, "%s: %s", doing, strerror(code));
-	case MDB_CORRUPTED:
-	case MDB_INVALID:
-	case MDB_VERSION_MISMATCH:
-	case MDB_PAGE_NOTFOUND:
-	case MDB_PANIC:
-	case MDB_INCOMPATIBLE:
-		return isx_fail(err, ISX_CORRUPT, "%s: %s", doing, mdb_strerror(code));
-	default:
-		return isx_fail(err, ISX_IO, "%s: %s", doing, mdb_strerror(code));
-	}
-}
+enum { LOOK_UPS_MAX = 8, WRITES_PER_READER_CHECK = 32, FULL_BLOCKS = 16 };
 
 /* --- handles ---------------------------------------------------------------------------------- */
 
@@ -91,80 +41,10 @@ int isx_lmdb_open_table(struct isx_lmdb_view *view, const char *name, unsigned f
 	return rc;
 }
 
-static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
-{
-	char name[ISX_TABLE_NAME_MAX];
-	struct isx_lmdb_tables *t = &view->tables;
-	if (strlen(type) > ISX_SIMPRINT_TYPE_MAX)
-		return MDB_BAD_VALSIZE;
-	for (size_t i = 0; i < t->sp_count; i++)
-		if (strcmp(t->sp[i].type, type) == 0)
-			return 0;
-	if (t->sp_count == ISX_SIMPRINT_TYPES_MAX)
-		return MDB_DBS_FULL;
-	struct isx_lmdb_sp_tables sp = { 0 };
-	snprintf(sp.type, sizeof sp.type, "%s", type);
-	snprintf(name, sizeof name, ISX_TABLE_SP, type);
-	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, &sp.data);
-	snprintf(name, sizeof name, ISX_TABLE_SP_ASSETS, type);
-	if (!rc)
-		rc = isx_lmdb_open_table(view, name, 0, &sp.assets);
-	if (!rc)
-		t->sp[t->sp_count++] = sp;
-	return rc;
-}
-
-/* Is there a simprint type of this name? __sp_assets_X__ may be the fingerprints of X or, as 0.3.3
- * takes any name, the simprints of assets_X: it is what it is to the shorter name. */
-static bool is_sp_type(struct isx_lmdb_view *view, const char *type)
-{
-	char name[ISX_TABLE_NAME_MAX];
-	const char *part = type;
-	bool is_type = false;
-	while (strncmp(part, ISX_SP_ASSETS, strlen(ISX_SP_ASSETS)) == 0)
-		part += strlen(ISX_SP_ASSETS);
-	for (;; part -= strlen(ISX_SP_ASSETS)) {
-		int len = snprintf(name, sizeof name, ISX_TABLE_SP, part);
-		MDB_val key = isx_lmdb_val(name, (size_t)len), value;
-		is_type = !is_type && mdb_get(view->txn, MAIN_TABLE, &key, &value) == 0;
-		if (part == type)
-			return is_type;
-	}
-}
-
-/* Open the table called `name` if it is one of ours. */
-static int open_by_name(struct isx_lmdb_view *view, const char *name)
-{
-	enum { UNITS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED };
-	struct isx_lmdb_tables *t = &view->tables;
-	char type[ISX_SIMPRINT_TYPE_MAX + 1];
-	unsigned bits;
-	int end = 0;
-	size_t len = strlen(name);
-	if (strcmp(name, ISX_TABLE_METADATA) == 0)
-		return isx_lmdb_open_table(view, name, 0, &t->metadata);
-	if (strcmp(name, ISX_TABLE_ASSETS) == 0)
-		return isx_lmdb_open_table(view, name, 0, &t->assets);
-	if (strcmp(name, ISX_TABLE_INSTANCE) == 0)
-		return isx_lmdb_open_table(view, name, UNITS_FLAGS | MDB_INTEGERDUP, &t->instance);
-	if (sscanf(name, "__units_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
-	    bits / 8 <= ISX_BODY_BYTES_MAX)
-		return isx_lmdb_open_table(view, name, UNITS_FLAGS, &t->units[bits / 8]);
-	if (sscanf(name, "__simprints_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
-	    bits / 8 <= ISX_SIMPRINT_BYTES_MAX)
-		return isx_lmdb_open_table(view, name, UNITS_FLAGS, &t->simprints[bits / 8]);
-	if (strncmp(name, "__sp_assets_", 12) == 0 && len > 14 &&
-	    len - 14 <= ISX_SIMPRINT_TYPE_MAX) {
-		snprintf(type, sizeof type, "%.*s", (int)(len - 14), name + 12);
-		return is_sp_type(view, type) ? open_sp_tables(view, type) : 0;
-	}
-	return 0;
-}
-
 static size_t count_tables(const struct isx_lmdb_view *view)
 {
 	MDB_stat stat;
-	return mdb_stat(view->txn, MAIN_TABLE, &stat) ? 0 : stat.ms_entries;
+	return mdb_stat(view->txn, ISX_LMDB_MAIN_TABLE, &stat) ? 0 : stat.ms_entries;
 }
 
 /* Open every table that the file has; the caller holds `opening`. */
@@ -173,7 +53,7 @@ static int look_up_tables(struct isx_lmdb_view *view)
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	struct isx_buf names = { 0 };
-	int rc = mdb_cursor_open(view->txn, MAIN_TABLE, &cursor);
+	int rc = mdb_cursor_open(view->txn, ISX_LMDB_MAIN_TABLE, &cursor);
 	if (rc)
 		return rc;
 	while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
@@ -251,65 +131,6 @@ static int refresh_tables(struct isx_lmdb_file *file)
 	return rc;
 }
 
-enum isx_status isx_lmdb_units_table(struct isx_lmdb_view *view, size_t body_bytes, MDB_dbi *table,
-				     struct isx_err *err)
-{
-	char name[ISX_TABLE_NAME_MAX];
-	snprintf(name, sizeof name, ISX_TABLE_UNITS, (unsigned)body_bytes * 8);
-	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED,
-				     &view->tables.units[body_bytes]);
-	*table = view->tables.units[body_bytes];
-	return isx_lmdb_status(rc, "open the table of units", err);
-}
-
-enum isx_status isx_lmdb_simprints_table(struct isx_lmdb_view *view, size_t simprint_bytes,
-					 MDB_dbi *table, struct isx_err *err)
-{
-	char name[ISX_TABLE_NAME_MAX];
-	MDB_dbi *slot = &view->tables.simprints[simprint_bytes];
-	snprintf(name, sizeof name, ISX_TABLE_SIMPRINTS, (unsigned)simprint_bytes * 8);
-	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, slot);
-	*table = *slot;
-	return isx_lmdb_status(rc, "open the table of simprints", err);
-}
-
-/* Add a type to the JSON list that 0.3.3 reads. */
-static enum isx_status register_sp_types(struct isx_lmdb_view *view, struct isx_err *err)
-{
-	struct isx_buf list = { 0 };
-	for (size_t i = 0; i < view->tables.sp_count; i++) {
-		isx_buf_text(&list, i ? ", " : "[");
-		isx_json_quote(&list, isx_span_of(view->tables.sp[i].type));
-	}
-	isx_buf_char(&list, ']');
-	enum isx_status st = isx_buf_status(&list, err);
-	if (!st)
-		st = isx_lmdb_put_meta(view, ISX_META_SP_TYPES, list.ptr, list.len, err);
-	isx_buf_release(&list);
-	return st;
-}
-
-enum isx_status isx_lmdb_sp_tables(struct isx_lmdb_view *view, const char *type,
-				   const struct isx_lmdb_sp_tables **tables, struct isx_err *err)
-{
-	size_t before = view->tables.sp_count;
-	int rc = open_sp_tables(view, type);
-	*tables = NULL;
-	if (rc == MDB_BAD_VALSIZE)
-		return isx_fail(err, ISX_INVALID, "simprints: a type has at most %d bytes",
-				ISX_SIMPRINT_TYPE_MAX);
-	if (rc == MDB_DBS_FULL)
-		return isx_fail(err, ISX_INVALID, "simprints: an index has at most %d types",
-				ISX_SIMPRINT_TYPES_MAX);
-	enum isx_status st = isx_lmdb_status(rc, "open the tables of simprints", err);
-	if (!st && view->tables.sp_count > before)
-		st = register_sp_types(view, err);
-	for (size_t i = 0; !st && i < view->tables.sp_count; i++)
-		if (strcmp(view->tables.sp[i].type, type) == 0)
-			*tables = &view->tables.sp[i];
-	return st;
-}
-
 /* --- metadata --------------------------------------------------------------------------------- */
 
 /* Bytes under `name` of exactly `count`; MDB_NOTFOUND when there are none. */
@@ -355,36 +176,6 @@ static int is_derived(const struct isx_lmdb_view *view, bool *derived)
 	*derived = rc == 0 && isx_load_be64(bytes) == last;
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
-
-/* Make the tables that every index has, and what a new one says of itself. */
-static enum isx_status make_tables(struct isx_lmdb_view *view, struct isx_err *err)
-{
-	struct isx_lmdb_tables *t = &view->tables;
-	bool is_new = t->metadata == 0;
-	int rc = isx_lmdb_open_table(view, ISX_TABLE_METADATA, 0, &t->metadata);
-	if (!rc)
-		rc = isx_lmdb_open_table(view, ISX_TABLE_ASSETS, 0, &t->assets);
-	if (!rc)
-		rc = isx_lmdb_open_table(view, ISX_TABLE_INSTANCE,
-					 MDB_DUPSORT | MDB_DUPFIXED | MDB_INTEGERDUP, &t->instance);
-	enum isx_status st = isx_lmdb_status(rc, "create tables", err);
-	if (st || !is_new)
-		return st;
-	uint8_t number[8];
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	double seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-	uint64_t bits;
-	memcpy(&bits, &seconds, sizeof bits);
-	isx_store_be64(number, bits);
-	st = isx_lmdb_put_meta(view, ISX_META_CREATED, number, 8, err);
-	isx_store_be32(number, ISX_BODY_BYTES_MAX * 8);
-	return st ? st : isx_lmdb_put_meta(view, ISX_META_MAX_DIM, number, 4, err);
-}
-
-const struct isx_lmdb_layout isx_similarity_layout = { .open_by_name = open_by_name,
-						       .make_tables = make_tables,
-						       .derive = isx_lmdb_derive };
 
 /* --- views ------------------------------------------------------------------------------------ */
 
@@ -499,6 +290,12 @@ static enum isx_status begin_write(struct isx_lmdb_file *file, MDB_txn **txn, st
 	*txn = NULL;
 	atomic_store(&file->is_replaced, true);
 	return isx_fail(err, ISX_UNAVAILABLE, "the file of the index was replaced: try again");
+}
+
+enum isx_status isx_lmdb_queue_run(struct isx_lmdb_file *file, struct isx_lmdb_change *change,
+				   struct isx_err *err)
+{
+	return isx_commit_queue_run(file->queue, &change->commit, err);
 }
 
 enum isx_status isx_lmdb_hold(struct isx_lmdb_file *file, MDB_txn **hold, struct isx_err *err)
@@ -740,6 +537,26 @@ static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsi
 	return rc ? isx_lmdb_status(rc, path, err) : identify(file, path, err);
 }
 
+/* An isx_commit_fn over struct isx_lmdb_change: a group of changes as one transaction. */
+static enum isx_status write_group(void *arg, struct isx_commit *group, struct isx_err *err)
+{
+	struct isx_lmdb_file *file = arg;
+	struct isx_lmdb_view view;
+	enum isx_status st = isx_lmdb_write(file, &view, err);
+	if (st)
+		return st;
+	for (struct isx_commit *one = group; one && !st; one = one->next) {
+		struct isx_lmdb_change *change = (struct isx_lmdb_change *)one;
+		one->status = change->check(change, &view, &one->err);
+		if (!one->status)
+			st = change->apply(change, &view, err);
+	}
+	if (!st)
+		return isx_lmdb_commit(&view, err);
+	isx_lmdb_end(&view);
+	return st;
+}
+
 enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_layout *layout,
 				     const struct isx_options *options, unsigned how,
 				     struct isx_lmdb_file **file, struct isx_err *err)
@@ -752,8 +569,7 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_lay
 	opened->counters = options->counters;
 	pthread_mutex_init(&opened->opening, NULL);
 	pthread_rwlock_init(&opened->publishing, NULL);
-	enum isx_status st = isx_commit_queue_new(isx_lmdb_write_group, opened, &opened->queue,
-						  err);
+	enum isx_status st = isx_commit_queue_new(write_group, opened, &opened->queue, err);
 	if (!st)
 		st = attach(opened, path, how, options, err);
 	if (st)

@@ -9,8 +9,9 @@
 #ifndef ISX_LMDB_FILE_H
 #define ISX_LMDB_FILE_H
 
-#include "base/span.h"
+#include "index/commit_queue.h"
 #include "index/lmdb_format.h"
+#include "index/lmdb_status.h"
 #include "index/meter.h"
 #include "iscc_search.h"
 
@@ -19,6 +20,9 @@
 #include <stdatomic.h>
 
 enum { ISX_SIMPRINT_TYPES_MAX = 64, ISX_PREFIX_TYPES_MAX = 48 };
+
+/* The handle of the table of tables, which LMDB gives no other number. */
+enum { ISX_LMDB_MAIN_TABLE = 1 };
 
 /* Handles of the tables that exist; 0 for one that does not (LMDB gives named tables 2 and up). */
 struct isx_lmdb_tables {
@@ -55,10 +59,6 @@ struct isx_lmdb_layout {
 	enum isx_status (*derive)(struct isx_lmdb_view *view, struct isx_err *err);
 };
 
-/* Of usearch:// and memory:// (lmdb_format.h), and of lmdb:// (prefix_format.h). */
-extern const struct isx_lmdb_layout isx_similarity_layout;
-extern const struct isx_lmdb_layout isx_prefix_layout;
-
 struct isx_lmdb_file {
 	MDB_env *env;
 	const struct isx_lmdb_layout *layout;
@@ -75,7 +75,7 @@ struct isx_lmdb_file {
 	pthread_rwlock_t publishing; /* guards `tables` */
 	struct isx_lmdb_tables tables;
 	atomic_uint handles_opened;     /* how often `tables` got more of them */
-	struct isx_commit_queue *queue; /* of writes, lmdb_queue.c */
+	struct isx_commit_queue *queue; /* of writes, in groups (isx_lmdb_queue_run()) */
 };
 
 struct isx_lmdb_view {
@@ -134,6 +134,23 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_write(struct isx_lmdb_file *file,
 /* Make what was written durable and visible; the view is over, also on failure. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err);
 
+/* One change. `{ .check = ..., .apply = ... }` */
+struct isx_lmdb_change {
+	struct isx_commit commit; /* first: the queue's own */
+	/* May the change be made to this index? Writes nothing. */
+	enum isx_status (*check)(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				 struct isx_err *err);
+	/* Make it. May be called again if the first transaction failed. */
+	enum isx_status (*apply)(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				 struct isx_err *err);
+};
+
+/* Make a change; returns when it is durable and visible, or refused, or failed: then nothing of it
+ * is there. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_queue_run(struct isx_lmdb_file *file,
+						  struct isx_lmdb_change *change,
+						  struct isx_err *err);
+
 /* Hold off the writers of all processes without writing, while everything derived is up to date in
  * the last snapshot. End with isx_lmdb_let_go(), in the same thread. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_hold(struct isx_lmdb_file *file, MDB_txn **hold,
@@ -160,35 +177,11 @@ uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file);
 int isx_lmdb_open_table(struct isx_lmdb_view *view, const char *name, unsigned flags,
 			MDB_dbi *table);
 
-/* The handle of a table in a view that writes, created if need be. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_units_table(struct isx_lmdb_view *view, size_t body_bytes,
-						    MDB_dbi *table, struct isx_err *err);
-ISX_MUST_CHECK enum isx_status isx_lmdb_simprints_table(struct isx_lmdb_view *view,
-							size_t simprint_bytes, MDB_dbi *table,
-							struct isx_err *err);
-ISX_MUST_CHECK enum isx_status isx_lmdb_sp_tables(struct isx_lmdb_view *view, const char *type,
-						  const struct isx_lmdb_sp_tables **tables,
-						  struct isx_err *err);
-
 /* A number in __metadata__: *found says whether it is there. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_get_u32(struct isx_lmdb_view *view, const char *name,
 						bool *found, uint32_t *value, struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_lmdb_put_meta(struct isx_lmdb_view *view, const char *name,
 						 const void *bytes, size_t count,
 						 struct isx_err *err);
-
-/* Say what LMDB's (or the system's) `code` means for the person who asked: "add assets: the disk is
- * full". Returns ISX_OK for 0. */
-enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err);
-
-static inline MDB_val isx_lmdb_val(const void *bytes, size_t count)
-{
-	return (MDB_val){ .mv_size = count, .mv_data = (void *)(uintptr_t)bytes };
-}
-
-static inline struct isx_span isx_lmdb_span(MDB_val value)
-{
-	return (struct isx_span){ value.mv_data, value.mv_size };
-}
 
 #endif

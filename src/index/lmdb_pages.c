@@ -14,6 +14,7 @@
 #include "index/lmdb_pages.h"
 
 #include "base/mem.h"
+#include "index/lmdb_format.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #ifndef ISX_LMDB_PAGES_H
 #define ISX_LMDB_PAGES_H
 
-#include "index/lmdb_file.h"
+#include "index/lmdb_status.h"
 
 /* Called with what is wrong. */
 typedef void isx_page_fn(const char *text, void *arg);

@@ -8,6 +8,8 @@
  */
 #include "index/lmdb_rows.h"
 
+#include "index/sim_tables.h"
+
 #include <stdio.h>
 #include <string.h>
 

@@ -7,6 +7,8 @@
  */
 #include "index/lmdb_rows.h"
 
+#include "index/sim_tables.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>

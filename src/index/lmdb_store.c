@@ -6,9 +6,10 @@
  * open_files.c. The files of memory:// are unlinked once they are open.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "index/index_info.h"
 #include "index/lmdb_store.h"
+#include "index/index_info.h"
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/span.h"
 #include "index/lmdb_check.h"

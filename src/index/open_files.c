@@ -19,6 +19,7 @@
 #include "index/open_files.h"
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/mem.h"
 #include "index/lock_file.h"
 

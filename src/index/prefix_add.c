@@ -9,7 +9,6 @@
 #include "index/prefix_add.h"
 
 #include "index/asset_batch.h"
-#include "index/lmdb_queue.h"
 #include "index/prefix_file.h"
 #include "json/wire.h"
 

@@ -7,12 +7,18 @@
 #include "index/lmdb_check.h"
 #include "index/lmdb_store.h"
 #include "index/prefix_add.h"
+#include "index/prefix_derive.h"
+#include "index/prefix_file.h"
 #include "index/prefix_search.h"
+
+static const struct isx_lmdb_layout layout = { .open_by_name = isx_prefix_open_table_by_name,
+					       .make_tables = isx_prefix_make_tables,
+					       .derive = isx_prefix_derive };
 
 static const struct isx_lmdb_kind prefixes = {
 	.suffix = ".lmdb",
 	.inside = NULL,
-	.layout = &isx_prefix_layout,
+	.layout = &layout,
 	.describe = NULL,
 	.add = isx_prefix_add,
 	.get = isx_prefix_get_json,

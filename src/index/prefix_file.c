@@ -6,7 +6,6 @@
 
 #include "index/asset_batch.h"
 #include "index/lmdb_rows.h"
-#include "index/prefix_derive.h"
 #include "iscc/base32.h"
 
 #include <stdio.h>
@@ -30,7 +29,7 @@ static int open_rows(struct isx_lmdb_view *view, const char *type)
 	return rc;
 }
 
-static int open_by_name(struct isx_lmdb_view *view, const char *name)
+int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name)
 {
 	if (strcmp(name, ISX_TABLE_METADATA) == 0)
 		return isx_lmdb_open_table(view, name, 0, &view->tables.metadata);
@@ -41,7 +40,7 @@ static int open_by_name(struct isx_lmdb_view *view, const char *name)
 	return strlen(name) < ISX_UNIT_TYPE_MAX ? open_rows(view, name) : 0;
 }
 
-static enum isx_status make_tables(struct isx_lmdb_view *view, struct isx_err *err)
+enum isx_status isx_prefix_make_tables(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_lmdb_tables *t = &view->tables;
 	bool is_new = t->metadata == 0;
@@ -58,10 +57,6 @@ static enum isx_status make_tables(struct isx_lmdb_view *view, struct isx_err *e
 			   now.tv_nsec / 1000);
 	return isx_lmdb_put_meta(view, ISX_META_CREATED, text, (size_t)len, err);
 }
-
-const struct isx_lmdb_layout isx_prefix_layout = { .open_by_name = open_by_name,
-						   .make_tables = make_tables,
-						   .derive = isx_prefix_derive };
 
 enum isx_status isx_prefix_rows_table(struct isx_lmdb_view *view, const char *type, MDB_dbi *table,
 				      struct isx_err *err)

@@ -12,6 +12,14 @@
 #include "index/prefix_format.h"
 #include "iscc/iscc_id.h"
 
+/* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */
+int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name);
+
+/* Make the tables that every index has, and note in a new one when it was made: struct
+ * isx_lmdb_layout. */
+ISX_MUST_CHECK enum isx_status isx_prefix_make_tables(struct isx_lmdb_view *view,
+						      struct isx_err *err);
+
 /* The key of an asset: the text of its ISCC-ID, with this version.
  *   text  filled, ISX_ISCC_ID_TEXT_BYTES */
 void isx_prefix_key(const struct isx_iscc_id *id, uint32_t version, char *text);

@@ -10,8 +10,8 @@
 #include "index/store_folder.h"
 
 #include "base/buf.h"
+#include "base/fs.h"
 #include "base/log.h"
-#include "index/lmdb_file.h"
 #include "index/lock_file.h"
 
 #include <dirent.h>
@@ -24,12 +24,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-enum isx_status isx_fail_errno(struct isx_err *err, const char *doing, const char *path)
-{
-	enum isx_status st = isx_lmdb_status(errno, doing, err);
-	return isx_err_at(err, st, "%s", path);
-}
 
 /* --- names ------------------------------------------------------------------------------------ */
 

@@ -68,7 +68,4 @@ void isx_store_folder_remove_lock_file(const struct isx_store_folder *folder, co
 void isx_sync_folder(const char *path);
 void isx_sync_folder_of(const char *path);
 
-/* Fail with what the system said: "DOING: why", and the path. */
-enum isx_status isx_fail_errno(struct isx_err *err, const char *doing, const char *path);
-
 #endif

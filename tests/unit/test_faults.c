@@ -3,6 +3,7 @@
  *                 it was.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "index/lmdb_engine.h"
 #include "index/lmdb_file.h"
 #include "support.h"
 
