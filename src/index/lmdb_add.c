@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "index/asset_batch.h"
 #include "index/lmdb_rows.h"
+#include "index/sim_tables.h"
 #include "iscc/iscc_id.h"
 #include "json/wire.h"
 
@@ -76,16 +77,6 @@ static enum isx_status prepare(struct add_change *add, struct isx_err *err)
 }
 
 /* --- applying --------------------------------------------------------------------------------- */
-
-enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
-				     uint32_t realm, bool *has_realm, struct isx_err *err)
-{
-	uint32_t wanted;
-	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, has_realm, &wanted, err);
-	if (!st && *has_realm)
-		st = isx_check_realm(iscc_id, realm, wanted, err);
-	return st;
-}
 
 static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				 struct isx_err *err)

@@ -28,9 +28,4 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_put_assets(struct isx_lmdb_view *view,
 ISX_MUST_CHECK enum isx_status isx_lmdb_remove_asset(struct isx_lmdb_view *view, uint64_t id,
 						     struct isx_err *err);
 
-/* Does the realm of an ISCC-ID fit this index? *has_realm is false for an index without assets. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
-						    uint32_t realm, bool *has_realm,
-						    struct isx_err *err);
-
 #endif

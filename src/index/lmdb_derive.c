@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "index/lmdb_add.h"
 #include "index/lmdb_rows.h"
+#include "index/lmdb_table.h"
 #include "index/sim_tables.h"
 #include "json/json_text.h"
 #include "json/wire.h"
@@ -31,22 +32,6 @@ static enum isx_status empty_derived(struct isx_lmdb_view *view, struct isx_err 
 		if (t->simprints[bytes])
 			rc = mdb_drop(view->txn, t->simprints[bytes], 0);
 	return isx_lmdb_status(rc, "empty the derived tables", err);
-}
-
-enum isx_status isx_lmdb_repair_value(MDB_cursor *cursor, MDB_val *key, MDB_val *value,
-				      struct isx_buf *json, struct isx_err *err)
-{
-	size_t offset;
-	if (!isx_json_check(isx_lmdb_span(*value), &offset, NULL))
-		return ISX_OK;
-	isx_buf_clear(json);
-	isx_json_repair(json, isx_lmdb_span(*value));
-	enum isx_status st = isx_buf_status(json, err);
-	if (st)
-		return st;
-	*value = isx_lmdb_val(json->ptr, json->len);
-	return isx_lmdb_status(mdb_cursor_put(cursor, key, value, MDB_CURRENT), "repair an asset",
-			       err);
 }
 
 /* Derive the rows of the asset under the cursor. An asset that 0.3.3 could not have found either (a

@@ -5,16 +5,10 @@
 #ifndef ISX_LMDB_DERIVE_H
 #define ISX_LMDB_DERIVE_H
 
-#include "base/buf.h"
 #include "index/lmdb_file.h"
 
 /* In a view that writes: empty __units_*__, __simprints_*__ and __instance__ and fill them from
  * what 0.3.3 keeps. Assets whose stored JSON is none (NaN, lone surrogates) are repaired. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_derive(struct isx_lmdb_view *view, struct isx_err *err);
-
-/* If the value under the cursor is no JSON, write it again as such; *value is then in `json`. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_repair_value(MDB_cursor *cursor, MDB_val *key,
-						     MDB_val *value, struct isx_buf *json,
-						     struct isx_err *err);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "index/lmdb_rows.h"
 
+#include "index/lmdb_table.h"
 #include "index/sim_tables.h"
 
 #include <stdio.h>
@@ -143,43 +144,6 @@ enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, uint64_t id,
 			return isx_lmdb_status(rc, "remove units", err);
 	}
 	return ISX_OK;
-}
-
-/* Remove one row of the asset under `key`, or go to the key behind it; a code of LMDB. */
-static int sweep_key(MDB_cursor *cursor, MDB_val *key, MDB_val least)
-{
-	uint8_t copy[ISX_BODY_BYTES_MAX + 1] = { 0 }; /* a delete moves what *key points at */
-	MDB_val row = least, value;
-	if (key->mv_size > ISX_BODY_BYTES_MAX)
-		return MDB_CORRUPTED;
-	memcpy(copy, key->mv_data, key->mv_size);
-	MDB_val same = isx_lmdb_val(copy, key->mv_size);
-	int rc = mdb_cursor_get(cursor, &same, &row, MDB_GET_BOTH_RANGE);
-	bool found = rc == 0 && memcmp(row.mv_data, least.mv_data, ISX_KEY_BYTES) == 0;
-	if (found)
-		rc = mdb_cursor_del(cursor, 0);
-	if (rc && rc != MDB_NOTFOUND)
-		return rc;
-	*key = isx_lmdb_val(copy, key->mv_size + !found); /* with a NUL it is the least behind */
-	return mdb_cursor_get(cursor, key, &value, MDB_SET_RANGE);
-}
-
-int isx_lmdb_sweep_table(struct isx_lmdb_view *view, MDB_dbi table, uint64_t id, size_t row_bytes)
-{
-	uint8_t least[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	if (!table)
-		return 0;
-	int rc = mdb_cursor_open(view->txn, table, &cursor);
-	if (rc)
-		return rc;
-	isx_store_be64(least, id);
-	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-	while (!rc)
-		rc = sweep_key(cursor, &key, isx_lmdb_val(least, row_bytes));
-	mdb_cursor_close(cursor);
-	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)

@@ -30,12 +30,8 @@ ISX_MUST_CHECK enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, 
 						    const struct isx_indexed_unit *units,
 						    size_t count, struct isx_err *err);
 
-/* Remove the rows of an asset from one table, under whatever keys they are: looks at each key. For
- * assets of which is not known any more what rows they have. Returns a code of LMDB.
- *   row_bytes  of each row of the table, which begins with the ISCC-ID body */
-int isx_lmdb_sweep_table(struct isx_lmdb_view *view, MDB_dbi table, uint64_t id, size_t row_bytes);
-
-/* The same for all tables of units. */
+/* Remove the rows of the asset `id` from all tables of units, whatever rows it has
+ * (isx_lmdb_sweep_table()). */
 ISX_MUST_CHECK enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, uint64_t id,
 						   struct isx_err *err);
 

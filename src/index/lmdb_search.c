@@ -18,11 +18,11 @@
  */
 #include "index/lmdb_search.h"
 
-#include "index/lmdb_add.h"
 #include "index/lmdb_scan.h"
 #include "index/passage_search.h"
 #include "index/query_plan.h"
 #include "index/score.h"
+#include "index/sim_tables.h"
 #include "iscc/iscc_id.h"
 #include "json/json_text.h"
 #include "json/wire.h"

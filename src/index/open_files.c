@@ -15,8 +15,8 @@
  * those that nobody uses the one that was used longest ago is closed for the next.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "index/index_info.h"
 #include "index/open_files.h"
+#include "index/index_info.h"
 
 #include "base/clock.h"
 #include "base/fs.h"

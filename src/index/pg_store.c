@@ -6,8 +6,8 @@
  * file (pg_follower.c). Every call is one transaction of the database, or one trip without any.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "index/index_info.h"
 #include "index/pg_store.h"
+#include "index/index_info.h"
 
 #include "base/log.h"
 #include "base/mem.h"

@@ -8,7 +8,7 @@
 #include "index/prefix_derive.h"
 
 #include "base/log.h"
-#include "index/lmdb_derive.h"
+#include "index/lmdb_table.h"
 #include "index/prefix_file.h"
 
 /* Give an index its realm: 0.3.3 forgets to, when the first batch was refused. */

@@ -5,7 +5,7 @@
 #include "index/prefix_file.h"
 
 #include "index/asset_batch.h"
-#include "index/lmdb_rows.h"
+#include "index/lmdb_table.h"
 #include "iscc/base32.h"
 
 #include <stdio.h>

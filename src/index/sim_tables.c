@@ -5,6 +5,7 @@
 #include "index/sim_tables.h"
 
 #include "base/buf.h"
+#include "index/asset_batch.h"
 #include "json/json_text.h"
 
 #include <stdio.h>
@@ -162,4 +163,14 @@ enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *
 	st = isx_lmdb_put_meta(view, ISX_META_CREATED, number, 8, err);
 	isx_store_be32(number, ISX_BODY_BYTES_MAX * 8);
 	return st ? st : isx_lmdb_put_meta(view, ISX_META_MAX_DIM, number, 4, err);
+}
+
+enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
+				     uint32_t realm, bool *has_realm, struct isx_err *err)
+{
+	uint32_t wanted;
+	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, has_realm, &wanted, err);
+	if (!st && *has_realm)
+		st = isx_check_realm(iscc_id, realm, wanted, err);
+	return st;
 }

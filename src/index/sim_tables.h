@@ -26,4 +26,9 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_sp_tables(struct isx_lmdb_view *view, co
 						  const struct isx_lmdb_sp_tables **tables,
 						  struct isx_err *err);
 
+/* Does the realm of an ISCC-ID fit this index? *has_realm is false for an index without assets. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
+						    uint32_t realm, bool *has_realm,
+						    struct isx_err *err);
+
 #endif
