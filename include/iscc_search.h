@@ -132,11 +132,13 @@ struct isx_simprint {
  * is refused with ISX_INVALID, by every engine. Metadata is JSON as RFC 8259 has it, nested at most
  * 511 deep. */
 struct isx_asset {
-	const char *iscc_id;      /* required, the key: "ISCC:" and 16 of A-Z and 2-7 */
-	const char *iscc_code;    /* "ISCC:" and 16 or more of A-Z and 2-7, or NULL; searched by its
+	const char *iscc_id;   /* required, the key: "ISCC:" and 16 of A-Z and 2-7 */
+	const char *iscc_code; /* "ISCC:" and 16 or more of A-Z and 2-7, or NULL; searched by its
 				  units, if it has any, where `units` is empty */
-	const char *const *units; /* ISCC-UNITs as texts, each of which can be decoded */
-	size_t unit_count;        /* at most 64 */
+	const char *const
+		*units;    /* ISCC-UNITs as texts, each of which can be decoded; several of one
+				  type may be there */
+	size_t unit_count; /* at most 64 */
 	const struct isx_simprint *simprints; /* entries of one type are neighbours */
 	size_t simprint_count;
 	const char *metadata; /* a JSON object, given back byte for byte, or NULL */

@@ -8,6 +8,7 @@
 #include "iscc/code.h"
 #include "json/wire.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static enum isx_status put_unit(const struct isx_unit *unit, struct isx_indexed_unit *units,
@@ -66,20 +67,36 @@ enum isx_status isx_asset_units_all(const struct isx_asset *asset, struct isx_ar
 	return ISX_OK;
 }
 
+/* By type, then by body; of bodies that begin alike the shorter one comes first. */
+static int by_body(const void *left, const void *right)
+{
+	const struct isx_indexed_unit *a = left, *b = right;
+	int order = strcmp(a->type, b->type);
+	if (!order)
+		order = memcmp(a->body, b->body,
+			       a->body_bytes < b->body_bytes ? a->body_bytes : b->body_bytes);
+	return order ? order : (a->body_bytes > b->body_bytes) - (a->body_bytes < b->body_bytes);
+}
+
+size_t isx_units_keep_longest(struct isx_indexed_unit *units, size_t count)
+{
+	size_t kept = 0;
+	if (count)
+		qsort(units, count, sizeof *units, by_body);
+	/* In this order a unit that is a form of any other is one of its next neighbour. */
+	for (size_t i = 0; i < count; i++)
+		if (i + 1 == count || strcmp(units[i].type, units[i + 1].type) != 0 ||
+		    memcmp(units[i].body, units[i + 1].body, units[i].body_bytes) != 0)
+			units[kept++] = units[i];
+	return kept;
+}
+
 enum isx_status isx_asset_units(const struct isx_asset *asset, struct isx_arena *arena,
 				struct isx_indexed_unit **units, size_t *count, struct isx_err *err)
 {
-	size_t all, kept = 0;
+	size_t all = 0;
 	enum isx_status st = isx_asset_units_all(asset, arena, units, &all, err);
-	for (size_t i = 0; !st && i < all; i++) {
-		struct isx_indexed_unit *list = *units;
-		size_t at = list[i].is_instance ? kept : 0;
-		while (at < kept && strcmp(list[at].type, list[i].type) != 0)
-			at++;
-		list[at] = list[i];
-		kept += at == kept;
-	}
-	*count = kept;
+	*count = st ? 0 : isx_units_keep_longest(*units, all);
 	return st;
 }
 

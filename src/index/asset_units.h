@@ -28,8 +28,13 @@ typedef enum isx_status isx_asset_units_fn(const struct isx_asset *asset, struct
 					   struct isx_err *err);
 ISX_MUST_CHECK isx_asset_units_fn isx_asset_units_all;
 
-/* The same, but of two similarity units of one type only the last one. */
+/* The same as isx_units_keep_longest() leaves them: each has a row. */
 ISX_MUST_CHECK isx_asset_units_fn isx_asset_units;
+
+/* Of units of one type whose bodies begin alike, as far as the shorter one goes, keep the longest: the
+ * others are forms of the same unit, and would match where it differs. Different units of one type
+ * stay. Sorts `units` by type and body; returns how many are left. */
+size_t isx_units_keep_longest(struct isx_indexed_unit *units, size_t count);
 
 /* The units by which a stored asset is found. One with a unit that cannot be decoded, as 0.3.3 takes
  * them, is found by none of its units. */

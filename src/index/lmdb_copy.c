@@ -125,7 +125,7 @@ static int mark_derived(MDB_env *env)
 	if (!rc) {
 		MDB_val key = isx_lmdb_val(ISX_META_DERIVED, strlen(ISX_META_DERIVED));
 		MDB_val value = isx_lmdb_val(number, sizeof number);
-		isx_store_be64(number, mdb_txn_id(txn));
+		isx_store_be64(number, isx_lmdb_derived_mark(mdb_txn_id(txn)));
 		rc = mdb_put(txn, metadata, &key, &value, 0);
 	}
 	if (!rc)

@@ -167,13 +167,14 @@ enum isx_status isx_lmdb_put_meta(struct isx_lmdb_view *view, const char *name, 
 			       err);
 }
 
-/* Did this program make the last committed change? Then everything derived is up to date. */
+/* Did this program, by the rule it has now, make the last committed change? Then everything derived is up
+ * to date. */
 static int is_derived(const struct isx_lmdb_view *view, bool *derived)
 {
 	const void *bytes;
 	uint64_t last = mdb_txn_id(view->txn) - (view->writes ? 1 : 0);
 	int rc = get_meta(view, ISX_META_DERIVED, sizeof last, &bytes);
-	*derived = rc == 0 && isx_load_be64(bytes) == last;
+	*derived = rc == 0 && isx_load_be64(bytes) == isx_lmdb_derived_mark(last);
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -214,8 +215,9 @@ enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, struct isx_lmdb_view *
 		if (file->read_only)
 			return isx_fail(
 				err, ISX_READ_ONLY,
-				"the index was last written by another program: open it once "
-				"for writing, so that its codes can be read again");
+				"the index was last written by another program, or another "
+				"version of this one: open it once for writing, so that its codes "
+				"can be read again");
 		struct isx_lmdb_view writer; /* a write brings everything derived up to date */
 		st = isx_lmdb_write(file, &writer, err);
 		if (!st)
@@ -377,7 +379,7 @@ static int commit_or_full(const struct isx_lmdb_view *view)
 enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	uint8_t number[8];
-	isx_store_be64(number, mdb_txn_id(view->txn));
+	isx_store_be64(number, isx_lmdb_derived_mark(mdb_txn_id(view->txn)));
 	enum isx_status st = isx_lmdb_put_meta(view, ISX_META_DERIVED, number, 8, err);
 	isx_store_be32(number, ISX_FORMAT_VERSION);
 	if (!st)

@@ -8,7 +8,8 @@
  *       max_dim           u32 BE    256
  *       created_at        f64 BE    seconds since 1970
  *       sp_types          JSON      array of the simprint types
- *       nphd_count:TYPE   u64 BE    assets that carry a unit of TYPE
+ *       nphd_count:TYPE   u64 BE    rows of TYPE. 0.3.3 counts the assets that carry a unit of
+ *                                   TYPE, and logs a warning where that is less
  *       sp_count:TYPE     u64 BE    simprints of TYPE
  *   __assets__          ISCC-ID body, u64 BE -> JSON of the asset without simprints
  *   __instance__        DUPSORT DUPFIXED INTEGERDUP: body of an INSTANCE unit ->
@@ -29,18 +30,23 @@
  *                       are not searched, as 0.3.3 has it.
  *   __metadata__
  *       isx:format        u32 BE    1; a higher number is refused
- *       isx:derived       u64 BE    the transaction that last brought the tables above up to date
+ *       isx:derived       u64 BE    the transaction that last brought the tables above up to
+ *                                   date; in its first byte ISX_DERIVE_RULE
  *
  * Invariants
- *   - An asset has at most one row per unit type over all __units_BITS__ tables.
+ *   - The rows are exactly the units of the stored assets as isx_asset_units() gives them: no body of
+ *     an asset is the beginning of another one of the same type.
  *   - isx:derived is the number of the last committed transaction. If it is not, another program
- *     (0.3.3) has written, and everything derived is filled again before it is used.
+ *     (0.3.3, or this one in a version that made rows by another rule) has written, and everything
+ *     derived is filled again before it is used.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_FORMAT_H
 #define ISX_LMDB_FORMAT_H
 
 #include "base/limits.h"
+
+#include <stdint.h>
 
 #define ISX_TABLE_METADATA  "__metadata__"
 #define ISX_TABLE_ASSETS    "__assets__"
@@ -65,11 +71,22 @@
 
 enum {
 	ISX_FORMAT_VERSION = 1,
+	/* By which rule rows are made of the units of assets: to be raised with it. A version with
+	 * another rule then does not believe the rows and makes them again, whichever is the older.
+	 *   0  of several similarity units of one type the last
+	 *   1  the longest form of each unit */
+	ISX_DERIVE_RULE = 1,
 	ISX_KEY_BYTES = 8,          /* an ISCC-ID body */
 	ISX_CHUNK_BYTES = 16,       /* ISCC-ID body, offset, size */
 	ISX_FINGERPRINT_BYTES = 16, /* of the simprints of one type in one asset */
 	ISX_UNIT_ROW_BYTES_MAX = ISX_KEY_BYTES + ISX_BODY_BYTES_MAX,
 	ISX_SIMPRINT_ROW_BYTES_MAX = ISX_CHUNK_BYTES + ISX_SIMPRINT_BYTES_MAX
 };
+
+/* What isx:derived says when transaction `txn` has brought everything derived up to date. */
+static inline uint64_t isx_lmdb_derived_mark(uint64_t txn)
+{
+	return txn | (uint64_t)ISX_DERIVE_RULE << 56;
+}
 
 #endif

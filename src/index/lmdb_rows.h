@@ -16,7 +16,8 @@ struct isx_unit_rows {
 	struct isx_unit_group *groups;
 };
 
-/* Collect a unit of the asset `id`. Ids have to rise from call to call (or stay). */
+/* Collect a unit of the asset `id`. Ids have to rise from call to call (or stay), and so have the bodies
+ * of one asset and type, as those of isx_asset_units() do. */
 ISX_MUST_CHECK enum isx_status isx_unit_rows_add(struct isx_unit_rows *rows, uint64_t id,
 						 const struct isx_indexed_unit *unit,
 						 struct isx_err *err);

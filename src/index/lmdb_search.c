@@ -109,7 +109,8 @@ static enum isx_status make_plan(struct search *search, const struct isx_query *
 		search->excludes_self = true;
 		search->self = id.body;
 	}
-	return isx_query_plan(&effective, search->arena, &search->plan, err);
+	return isx_query_plan(&effective, query->iscc_id ? ISX_LONGEST_FORMS : ISX_EVERY_UNIT,
+			      search->arena, &search->plan, err);
 }
 
 /* --- scanning --------------------------------------------------------------------------------- */
@@ -184,13 +185,13 @@ static enum isx_status take_hits(struct search *search, uint64_t id, double *sco
 		best[i] = -1;
 	for (size_t i = 0; i < search->stream_count; i++) {
 		struct isx_stream *stream = &search->streams[i];
-		if (stream->at_end || stream->id != id)
-			continue;
-		if (stream->score > best[stream->type])
-			best[stream->type] = stream->score;
-		enum isx_status st = isx_stream_next(stream, err);
-		if (st)
-			return st;
+		while (!stream->at_end && stream->id == id) { /* several units may match */
+			if (stream->score > best[stream->type])
+				best[stream->type] = stream->score;
+			enum isx_status st = isx_stream_next(stream, err);
+			if (st)
+				return st;
+		}
 	}
 	*count = 0;
 	for (size_t i = 0; i < search->plan.type_count; i++)
@@ -219,34 +220,44 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 
 /* --- the winners ------------------------------------------------------------------------------ */
 
+/* Compare a unit with the rows that the asset has in one table, if there are any: the best score that
+ * is more than *best. A code of LMDB. */
+static int score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, uint64_t id,
+		      size_t body_bytes, double *best)
+{
+	uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
+	size_t compared = body_bytes < unit->body_bytes ? body_bytes : unit->body_bytes;
+	isx_store_be64(first, id);
+	MDB_val key = isx_lmdb_val(unit->type, strlen(unit->type));
+	MDB_val row = isx_lmdb_val(first, ISX_KEY_BYTES + body_bytes);
+	int rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
+	while (!rc && memcmp(row.mv_data, first, ISX_KEY_BYTES) == 0) {
+		uint32_t distance = isx_distance((const uint8_t *)row.mv_data + ISX_KEY_BYTES,
+						 unit->body, compared);
+		double score = isx_unit_score(distance, (uint32_t)compared * 8);
+		if (score > *best)
+			*best = score;
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_DUP);
+	}
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 /* The score of one similarity unit against what the asset carries, if it is more than *best. */
 static enum isx_status score_unit(struct search *search, const struct isx_indexed_unit *unit,
 				  uint64_t id, double *best, struct isx_err *err)
 {
-	uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
-	isx_store_be64(first, id);
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
 		MDB_dbi table = search->view.tables.units[bytes];
 		MDB_cursor *cursor;
 		if (!table)
 			continue;
 		int rc = mdb_cursor_open(search->view.txn, table, &cursor);
+		if (!rc) {
+			rc = score_rows(cursor, unit, id, bytes, best);
+			mdb_cursor_close(cursor);
+		}
 		if (rc)
 			return isx_lmdb_status(rc, "score units", err);
-		MDB_val key = isx_lmdb_val(unit->type, strlen(unit->type));
-		MDB_val row = isx_lmdb_val(first, ISX_KEY_BYTES + bytes);
-		rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
-		mdb_cursor_close(cursor); /* in a reading view the row stays where it is */
-		if (rc && rc != MDB_NOTFOUND)
-			return isx_lmdb_status(rc, "score units", err);
-		if (rc || memcmp(row.mv_data, first, ISX_KEY_BYTES) != 0)
-			continue;
-		size_t compared = bytes < unit->body_bytes ? bytes : unit->body_bytes;
-		uint32_t distance = isx_distance((const uint8_t *)row.mv_data + ISX_KEY_BYTES,
-						 unit->body, compared);
-		double score = isx_unit_score(distance, (uint32_t)compared * 8);
-		if (score > *best)
-			*best = score;
 	}
 	return ISX_OK;
 }

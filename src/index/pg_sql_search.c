@@ -150,7 +150,8 @@ static enum isx_status make_plan(struct sql_search *search, const struct isx_que
 		if (st)
 			return st;
 	}
-	return isx_query_plan(&effective, search->arena, &search->plan, err);
+	return isx_query_plan(&effective, query->iscc_id ? ISX_LONGEST_FORMS : ISX_EVERY_UNIT,
+			      search->arena, &search->plan, err);
 }
 
 /* --- units ------------------------------------------------------------------------------------ */

@@ -14,10 +14,11 @@
  * 0.3.3 opens at most 16.
  *
  * Invariants
- *   - The rows are exactly the units of the stored assets: those listed, or those of the code.
- *   - isx:derived is the number of the last committed transaction. If it is not, 0.3.3 has
- *     written, which gives no rows to assets with only a code and leaves the rows of replaced units
- *     behind: all rows are made again before they are used.
+ *   - The rows are exactly the units of the stored assets: those listed, or those of the code. Shorter
+ *     forms of a unit are among them: a query is found by the bits that are the same, as in 0.3.3.
+ *   - isx:derived is the number of the last committed transaction, with the rule of lmdb_format.h. If
+ *     it is not, 0.3.3 has written, which gives no rows to assets with only a code and leaves the
+ *     rows of replaced units behind: all rows are made again before they are used.
  *   - We write the key of an asset with version 1, whatever version its ISCC-ID was given with;
  *     0.3.3 writes both, and both are found.
  *

@@ -81,7 +81,7 @@ static enum isx_status make_plan(struct search *search, const struct isx_query *
 		search->excludes_self = true;
 		search->self = id.body;
 	}
-	return isx_query_plan(&effective, search->arena, &search->plan, err);
+	return isx_query_plan(&effective, ISX_EVERY_UNIT, search->arena, &search->plan, err);
 }
 
 /* --- finding rows ----------------------------------------------------------------------------- */

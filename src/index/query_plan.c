@@ -59,6 +59,18 @@ static enum isx_status decode_units(struct isx_query *query, struct isx_arena *a
 	return ISX_OK;
 }
 
+/* Enter the type of a unit, unless an earlier unit has it. */
+static enum isx_status enter_type(struct isx_query_plan *plan, const char *type,
+				  struct isx_arena *arena, struct isx_err *err)
+{
+	for (size_t i = 0; i < plan->type_count; i++)
+		if (strcmp(plan->types[i], type) == 0)
+			return ISX_OK;
+	const char *text = isx_arena_text(arena, type, strlen(type));
+	plan->types[plan->type_count++] = text;
+	return text ? ISX_OK : isx_fail_memory(err);
+}
+
 /* Enter the decoded units and their types into the plan. */
 static enum isx_status enter_units(struct isx_query_plan *plan, const struct isx_unit *units,
 				   size_t count, struct isx_arena *arena, struct isx_err *err)
@@ -75,18 +87,17 @@ static enum isx_status enter_units(struct isx_query_plan *plan, const struct isx
 		memcpy(one->body, units[i].body, units[i].body_bytes);
 		one->body_bytes = units[i].body_bytes;
 		one->is_instance = isx_unit_is_instance(&units[i]);
-		size_t known = 0;
-		while (known < plan->type_count && strcmp(plan->types[known], one->type) != 0)
-			known++;
-		if (known == plan->type_count)
-			plan->types[plan->type_count++] = one->type;
+		st = enter_type(plan, one->type, arena, err);
+		if (st)
+			return st;
 	}
 	plan->unit_count = count;
 	return ISX_OK;
 }
 
-enum isx_status isx_query_plan(const struct isx_query *query, struct isx_arena *arena,
-			       struct isx_query_plan *plan, struct isx_err *err)
+enum isx_status isx_query_plan(const struct isx_query *query, enum isx_query_units which,
+			       struct isx_arena *arena, struct isx_query_plan *plan,
+			       struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	*plan = (struct isx_query_plan){ .query = *query };
@@ -102,5 +113,9 @@ enum isx_status isx_query_plan(const struct isx_query *query, struct isx_arena *
 	else if (!query->simprint_type_count)
 		return isx_fail(err, ISX_INVALID,
 				"Query must have 'iscc_code', 'units', or 'simprints' for search");
-	return st ? st : enter_units(plan, units, count, arena, err);
+	if (!st)
+		st = enter_units(plan, units, count, arena, err);
+	if (!st && which == ISX_LONGEST_FORMS)
+		plan->unit_count = isx_units_keep_longest(plan->units, count);
+	return st;
 }

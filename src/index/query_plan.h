@@ -15,7 +15,7 @@
 
 struct isx_query_plan {
 	struct isx_query query;         /* as it is echoed */
-	struct isx_indexed_unit *units; /* every queried unit, in order; types may repeat */
+	struct isx_indexed_unit *units; /* the queried units; types may repeat */
 	size_t unit_count;
 	const char **types; /* the distinct types of the units, in order */
 	size_t type_count;  /* at most ISX_UNITS_MAX, as fewer types exist */
@@ -24,11 +24,17 @@ struct isx_query_plan {
 /* Make the query that an asset of the index stands for ("more like this"). */
 void isx_query_of_asset(const struct isx_asset *asset, size_t limit, struct isx_query *query);
 
+/* Which units of a query are compared. */
+enum isx_query_units {
+	ISX_EVERY_UNIT,    /* all that a client has listed: the best score of a type counts */
+	ISX_LONGEST_FORMS, /* of an asset: those by which it is found itself */
+};
+
 /* Resolve and decode a query without iscc_id.
  *   plan  filled; everything lives in `arena` or is borrowed from `query`
  * ISX_INVALID: nothing to search by, or a unit that cannot be decoded. */
 ISX_MUST_CHECK enum isx_status isx_query_plan(const struct isx_query *query,
-					      struct isx_arena *arena, struct isx_query_plan *plan,
-					      struct isx_err *err);
+					      enum isx_query_units which, struct isx_arena *arena,
+					      struct isx_query_plan *plan, struct isx_err *err);
 
 #endif

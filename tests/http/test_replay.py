@@ -10,13 +10,34 @@ from serving import BINARY, TOP
 CONTRACT = TOP.parent / "shared" / "contract"
 
 
+# Recorded answers that this program differs from on purpose (docs/differences.md): of two units of one type
+# both are searched.
+ON_PURPOSE = {("search-unit-types", "twice-first")}
+
+
+def failed_steps(output):
+    """The (case, step) pairs that a run of replay.py reports, cases without their engine."""
+    steps, case = set(), None
+    for line in output.splitlines():
+        if line.startswith("FAIL "):
+            case = line.split()[1].split("--")[0]
+        elif line.startswith("     ") and case:
+            steps.add((case, line.split(":")[0].strip()))
+        else:
+            case = None
+    return steps
+
+
 def replay(command, backend, *more):
     """Run the cases against a command that starts a server; fails where a step fails that should pass."""
     run = subprocess.run([sys.executable, str(CONTRACT / "replay.py"), "--serve", command,
                           "--backend", backend, "--cases", str(CONTRACT / "cases"), *more],
                          capture_output=True, text=True, check=False)
     print(run.stdout)
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
+    failed = failed_steps(run.stdout)
+    assert failed <= ON_PURPOSE, run.stdout[-4000:]
+    assert run.returncode == bool(failed), run.stdout[-4000:] + run.stderr[-4000:]
+    assert " passed" in run.stdout
 
 
 needs_cases = pytest.mark.skipif(not CONTRACT.is_dir(), reason=f"the recorded cases are not at {CONTRACT}")

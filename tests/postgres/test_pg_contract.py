@@ -166,8 +166,13 @@ class Maker:
         return number.to_bytes(32, "big")[:self.rng.choice([4, 8, 12, 16, 24, 32])]
 
     def units(self, least=1):
-        mains = self.rng.sample([0, 2, 3, 4], self.rng.randrange(least, 5))
-        return [unit(main, self.body(main)) for main in mains]
+        """Of different types, mostly; some with another unit of a type, or another length of one, behind."""
+        units = [(main, self.body(main)) for main in self.rng.sample([0, 2, 3, 4], self.rng.randrange(least, 5))]
+        while self.rng.random() < 0.3:
+            main, body = self.rng.choice(units)
+            units.insert(self.rng.randrange(len(units) + 1),
+                         (main, self.rng.choice([self.body(main), body[:8], body + digest(main, 32 - len(body))])))
+        return [unit(main, body) for main, body in units]
 
     def code(self):
         """An ISCC-CODE of a text with four units (the 5 says which) of 64 bits."""
@@ -294,4 +299,4 @@ def test_conformance_suite(shared_cluster, database, tmp_path, way):
     done = subprocess.run([program], env=env, capture_output=True, text=True, timeout=600, check=False)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "14 test(s)" in done.stdout + done.stderr or "1..14" in done.stdout + done.stderr, done.stdout
+    assert "18 test(s)" in done.stdout + done.stderr or "1..18" in done.stdout + done.stderr, done.stdout

@@ -155,9 +155,7 @@ static void damage(damage_fn *change)
 	assert_int_equal(mdb_env_open(env, path, MDB_NOSUBDIR, 0644), 0);
 	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
 	assert_int_equal(change(txn), 0);
-	uint64_t id = mdb_txn_id(txn);
-	for (int i = 7; i >= 0; i--, id >>= 8)
-		number[i] = (uint8_t)id;
+	isx_store_be64(number, isx_lmdb_derived_mark(mdb_txn_id(txn)));
 	MDB_val key = { 11, "isx:derived" }, value = { 8, number };
 	assert_int_equal(mdb_dbi_open(txn, ISX_TABLE_METADATA, 0, &metadata), 0);
 	if (change)

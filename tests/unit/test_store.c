@@ -504,127 +504,414 @@ static void test_store__names_what_is_wrong_with_a_query(void **state)
 		       "iscc_code");
 }
 
+/* --- several units of one type ---------------------------------------------------------------- */
+
+/* Nothing is left over or missing in the file. */
+static void expect_no_finding(void)
+{
+	struct isx_check report;
+	if (is_on_postgres())
+		return;
+	expect_ok(isx_index_check(fx.store, "main", &report, NULL, NULL, &fx.err));
+	assert_int_equal(report.findings, 0);
+}
+
+/* The texts of some forms of one unit: a body in several lengths. */
+static void form_texts(uint32_t maintype, const uint8_t *body, const uint32_t *bytes, size_t count,
+		       char texts[4][ISX_UNIT_TEXT_BYTES], const char *units[4])
+{
+	for (size_t i = 0; i < count; i++) {
+		test_unit_text(maintype, body, bytes[i], texts[i]);
+		units[i] = texts[i];
+	}
+}
+
+/* The score of the first type of the only match; -1: there is none. */
+static double score_of_type(const struct isx_query *query)
+{
+	struct isx_result *result;
+	expect_ok(isx_search(fx.store, "main", query, &result, &fx.err));
+	assert_true(result->match_count <= 1);
+	double score = result->match_count ? result->matches[0].types[0].score : -1;
+	isx_result_free(result);
+	return score;
+}
+
+/* What a query of 256 bits finds, that differs from the asset's unit in all of the bits 64 to 127. */
+static double score_behind_64_bits(uint32_t maintype, const uint8_t *body)
+{
+	uint8_t other[32];
+	char text[ISX_UNIT_TEXT_BYTES];
+	const char *unit = text;
+	memcpy(other, body, sizeof other);
+	for (size_t i = 8; i < 16; i++)
+		other[i] ^= 0xFF;
+	test_unit_text(maintype, other, sizeof other, text);
+	return score_of_type(&(struct isx_query){ .units = &unit, .unit_count = 1 });
+}
+
+static void test_store__the_longest_form_of_a_unit_is_compared_in_any_order(void **state)
+{
+	static const uint32_t types[] = { ISX_META, ISX_SEMANTIC, ISX_CONTENT, ISX_DATA,
+					  ISX_INSTANCE };
+	static const uint32_t orders[][4] = { { 32, 8, 0, 0 },   { 8, 32, 0, 0 },
+					      { 32, 8, 32, 8 },  { 8, 16, 24, 32 },
+					      { 32, 24, 16, 8 }, { 16, 32, 4, 8 },
+					      { 24, 8, 32, 16 }, { 32, 32, 0, 0 } };
+	uint8_t body[32];
+	char texts[4][ISX_UNIT_TEXT_BYTES];
+	const char *units[4];
+	(void)state;
+	for (size_t i = 0; i < sizeof body; i++)
+		body[i] = (uint8_t)(i * 37 + 1);
+	for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+		for (size_t o = 0; o < sizeof orders / sizeof *orders; o++) {
+			size_t count = orders[o][2] ? 4 : 2;
+			form_texts(types[t], body, orders[o], count, texts, units);
+			struct isx_asset a = { .iscc_id = ID_A,
+					       .units = units,
+					       .unit_count = count };
+			add_one(&a);
+			double score = score_behind_64_bits(types[t], body);
+			/* INSTANCE matches or does not */
+			assert_true(score == (types[t] == ISX_INSTANCE ? -1 : 0.75));
+			for (size_t i = 0; i < count; i++) /* each of its forms finds it */
+				assert_true(score_of_type(&(struct isx_query){
+						    .units = &units[i], .unit_count = 1 }) == 1.0);
+			expect_no_finding();
+		}
+	}
+	expect_ok(isx_remove(fx.store, "main", ID_A, &fx.err));
+	expect_no_finding();
+	assert_true(score_behind_64_bits(ISX_DATA, body) == -1);
+}
+
+/* lmdb:// has found each form all along, as 0.3.3 does: by the bits that are the same. */
+static void test_store__prefixes_score_by_the_longest_form_in_any_order(void **state)
+{
+	static const uint32_t orders[][2] = { { 32, 8 }, { 8, 32 } };
+	uint8_t body[32] = { 1, 2, 3 };
+	char texts[4][ISX_UNIT_TEXT_BYTES];
+	const char *units[4];
+	(void)state;
+	for (size_t o = 0; o < 2; o++) {
+		form_texts(ISX_DATA, body, orders[o], 2, texts, units);
+		struct isx_asset a = { .iscc_id = ID_A, .units = units, .unit_count = 2 };
+		add_one(&a);
+		struct isx_query whole = { .units = &units[o], .unit_count = 1 };
+		assert_true(score_of_type(&whole) == 1.0);
+		assert_true(score_behind_64_bits(ISX_DATA, body) == 0.25);
+		expect_no_finding();
+	}
+}
+
+static void test_store__different_units_of_one_type_are_all_found(void **state)
+{
+	static const uint32_t bytes[] = { 32, 32, 8, 16 };
+	uint8_t bodies[4][32];
+	char texts[4][ISX_UNIT_TEXT_BYTES];
+	const char *units[4];
+	uint64_t seed = 5;
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		for (size_t k = 0; k < 32; k++)
+			bodies[i][k] = (uint8_t)test_random(&seed);
+		test_unit_text(ISX_CONTENT, bodies[i], bytes[i], texts[i]);
+		units[i] = texts[i];
+	}
+	struct isx_asset assets[] = {
+		{ .iscc_id = "ISCC:MAIGBIUPXUJPMADP", .units = units_a, .unit_count = UNITS },
+		{ .iscc_id = ID_B, .units = units, .unit_count = 4 },
+		{ .iscc_id = ID_A, .units = units_a, .unit_count = UNITS }
+	};
+	expect_ok(isx_add(fx.store, "main", assets, 3, NULL, &fx.err));
+	expect_no_finding();
+	if (is_on_disk())
+		reopen();
+	for (size_t i = 0; i < 4; i++)
+		assert_true(score_of_type(&(struct isx_query){ .units = &units[i],
+							       .unit_count = 1 }) == 1.0);
+	/* the best of them counts, once */
+	struct isx_query all = { .units = units, .unit_count = 4 };
+	struct isx_result *result;
+	expect_ok(isx_search(fx.store, "main", &all, &result, &fx.err));
+	assert_int_equal(result->match_count, 1);
+	assert_int_equal(result->matches[0].type_count, 1);
+	assert_true(result->matches[0].types[0].score == 1.0);
+	assert_true(result->matches[0].score == (is_prefix_engine() ? 0.25 : 1.0));
+	isx_result_free(result);
+	assets[1].unit_count = 1; /* an update leaves the other three behind */
+	add_one(&assets[1]);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(score_of_type(&(struct isx_query){
+				    .units = &units[i], .unit_count = 1 }) == (i == 0 ? 1.0 : -1));
+	expect_no_finding();
+	assets[1].unit_count = 4;
+	add_one(&assets[1]);
+	expect_ok(isx_remove(fx.store, "main", ID_B, &fx.err));
+	assert_int_equal(count_matches(&all), 0);
+	expect_no_finding();
+	assets[1].iscc_id = "ISCC:MAIHHXLN555Y2DFF"; /* behind the rows of all others */
+	for (size_t i = 0; i < 2; i++) {
+		units[0] = texts[i];
+		units[1] = texts[1 - i];
+		add_one(&assets[1]);
+		assert_int_equal(count_matches(&all), 1);
+		expect_no_finding();
+		expect_ok(isx_remove(fx.store, "main", assets[1].iscc_id, &fx.err));
+		assert_int_equal(count_matches(&all), 0);
+		expect_no_finding();
+	}
+}
+
+/* A code may be a sequence of units, too. */
+static void test_store__units_of_one_type_in_a_code_are_all_found(void **state)
+{
+	static const char *const units[] = { "ISCC:GAAW4HDJSGDEPXNY", "ISCC:GAA7777777777777" };
+	struct isx_asset a = { .iscc_id = ID_A,
+			       .iscc_code = "ISCC:GAAW4HDJSGDEPXNYGAA7777777777777" };
+	(void)state;
+	add_one(&a);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(
+			count_matches(&(struct isx_query){ .units = &units[i], .unit_count = 1 }),
+			1);
+	expect_no_finding();
+}
+
+/* As a client lists them each counts, and the best score of a type; but those of an asset are compared
+ * as they are found. */
+static void test_store__an_asset_asks_with_the_longest_forms_of_its_units(void **state)
+{
+	static const uint32_t bytes[] = { 32, 8 };
+	uint8_t body[32] = { 0 };
+	char texts[4][ISX_UNIT_TEXT_BYTES], other[ISX_UNIT_TEXT_BYTES];
+	const char *units[4], *unit = other;
+	struct isx_query listed = { .units = units, .unit_count = 2 };
+	struct isx_query alike = { .iscc_id = ID_A };
+	struct isx_result *result;
+	(void)state;
+	form_texts(ISX_DATA, body, bytes, 2, texts, units);
+	for (size_t i = 8; i < 16; i++)
+		body[i] ^= 0xFF;
+	test_unit_text(ISX_DATA, body, 32, other);
+	struct isx_asset a = { .iscc_id = ID_A, .units = units, .unit_count = 2 };
+	struct isx_asset b = { .iscc_id = ID_B, .units = &unit, .unit_count = 1 };
+	add_one(&b);
+	assert_true(score_of_type(&listed) == 1.0);
+	add_one(&a);
+	assert_true(score_of_type(&alike) == 0.75);
+	alike.iscc_id = ID_B;
+	assert_true(score_of_type(&alike) == 0.75);
+	alike.iscc_id = ID_A;
+	expect_ok(isx_search(fx.store, "main", &alike, &result, &fx.err));
+	assert_int_equal(result->query.unit_count, 2); /* it is repeated as it was stored */
+	isx_result_free(result);
+}
+
 /* --- against a model -------------------------------------------------------------------------- */
 
+enum { MODEL_UNITS = 7 };
+
+/* Units of any of TYPES types, several of one type among them, in any order. */
 struct model_asset {
 	uint64_t id;
 	bool present;
-	uint32_t bytes[TYPES]; /* 0: no unit of that type */
-	uint8_t body[TYPES][32];
+	size_t count;
+	struct model_unit {
+		size_t type;
+		uint32_t bytes;
+		uint8_t body[32];
+	} units[MODEL_UNITS];
 };
 
 static struct model_asset model[MODEL_ASSETS];
 static const uint32_t model_types[TYPES] = { ISX_META, ISX_DATA, ISX_INSTANCE };
+static const char *const model_names[TYPES] = { "META_NONE_V0", "DATA_NONE_V0",
+						"INSTANCE_NONE_V0" };
 
-static void random_bodies(struct model_asset *asset, uint64_t *seed)
+/* Near one of a few centres, so that there is something to find; INSTANCE there, or with one bit of the
+ * longer forms inverted. */
+static void random_unit(struct model_unit *unit, uint64_t *seed)
 {
-	static const uint32_t lengths[] = { 0, 4, 8, 12, 16, 24, 32, 32 };
-	for (size_t t = 0; t < TYPES; t++) {
-		asset->bytes[t] = lengths[test_random(seed) % 8];
-		/* near one of a few centres, so that there is something to find */
-		uint64_t centre = test_random(seed) % 5, flips = test_random(seed) % 40;
-		for (size_t i = 0; i < 32; i++)
-			asset->body[t][i] = (uint8_t)(centre * 53 + i * 31);
-		for (uint64_t i = 0; i < flips && t != 2; i++) {
-			uint64_t bit = test_random(seed) % 256;
-			asset->body[t][bit / 8] ^= (uint8_t)(1u << (bit % 8));
+	static const uint32_t lengths[] = { 4, 8, 8, 12, 16, 24, 32, 32 };
+	uint64_t centre = test_random(seed) % 5, flips = test_random(seed) % 40;
+	unit->type = test_random(seed) % TYPES;
+	unit->bytes = lengths[test_random(seed) % 8];
+	for (size_t i = 0; i < 32; i++)
+		unit->body[i] = (uint8_t)(centre * 53 + i * 31);
+	if (unit->type == 2) {
+		unit->body[9] ^= flips % 2;
+		return;
+	}
+	for (uint64_t i = 0; i < flips; i++) {
+		uint64_t bit = test_random(seed) % 256;
+		unit->body[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+	}
+}
+
+/* One unit in three is a form of an earlier one: its body in another length. */
+static void random_units(struct model_asset *asset, uint64_t *seed)
+{
+	static const uint32_t forms[] = { 4, 8, 16, 24, 32 };
+	asset->count = test_random(seed) % (MODEL_UNITS + 1);
+	for (size_t i = 0; i < asset->count; i++) {
+		if (i && test_random(seed) % 3 == 0) {
+			asset->units[i] = asset->units[test_random(seed) % i];
+			asset->units[i].bytes = forms[test_random(seed) % 5];
+		} else {
+			random_unit(&asset->units[i], seed);
 		}
 	}
 }
 
-/* The units of an asset as texts; returns their number. */
-static size_t model_units(const struct model_asset *asset, char texts[TYPES][ISX_UNIT_TEXT_BYTES],
-			  const char *units[TYPES])
+/* The units of an asset as texts. */
+static void model_texts(const struct model_asset *asset,
+			char texts[MODEL_UNITS][ISX_UNIT_TEXT_BYTES],
+			const char *units[MODEL_UNITS])
 {
-	size_t count = 0;
-	for (size_t t = 0; t < TYPES; t++) {
-		if (!asset->bytes[t])
-			continue;
-		test_unit_text(model_types[t], asset->body[t], asset->bytes[t], texts[count]);
-		units[count] = texts[count];
-		count++;
+	for (size_t i = 0; i < asset->count; i++) {
+		const struct model_unit *unit = &asset->units[i];
+		test_unit_text(model_types[unit->type], unit->body, unit->bytes, texts[i]);
+		units[i] = texts[i];
 	}
-	return count;
 }
 
-static double model_unit_score(const struct model_asset *a, const struct model_asset *b, size_t t)
+static bool begins_with(const struct model_unit *longer, const struct model_unit *shorter)
 {
-	uint32_t bytes = a->bytes[t] < b->bytes[t] ? a->bytes[t] : b->bytes[t];
+	return longer->type == shorter->type && longer->bytes >= shorter->bytes &&
+	       memcmp(longer->body, shorter->body, shorter->bytes) == 0;
+}
+
+/* Is another unit of the asset a longer form of this one? */
+static bool has_longer_form(const struct model_asset *asset, size_t i)
+{
+	for (size_t k = 0; k < asset->count; k++)
+		if (asset->units[k].bytes > asset->units[i].bytes &&
+		    begins_with(&asset->units[k], &asset->units[i]))
+			return true;
+	return false;
+}
+
+static double model_unit_score(const struct model_unit *a, const struct model_unit *b)
+{
+	uint32_t bytes = a->bytes < b->bytes ? a->bytes : b->bytes;
 	uint32_t differing = 0;
 	for (uint32_t bit = 0; bit < bytes * 8; bit++)
-		differing += (a->body[t][bit / 8] >> (bit % 8) & 1) !=
-			     (b->body[t][bit / 8] >> (bit % 8) & 1);
-	if (model_types[t] == ISX_INSTANCE)
+		differing += (a->body[bit / 8] >> (bit % 8) & 1) !=
+			     (b->body[bit / 8] >> (bit % 8) & 1);
+	if (model_types[a->type] == ISX_INSTANCE)
 		return differing ? -1 : 1;
 	return 1.0 - differing / (bytes * 8.0);
 }
 
-/* sum(s^4) / sum(s) over s >= 0.75, or -1 */
-static double model_score(const struct model_asset *query, const struct model_asset *asset)
+/* The best score of each type, over all queried units and the longest forms of those of the asset; -1
+ * where there is none. Returns sum(s^4) / sum(s) over s >= 0.75, or -1. */
+static double model_score(const struct model_asset *query, const struct model_asset *asset,
+			  double best[TYPES])
 {
 	double weighted = 0, weight = 0;
 	for (size_t t = 0; t < TYPES; t++) {
-		if (!query->bytes[t] || !asset->bytes[t])
-			continue;
-		double s = model_unit_score(query, asset, t);
-		if (s >= 0.75) {
-			weighted += s * s * s * s;
-			weight += s;
+		best[t] = -1;
+		for (size_t q = 0; q < query->count; q++) {
+			for (size_t i = 0; i < asset->count; i++) {
+				if (query->units[q].type != t || asset->units[i].type != t ||
+				    has_longer_form(asset, i))
+					continue;
+				double s = model_unit_score(&query->units[q], &asset->units[i]);
+				best[t] = s > best[t] ? s : best[t];
+			}
+		}
+		if (best[t] >= 0.75) {
+			weighted += best[t] * best[t] * best[t] * best[t];
+			weight += best[t];
 		}
 	}
 	return weight > 0 ? weighted / weight : -1;
 }
 
-/* Bits of the shorter one, where it is a prefix of the longer, over those of the query: summed, and
- * divided by the number of queried units; or -1 */
-static double model_prefix_score(const struct model_asset *query, const struct model_asset *asset)
+/* Of each type the most bits of a queried unit and one of the asset, where one begins with the other,
+ * over the bits of the longest queried one. Returns their sum, divided by the number of queried units;
+ * or -1. */
+static double model_prefix_score(const struct model_asset *query, const struct model_asset *asset,
+				 double best[TYPES])
 {
 	double sum = 0;
-	size_t queried = 0;
 	for (size_t t = 0; t < TYPES; t++) {
-		uint32_t bytes = query->bytes[t] < asset->bytes[t] ? query->bytes[t]
-								   : asset->bytes[t];
-		queried += query->bytes[t] != 0;
-		if (bytes && memcmp(query->body[t], asset->body[t], bytes) == 0)
-			sum += (double)bytes / query->bytes[t];
+		uint32_t longest = 0, most = 0;
+		for (size_t q = 0; q < query->count; q++) {
+			const struct model_unit *asked = &query->units[q];
+			if (asked->type != t)
+				continue;
+			longest = asked->bytes > longest ? asked->bytes : longest;
+			for (size_t i = 0; i < asset->count; i++) {
+				const struct model_unit *unit = &asset->units[i];
+				uint32_t bytes = begins_with(asked, unit)   ? unit->bytes
+						 : begins_with(unit, asked) ? asked->bytes
+									    : 0;
+				most = bytes > most ? bytes : most;
+			}
+		}
+		best[t] = most ? (double)most / longest : -1;
+		sum += most ? best[t] : 0;
 	}
-	return sum > 0 ? sum / (double)queried : -1;
+	return sum > 0 ? sum / (double)query->count : -1;
+}
+
+static double model_scores(const struct model_asset *query, const struct model_asset *asset,
+			   double best[TYPES])
+{
+	return is_prefix_engine() ? model_prefix_score(query, asset, best)
+				  : model_score(query, asset, best);
 }
 
 static void change_model(size_t i, uint64_t *seed)
 {
 	struct model_asset *asset = &model[i];
-	char id[24], texts[TYPES][ISX_UNIT_TEXT_BYTES];
-	const char *units[TYPES];
+	char id[24], texts[MODEL_UNITS][ISX_UNIT_TEXT_BYTES];
+	const char *units[MODEL_UNITS];
 	id_text(asset->id, 0, id);
 	if (asset->present && test_random(seed) % 3 == 0) {
 		expect_ok(isx_remove(fx.store, "main", id, &fx.err));
 		asset->present = false;
 		return;
 	}
-	random_bodies(asset, seed);
-	struct isx_asset given = { .iscc_id = id, .units = units };
-	given.unit_count = model_units(asset, texts, units);
+	random_units(asset, seed);
+	model_texts(asset, texts, units);
+	struct isx_asset given = { .iscc_id = id, .units = units, .unit_count = asset->count };
 	assert_int_equal(add_one(&given), asset->present ? ISX_UPDATED : ISX_CREATED);
 	asset->present = true;
 }
 
+/* A match lists the best score of each type, as the model has it. */
+static void expect_types(const struct isx_match *match, const double best[TYPES])
+{
+	size_t expected = 0;
+	for (size_t t = 0; t < TYPES; t++)
+		expected += best[t] >= 0;
+	assert_int_equal(match->type_count, expected);
+	for (size_t i = 0; i < match->type_count; i++) {
+		size_t t = 0;
+		while (strcmp(match->types[i].type, model_names[t]) != 0)
+			assert_true(++t < TYPES);
+		assert_true(fabs(match->types[i].score - best[t]) < 1e-12);
+	}
+}
+
 static void expect_like_model(const struct model_asset *query, size_t limit)
 {
-	char texts[TYPES][ISX_UNIT_TEXT_BYTES], id[24];
-	const char *units[TYPES];
-	struct isx_query asked = { .units = units, .limit = limit };
+	char texts[MODEL_UNITS][ISX_UNIT_TEXT_BYTES], id[24];
+	const char *units[MODEL_UNITS];
+	struct isx_query asked = { .units = units, .limit = limit, .unit_count = query->count };
 	struct isx_result *result;
-	double scores[MODEL_ASSETS];
+	double scores[MODEL_ASSETS], types[MODEL_ASSETS][TYPES];
 	bool listed[MODEL_ASSETS] = { false };
 	size_t expected = 0;
-	asked.unit_count = model_units(query, texts, units);
-	if (!asked.unit_count)
+	if (!query->count)
 		return;
+	model_texts(query, texts, units);
 	for (size_t i = 0; i < MODEL_ASSETS; i++) {
-		scores[i] = !model[i].present    ? -1
-			    : is_prefix_engine() ? model_prefix_score(query, &model[i])
-						 : model_score(query, &model[i]);
+		scores[i] = model[i].present ? model_scores(query, &model[i], types[i]) : -1;
 		expected += scores[i] >= 0;
 	}
 	expect_ok(isx_search(fx.store, "main", &asked, &result, &fx.err));
@@ -640,6 +927,7 @@ static void expect_like_model(const struct model_asset *query, size_t limit)
 		id_text(model[best].id, 0, id);
 		assert_true(fabs(result->matches[m].score - scores[best]) < 1e-12);
 		assert_string_equal(result->matches[m].iscc_id, id);
+		expect_types(&result->matches[m], types[best]);
 	}
 	isx_result_free(result);
 }
@@ -656,20 +944,21 @@ static void test_store__equals_a_brute_force_model(void **state)
 		struct model_asset query = { 0 };
 		for (size_t k = 0; k < 10; k++)
 			change_model(test_random(&seed) % MODEL_ASSETS, &seed);
-		random_bodies(&query, &seed);
+		random_units(&query, &seed);
 		expect_like_model(&query, 1 + test_random(&seed) % 60);
 		if (is_on_disk() && step % 40 == 39)
 			reopen();
 	}
+	expect_no_finding();
 }
 
 #define ON_SIMILARITY_ENGINES(test)                                                                \
 	cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "memory://"),            \
 		cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "usearch://")
 
-#define ON_EACH_ENGINE(test)                                                                       \
-	ON_SIMILARITY_ENGINES(test),                                                               \
-		cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "lmdb://")
+#define ON_LMDB(test) cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "lmdb://")
+
+#define ON_EACH_ENGINE(test) ON_SIMILARITY_ENGINES(test), ON_LMDB(test)
 
 #define ON_POSTGRES(test)                                                                          \
 	cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "postgresql://")
@@ -691,6 +980,13 @@ static int run_everywhere(void)
 		ON_EACH_ENGINE(test_store__instance_matches_prefixes_in_both_directions),
 		ON_EACH_ENGINE(test_store__indexes_are_made_listed_and_deleted),
 		ON_EACH_ENGINE(test_store__names_what_is_wrong_with_a_query),
+		ON_SIMILARITY_ENGINES(
+			test_store__the_longest_form_of_a_unit_is_compared_in_any_order),
+		ON_LMDB(test_store__prefixes_score_by_the_longest_form_in_any_order),
+		ON_EACH_ENGINE(test_store__different_units_of_one_type_are_all_found),
+		ON_EACH_ENGINE(test_store__units_of_one_type_in_a_code_are_all_found),
+		ON_SIMILARITY_ENGINES(
+			test_store__an_asset_asks_with_the_longest_forms_of_its_units),
 		ON_EACH_ENGINE(test_store__equals_a_brute_force_model),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
@@ -712,6 +1008,10 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__instance_matches_prefixes_in_both_directions),
 		ON_POSTGRES(test_store__indexes_are_made_listed_and_deleted),
 		ON_POSTGRES(test_store__names_what_is_wrong_with_a_query),
+		ON_POSTGRES(test_store__the_longest_form_of_a_unit_is_compared_in_any_order),
+		ON_POSTGRES(test_store__different_units_of_one_type_are_all_found),
+		ON_POSTGRES(test_store__units_of_one_type_in_a_code_are_all_found),
+		ON_POSTGRES(test_store__an_asset_asks_with_the_longest_forms_of_its_units),
 		ON_POSTGRES(test_store__equals_a_brute_force_model),
 	};
 	return cmocka_run_group_tests_name("postgresql", tests, NULL, NULL);

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/span.h"
+#include "index/lmdb_format.h"
 #include "support.h"
 
 #include <lmdb.h>
@@ -126,7 +127,7 @@ static void foreign_asset(const char *json)
 static void foreign_derived(void)
 {
 	uint8_t number[8];
-	isx_store_be64(number, mdb_txn_id(fx.txn));
+	isx_store_be64(number, isx_lmdb_derived_mark(mdb_txn_id(fx.txn)));
 	foreign_put("__metadata__", 0, "isx:derived", 11, number, sizeof number);
 }
 
@@ -371,6 +372,80 @@ static void test_stored__an_asset_of_many_units_is_found_updated_and_removed(voi
 	expect_an_asset_like_any_other(old);
 }
 
+/* --- rows of an earlier version --------------------------------------------------------------- */
+
+/* Say so, as a version did whose rows were made by rule 0. */
+static void foreign_derived_by_rule_0(void)
+{
+	uint8_t number[8];
+	isx_store_be64(number, mdb_txn_id(fx.txn));
+	foreign_put("__metadata__", 0, "isx:derived", 11, number, sizeof number);
+}
+
+/* A row of a unit of the asset. */
+static void foreign_row(const char *type, const uint8_t *body, size_t bytes)
+{
+	uint8_t row[8 + 32] = BYTES_A;
+	char table[24];
+	memcpy(row + 8, body, bytes);
+	snprintf(table, sizeof table, "__units_%zu__", bytes * 8);
+	if (is_similarity())
+		foreign_put(table, ROWS_FLAGS, type, strlen(type), row, 8 + bytes);
+	else
+		foreign_put(type, ROWS_FLAGS | MDB_INTEGERDUP, body, bytes, BYTES_A, 8);
+}
+
+/* The version before would believe rows that are marked with the number of the transaction alone. */
+static void expect_an_earlier_version_makes_its_own_rows(void)
+{
+	MDB_dbi metadata;
+	MDB_val key = { 11, (char[]){ "isx:derived" } }, value;
+	foreign_begin();
+	assert_int_equal(mdb_dbi_open(fx.txn, "__metadata__", 0, &metadata), 0);
+	assert_int_equal(mdb_get(fx.txn, metadata, &key, &value), 0);
+	assert_int_equal(value.mv_size, 8);
+	uint64_t last = mdb_txn_id(fx.txn) - 1;
+	assert_int_equal(isx_load_be64(value.mv_data), isx_lmdb_derived_mark(last));
+	assert_int_not_equal(isx_load_be64(value.mv_data), last);
+	mdb_txn_abort(fx.txn);
+	mdb_env_close(fx.env);
+	open_store();
+}
+
+static void test_stored__rows_of_an_earlier_version_are_made_again(void **state)
+{
+	uint8_t body[32], row[8];
+	char texts[2][ISX_UNIT_TEXT_BYTES], asked[ISX_UNIT_TEXT_BYTES], json[256];
+	struct isx_result *result;
+	(void)state;
+	for (size_t i = 0; i < sizeof body; i++)
+		body[i] = (uint8_t)(i * 37 + 1);
+	memcpy(row, body, sizeof row);
+	test_unit_text(ISX_DATA, body, 32, texts[0]);
+	test_unit_text(ISX_DATA, body, 8, texts[1]);
+	for (size_t i = 8; i < 16; i++)
+		body[i] ^= 0xFF;
+	test_unit_text(ISX_DATA, body, 32, asked);
+	const char *unit = asked;
+	struct isx_query query = { .units = &unit, .unit_count = 1 };
+	snprintf(json, sizeof json, "{\"iscc_id\":\"" ID_A "\",\"units\":[\"%s\",\"%s\"]}",
+		 texts[0], texts[1]);
+	foreign_begin();
+	foreign_asset(json);
+	foreign_row("DATA_NONE_V0", row, sizeof row); /* of the last unit, as it was done */
+	foreign_derived_by_rule_0();
+	foreign_end();
+	expect_ok(isx_search(fx.store, "main", &query, &result, &fx.err));
+	assert_int_equal(result->match_count, 1);
+	assert_true(result->matches[0].types[0].score == 0.75);
+	isx_result_free(result);
+	expect_no_finding();
+	expect_an_earlier_version_makes_its_own_rows();
+	expect_ok(isx_remove(fx.store, "main", ID_A, &fx.err));
+	assert_int_equal(count_matches(&query), 0);
+	expect_no_finding();
+}
+
 #define ON_SIMILARITY(test)                                                                        \
 	cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "usearch://")
 #define ON_BOTH(test)                                                                              \
@@ -386,6 +461,7 @@ int main(void)
 		ON_BOTH(test_stored__an_asset_of_another_shape_is_an_asset),
 		ON_BOTH(test_stored__an_asset_with_a_unit_that_is_none_can_be_updated_and_removed),
 		ON_BOTH(test_stored__an_asset_of_many_units_is_found_updated_and_removed),
+		ON_SIMILARITY(test_stored__rows_of_an_earlier_version_are_made_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
