@@ -83,6 +83,7 @@ static void check_code(struct isx_span text)
 	char code[ISX_CODE_TEXT_BYTES];
 	bool is_read = accepts(isx_code_read(text, read, &read_count, &err), &err);
 	expect(!is_read || (read_count >= 1 && read_count <= ISX_CODE_UNITS_MAX));
+	expect(accepts(isx_code_check(text, &err), &err) || !is_read);
 	for (size_t i = 0; i < read_count; i++)
 		check_printed_unit(&read[i]);
 	if (is_read)

@@ -133,12 +133,11 @@ struct isx_simprint {
  * 511 deep. */
 struct isx_asset {
 	const char *iscc_id;   /* required, the key: "ISCC:" and 16 of A-Z and 2-7 */
-	const char *iscc_code; /* "ISCC:" and 16 or more of A-Z and 2-7, or NULL; searched by its
-				  units, if it has any, where `units` is empty */
-	const char *const
-		*units;    /* ISCC-UNITs as texts, each of which can be decoded; several of one
-				  type may be there */
-	size_t unit_count; /* at most 64 */
+	const char *iscc_code; /* "ISCC:" and 16 or more of A-Z and 2-7, or NULL; an ISCC-CODE has
+				  to be as long as its header says. Searched by its units, if it has
+				  any, where `units` is empty */
+	const char *const *units; /* ISCC-UNITs as texts, each of which can be decoded */
+	size_t unit_count;        /* at most 64; several of one type may be there */
 	const struct isx_simprint *simprints; /* entries of one type are neighbours */
 	size_t simprint_count;
 	const char *metadata; /* a JSON object, given back byte for byte, or NULL */
@@ -166,7 +165,7 @@ enum {
  * units of `iscc_code` where there are none; `simprints` ask for passages beside either. */
 struct isx_query {
 	const char *iscc_id;   /* or NULL */
-	const char *iscc_code; /* or NULL */
+	const char *iscc_code; /* or NULL; an ISCC-CODE has to be as long as its header says */
 	const char *const *units;
 	size_t unit_count; /* at most 64 */
 	const struct isx_query_simprints *simprints;

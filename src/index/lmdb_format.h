@@ -73,8 +73,9 @@ enum {
 	ISX_FORMAT_VERSION = 1,
 	/* By which rule rows are made of the units of assets: to be raised with it. A version with
 	 * another rule then does not believe the rows and makes them again, whichever is the older.
-	 *   0  of several similarity units of one type the last
-	 *   1  the longest form of each unit */
+	 *   0  of several similarity units of one type the last; of an ISCC-CODE of a wrong length
+	 *      what lies where the units should be
+	 *   1  the longest form of each unit; of such a code none */
 	ISX_DERIVE_RULE = 1,
 	ISX_KEY_BYTES = 8,          /* an ISCC-ID body */
 	ISX_CHUNK_BYTES = 16,       /* ISCC-ID body, offset, size */

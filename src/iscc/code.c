@@ -54,8 +54,9 @@ static enum isx_status split_wide(struct split *split, struct isx_err *err)
 	return st ? st : append_unit(split, ISX_INSTANCE, 0, part, part, 2 * part, err);
 }
 
-/* Take apart any other body: optional units from its start, DATA and INSTANCE from its end. Both
- * may touch the same bytes when it is too short, and miss some when it is too long. */
+/* Take apart any other body: optional units from its start, DATA and INSTANCE from its end. Behind a
+ * unit of a sequence its length is not checked: both may touch the same bytes when it is too short, and
+ * miss some when it is too long. */
 static enum isx_status split_composite(const struct isx_header *header, struct split *split,
 				       struct isx_err *err)
 {
@@ -137,13 +138,38 @@ static enum isx_status read_next(const uint8_t *at, size_t left, struct isx_unit
 	return st;
 }
 
+enum isx_status isx_code_check(struct isx_span text, struct isx_err *err)
+{
+	enum { HEAD_CHARS = 4 }; /* 2 bytes: no header of a composite that exists takes more */
+	uint8_t bytes[2];
+	struct isx_header header;
+	size_t count, used;
+	if (isx_span_has_prefix(text, "ISCC:"))
+		text = isx_span_skip(text, 5);
+	const struct isx_span head = { text.ptr, HEAD_CHARS };
+	if (text.len < HEAD_CHARS ||
+	    isx_base32_decode(head, ISX_AS_033, bytes, sizeof bytes, &count, NULL) ||
+	    isx_header_read(bytes, count, &header, &used, NULL) ||
+	    isx_header_check(&header, NULL) || header.maintype != ISX_CODE)
+		return ISX_OK;
+	uint32_t bits = isx_header_body_bits(&header);
+	size_t expected = ISX_BASE32_CHARS(used + bits / 8);
+	if (bits == 0 || text.len == expected)
+		return ISX_OK;
+	return isx_fail(err, ISX_INVALID,
+			"an ISCC-CODE whose header announces %u bits: expected %zu characters "
+			"behind 'ISCC:', found %zu",
+			bits, expected, text.len);
+}
+
 enum isx_status isx_code_read(struct isx_span text, struct isx_unit *units, size_t *count,
 			      struct isx_err *err)
 {
 	uint8_t bytes[DIGEST_BYTES_MAX];
 	size_t total, found = 0;
-	enum isx_status st = isx_base32_decode_iscc(text, ISX_AS_033, bytes, sizeof bytes, &total,
-						    err);
+	enum isx_status st = isx_code_check(text, err);
+	if (!st)
+		st = isx_base32_decode_iscc(text, ISX_AS_033, bytes, sizeof bytes, &total, err);
 	if (st)
 		return st;
 	for (size_t at = 0, taken = 0; at < total; at += taken) {

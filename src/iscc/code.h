@@ -21,11 +21,17 @@ enum { ISX_CODE_TEXT_BYTES = 5 + 68 + 1 }; /* of a composite: 2 bytes header, 40
 ISX_MUST_CHECK enum isx_status isx_code_parse(struct isx_span text, struct isx_unit *units,
 					      size_t *count, struct isx_err *err);
 
-/* Take apart what clients of 0.3.3 send as iscc_code: a composite, one unit, or units one after the
- * other. As 0.3.3 does it: the length of a composite is not checked (optional units are its first
- * bytes, DATA and INSTANCE its last 16), and the last unit of a sequence may be cut short. Every
- * unit has a type that exists, the length field that was announced and at least one byte of body,
- * and isx_unit_print() gives the text that 0.3.3 shows.
+/* Is an ISCC-CODE (main type ISCC) as long as its header says? Otherwise its DATA and INSTANCE would be
+ * taken from the wrong places. Any other text passes: units, units with bytes behind them, and what is
+ * no ISCC at all, which 0.3.3 stores with an asset all the same.
+ * ISX_INVALID says how many characters were expected. */
+ISX_MUST_CHECK enum isx_status isx_code_check(struct isx_span text, struct isx_err *err);
+
+/* Take apart what clients of 0.3.3 send as iscc_code: a composite that passes isx_code_check(), one
+ * unit, or units one after the other. As 0.3.3 does it: the last unit of a sequence may be cut short,
+ * and so may a composite behind a unit (its optional units are its first bytes, DATA and INSTANCE its
+ * last 16). Every unit has a type that exists, the length field that was announced and at least one
+ * byte of body, and isx_unit_print() gives the text that 0.3.3 shows.
  *   units  filled: room for ISX_CODE_UNITS_MAX
  *   count  filled: at least 1
  * ISX_INVALID says which unit is wrong, counted from 0, and how. */

@@ -5,6 +5,7 @@
 #include "json/rules.h"
 
 #include "base/limits.h"
+#include "iscc/code.h"
 #include "json/json_text.h"
 #include "json/wire.h"
 
@@ -114,6 +115,8 @@ enum isx_status isx_asset_check(const struct isx_asset *asset, struct isx_err *e
 	enum isx_status st = check_text(asset->iscc_id, "iscc_id", &isx_rule_iscc_id, err);
 	if (!st)
 		st = check_text(asset->iscc_code, "iscc_code", &isx_rule_iscc_code, err);
+	if (!st && asset->iscc_code && isx_code_check(isx_span_of(asset->iscc_code), err))
+		st = isx_err_at(err, ISX_INVALID, "iscc_code");
 	if (!st && asset->unit_count > ISX_UNITS_MAX)
 		st = isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
 			      ISX_UNITS_MAX, asset->unit_count);

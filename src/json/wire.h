@@ -40,7 +40,8 @@ ISX_MUST_CHECK enum isx_status isx_asset_from_json(struct isx_span text, struct 
 						   struct isx_err *err);
 
 /* Check an asset that comes from a program and not from JSON: has it the shape that readers of JSON
- * ask for, so that what is stored can be read again? ISX_INVALID names the field. */
+ * ask for, so that what is stored can be read again? And is its ISCC-CODE as long as its header says
+ * (isx_code_check())? ISX_INVALID names the field. */
 ISX_MUST_CHECK enum isx_status isx_asset_check(const struct isx_asset *asset, struct isx_err *err);
 
 /* Read an asset as isx_asset_to_json() or 0.3.3 stored it, whatever its shape: as long as it is JSON

@@ -9,6 +9,7 @@
 #include "base/uri.h"
 #include "index/asset_batch.h"
 #include "index/index.h"
+#include "iscc/code.h"
 #include "json/wire.h"
 
 #include <string.h>
@@ -263,6 +264,8 @@ enum isx_status isx_search(struct isx_store *store, const char *name, const stru
 	if (asked.unit_count > ISX_UNITS_MAX)
 		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
 				ISX_UNITS_MAX, asked.unit_count);
+	if (asked.iscc_code && isx_code_check(isx_span_of(asked.iscc_code), err))
+		return isx_err_at(err, ISX_INVALID, "iscc_code");
 	struct isx_result *made = isx_mem_array(1, sizeof *made);
 	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
 	enum isx_status st = made && arena ? ISX_OK : isx_fail_memory(err);

@@ -182,6 +182,16 @@ def test_a_batch_with_one_undecodable_unit(cli, batch):
     assert cli.good("get", iscc_id(7)).json["iscc_id"] == iscc_id(7)
 
 
+def test_a_code_that_has_lost_characters(cli):
+    rows = [make_asset(number) for number in range(1, 4)]
+    rows[1]["iscc_code"] = "ISCC:KACY6MYZYQFRSUSPYPNO4G3CLMACQAQWJAA4RTFHBFXCTOJUKW7H"
+    write_lines(cli.work / "a.jsonl", rows)
+    said = cli.good("add", "a.jsonl")
+    assert said.json["created"] == 2 and said.json["errors"] == 1
+    assert "a.jsonl:2: " in said.err and "expected 55 characters" in said.err
+    assert cli.run("get", iscc_id(2)).code == 1
+
+
 BAD_AT = {"first": [0], "last": [10], "several": [0, 3, 4, 9], "neighbours": [4, 5, 6, 7],
           "all but one": [0, 1, 2, 3, 4, 5, 6, 8, 9, 10], "all": list(range(11))}
 

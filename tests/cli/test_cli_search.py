@@ -141,6 +141,16 @@ def test_a_malformed_query(filled, words):
     assert said.err.startswith("Error: ")
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_a_code_that_has_lost_characters(filled, cut):
+    code = "ISCC:KACY6MYZYQFRSUSPYPNO4G3CLMACQAQWJAA4RTFHBFXCTOJUKW7HE2A"
+    assert filled.run("search", code).code == 0
+    said = filled.run("search", code[:-cut])
+    assert (said.code, said.out) == (1, ""), said
+    if cut not in (1, 4, 6):  # these do not decode
+        assert "expected 55 characters behind 'ISCC:'" in said.err
+
+
 def test_nulls_are_left_out(cli):
     write_lines(cli.work / "a.jsonl", [make_asset(1)])
     cli.good("add", "a.jsonl")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from serving import CONTENT, INSTANCE, digest, iscc_id, make_asset, status_of, unit
+from serving import CONTENT, DATA, INSTANCE, digest, iscc_id, make_asset, status_of, unit
 
 JSON = {"Content-Type": "application/json"}
 
@@ -153,6 +153,46 @@ def test_search_by_code_refused(server):
     for path in ("/indexes/none/search?iscc_code=x", "/indexes/none/search?iscc_code="):
         assert "iscc_code" in detail(server.get(path), 400)
     assert problems(server.get("/indexes/none/search")) == [("missing", ["query", "iscc_code"])]
+
+
+CODE = "ISCC:KACY6MYZYQFRSUSPYPNO4G3CLMACQAQWJAA4RTFHBFXCTOJUKW7HE2A"
+WRONG_LENGTHS = {**{f"cut by {cut}": CODE[:-cut] for cut in (1, 2, 3, 4, 5, 6, 7, 8, 24)},
+                 **{f"longer by {more}": CODE + "A" * more for more in (1, 2, 5, 8)}}
+
+
+@pytest.mark.parametrize("code", WRONG_LENGTHS.values(), ids=WRONG_LENGTHS.keys())
+def test_a_code_of_a_wrong_length_is_refused_with_the_length_expected(server, index, code):
+    good, bad = make_asset(1), {"iscc_id": iscc_id(2), "iscc_code": code}
+    for answer in (server.get(index + "/search", params={"iscc_code": code}),
+                   server.post(index + "/search", json={"iscc_code": code}),
+                   server.post(index + "/search", json={"iscc_code": code, "units": good["units"]}),
+                   server.post(index + "/assets", json=[bad]),
+                   server.post(index + "/assets", json=[good, {**bad, "units": good["units"]}])):
+        said = detail(answer, 400)
+        assert "iscc_code: " in said and "expected 55 characters behind 'ISCC:'" in said
+    for number in (1, 2):
+        assert server.get(f"{index}/assets/{iscc_id(number)}").status_code == 404
+
+
+def test_sequences_of_units_are_taken_as_they_were(server, index):
+    """Two units, one with bytes behind it, one that is cut short."""
+    data, instance = unit(DATA, digest(1)), unit(INSTANCE, digest(2))
+    for number, code in enumerate((data + instance[5:], data + "A" * 7, data + instance[5:-3])):
+        asset = {"iscc_id": iscc_id(number), "iscc_code": code}
+        assert server.post(index + "/assets", json=[asset]).status_code == 201
+        found = server.get(index + "/search", params={"iscc_code": code}).json()["global_matches"]
+        assert iscc_id(number) in [match["iscc_id"] for match in found]
+
+
+def test_all_units_of_one_type_are_searched_each_in_its_longest_form(server, index):
+    first, second = digest(1, 32), digest(2, 32)
+    other = first[:8] + bytes(byte ^ 255 for byte in first[8:16]) + first[16:]
+    for units in ([first, first[:8], second], [second, first[:8], first], [first[:16], second, first]):
+        asset = {"iscc_id": iscc_id(1), "units": [unit(DATA, body) for body in units]}
+        assert server.post(index + "/assets", json=[asset]).status_code == 201
+        for body, score in ((first, 1.0), (second, 1.0), (other, 0.75)):
+            found = server.post(index + "/search", json={"units": [unit(DATA, body)]}).json()
+            assert [match["types"] for match in found["global_matches"]] == [{"DATA_NONE_V0": score}]
 
 
 @pytest.mark.parametrize("path", ["/indexes", "/indexes/none/assets", "/indexes/none/search"])

@@ -44,17 +44,34 @@ static void expect_refused(code_reader *reader, const char *text, const char *wh
 	assert_int_equal(count, 99);
 }
 
-/* The text of a composite: its header and `bytes` bytes 1, 2, 3... of body. */
+/* Append a composite to `digest`: its header and `bytes` bytes 1, 2, 3... of body. Returns its end. */
+static size_t add_composite(uint8_t *digest, size_t at, uint32_t subtype, uint32_t length,
+			    size_t bytes)
+{
+	struct isx_header header = { ISX_CODE, subtype, 0, length };
+	at += isx_header_write(&header, digest + at);
+	for (size_t i = 0; i < bytes; i++)
+		digest[at++] = (uint8_t)(i + 1);
+	return at;
+}
+
+/* The text of a composite. */
 static const char *composite(uint32_t subtype, uint32_t length, size_t bytes)
 {
 	static char text[256];
-	struct isx_header header = { ISX_CODE, subtype, 0, length };
 	uint8_t digest[128];
-	size_t used = isx_header_write(&header, digest);
-	for (size_t i = 0; i < bytes; i++)
-		digest[used + i] = (uint8_t)(i + 1);
 	memcpy(text, "ISCC:", 5);
-	isx_base32_encode(digest, used + bytes, text + 5);
+	isx_base32_encode(digest, add_composite(digest, 0, subtype, length, bytes), text + 5);
+	return text;
+}
+
+/* The same behind a unit: META, a body of 4 bytes 0xFF. */
+static const char *behind_unit(uint32_t subtype, uint32_t length, size_t bytes)
+{
+	static char text[256];
+	uint8_t digest[128] = { 0, 0, 0xFF, 0xFF, 0xFF, 0xFF };
+	memcpy(text, "ISCC:", 5);
+	isx_base32_encode(digest, add_composite(digest, 6, subtype, length, bytes), text + 5);
 	return text;
 }
 
@@ -148,33 +165,100 @@ static void test_code__the_last_unit_of_a_sequence_may_be_cut_short(void **state
 	expect_refused(isx_code_read, "ISCC:AAAA", "a header without a body");
 }
 
-/* Truncated composites: these were refused where slices still have bytes. */
-static void test_code__a_composite_cut_short_gives_the_slices_of_0_3_3(void **state)
+/* Its DATA and INSTANCE would be other bytes than those of the work. */
+static void test_code__a_composite_of_another_length_than_its_header_says_is_refused(void **state)
 {
+	static const uint8_t optional[] = { 0, 1, 1, 2, 1, 2, 2, 3 };
+	struct isx_unit units[ISX_CODE_UNITS_MAX];
+	struct isx_err err;
+	size_t count;
 	(void)state;
-	expect_parts(composite(0, 5, 30), 4,
-		     (const uint8_t[][2]){ { 1, 8 }, { 9, 8 }, { 15, 8 }, { 23, 8 } });
-	expect_parts(composite(0, 5, 10), 4,
-		     (const uint8_t[][2]){ { 1, 8 }, { 9, 2 }, { 1, 2 }, { 3, 8 } });
-	expect_parts(composite(0, 7, 17), 5,
-		     (const uint8_t[][2]){ { 1, 8 }, { 9, 8 }, { 17, 1 }, { 2, 8 }, { 10, 8 } });
-	expect_parts(composite(ISX_SUBTYPE_SUM, 0, 9), 2,
-		     (const uint8_t[][2]){ { 1, 1 }, { 2, 8 } });
-	expect_parts(composite(ISX_SUBTYPE_WIDE, 0, 17), 2,
-		     (const uint8_t[][2]){ { 1, 16 }, { 17, 1 } });
-	expect_refused(isx_code_read, composite(0, 7, 16), "none for CONTENT_TEXT_V0");
-	expect_refused(isx_code_read, composite(0, 1, 8), "none for DATA_NONE_V0");
-	expect_refused(isx_code_read, composite(ISX_SUBTYPE_SUM, 0, 0), "none for DATA_NONE_V0");
-	expect_refused(isx_code_read, composite(ISX_SUBTYPE_WIDE, 0, 16), "none for INSTANCE");
+	for (uint32_t subtype = 0; subtype <= ISX_SUBTYPE_WIDE; subtype++) {
+		for (uint32_t length = 0; length <= 7; length++) {
+			size_t right = subtype == ISX_SUBTYPE_WIDE ? 32
+								   : 16 + 8u * optional[length];
+			char expected[40];
+			snprintf(expected, sizeof expected, "expected %zu characters",
+				 ((right + 2) * 8 + 4) / 5);
+			for (size_t bytes = 0; bytes <= 64; bytes++) {
+				const char *text = composite(subtype, length, bytes);
+				if (bytes != right)
+					expect_refused(isx_code_read, text, expected);
+				assert_int_equal(isx_code_check(isx_span_of(text), &err),
+						 bytes == right ? ISX_OK : ISX_INVALID);
+			}
+		}
+	}
+	assert_int_equal(isx_code_read(isx_span_of(composite(0, 5, 32)), units, &count, &err),
+			 ISX_OK);
 }
 
-static void test_code__bytes_after_a_composite_shift_data_and_instance(void **state)
+/* Each number of characters that can be cut off, of text that decodes or not. */
+static void test_code__a_code_that_has_lost_characters_says_how_many_there_should_be(void **state)
+{
+	static const char whole[] = "ISCC:KACY6MYZYQFRSUSPYPNO4G3CLMACQAQWJAA4RTFHBFXCTOJUKW7HE2A";
+	char text[sizeof whole + 8];
+	(void)state;
+	for (size_t cut = 1; cut <= 51; cut++) {
+		snprintf(text, sizeof text, "%.*s", (int)(sizeof whole - 1 - cut), whole);
+		expect_refused(isx_code_read, text, "expected 55 characters behind 'ISCC:'");
+		expect_refused(isx_code_read, text + 5, "expected 55 characters");
+	}
+	for (size_t more = 1; more <= 8; more++) {
+		snprintf(text, sizeof text, "%s%.*s", whole, (int)more, "AAAAAAAA");
+		expect_refused(isx_code_read, text, "expected 55 characters behind 'ISCC:'");
+	}
+}
+
+/* What is no composite is not measured: 0.3.3 stores it. */
+static void test_code__other_texts_pass_the_check_of_lengths(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"ISCC:",
+		"ISCC:A",
+		"ISCC:7777777777777777",
+		"ISCC:GAAW4HDJSGDEPXNYAA",
+		"ISCC:AAAVN4MZYLV6YJ4IEAA3UF2LAMIBDZEZ",
+		"ISCC:MAIGBI5DND2XRABF",
+		"ISCC:LAAAAAAAAAAAAAAA", /* subtype 8 of ISCC does not exist */
+		"ISCC:KAIAAAAAAAAAAAAA", /* nor does its version 1 */
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		assert_int_equal(isx_code_check(isx_span_of(texts[i]), NULL), ISX_OK);
+	assert_int_equal(isx_code_check(isx_span_of(composite(0, 8, 9)), NULL), ISX_OK);
+	assert_int_equal(isx_code_check(isx_span_of(behind_unit(0, 5, 9)), NULL), ISX_OK);
+}
+
+/* Truncated composites: these were refused where slices still have bytes. */
+static void test_code__a_composite_cut_short_behind_a_unit_gives_the_slices_of_0_3_3(void **state)
 {
 	(void)state;
-	expect_parts(composite(0, 5, 35), 4,
-		     (const uint8_t[][2]){ { 1, 8 }, { 9, 8 }, { 20, 8 }, { 28, 8 } });
-	expect_parts(composite(ISX_SUBTYPE_WIDE, 0, 40), 2, /* but not of a WIDE one */
-		     (const uint8_t[][2]){ { 1, 16 }, { 17, 16 } });
+	expect_parts(behind_unit(0, 5, 30), 5,
+		     (const uint8_t[][2]){ { 255, 4 }, { 1, 8 }, { 9, 8 }, { 15, 8 }, { 23, 8 } });
+	expect_parts(behind_unit(0, 5, 10), 5,
+		     (const uint8_t[][2]){ { 255, 4 }, { 1, 8 }, { 9, 2 }, { 1, 2 }, { 3, 8 } });
+	expect_parts(behind_unit(0, 7, 17), 6,
+		     (const uint8_t[][2]){
+			     { 255, 4 }, { 1, 8 }, { 9, 8 }, { 17, 1 }, { 2, 8 }, { 10, 8 } });
+	expect_parts(behind_unit(ISX_SUBTYPE_SUM, 0, 9), 3,
+		     (const uint8_t[][2]){ { 255, 4 }, { 1, 1 }, { 2, 8 } });
+	expect_parts(behind_unit(ISX_SUBTYPE_WIDE, 0, 17), 3,
+		     (const uint8_t[][2]){ { 255, 4 }, { 1, 16 }, { 17, 1 } });
+	expect_refused(isx_code_read, behind_unit(0, 7, 16), "none for CONTENT_TEXT_V0");
+	expect_refused(isx_code_read, behind_unit(0, 1, 8), "none for DATA_NONE_V0");
+	expect_refused(isx_code_read, behind_unit(ISX_SUBTYPE_SUM, 0, 0), "none for DATA_NONE_V0");
+	expect_refused(isx_code_read, behind_unit(ISX_SUBTYPE_WIDE, 0, 16), "none for INSTANCE");
+}
+
+static void test_code__bytes_after_such_a_composite_shift_data_and_instance(void **state)
+{
+	(void)state;
+	expect_parts(behind_unit(0, 5, 35), 5,
+		     (const uint8_t[][2]){ { 255, 4 }, { 1, 8 }, { 9, 8 }, { 20, 8 }, { 28, 8 } });
+	expect_parts(behind_unit(ISX_SUBTYPE_WIDE, 0, 40), 3, /* but not of a WIDE one */
+		     (const uint8_t[][2]){ { 255, 4 }, { 1, 16 }, { 17, 16 } });
 }
 
 /* A composite of subtype SUM cannot hold a CONTENT unit: it would be of a type that is none. */
@@ -306,8 +390,14 @@ int main(void)
 		cmocka_unit_test(test_code__the_strict_reader_says_what_is_wrong_and_where),
 		cmocka_unit_test(test_code__sequences_are_read_unit_by_unit),
 		cmocka_unit_test(test_code__the_last_unit_of_a_sequence_may_be_cut_short),
-		cmocka_unit_test(test_code__a_composite_cut_short_gives_the_slices_of_0_3_3),
-		cmocka_unit_test(test_code__bytes_after_a_composite_shift_data_and_instance),
+		cmocka_unit_test(
+			test_code__a_composite_of_another_length_than_its_header_says_is_refused),
+		cmocka_unit_test(
+			test_code__a_code_that_has_lost_characters_says_how_many_there_should_be),
+		cmocka_unit_test(test_code__other_texts_pass_the_check_of_lengths),
+		cmocka_unit_test(
+			test_code__a_composite_cut_short_behind_a_unit_gives_the_slices_of_0_3_3),
+		cmocka_unit_test(test_code__bytes_after_such_a_composite_shift_data_and_instance),
 		cmocka_unit_test(test_code__units_of_no_type_are_refused),
 		cmocka_unit_test(test_code__a_length_field_that_does_not_exist_ends_a_sequence),
 		cmocka_unit_test(test_code__a_sequence_has_a_largest_number_of_units),

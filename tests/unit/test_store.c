@@ -504,6 +504,38 @@ static void test_store__names_what_is_wrong_with_a_query(void **state)
 		       "iscc_code");
 }
 
+/* Cut by what still decodes, and longer: alone and beside units, in an asset and in a query. */
+static void test_store__a_code_of_a_wrong_length_is_refused(void **state)
+{
+	static const size_t cuts[] = { 1, 2, 3, 4, 5, 6, 7, 8, 16 };
+	static const char *const more[] = { "A", "AA", "AAAA", "AAAAAAAA" };
+	enum { CUTS = sizeof cuts / sizeof *cuts, MORE = sizeof more / sizeof *more };
+	char code[sizeof CODE_A + 16];
+	struct isx_result *result;
+	(void)state;
+	for (size_t i = 0; i < 2 * (CUTS + MORE); i++) {
+		size_t k = i / 2, cut = k < CUTS ? cuts[k] : 0;
+		snprintf(code, sizeof code, "%.*s%s", (int)(strlen(CODE_A) - cut), CODE_A,
+			 k < CUTS ? "" : more[k - CUTS]);
+		struct isx_asset a = asset_of(ID_A, i % 2 ? units_a : NULL, NULL);
+		struct isx_query query = { .iscc_code = code,
+					   .units = a.units,
+					   .unit_count = a.unit_count };
+		a.iscc_code = code;
+		expect_failure(isx_add(fx.store, "main", &a, 1, NULL, &fx.err), ISX_INVALID,
+			       "iscc_code: ");
+		expect_failure(isx_search(fx.store, "main", &query, &result, &fx.err), ISX_INVALID,
+			       "expected 55 characters behind 'ISCC:'");
+	}
+	assert_int_equal(count_assets(), 0);
+	/* units are no ISCC-CODE: one with a byte behind it, two of which one is cut short */
+	struct isx_asset odd[] = { { .iscc_id = ID_A, .iscc_code = "ISCC:GAAW4HDJSGDEPXNYAA" },
+				   { .iscc_id = ID_B,
+				     .iscc_code = "ISCC:GAAW4HDJSGDEPXNYIAA5V5BOQHFL" } };
+	expect_ok(isx_add(fx.store, "main", odd, 2, NULL, &fx.err));
+	assert_int_equal(count_assets(), 2);
+}
+
 /* --- several units of one type ---------------------------------------------------------------- */
 
 /* Nothing is left over or missing in the file. */
@@ -980,6 +1012,7 @@ static int run_everywhere(void)
 		ON_EACH_ENGINE(test_store__instance_matches_prefixes_in_both_directions),
 		ON_EACH_ENGINE(test_store__indexes_are_made_listed_and_deleted),
 		ON_EACH_ENGINE(test_store__names_what_is_wrong_with_a_query),
+		ON_EACH_ENGINE(test_store__a_code_of_a_wrong_length_is_refused),
 		ON_SIMILARITY_ENGINES(
 			test_store__the_longest_form_of_a_unit_is_compared_in_any_order),
 		ON_LMDB(test_store__prefixes_score_by_the_longest_form_in_any_order),
@@ -1008,6 +1041,7 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__instance_matches_prefixes_in_both_directions),
 		ON_POSTGRES(test_store__indexes_are_made_listed_and_deleted),
 		ON_POSTGRES(test_store__names_what_is_wrong_with_a_query),
+		ON_POSTGRES(test_store__a_code_of_a_wrong_length_is_refused),
 		ON_POSTGRES(test_store__the_longest_form_of_a_unit_is_compared_in_any_order),
 		ON_POSTGRES(test_store__different_units_of_one_type_are_all_found),
 		ON_POSTGRES(test_store__units_of_one_type_in_a_code_are_all_found),
