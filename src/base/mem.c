@@ -6,10 +6,11 @@
 
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_BLOCK_BYTES = 16 * 1024 };
+enum { ARENA_BLOCK_BYTES_FIRST = 16 * 1024, ARENA_BLOCK_BYTES_MAX = 1024 * 1024 };
 
 struct isx_arena_block {
 	struct isx_arena_block *older;
@@ -68,10 +69,13 @@ enum isx_status isx_fail_memory(struct isx_err *err)
 	return isx_fail(err, ISX_NO_MEMORY, "out of memory");
 }
 
-/* Make room for `bytes` in a new block; a large request gets a block of its own size. */
+/* Make room for `bytes` in a new block; a large request gets a block of its own size. Blocks double:
+ * those of a large batch are large enough for malloc to give each back to the system when it is
+ * released. */
 static bool arena_grow(struct isx_arena *arena, size_t bytes)
 {
-	size_t block_bytes = bytes > ARENA_BLOCK_BYTES ? bytes : ARENA_BLOCK_BYTES;
+	size_t wanted = arena->block_bytes ? arena->block_bytes : ARENA_BLOCK_BYTES_FIRST;
+	size_t block_bytes = bytes > wanted ? bytes : wanted;
 	size_t total;
 	if (__builtin_add_overflow(block_bytes, sizeof(struct isx_arena_block), &total))
 		return false;
@@ -82,40 +86,67 @@ static bool arena_grow(struct isx_arena *arena, size_t bytes)
 	arena->blocks = block;
 	arena->next = block->bytes;
 	arena->left = block_bytes;
+	arena->block_bytes = wanted < ARENA_BLOCK_BYTES_MAX ? 2 * wanted : wanted;
 	return true;
 }
 
 void *isx_arena_alloc(struct isx_arena *arena, size_t count, size_t size)
 {
 	size_t bytes;
-	if (__builtin_mul_overflow(count, size, &bytes) ||
-	    __builtin_add_overflow(bytes, alignof(max_align_t) - 1, &bytes))
+	if (__builtin_mul_overflow(count, size, &bytes))
 		return NULL;
-	bytes -= bytes % alignof(max_align_t);
 	if (bytes == 0) /* nothing wanted is not nothing got */
-		bytes = alignof(max_align_t);
-	if (bytes > arena->left && !arena_grow(arena, bytes))
+		bytes = 1;
+	size_t gap = (size_t)(-(uintptr_t)arena->next % alignof(max_align_t));
+	if (gap > arena->left || bytes > arena->left - gap) {
+		if (!arena_grow(arena, bytes))
+			return NULL;
+		gap = 0; /* blocks are aligned */
+	}
+	arena->next += gap;
+	arena->left -= gap;
+	return isx_arena_bytes(arena, bytes);
+}
+
+char *isx_arena_bytes(struct isx_arena *arena, size_t len)
+{
+	if (len > arena->left && !arena_grow(arena, len))
 		return NULL;
-	void *memory = arena->next;
-	arena->next += bytes;
-	arena->left -= bytes;
+	char *memory = arena->next;
+	arena->next += len;
+	arena->left -= len;
 	return memory;
 }
 
 char *isx_arena_text(struct isx_arena *arena, const char *text, size_t len)
 {
-	char *copy = len + 1 ? isx_arena_alloc(arena, len + 1, 1) : NULL;
+	char *copy = len + 1 ? isx_arena_bytes(arena, len + 1) : NULL;
 	if (copy && len)
 		memcpy(copy, text, len);
 	return copy; /* arena memory is zeroed: the NUL is there */
 }
 
-void isx_arena_release(struct isx_arena *arena)
+/* Free blocks down to `oldest`, which stays. */
+static void free_blocks(struct isx_arena *arena, const struct isx_arena_block *oldest)
 {
-	while (arena->blocks) {
+	while (arena->blocks != oldest) {
 		struct isx_arena_block *block = arena->blocks;
 		arena->blocks = block->older;
 		free(block);
 	}
+}
+
+void isx_arena_rewind(struct isx_arena *arena, const struct isx_arena *then)
+{
+	size_t used = arena->blocks == then->blocks ? then->left - arena->left : then->left;
+	free_blocks(arena, then->blocks);
+	*arena = *then;
+	if (used)
+		memset(arena->next, 0, used);
+}
+
+void isx_arena_release(struct isx_arena *arena)
+{
+	free_blocks(arena, NULL);
 	*arena = (struct isx_arena){ 0 };
 }

@@ -38,13 +38,20 @@ struct isx_arena {
 	struct isx_arena_block *blocks;
 	char *next; /* free bytes of the newest block */
 	size_t left;
+	size_t block_bytes; /* of the next block; 0: of the first one */
 };
 
 /* `size` bytes, zeroed and aligned for any type, or NULL. Lives until isx_arena_release(). */
 void *isx_arena_alloc(struct isx_arena *arena, size_t count, size_t size);
 
+/* `len` bytes (at least 1), zeroed, on any address: texts lie behind each other without gaps. */
+char *isx_arena_bytes(struct isx_arena *arena, size_t len);
+
 /* A copy of `len` bytes and a NUL after them, or NULL. */
 char *isx_arena_text(struct isx_arena *arena, const char *text, size_t len);
+
+/* Release what was allocated since `then` was copied from the arena. */
+void isx_arena_rewind(struct isx_arena *arena, const struct isx_arena *then);
 
 /* Release everything; the arena is empty and usable again. */
 void isx_arena_release(struct isx_arena *arena);
