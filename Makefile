@@ -21,7 +21,7 @@ SOAK_ROUNDS ?= 100
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 
-PACKAGES := lmdb json-c libmicrohttpd libcurl libpq libsodium
+PACKAGES := lmdb libmicrohttpd libcurl libpq libsodium
 VERSION := $(shell sed -n 's/^.define ISX_VERSION "\(.*\)"/\1/p' src/base/limits.h)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -194,7 +194,7 @@ $(BUILD)/iscc_search.pc:
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: iscc_search' \
 		'Description: exact similarity search of ISCC codes' 'Version: $(VERSION)' \
-		'Requires: lmdb json-c libcurl libpq libsodium' 'Cflags: -I$${prefix}/include' \
+		'Requires: lmdb libcurl libpq libsodium' 'Cflags: -I$${prefix}/include' \
 		'Libs: -L$${prefix}/lib -liscc_search -pthread -lm' > $@
 
 .PHONY: $(BUILD)/iscc-search.service

@@ -2,7 +2,7 @@
  * fuzz_json.c - bodies of requests: no crash, and what is accepted survives being written and read.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "json/json_text.h"
+#include "json/json.h"
 #include "json/wire.h"
 
 #include <stdlib.h>
@@ -39,6 +39,49 @@ static void check_repair(struct isx_span text, bool is_json)
 	isx_buf_release(&buf);
 }
 
+/* A string means the same when it is written again; a number is one. */
+static void check_value(struct isx_span value, struct isx_arena *arena)
+{
+	struct isx_buf quoted = { 0 };
+	struct isx_span text, again;
+	double number;
+	if (!isx_json_string(value, arena, &text) || !isx_json_number(value, &number))
+		abort();
+	if (isx_json_kind(value) == ISX_JSON_INT && (double)isx_json_int(value) != number)
+		abort();
+	isx_json_quote(&quoted, text);
+	if (!isx_json_string((struct isx_span){ quoted.ptr, quoted.len }, arena, &again) ||
+	    again.len != text.len || (text.len && memcmp(again.ptr, text.ptr, text.len) != 0))
+		abort();
+	isx_buf_release(&quoted);
+}
+
+static bool is_same(struct isx_span a, struct isx_span b)
+{
+	return a.len == b.len && (a.len == 0 || a.ptr == b.ptr);
+}
+
+/* The two ways through an array see the same elements and members, and each can be read. */
+static void check_walks(struct isx_span array, struct isx_arena *arena)
+{
+	static const char *const names[] = { "units", "a" };
+	struct isx_json_walk walk = isx_json_walk_start(array), other = walk;
+	struct isx_span element, same, found[2], again[2];
+	if (isx_json_kind(array) != ISX_JSON_ARRAY)
+		return;
+	while (isx_json_next_element(&walk, &element)) {
+		isx_json_find(element, names, 2, found);
+		if (!isx_json_next_find(&other, names, 2, again, &same) ||
+		    !is_same(element, same) || !is_same(found[0], again[0]) ||
+		    !is_same(found[1], again[1]))
+			abort();
+		check_value(element, arena);
+		check_value(found[0], arena);
+	}
+	if (isx_json_next_find(&other, names, 2, again, &same))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct isx_payload payload = { { (const char *)data, size }, true };
@@ -51,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool is_json = isx_payload_check(&payload, &problems, NULL) == ISX_OK;
 	check_repair(payload.text, is_json);
 	if (is_json) {
+		check_walks(isx_span_trim(payload.text), &arena);
 		if (!isx_assets_from_json(&payload, &arena, &assets, &count, &problems, NULL))
 			for (size_t i = 0; i < count; i++)
 				check_stored(&assets[i]);

@@ -27,6 +27,15 @@
 
 /* JSON */
 #define ISX_JSON_DEPTH_MAX 512 /* nested arrays and objects; keeps every walk's stack small */
+#define ISX_JSON_BYTES_PER_BYTE                                                                    \
+	4 /* memory that reading a text takes for each of its bytes, at most, whatever it is:      \
+		values stay where they stand in the text, and texts are copied once */
+#define ISX_PROBLEMS_MAX   1000 /* listed of one body; how many more there are is said instead */
+#define ISX_TYPE_NAMES_MAX 128  /* of one object; an index has at most 64 types of simprints */
+
+/* Answers of other servers */
+#define ISX_ANSWER_BYTES_MAX       (256u << 20) /* of a search, or an asset: as large as a body */
+#define ISX_SHORT_ANSWER_BYTES_MAX (4u << 20)   /* of everything else: 40,000 indexes */
 
 /* HTTP */
 #define ISX_BODY_MIB_DEFAULT 256  /* of one request */

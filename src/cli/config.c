@@ -12,7 +12,6 @@
 #include "cli/files.h"
 #include "json/json.h"
 #include "json/json_pretty.h"
-#include "json/json_text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,16 +23,8 @@
 /* A JSON string's text in the arena; NULL when it is none. */
 static const char *text_of(struct config *config, struct isx_span source)
 {
-	struct isx_json *value;
-	const char *text = NULL;
-	if (source.len == 0 || isx_json_parse_checked(source, &value, NULL))
-		return NULL;
-	if (isx_json_kind(value) == ISX_JSON_STRING) {
-		struct isx_span found = isx_json_string(value);
-		text = isx_arena_text(&config->arena, found.ptr, found.len);
-	}
-	isx_json_free(value);
-	return text;
+	struct isx_span text;
+	return isx_json_string(source, &config->arena, &text) ? text.ptr : NULL;
 }
 
 static const char *text_member(struct config *config, struct isx_span object, const char *name)

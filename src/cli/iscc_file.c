@@ -10,7 +10,6 @@
 #include "cli/files.h"
 #include "iscc/base32.h"
 #include "json/json.h"
-#include "json/json_text.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -26,39 +25,48 @@ static enum isx_status fail_field(struct isx_err *err, const char *name, const c
 	return isx_fail(err, ISX_SCHEMA, "%s: expected %s", name, expected);
 }
 
-/* A text member; left NULL when it is missing or null. */
-static enum isx_status read_text(const struct reader *reader, struct isx_json *object,
-				 const char *name, const char **text, struct isx_err *err)
+/* A text, which has to be one. */
+static enum isx_status read_string(const struct reader *reader, struct isx_span value,
+				   const char *name, const char *expected, const char **text,
+				   struct isx_err *err)
 {
-	struct isx_json *member;
-	if (!isx_json_get(object, name, &member) || isx_json_kind(member) == ISX_JSON_NULL)
-		return ISX_OK;
-	struct isx_span found = isx_json_string(member);
-	if (isx_json_kind(member) != ISX_JSON_STRING || memchr(found.ptr, '\0', found.len))
-		return fail_field(err, name, "a text without NUL");
-	*text = isx_arena_text(reader->arena, found.ptr, found.len);
-	return *text ? ISX_OK : isx_fail_memory(err);
+	struct isx_span found;
+	if (!isx_json_string(value, reader->arena, &found))
+		return isx_fail_memory(err);
+	if (!found.ptr || memchr(found.ptr, '\0', found.len))
+		return fail_field(err, name, expected);
+	*text = found.ptr;
+	return ISX_OK;
 }
 
-static enum isx_status read_units(const struct reader *reader, struct isx_json *object,
+/* A text member; left NULL when it is missing or null. */
+static enum isx_status read_text(const struct reader *reader, struct isx_span object,
+				 const char *name, const char **text, struct isx_err *err)
+{
+	struct isx_span member = isx_json_member(object, name);
+	return isx_json_kind(member) == ISX_JSON_NULL
+		       ? ISX_OK
+		       : read_string(reader, member, name, "a text without NUL", text, err);
+}
+
+static enum isx_status read_units(const struct reader *reader, struct isx_span object,
 				  struct isx_asset *asset, struct isx_err *err)
 {
-	struct isx_json *list;
-	if (!isx_json_get(object, "units", &list) || isx_json_kind(list) == ISX_JSON_NULL)
-		return ISX_OK;
+	struct isx_span list = isx_json_member(object, "units"), element;
+	struct isx_json_walk walk = isx_json_walk_start(list);
 	size_t count = isx_json_length(list);
+	if (isx_json_kind(list) == ISX_JSON_NULL)
+		return ISX_OK;
 	if (isx_json_kind(list) != ISX_JSON_ARRAY || count > ISX_UNITS_MAX)
 		return fail_field(err, "units", "a list of ISCC-UNITs");
 	const char **units = isx_arena_alloc(reader->arena, count, sizeof *units);
 	if (!units)
 		return isx_fail_memory(err);
-	for (size_t i = 0; i < count; i++) {
-		struct isx_span text = isx_json_string(isx_json_at(list, i));
-		if (!text.ptr || memchr(text.ptr, '\0', text.len))
-			return fail_field(err, "units", "a list of texts without NUL");
-		units[i] = isx_arena_text(reader->arena, text.ptr, text.len);
-		if (!units[i])
-			return isx_fail_memory(err);
+	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
+		enum isx_status st = read_string(reader, element, "units",
+						 "a list of texts without NUL", &units[i], err);
+		if (st)
+			return st;
 	}
 	asset->units = units;
 	asset->unit_count = count;
@@ -88,7 +96,7 @@ static void add_source(struct isx_buf *buf, const char *path)
 	isx_buf_release(&uri);
 }
 
-static enum isx_status make_metadata(const struct reader *reader, struct isx_json *object,
+static enum isx_status make_metadata(const struct reader *reader, struct isx_span object,
 				     struct isx_asset *asset, struct isx_err *err)
 {
 	const char *name = NULL;
@@ -138,15 +146,14 @@ static bool cut_simprint(const struct reader *reader, const char **simprint, con
 }
 
 /* "CONTENT_TEXT_V0" of {"maintype": "content", "subtype": "text"}; NULL when a part is missing. */
-static const char *feature_type(const struct reader *reader, struct isx_json *feature)
+static const char *feature_type(const struct reader *reader, struct isx_span feature)
 {
 	const char *main_type = NULL, *sub_type = NULL;
-	struct isx_json *version;
 	if (read_text(reader, feature, "maintype", &main_type, NULL) ||
 	    read_text(reader, feature, "subtype", &sub_type, NULL) || !main_type || !sub_type ||
 	    !main_type[0] || !sub_type[0])
 		return NULL;
-	long long number = isx_json_get(feature, "version", &version) ? isx_json_int(version) : 0;
+	long long number = isx_json_int(isx_json_member(feature, "version"));
 	struct isx_buf name = { 0 };
 	isx_buf_printf(&name, "%s_%s_V%lld", main_type, sub_type, number);
 	char *type = name.failed ? NULL : isx_arena_text(reader->arena, name.ptr, name.len);
@@ -156,24 +163,25 @@ static const char *feature_type(const struct reader *reader, struct isx_json *fe
 	return type;
 }
 
-static bool is_place(struct isx_json *value)
+static bool is_place(struct isx_span value)
 {
 	return isx_json_kind(value) == ISX_JSON_INT && isx_json_int(value) >= 0 &&
 	       isx_json_int(value) <= UINT32_MAX;
 }
 
 /* Append the entries of one feature to `simprints`; the shortest of its three lists counts. */
-static enum isx_status read_feature(const struct reader *reader, struct isx_json *feature,
+static enum isx_status read_feature(const struct reader *reader, struct isx_span feature,
 				    struct isx_simprint *simprints, size_t *count,
 				    struct isx_err *err)
 {
-	struct isx_json *lists[3] = { NULL };
 	static const char *const names[3] = { "simprints", "offsets", "sizes" };
-	const char *type = feature_type(reader, feature);
+	struct isx_span lists[3], simprint, offset, size;
+	struct isx_json_walk walks[3];
 	size_t length = SIZE_MAX;
+	const char *type = feature_type(reader, feature);
+	isx_json_find(feature, names, 3, lists);
 	for (size_t i = 0; i < 3; i++) {
-		if (!isx_json_get(feature, names[i], &lists[i]))
-			lists[i] = NULL;
+		walks[i] = isx_json_walk_start(lists[i]);
 		if (isx_json_length(lists[i]) < length)
 			length = isx_json_length(lists[i]);
 	}
@@ -187,20 +195,21 @@ static enum isx_status read_feature(const struct reader *reader, struct isx_json
 		isx_log(ISX_LOG_WARNING,
 			"%s: %s: simprints, offsets and sizes differ in length, %zu are used",
 			reader->path, type, length);
-	for (size_t i = 0; i < length; i++) {
-		struct isx_span text = isx_json_string(isx_json_at(lists[0], i));
-		struct isx_json *offset = isx_json_at(lists[1], i),
-				*size = isx_json_at(lists[2], i);
-		if (!text.ptr || !is_place(offset) || !is_place(size))
-			return fail_field(err, "features",
-					  "texts, and whole numbers from 0 to 4294967295");
-		const char *simprint = isx_arena_text(reader->arena, text.ptr, text.len);
-		if (!simprint)
-			return isx_fail_memory(err);
-		if (cut_simprint(reader, &simprint, type))
+	for (size_t i = 0;
+	     i < length && isx_json_next_element(&walks[0], &simprint) &&
+	     isx_json_next_element(&walks[1], &offset) && isx_json_next_element(&walks[2], &size);
+	     i++) {
+		static const char expected[] = "texts, and whole numbers from 0 to 4294967295";
+		const char *text;
+		if (!is_place(offset) || !is_place(size))
+			return fail_field(err, "features", expected);
+		enum isx_status st = read_string(reader, simprint, "features", expected, &text,
+						 err);
+		if (st)
+			return st;
+		if (cut_simprint(reader, &text, type))
 			simprints[(*count)++] =
-				(struct isx_simprint){ type, simprint,
-						       (uint32_t)isx_json_int(offset),
+				(struct isx_simprint){ type, text, (uint32_t)isx_json_int(offset),
 						       (uint32_t)isx_json_int(size) };
 	}
 	return ISX_OK;
@@ -230,25 +239,24 @@ static enum isx_status group_by_type(const struct reader *reader, struct isx_ass
 	return ISX_OK;
 }
 
-static enum isx_status read_features(const struct reader *reader, struct isx_json *object,
+static enum isx_status read_features(const struct reader *reader, struct isx_span object,
 				     struct isx_asset *asset, struct isx_err *err)
 {
-	struct isx_json *features, *list;
+	struct isx_span features = isx_json_member(object, "features"), feature;
+	struct isx_json_walk walk = isx_json_walk_start(features);
 	size_t total = 0, count = 0;
-	if (!isx_json_get(object, "features", &features) ||
-	    isx_json_kind(features) == ISX_JSON_NULL)
+	if (isx_json_kind(features) == ISX_JSON_NULL)
 		return ISX_OK;
 	if (isx_json_kind(features) != ISX_JSON_ARRAY)
 		return fail_field(err, "features", "a list");
-	for (size_t i = 0; i < isx_json_length(features); i++)
-		if (isx_json_get(isx_json_at(features, i), "simprints", &list))
-			total += isx_json_length(list);
+	while (isx_json_next_element(&walk, &feature))
+		total += isx_json_length(isx_json_member(feature, "simprints"));
 	struct isx_simprint *found = isx_arena_alloc(reader->arena, total, sizeof *found);
 	if (!found)
 		return isx_fail_memory(err);
-	for (size_t i = 0; i < isx_json_length(features); i++) {
-		enum isx_status st = read_feature(reader, isx_json_at(features, i), found, &count,
-						  err);
+	walk = isx_json_walk_start(features);
+	while (isx_json_next_element(&walk, &feature)) {
+		enum isx_status st = read_feature(reader, feature, found, &count, err);
 		if (st)
 			return st;
 	}
@@ -260,12 +268,11 @@ enum isx_status iscc_file_read(struct isx_span text, const char *path, unsigned 
 			       struct isx_err *err)
 {
 	const struct reader reader = { arena, path, simprint_bits };
-	struct isx_json *object;
+	struct isx_span object = isx_span_trim(text);
+	size_t offset;
 	*asset = (struct isx_asset){ 0 };
-	enum isx_status st = isx_json_parse(text, &object, err);
-	if (st)
-		return st;
-	if (isx_json_kind(object) != ISX_JSON_OBJECT)
+	enum isx_status st = isx_json_check(text, &offset, err);
+	if (!st && isx_json_kind(object) != ISX_JSON_OBJECT)
 		st = isx_fail(err, ISX_SCHEMA, "expected a JSON object");
 	if (!st)
 		st = read_text(&reader, object, "iscc_id", &asset->iscc_id, err);
@@ -279,6 +286,5 @@ enum isx_status iscc_file_read(struct isx_span text, const char *path, unsigned 
 		st = make_metadata(&reader, object, asset, err);
 	if (!st)
 		st = read_features(&reader, object, asset, err);
-	isx_json_free(object);
 	return st;
 }

@@ -39,16 +39,18 @@ static void print_plain(struct isx_span text)
 static void print_name(const char *metadata)
 {
 	static const char *const names[] = { "name", "title", "source" };
-	struct isx_json *object, *member;
-	if (!metadata || isx_json_parse(isx_span_of(metadata), &object, NULL))
+	enum { NAMES = sizeof names / sizeof names[0] };
+	struct isx_span object = isx_span_of(metadata), found[NAMES], text = { 0 };
+	struct isx_arena arena = { 0 };
+	size_t offset;
+	if (!metadata || isx_json_check(object, &offset, NULL))
 		return;
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		if (isx_json_get(object, names[i], &member) && isx_json_string(member).len) {
-			print_plain(isx_json_string(member));
+	isx_json_find(object, names, NAMES, found);
+	for (size_t i = 0; i < NAMES && text.len == 0; i++)
+		if (!isx_json_string(found[i], &arena, &text))
 			break;
-		}
-	}
-	isx_json_free(object);
+	print_plain(text);
+	isx_arena_release(&arena);
 }
 
 /* Find the passage of the file that a chunk's `query` simprint is; NULL if the query had none. */

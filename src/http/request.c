@@ -54,9 +54,9 @@ void isx_http_fail(struct http_res *res, enum isx_status status, const struct is
 	unsigned http_status = isx_status_http(status);
 	if (status == ISX_SCHEMA && res->problems.count > 0) {
 		start_over(res, http_status);
-		isx_buf_text(&res->payload, "{\"detail\":[");
-		isx_buf_add(&res->payload, res->problems.items.ptr, res->problems.items.len);
-		isx_buf_text(&res->payload, "]}");
+		isx_buf_text(&res->payload, "{\"detail\":");
+		isx_problems_to_json(&res->payload, &res->problems);
+		isx_buf_char(&res->payload, '}');
 		return;
 	}
 	isx_http_detail(res, http_status, err->msg);

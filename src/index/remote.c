@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { TIMEOUT_MS = 60000, CHUNK_ASSETS = 100, TRIES = 3, ANSWER_BYTES_MAX = 1 << 30 };
+enum { TIMEOUT_MS = 60000, CHUNK_ASSETS = 100, TRIES = 3 };
 
 struct remote {
 	struct isx_engine engine; /* first */
@@ -45,19 +45,24 @@ static enum isx_status fail_status(long code, struct isx_span answer, struct isx
 		    { 409, ISX_EXISTS },     { 413, ISX_TOO_LARGE },    { 422, ISX_INVALID },
 		    { 503, ISX_UNAVAILABLE } };
 	enum isx_status st = ISX_IO;
-	struct isx_json *body, *detail;
+	struct isx_arena arena = { 0 };
+	struct isx_span detail = { 0 }, text = { 0 };
+	size_t offset;
 	for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
 		if (map[i].code == code)
 			st = map[i].status;
-	if (isx_json_parse(answer, &body, NULL))
-		return isx_fail(err, st, "the server answered with status %ld", code);
-	if (isx_json_get(body, "detail", &detail) && isx_json_string(detail).len)
-		isx_fail(err, st, "%s", isx_json_string(detail).ptr);
-	else if (isx_json_get(body, "detail", &detail))
-		isx_fail(err, st, "status %ld: %s", code, isx_json_source(detail).ptr);
+	if (!isx_json_check(answer, &offset, NULL))
+		detail = isx_json_member(answer, "detail");
+	if (!isx_json_string(detail, &arena, &text))
+		st = isx_fail_memory(err);
+	else if (text.len)
+		isx_fail(err, st, "%s", text.ptr);
+	else if (detail.len)
+		isx_fail(err, st, "status %ld: %.*s", code,
+			 (int)(detail.len < 256 ? detail.len : 256), detail.ptr);
 	else
 		isx_fail(err, st, "the server answered with status %ld", code);
-	isx_json_free(body);
+	isx_arena_release(&arena);
 	return st;
 }
 
@@ -78,6 +83,7 @@ struct call {
 	const char *method;
 	const char *name, *what, *id, *suffix;
 	struct isx_span json;
+	size_t answer_bytes_max; /* 0: a short answer */
 	struct isx_buf answer;
 };
 
@@ -94,12 +100,15 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 			add_segment(&url, segments[i]);
 	isx_buf_text(&url, call->suffix ? call->suffix : "");
 	isx_buf_char(&url, '\0');
-	const struct isx_http_request request = { .method = call->method,
-						  .url = url.ptr,
-						  .api_key = remote->api_key,
-						  .json = call->json,
-						  .answer_bytes_max = ANSWER_BYTES_MAX,
-						  .timeout_ms = TIMEOUT_MS };
+	const struct isx_http_request request = {
+		.method = call->method,
+		.url = url.ptr,
+		.api_key = remote->api_key,
+		.json = call->json,
+		.answer_bytes_max = call->answer_bytes_max ? call->answer_bytes_max
+							   : ISX_SHORT_ANSWER_BYTES_MAX,
+		.timeout_ms = TIMEOUT_MS
+	};
 	enum isx_status st = isx_buf_status(&url, err);
 	isx_buf_clear(&call->answer);
 	if (!st) {
@@ -124,131 +133,191 @@ static enum isx_status fail_answer(struct isx_err *err)
 	return isx_fail(err, ISX_IO, "the server's answer is not what it should be");
 }
 
-static uint64_t count_member(struct isx_json *object, const char *name)
+/* A count; 0 for what is none. */
+static uint64_t count_of(struct isx_span value)
 {
-	struct isx_json *member;
-	int64_t value = isx_json_get(object, name, &member) ? isx_json_int(member) : 0;
-	return value > 0 ? (uint64_t)value : 0;
+	int64_t count = isx_json_int(value);
+	return count > 0 ? (uint64_t)count : 0;
 }
 
-static enum isx_status read_info(struct isx_json *object, struct isx_index_info *info,
+/* A score; 0 for what is none. */
+static double score_of(struct isx_span value)
+{
+	double score = 0;
+	return isx_json_number(value, &score) ? score : 0;
+}
+
+/* Copy a string into a field of `room` bytes; what does not fit is cut off. False: no memory. */
+static bool copy_string(struct isx_span value, char *field, size_t room)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_span text;
+	bool read = isx_json_string(value, &arena, &text);
+	snprintf(field, room, "%s", text.ptr ? text.ptr : "");
+	isx_arena_release(&arena);
+	return read;
+}
+
+/* Count the members of an object whose values have at least `least` bytes. What has fewer is not what
+ * it should be, and would be small in the answer and large in memory. */
+static size_t count_members(struct isx_span object, size_t least)
+{
+	struct isx_json_walk walk = isx_json_walk_start(object);
+	struct isx_span key, value;
+	size_t count = 0;
+	if (isx_json_kind(object) != ISX_JSON_OBJECT)
+		return 0;
+	while (isx_json_next_member(&walk, &key, &value))
+		count += value.len >= least;
+	return count;
+}
+
+static enum isx_status read_sizes(struct isx_span sizes, struct isx_index_info *info,
+				  struct isx_err *err)
+{
+	enum { MIB = 1 << 20 };
+	struct isx_json_walk walk = isx_json_walk_start(sizes);
+	struct isx_span key, value;
+	size_t count = count_members(sizes, 1);
+	if (count > ISX_TYPE_NAMES_MAX)
+		return fail_answer(err);
+	info->parts = isx_mem_array(count, sizeof *info->parts);
+	if (!info->parts)
+		return isx_fail_memory(err);
+	for (; info->part_count < count && isx_json_next_member(&walk, &key, &value);) {
+		struct isx_index_part *part = &info->parts[info->part_count++];
+		struct isx_span quoted = { key.ptr - 1, key.len + 2 };
+		if (!copy_string(quoted, part->name, sizeof part->name))
+			return isx_fail_memory(err);
+		part->bytes = count_of(value) * MIB;
+	}
+	return ISX_OK;
+}
+
+static enum isx_status read_info(struct isx_span object, struct isx_index_info *info,
 				 struct isx_err *err)
 {
 	enum { MIB = 1 << 20 };
-	struct isx_json *member, *sizes;
-	const char *part;
+	enum { NAME, ASSETS, SIZE, SIZES, FIELDS };
+	static const char *const names[FIELDS] = { "name", "assets", "size", "sizes" };
+	struct isx_span found[FIELDS];
 	*info = (struct isx_index_info){ 0 };
-	if (!isx_json_get(object, "name", &member) || !isx_json_string(member).len)
+	isx_json_find(object, names, FIELDS, found);
+	if (!copy_string(found[NAME], info->name, sizeof info->name))
+		return isx_fail_memory(err);
+	if (!info->name[0])
 		return fail_answer(err);
-	snprintf(info->name, sizeof info->name, "%s", isx_json_string(member).ptr);
-	info->assets = count_member(object, "assets");
-	info->bytes = count_member(object, "size") * MIB;
-	if (!isx_json_get(object, "sizes", &sizes))
-		return ISX_OK;
-	for (void *cursor = NULL; isx_json_each(sizes, &cursor, &part, &member);) {
-		struct isx_index_part *grown = isx_mem_resize(info->parts, info->part_count + 1,
-							      sizeof *grown);
-		if (!grown)
-			return isx_fail_memory(err);
-		info->parts = grown;
-		snprintf(grown[info->part_count].name, sizeof grown->name, "%s", part);
-		grown[info->part_count++].bytes = (uint64_t)isx_json_int(member) * MIB;
-	}
+	info->assets = count_of(found[ASSETS]);
+	info->bytes = count_of(found[SIZE]) * MIB;
+	return found[SIZES].len ? read_sizes(found[SIZES], info, err) : ISX_OK;
+}
+
+/* A text that has to be one. */
+static enum isx_status read_text(struct isx_span value, struct isx_arena *arena, const char **text,
+				 struct isx_err *err)
+{
+	struct isx_span found;
+	if (isx_json_kind(value) != ISX_JSON_STRING)
+		return fail_answer(err);
+	if (!isx_json_string(value, arena, &found))
+		return isx_fail_memory(err);
+	*text = found.ptr;
 	return ISX_OK;
 }
 
-static const char *arena_string(struct isx_arena *arena, struct isx_json *value)
-{
-	struct isx_span text = isx_json_string(value);
-	return text.ptr ? isx_arena_text(arena, text.ptr, text.len) : NULL;
-}
-
-static enum isx_status read_texts(struct isx_json *list, struct isx_arena *arena,
+static enum isx_status read_texts(struct isx_span list, struct isx_arena *arena,
 				  const char *const **texts, size_t *count, struct isx_err *err)
 {
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_span element;
 	size_t length = isx_json_length(list);
+	enum isx_status st = ISX_OK;
+	if (length > ISX_UNITS_MAX)
+		return fail_answer(err);
 	const char **made = isx_arena_alloc(arena, length, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
-	for (size_t i = 0; i < length; i++) {
-		made[i] = arena_string(arena, isx_json_at(list, i));
-		if (!made[i])
-			return fail_answer(err);
-	}
+	for (size_t i = 0; !st && i < length && isx_json_next_element(&walk, &element); i++)
+		st = read_text(element, arena, &made[i], err);
 	*texts = made;
 	*count = length;
-	return ISX_OK;
+	return st;
 }
 
 /* The query as the server understood it; simprints are those that were asked. */
-static enum isx_status read_query(struct isx_json *object, const struct isx_query *asked,
+static enum isx_status read_query(struct isx_span object, const struct isx_query *asked,
 				  struct isx_arena *arena, struct isx_query *query,
 				  struct isx_err *err)
 {
-	struct isx_json *member;
+	enum { ID, CODE, UNITS, SIMPRINTS, FIELDS };
+	static const char *const names[FIELDS] = { "iscc_id", "iscc_code", "units", "simprints" };
+	static const uint32_t flags[FIELDS] = { ISX_QUERY_HAS_ISCC_ID, ISX_QUERY_HAS_ISCC_CODE,
+						ISX_QUERY_HAS_UNITS, ISX_QUERY_HAS_SIMPRINTS };
+	struct isx_span found[FIELDS];
+	enum isx_status st = ISX_OK;
 	*query = (struct isx_query){ .simprints = asked->simprints,
 				     .simprint_type_count = asked->simprint_type_count,
 				     .limit = asked->limit };
-	if (isx_json_get(object, "iscc_id", &member))
-		query->named |= ISX_QUERY_HAS_ISCC_ID;
-	if (isx_json_get(object, "iscc_code", &member)) {
-		query->named |= ISX_QUERY_HAS_ISCC_CODE;
-		query->iscc_code = arena_string(arena, member);
-	}
-	if (isx_json_get(object, "simprints", &member))
-		query->named |= ISX_QUERY_HAS_SIMPRINTS;
-	if (!isx_json_get(object, "units", &member))
-		return ISX_OK;
-	query->named |= ISX_QUERY_HAS_UNITS;
-	return read_texts(member, arena, &query->units, &query->unit_count, err);
+	isx_json_find(object, names, FIELDS, found);
+	for (size_t i = 0; i < FIELDS; i++)
+		if (found[i].len)
+			query->named |= flags[i];
+	if (isx_json_kind(found[CODE]) != ISX_JSON_NULL)
+		st = read_text(found[CODE], arena, &query->iscc_code, err);
+	if (!st && isx_json_kind(found[UNITS]) != ISX_JSON_NULL)
+		st = read_texts(found[UNITS], arena, &query->units, &query->unit_count, err);
+	return st;
 }
 
-static enum isx_status read_types(struct isx_json *types, struct isx_arena *arena,
+static enum isx_status read_types(struct isx_span types, struct isx_arena *arena,
 				  struct isx_match *match, struct isx_err *err)
 {
-	const char *type;
-	struct isx_json *score;
-	size_t count = 0;
-	for (void *cursor = NULL; isx_json_each(types, &cursor, &type, &score);)
-		count++;
+	struct isx_json_walk walk = isx_json_walk_start(types);
+	struct isx_span key, value;
+	size_t count = count_members(types, 1);
 	struct isx_type_score *made = isx_arena_alloc(arena, count, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
-	for (void *cursor = NULL; isx_json_each(types, &cursor, &type, &score);) {
-		const char *kept = isx_arena_text(arena, type, strlen(type));
-		if (!kept)
+	while (match->type_count < count && isx_json_next_member(&walk, &key, &value)) {
+		const char *type = isx_json_name(key, arena);
+		if (!type)
 			return isx_fail_memory(err);
-		made[match->type_count++] = (struct isx_type_score){ kept, isx_json_number(score) };
+		made[match->type_count++] = (struct isx_type_score){ type, score_of(value) };
 	}
 	match->types = made;
 	return ISX_OK;
 }
 
-/* What both kinds of match have: whose it is, and metadata, which is taken from the text so that its
- * numbers keep their digits. */
-static enum isx_status read_owner(struct isx_span text, struct isx_json *object,
-				  struct isx_arena *arena, char iscc_id[24], const char **metadata,
+/* What both kinds of match have: whose it is, and metadata, copied as text so that its numbers keep
+ * their digits. */
+static enum isx_status read_owner(struct isx_span id, struct isx_span metadata,
+				  struct isx_arena *arena, char iscc_id[24], const char **copy,
 				  struct isx_err *err)
 {
-	struct isx_json *id;
-	struct isx_span found = isx_json_member(text, "metadata");
-	if (!isx_json_get(object, "iscc_id", &id) || isx_json_string(id).len >= 24)
+	if (isx_json_kind(id) != ISX_JSON_STRING || id.len >= 24 + 2)
 		return fail_answer(err);
-	if (isx_json_string(id).len)
-		memcpy(iscc_id, isx_json_string(id).ptr, isx_json_string(id).len);
-	if (found.len == 0 || isx_span_is(found, "null"))
+	if (!copy_string(id, iscc_id, 24))
+		return isx_fail_memory(err);
+	if (isx_json_kind(metadata) == ISX_JSON_NULL)
 		return ISX_OK;
-	*metadata = isx_arena_text(arena, found.ptr, found.len);
-	return *metadata ? ISX_OK : isx_fail_memory(err);
+	*copy = isx_arena_text(arena, metadata.ptr, metadata.len);
+	return *copy ? ISX_OK : isx_fail_memory(err);
 }
 
-/* Read one element of a list from its text into `element` (filled, zeroed before). */
+/* Read one element of a list into `element` (filled, zeroed before). */
 typedef enum isx_status read_element_fn(struct isx_span text, struct isx_arena *arena,
 					void *element, struct isx_err *err);
 
-/* Read a list of elements of `size` bytes each.
+/* What the elements of a list are. */
+struct element_kind {
+	size_t size;  /* bytes in memory */
+	size_t least; /* characters of the shortest; one takes little more than 2 bytes for each */
+	read_element_fn *read;
+};
+
+/* Read a list of elements.
  *   elements  filled: in `arena` */
-static enum isx_status read_list(struct isx_span list, size_t size, read_element_fn *read,
+static enum isx_status read_list(struct isx_span list, const struct element_kind *kind,
 				 struct isx_arena *arena, void **elements, size_t *count,
 				 struct isx_err *err)
 {
@@ -256,14 +325,17 @@ static enum isx_status read_list(struct isx_span list, size_t size, read_element
 	struct isx_span text;
 	size_t length = 0;
 	enum isx_status st = ISX_OK;
-	while (isx_json_next_element(&walk, &text))
-		length++;
-	char *made = isx_arena_alloc(arena, length, size);
+	if (list.len && isx_json_kind(list) != ISX_JSON_ARRAY)
+		return fail_answer(err);
+	for (; isx_json_next_element(&walk, &text); length++)
+		if (text.len < kind->least)
+			return fail_answer(err);
+	char *made = isx_arena_alloc(arena, length, kind->size);
 	if (!made)
 		return isx_fail_memory(err);
 	walk = isx_json_walk_start(list);
 	for (size_t i = 0; !st && i < length && isx_json_next_element(&walk, &text); i++)
-		st = read(text, arena, made + i * size, err);
+		st = kind->read(text, arena, made + i * kind->size, err);
 	*elements = made;
 	*count = length;
 	return st;
@@ -272,85 +344,85 @@ static enum isx_status read_list(struct isx_span list, size_t size, read_element
 static enum isx_status read_match(struct isx_span text, struct isx_arena *arena, void *element,
 				  struct isx_err *err)
 {
+	enum { ID, SCORE, TYPES, METADATA, FIELDS };
+	static const char *const names[FIELDS] = { "iscc_id", "score", "types", "metadata" };
 	struct isx_match *match = element;
-	struct isx_json *object, *score, *types;
-	enum isx_status st = isx_json_parse_checked(text, &object, err);
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
+					&match->metadata, err);
+	if (!st && (!found[SCORE].len || !found[TYPES].len))
+		st = fail_answer(err);
 	if (st)
 		return st;
-	st = read_owner(text, object, arena, match->iscc_id, &match->metadata, err);
-	if (!st &&
-	    (!isx_json_get(object, "score", &score) || !isx_json_get(object, "types", &types)))
-		st = fail_answer(err);
-	if (!st) {
-		match->score = isx_json_number(score);
-		st = read_types(types, arena, match, err);
-	}
-	isx_json_free(object);
-	return st;
+	match->score = score_of(found[SCORE]);
+	return read_types(found[TYPES], arena, match, err);
 }
+
+static const struct element_kind match_kind = {
+	sizeof(struct isx_match), sizeof("{\"iscc_id\":\"\",\"score\":0,\"types\":{}}") - 1,
+	read_match
+};
 
 /* --- passages --------------------------------------------------------------------------------- */
 
-static double number_member(struct isx_json *object, const char *name)
+static enum isx_status read_chunk(struct isx_span text, struct isx_arena *arena, void *element,
+				  struct isx_err *err)
 {
-	struct isx_json *member;
-	return isx_json_get(object, name, &member) ? isx_json_number(member) : 0;
+	enum { QUERY, MATCH, SCORE, FREQ, OFFSET, SIZE, FIELDS };
+	static const char *const names[FIELDS] = { "query", "match",  "score",
+						   "freq",  "offset", "size" };
+	struct isx_chunk *chunk = element;
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	chunk->score = score_of(found[SCORE]);
+	chunk->freq = count_of(found[FREQ]);
+	chunk->offset = (uint32_t)count_of(found[OFFSET]);
+	chunk->size = (uint32_t)count_of(found[SIZE]);
+	enum isx_status st = read_text(found[QUERY], arena, &chunk->query, err);
+	return st ? st : read_text(found[MATCH], arena, &chunk->match, err);
 }
 
-static enum isx_status read_chunk(struct isx_json *object, struct isx_arena *arena,
-				  struct isx_chunk *chunk, struct isx_err *err)
-{
-	struct isx_json *query, *match;
-	if (!isx_json_get(object, "query", &query) || !isx_json_get(object, "match", &match) ||
-	    !isx_json_string(query).ptr || !isx_json_string(match).ptr)
-		return fail_answer(err);
-	chunk->query = arena_string(arena, query);
-	chunk->match = arena_string(arena, match);
-	chunk->score = number_member(object, "score");
-	chunk->freq = count_member(object, "freq");
-	chunk->offset = (uint32_t)count_member(object, "offset");
-	chunk->size = (uint32_t)count_member(object, "size");
-	return chunk->query && chunk->match ? ISX_OK : isx_fail_memory(err);
-}
+static const struct element_kind chunk_kind = { sizeof(struct isx_chunk),
+						sizeof("{\"query\":\"\",\"match\":\"\"}") - 1,
+						read_chunk };
 
-static enum isx_status read_chunk_type(const char *name, struct isx_json *object,
+static enum isx_status read_chunk_type(struct isx_span key, struct isx_span object,
 				       struct isx_arena *arena, struct isx_chunk_type *type,
 				       struct isx_err *err)
 {
-	struct isx_json *list;
-	if (!isx_json_get(object, "chunks", &list))
+	enum { SCORE, QUERIED, CHUNKS, FIELDS };
+	static const char *const names[FIELDS] = { "score", "queried", "chunks" };
+	struct isx_span found[FIELDS];
+	void *chunks = NULL;
+	isx_json_find(object, names, FIELDS, found);
+	if (!found[CHUNKS].len)
 		return fail_answer(err);
-	size_t count = isx_json_length(list);
-	struct isx_chunk *chunks = isx_arena_alloc(arena, count, sizeof *chunks);
-	type->type = isx_arena_text(arena, name, strlen(name));
-	if (!chunks || !type->type)
+	type->type = isx_json_name(key, arena);
+	if (!type->type)
 		return isx_fail_memory(err);
-	type->score = number_member(object, "score");
-	type->queried = count_member(object, "queried");
+	type->score = score_of(found[SCORE]);
+	type->queried = count_of(found[QUERIED]);
+	enum isx_status st = read_list(found[CHUNKS], &chunk_kind, arena, &chunks, &type->matches,
+				       err);
 	type->chunks = chunks;
-	for (; type->matches < count; type->matches++) {
-		enum isx_status st = read_chunk(isx_json_at(list, type->matches), arena,
-						&chunks[type->matches], err);
-		if (st)
-			return st;
-	}
-	return ISX_OK;
+	return st;
 }
 
-static enum isx_status read_chunk_types(struct isx_json *types, struct isx_arena *arena,
+static enum isx_status read_chunk_types(struct isx_span types, struct isx_arena *arena,
 					struct isx_chunk_match *match, struct isx_err *err)
 {
-	const char *name;
-	struct isx_json *object;
-	size_t count = 0;
+	struct isx_json_walk walk = isx_json_walk_start(types);
+	struct isx_span key, object;
+	size_t count = count_members(types, sizeof("{\"chunks\":[]}") - 1);
 	enum isx_status st = ISX_OK;
-	for (void *cursor = NULL; isx_json_each(types, &cursor, &name, &object);)
-		count++;
+	if (count != count_members(types, 1))
+		return fail_answer(err);
 	struct isx_chunk_type *made = isx_arena_alloc(arena, count, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
-	for (void *cursor = NULL; !st && isx_json_each(types, &cursor, &name, &object);)
-		st = read_chunk_type(name, object, arena, &made[match->type_count++], err);
+	while (!st && match->type_count < count && isx_json_next_member(&walk, &key, &object))
+		st = read_chunk_type(key, object, arena, &made[match->type_count++], err);
 	match->types = made;
 	return st;
 }
@@ -358,34 +430,44 @@ static enum isx_status read_chunk_types(struct isx_json *types, struct isx_arena
 static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *arena,
 					void *element, struct isx_err *err)
 {
+	enum { ID, SCORE, TYPES, METADATA, FIELDS };
+	static const char *const names[FIELDS] = { "iscc_id", "score", "types", "metadata" };
 	struct isx_chunk_match *match = element;
-	struct isx_json *object, *types;
-	enum isx_status st = isx_json_parse_checked(text, &object, err);
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
+					&match->metadata, err);
+	if (!st && !found[TYPES].len)
+		st = fail_answer(err);
 	if (st)
 		return st;
-	st = read_owner(text, object, arena, match->iscc_id, &match->metadata, err);
-	if (!st && !isx_json_get(object, "types", &types))
-		st = fail_answer(err);
-	if (!st) {
-		match->score = number_member(object, "score");
-		st = read_chunk_types(types, arena, match, err);
-	}
-	isx_json_free(object);
-	return st;
+	match->score = score_of(found[SCORE]);
+	return read_chunk_types(found[TYPES], arena, match, err);
 }
 
-/* Both lists of an answer. */
-static enum isx_status read_result(struct isx_span text, struct isx_arena *arena,
-				   struct isx_result *result, struct isx_err *err)
+static const struct element_kind chunk_match_kind = { sizeof(struct isx_chunk_match),
+						      sizeof("{\"iscc_id\":\"\",\"types\":{}}") - 1,
+						      read_chunk_match };
+
+/* An answer: the query and both lists. */
+static enum isx_status read_result(struct isx_span text, const struct isx_query *asked,
+				   struct isx_arena *arena, struct isx_result *result,
+				   struct isx_err *err)
 {
+	enum { QUERY, MATCHES, CHUNK_MATCHES, FIELDS };
+	static const char *const names[FIELDS] = { "query", "global_matches", "chunk_matches" };
+	struct isx_span found[FIELDS];
 	void *matches = NULL, *chunk_matches = NULL;
-	enum isx_status st = read_list(isx_json_member(text, "global_matches"),
-				       sizeof *result->matches, read_match, arena, &matches,
-				       &result->match_count, err);
+	isx_json_find(text, names, FIELDS, found);
+	if (isx_json_kind(found[QUERY]) != ISX_JSON_OBJECT)
+		return fail_answer(err);
+	enum isx_status st = read_query(found[QUERY], asked, arena, &result->query, err);
 	if (!st)
-		st = read_list(isx_json_member(text, "chunk_matches"),
-			       sizeof *result->chunk_matches, read_chunk_match, arena,
-			       &chunk_matches, &result->chunk_match_count, err);
+		st = read_list(found[MATCHES], &match_kind, arena, &matches, &result->match_count,
+			       err);
+	if (!st)
+		st = read_list(found[CHUNK_MATCHES], &chunk_match_kind, arena, &chunk_matches,
+			       &result->chunk_match_count, err);
 	result->matches = matches;
 	result->chunk_matches = chunk_matches;
 	return st;
@@ -393,34 +475,33 @@ static enum isx_status read_result(struct isx_span text, struct isx_arena *arena
 
 /* --- the table of functions ------------------------------------------------------------------- */
 
-/* Send a call and parse its answer as a tree: new, NULL for an empty one. */
+/* Send a call; `answer` is filled: its JSON, borrowed from the call. */
 static enum isx_status call_json(struct isx_engine *engine, struct call *call,
-				 struct isx_json **answer, struct isx_err *err)
+				 struct isx_span *answer, struct isx_err *err)
 {
 	enum isx_status st = send_call(remote_of(engine), call, err);
-	*answer = NULL;
-	if (!st && call->answer.len)
-		st = isx_json_parse_checked((struct isx_span){ call->answer.ptr, call->answer.len },
-					    answer, err);
+	*answer = isx_span_trim((struct isx_span){ call->answer.ptr, call->answer.len });
 	return st;
 }
 
-static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_info **infos,
-				   size_t *count, struct isx_err *err)
+static enum isx_status read_infos(struct isx_span list, struct isx_index_info **infos,
+				  size_t *count, struct isx_err *err)
 {
-	struct call call = { .method = "GET" };
-	struct isx_json *list;
-	enum isx_status st = call_json(engine, &call, &list, err);
-	isx_buf_release(&call.answer);
-	if (st)
-		return st;
-	size_t length = isx_json_length(list), made = 0;
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_span element;
+	size_t length = 0, made = 0;
+	enum isx_status st = ISX_OK;
+	if (isx_json_kind(list) != ISX_JSON_ARRAY)
+		return fail_answer(err);
+	for (; isx_json_next_element(&walk, &element); length++)
+		if (element.len < sizeof("{\"name\":\"a\"}") - 1)
+			return fail_answer(err);
 	struct isx_index_info *all = isx_mem_array(length, sizeof *all);
 	if (!all)
-		st = isx_fail_memory(err);
-	for (; !st && made < length; made++)
-		st = read_info(isx_json_at(list, made), &all[made], err);
-	isx_json_free(list);
+		return isx_fail_memory(err);
+	walk = isx_json_walk_start(list);
+	for (; !st && made < length && isx_json_next_element(&walk, &element); made++)
+		st = read_info(element, &all[made], err);
 	if (st) {
 		isx_index_list_free(all, made);
 		return st;
@@ -428,6 +509,18 @@ static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_i
 	*infos = all;
 	*count = length;
 	return ISX_OK;
+}
+
+static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_info **infos,
+				   size_t *count, struct isx_err *err)
+{
+	struct call call = { .method = "GET" };
+	struct isx_span list;
+	enum isx_status st = call_json(engine, &call, &list, err);
+	if (!st)
+		st = read_infos(list, infos, count, err);
+	isx_buf_release(&call.answer);
+	return st;
 }
 
 static enum isx_status remote_create(struct isx_engine *engine, const char *name,
@@ -458,14 +551,13 @@ static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
 				   struct isx_index_info *info, struct isx_err *err)
 {
 	struct call call = { .method = "GET", .name = name };
-	struct isx_json *object = NULL;
+	struct isx_span object;
 	enum isx_status st = call_json(engine, &call, &object, err);
 	if (!st) {
 		st = read_info(object, info, err);
 		if (st)
 			isx_index_info_release(info);
 	}
-	isx_json_free(object);
 	isx_buf_release(&call.answer);
 	return st;
 }
@@ -476,13 +568,33 @@ static void pause_s(unsigned seconds)
 	nanosleep(&time, NULL);
 }
 
+/* What became of each asset of a chunk. */
+static enum isx_status read_outcomes(struct isx_span list, size_t count, enum isx_outcome *outcomes,
+				     struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_span element;
+	if (isx_json_length(list) != count)
+		return fail_answer(err);
+	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
+		struct isx_span status = isx_json_member(element, "status");
+		if (isx_span_is(status, "\"updated\""))
+			outcomes[i] = ISX_UPDATED;
+		else if (isx_span_is(status, "\"created\""))
+			outcomes[i] = ISX_CREATED;
+		else
+			return fail_answer(err);
+	}
+	return ISX_OK;
+}
+
 /* Add one chunk, again after 1 and 2 s when no server answered. */
 static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 				 const struct isx_asset *assets, size_t count,
 				 enum isx_outcome *outcomes, struct isx_err *err)
 {
 	struct isx_buf body = { 0 };
-	struct isx_json *list = NULL, *status;
+	struct isx_span list = { 0 };
 	isx_buf_char(&body, '[');
 	for (size_t i = 0; i < count; i++) {
 		isx_buf_text(&body, i ? "," : "");
@@ -500,14 +612,8 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 		pause_s(i);
 		st = ISX_OK;
 	}
-	if (!st && isx_json_length(list) != count)
-		st = fail_answer(err);
-	for (size_t i = 0; !st && i < count; i++) {
-		bool updated = isx_json_get(isx_json_at(list, i), "status", &status) &&
-			       isx_span_is(isx_json_string(status), "updated");
-		outcomes[i] = updated ? ISX_UPDATED : ISX_CREATED;
-	}
-	isx_json_free(list);
+	if (!st)
+		st = read_outcomes(list, count, outcomes, err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;
@@ -530,10 +636,17 @@ static enum isx_status remote_add(struct isx_engine *engine, const char *name,
 static enum isx_status remote_get(struct isx_engine *engine, const char *name, const char *iscc_id,
 				  struct isx_buf *json, struct isx_err *err)
 {
-	struct call call = { .method = "GET", .name = name, .what = "assets", .id = iscc_id };
-	enum isx_status st = send_call(remote_of(engine), &call, err);
+	struct call call = { .method = "GET",
+			     .name = name,
+			     .what = "assets",
+			     .id = iscc_id,
+			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
+	struct isx_span asset;
+	enum isx_status st = call_json(engine, &call, &asset, err);
+	if (!st && isx_json_kind(asset) != ISX_JSON_OBJECT)
+		st = fail_answer(err);
 	if (!st) {
-		isx_json_minify(json, (struct isx_span){ call.answer.ptr, call.answer.len });
+		isx_json_minify(json, asset);
 		st = isx_buf_status(json, err);
 	}
 	isx_buf_release(&call.answer);
@@ -555,7 +668,7 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 {
 	char suffix[64];
 	struct isx_buf body = { 0 };
-	struct isx_json *object = NULL, *echoed;
+	struct isx_span answer = { 0 };
 	isx_query_to_json(&body, query);
 	snprintf(suffix, sizeof suffix, "?limit=%zu%s", query->limit,
 		 query->own_chunks ? "&chunks=true" : "");
@@ -563,18 +676,13 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 			     .name = name,
 			     .what = "search",
 			     .suffix = suffix,
-			     .json = { body.ptr, body.len } };
+			     .json = { body.ptr, body.len },
+			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
 	enum isx_status st = isx_buf_status(&body, err);
 	if (!st)
-		st = call_json(engine, &call, &object, err);
-	struct isx_span text = { call.answer.ptr, call.answer.len };
-	if (!st && !isx_json_get(object, "query", &echoed))
-		st = fail_answer(err);
+		st = call_json(engine, &call, &answer, err);
 	if (!st)
-		st = read_query(echoed, query, arena, &result->query, err);
-	if (!st)
-		st = read_result(text, arena, result, err);
-	isx_json_free(object);
+		st = read_result(answer, query, arena, result, err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;

@@ -1,9 +1,9 @@
 /*
  * entry_json.c - assets from JSON and to JSON.
  *
- * The elements of a body are parsed one at a time, so that a large batch needs the memory of its
- * assets and of one tree. Metadata is taken from the text, not from the tree: json-c would round
- * its numbers.
+ * A body is read where it stands; what is kept of it is its assets and their texts, and that only as
+ * long as the body can be taken: once it has a problem it is read on for its other problems. Metadata
+ * is copied as text, so that its numbers keep their digits.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -25,26 +25,29 @@ static const struct shape sent = { &isx_rule_iscc_id, &isx_rule_iscc_code, 2, IS
 				   false };
 static const struct shape stored = { .units_most = SIZE_MAX, .is_stored = true };
 
-/* The member called `name`, or false when it is missing or null. */
-static bool is_present(struct isx_json *object, const char *name, struct isx_json **member)
-{
-	return isx_json_get(object, name, member) && isx_json_kind(*member) != ISX_JSON_NULL;
-}
+/* What is too short to be this gets no memory, as it is refused anyway: of texts like "[{},{},...]"
+ * the entries would otherwise be many times as large as the text. */
+#define ASSET_BYTES_MIN    (sizeof("{\"iscc_id\":\"ISCC:\"}") - 1 + 16)
+#define SIMPRINT_BYTES_MIN (sizeof("{\"simprint\":\"\",\"offset\":0,\"size\":0}") - 1)
 
-static void read_offset(struct isx_reader *reader, struct isx_json *object, const char *name,
-			const struct isx_place *outer, uint32_t *number)
+static void read_offset(struct isx_reader *reader, struct isx_span object, struct isx_span member,
+			const char *name, const struct isx_place *outer, uint32_t *number)
 {
 	struct isx_place place = { .outer = outer, .name = name };
-	struct isx_json *member;
 	uint64_t found;
-	if (!isx_json_get(object, name, &member))
+	if (member.len == 0)
 		isx_field_problem(reader, "missing", &place, "Field required", object);
 	else if (isx_field_uint(reader, member, &place, UINT32_MAX, &found))
 		*number = (uint32_t)found;
 }
 
-static void read_simprint(struct isx_reader *reader, struct isx_json *value,
-			  const struct isx_place *place, struct isx_simprint *simprint)
+enum { SIMPRINT, OFFSET, SIZE, SIMPRINT_FIELDS };
+static const char *const simprint_names[SIMPRINT_FIELDS] = { "simprint", "offset", "size" };
+
+/* Read one simprint from its text and the members found in it. */
+static void read_simprint(struct isx_reader *reader, struct isx_span value,
+			  const struct isx_span *found, const struct isx_place *place,
+			  struct isx_simprint *simprint)
 {
 	if (isx_json_kind(value) != ISX_JSON_OBJECT) {
 		isx_field_problem(
@@ -53,72 +56,70 @@ static void read_simprint(struct isx_reader *reader, struct isx_json *value,
 			value);
 		return;
 	}
-	struct isx_place text_place = { .outer = place, .name = "simprint" };
-	struct isx_json *member;
-	if (!isx_json_get(value, "simprint", &member))
+	struct isx_place text_place = { .outer = place, .name = simprint_names[SIMPRINT] };
+	if (found[SIMPRINT].len == 0)
 		isx_field_problem(reader, "missing", &text_place, "Field required", value);
 	else
-		isx_field_text(reader, member, &text_place, &isx_rule_simprint,
+		isx_field_text(reader, found[SIMPRINT], &text_place, &isx_rule_simprint,
 			       &simprint->simprint);
-	read_offset(reader, value, "offset", place, &simprint->offset);
-	read_offset(reader, value, "size", place, &simprint->size);
+	read_offset(reader, value, found[OFFSET], simprint_names[OFFSET], place, &simprint->offset);
+	read_offset(reader, value, found[SIZE], simprint_names[SIZE], place, &simprint->size);
 }
 
-/* A type's list; `place` is that of the type. */
-static bool is_simprint_list(struct isx_reader *reader, const char *type, struct isx_json *list,
-			     const struct isx_place *place)
+/* Read the simprints of one type; `place` is that of the type.
+ *   simprints  filled: those that are long enough to be one
+ * Returns how many those are. */
+static size_t read_simprint_list(struct isx_reader *reader, const struct isx_field_member *type,
+				 const struct isx_place *place, struct isx_simprint *simprints)
 {
-	if (!isx_is_simprint_type(isx_span_of(type))) {
+	struct isx_json_walk walk = isx_json_walk_start(type->value);
+	struct isx_span element, found[SIMPRINT_FIELDS];
+	size_t count = 0, i = 0;
+	if (!isx_is_simprint_type(isx_span_of(type->name))) {
 		isx_field_problem(reader, "string_pattern_mismatch", place, ISX_SIMPRINT_TYPE_RULE,
-				  list);
-		return false;
+				  type->value);
+		return 0;
 	}
-	if (isx_json_kind(list) != ISX_JSON_ARRAY) {
-		isx_field_problem(reader, "list_type", place, "Input should be a valid list", list);
-		return false;
+	if (isx_json_kind(type->value) != ISX_JSON_ARRAY) {
+		isx_field_problem(reader, "list_type", place, "Input should be a valid list",
+				  type->value);
+		return 0;
 	}
-	if (isx_json_length(list) == 0) {
+	for (; isx_json_next_find(&walk, simprint_names, SIMPRINT_FIELDS, found, &element); i++) {
+		struct isx_place at = { .outer = place, .position = i };
+		struct isx_simprint refused, *simprint = &refused;
+		if (element.len >= SIMPRINT_BYTES_MIN)
+			simprint = &simprints[count++];
+		simprint->type = type->name;
+		read_simprint(reader, element, found, &at, simprint);
+	}
+	if (i == 0)
 		isx_field_problem(reader, "too_short", place,
-				  "List should have at least 1 item, not 0", list);
-		return false;
-	}
-	return true;
+				  "List should have at least 1 item, not 0", type->value);
+	return count;
 }
 
-static void read_simprints(struct isx_reader *reader, struct isx_json *value,
+static void read_simprints(struct isx_reader *reader, struct isx_span value,
 			   const struct isx_place *outer, struct isx_asset *asset)
 {
 	struct isx_place place = { .outer = outer, .name = "simprints" };
-	struct isx_json *list;
-	const char *type;
-	size_t total = 0;
-	if (isx_json_kind(value) != ISX_JSON_OBJECT) {
-		isx_field_problem(reader, "dict_type", &place, "Input should be a valid dictionary",
-				  value);
+	struct isx_field_member types[ISX_TYPE_NAMES_MAX];
+	size_t type_count, total_max = 0;
+	if (!isx_field_members(reader, value, &place, types, &type_count))
 		return;
-	}
-	for (void *cursor = NULL; isx_json_each(value, &cursor, &type, &list);)
-		total += isx_json_length(list);
-	struct isx_simprint *all = isx_arena_alloc(reader->arena, total, sizeof *all);
+	for (size_t i = 0; i < type_count; i++)
+		total_max += types[i].value.len / SIMPRINT_BYTES_MIN;
+	struct isx_simprint *all = isx_arena_alloc(reader->arena, total_max, sizeof *all);
 	reader->out_of_memory |= !all;
-	for (void *cursor = NULL; all && isx_json_each(value, &cursor, &type, &list);) {
-		struct isx_place type_place = { .outer = &place, .name = type };
-		if (!is_simprint_list(reader, type, list, &type_place))
-			continue;
-		const char *kept = isx_arena_text(reader->arena, type, strlen(type));
-		reader->out_of_memory |= !kept;
-		for (size_t i = 0; i < isx_json_length(list); i++) {
-			struct isx_place at = { .outer = &type_place, .position = i };
-			struct isx_simprint *simprint = &all[asset->simprint_count++];
-			simprint->type = kept;
-			read_simprint(reader, isx_json_at(list, i), &at, simprint);
-		}
+	for (size_t i = 0; all && i < type_count; i++) {
+		struct isx_place at = { .outer = &place, .name = types[i].name };
+		asset->simprint_count += read_simprint_list(reader, &types[i], &at,
+							    all + asset->simprint_count);
 	}
 	asset->simprints = all;
 }
 
-/* `object` is the text of the asset, `value` the tree of its metadata. */
-static void read_metadata(struct isx_reader *reader, struct isx_span object, struct isx_json *value,
+static void read_metadata(struct isx_reader *reader, struct isx_span value,
 			  const struct isx_place *outer, const struct shape *shape,
 			  struct isx_asset *asset)
 {
@@ -128,57 +129,48 @@ static void read_metadata(struct isx_reader *reader, struct isx_span object, str
 				  value);
 		return;
 	}
-	struct isx_buf text = { 0 };
-	struct isx_span found = isx_json_member(object, "metadata");
-	if (!found.len)
-		return; /* what is stored has to be JSON, whatever the tree says */
-	isx_json_minify(&text, found);
-	asset->metadata = text.failed ? NULL : isx_arena_text(reader->arena, text.ptr, text.len);
-	reader->out_of_memory |= !asset->metadata;
-	isx_buf_release(&text);
+	char *text = isx_arena_bytes(reader->arena, value.len + 1);
+	struct isx_buf compact = { .ptr = text, .cap = value.len }; /* never grows */
+	reader->out_of_memory |= !text;
+	if (text)
+		isx_json_minify(&compact, value);
+	asset->metadata = text;
 }
 
-/* Read one asset from its text, which has passed isx_json_check(). */
+enum { ID, CODE, UNITS, SIMPRINTS, METADATA, ASSET_FIELDS };
+static const char *const asset_names[ASSET_FIELDS] = { "iscc_id", "iscc_code", "units", "simprints",
+						       "metadata" };
+
+/* Read one asset from its text, which has passed isx_json_check(), and the members found in it. */
 static enum isx_status read_asset(struct isx_reader *reader, struct isx_span text,
-				  const struct isx_place *place, const struct shape *shape,
-				  struct isx_asset *asset, struct isx_err *err)
+				  struct isx_span *found, const struct isx_place *place,
+				  const struct shape *shape, struct isx_asset *asset,
+				  struct isx_err *err)
 {
-	struct isx_json *object, *member;
-	enum isx_status st = isx_json_parse_checked(text, &object, err);
-	if (st)
-		return st;
-	if (isx_json_kind(object) != ISX_JSON_OBJECT)
+	struct isx_place places[ASSET_FIELDS];
+	if (isx_json_kind(text) != ISX_JSON_OBJECT)
 		isx_field_problem(
 			reader, "model_attributes_type", place,
 			"Input should be a valid dictionary or object to extract fields from",
-			object);
-	struct isx_place id_place = { .outer = place, .name = "iscc_id" };
-	struct isx_place code_place = { .outer = place, .name = "iscc_code" };
-	struct isx_place units_place = { .outer = place, .name = "units" };
-	if (is_present(object, "iscc_id", &member))
-		isx_field_text(reader, member, &id_place, shape->iscc_id, &asset->iscc_id);
-	if (is_present(object, "iscc_code", &member))
-		isx_field_text(reader, member, &code_place, shape->iscc_code, &asset->iscc_code);
-	if (is_present(object, "units", &member))
-		isx_field_texts(reader, member, &units_place, NULL, shape->units_least,
+			text);
+	for (size_t i = 0; i < ASSET_FIELDS; i++) {
+		places[i] = (struct isx_place){ .outer = place, .name = asset_names[i] };
+		if (isx_json_kind(found[i]) == ISX_JSON_NULL)
+			found[i].len = 0; /* as if it were not there */
+	}
+	if (found[ID].len)
+		isx_field_text(reader, found[ID], &places[ID], shape->iscc_id, &asset->iscc_id);
+	if (found[CODE].len)
+		isx_field_text(reader, found[CODE], &places[CODE], shape->iscc_code,
+			       &asset->iscc_code);
+	if (found[UNITS].len)
+		isx_field_texts(reader, found[UNITS], &places[UNITS], NULL, shape->units_least,
 				shape->units_most, &asset->units, &asset->unit_count);
-	if (!shape->is_stored && is_present(object, "simprints", &member))
-		read_simprints(reader, member, place, asset);
-	if (is_present(object, "metadata", &member))
-		read_metadata(reader, text, member, place, shape, asset);
-	isx_json_free(object);
+	if (found[SIMPRINTS].len && !shape->is_stored)
+		read_simprints(reader, found[SIMPRINTS], place, asset);
+	if (found[METADATA].len)
+		read_metadata(reader, found[METADATA], place, shape, asset);
 	return reader->out_of_memory ? isx_fail_memory(err) : ISX_OK;
-}
-
-/* The elements of an array, counted. */
-static size_t count_elements(struct isx_span array)
-{
-	struct isx_json_walk walk = isx_json_walk_start(array);
-	struct isx_span element;
-	size_t count = 0;
-	while (isx_json_next_element(&walk, &element))
-		count++;
-	return count;
 }
 
 enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct isx_arena *arena,
@@ -193,20 +185,30 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 				payload->is_json ? text : (struct isx_span){ 0 });
 		return isx_problems_status(problems, err);
 	}
-	size_t total = count_elements(text);
-	struct isx_asset *list = isx_arena_alloc(arena, total, sizeof *list);
+	/* Nothing behind the second asset that is too short is kept: for the first one the engine
+	 * refuses all of them. */
+	size_t kept_max = text.len / ASSET_BYTES_MIN + 2, kept = 0, too_short = 0;
+	struct isx_asset *list = isx_arena_alloc(arena, kept_max, sizeof *list);
 	if (!list)
 		return isx_fail_memory(err);
 	struct isx_json_walk walk = isx_json_walk_start(text);
-	struct isx_span element;
-	for (size_t i = 0; i < total && isx_json_next_element(&walk, &element); i++) {
+	struct isx_span element, found[ASSET_FIELDS];
+	for (size_t i = 0; isx_json_next_find(&walk, asset_names, ASSET_FIELDS, found, &element);
+	     i++) {
 		struct isx_place at = { .outer = &body, .position = i };
-		enum isx_status st = read_asset(&reader, element, &at, &sent, &list[i], err);
+		struct isx_asset refused = { 0 };
+		const struct isx_arena before = *arena;
+		bool keep = too_short < 2;
+		too_short += element.len < ASSET_BYTES_MIN;
+		enum isx_status st = read_asset(&reader, element, found, &at, &sent,
+						keep ? &list[kept++] : &refused, err);
 		if (st)
 			return st;
+		if (!keep || problems->count > 0) /* the body is refused: forget its texts */
+			isx_arena_rewind(arena, &before);
 	}
 	*assets = list;
-	*count = total;
+	*count = kept;
 	return isx_problems_status(problems, err);
 }
 
@@ -217,11 +219,14 @@ static enum isx_status read_single(struct isx_span text, struct isx_arena *arena
 {
 	struct isx_reader reader = { .arena = arena, .problems = problems };
 	const struct isx_place root = { .name = "asset" };
+	struct isx_span found[ASSET_FIELDS];
 	size_t offset;
 	*asset = (struct isx_asset){ 0 };
 	enum isx_status st = isx_json_check(text, &offset, err);
-	if (!st)
-		st = read_asset(&reader, isx_span_trim(text), &root, shape, asset, err);
+	if (!st) {
+		isx_json_find(text, asset_names, ASSET_FIELDS, found);
+		st = read_asset(&reader, isx_span_trim(text), found, &root, shape, asset, err);
+	}
 	return st ? st : isx_problems_status(problems, err);
 }
 

@@ -4,13 +4,56 @@
  */
 #include "json/field.h"
 
+#include "base/limits.h"
+
 #include <math.h>
 #include <stdio.h>
 
 void isx_field_problem(struct isx_reader *reader, const char *type, const struct isx_place *place,
-		       const char *msg, struct isx_json *value)
+		       const char *msg, struct isx_span value)
 {
-	isx_problem_add(reader->problems, type, place, msg, isx_json_source(value));
+	isx_problem_add(reader->problems, type, place, msg, value);
+}
+
+/* The place of `name` in the list, or the one behind its last. */
+static size_t find_name(const struct isx_field_member *members, size_t count, const char *name)
+{
+	size_t i = 0;
+	while (i < count && strcmp(members[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+bool isx_field_members(struct isx_reader *reader, struct isx_span value,
+		       const struct isx_place *place, struct isx_field_member *members,
+		       size_t *count)
+{
+	char msg[96];
+	struct isx_json_walk walk = isx_json_walk_start(value);
+	struct isx_span key, member;
+	*count = 0;
+	if (isx_json_kind(value) != ISX_JSON_OBJECT) {
+		isx_field_problem(reader, "dict_type", place, "Input should be a valid dictionary",
+				  value);
+		return false;
+	}
+	while (isx_json_next_member(&walk, &key, &member)) {
+		const char *name = isx_json_name(key, reader->arena);
+		if (!name) {
+			reader->out_of_memory = true;
+			return false;
+		}
+		size_t at = find_name(members, *count, name);
+		if (at == ISX_TYPE_NAMES_MAX) {
+			snprintf(msg, sizeof msg, "Dictionary should have at most %d items",
+				 ISX_TYPE_NAMES_MAX);
+			isx_field_problem(reader, "too_long", place, msg, value);
+			return false;
+		}
+		members[at] = (struct isx_field_member){ name, member };
+		*count += at == *count;
+	}
+	return true;
 }
 
 static size_t characters(struct isx_span text)
@@ -21,15 +64,18 @@ static size_t characters(struct isx_span text)
 	return count;
 }
 
-bool isx_field_text(struct isx_reader *reader, struct isx_json *value,
-		    const struct isx_place *place, const struct isx_text_rule *rule,
-		    const char **text)
+bool isx_field_text(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
+		    const struct isx_text_rule *rule, const char **text)
 {
 	char msg[160];
-	struct isx_span found = isx_json_string(value);
+	struct isx_span found;
 	if (isx_json_kind(value) != ISX_JSON_STRING) {
 		isx_field_problem(reader, "string_type", place, "Input should be a valid string",
 				  value);
+		return false;
+	}
+	if (!isx_json_string(value, reader->arena, &found)) {
+		reader->out_of_memory = true;
 		return false;
 	}
 	size_t length = rule ? characters(found) : 0;
@@ -51,10 +97,8 @@ bool isx_field_text(struct isx_reader *reader, struct isx_json *value,
 		isx_field_problem(reader, "string_pattern_mismatch", place, msg, value);
 		return false;
 	}
-	*text = isx_arena_text(reader->arena, found.ptr, found.len);
-	if (!*text)
-		reader->out_of_memory = true;
-	return *text != NULL;
+	*text = found.ptr;
+	return true;
 }
 
 /* The number that a text spells: blanks around, a sign, single underscores between digits, and a
@@ -88,39 +132,47 @@ static bool number_of_text(struct isx_span text, double *number)
 	return true;
 }
 
-bool isx_field_uint(struct isx_reader *reader, struct isx_json *value,
-		    const struct isx_place *place, uint64_t most, uint64_t *number)
+/* The number that a value is, with pydantic's lax rules; a problem if it is none. */
+static bool number_of(struct isx_reader *reader, struct isx_span value,
+		      const struct isx_place *place, double *number)
 {
-	double found = 0;
-	char msg[96];
+	struct isx_span text;
 	switch (isx_json_kind(value)) {
 	case ISX_JSON_INT:
 	case ISX_JSON_BOOL:
-		found = (double)isx_json_int(value);
-		break;
 	case ISX_JSON_DOUBLE:
-		found = isx_json_number(value);
-		if (!isfinite(found) || found != floor(found)) {
-			isx_field_problem(reader,
-					  isfinite(found) ? "int_from_float" : "finite_number",
-					  place, "Input should be a whole number", value);
+		reader->out_of_memory |= !isx_json_number(value, number);
+		if (reader->out_of_memory)
 			return false;
-		}
-		break;
+		if (isfinite(*number) && *number == floor(*number))
+			return true;
+		isx_field_problem(reader, isfinite(*number) ? "int_from_float" : "finite_number",
+				  place, "Input should be a whole number", value);
+		return false;
 	case ISX_JSON_STRING:
-		if (!number_of_text(isx_json_string(value), &found)) {
-			isx_field_problem(
-				reader, "int_parsing", place,
-				"Input should be a whole number, unable to parse the string",
-				value);
+		reader->out_of_memory |= !isx_json_string(value, reader->arena, &text);
+		if (reader->out_of_memory)
 			return false;
-		}
-		break;
+		if (number_of_text(text, number))
+			return true;
+		isx_field_problem(reader, "int_parsing", place,
+				  "Input should be a whole number, unable to parse the string",
+				  value);
+		return false;
 	default:
 		isx_field_problem(reader, "int_type", place, "Input should be a whole number",
 				  value);
 		return false;
 	}
+}
+
+bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
+		    uint64_t most, uint64_t *number)
+{
+	double found;
+	char msg[96];
+	if (!number_of(reader, value, place, &found))
+		return false;
 	if (found < 0) {
 		isx_field_problem(reader, "greater_than_equal", place,
 				  "Input should be greater than or equal to 0", value);
@@ -136,7 +188,7 @@ bool isx_field_uint(struct isx_reader *reader, struct isx_json *value,
 	return true;
 }
 
-bool isx_field_texts(struct isx_reader *reader, struct isx_json *value,
+bool isx_field_texts(struct isx_reader *reader, struct isx_span value,
 		     const struct isx_place *place, const struct isx_text_rule *rule, size_t least,
 		     size_t most, const char *const **texts, size_t *count)
 {
@@ -146,23 +198,28 @@ bool isx_field_texts(struct isx_reader *reader, struct isx_json *value,
 				  value);
 		return false;
 	}
-	size_t length = isx_json_length(value);
+	struct isx_json_walk walk = isx_json_walk_start(value);
+	struct isx_span element;
+	size_t length = 0, strings = 0, kept = 0;
+	for (; isx_json_next_element(&walk, &element); length++)
+		strings += isx_json_kind(element) == ISX_JSON_STRING;
 	if (length > most) {
 		snprintf(msg, sizeof msg, "List should have at most %zu items, not %zu", most,
 			 length);
 		isx_problem_add(reader->problems, "too_long", place, msg, (struct isx_span){ 0 });
 		return false;
 	}
-	const char **list = isx_arena_alloc(reader->arena, length, sizeof *list);
+	const char **list = isx_arena_alloc(reader->arena, strings, sizeof *list);
 	if (!list) {
 		reader->out_of_memory = true;
 		return false;
 	}
-	bool good = true;
-	for (size_t i = 0; i < length; i++) {
+	walk = isx_json_walk_start(value);
+	for (size_t i = 0; i < length && isx_json_next_element(&walk, &element); i++) {
 		struct isx_place at = { .outer = place, .position = i };
-		good &= isx_field_text(reader, isx_json_at(value, i), &at, rule, &list[i]);
+		kept += isx_field_text(reader, element, &at, rule, &list[kept]);
 	}
+	bool good = kept == length;
 	if (good && length < least) {
 		snprintf(msg, sizeof msg, "List should have at least %zu item%s, not %zu", least,
 			 least == 1 ? "" : "s", length);
@@ -170,6 +227,6 @@ bool isx_field_texts(struct isx_reader *reader, struct isx_json *value,
 		good = false;
 	}
 	*texts = list;
-	*count = length;
+	*count = kept;
 	return good;
 }

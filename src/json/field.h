@@ -29,19 +29,31 @@ struct isx_text_rule {
 
 /* A problem with `value` as input. */
 void isx_field_problem(struct isx_reader *reader, const char *type, const struct isx_place *place,
-		       const char *msg, struct isx_json *value);
+		       const char *msg, struct isx_span value);
+
+/* One member of an object whose names are its senders'. */
+struct isx_field_member {
+	const char *name; /* NUL in it became U+0001: another name */
+	struct isx_span value;
+};
+
+/* An object of at most ISX_TYPE_NAMES_MAX members with different names; of those with one name the
+ * last value counts, at the place of the first.
+ *   members  filled: *count of them, with room for ISX_TYPE_NAMES_MAX */
+bool isx_field_members(struct isx_reader *reader, struct isx_span value,
+		       const struct isx_place *place, struct isx_field_member *members,
+		       size_t *count);
 
 /* A string that obeys `rule` (NULL: any without NUL). */
-bool isx_field_text(struct isx_reader *reader, struct isx_json *value,
-		    const struct isx_place *place, const struct isx_text_rule *rule,
-		    const char **text);
+bool isx_field_text(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
+		    const struct isx_text_rule *rule, const char **text);
 
 /* A whole number: an integer, a float without fraction, a bool, or a text of such a number. */
-bool isx_field_uint(struct isx_reader *reader, struct isx_json *value,
-		    const struct isx_place *place, uint64_t most, uint64_t *number);
+bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
+		    uint64_t most, uint64_t *number);
 
 /* An array of at most `most` texts; fewer than `least` is a problem once all of them are texts. */
-bool isx_field_texts(struct isx_reader *reader, struct isx_json *value,
+bool isx_field_texts(struct isx_reader *reader, struct isx_span value,
 		     const struct isx_place *place, const struct isx_text_rule *rule, size_t least,
 		     size_t most, const char *const **texts, size_t *count);
 

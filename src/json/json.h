@@ -1,15 +1,20 @@
 /*
- * json.h - JSON as a tree, read with json-c. json.c is the only file that sees the library.
+ * json.h - JSON values, each a piece of a text that has passed isx_json_check().
+ *
+ * No tree is made of a text: a value stays where it stands and is read when it is wanted, so that a
+ * text of n bytes takes no memory but its own, whatever it is made of. A value is a span without
+ * blanks around it, as the walks of json_text.h hand it out (a whole text wants isx_span_trim()); an
+ * empty span is a value that is not there.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_JSON_H
 #define ISX_JSON_H
 
-#include "base/span.h"
-#include "base/status.h"
+#include "base/mem.h"
+#include "json/json_text.h"
 
 enum isx_json_kind {
-	ISX_JSON_NULL,
+	ISX_JSON_NULL, /* or not there */
 	ISX_JSON_BOOL,
 	ISX_JSON_INT,
 	ISX_JSON_DOUBLE,
@@ -18,40 +23,27 @@ enum isx_json_kind {
 	ISX_JSON_OBJECT
 };
 
-struct isx_json; /* a value of a tree; NULL is JSON null */
-
-/* Parse one value. Text that has not passed isx_json_check() is checked here.
- *   value  new, free with isx_json_free() */
-ISX_MUST_CHECK enum isx_status isx_json_parse(struct isx_span text, struct isx_json **value,
-					      struct isx_err *err);
-
-/* The same for text that has passed isx_json_check() already. */
-ISX_MUST_CHECK enum isx_status isx_json_parse_checked(struct isx_span text, struct isx_json **value,
-						      struct isx_err *err);
-void isx_json_free(struct isx_json *value);
-
 /* What a value is. */
-enum isx_json_kind isx_json_kind(const struct isx_json *value);
+enum isx_json_kind isx_json_kind(struct isx_span value);
 
-/* The text of a string (terminated after its length); an empty span for other kinds. Borrowed. */
-struct isx_span isx_json_string(const struct isx_json *value);
+/* Read a string.
+ *   text  filled: in `arena`, terminated after its length; it may hold NUL. Empty for other kinds
+ * False when memory ran out. */
+bool isx_json_string(struct isx_span value, struct isx_arena *arena, struct isx_span *text);
 
-/* A number: of INT (clamped), DOUBLE and BOOL. */
-int64_t isx_json_int(const struct isx_json *value);
-double isx_json_number(const struct isx_json *value);
+/* Read the name of a member, as a walk hands it out.
+ * Returns a terminated text in `arena`, where U+0001 stands for each NUL, so that it is no other
+ * name; NULL when memory ran out. */
+const char *isx_json_name(struct isx_span key, struct isx_arena *arena);
 
-/* Is the object's member called `name` there? *member is borrowed, and NULL for a null. */
-bool isx_json_get(const struct isx_json *object, const char *name, struct isx_json **member);
+/* A whole number, clamped; true and false are 1 and 0; 0 for other kinds. */
+int64_t isx_json_int(struct isx_span value);
 
-/* The value as compact JSON text; borrowed until the value is freed or asked again. */
-struct isx_span isx_json_source(struct isx_json *value);
+/* Any number: of INT, DOUBLE and BOOL; 0 for other kinds. False when memory ran out, which numbers
+ * of more than 63 characters take. */
+bool isx_json_number(struct isx_span value, double *number);
 
-/* The elements of an array: how many (0 for other kinds), and one of them, borrowed. */
-size_t isx_json_length(const struct isx_json *array);
-struct isx_json *isx_json_at(const struct isx_json *array, size_t i);
-
-/* Visit the members of an object in order. Start with *cursor = NULL; false at the end. */
-bool isx_json_each(const struct isx_json *object, void **cursor, const char **name,
-		   struct isx_json **member);
+/* How many elements an array has; 0 for other kinds. */
+size_t isx_json_length(struct isx_span array);
 
 #endif

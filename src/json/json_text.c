@@ -290,12 +290,25 @@ static bool check_document(struct checker *c)
 	return c->p == c->end || refuse(c, "nothing after the value");
 }
 
+/* Does a text begin as UTF-16 or UTF-32 does: with their byte order marks, or, as each JSON text
+ * begins with an ASCII character, with a NUL beside it? */
+static bool is_wide(struct isx_span text)
+{
+	return isx_span_has_prefix(text, "\xFF\xFE") || isx_span_has_prefix(text, "\xFE\xFF") ||
+	       (text.len > 1 && (text.ptr[0] == '\0' || text.ptr[1] == '\0'));
+}
+
 static enum isx_status check_text(struct isx_span text, uint32_t depth_max, size_t *offset,
 				  struct isx_err *err)
 {
 	struct checker c = { .p = text.ptr, .end = text.ptr + text.len, .depth_max = depth_max };
 	if (text.len && check_document(&c))
 		return ISX_OK;
+	if (is_wide(text)) {
+		*offset = 0;
+		return isx_fail(err, ISX_SCHEMA,
+				"JSON: expected UTF-8, but this is UTF-16 or UTF-32: convert it");
+	}
 	*offset = text.len ? (size_t)(c.p - text.ptr) : 0;
 	return isx_fail(err, ISX_SCHEMA, "JSON: expected %s at byte %zu",
 			text.len ? c.expected : "a value", *offset);
@@ -402,14 +415,51 @@ static bool key_is(struct isx_span key, const char *name)
 	return p == end && *name == '\0';
 }
 
+static void find_members(struct isx_json_walk *walk, const char *const *names, size_t count,
+			 struct isx_span *values)
+{
+	struct isx_span key, value;
+	for (size_t i = 0; i < count; i++)
+		values[i] = (struct isx_span){ 0 };
+	while (isx_json_next_member(walk, &key, &value))
+		for (size_t i = 0; i < count; i++)
+			if (key_is(key, names[i]))
+				values[i] = value;
+}
+
+void isx_json_find(struct isx_span object, const char *const *names, size_t count,
+		   struct isx_span *values)
+{
+	struct isx_json_walk walk = { 0 };
+	object = isx_span_trim(object);
+	if (object.len && object.ptr[0] == '{')
+		walk = isx_json_walk_start(object);
+	find_members(&walk, names, count, values);
+}
+
+bool isx_json_next_find(struct isx_json_walk *walk, const char *const *names, size_t count,
+			struct isx_span *values, struct isx_span *element)
+{
+	if (!walk_on(walk))
+		return false;
+	const char *start = walk->next;
+	struct isx_json_walk members = { 0 };
+	if (*start == '{')
+		members = (struct isx_json_walk){ start + 1, walk->end };
+	else
+		walk->next = skip_value(start, walk->end);
+	find_members(&members, names, count, values);
+	if (*start == '{') /* stands at its bracket */
+		walk->next = members.next < walk->end ? members.next + 1 : walk->end;
+	*element = (struct isx_span){ start, (size_t)(walk->next - start) };
+	return element->len > 0;
+}
+
 struct isx_span isx_json_member(struct isx_span object, const char *name)
 {
-	struct isx_json_walk walk = isx_json_walk_start(object);
-	struct isx_span key, value, found = { 0 };
-	while (isx_json_next_member(&walk, &key, &value))
-		if (key_is(key, name))
-			found = value;
-	return found;
+	struct isx_span value;
+	isx_json_find(object, &name, 1, &value);
+	return value;
 }
 
 /* --- writing -------------------------------------------------------------------------------- */

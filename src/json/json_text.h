@@ -37,8 +37,19 @@ bool isx_json_next_element(struct isx_json_walk *walk, struct isx_span *value);
 /* The next member; `key` is the text between the quotes, escapes and all. */
 bool isx_json_next_member(struct isx_json_walk *walk, struct isx_span *key, struct isx_span *value);
 
-/* The value of the last member called `name` (duplicates: the last one wins); an empty span if
- * there is none. */
+/* Find members of an object in one walk, as there may be any number of them.
+ *   names   plain ASCII
+ *   values  filled: of each name the last member that has it (duplicates: the last one wins); an
+ *           empty span if there is none, or if `object` is none */
+void isx_json_find(struct isx_span object, const char *const *names, size_t count,
+		   struct isx_span *values);
+
+/* The next element of an array, and, if it is an object, its members with these names: as
+ * isx_json_next_element() and isx_json_find(), in one walk. False at the end. */
+bool isx_json_next_find(struct isx_json_walk *walk, const char *const *names, size_t count,
+			struct isx_span *values, struct isx_span *element);
+
+/* The member with this name, as isx_json_find(). */
 struct isx_span isx_json_member(struct isx_span object, const char *name);
 
 /* `p` points at the quote that begins a checked string; returns the byte behind the one that ends it. */

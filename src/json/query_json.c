@@ -34,84 +34,73 @@ static bool has_control_character(const char *type)
 	return *type != '\0';
 }
 
-static void read_query_simprints(struct isx_reader *reader, struct isx_json *value,
-				 struct isx_query *query)
+static void read_query_simprints(struct isx_reader *reader, struct isx_span value,
+				 const struct isx_place *place, struct isx_query *query)
 {
-	const struct isx_place body = { .name = "body" };
-	const struct isx_place place = { .outer = &body, .name = "simprints" };
-	struct isx_json *list;
-	const char *type;
-	size_t types = 0;
-	if (isx_json_kind(value) != ISX_JSON_OBJECT) {
-		isx_field_problem(reader, "dict_type", &place, "Input should be a valid dictionary",
-				  value);
+	struct isx_field_member types[ISX_TYPE_NAMES_MAX];
+	size_t type_count;
+	if (!isx_field_members(reader, value, place, types, &type_count))
 		return;
-	}
-	for (void *cursor = NULL; isx_json_each(value, &cursor, &type, &list);)
-		types++;
-	struct isx_query_simprints *all = isx_arena_alloc(reader->arena, types, sizeof *all);
+	struct isx_query_simprints *all = isx_arena_alloc(reader->arena, type_count, sizeof *all);
 	reader->out_of_memory |= !all;
-	for (void *cursor = NULL; all && isx_json_each(value, &cursor, &type, &list);) {
-		struct isx_place at = { .outer = &place, .name = type };
-		if (has_control_character(type)) {
+	for (size_t i = 0; all && i < type_count; i++) {
+		struct isx_place at = { .outer = place, .name = types[i].name };
+		if (has_control_character(types[i].name)) {
 			isx_field_problem(reader, "string_pattern_mismatch", &at,
-					  "A simprint type has no control characters", list);
+					  "A simprint type has no control characters",
+					  types[i].value);
 			continue;
 		}
 		struct isx_query_simprints *one = &all[query->simprint_type_count++];
-		one->type = isx_arena_text(reader->arena, type, strlen(type));
-		reader->out_of_memory |= !one->type;
-		isx_field_texts(reader, list, &at, &isx_rule_query_simprint, 1, SIZE_MAX,
+		one->type = types[i].name;
+		isx_field_texts(reader, types[i].value, &at, &isx_rule_query_simprint, 1, SIZE_MAX,
 				&one->values, &one->count);
 	}
 	query->simprints = all;
 }
 
-static bool is_named(struct isx_json *object, const char *name, uint32_t flag,
-		     struct isx_query *query, struct isx_json **member)
+static void read_query(struct isx_reader *reader, struct isx_span object, struct isx_query *query)
 {
-	if (!isx_json_get(object, name, member))
-		return false;
-	query->named |= flag;
-	return isx_json_kind(*member) != ISX_JSON_NULL;
-}
-
-static void read_query(struct isx_reader *reader, struct isx_json *object, struct isx_query *query)
-{
+	enum { ID, CODE, UNITS, SIMPRINTS, FIELDS };
+	static const char *const names[FIELDS] = { "iscc_id", "iscc_code", "units", "simprints" };
+	static const uint32_t flags[FIELDS] = { ISX_QUERY_HAS_ISCC_ID, ISX_QUERY_HAS_ISCC_CODE,
+						ISX_QUERY_HAS_UNITS, ISX_QUERY_HAS_SIMPRINTS };
 	const struct isx_place body = { .name = "body" };
-	const struct isx_place id_place = { .outer = &body, .name = "iscc_id" };
-	const struct isx_place code_place = { .outer = &body, .name = "iscc_code" };
-	const struct isx_place units_place = { .outer = &body, .name = "units" };
-	struct isx_json *member;
-	if (isx_json_kind(object) != ISX_JSON_OBJECT) {
-		isx_field_problem(
-			reader, "model_attributes_type", &body,
-			"Input should be a valid dictionary or object to extract fields from",
-			object);
-		return;
+	struct isx_span found[FIELDS];
+	struct isx_place places[FIELDS];
+	isx_json_find(object, names, FIELDS, found);
+	for (size_t i = 0; i < FIELDS; i++) {
+		places[i] = (struct isx_place){ .outer = &body, .name = names[i] };
+		if (found[i].len)
+			query->named |= flags[i];
+		if (isx_json_kind(found[i]) == ISX_JSON_NULL)
+			found[i].len = 0; /* named, but nothing is asked by it */
 	}
-	if (is_named(object, "iscc_id", ISX_QUERY_HAS_ISCC_ID, query, &member))
-		isx_field_text(reader, member, &id_place, &isx_rule_iscc_id, &query->iscc_id);
-	if (is_named(object, "iscc_code", ISX_QUERY_HAS_ISCC_CODE, query, &member))
-		isx_field_text(reader, member, &code_place, &isx_rule_iscc_code, &query->iscc_code);
-	if (is_named(object, "units", ISX_QUERY_HAS_UNITS, query, &member))
-		isx_field_texts(reader, member, &units_place, NULL, 1, ISX_UNITS_MAX, &query->units,
-				&query->unit_count);
-	if (is_named(object, "simprints", ISX_QUERY_HAS_SIMPRINTS, query, &member))
-		read_query_simprints(reader, member, query);
+	if (found[ID].len)
+		isx_field_text(reader, found[ID], &places[ID], &isx_rule_iscc_id, &query->iscc_id);
+	if (found[CODE].len)
+		isx_field_text(reader, found[CODE], &places[CODE], &isx_rule_iscc_code,
+			       &query->iscc_code);
+	if (found[UNITS].len)
+		isx_field_texts(reader, found[UNITS], &places[UNITS], NULL, 1, ISX_UNITS_MAX,
+				&query->units, &query->unit_count);
+	if (found[SIMPRINTS].len)
+		read_query_simprints(reader, found[SIMPRINTS], &places[SIMPRINTS], query);
 }
 
-/* Parse a checked payload that should be an object; a payload that is no JSON is a problem. */
-static enum isx_status parse_object(const struct isx_payload *payload, struct isx_json **object,
-				    struct isx_problems *problems, struct isx_err *err)
+/* Is a checked payload an object? If not, that is a problem.
+ *   object  filled: without the blanks around it */
+static bool is_object(struct isx_reader *reader, const struct isx_payload *payload,
+		      struct isx_span *object)
 {
 	const struct isx_place body = { .name = "body" };
-	if (payload->is_json)
-		return isx_json_parse_checked(payload->text, object, err);
-	isx_problem_add(problems, "model_attributes_type", &body,
-			"Input should be a valid dictionary or object to extract fields from",
-			(struct isx_span){ 0 });
-	return isx_problems_status(problems, err);
+	*object = payload->is_json ? isx_span_trim(payload->text) : (struct isx_span){ 0 };
+	if (isx_json_kind(*object) == ISX_JSON_OBJECT)
+		return true;
+	isx_field_problem(reader, "model_attributes_type", &body,
+			  "Input should be a valid dictionary or object to extract fields from",
+			  *object);
+	return false;
 }
 
 enum isx_status isx_query_from_json(const struct isx_payload *payload, struct isx_arena *arena,
@@ -119,68 +108,50 @@ enum isx_status isx_query_from_json(const struct isx_payload *payload, struct is
 				    struct isx_err *err)
 {
 	struct isx_reader reader = { .arena = arena, .problems = problems };
-	struct isx_json *object;
+	struct isx_span object;
 	*query = (struct isx_query){ 0 };
-	enum isx_status st = parse_object(payload, &object, problems, err);
-	if (st)
-		return st;
-	read_query(&reader, object, query);
-	isx_json_free(object);
+	if (is_object(&reader, payload, &object))
+		read_query(&reader, object, query);
 	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
 }
 
 /* --- index objects --------------------------------------------------------------------------- */
 
-/* A count that the server makes itself: checked, then ignored. */
-static void check_count(struct isx_reader *reader, struct isx_json *value,
-			const struct isx_place *place)
+/* Check the counts that the server makes itself, and ignore them. */
+static void check_counts(struct isx_reader *reader, struct isx_span sizes,
+			 const struct isx_place *place)
 {
+	struct isx_field_member parts[ISX_TYPE_NAMES_MAX];
+	size_t count;
 	uint64_t ignored;
-	if (isx_json_kind(value) != ISX_JSON_NULL)
-		isx_field_uint(reader, value, place, UINT64_MAX, &ignored);
-}
-
-static void check_counts(struct isx_reader *reader, struct isx_json *object,
-			 const struct isx_place *body)
-{
-	static const char *const names[] = { "assets", "size" };
-	struct isx_json *member, *sizes;
-	const char *part;
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		struct isx_place place = { .outer = body, .name = names[i] };
-		if (isx_json_get(object, names[i], &member))
-			check_count(reader, member, &place);
-	}
-	struct isx_place place = { .outer = body, .name = "sizes" };
-	if (!isx_json_get(object, "sizes", &sizes) || isx_json_kind(sizes) == ISX_JSON_NULL)
+	if (!isx_field_members(reader, sizes, place, parts, &count))
 		return;
-	if (isx_json_kind(sizes) != ISX_JSON_OBJECT)
-		isx_field_problem(reader, "dict_type", &place, "Input should be a valid dictionary",
-				  sizes);
-	uint64_t ignored;
-	for (void *cursor = NULL; isx_json_each(sizes, &cursor, &part, &member);) {
-		struct isx_place at = { .outer = &place, .name = part };
-		isx_field_uint(reader, member, &at, UINT64_MAX, &ignored);
+	for (size_t i = 0; i < count; i++) {
+		struct isx_place at = { .outer = place, .name = parts[i].name };
+		isx_field_uint(reader, parts[i].value, &at, UINT64_MAX, &ignored);
 	}
 }
 
-static void read_index(struct isx_reader *reader, struct isx_json *object, const char **name)
+static void read_index(struct isx_reader *reader, struct isx_span object, const char **name)
 {
+	enum { NAME, ASSETS, SIZE, SIZES, FIELDS };
+	static const char *const names[FIELDS] = { "name", "assets", "size", "sizes" };
 	const struct isx_place body = { .name = "body" };
-	const struct isx_place place = { .outer = &body, .name = "name" };
-	struct isx_json *member;
-	if (isx_json_kind(object) != ISX_JSON_OBJECT) {
-		isx_field_problem(
-			reader, "model_attributes_type", &body,
-			"Input should be a valid dictionary or object to extract fields from",
-			object);
-		return;
-	}
-	if (!isx_json_get(object, "name", &member))
-		isx_field_problem(reader, "missing", &place, "Field required", object);
+	struct isx_span found[FIELDS];
+	struct isx_place places[FIELDS];
+	uint64_t ignored;
+	isx_json_find(object, names, FIELDS, found);
+	for (size_t i = 0; i < FIELDS; i++)
+		places[i] = (struct isx_place){ .outer = &body, .name = names[i] };
+	if (found[NAME].len == 0)
+		isx_field_problem(reader, "missing", &places[NAME], "Field required", object);
 	else
-		isx_field_text(reader, member, &place, &isx_rule_index_name, name);
-	check_counts(reader, object, &body);
+		isx_field_text(reader, found[NAME], &places[NAME], &isx_rule_index_name, name);
+	for (size_t i = ASSETS; i <= SIZE; i++)
+		if (isx_json_kind(found[i]) != ISX_JSON_NULL)
+			isx_field_uint(reader, found[i], &places[i], UINT64_MAX, &ignored);
+	if (isx_json_kind(found[SIZES]) != ISX_JSON_NULL)
+		check_counts(reader, found[SIZES], &places[SIZES]);
 }
 
 enum isx_status isx_index_from_json(const struct isx_payload *payload, struct isx_arena *arena,
@@ -188,11 +159,8 @@ enum isx_status isx_index_from_json(const struct isx_payload *payload, struct is
 				    struct isx_err *err)
 {
 	struct isx_reader reader = { .arena = arena, .problems = problems };
-	struct isx_json *object;
-	enum isx_status st = parse_object(payload, &object, problems, err);
-	if (st)
-		return st;
-	read_index(&reader, object, name);
-	isx_json_free(object);
+	struct isx_span object;
+	if (is_object(&reader, payload, &object))
+		read_index(&reader, object, name);
 	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
 }

@@ -4,11 +4,17 @@
  */
 #include "json/schema.h"
 
+#include "base/limits.h"
 #include "json/json_text.h"
 
 #include <stdio.h>
 
-enum { PLACES_MAX = 8, INPUT_BYTES_MAX = 512 };
+enum {
+	PLACES_MAX = 8,
+	NAME_BYTES_MAX = 256,                /* of a name in "loc": it may be as long as the body */
+	INPUT_BYTES_MAX = 512,               /* of "input" */
+	LOOK_BYTES_MAX = 8 * INPUT_BYTES_MAX /* of the value: how much of it may be blanks */
+};
 
 /* Collect the chain from the outside in; returns how many there are. */
 static size_t unroll(const struct isx_place *place, const struct isx_place *chain[PLACES_MAX])
@@ -22,17 +28,25 @@ static size_t unroll(const struct isx_place *place, const struct isx_place *chai
 	return count;
 }
 
+static struct isx_span cut(struct isx_span text, size_t bytes_max)
+{
+	return text.len > bytes_max ? (struct isx_span){ text.ptr, bytes_max } : text;
+}
+
 static void add_input(struct isx_buf *items, struct isx_span input)
 {
+	struct isx_buf compact = { 0 };
 	if (input.len == 0)
 		return;
 	isx_buf_text(items, ",\"input\":");
-	if (input.len <= INPUT_BYTES_MAX) {
-		isx_json_minify(items, input);
-	} else { /* its beginning as a text says enough */
-		input.len = INPUT_BYTES_MAX;
-		isx_json_quote(items, input);
-	}
+	isx_json_minify(&compact, cut(input, LOOK_BYTES_MAX));
+	struct isx_span value = { compact.ptr, compact.len };
+	if (input.len <= LOOK_BYTES_MAX && value.len <= INPUT_BYTES_MAX)
+		isx_buf_add(items, value.ptr, value.len);
+	else /* its beginning as a text says enough */
+		isx_json_quote(items, cut(value, INPUT_BYTES_MAX));
+	items->failed |= compact.failed;
+	isx_buf_release(&compact);
 }
 
 static void remember_first(struct isx_problems *problems, const struct isx_place **chain,
@@ -58,12 +72,16 @@ void isx_problem_add(struct isx_problems *problems, const char *type, const stru
 	const struct isx_place *chain[PLACES_MAX];
 	size_t count = unroll(place, chain);
 	struct isx_buf *items = &problems->items;
+	if (problems->count >= ISX_PROBLEMS_MAX) {
+		problems->count++;
+		return;
+	}
 	isx_buf_printf(items, "%s{\"type\":\"%s\",\"loc\":[", problems->count ? "," : "", type);
 	for (size_t i = 0; i < count; i++) {
 		if (i)
 			isx_buf_char(items, ',');
 		if (chain[i]->name)
-			isx_json_quote(items, isx_span_of(chain[i]->name));
+			isx_json_quote(items, cut(isx_span_of(chain[i]->name), NAME_BYTES_MAX));
 		else
 			isx_buf_printf(items, "%zu", chain[i]->position);
 	}
@@ -73,6 +91,19 @@ void isx_problem_add(struct isx_problems *problems, const char *type, const stru
 	isx_buf_char(items, '}');
 	if (problems->count++ == 0)
 		remember_first(problems, chain, count, msg);
+}
+
+void isx_problems_to_json(struct isx_buf *buf, const struct isx_problems *problems)
+{
+	isx_buf_char(buf, '[');
+	isx_buf_add(buf, problems->items.ptr, problems->items.len);
+	if (problems->count > ISX_PROBLEMS_MAX)
+		isx_buf_printf(buf,
+			       ",{\"type\":\"too_many_problems\",\"loc\":[\"body\"],"
+			       "\"msg\":\"and %zu more problems, which are not listed\"}",
+			       problems->count - ISX_PROBLEMS_MAX);
+	isx_buf_char(buf, ']');
+	buf->failed |= problems->items.failed;
 }
 
 enum isx_status isx_problems_status(const struct isx_problems *problems, struct isx_err *err)

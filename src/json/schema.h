@@ -15,9 +15,9 @@ struct isx_place {
 	size_t position;
 };
 
-/* All problems of one request. `{ 0 }` is none. */
+/* All problems of one request, of which ISX_PROBLEMS_MAX are kept. `{ 0 }` is none. */
 struct isx_problems {
-	struct isx_buf items; /* JSON objects with commas between; wants brackets around */
+	struct isx_buf items; /* JSON objects with commas between */
 	size_t count;
 	char first[160]; /* the first one in words: "body.0.units: expected ..." */
 };
@@ -27,6 +27,10 @@ struct isx_problems {
  *   input  the value that is wrong as JSON text, or an empty span */
 void isx_problem_add(struct isx_problems *problems, const char *type, const struct isx_place *place,
 		     const char *msg, struct isx_span input);
+
+/* Append the problems as a JSON array; the last element says how many more there are, if not all were
+ * kept. */
+void isx_problems_to_json(struct isx_buf *buf, const struct isx_problems *problems);
 
 /* ISX_OK if there is no problem; otherwise ISX_SCHEMA with the first one as message. */
 ISX_MUST_CHECK enum isx_status isx_problems_status(const struct isx_problems *problems,

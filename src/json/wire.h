@@ -3,7 +3,8 @@
  *
  * Readers take the payload of a request and report every problem it has, in input order and schema
  * order, as pydantic does. What they hand out lives in the caller's arena. Strictly by shape:
- * whether an ISCC can be decoded is not asked here.
+ * whether an ISCC can be decoded is not asked here. Reading n bytes takes at most
+ * ISX_JSON_BYTES_PER_BYTE times n, and what ISX_PROBLEMS_MAX problems take.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_WIRE_H
@@ -19,14 +20,15 @@ struct isx_payload {
 	bool is_json; /* the content type says so; otherwise the text counts as one string */
 };
 
-/* Check that a payload is well-formed JSON (a UTF-8 byte order mark is allowed and skipped in
+/* Check that a payload is well-formed JSON in UTF-8 (a byte order mark is allowed and skipped in
  * *text), as far as it has to be. One problem of type json_invalid at ["body", offset] if not. */
 ISX_MUST_CHECK enum isx_status isx_payload_check(struct isx_payload *payload,
 						 struct isx_problems *problems,
 						 struct isx_err *err);
 
 /* Read the body of POST /indexes/{name}/assets, after isx_payload_check(): an array of assets.
- *   assets  filled: *count assets in `arena` */
+ *   assets  filled: *count assets in `arena`. What stands behind a second asset without ISCC-ID may be
+ *           left out, after it was checked: isx_add() refuses the batch for the first one */
 ISX_MUST_CHECK enum isx_status isx_assets_from_json(const struct isx_payload *payload,
 						    struct isx_arena *arena,
 						    struct isx_asset **assets, size_t *count,

@@ -2,7 +2,7 @@
  * test_oom.c - memory that runs out anywhere in a request: a status, nothing half done, no leak.
  *
  * The first, the second, the third ... allocation fails, until the request gets through: of ours
- * (base/mem.c), of anybody in the process (LMDB and json-c too), and of anybody but that one only.
+ * (base/mem.c), of anybody in the process (LMDB too), and of anybody but that one only.
  * For the latter two malloc() is ours here; a sanitizer has its own, so there they are left out.
  * SPDX-License-Identifier: Apache-2.0
  */
