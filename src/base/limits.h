@@ -30,12 +30,16 @@
 #define ISX_JSON_BYTES_PER_BYTE                                                                    \
 	4 /* memory that reading a text takes for each of its bytes, at most, whatever it is:      \
 		values stay where they stand in the text, and texts are copied once */
+#define ISX_REQUEST_BYTES_PER_BYTE                                                                 \
+	16 /* memory that a request takes for each byte of its body, at most: the body, reading it, \
+		decoded units, what is written, the answer. 13 was measured for the shortest units. \
+		LMDB adds the pages it changes, up to 512 MiB */
 #define ISX_PROBLEMS_MAX   1000 /* listed of one body; how many more there are is said instead */
 #define ISX_TYPE_NAMES_MAX 128  /* of one object; an index has at most 64 types of simprints */
 
 /* Answers of other servers */
 #define ISX_ANSWER_BYTES_MAX       (256u << 20) /* of a search, or an asset: as large as a body */
-#define ISX_SHORT_ANSWER_BYTES_MAX (4u << 20)   /* of everything else: 40,000 indexes */
+#define ISX_SHORT_ANSWER_BYTES_MAX (4u << 20)   /* of everything else: 10,000 indexes */
 
 /* HTTP */
 #define ISX_BODY_MIB_DEFAULT 256  /* of one request */
