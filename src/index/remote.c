@@ -19,6 +19,7 @@
 #include <time.h>
 
 enum { TIMEOUT_MS = 60000, CHUNK_ASSETS = 100, TRIES = 3 };
+enum { STATUS_OK = 200, STATUS_CREATED = 201, STATUS_NO_CONTENT = 204 };
 
 struct remote {
 	struct isx_engine engine; /* first */
@@ -78,20 +79,43 @@ static void add_segment(struct isx_buf *url, const char *text)
 	}
 }
 
-/* Send METHOD url/indexes[/name[/what[/id]]][suffix]; the answer is checked JSON, or empty. */
+/* Send METHOD url/indexes[/name[/what[/id]]][suffix]. */
 struct call {
 	const char *method;
 	const char *name, *what, *id, *suffix;
 	struct isx_span json;
+	long success;            /* the status of an answer that says yes: no other one does */
 	size_t answer_bytes_max; /* 0: a short answer */
-	struct isx_buf answer;
+	struct isx_buf answer;   /* checked JSON; empty if `success` is 204 */
 };
+
+/* Is the answer of a server what this call wants: its status, and JSON? */
+static enum isx_status check_answer(const struct remote *remote, const struct call *call, long code,
+				    struct isx_err *err)
+{
+	char shown[ISX_URI_SHOWN_BYTES];
+	size_t offset;
+	struct isx_span answer = { call->answer.ptr, call->answer.len };
+	if (code >= 400)
+		return fail_status(code, answer, err);
+	if (code >= 300 && code != 304)
+		return isx_fail(
+			err, ISX_IO,
+			"%s: the server redirects (status %ld): use the URL it redirects to",
+			isx_uri_show(remote->url, shown), code);
+	if (code != call->success)
+		return isx_fail(err, ISX_IO,
+				"%s: the server answered with status %ld, expected %ld",
+				isx_uri_show(remote->url, shown), code, call->success);
+	if (call->success != STATUS_NO_CONTENT && isx_json_check(answer, &offset, NULL))
+		return isx_fail(err, ISX_IO, "%s: the answer is not JSON",
+				isx_uri_show(remote->url, shown));
+	return ISX_OK;
+}
 
 static enum isx_status send_call(struct remote *remote, struct call *call, struct isx_err *err)
 {
 	struct isx_buf url = { 0 };
-	char shown[ISX_URI_SHOWN_BYTES];
-	size_t offset;
 	long code = 0;
 	const char *const segments[] = { "indexes", call->name, call->what, call->id };
 	isx_buf_text(&url, remote->url);
@@ -117,13 +141,7 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 		pthread_mutex_unlock(&remote->lock);
 	}
 	isx_buf_release(&url);
-	struct isx_span answer = { call->answer.ptr, call->answer.len };
-	if (!st && code >= 400)
-		st = fail_status(code, answer, err);
-	else if (!st && answer.len && isx_json_check(answer, &offset, NULL))
-		st = isx_fail(err, ISX_IO, "%s: the answer is not JSON",
-			      isx_uri_show(remote->url, shown));
-	return st;
+	return st ? st : check_answer(remote, call, code, err);
 }
 
 /* --- reading answers -------------------------------------------------------------------------- */
@@ -514,7 +532,7 @@ static enum isx_status read_infos(struct isx_span list, struct isx_index_info **
 static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_info **infos,
 				   size_t *count, struct isx_err *err)
 {
-	struct call call = { .method = "GET" };
+	struct call call = { .method = "GET", .success = STATUS_OK };
 	struct isx_span list;
 	enum isx_status st = call_json(engine, &call, &list, err);
 	if (!st)
@@ -530,7 +548,9 @@ static enum isx_status remote_create(struct isx_engine *engine, const char *name
 	isx_buf_text(&body, "{\"name\":");
 	isx_json_quote(&body, isx_span_of(name));
 	isx_buf_char(&body, '}');
-	struct call call = { .method = "POST", .json = { body.ptr, body.len } };
+	struct call call = { .method = "POST",
+			     .json = { body.ptr, body.len },
+			     .success = STATUS_CREATED };
 	enum isx_status st = isx_buf_status(&body, err);
 	if (!st)
 		st = send_call(remote_of(engine), &call, err);
@@ -541,7 +561,7 @@ static enum isx_status remote_create(struct isx_engine *engine, const char *name
 
 static enum isx_status remote_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
 {
-	struct call call = { .method = "DELETE", .name = name };
+	struct call call = { .method = "DELETE", .name = name, .success = STATUS_NO_CONTENT };
 	enum isx_status st = send_call(remote_of(engine), &call, err);
 	isx_buf_release(&call.answer);
 	return st;
@@ -550,7 +570,7 @@ static enum isx_status remote_drop(struct isx_engine *engine, const char *name, 
 static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
 				   struct isx_index_info *info, struct isx_err *err)
 {
-	struct call call = { .method = "GET", .name = name };
+	struct call call = { .method = "GET", .name = name, .success = STATUS_OK };
 	struct isx_span object;
 	enum isx_status st = call_json(engine, &call, &object, err);
 	if (!st) {
@@ -601,9 +621,11 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 		isx_asset_to_request(&body, &assets[i]);
 	}
 	isx_buf_char(&body, ']');
-	struct call call = {
-		.method = "POST", .name = name, .what = "assets", .json = { body.ptr, body.len }
-	};
+	struct call call = { .method = "POST",
+			     .name = name,
+			     .what = "assets",
+			     .json = { body.ptr, body.len },
+			     .success = STATUS_CREATED };
 	enum isx_status st = isx_buf_status(&body, err);
 	for (unsigned i = 1; !st && i <= TRIES; i++) {
 		st = call_json(engine, &call, &list, err);
@@ -640,6 +662,7 @@ static enum isx_status remote_get(struct isx_engine *engine, const char *name, c
 			     .name = name,
 			     .what = "assets",
 			     .id = iscc_id,
+			     .success = STATUS_OK,
 			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
 	struct isx_span asset;
 	enum isx_status st = call_json(engine, &call, &asset, err);
@@ -656,7 +679,11 @@ static enum isx_status remote_get(struct isx_engine *engine, const char *name, c
 static enum isx_status remote_remove(struct isx_engine *engine, const char *name,
 				     const char *iscc_id, struct isx_err *err)
 {
-	struct call call = { .method = "DELETE", .name = name, .what = "assets", .id = iscc_id };
+	struct call call = { .method = "DELETE",
+			     .name = name,
+			     .what = "assets",
+			     .id = iscc_id,
+			     .success = STATUS_NO_CONTENT };
 	enum isx_status st = send_call(remote_of(engine), &call, err);
 	isx_buf_release(&call.answer);
 	return st;
@@ -677,6 +704,7 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 			     .what = "search",
 			     .suffix = suffix,
 			     .json = { body.ptr, body.len },
+			     .success = STATUS_OK,
 			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
 	enum isx_status st = isx_buf_status(&body, err);
 	if (!st)
@@ -713,6 +741,13 @@ static const struct isx_engine_ops remote_ops = {
 enum isx_status isx_remote_open(const char *url, const struct isx_options *options,
 				struct isx_engine **engine, struct isx_err *err)
 {
+	char shown[ISX_URI_SHOWN_BYTES];
+	if (strpbrk(url, "?#")) /* what is appended to it would no longer be a path */
+		return isx_fail(
+			err, ISX_INVALID,
+			"index URI '%s': expected http://HOST:PORT without '?' and '#'; in a "
+			"password write %%3F and %%23",
+			isx_uri_show(url, shown));
 	struct remote *remote = isx_mem_array(1, sizeof *remote);
 	size_t len = strlen(url);
 	if (!remote)

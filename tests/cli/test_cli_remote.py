@@ -1,0 +1,202 @@
+"""http:// stores: what the program makes of answers that another server should not give, and of URIs."""
+
+import http.server
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from commandline import BINARY, TOP, sample
+
+MIB = 1 << 20
+ASSET = sample(1)[0]
+INFO = {"name": "default", "assets": 1, "size": 0}
+RESULT = {"query": {"units": []}, "global_matches": [], "chunk_matches": []}
+CREATED = [{"iscc_id": ASSET["iscc_id"], "status": "created"}]
+
+
+class Answering:
+    """A server that gives one answer to everything, and remembers what it was asked."""
+
+    def __init__(self):
+        self.status, self.body, self.headers, self.asked = 200, b"", {}, []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                outer.asked.append((self.command, self.path, self.rfile.read(length)))
+                self.send_response(outer.status)
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
+                if outer.status not in (204, 304):
+                    self.send_header("Content-Length", str(len(outer.body)))
+                self.end_headers()
+                self.wfile.write(outer.body)
+
+            do_GET = do_POST = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def gives(self, status, body=b"", **headers):
+        self.status, self.headers = status, headers
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def remote():
+    server = Answering()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def calls(remote, tmp_path):
+    """Words of a command, the status that says yes, and an answer that is right: for each call there is."""
+    file = tmp_path / "one.jsonl"
+    file.write_text(json.dumps(ASSET) + "\n", encoding="utf-8")
+    where = ("--uri", remote.url)
+    return {
+        "add": (("add", file, *where), 201, CREATED),
+        "get": (("get", ASSET["iscc_id"], *where), 200, ASSET),
+        "search": (("search", ASSET["iscc_code"], *where), 200, RESULT),
+    }
+
+
+@pytest.mark.parametrize("call", ["add", "get", "search"])
+def test_the_documented_status_is_success(cli, remote, calls, call):
+    words, status, answer = calls[call]
+    remote.gives(status, answer)
+    cli.good(*words)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 204, 206, 300, 301, 302, 303, 304, 305, 307, 308])
+@pytest.mark.parametrize("call", ["add", "get", "search"])
+def test_no_other_status_is_success(cli, remote, calls, call, status):
+    words, wanted, answer = calls[call]
+    if status == wanted:
+        return
+    remote.gives(status, b"" if status in (204, 304) else answer, Location="/elsewhere")
+    said = cli.run(*words)
+    assert said.code == 1, said
+    assert f"status {status}" in said.err
+    assert remote.url in said.err
+    assert said.out == "" or call == "add"
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"OK", b"<html>", b"[", b"[] []", b"null", b"5", b"{}", b"[{}]",
+                                  b'"text"', b"\xff\xfe[\0]\0"])
+@pytest.mark.parametrize("call", ["add", "get", "search"])
+def test_no_other_body_is_success(cli, remote, calls, call, body):
+    words, status, _ = calls[call]
+    if call == "get" and body == b"{}":
+        return # an object, which is all that get asks for
+    remote.gives(status, body)
+    said = cli.run(*words)
+    assert said.code == 1, said
+    assert "the answer is not JSON" in said.err or "is not what it should be" in said.err
+
+
+def test_an_outcome_that_is_none_is_no_success(cli, remote, calls):
+    words, status, _ = calls["add"]
+    for outcome in ({"status": "queued"}, {}, {"status": 1}, 7):
+        remote.gives(status, [outcome])
+        said = cli.run(*words)
+        assert said.code == 1, said
+
+
+@pytest.mark.parametrize("end", ["#", "#x", "/#x", "?", "?x=1", "/a?b#c"])
+def test_a_query_or_fragment_in_the_uri_is_refused(cli, remote, end):
+    remote.gives(200, ASSET)
+    said = cli.run("get", ASSET["iscc_id"], "--uri", remote.url + end)
+    assert said.code != 0
+    assert f"index URI '{remote.url + end}': expected http://HOST:PORT without '?' and '#'" in said.err
+    assert remote.asked == []
+
+
+def test_such_a_uri_is_refused_where_an_index_is_registered(cli, remote):
+    said = cli.run("index", "add", "far", "--remote", remote.url + "#x")
+    assert said.code != 0 and "without '?' and '#'" in said.err
+    assert remote.asked == []
+
+
+def test_a_password_is_not_shown_where_the_uri_is_refused(cli):
+    said = cli.run("get", ASSET["iscc_id"], "--uri", "http://me:secret#pw@127.0.0.1:1")
+    assert said.code != 0 and "secret" not in said.err and "%23" in said.err
+
+
+def test_a_directory_may_have_any_name(cli):
+    folder = cli.work / "a#b?c"
+    cli.good("add", TOP / "examples" / "files", "--uri", f"usearch://{folder}")
+    assert (folder / "default" / "index.lmdb").exists()
+    assert not (cli.work / "a").exists()
+
+
+# --- hostile answers -------------------------------------------------------------------------------
+
+def repeat(before, one, after, size=8 * MIB):
+    """A body of some size, of the same again and again."""
+    return (before + ",".join([one] * (size // (len(one) + 1))) + after).encode()
+
+
+MATCH = '{"iscc_id":"","score":0,"types":{}}'
+CHUNKS = '{"query":{},"global_matches":[],"chunk_matches":['
+HOSTILE = {
+    "lists": ("search", repeat('{"query":{},"global_matches":[', "[]", "]}")),
+    "top": ("search", repeat("[", "[]", "]")),
+    "unknown": ("search", repeat('{"query":{},"x":[', "{}", "]}")),
+    "query": ("search", repeat('{"query":{"units":[', '""', "]}}")),
+    "objects": ("search", repeat('{"query":{},"global_matches":[', "{}", "]}")),
+    "matches": ("search", repeat('{"query":{},"global_matches":[', MATCH, "]}")),
+    "types": ("search", repeat('{"query":{},"global_matches":[{"iscc_id":"","score":0,"types":{', '"":0',
+                               "}}]}")),
+    "chunk matches": ("search", repeat(CHUNKS, '{"iscc_id":"","types":{}}', "]}")),
+    "chunk types": ("search", repeat(CHUNKS + '{"iscc_id":"","types":{', '"":{"chunks":[]}', "}}]}")),
+    "chunk types 0": ("search", repeat(CHUNKS + '{"iscc_id":"","types":{', '"":0', "}}]}")),
+    "chunks": ("search", repeat(CHUNKS + '{"iscc_id":"","types":{"":{"chunks":[', '{"query":"","match":""}',
+                                "]}}}]}")),
+    "chunks 0": ("search", repeat(CHUNKS + '{"iscc_id":"","types":{"":{"chunks":[', "0", "]}}}]}")),
+    "asset": ("get", repeat('{"x":[', "{}", "]}")),
+    "outcomes": ("add", repeat("[", "{}", "]", 3 * MIB)),
+}
+
+
+# Runs a command and prints what memory it had at most, in KiB. A child counts the memory of the process
+# that it was forked from, so that has to be a small one.
+MEASURE = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); "
+           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
+
+
+@pytest.mark.skipif(b"__asan_init" in BINARY.read_bytes() or b"__tsan_init" in BINARY.read_bytes(),
+                    reason="a sanitizer takes memory of its own")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_answer_takes_a_small_multiple_of_its_size(cli, remote, calls, name):
+    """Received, read and printed as indented JSON. A tree of 8 MiB of [] was 1 GiB."""
+    call, body = HOSTILE[name]
+    words, status, _ = calls[call]
+    remote.gives(status, body)
+    words = (*words, "--json") if call == "search" else words
+    done = subprocess.run([sys.executable, "-c", MEASURE, *cli.command(words)], cwd=cli.work, env=cli.env,
+                          timeout=60, capture_output=True, check=True)
+    assert int(done.stdout) * 1024 < 24 * MIB + 16 * len(body), done
+    assert len(remote.asked) == 1
+
+
+def test_an_answer_has_a_ceiling(cli, remote, calls):
+    words, status, _ = calls["add"]
+    remote.gives(status, b"[" + b" " * (5 * MIB) + b"]")
+    said = cli.run(*words)
+    assert said.code != 0 and "the answer is larger than 4194304 bytes" in said.err
