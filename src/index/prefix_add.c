@@ -2,8 +2,7 @@
  * prefix_add.c - add, update and remove assets of lmdb://.
  *
  * As in lmdb_add.c, what needs no file is done before queueing: decoding units, writing JSON. Rows
- * lie scattered by their bodies, so assets go in one after the other, and the last of equal ISCC-IDs
- * replaces the earlier ones by itself.
+ * lie scattered by their bodies, so assets go in one after the other, of equal ISCC-IDs only the last.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/prefix_add.h"
@@ -33,6 +32,7 @@ struct add_change {
 
 /* --- adding ----------------------------------------------------------------------------------- */
 
+/* Decode one asset. A superseded one is only checked. */
 static enum isx_status prepare_asset(struct add_change *add, size_t at, struct isx_err *err)
 {
 	size_t position = add->batch[at].position;
@@ -43,7 +43,8 @@ static enum isx_status prepare_asset(struct add_change *add, size_t at, struct i
 	if (st)
 		return isx_batch_err_at(err, st, add->count, position);
 	one->json_start = add->json.len;
-	isx_asset_to_json(&add->json, asset);
+	if (!add->batch[at].superseded)
+		isx_asset_to_json(&add->json, asset);
 	one->json_bytes = add->json.len - one->json_start;
 	return isx_buf_status(&add->json, err);
 }
@@ -96,26 +97,33 @@ static enum isx_status remove_stored(struct isx_lmdb_view *view, const struct is
 	return ISX_OK;
 }
 
+static enum isx_status put_asset(struct add_change *add, size_t at, struct isx_lmdb_view *view,
+				 struct isx_err *err)
+{
+	const struct added_asset *one = &add->added[at];
+	const struct isx_iscc_id *id = &add->batch[at].id;
+	char text[ISX_ISCC_ID_TEXT_BYTES];
+	isx_prefix_key(id, 1, text);
+	MDB_val key = isx_lmdb_val(text, strlen(text));
+	MDB_val value = isx_lmdb_val(add->json.ptr + one->json_start, one->json_bytes);
+	enum isx_status st = isx_lmdb_status(
+		mdb_put(view->txn, view->tables.assets, &key, &value, 0), "add an asset", err);
+	return st ? st : isx_prefix_rows_put(view, id->body, one->units, one->unit_count, err);
+}
+
+/* Of equal ISCC-IDs the first removes what is stored and the last is put. All in turn would take a new
+ * page whenever a table is empty in between: LMDB uses none a second time in one transaction. */
 static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				 struct isx_err *err)
 {
 	struct add_change *add = (struct add_change *)change;
 	enum isx_status st = isx_prefix_put_realm(view, add->batch[0].id.realm, err);
 	for (size_t i = 0; !st && i < add->count; i++) {
-		const struct added_asset *one = &add->added[i];
-		const struct isx_iscc_id *id = &add->batch[i].id;
-		char text[ISX_ISCC_ID_TEXT_BYTES];
-		bool existed;
-		st = remove_stored(view, id, &existed, err);
-		if (st)
-			break;
-		isx_prefix_key(id, 1, text);
-		MDB_val key = isx_lmdb_val(text, strlen(text));
-		MDB_val value = isx_lmdb_val(add->json.ptr + one->json_start, one->json_bytes);
-		st = isx_lmdb_status(mdb_put(view->txn, view->tables.assets, &key, &value, 0),
-				     "add an asset", err);
-		if (!st)
-			st = isx_prefix_rows_put(view, id->body, one->units, one->unit_count, err);
+		bool existed = i > 0 && add->batch[i - 1].superseded; /* by this one */
+		if (!existed)
+			st = remove_stored(view, &add->batch[i].id, &existed, err);
+		if (!st && !add->batch[i].superseded)
+			st = put_asset(add, i, view, err);
 		add->outcomes[add->batch[i].position] = existed ? ISX_UPDATED : ISX_CREATED;
 	}
 	return st;
