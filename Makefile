@@ -18,6 +18,7 @@ BUILD ?= build
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 600
 SOAK_ROUNDS ?= 100
+DAMAGE_FILES ?= 500
 # V=1 shows the commands.
 Q := $(if $(V),,@)
 
@@ -110,9 +111,10 @@ tsan:
 soak:
 	@tools/setup build test
 	@$(MAKE) --no-print-directory $(PROGRAM)
-	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_ROUNDS=$(SOAK_ROUNDS) ISCC_SEARCH_BIN=$(abspath $(PROGRAM)) \
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_ROUNDS=$(SOAK_ROUNDS) DAMAGE_FILES=$(DAMAGE_FILES) \
+		ISCC_SEARCH_BIN=$(abspath $(PROGRAM)) \
 		/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/crash/test_soak.py \
-		tests/postgres/test_pg_contract.py tests/postgres/test_pg_hosts.py
+		tests/crash/test_damage.py tests/postgres/test_pg_contract.py tests/postgres/test_pg_hosts.py
 
 # --- fuzzing: with coverage, by clang ----------------------------------------------------------------
 .PHONY: fuzz

@@ -285,13 +285,14 @@ void isx_index_list_free(struct isx_index_info *infos, size_t count);
 typedef void isx_progress_fn(uint64_t bytes_done, uint64_t bytes_total, void *arg);
 
 /* Copy an index, as it is at one moment, to the new file `path`, while others read and write it. The
- * copy appears under its name when it is complete and on disk. An index is brought back by copying
+ * copy appears under its name when it is complete, on disk, and right (as isx_index_check() has it). An
+ * index is brought back by copying
  * the file beside its place in a store and renaming it: to DIR/NAME/index.lmdb (usearch://) or to
  * DIR/NAME.lmdb (lmdb://).
  *   replace   whether a file of that name may be replaced
  *   progress  called now and then from another thread; may be NULL
  * ISX_EXISTS: the file is there. ISX_INVALID: a store of another server, or `path` is the file of an
- * index of this store, or of one in use. */
+ * index of this store, or of one in use. ISX_CORRUPT: the index is damaged; there is no copy. */
 ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store, const char *name,
 						const char *path, bool replace,
 						isx_progress_fn *progress, void *arg,
@@ -299,7 +300,7 @@ ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store, const c
 
 /* Give back the free space of an index: copy what is in use to a new file, which takes the place of
  * the old one. Others may read meanwhile; writers of all processes wait. Other processes let
- * go of the old file within a second or two. */
+ * go of the old file within a second or two. ISX_CORRUPT: the index is damaged, and stays as it is. */
 struct isx_compaction {
 	uint64_t bytes_before;
 	uint64_t bytes_after;

@@ -64,8 +64,9 @@ const struct cli_command command_index_backup = {
 	.words_least = 2,
 	.words_most = 2,
 	.summary = "Copy an index, as it is at one moment, while others use it",
-	.text = "FILE appears when it is complete and on disk. To restore it, copy it to its "
-		"place;\n"
+	.text = "FILE appears when it is complete, on disk and checked; a damaged index is not "
+		"copied.\n"
+		"To restore it, copy it to its place;\n"
 		"nothing has to be stopped, but an index of that name must not be there:\n"
 		"  usearch:///DIR  mkdir DIR/NAME, then copy FILE to DIR/NAME/index.lmdb\n"
 		"  lmdb:///DIR     copy FILE to DIR/NAME.lmdb\n\n"
@@ -110,9 +111,9 @@ const struct cli_command command_index_compact = {
 	.summary = "Give back the free space of an index",
 	.text = "What is in use is copied to a new file, which takes the place of the old one. "
 		"Others\n"
-		"may read meanwhile, writers wait; there has to be room for the copy. 0.3.3 must "
-		"not\n"
-		"have the index open.\n\n"
+		"may read meanwhile, writers wait; there has to be room for the copy. A damaged "
+		"index\n"
+		"stays as it is. 0.3.3 must not have the index open.\n\n"
 		"Examples:\n"
 		"  iscc-search index compact mylocal\n"
 		"  iscc-search index compact main --uri lmdb:///srv/iscc\n",

@@ -359,8 +359,8 @@ enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_chec
 		st = isx_lmdb_read_as_is(file, &view, &report->is_derived, &why);
 		if (st)
 			break;
-		st = isx_lmdb_pages_check(view.txn, &report->pages, found_in_pages, &checking,
-					  &why);
+		st = isx_lmdb_pages_check(view.txn, file->layout->shape, ISX_PAGES_ALL,
+					  &report->pages, found_in_pages, &checking, &why);
 		if (!st && report->findings == 0)
 			st = check_tables(&checking, rules, &why);
 		isx_lmdb_end(&view);
@@ -370,4 +370,28 @@ enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_chec
 		st = ISX_OK;
 	}
 	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+}
+
+enum isx_status isx_lmdb_check_refused(const char *path, const struct isx_lmdb_layout *layout,
+				       struct isx_check *report, isx_finding_fn *found, void *arg,
+				       struct isx_err *err)
+{
+	struct isx_options options = { .read_only = true };
+	struct isx_checking checking = { .report = report, .found = found, .arg = arg };
+	struct isx_lmdb_file *file;
+	MDB_txn *txn;
+	*report = (struct isx_check){ 0 };
+	/* It is attached to and not started: LMDB reads none of it but its first pages. */
+	enum isx_status st = isx_lmdb_file_attach(path, layout, &options, ISX_LMDB_WITHOUT_LOCK,
+						  &file, err);
+	if (st)
+		return st;
+	st = isx_lmdb_status(isx_lmdb_begin_snapshot(file, &txn), path, err);
+	if (!st) {
+		st = isx_lmdb_pages_check(txn, layout->shape, ISX_PAGES_ALL, &report->pages,
+					  found_in_pages, &checking, err);
+		mdb_txn_abort(txn);
+	}
+	isx_lmdb_file_close(file);
+	return st;
 }

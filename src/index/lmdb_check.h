@@ -68,6 +68,13 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_check(struct isx_lmdb_file *file,
 					      struct isx_check *report, isx_finding_fn *found,
 					      void *arg, struct isx_err *err);
 
+/* Check the pages of a file that cannot be opened, as it is damaged, and that nobody has open. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_check_refused(const char *path,
+						      const struct isx_lmdb_layout *layout,
+						      struct isx_check *report,
+						      isx_finding_fn *found, void *arg,
+						      struct isx_err *err);
+
 /* Report something that is wrong. */
 void isx_finding(struct isx_checking *checking, const char *format, ...) ISX_PRINTF(2, 3);
 

@@ -1,8 +1,8 @@
 /*
  * lmdb_copy.c - copies of an index file: as it is, and without its free pages.
  *
- * A copy is written under a name of its own, synced, and renamed: under its final name it is whole or
- * not there. While it is made it holds a snapshot: pages that writers free meanwhile are not used
+ * A copy is written under a name of its own, synced, checked, and renamed: under its final name it is
+ * whole and right, or not there. The pages of the original are verified before, as LMDB trusts them. While it is made it holds a snapshot: pages that writers free meanwhile are not used
  * again before it is done.
  *
  * LMDB begins the transactions of a compacted copy at 1 again, so isx:derived (lmdb_format.h), which
@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "index/lmdb_verify.h"
 #include "index/store_folder.h"
 
 #include <errno.h>
@@ -112,6 +113,74 @@ static enum isx_status copy_to(struct isx_lmdb_file *file, const char *path, uns
 	return isx_lmdb_status(rc, path, err);
 }
 
+struct first_finding {
+	char text[256];
+	uint64_t count;
+};
+
+static void keep_first(const char *text, void *arg)
+{
+	struct first_finding *found = arg;
+	if (!found->count++)
+		snprintf(found->text, sizeof found->text, "%s", text);
+}
+
+/* Say of `file` what the check of it, or of a copy of it, has found. */
+static enum isx_status fail_found(const struct isx_lmdb_file *file,
+				  const struct first_finding *found, struct isx_err *err)
+{
+	return isx_fail(err, ISX_CORRUPT,
+			"%s: not copied, as it is damaged: %s%s; bring a backup back (iscc-search "
+			"index check NAME lists what is wrong)",
+			file->path, found->text, found->count > 1 ? ", and more" : "");
+}
+
+/* Is `checked`, which is `file` or a copy of it, right in all that has to be true of an index? */
+static enum isx_status check_all(const struct isx_lmdb_file *file, struct isx_lmdb_file *checked,
+				 const struct isx_check_rules *rules, struct isx_err *err)
+{
+	struct isx_check report;
+	struct first_finding found = { 0 };
+	enum isx_status st = isx_lmdb_check(checked, rules, &report, keep_first, &found, err);
+	return st || !found.count ? st : fail_found(file, &found, err);
+}
+
+enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file,
+				       const struct isx_check_rules *rules, struct isx_err *err)
+{
+	return check_all(file, file, rules, err);
+}
+
+/* Is a copy right, before it takes the place of what may be the last good one?
+ *   rules  check all of it; NULL: only its pages */
+static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *path,
+				  const struct isx_check_rules *rules, struct isx_err *err)
+{
+	struct isx_lmdb_file *copy;
+	struct isx_err why = { 0 };
+	struct first_finding found = { 0 };
+	struct stat named;
+	if (stat(path, &named) != 0)
+		return isx_lmdb_status(errno, path, err);
+	struct isx_options options = {
+		.read_only = true,
+		.map_bytes = ((uint64_t)named.st_size + ISX_MAP_BYTES_LEAST) & ~(uint64_t)4095
+	};
+	enum isx_status st = isx_lmdb_file_open(path, file->layout, &options,
+						ISX_LMDB_WITHOUT_LOCK | ISX_LMDB_WHOLE_MAP, &copy,
+						&why);
+	if (!st) {
+		st = isx_lmdb_verify(copy, ISX_PAGES_SAFE, false, &why);
+		if (!st && rules)
+			st = check_all(file, copy, rules, &why);
+		isx_lmdb_file_close(copy);
+	}
+	if (st != ISX_CORRUPT)
+		return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	keep_first(why.msg, &found);
+	return fail_found(file, &found, err);
+}
+
 /* Call the copy up to date under the number of the transaction that does so. */
 static int mark_derived(MDB_env *env)
 {
@@ -140,7 +209,9 @@ enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *pa
 	enum { ROOM_BYTES = 16 << 20 }; /* for the pages of one small transaction */
 	MDB_env *env = NULL;
 	struct stat copy;
-	enum isx_status st = copy_to(file, path, MDB_CP_COMPACT, progress, arg, err);
+	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_SAFE, true, err);
+	if (!st)
+		st = copy_to(file, path, MDB_CP_COMPACT, progress, arg, err);
 	if (st)
 		return st;
 	int rc = stat(path, &copy) == 0 ? mdb_env_create(&env) : errno;
@@ -154,9 +225,10 @@ enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *pa
 		rc = mark_derived(env);
 	if (env)
 		mdb_env_close(env);
-	if (rc)
+	st = rc ? isx_lmdb_status(rc, path, err) : check_copy(file, path, NULL, err);
+	if (st)
 		unlink(path);
-	return isx_lmdb_status(rc, path, err);
+	return st;
 }
 
 /* --- backup ----------------------------------------------------------------------------------- */
@@ -166,7 +238,8 @@ static enum isx_status fail_exists(const char *path, struct isx_err *err)
 	return isx_fail(err, ISX_EXISTS, "%s is there already", path);
 }
 
-enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path, bool replace,
+enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path,
+				const struct isx_check_rules *rules, bool replace,
 				isx_progress_fn *progress, void *arg, struct isx_err *err)
 {
 	char partial[PATH_MAX];
@@ -179,10 +252,14 @@ enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path, bo
 	/* All pages, as they are: the number of the last transaction stays what isx:derived says, and
 	 * what another program wrote last can still be told. */
 	uint64_t last_change = isx_lmdb_last_change(file);
-	enum isx_status st = copy_to(file, partial, 0, progress, arg, err);
+	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_SAFE, true, err);
+	if (!st)
+		st = copy_to(file, partial, 0, progress, arg, err);
 	if (st)
 		return st;
 	st = isx_lmdb_was_alone(file, last_change, err);
+	if (!st)
+		st = check_copy(file, partial, rules, err);
 	if (st) {
 		unlink(partial);
 		return st;

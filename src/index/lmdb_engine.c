@@ -50,6 +50,7 @@ static enum isx_status describe(struct isx_lmdb_view *view, struct isx_index_inf
 }
 
 const struct isx_lmdb_layout isx_similarity_layout = { .open_by_name = isx_sim_open_table_by_name,
+						       .shape = isx_sim_table_shape,
 						       .make_tables = isx_sim_make_tables,
 						       .derive = isx_lmdb_derive };
 

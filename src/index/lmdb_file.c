@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/lmdb_pages.h"
+#include "index/lmdb_verify.h"
 #include "index/lock_file.h"
 
 #include <errno.h>
@@ -35,7 +36,12 @@ int isx_lmdb_open_table(struct isx_lmdb_view *view, const char *name, unsigned f
 {
 	if (*table)
 		return 0;
+	unsigned found = 0;
 	int rc = mdb_dbi_open(view->txn, name, flags | (view->writes ? MDB_CREATE : 0), table);
+	if (!rc)
+		rc = mdb_dbi_flags(view->txn, *table, &found);
+	if (!rc && found != flags) /* LMDB would go by those that are stored */
+		rc = MDB_INCOMPATIBLE;
 	if (rc)
 		*table = 0;
 	return rc;
@@ -99,7 +105,7 @@ static bool is_lockless(const struct isx_lmdb_file *file, int lock_code)
 
 /* Begin a read transaction. Slots of processes that were killed are only cleared when somebody
  * looks: here, when there is no other slot left. */
-static int begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
+int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
 {
 	int dead = 0;
 	int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
@@ -119,7 +125,7 @@ static int refresh_tables(struct isx_lmdb_file *file)
 	struct isx_lmdb_view view = { .file = file };
 	pthread_mutex_lock(&file->opening);
 	copy_tables(file, &view.tables);
-	int rc = begin_snapshot(file, &view.txn);
+	int rc = isx_lmdb_begin_snapshot(file, &view.txn);
 	if (!rc) {
 		rc = look_up_tables(&view);
 		int ended = mdb_txn_commit(view.txn); /* keeps the handles */
@@ -186,7 +192,7 @@ static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bo
 	for (int i = 0; i < ISX_LMDB_TABLES_MAX; i++) { /* so often there are new ones */
 		*view = (struct isx_lmdb_view){ .file = file };
 		copy_tables(file, &view->tables);
-		int rc = begin_snapshot(file, &view->txn);
+		int rc = isx_lmdb_begin_snapshot(file, &view->txn);
 		if (rc)
 			return rc;
 		if (count_tables(view) == view->tables.count) {
@@ -203,35 +209,40 @@ static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bo
 	return MDB_BAD_TXN; /* tables appear faster than we look */
 }
 
-enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
-			      struct isx_err *err)
+enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, enum isx_pages_extent extent,
+			      struct isx_lmdb_view *view, struct isx_err *err)
 {
-	for (int i = 0; i < LOOK_UPS_MAX; i++) {
+	enum isx_status st = isx_lmdb_verify(file, extent, false, err);
+	for (int i = 0; !st && i < LOOK_UPS_MAX; i++) {
 		bool derived = false;
-		enum isx_status st = isx_lmdb_status(begin_read(file, view, &derived), "read", err);
+		st = isx_lmdb_status(begin_read(file, view, &derived), "read", err);
 		if (st || derived)
 			return st;
 		isx_lmdb_end(view);
 		if (file->read_only)
-			return isx_fail(
-				err, ISX_READ_ONLY,
-				"the index was last written by another program, or another "
-				"version of this one: open it once for writing, so that its codes "
-				"can be read again");
+			return isx_lmdb_fail_stale(err);
 		struct isx_lmdb_view writer; /* a write brings everything derived up to date */
 		st = isx_lmdb_write(file, &writer, err);
 		if (!st)
 			st = isx_lmdb_commit(&writer, err);
-		if (st)
-			return st;
 	}
-	return isx_fail(err, ISX_UNAVAILABLE, "another program keeps writing to the index");
+	return st ? st
+		  : isx_fail(err, ISX_UNAVAILABLE, "another program keeps writing to the index");
+}
+
+enum isx_status isx_lmdb_fail_stale(struct isx_err *err)
+{
+	return isx_fail(
+		err, ISX_READ_ONLY,
+		"the index was last written by another program: open it once for writing, so "
+		"that its codes can be read again");
 }
 
 enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
 				    bool *derived, struct isx_err *err)
 {
-	return isx_lmdb_status(begin_read(file, view, derived), "read", err);
+	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_BRIEF, false, err);
+	return st ? st : isx_lmdb_status(begin_read(file, view, derived), "read", err);
 }
 
 /* Refuse a file that a later version wrote. */
@@ -240,6 +251,8 @@ static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *
 	bool found;
 	uint32_t format = ISX_FORMAT_VERSION;
 	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_FORMAT, &found, &format, err);
+	if (!st && found && !view->tables.assets) /* we made both at once: its name was damaged */
+		st = isx_lmdb_fail_damaged(view->file, "there is no table of assets", err);
 	if (!st && format > ISX_FORMAT_VERSION)
 		st = isx_fail(err, ISX_CORRUPT,
 			      "the index has format %u, this program knows formats up to %d: use a "
@@ -305,7 +318,7 @@ enum isx_status isx_lmdb_hold(struct isx_lmdb_file *file, MDB_txn **hold, struct
 	for (int i = 0; i < LOOK_UPS_MAX; i++) {
 		struct isx_lmdb_view view;
 		bool derived = false;
-		enum isx_status st = isx_lmdb_read(file, &view, err);
+		enum isx_status st = isx_lmdb_read(file, ISX_PAGES_SAFE, &view, err);
 		if (st)
 			return st;
 		isx_lmdb_end(&view);
@@ -354,9 +367,12 @@ enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view 
 			       struct isx_err *err)
 {
 	*view = (struct isx_lmdb_view){ .file = file, .writes = true };
-	enum isx_status st = begin_to_open(view, err);
+	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_SAFE, false, err);
+	if (!st)
+		st = begin_to_open(view, err);
 	if (st)
 		return st;
+	isx_lmdb_watch_begin(file);
 	copy_tables(file, &view->tables);
 	st = prepare_write(view, err);
 	if (st)
@@ -379,7 +395,8 @@ static int commit_or_full(const struct isx_lmdb_view *view)
 enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	uint8_t number[8];
-	isx_store_be64(number, isx_lmdb_derived_mark(mdb_txn_id(view->txn)));
+	const uint64_t txn_id = mdb_txn_id(view->txn);
+	isx_store_be64(number, isx_lmdb_derived_mark(txn_id));
 	enum isx_status st = isx_lmdb_put_meta(view, ISX_META_DERIVED, number, 8, err);
 	isx_store_be32(number, ISX_FORMAT_VERSION);
 	if (!st)
@@ -391,6 +408,7 @@ enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
 	view->tables.count = count_tables(view);
 	st = isx_lmdb_status(commit_or_full(view), "write to disk", err);
 	view->txn = NULL; /* commit frees the transaction, also when it fails */
+	isx_lmdb_watch_end(view->file, st ? 0 : txn_id);
 	if (!st)
 		publish_tables(view);
 	if (!st && view->file->counters)
@@ -408,8 +426,10 @@ void isx_lmdb_end(struct isx_lmdb_view *view)
 	if (view->meter.rows && view->file->counters)
 		__atomic_fetch_add(&view->file->counters->rows_scanned, view->meter.rows,
 				   __ATOMIC_RELAXED);
-	if (view->writes)
+	if (view->writes) {
+		isx_lmdb_watch_end(view->file, 0);
 		pthread_mutex_unlock(&view->file->opening);
+	}
 }
 
 uint64_t isx_lmdb_last_change(const struct isx_lmdb_file *file)
@@ -490,19 +510,20 @@ static enum isx_status identify(struct isx_lmdb_file *file, const char *path, st
 	return file->path ? ISX_OK : isx_fail_memory(err);
 }
 
-/* A file that was cut off, or whose first tables are damaged, is refused: LMDB trusts every byte, and
- * reading on would end the process. */
-static enum isx_status look_at_pages(struct isx_lmdb_file *file, const char *path,
-				     struct isx_err *err)
+/* Is there a file that LMDB can open? */
+static enum isx_status look_at_path(const char *path, unsigned how, struct isx_err *err)
 {
-	bool good = true;
-	enum isx_status st = isx_lmdb_pages_look(file->env, &good, err);
-	if (!st && !good)
-		st = isx_fail(err, ISX_CORRUPT,
-			      "%s: the file is shorter than it says, or damaged; bring a backup "
-			      "back",
-			      path);
-	return st;
+	struct stat found;
+	if (stat(path, &found) != 0) /* it is made, or LMDB says why not */
+		return ISX_OK;
+	if (!S_ISREG(found.st_mode))
+		return isx_fail(err, ISX_CORRUPT, "%s: expected a regular file", path);
+	if (found.st_size > 0)
+		return isx_lmdb_pages_head(path, err);
+	if (how & ISX_LMDB_CREATE)
+		return ISX_OK;
+	return isx_fail(err, ISX_CORRUPT, "%s: the file is empty; bring a backup back",
+			path); /* LMDB would begin anew */
 }
 
 /* Open LMDB's environment, with the lock file or, for reading, without. */
@@ -510,11 +531,9 @@ static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsi
 			      const struct isx_options *options, struct isx_err *err)
 {
 	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
-	struct stat found;
-	if (!(how & ISX_LMDB_CREATE) && stat(path, &found) == 0 &&
-	    found.st_size == 0) /* LMDB would begin anew */
-		return isx_fail(err, ISX_CORRUPT, "%s: the file is empty; bring a backup back",
-				path);
+	enum isx_status st = look_at_path(path, how, err);
+	if (st)
+		return st;
 	if (options->read_only)
 		flags |= MDB_RDONLY;
 	if (options->relaxed || how & ISX_LMDB_VOLATILE)
@@ -525,6 +544,8 @@ static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsi
 			return isx_lmdb_status(EBUSY, path, err);
 		file->is_lockless = true;
 		flags |= MDB_NOLOCK;
+	} else if (rc == ENOTSUP || rc == EISDIR || rc == ENXIO || rc == ENOENT) {
+		return isx_fail(err, ISX_IO, "%s-lock: expected a regular file; remove it", path);
 	} else if (rc) {
 		return isx_lmdb_status(rc, path, err);
 	}
@@ -570,6 +591,8 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_lay
 	opened->read_only = options->read_only;
 	opened->counters = options->counters;
 	pthread_mutex_init(&opened->opening, NULL);
+	pthread_mutex_init(&opened->verifying, NULL);
+	pthread_mutex_init(&opened->watch.lock, NULL);
 	pthread_rwlock_init(&opened->publishing, NULL);
 	enum isx_status st = isx_commit_queue_new(write_group, opened, &opened->queue, err);
 	if (!st)
@@ -585,7 +608,8 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_lay
 static enum isx_status check_opened(struct isx_lmdb_file *file, struct isx_err *err)
 {
 	struct isx_lmdb_view view = { .file = file };
-	enum isx_status st = isx_lmdb_status(begin_snapshot(file, &view.txn), file->path, err);
+	enum isx_status st = isx_lmdb_status(isx_lmdb_begin_snapshot(file, &view.txn), file->path,
+					     err);
 	if (st)
 		return st;
 	copy_tables(file, &view.tables);
@@ -599,7 +623,7 @@ enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, st
 	struct isx_lmdb_view view;
 	int dead = 0;
 	mdb_reader_check(file->env, &dead); /* slots of processes that were killed */
-	enum isx_status st = look_at_pages(file, file->path, err);
+	enum isx_status st = isx_lmdb_verify_opening(file, err);
 	if (st)
 		return st;
 	st = isx_lmdb_status(refresh_tables(file), file->path, err);
@@ -656,8 +680,11 @@ void isx_lmdb_file_close(struct isx_lmdb_file *file)
 		pay_debts(file);
 		mdb_env_close(file->env);
 	}
+	isx_mem_free(atomic_load(&file->known));
 	isx_commit_queue_free(file->queue);
 	pthread_rwlock_destroy(&file->publishing);
+	pthread_mutex_destroy(&file->watch.lock);
+	pthread_mutex_destroy(&file->verifying);
 	pthread_mutex_destroy(&file->opening);
 	isx_mem_free(file->path);
 	isx_mem_free(file);

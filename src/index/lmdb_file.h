@@ -11,6 +11,7 @@
 
 #include "index/commit_queue.h"
 #include "index/lmdb_format.h"
+#include "index/lmdb_pages.h"
 #include "index/lmdb_status.h"
 #include "index/meter.h"
 #include "iscc_search.h"
@@ -52,11 +53,25 @@ struct isx_lmdb_layout {
 	/* Open the table called `name` if it is one of this layout (isx_lmdb_open_table()).
 	 * Returns a code of LMDB: MDB_INCOMPATIBLE for a file of another layout. */
 	int (*open_by_name)(struct isx_lmdb_view *view, const char *name);
+	isx_table_shape_fn *shape; /* of its tables */
 	/* Make the tables that every index has, as far as they are missing, in a view that writes,
 	 * and what a new index says of itself. */
 	enum isx_status (*make_tables)(struct isx_lmdb_view *view, struct isx_err *err);
 	/* Fill what is derived again, in a view that writes: another program wrote last. */
 	enum isx_status (*derive)(struct isx_lmdb_view *view, struct isx_err *err);
+};
+
+/* When the file was last written, and by which transaction: to notice who writes without one
+ * (lmdb_verify.c). */
+struct isx_lmdb_watch {
+	pthread_mutex_t lock; /* guards the rest */
+	unsigned writing;     /* views of this process that write now */
+	int64_t written_ns;   /* the file's own time */
+	uint64_t txn_id;
+	uint64_t own_txn_id;   /* the last one of this process */
+	bool others_write;     /* another process has committed something */
+	int64_t odd_ns;        /* a time without a transaction, */
+	uint64_t odd_since_ns; /* and since when we know of it */
 };
 
 struct isx_lmdb_file {
@@ -74,7 +89,15 @@ struct isx_lmdb_file {
 		opening; /* held while a transaction may open handles: LMDB wants one at a time */
 	pthread_rwlock_t publishing; /* guards `tables` */
 	struct isx_lmdb_tables tables;
-	atomic_uint handles_opened;     /* how often `tables` got more of them */
+	atomic_uint handles_opened; /* how often `tables` got more of them */
+	pthread_mutex_t verifying;  /* held while all pages are walked; guards `damage` */
+	atomic_int verified;        /* an enum isx_pages_extent */
+	atomic_bool is_damaged;     /* it is refused: `damage` says why, for good */
+	struct isx_err damage;
+	struct isx_known_pages *_Atomic known; /* of the table of assets; NULL: none yet */
+	atomic_ullong bytes_seen;              /* of the file: it never gets shorter */
+	struct isx_lmdb_watch watch;
+	atomic_ullong suspected_ns;     /* when LMDB last said that something is wrong */
 	struct isx_commit_queue *queue; /* of writes, in groups (isx_lmdb_queue_run()) */
 };
 
@@ -115,15 +138,25 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, u
 						   struct isx_err *err);
 void isx_lmdb_file_close(struct isx_lmdb_file *file);
 
-/* Begin reading one snapshot. End it with isx_lmdb_end(). */
-ISX_MUST_CHECK enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
-					     struct isx_err *err);
+/* Begin reading one snapshot. End it with isx_lmdb_end().
+ *   extent  what is going to be read: ISX_PAGES_BRIEF or ISX_PAGES_ROWS, both with assets by
+ *           isx_lmdb_get_asset() */
+ISX_MUST_CHECK enum isx_status isx_lmdb_read(struct isx_lmdb_file *file,
+					     enum isx_pages_extent extent,
+					     struct isx_lmdb_view *view, struct isx_err *err);
 
 /* The same, also when another program wrote last: *derived says whether what is derived is up to
  * date. Writes nothing. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file,
 						   struct isx_lmdb_view *view, bool *derived,
 						   struct isx_err *err);
+
+/* Begin a read transaction without a view, to be ended with mdb_txn_abort(): for who verifies the file.
+ * Returns a code of LMDB. */
+int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn);
+
+/* Fail as isx_lmdb_read() does where what is derived is not up to date and nothing may be written. */
+enum isx_status isx_lmdb_fail_stale(struct isx_err *err);
 
 /* Begin writing; waits for other writers, of any process. End with isx_lmdb_commit() or
  * isx_lmdb_end(), in the same thread. ISX_UNAVAILABLE with file->is_replaced set: the index has got

@@ -19,6 +19,7 @@
 #include "index/lmdb_search.h"
 
 #include "index/lmdb_scan.h"
+#include "index/lmdb_verify.h"
 #include "index/passage_search.h"
 #include "index/query_plan.h"
 #include "index/score.h"
@@ -58,8 +59,7 @@ static enum isx_status find_asset(struct isx_lmdb_view *view, const char *iscc_i
 		return st;
 	isx_store_be64(id_bytes, id->body);
 	MDB_val key = isx_lmdb_val(id_bytes, sizeof id_bytes), value;
-	int rc = view->tables.assets ? mdb_get(view->txn, view->tables.assets, &key, &value)
-				     : MDB_NOTFOUND;
+	int rc = isx_lmdb_get_asset(view, &key, &value);
 	if (rc == MDB_NOTFOUND)
 		return isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
 	if (rc)
@@ -74,10 +74,12 @@ enum isx_status isx_lmdb_get(struct isx_lmdb_file *file, const char *iscc_id, st
 	struct isx_lmdb_view view;
 	struct isx_iscc_id id;
 	struct isx_span stored;
-	enum isx_status st = isx_lmdb_read(file, &view, err);
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, err);
 	if (st)
 		return st;
 	st = find_asset(&view, iscc_id, &id, &stored, err);
+	if (!st)
+		st = isx_stored_check(stored, err);
 	if (!st) {
 		isx_buf_add(json, stored.ptr, stored.len);
 		st = isx_buf_status(json, err);
@@ -319,10 +321,13 @@ static enum isx_status fetch_metadata(struct search *search, uint64_t id, const 
 	uint8_t id_bytes[ISX_KEY_BYTES];
 	isx_store_be64(id_bytes, id);
 	MDB_val key = isx_lmdb_val(id_bytes, sizeof id_bytes), value;
-	int rc = mdb_get(search->view.txn, search->view.tables.assets, &key, &value);
+	int rc = isx_lmdb_get_asset(&search->view, &key, &value);
 	if (rc)
 		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch metadata",
 				       err);
+	enum isx_status st = isx_stored_check(isx_lmdb_span(value), err);
+	if (st)
+		return isx_err_at(err, st, "asset %016llx", (unsigned long long)id);
 	struct isx_span metadata = isx_json_member(isx_lmdb_span(value), "metadata");
 	if (metadata.len == 0 || isx_span_is(metadata, "null"))
 		return ISX_OK;
@@ -384,7 +389,7 @@ enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_opt
 				 .arena = arena,
 				 .ranking = { .limit = query->limit } };
 	bool has_realm;
-	enum isx_status st = isx_lmdb_read(file, &search.view, err);
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &search.view, err);
 	if (st)
 		return st;
 	st = isx_meter_start(&search.view.meter, query, err);

@@ -14,6 +14,7 @@
 #include "base/span.h"
 #include "index/lmdb_check.h"
 #include "index/lmdb_copy.h"
+#include "index/lmdb_verify.h"
 #include "index/lock_file.h"
 #include "index/open_files.h"
 #include "index/store_folder.h"
@@ -65,6 +66,10 @@ static bool begins(struct use *use, struct isx_err *err)
 	if (use->index) {
 		if (!use->status)
 			use->status = isx_lmdb_was_alone(use->file, use->last_change, err);
+		if (use->status == ISX_CORRUPT && atomic_load(&use->file->is_damaged))
+			isx_fail(err, ISX_CORRUPT, "%s", use->file->damage.msg);
+		else if (use->status == ISX_CORRUPT)
+			isx_lmdb_suspect(use->file);
 		bool again = use->status == ISX_UNAVAILABLE && use->file->is_replaced;
 		isx_open_files_end(&use->store->files, use->index);
 		if (!again)
@@ -265,12 +270,11 @@ static enum isx_status describe(const struct use *use, bool for_use, struct isx_
 	bool is_derived;
 	*info = (struct isx_index_info){ 0 };
 	snprintf(info->name, sizeof info->name, "%s", use->name);
-	enum isx_status st = for_use && file->read_only
-				     ? isx_lmdb_read(file, &view, err)
-				     : isx_lmdb_read_as_is(file, &view, &is_derived, err);
+	enum isx_status st = isx_lmdb_read_as_is(file, &view, &is_derived, err);
 	if (st)
 		return st;
-	st = measure(&view, info, err);
+	st = for_use && file->read_only && !is_derived ? isx_lmdb_fail_stale(err)
+						       : measure(&view, info, err);
 	if (!st)
 		st = isx_index_part_add(info, "lmdb", 0, err);
 	if (!st && kind->describe)
@@ -512,7 +516,8 @@ static enum isx_status store_backup(struct isx_engine *engine, const char *name,
 	if (st)
 		return st;
 	while (begins(&use, err))
-		use.status = isx_lmdb_backup(use.file, path, replace, progress, arg, err);
+		use.status = isx_lmdb_backup(use.file, path, use.store->kind->check, replace,
+					     progress, arg, err);
 	return use.status;
 }
 
@@ -530,7 +535,9 @@ static enum isx_status compact_file(struct lmdb_store *store, struct isx_lmdb_fi
 				    struct isx_err *err)
 {
 	MDB_txn *hold;
-	enum isx_status st = isx_lmdb_hold(file, &hold, err);
+	enum isx_status st = isx_lmdb_check_to_copy(file, store->kind->check, err);
+	if (!st)
+		st = isx_lmdb_hold(file, &hold, err);
 	if (st)
 		return st;
 	st = isx_lmdb_copy_compact(file, made, progress, arg, err);
@@ -576,10 +583,17 @@ static enum isx_status store_check(struct isx_engine *engine, const char *name,
 				   struct isx_err *err)
 {
 	struct use use = { .store = store_of(engine), .name = name };
+	char path[PATH_MAX];
 	while (begins(&use, err))
 		use.status = isx_lmdb_check(use.file, use.store->kind->check, report, found, arg,
 					    err);
-	return use.status;
+	if (use.status != ISX_CORRUPT || use.index || !use.store->folder.path ||
+	    !isx_store_folder_file(&use.store->folder, name, path))
+		return use.status;
+	/* It is refused with the first finding; here is asked for all, if there is a way to them. */
+	enum isx_status st = isx_lmdb_check_refused(path, use.store->kind->layout, report, found,
+						    arg, NULL);
+	return !st && report->findings ? ISX_OK : ISX_CORRUPT;
 }
 
 /* --- assets ----------------------------------------------------------------------------------- */

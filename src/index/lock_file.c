@@ -42,12 +42,15 @@ static void owner_text(dev_t device, ino_t inode, char text[OWNER_TEXT_BYTES])
 		 (unsigned long long)inode);
 }
 
-/* Whose the lock file is; "" when nobody has written it down. */
+/* Whose the lock file is; "" when nobody has written it down, or what is there is no file. */
 static void read_owner(const char *path, char text[OWNER_TEXT_BYTES])
 {
 	char name[PATH_MAX];
-	int fd = lock_path(path, "-of", name) ? open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	ssize_t len = fd < 0 ? 0 : read(fd, text, OWNER_TEXT_BYTES - 1);
+	const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK; /* it may be a FIFO */
+	struct stat file;
+	int fd = lock_path(path, "-of", name) ? open(name, flags) : -1;
+	bool is_file = fd >= 0 && fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
+	ssize_t len = is_file ? read(fd, text, OWNER_TEXT_BYTES - 1) : 0;
 	text[len > 0 ? len : 0] = '\0';
 	if (fd >= 0)
 		close(fd);
@@ -138,9 +141,15 @@ int isx_lock_file_prepare(const char *path)
 {
 	enum { LOCK_BYTES = (ISX_LMDB_READERS_MAX + 2) * 64 }; /* LMDB has a cache line a reader */
 	char name[PATH_MAX];
-	int fd = lock_path(path, "", name) ? open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644) : -1;
+	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK; /* it may be a device */
+	struct stat file;
+	int fd = lock_path(path, "", name) ? open(name, flags, 0644) : -1;
 	if (fd < 0)
 		return errno;
+	if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) {
+		close(fd);
+		return ENOTSUP;
+	}
 	int rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOCK_BYTES) ? errno : 0;
 	close(fd);
 	return rc == ENOSPC || rc == EDQUOT ? rc : 0; /* not every file system can promise room */
@@ -151,7 +160,7 @@ bool isx_lock_file_is_held(const char *path)
 {
 	char name[PATH_MAX];
 	struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
-	int fd = lock_path(path, "", name) ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+	int fd = lock_path(path, "", name) ? open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 	if (fd < 0)
 		return errno != ENOENT; /* who may not even look has to expect that it is */
 	bool asked = fcntl(fd, F_GETLK, &held) == 0;

@@ -23,7 +23,8 @@ int isx_lock_file_claim(const char *path, dev_t device, ino_t inode);
 
 /* Make sure of the lock file, and of all its room on the disk: it is written through a mapping, and
  * where the disk is full by then SIGBUS would end the process. Called before LMDB opens it: to close
- * it afterwards would give up LMDB's locks. Returns a code of the system. */
+ * it afterwards would give up LMDB's locks. Returns a code of the system; ENOTSUP: what is there is no
+ * regular file. */
 int isx_lock_file_prepare(const char *path);
 
 /* Has another process the file at `path` open? Not to be asked where this one has. */

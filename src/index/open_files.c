@@ -188,6 +188,9 @@ static enum isx_status claim_lock_file(const struct isx_open_files *files, const
 	errno = isx_lock_file_claim(path, named.st_dev, named.st_ino);
 	if ((errno == EROFS || errno == EACCES || errno == EPERM) && files->options->read_only)
 		*how |= ISX_LMDB_WITHOUT_LOCK;
+	else if (errno == EISDIR)
+		return isx_fail(err, ISX_IO, "%s-lock-of: expected a regular file; remove it",
+				path);
 	else if (errno)
 		return isx_fail_errno(err, "replace the lock file of", path);
 	return isx_store_folder_relock(files->folder, LOCK_SH, lock, err);
@@ -415,13 +418,34 @@ enum isx_status isx_open_files_begin(struct isx_open_files *files, const char *n
 			(*index)->used = ++files->uses;
 		*file = (*index)->file;
 	}
+	if (st)
+		*index = NULL; /* what was refused is not in use, and must not be ended */
 	pthread_mutex_unlock(&files->lock);
 	return st;
+}
+
+/* List a file that turned out to be damaged while it was used as one that is refused, until it changes;
+ * it is closed when its last user is done. */
+static void refuse_index(struct isx_open_files *files, struct isx_open_index *index)
+{
+	char path[PATH_MAX];
+	struct stat named;
+	if (!files->folder->path || !isx_store_folder_file(files->folder, index->name, path) ||
+	    stat(path, &named) != 0 || !is_same(index, &named))
+		return;
+	struct isx_open_index *refused = add_entry(files, index->name, REFUSED);
+	if (!refused)
+		return; /* the file itself says no */
+	refused->named = named;
+	refused->why = index->file->damage;
+	index->gone = true;
 }
 
 void isx_open_files_end(struct isx_open_files *files, struct isx_open_index *index)
 {
 	pthread_mutex_lock(&files->lock);
+	if (atomic_load(&index->file->is_damaged) && !index->gone)
+		refuse_index(files, index);
 	if (--index->users == 0 && index->gone)
 		close_index(files, index);
 	pthread_mutex_unlock(&files->lock);

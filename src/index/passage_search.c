@@ -404,7 +404,7 @@ static bool prepare_lane(struct lane *lane, const struct passage_search *search,
 			 struct pieces *pieces)
 {
 	lane->pieces = pieces;
-	if (isx_lmdb_read(search->view->file, &lane->view, NULL) ||
+	if (isx_lmdb_read(search->view->file, ISX_PAGES_ROWS, &lane->view, NULL) ||
 	    mdb_txn_id(lane->view.txn) != mdb_txn_id(search->view->txn))
 		return false;
 	lane->search = *search;

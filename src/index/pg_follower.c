@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "index/lmdb_add.h"
 #include "index/lmdb_rows.h"
+#include "index/lmdb_verify.h"
 #include "index/lock_file.h"
 #include "index/pg_loader.h"
 #include "iscc/iscc_id.h"
@@ -143,7 +144,7 @@ static enum isx_status look_at_position(struct isx_pg_follower *follower, struct
 					struct isx_err *err)
 {
 	struct isx_lmdb_view view;
-	enum isx_status st = isx_lmdb_read(follower->file, &view, err);
+	enum isx_status st = isx_lmdb_read(follower->file, ISX_PAGES_BRIEF, &view, err);
 	if (st)
 		return st;
 	st = read_position(&view, position, err);
@@ -609,17 +610,25 @@ static void unlock_follower(int lock)
 	close(lock);
 }
 
-static enum isx_status acquire(struct isx_pg_follower *follower, struct isx_err *err)
-{
-	return isx_lmdb_store_acquire(follower->engine, follower->name, &follower->index,
-				      &follower->file, err);
-}
-
 void isx_pg_follower_release(struct isx_pg_follower *follower)
 {
 	if (follower->index)
 		isx_lmdb_store_release(follower->engine, follower->index);
 	follower->index = NULL;
+}
+
+/* Begin to use the file of a follower. ISX_CORRUPT: what of it `extent` names is damaged. */
+static enum isx_status acquire(struct isx_pg_follower *follower, enum isx_pages_extent extent,
+			       struct isx_err *err)
+{
+	enum isx_status st = isx_lmdb_store_acquire(follower->engine, follower->name,
+						    &follower->index, &follower->file, err);
+	if (st)
+		return st;
+	st = isx_lmdb_verify(follower->file, extent, false, err);
+	if (st)
+		isx_pg_follower_release(follower);
+	return st;
 }
 
 /* Remove a folder whose file somebody has removed. */
@@ -643,7 +652,8 @@ static enum isx_status start_anew(const struct isx_pg_followers *followers,
 		remove_folder(followers, follower->name);
 	if (!st || st == ISX_NOT_FOUND)
 		st = ops->create(follower->engine, follower->name, err);
-	if (!st && acquire(follower, err)) /* also when it is not found: the index is there */
+	if (!st && acquire(follower, ISX_PAGES_SAFE,
+			   err)) /* also when it is not found: the index is there */
 		st = isx_fail(err, ISX_UNAVAILABLE, "the new file was removed at once");
 	return st;
 }
@@ -738,7 +748,7 @@ static enum isx_status follow(struct work *work, struct isx_err *err)
 static enum isx_status open_follower(const struct isx_pg_followers *followers,
 				     struct isx_pg_follower *follower, struct isx_err *err)
 {
-	enum isx_status st = acquire(follower, err);
+	enum isx_status st = acquire(follower, ISX_PAGES_SAFE, err);
 	if (st == ISX_NOT_FOUND)
 		return start_anew(followers, follower, err);
 	if (st == ISX_CORRUPT) {
@@ -891,7 +901,7 @@ enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_
 	struct isx_err why = { 0 };
 	struct position position = { 0 };
 	begin_follow(followers, head, follower);
-	enum isx_status st = acquire(follower, &why);
+	enum isx_status st = acquire(follower, ISX_PAGES_ROWS, &why);
 	if (st == ISX_NOT_FOUND) /* one more: are others in the way? */
 		(void)!isx_pg_loader_want(followers->loader, &cleaning, NULL);
 	if (!st)

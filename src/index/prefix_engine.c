@@ -12,6 +12,7 @@
 #include "index/prefix_search.h"
 
 static const struct isx_lmdb_layout layout = { .open_by_name = isx_prefix_open_table_by_name,
+					       .shape = isx_prefix_table_shape,
 					       .make_tables = isx_prefix_make_tables,
 					       .derive = isx_prefix_derive };
 

@@ -6,6 +6,7 @@
 
 #include "index/asset_batch.h"
 #include "index/lmdb_table.h"
+#include "index/lmdb_verify.h"
 #include "iscc/base32.h"
 
 #include <stdio.h>
@@ -38,6 +39,21 @@ int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name)
 	if (strncmp(name, "__", 2) == 0)
 		return MDB_INCOMPATIBLE; /* a file of usearch:// */
 	return strlen(name) < ISX_UNIT_TYPE_MAX ? open_rows(view, name) : 0;
+}
+
+bool isx_prefix_table_shape(const char *name, struct isx_table_shape *shape)
+{
+	*shape = (struct isx_table_shape){ 0 };
+	if (strcmp(name, ISX_TABLE_METADATA) == 0)
+		shape->is_brief = true;
+	else if (strncmp(name, "__", 2) != 0)
+		*shape = (struct isx_table_shape){ .flags = ISX_PREFIX_ROWS_FLAGS,
+						   .row_bytes = ISX_KEY_BYTES };
+	else if (strcmp(name, ISX_TABLE_ASSETS) == 0)
+		shape->is_by_key = true;
+	else
+		return false;
+	return true;
 }
 
 enum isx_status isx_prefix_make_tables(struct isx_lmdb_view *view, struct isx_err *err)
@@ -126,8 +142,7 @@ int isx_prefix_get(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB
 		char text[ISX_ISCC_ID_TEXT_BYTES];
 		isx_prefix_key(id, version, text);
 		MDB_val key = isx_lmdb_val(text, strlen(text));
-		if (view->tables.assets)
-			rc = mdb_get(view->txn, view->tables.assets, &key, value);
+		rc = isx_lmdb_get_asset(view, &key, value);
 	}
 	return rc;
 }

@@ -15,6 +15,9 @@
 /* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */
 int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name);
 
+/* What the table called `name` has to be like: struct isx_lmdb_layout. */
+bool isx_prefix_table_shape(const char *name, struct isx_table_shape *shape);
+
 /* Make the tables that every index has, and note in a new one when it was made: struct
  * isx_lmdb_layout. */
 ISX_MUST_CHECK enum isx_status isx_prefix_make_tables(struct isx_lmdb_view *view,

@@ -50,10 +50,12 @@ enum isx_status isx_prefix_get_json(struct isx_lmdb_file *file, const char *iscc
 	struct isx_lmdb_view view;
 	struct isx_iscc_id id;
 	struct isx_span stored;
-	enum isx_status st = isx_lmdb_read(file, &view, err);
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, err);
 	if (st)
 		return st;
 	st = isx_prefix_find(&view, iscc_id, &id, &stored, err);
+	if (!st)
+		st = isx_stored_check(stored, err);
 	if (!st) {
 		isx_buf_add(json, stored.ptr, stored.len);
 		st = isx_buf_status(json, err);
@@ -241,6 +243,9 @@ static enum isx_status fetch_metadata(struct search *search, const struct isx_is
 	if (rc)
 		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch metadata",
 				       err);
+	enum isx_status st = isx_stored_check(isx_lmdb_span(value), err);
+	if (st)
+		return isx_err_at(err, st, "asset %016llx", (unsigned long long)id->body);
 	struct isx_span metadata = isx_json_member(isx_lmdb_span(value), "metadata");
 	if (metadata.len == 0 || isx_span_is(metadata, "null"))
 		return ISX_OK;
@@ -284,7 +289,7 @@ enum isx_status isx_prefix_search(struct isx_lmdb_file *file, const struct isx_o
 	struct search search = { .arena = arena, .ranking = { .limit = query->limit } };
 	bool has_realm;
 	(void)options;
-	enum isx_status st = isx_lmdb_read(file, &search.view, err);
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &search.view, err);
 	if (st)
 		return st;
 	st = isx_meter_start(&search.view.meter, query, err);

@@ -140,6 +140,35 @@ enum isx_status isx_lmdb_sp_tables(struct isx_lmdb_view *view, const char *type,
 	return st;
 }
 
+bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape)
+{
+	enum { UNITS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED };
+	unsigned bits;
+	int end = 0;
+	size_t len = strlen(name);
+	*shape = (struct isx_table_shape){ 0 };
+	if (strcmp(name, ISX_TABLE_METADATA) == 0)
+		shape->is_brief = true;
+	else if (strcmp(name, ISX_TABLE_INSTANCE) == 0)
+		*shape = (struct isx_table_shape){ .flags = UNITS_FLAGS | MDB_INTEGERDUP,
+						   .row_bytes = ISX_KEY_BYTES };
+	else if (sscanf(name, "__units_%u__%n", &bits, &end) == 1 && (size_t)end == len)
+		*shape = (struct isx_table_shape){ .flags = UNITS_FLAGS,
+						   .row_bytes = ISX_KEY_BYTES + bits / 8,
+						   .is_brief = true };
+	else if (sscanf(name, "__simprints_%u__%n", &bits, &end) == 1 && (size_t)end == len)
+		*shape = (struct isx_table_shape){ .flags = UNITS_FLAGS,
+						   .row_bytes = ISX_CHUNK_BYTES + bits / 8 };
+	else if (strncmp(name, "__sp_assets_", 12) != 0 && strncmp(name, "__sp_", 5) == 0)
+		*shape = (struct isx_table_shape){ .flags = UNITS_FLAGS,
+						   .row_bytes = ISX_CHUNK_BYTES };
+	else if (strcmp(name, ISX_TABLE_ASSETS) == 0)
+		shape->is_by_key = true;
+	else
+		return false;
+	return true;
+}
+
 enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_lmdb_tables *t = &view->tables;

@@ -12,6 +12,9 @@
 /* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */
 int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name);
 
+/* What the table called `name` has to be like: struct isx_lmdb_layout. */
+bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape);
+
 /* Make the tables that every index has, and note in a new one when it was made and the longest body:
  * struct isx_lmdb_layout. */
 ISX_MUST_CHECK enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *err);

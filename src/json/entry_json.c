@@ -245,3 +245,10 @@ enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *ar
 	isx_problems_release(&problems);
 	return st == ISX_SCHEMA ? isx_err_at(err, ISX_CORRUPT, "a stored asset") : st;
 }
+
+enum isx_status isx_stored_check(struct isx_span text, struct isx_err *err)
+{
+	size_t offset;
+	enum isx_status st = isx_json_check(text, &offset, err);
+	return st == ISX_SCHEMA ? isx_err_at(err, ISX_CORRUPT, "a stored asset") : st;
+}

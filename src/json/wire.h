@@ -51,6 +51,10 @@ ISX_MUST_CHECK enum isx_status isx_asset_check(const struct isx_asset *asset, st
 ISX_MUST_CHECK enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *arena,
 						     struct isx_asset *asset, struct isx_err *err);
 
+/* Is the text of an asset as it was stored JSON? It is handed on as it is, and bytes of it may have been
+ * damaged on disk. ISX_CORRUPT if not. */
+ISX_MUST_CHECK enum isx_status isx_stored_check(struct isx_span text, struct isx_err *err);
+
 /* Read the body of POST /indexes/{name}/search, after isx_payload_check(). `limit` is left 0. */
 ISX_MUST_CHECK enum isx_status isx_query_from_json(const struct isx_payload *payload,
 						   struct isx_arena *arena, struct isx_query *query,

@@ -1,6 +1,7 @@
 """Disks that are full, relaxed durability, files that are damaged: a clear answer, and the data as it was."""
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -142,6 +143,95 @@ def test_a_damaged_file_is_read_once_until_it_changes(cli, start_server, kind):
     path.write_bytes(good)
     assert server.get("/indexes/main").json()["assets"] == 1000
     assert server.stop() == 0
+
+
+THINGS = {"fifo": os.mkfifo, "folder": os.mkdir, "device": lambda path: os.symlink("/dev/zero", path),
+          "nowhere": lambda path: os.symlink("/nowhere/file", path)}
+
+
+@pytest.mark.parametrize("thing", sorted(THINGS))
+@pytest.mark.parametrize("suffix", ["", "-lock", "-lock-of"])
+def test_what_is_no_file_is_named_and_nothing_hangs(cli, kind, suffix, thing):
+    """Where the file of an index should be, its lock file, or what says whose that is."""
+    uri = f"{kind}://{cli.work}/store"
+    lines = json.dumps(make_asset(1)) + "\n"
+    cli.good("add", "-", "--uri", uri, "--index", "main", stdin=lines)
+    path = cli.work / "store" / (KINDS[kind] + suffix)
+    path.unlink()
+    THINGS[thing](path)
+    words = ["expected a regular file", path.name]
+    if (suffix, thing) == ("", "nowhere"):
+        words = ["not found"]
+    is_made_anew = suffix == "-lock-of" and thing != "folder"
+    for command in (["get", iscc_id(1), "--index", "main"], ["index", "check", "main"],
+                    ["index", "backup", "main", cli.work / "copy"], ["index", "compact", "main"],
+                    ["add", "-", "--index", "main"]):
+        said = cli.run(*command, "--uri", uri, stdin=lines, timeout=20)
+        if is_made_anew:
+            assert said.code == 0, said
+        else:
+            assert said.code == 1 and all(word in said.err for word in words), said
+
+
+def restore(path, content):
+    """As `cp` does: into the file that is there."""
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", ["shorter", "headers"])
+def test_damage_that_shows_at_the_first_use(cli, start_server, kind, harm):
+    """Listing reads little of a file. What a use then finds, /readyz tells, until a backup is brought back."""
+    uri = f"{kind}://{cli.work}/store"
+    server = start_server(uri)
+    for name in ("main", "other"):
+        server.post("/indexes", json={"name": name})
+        assert server.post(f"/indexes/{name}/assets", json=[make_asset(n) for n in range(600)]).status_code == 201
+    server.stop()
+    path = cli.work / "store" / KINDS[kind]
+    good = path.read_bytes()
+    bad = bytearray(good)
+    for page in range(4096 * 2, len(good), 4096):
+        if bad[page + 10] in (2, 0x22) and len(good) // 2 < page:  # leaves
+            bad[page + 12:page + 16] = b"\x01\x00\xff\xff"
+    if harm == "headers":
+        path.write_bytes(bad)
+    server = start_server(uri)
+    if harm == "shorter":
+        assert server.get(f"/indexes/main/assets/{iscc_id(1)}").status_code == 200
+        os.truncate(path, len(good) // 2)
+    answers = [server.post("/indexes/main/search", json={"units": make_asset(1)["units"]}),
+               server.post("/indexes/main/assets", json=[make_asset(1)]),
+               server.get(f"/indexes/main/assets/{iscc_id(599)}")]
+    assert [answer.status_code for answer in answers] == [500] * 3, [answer.text for answer in answers]
+    assert path.name in answers[0].text and "bring a backup back" in answers[0].text
+    ready = server.get("/readyz")
+    assert ready.status_code == 503 and [one["name"] for one in ready.json()["indexes"]] == ["main"]
+    assert server.post("/indexes/other/search", json={"units": make_asset(1)["units"]}).status_code == 200
+    restore(path, good)
+    assert server.post("/indexes/main/search", json={"units": make_asset(1)["units"]}).status_code == 200
+    assert server.get("/readyz").status_code == 200
+    assert server.post("/indexes/main/assets", json=[make_asset(601)]).status_code == 201
+    assert server.stop() == 0
+    cli.good("index", "check", "main", "--uri", uri)
+
+
+def test_a_damaged_index_is_neither_copied_nor_replaced(cli, kind):
+    """Not even where only the bytes of one asset are wrong, and all pages are right."""
+    uri = f"{kind}://{cli.work}/store"
+    assets = [make_asset(number, metadata={"text": f"number {number} of many"}) for number in range(300)]
+    cli.good("add", "-", "--uri", uri, "--index", "main", stdin="".join(json.dumps(one) + "\n" for one in assets))
+    path, copy = cli.work / "store" / KINDS[kind], cli.work / "copy"
+    bad = path.read_bytes().replace(b"number 150 of many", b"number 150 of\"many")
+    path.write_bytes(bad)
+    assert cli.run("index", "check", "main", "--uri", uri).code == 1
+    for command in (["backup", "main", copy], ["compact", "main"]):
+        said = cli.run("index", *command, "--uri", uri)
+        assert said.code == 1 and "not copied, as it is damaged" in said.err and path.name in said.err, said
+    assert not copy.exists() and path.read_bytes() == bad
+    assert os.listdir(cli.work) == ["store"], "what was begun is still there"
+    said = cli.run("get", iscc_id(150), "--uri", uri, "--index", "main")
+    assert said.code == 1 and "a stored asset" in said.err, said
+    cli.good("get", iscc_id(151), "--uri", uri, "--index", "main")
 
 
 def test_an_index_that_is_slow_to_open_holds_up_no_other(cli, start_server, kind):

@@ -333,7 +333,7 @@ def test_a_follower_directory_that_was_removed_is_made_again(host):
     assert host.follower_files() and "answered by SQL" not in host.log(), host.log()
 
 
-@pytest.mark.parametrize("harm", ["empty", "short", "garbage", "torn", "middle"])
+@pytest.mark.parametrize("harm", ["empty", "short", "garbage", "torn", "middle", "headers"])
 def test_torn_follower_files_are_made_again(host, harm):
     rng = seeded()
     numbers = range(0, 600)
@@ -344,7 +344,9 @@ def test_torn_follower_files_are_made_again(host, harm):
         whole = path.read_bytes()
         path.write_bytes({"empty": b"", "short": whole[:3000], "garbage": rng.randbytes(len(whole)),
                           "torn": whole[:len(whole) // 8192 * 4096],
-                          "middle": whole[:8192] + rng.randbytes(8192) + whole[16384:]}[harm])
+                          "middle": whole[:8192] + rng.randbytes(8192) + whole[16384:],
+                          "headers": whole[:81920] + b"".join(rng.randbytes(32) + whole[at + 32:at + 4096]
+                                                              for at in range(81920, len(whole), 4096))}[harm])
     host.start()
     host.expect_found(numbers[::29])
     host.must_add(range(600, 610))

@@ -5,6 +5,7 @@
  * also of writers that were killed, are right.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/log.h"
 #include "support.h"
 
 #include <fcntl.h>
@@ -247,6 +248,161 @@ static void test_pages__a_free_page_that_is_in_use_is_found(void **state)
 		fail_msg("expected '%s', found: %s", words, messages);
 }
 
+/* --- fields of pages -------------------------------------------------------------------------- */
+
+/* Flags of pages, as mdb.c has them. */
+enum { BRANCH = 1, LEAF = 2, OVERFLOW = 4, ROWS = 0x22 };
+
+/* The first page of a kind behind page `after`, or 0. In a compact file all are in use. */
+static long find_page(int flags, long after)
+{
+	uint16_t found;
+	struct stat file;
+	assert_int_equal(stat(path, &file), 0);
+	for (long page = after + PAGE_BYTES; page < file.st_size; page += PAGE_BYTES) {
+		read_at(page + 10, &found, sizeof found);
+		if (found == flags)
+			return page;
+		if (found == OVERFLOW) { /* what lies behind its first page is a value */
+			uint32_t pages;
+			read_at(page + 12, &pages, sizeof pages);
+			page += (long)(pages - 1) * PAGE_BYTES;
+		}
+	}
+	return 0;
+}
+
+/* Ask for all: nothing may come of it but an answer. Returns the worst. */
+static enum isx_status use_all(void)
+{
+	struct isx_err err;
+	struct isx_store *store = open_store();
+	struct isx_query query = { .iscc_id = "ISCC:MAIGHXLN555Y2AAA", .limit = 5 };
+	struct isx_asset asset = { .iscc_id = query.iscc_id,
+				   .iscc_code =
+					   "ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILU"
+					   "BZK334UY" };
+	struct isx_result *result;
+	char *json;
+	enum isx_status st = isx_get(store, "main", query.iscc_id, &json, &err), worst = st;
+	if (!st)
+		isx_text_free(json);
+	st = isx_search(store, "main", &query, &result, &err);
+	if (!st)
+		isx_result_free(result);
+	worst = st == ISX_CORRUPT ? st : worst;
+	st = isx_add(store, "main", &asset, 1, NULL, &err);
+	isx_close(store);
+	return st == ISX_CORRUPT ? st : worst;
+}
+
+/* One field of a page: the number of bytes at `place` in the page, or in its first entry. */
+struct field {
+	int flags;
+	bool in_entry;
+	long place;
+	size_t bytes;
+	uint64_t flip;
+};
+
+static void test_pages__every_field_of_a_page_is_checked(void **state)
+{
+	static const struct field fields[] = {
+		{ LEAF, false, 0, 8, 1 },      { LEAF, false, 10, 2, 0x10 },
+		{ LEAF, false, 10, 2, 0x20 },  { LEAF, false, 10, 2, 1 },
+		{ LEAF, false, 12, 2, 2 },     { LEAF, false, 12, 2, 0x8000 },
+		{ LEAF, false, 14, 2, 2 },     { LEAF, false, 14, 2, 0x4000 },
+		{ LEAF, false, 16, 2, 1 },     { LEAF, false, 16, 2, 0x8000 },
+		{ LEAF, true, 0, 2, 0x200 },   { LEAF, true, 2, 2, 1 },
+		{ LEAF, true, 4, 2, 2 },       { LEAF, true, 4, 2, 8 },
+		{ LEAF, true, 6, 2, 0x200 },   { BRANCH, false, 0, 8, 4 },
+		{ BRANCH, false, 10, 2, 3 },   { BRANCH, false, 10, 2, 0x10 },
+		{ BRANCH, false, 12, 2, 2 },   { BRANCH, false, 14, 2, 2 },
+		{ BRANCH, false, 18, 2, 4 },   { BRANCH, true, 0, 2, 0x8000 },
+		{ BRANCH, true, 0, 2, 1 },     { BRANCH, true, 4, 2, 1 },
+		{ BRANCH, true, 6, 2, 0x400 }, { ROWS, false, 0, 8, 1 },
+		{ ROWS, false, 8, 2, 8 },      { ROWS, false, 10, 2, 0x20 },
+		{ ROWS, false, 10, 2, 0x10 },  { ROWS, false, 12, 2, 2 },
+		{ ROWS, false, 12, 2, 1 },     { ROWS, false, 14, 2, 2 },
+		{ OVERFLOW, false, 0, 8, 1 },  { OVERFLOW, false, 10, 2, 4 },
+		{ OVERFLOW, false, 12, 4, 8 }, { OVERFLOW, false, 12, 4, 0x80000000 },
+	};
+	struct isx_err err;
+	struct isx_compaction done;
+	size_t tried = 0;
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	for (int i = 0; i < 5; i++)
+		add(store, i * 200, 200, i == 2 ? 30000 : 300);
+	assert_int_equal(isx_index_compact(store, "main", &done, NULL, NULL, &err), ISX_OK);
+	isx_close(store);
+	expect_no_finding();
+	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+		const struct field *field = &fields[i];
+		long page = PAGE_BYTES;
+		for (int nth = 0; nth < 3 && (page = find_page(field->flags, page)); nth++) {
+			uint16_t entry = 0;
+			uint64_t before = 0, after;
+			if (field->in_entry)
+				read_at(page + 16, &entry, sizeof entry);
+			read_at(page + entry + field->place, &before, field->bytes);
+			after = before ^ field->flip;
+			write_at(page + entry + field->place, &after, field->bytes);
+			bool is_found = count_findings() > 0;
+			enum isx_status st = use_all();
+			if (!is_found || st != ISX_CORRUPT)
+				fail_msg("field %zu, page %ld: findings '%s', status %d", i,
+					 page / PAGE_BYTES, messages, st);
+			write_at(page + entry + field->place, &before, field->bytes);
+			tried++;
+		}
+	}
+	assert_true(tried > sizeof fields / sizeof fields[0]);
+	expect_no_finding();
+}
+
+/* The page that holds the JSON of an asset. */
+static long page_of_asset(const char *id)
+{
+	static char content[4 << 20];
+	FILE *file = fopen(path, "rb");
+	assert_non_null(file);
+	size_t bytes = fread(content, 1, sizeof content, file);
+	fclose(file);
+	const char *found = memmem(content, bytes, id, strlen(id));
+	assert_non_null(found);
+	return (found - content) / PAGE_BYTES * PAGE_BYTES;
+}
+
+/* Assets are verified one by one: another one is found before, and none afterwards. */
+static void test_pages__the_way_to_an_asset_is_checked(void **state)
+{
+	struct isx_err err;
+	struct isx_compaction done;
+	char first[24], last[24], *json;
+	const uint16_t lower = 0x7ffe;
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	add(store, 0, 200, 300);
+	assert_int_equal(isx_index_compact(store, "main", &done, NULL, NULL, &err), ISX_OK);
+	isx_close(store);
+	id_of(0, first);
+	id_of(199, last);
+	write_at(page_of_asset(last) + 12, &lower, sizeof lower);
+	store = open_store();
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(isx_get(store, "main", first, &json, &err), ISX_OK);
+		isx_text_free(json);
+	}
+	assert_int_equal(isx_get(store, "main", last, &json, &err), ISX_CORRUPT);
+	if (!strstr(err.msg, "bring a backup back") || !strstr(err.msg, path))
+		fail_msg("%s", err.msg);
+	assert_int_equal(isx_get(store, "main", first, &json, &err), ISX_CORRUPT);
+	isx_close(store);
+}
+
 /* --- files that are right --------------------------------------------------------------------- */
 
 static void change_at_random(struct isx_store *store, uint64_t *seed, int times)
@@ -348,10 +504,13 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(test_pages__damaged_lists_of_free_pages_are_found),
 		TEST(test_pages__a_free_page_that_is_in_use_is_found),
+		TEST(test_pages__every_field_of_a_page_is_checked),
+		TEST(test_pages__the_way_to_an_asset_is_checked),
 		TEST(test_pages__files_of_many_shapes_are_right),
 		TEST(test_pages__files_beside_a_long_reader_are_right),
 		TEST(test_pages__files_of_killed_writers_are_right),
 	};
 	printf("seed %llu\n", (unsigned long long)test_seed());
+	isx_log_set_level(ISX_LOG_NOTHING); /* what is damaged on purpose needs no line each */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
