@@ -1,9 +1,9 @@
 # Build, test and measure iscc-search.
 #
-#   make            the program, build/iscc-search, and the library, build/libiscc_search.a
+#   make            the program, build/iscc-search, and the library, build/libiscc_search.a and .so.0
 #   make demo       install what is missing, build, index the sample, search it both ways
 #   make test       install what is missing, build, run every test
-#   make install    PREFIX=/usr/local DESTDIR=
+#   make install    PREFIX=/usr/local LIBDIR=$(PREFIX)/lib DESTDIR=
 #   make asan tsan  every test under a sanitizer
 #   make soak       many processes and hosts, and kill -9, for SOAK_SECONDS=600 and SOAK_ROUNDS=100
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
@@ -21,18 +21,21 @@ SOAK_ROUNDS ?= 100
 DAMAGE_FILES ?= 500
 # V=1 shows the commands.
 Q := $(if $(V),,@)
+comma := ,
 
-PACKAGES := lmdb libmicrohttpd libcurl libpq libsodium
-VERSION := $(shell sed -n 's/^.define ISX_VERSION "\(.*\)"/\1/p' src/base/limits.h)
+LIBRARY_PACKAGES := lmdb libcurl libpq libsodium
+PACKAGES := $(LIBRARY_PACKAGES) libmicrohttpd
+VERSION := $(shell sed -n 's/^.define ISX_VERSION *"\(.*\)"/\1/p' include/iscc_search.h)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g
 # Asked only when a recipe runs: `make test` installs the packages first.
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -fno-strict-aliasing -pthread \
-	-Iinclude -Isrc $(PACKAGE_CFLAGS) $(CFLAGS) $(SANITIZE)
+	-Iinclude -Isrc $(PACKAGE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(SANITIZE)
 ALL_LDFLAGS = -pthread $(LDFLAGS) $(SANITIZE)
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
 LIBS = $(eval LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm)$(LIBS)
+LIBRARY_LIBS = $(eval LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARY_PACKAGES)) -lm)$(LIBRARY_LIBS)
 
 # The layers, lowest first. The library holds what other programs may link; the rest is the program.
 LIBRARY_LAYERS := base iscc scan json net index service
@@ -42,14 +45,17 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 LIBRARY_OBJECTS := $(call objects,$(LIBRARY_LAYERS))
 PROGRAM_OBJECTS := $(call objects,$(PROGRAM_LAYERS))
 LIBRARY := $(BUILD)/libiscc_search.a
+# Raised by every release that a program built with the one before cannot use (include/iscc_search.h).
+SONAME := libiscc_search.so.0
+SHARED := $(BUILD)/$(SONAME)
 PROGRAM := $(BUILD)/iscc-search
 
 .PHONY: all
-all: $(PROGRAM)
+all: $(PROGRAM) $(SHARED)
 
 -include src/http/embed.mk
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC $<")
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -58,6 +64,17 @@ $(LIBRARY): $(LIBRARY_OBJECTS)
 	@rm -f $@
 	$(if $(V),,@echo "  AR $@")
 	$(Q)$(AR) rcs $@ $^
+
+# Both libraries are made of the same objects. Only what the public headers mark with ISX_API is seen
+# from outside, and calls within the library cannot be replaced from there. The library has one
+# variable of 8 bytes per thread, which each allocation reads: initial-exec reads it without a call.
+$(LIBRARY_OBJECTS): LIBRARY_CFLAGS := -fPIC -fvisibility=hidden -fno-semantic-interposition \
+	-ftls-model=initial-exec
+
+$(SHARED): $(LIBRARY_OBJECTS)
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(if $(SANITIZE),,-Wl,-z$(comma)defs) -Wl,--as-needed \
+		$(ALL_LDFLAGS) -o $@ $^ $(LIBRARY_LIBS)
 
 $(PROGRAM): $(PROGRAM_OBJECTS) $(LIBRARY)
 	$(if $(V),,@echo "  LD $@")
@@ -89,7 +106,7 @@ test: setup
 TSAN_FLAGS = CFLAGS="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=thread"
 TSAN_UNITS := build-tsan/tests/unit/test_threads build-tsan/tests/unit/test_pool
 
-check: $(PROGRAM) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
+check: $(PROGRAM) $(SHARED) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
 	$(if $(SANITIZE),,@$(MAKE) --no-print-directory BUILD=build-tsan $(TSAN_FLAGS) $(TSAN_UNITS))
 	@python3 tests/run.py --build $(BUILD) $(if $(SANITIZE),,$(TSAN_UNITS:%=--tsan %))
 
@@ -181,12 +198,22 @@ arm:
 	qemu-aarch64 build-arm/test_kernel
 
 # --- installing ------------------------------------------------------------------------------------
+# Below /usr the libraries are in the directory of the machine's architecture, where the distribution
+# has one: two architectures can be installed side by side.
+MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
+LIBDIR ?= $(PREFIX)/lib$(if $(filter /usr,$(PREFIX)),$(addprefix /,$(MULTIARCH)))
+# Where the dynamic linker does not look by itself, programs are told where the library is.
+RPATH = $(if $(filter /usr/lib /usr/lib/% /usr/local/lib /usr/local/lib/%,$(LIBDIR)),,-Wl$(comma)-rpath$(comma)$${libdir} )
+
 .PHONY: install
-install: $(PROGRAM) $(LIBRARY) $(BUILD)/iscc_search.pc $(BUILD)/iscc-search.service deploy/iscc-search.sysusers
+install: $(PROGRAM) $(LIBRARY) $(SHARED) $(BUILD)/iscc_search.pc $(BUILD)/iscc-search.service deploy/iscc-search.sysusers
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/iscc-search
-	install -D -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/libiscc_search.a
+	install -D -m 644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libiscc_search.a
+	install -D -m 644 $(SHARED) $(DESTDIR)$(LIBDIR)/libiscc_search.so.$(VERSION)
+	ln -sf libiscc_search.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libiscc_search.so
 	install -D -m 644 include/iscc_search.h $(DESTDIR)$(PREFIX)/include/iscc_search.h
-	install -D -m 644 $(BUILD)/iscc_search.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/iscc_search.pc
+	install -D -m 644 $(BUILD)/iscc_search.pc $(DESTDIR)$(LIBDIR)/pkgconfig/iscc_search.pc
 	install -D -m 644 docs/iscc-search.1 $(DESTDIR)$(PREFIX)/share/man/man1/iscc-search.1
 	install -D -m 644 $(BUILD)/iscc-search.service $(DESTDIR)$(PREFIX)/lib/systemd/system/iscc-search.service
 	install -D -m 644 deploy/iscc-search.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/iscc-search.conf
@@ -194,10 +221,11 @@ install: $(PROGRAM) $(LIBRARY) $(BUILD)/iscc_search.pc $(BUILD)/iscc-search.serv
 .PHONY: $(BUILD)/iscc_search.pc
 $(BUILD)/iscc_search.pc:
 	@mkdir -p $(@D)
-	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: iscc_search' \
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))' \
+		'includedir=$${prefix}/include' '' 'Name: iscc_search' \
 		'Description: exact similarity search of ISCC codes' 'Version: $(VERSION)' \
-		'Requires: lmdb libcurl libpq libsodium' 'Cflags: -I$${prefix}/include' \
-		'Libs: -L$${prefix}/lib -liscc_search -pthread -lm' > $@
+		'Requires.private: $(LIBRARY_PACKAGES)' 'Cflags: -I$${includedir}' \
+		'Libs: -L$${libdir} $(RPATH)-liscc_search' 'Libs.private: -pthread -lm' > $@
 
 .PHONY: $(BUILD)/iscc-search.service
 $(BUILD)/iscc-search.service: deploy/iscc-search.service

@@ -50,7 +50,15 @@
 extern "C" {
 #endif
 
-/* What went wrong. base/status.c maps each to its HTTP status and exit code. */
+/* The version of this header. isx_version() and isx_version_number() are those of the library that
+ * is loaded, which may be a later one. */
+#define ISX_VERSION_MAJOR  0
+#define ISX_VERSION_MINOR  4
+#define ISX_VERSION_PATCH  0
+#define ISX_VERSION        "0.4.0"
+#define ISX_VERSION_NUMBER (ISX_VERSION_MAJOR * 10000 + ISX_VERSION_MINOR * 100 + ISX_VERSION_PATCH)
+
+/* What went wrong. */
 enum isx_status {
 	ISX_OK = 0,
 	ISX_INVALID,   /* the content of the input is wrong: an undecodable ISCC, a wrong realm */
@@ -74,9 +82,12 @@ struct isx_err {
 	char msg[256]; /* UTF-8, one line, always terminated */
 };
 
+/* ISX_API marks what the shared library exports, ISX_MUST_CHECK a result that must be looked at. */
 #if defined(__GNUC__)
+#define ISX_API        __attribute__((visibility("default")))
 #define ISX_MUST_CHECK __attribute__((warn_unused_result))
 #else
+#define ISX_API
 #define ISX_MUST_CHECK
 #endif
 
@@ -116,7 +127,7 @@ struct isx_options {
 };
 
 /* Set every option to its default. */
-void isx_options_init(struct isx_options *options);
+ISX_API void isx_options_init(struct isx_options *options);
 
 /* One passage of an asset: a headerless similarity hash and where in the work it was taken. A type is
  * 1 to 64 bytes without '/', '\' and control characters, and does not begin with '.' or "assets_"; an
@@ -232,16 +243,19 @@ struct isx_result {
 	void *memory; /* what all pointers above point into */
 };
 
+/* What one part of an index takes up. */
+struct isx_index_part {
+	char name[80]; /* "lmdb", a unit type, or "SIMPRINT_" and a simprint type */
+	uint64_t bytes;
+};
+
 /* What is known of an index. */
 struct isx_index_info {
 	char name[64];
 	uint64_t assets;
 	uint64_t bytes;   /* on disk, all parts */
 	uint32_t readers; /* read transactions in it now, of all processes; 0: not known */
-	struct isx_index_part {
-		char name[80]; /* "lmdb", a unit type, or "SIMPRINT_" and a simprint type */
-		uint64_t bytes;
-	} * parts; /* the first is "lmdb" */
+	struct isx_index_part *parts; /* the first is "lmdb" */
 	size_t part_count;
 };
 
@@ -251,35 +265,36 @@ struct isx_store;
  *   options  borrowed, NULL for the defaults
  *   store    new, close with isx_close()
  * ISX_INVALID: not an index URI, or an engine this library does not know. */
-ISX_MUST_CHECK enum isx_status isx_open(const char *uri, const struct isx_options *options,
-					struct isx_store **store, struct isx_err *err);
+ISX_API ISX_MUST_CHECK enum isx_status isx_open(const char *uri, const struct isx_options *options,
+						struct isx_store **store, struct isx_err *err);
 
 /* Close a store that no thread uses any more: what a relaxed one still owes the disk is written.
  * NULL is allowed. */
-void isx_close(struct isx_store *store);
+ISX_API void isx_close(struct isx_store *store);
 
 /* The options it was opened with. Texts in them may be gone. */
-const struct isx_options *isx_store_options(const struct isx_store *store);
+ISX_API const struct isx_options *isx_store_options(const struct isx_store *store);
 
 /* Create an empty index. Its name is 1 to 32 of a-z and 0-9, a letter first. */
-ISX_MUST_CHECK enum isx_status isx_index_create(struct isx_store *store, const char *name,
-						struct isx_err *err);
+ISX_API ISX_MUST_CHECK enum isx_status isx_index_create(struct isx_store *store, const char *name,
+							struct isx_err *err);
 
 /* Delete an index and everything in it. Searches that run in it end undisturbed. */
-ISX_MUST_CHECK enum isx_status isx_index_delete(struct isx_store *store, const char *name,
-						struct isx_err *err);
+ISX_API ISX_MUST_CHECK enum isx_status isx_index_delete(struct isx_store *store, const char *name,
+							struct isx_err *err);
 
 /* What is known of one index. `info` is filled; release it with isx_index_info_release(). */
-ISX_MUST_CHECK enum isx_status isx_index_stat(struct isx_store *store, const char *name,
-					      struct isx_index_info *info, struct isx_err *err);
-void isx_index_info_release(struct isx_index_info *info);
+ISX_API ISX_MUST_CHECK enum isx_status isx_index_stat(struct isx_store *store, const char *name,
+						      struct isx_index_info *info,
+						      struct isx_err *err);
+ISX_API void isx_index_info_release(struct isx_index_info *info);
 
 /* All indexes by name.
  *   infos  new array of *count, free with isx_index_list_free() */
-ISX_MUST_CHECK enum isx_status isx_index_list(struct isx_store *store,
-					      struct isx_index_info **infos, size_t *count,
-					      struct isx_err *err);
-void isx_index_list_free(struct isx_index_info *infos, size_t count);
+ISX_API ISX_MUST_CHECK enum isx_status isx_index_list(struct isx_store *store,
+						      struct isx_index_info **infos, size_t *count,
+						      struct isx_err *err);
+ISX_API void isx_index_list_free(struct isx_index_info *infos, size_t count);
 
 /* How far a long copy has come. */
 typedef void isx_progress_fn(uint64_t bytes_done, uint64_t bytes_total, void *arg);
@@ -293,10 +308,10 @@ typedef void isx_progress_fn(uint64_t bytes_done, uint64_t bytes_total, void *ar
  *   progress  called now and then from another thread; may be NULL
  * ISX_EXISTS: the file is there. ISX_INVALID: a store of another server, or `path` is the file of an
  * index of this store, or of one in use. ISX_CORRUPT: the index is damaged; there is no copy. */
-ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store, const char *name,
-						const char *path, bool replace,
-						isx_progress_fn *progress, void *arg,
-						struct isx_err *err);
+ISX_API ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store, const char *name,
+							const char *path, bool replace,
+							isx_progress_fn *progress, void *arg,
+							struct isx_err *err);
 
 /* Give back the free space of an index: copy what is in use to a new file, which takes the place of
  * the old one. Others may read meanwhile; writers of all processes wait. Other processes let
@@ -305,10 +320,10 @@ struct isx_compaction {
 	uint64_t bytes_before;
 	uint64_t bytes_after;
 };
-ISX_MUST_CHECK enum isx_status isx_index_compact(struct isx_store *store, const char *name,
-						 struct isx_compaction *done,
-						 isx_progress_fn *progress, void *arg,
-						 struct isx_err *err);
+ISX_API ISX_MUST_CHECK enum isx_status isx_index_compact(struct isx_store *store, const char *name,
+							 struct isx_compaction *done,
+							 isx_progress_fn *progress, void *arg,
+							 struct isx_err *err);
 
 /* Check everything that has to be true of an index's file: its pages, the order and the lengths of
  * its rows, that every asset can be read and has its rows, and that every row belongs to an asset.
@@ -327,9 +342,10 @@ typedef void isx_finding_fn(const char *text, void *arg);
 
 /*   report  filled
  *   found   called with each finding, one line of text; may be NULL */
-ISX_MUST_CHECK enum isx_status isx_index_check(struct isx_store *store, const char *name,
-					       struct isx_check *report, isx_finding_fn *found,
-					       void *arg, struct isx_err *err);
+ISX_API ISX_MUST_CHECK enum isx_status isx_index_check(struct isx_store *store, const char *name,
+						       struct isx_check *report,
+						       isx_finding_fn *found, void *arg,
+						       struct isx_err *err);
 
 /* An index that cannot be used, and why. */
 struct isx_trouble {
@@ -339,39 +355,46 @@ struct isx_trouble {
 
 /* Can the store be used? Fails where its indexes cannot even be listed.
  *   troubles  new array of *count (often 0), free with isx_troubles_free() */
-ISX_MUST_CHECK enum isx_status isx_ready(struct isx_store *store, struct isx_trouble **troubles,
-					 size_t *count, struct isx_err *err);
-void isx_troubles_free(struct isx_trouble *troubles);
+ISX_API ISX_MUST_CHECK enum isx_status isx_ready(struct isx_store *store,
+						 struct isx_trouble **troubles, size_t *count,
+						 struct isx_err *err);
+ISX_API void isx_troubles_free(struct isx_trouble *troubles);
 
 /* Add assets, or replace those whose ISCC-ID is there already: all of them or, on any error, none.
  * When the call returns they are on disk (unless the store is relaxed) and found by every search
  * that starts afterwards, in this process or another. An update replaces all units; simprints stay
  * unless the update has some of their type. Of two assets with one ISCC-ID the last one counts.
  *   outcomes  filled: one per asset, in their order; may be NULL */
-ISX_MUST_CHECK enum isx_status isx_add(struct isx_store *store, const char *name,
-				       const struct isx_asset *assets, size_t count,
-				       enum isx_outcome *outcomes, struct isx_err *err);
+ISX_API ISX_MUST_CHECK enum isx_status isx_add(struct isx_store *store, const char *name,
+					       const struct isx_asset *assets, size_t count,
+					       enum isx_outcome *outcomes, struct isx_err *err);
 
 /* One asset as a JSON object: the fields that were added, without simprints.
  *   json  new, terminated, free with isx_text_free() */
-ISX_MUST_CHECK enum isx_status isx_get(struct isx_store *store, const char *name,
-				       const char *iscc_id, char **json, struct isx_err *err);
-void isx_text_free(char *text);
+ISX_API ISX_MUST_CHECK enum isx_status isx_get(struct isx_store *store, const char *name,
+					       const char *iscc_id, char **json,
+					       struct isx_err *err);
+ISX_API void isx_text_free(char *text);
 
 /* Remove one asset and all that was derived from it. */
-ISX_MUST_CHECK enum isx_status isx_remove(struct isx_store *store, const char *name,
-					  const char *iscc_id, struct isx_err *err);
+ISX_API ISX_MUST_CHECK enum isx_status isx_remove(struct isx_store *store, const char *name,
+						  const char *iscc_id, struct isx_err *err);
 
 /* The assets most like the query, exactly: nothing that reaches the threshold is overlooked.
  *   result  new, free with isx_result_free()
  * ISX_NOT_FOUND: no such index, or no asset of the query's iscc_id. */
-ISX_MUST_CHECK enum isx_status isx_search(struct isx_store *store, const char *name,
-					  const struct isx_query *query, struct isx_result **result,
-					  struct isx_err *err);
-void isx_result_free(struct isx_result *result);
+ISX_API ISX_MUST_CHECK enum isx_status isx_search(struct isx_store *store, const char *name,
+						  const struct isx_query *query,
+						  struct isx_result **result, struct isx_err *err);
+ISX_API void isx_result_free(struct isx_result *result);
 
-/* The library's version, "MAJOR.MINOR.PATCH". */
-const char *isx_version(void);
+/* The version of the library that is loaded: "MAJOR.MINOR.PATCH", and MAJOR * 10000 + MINOR * 100 +
+ * PATCH. */
+ISX_API const char *isx_version(void);
+ISX_API uint32_t isx_version_number(void);
+
+/* The short name of a status, for logs: "not_found"; "unknown" for a number that is none. */
+ISX_API const char *isx_status_name(enum isx_status status);
 
 #ifdef __cplusplus
 }

@@ -5,8 +5,6 @@
 #ifndef ISX_LIMITS_H
 #define ISX_LIMITS_H
 
-#define ISX_VERSION "0.4.0"
-
 /* ISCC */
 #define ISX_BODY_BYTES_MAX 32 /* an ISCC-UNIT has at most 256 bits; longer bodies are cut */
 #define ISX_UNIT_TYPE_MAX  32 /* bytes of "SEMANTIC_IMAGE_V0" and its like, with the NUL */

@@ -22,9 +22,6 @@ enum isx_status isx_fail(struct isx_err *err, enum isx_status status, const char
 enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const char *format, ...)
 	ISX_PRINTF(3, 4);
 
-/* The short name of a status ("not_found"), for logs. */
-const char *isx_status_name(enum isx_status status);
-
 /* The HTTP status code that tells a client of `status`. */
 unsigned isx_status_http(enum isx_status status);
 

@@ -23,6 +23,11 @@ const char *isx_version(void)
 	return ISX_VERSION;
 }
 
+uint32_t isx_version_number(void)
+{
+	return ISX_VERSION_NUMBER;
+}
+
 void isx_options_init(struct isx_options *options)
 {
 	*options = (struct isx_options){ .match_threshold_units = 0.75,

@@ -127,7 +127,7 @@ def test_the_unit_that_is_installed_starts_the_program_that_is_installed(tmp_pat
 
 
 LIBRARY = BINARY.parent / "libiscc_search.a"
-COMPILERS = {"C": ["cc", "-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
+COMPILERS = {"C": ["cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
              "C++": ["g++", "-std=c++17", "-x", "c++", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]}
 
 

@@ -1,0 +1,110 @@
+"""The library as another program sees it: the symbols, the package, and the headers that are installed."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path.append(str(TOP / "tests" / "http"))
+
+from serving import BINARY  # noqa: E402  pylint: disable=wrong-import-position
+
+BUILD = BINARY.parent
+SHARED = BUILD / "libiscc_search.so.0"
+HEADERS = sorted((TOP / "include").glob("*.h"))
+
+pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="the library is not beside the program")
+
+
+def output(*command, **options):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def sanitizers():
+    """What the library was built with, which the program that links it needs, too."""
+    symbols = output("nm", "-D", SHARED)
+    wanted = {"__asan_init": "-fsanitize=address,undefined", "__tsan_init": "-fsanitize=thread"}
+    return [option for symbol, option in wanted.items() if symbol in symbols]
+
+
+@pytest.fixture(name="prefix", scope="module")
+def installed(tmp_path_factory):
+    prefix = tmp_path_factory.mktemp("usr")
+    output("make", "-s", f"BUILD={BUILD}", f"PREFIX={prefix}", "install", cwd=TOP)
+    return prefix
+
+
+def pkg_config(prefix, *arguments):
+    env = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
+    return output("pkg-config", *arguments, "iscc_search", env=env).split()
+
+
+def functions_of_headers():
+    text = "\n".join(re.sub(r"/\*.*?\*/", "", header.read_text(encoding="utf-8"), flags=re.S) for header in HEADERS)
+    return set(re.findall(r"\bISX_API\b[^;]*?\b(isx_\w+)\(", text))
+
+
+def test_the_shared_library_exports_what_the_headers_declare_and_nothing_else():
+    exported = {line.split()[-1] for line in output("nm", "-D", "--defined-only", SHARED).splitlines()}
+    exported = {name for name in exported if not name.startswith(("__asan", "__odr_asan", "_init", "_fini"))}
+    assert "isx_search" in exported
+    assert exported == functions_of_headers()
+
+
+def test_each_function_of_the_headers_is_marked_for_export():
+    for header in HEADERS:
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(encoding="utf-8"), flags=re.S)
+        declared = {name for line in re.findall(r"^[a-zA-Z][^;{#]*?\bisx_\w+\([^;{]*\);", text, re.M)
+                    if "typedef" not in line for name in re.findall(r"\b(isx_\w+)\(", line)[:1]}
+        assert declared and declared <= functions_of_headers(), header.name
+
+
+def test_the_shared_library_has_its_number_in_its_name(prefix):
+    assert re.search(r"SONAME +libiscc_search\.so\.0\n", output("objdump", "-p", SHARED))
+    version = pkg_config(prefix, "--modversion")[0]
+    assert (prefix / "lib/libiscc_search.so").resolve() == prefix / f"lib/libiscc_search.so.{version}"
+    assert os.readlink(prefix / "lib/libiscc_search.so.0") == f"libiscc_search.so.{version}"
+
+
+def test_the_package_asks_for_libraries_only_where_it_is_linked_statically(prefix):
+    shared, static = (pkg_config(prefix, *how, "--libs") for how in ([], ["--static"]))
+    assert "-liscc_search" in shared and not {"-lcurl", "-lpq", "-llmdb"} & set(shared)
+    assert {"-liscc_search", "-lcurl", "-lpq", "-llmdb", "-lsodium"} <= set(static)
+    needed = output("pkg-config", "--libs", *pkg_config(prefix, "--print-requires-private")).split()
+    program = prefix / "static"
+    output("cc", *sanitizers(), "-o", program, TOP / "tests/deploy/uses_library.c", *pkg_config(prefix, "--cflags"),
+           "-Wl,-Bstatic", f"-L{prefix}/lib", "-liscc_search", "-Wl,-Bdynamic", *needed, "-lm")
+    assert "libiscc_search" not in output("objdump", "-p", program)
+    assert ": 1 match, " in output(program, "memory://")
+
+
+@pytest.mark.parametrize("prefix_of, libdir", [("/usr", "/usr/lib/MULTIARCH"), ("/usr/local", "/usr/local/lib"),
+                                               ("/opt/iscc", "/opt/iscc/lib")])
+def test_libraries_go_where_the_system_looks_for_them(tmp_path, prefix_of, libdir):
+    """Below /usr in the directory of the architecture, elsewhere in lib; LIBDIR= has the last word."""
+    libdir = libdir.replace("MULTIARCH", output("cc", "-print-multiarch").strip())
+    for place, options in ((libdir, []), ("/elsewhere/lib64", ["LIBDIR=/elsewhere/lib64"])):
+        root = tmp_path / Path(place).name
+        output("make", "-s", f"BUILD={BUILD}", f"PREFIX={prefix_of}", f"DESTDIR={root}", *options, "install", cwd=TOP)
+        for name in ("libiscc_search.a", "libiscc_search.so.0", "pkgconfig/iscc_search.pc"):
+            assert (root / place[1:] / name).stat().st_size > 0
+        env = {**os.environ, "PKG_CONFIG_PATH": str(root / place[1:] / "pkgconfig")}
+        assert output("pkg-config", "--variable=libdir", "iscc_search", env=env).strip() == place
+
+
+@pytest.mark.parametrize("compiler", [["cc", "-std=c11"], ["cc", "-std=c17"], ["g++", "-std=c++17", "-x", "c++"]], ids=" ".join)
+@pytest.mark.parametrize("header", HEADERS, ids=lambda header: header.name)
+def test_each_header_is_compiled_alone(tmp_path, compiler, header):
+    """In strict C11 and C++17, without one other header before it; and twice is as good as once."""
+    if not shutil.which(compiler[0]):
+        pytest.skip(f"{compiler[0]} is not installed")
+    source = tmp_path / "alone.c"
+    source.write_text(f"#include <{header.name}>\n#include <{header.name}>\nint main(void) {{ return 0; }}\n", encoding="utf-8")
+    output(*compiler, "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-I", TOP / "include", "-c",
+           "-o", tmp_path / "alone.o", source)
