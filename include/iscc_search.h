@@ -31,8 +31,20 @@
  * into `err` (which may be NULL) in words meant for the person who made the call. A call that
  * failed changed nothing. Out parameters are only written on success.
  *
- * Threads: a store may be used by any number of threads at once. Processes: any number of them may
- * open the same directory, for reading and for writing. Open a store after fork(), not before.
+ * Threads: a store may be used by any number of threads at once. The library starts threads of its
+ * own, with all signals blocked, and has joined each of them when isx_close() returns:
+ *
+ *	isx-scan	usearch://, memory:// and followers of postgresql://: up to `threads` - 1 (struct
+ *			isx_options) while a search compares very many simprints
+ *	isx-sweep	one per usearch:// and lmdb:// store (and per store of followers), from its first
+ *			use on: closes the files of indexes that another process deletes or replaces
+ *	isx-copy	one while isx_index_backup() or isx_index_compact() runs with a progress function
+ *	pg-loader	one per postgresql:// store with followers, from its first search on
+ *
+ * libcurl may start one more to resolve the name of an http:// store.
+ *
+ * Processes: any number of them may open the same directory, for reading and for writing. Open a
+ * store after fork(), not before.
  *
  * Ownership: pointers into this library's functions are *borrowed* until the call returns. What is
  * handed out is *new* and has to be given back to the function named beside it.
@@ -123,6 +135,9 @@ struct isx_options {
 	uint32_t postgres_connections; /* default 8: at most so many at once */
 	uint32_t postgres_timeout_s; /* default 30: a server silent for so long counts as gone; what
 					  writes or reads a whole index has 30 times as long */
+	uint32_t
+		threads; /* default 0: one per processor, at most 64; how many threads one search of
+			     simprints uses, the calling thread among them. 1: it starts none */
 	struct isx_counters *counters; /* default NULL: nothing is counted; borrowed until close */
 };
 

@@ -8,10 +8,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <assert.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 struct job {
@@ -65,19 +65,14 @@ static void *run_jobs(void *arg)
 static enum isx_status start_threads(struct isx_pool *pool, const char *name, unsigned threads,
 				     struct isx_err *err)
 {
-	sigset_t all, before;
 	int rc = 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_mutex_lock(&pool->lock);
 	while (!rc && pool->thread_count < threads) {
-		rc = pthread_create(&pool->threads[pool->thread_count], NULL, run_jobs, pool);
-		if (!rc)
-			pthread_setname_np(pool->threads[pool->thread_count++], name);
+		rc = isx_thread_start(&pool->threads[pool->thread_count], name, run_jobs, pool);
+		pool->thread_count += !rc;
 	}
 	pool->running = pool->thread_count;
 	pthread_mutex_unlock(&pool->lock);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
 		return isx_fail(err, ISX_IO, "cannot start thread %u of %u: %s",
 				pool->thread_count + 1, threads, strerror(rc));

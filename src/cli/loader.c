@@ -9,6 +9,8 @@
  */
 #include "cli/loader.h"
 
+#include "base/thread.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -179,7 +181,7 @@ enum isx_status loader_new(struct isx_store *store, const char *name, size_t bat
 	pthread_mutex_init(&made->lock, NULL);
 	pthread_cond_init(&made->changed, NULL);
 	enum isx_status st = begin_batch(made, &made->batches[0], err);
-	if (!st && pthread_create(&made->thread, NULL, write_batches, made) != 0)
+	if (!st && isx_thread_start(&made->thread, "loader", write_batches, made) != 0)
 		st = isx_fail(err, ISX_UNAVAILABLE, "no thread could be started");
 	if (st) {
 		isx_arena_release(&made->batches[0].arena);

@@ -12,13 +12,13 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "http/exchange.h"
 #include "http/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -175,12 +175,11 @@ static enum isx_status start_pollers(struct isx_server *server,
 		count = POLLERS_MAX;
 	unsigned connections = count_connections(settings->connections_max) / count;
 	enum isx_status st = ISX_OK;
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the thread that waits */
+	sigset_t before;
+	isx_thread_block_signals(&before); /* signals are for the thread that waits */
 	for (unsigned i = 0; !st && i < count; i++)
 		st = start_poller(server, fd, connections, settings->timeout_s, err);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	isx_thread_restore_signals(&before);
 	return st;
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/thread.h"
 #include "index/lmdb_verify.h"
 #include "index/store_folder.h"
 
@@ -72,7 +73,7 @@ static void watch_start(struct watch *watch, struct isx_lmdb_file *file, int fd,
 	watch->bytes_total = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
 	pthread_mutex_init(&watch->lock, NULL);
 	pthread_cond_init(&watch->changed, NULL);
-	watch->runs = pthread_create(&watch->thread, NULL, watch_copy, watch) == 0;
+	watch->runs = isx_thread_start(&watch->thread, "isx-copy", watch_copy, watch) == 0;
 }
 
 static void watch_end(struct watch *watch)

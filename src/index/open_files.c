@@ -21,10 +21,10 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "index/lock_file.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -342,13 +342,9 @@ static void *sweep_until_closed(void *arg)
  * still closed when they are asked for. Called with the lock. */
 static void start_sweeper(struct isx_open_files *files)
 {
-	sigset_t all, before;
-	if (files->sweeps)
-		return;
-	sigfillset(&all); /* signals are for the threads of the program */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	files->sweeps = pthread_create(&files->sweeper, NULL, sweep_until_closed, files) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!files->sweeps)
+		files->sweeps = isx_thread_start(&files->sweeper, "isx-sweep", sweep_until_closed,
+						 files) == 0;
 }
 
 static void stop_sweeper(struct isx_open_files *files)

@@ -15,6 +15,7 @@
 #include "index/passage_search.h"
 
 #include "base/hash.h"
+#include "base/thread.h"
 #include "index/lmdb_rows.h"
 #include "index/passage_scan.h"
 #include "index/score.h"
@@ -504,7 +505,8 @@ static enum isx_status rank_assets(struct passage_search *search, const struct i
 	enum isx_status st = measure_work(search, &pairs, &id_min, &id_max, err);
 	if (st || pairs == 0)
 		return st;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	long cores = search->options->threads ? (long)search->options->threads
+					      : sysconf(_SC_NPROCESSORS_ONLN);
 	size_t count = cores < 1 ? 1 : cores > LANES_MAX ? LANES_MAX : (size_t)cores;
 	if (pairs / PAIRS_A_LANE < count)
 		count = pairs / PAIRS_A_LANE > 1 ? (size_t)(pairs / PAIRS_A_LANE) : 1;
@@ -516,7 +518,8 @@ static enum isx_status rank_assets(struct passage_search *search, const struct i
 		return isx_fail_memory(err);
 	for (size_t i = 1; i < count; i++)
 		lanes[i].runs = prepare_lane(&lanes[i], search, &pieces) &&
-				pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]) == 0;
+				isx_thread_start(&lanes[i].thread, "isx-scan", run_lane,
+						 &lanes[i]) == 0;
 	st = rank_pieces(search, &pieces, err); /* this thread is the first lane */
 	for (size_t i = 1; i < count; i++) {
 		enum isx_status finished = finish_lane(&lanes[i], search, st ? NULL : err);

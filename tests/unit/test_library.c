@@ -1,0 +1,217 @@
+/*
+ * test_library.c - what a program that embeds the library relies on beside the answers: threads, signals,
+ *                  messages, and what is in an out parameter after a failure.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/limits.h"
+#include "base/span.h"
+#include "base/thread.h"
+#include "iscc/base32.h"
+#include "iscc/iscc_id.h"
+#include "support.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void id_text(uint64_t number, char *text)
+{
+	struct isx_iscc_id id = { .body = number << 12, .version = 1 };
+	isx_iscc_id_print(&id, text);
+}
+
+static struct isx_store *open_store(const char *uri, const struct isx_options *options)
+{
+	struct isx_store *store = NULL;
+	struct isx_err err = { 0 };
+	if (isx_open(uri, options, &store, &err) || isx_index_create(store, "main", &err))
+		fail_msg("%s", err.msg);
+	return store;
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+enum { ASSETS = 1000, PER_ASSET = 40, QUERIES = 220 }; /* pairs enough for two threads */
+
+static bool blocks_all_signals(void)
+{
+	sigset_t blocked;
+	bool all = true;
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	for (int number = 1; number < 32; number++)
+		all &= number == SIGKILL || number == SIGSTOP || sigismember(&blocked, number);
+	return all;
+}
+
+static void *look_at_signals(void *arg)
+{
+	*(bool *)arg = blocks_all_signals();
+	return NULL;
+}
+
+static void test_thread__blocks_all_signals_and_its_maker_blocks_none_more(void **state)
+{
+	pthread_t thread;
+	bool blocks = false;
+	char name[16] = "";
+	(void)state;
+	assert_int_equal(isx_thread_start(&thread, "test-thread", look_at_signals, &blocks), 0);
+	pthread_getname_np(thread, name, sizeof name);
+	pthread_join(thread, NULL);
+	assert_true(blocks);
+	assert_string_equal(name, "test-thread");
+	assert_false(blocks_all_signals());
+}
+
+static void fill_with_simprints(struct isx_store *store, const char **texts)
+{
+	static struct isx_simprint simprints[ASSETS][PER_ASSET];
+	static struct isx_asset assets[ASSETS];
+	static char ids[ASSETS][ISX_ISCC_ID_TEXT_BYTES];
+	struct isx_err err = { 0 };
+	for (size_t a = 0; a < ASSETS; a++) {
+		id_text(a + 1, ids[a]);
+		for (size_t i = 0; i < PER_ASSET; i++)
+			simprints[a][i] = (struct isx_simprint){ "T_V0",
+								 texts[(a + i * 7) % QUERIES],
+								 (uint32_t)i, 1 };
+		assets[a] = (struct isx_asset){ .iscc_id = ids[a],
+						.simprints = simprints[a],
+						.simprint_count = PER_ASSET };
+	}
+	if (isx_add(store, "main", assets, ASSETS, NULL, &err))
+		fail_msg("%s", err.msg);
+}
+
+struct askers {
+	pthread_t caller;
+	atomic_uint others;       /* calls from threads that the library started */
+	atomic_uint with_signals; /* of those, in threads that take signals */
+	atomic_uint other_names;  /* of those, in threads that are not called isx-scan */
+};
+
+static enum isx_status note_thread(void *arg, struct isx_err *err)
+{
+	struct askers *askers = arg;
+	char name[16] = "";
+	(void)err;
+	if (pthread_equal(pthread_self(), askers->caller))
+		return ISX_OK;
+	atomic_fetch_add(&askers->others, 1);
+	if (!blocks_all_signals())
+		atomic_fetch_add(&askers->with_signals, 1);
+	pthread_getname_np(pthread_self(), name, sizeof name);
+	if (strcmp(name, "isx-scan") != 0)
+		atomic_fetch_add(&askers->other_names, 1);
+	return ISX_OK;
+}
+
+static void test_library__a_search_uses_as_many_threads_as_the_options_say(void **state)
+{
+	static char texts[QUERIES][16];
+	static const char *values[QUERIES];
+	uint64_t seed = 7;
+	(void)state;
+	for (size_t i = 0; i < QUERIES; i++) {
+		uint64_t bits = test_random(&seed);
+		isx_base64_encode((const uint8_t *)&bits, sizeof bits, texts[i]);
+		values[i] = texts[i];
+	}
+	for (uint32_t threads = 1; threads <= 2; threads++) {
+		struct isx_options options;
+		struct isx_result *result = NULL;
+		struct isx_err err = { 0 };
+		isx_options_init(&options);
+		options.threads = threads;
+		struct isx_store *store = open_store("memory://", &options);
+		fill_with_simprints(store, values);
+		struct askers askers = { .caller = pthread_self() };
+		struct isx_query_simprints type = { "T_V0", values, QUERIES };
+		struct isx_query query = { .simprints = &type,
+					   .simprint_type_count = 1,
+					   .may_go_on = note_thread,
+					   .asker = &askers };
+		/* A thread may come too late for any work; ten times in a row it does not. */
+		for (int tries = 0; tries < 10 && !atomic_load(&askers.others); tries++) {
+			if (isx_search(store, "main", &query, &result, &err))
+				fail_msg("%s", err.msg);
+			isx_result_free(result);
+		}
+		assert_int_equal(atomic_load(&askers.others) > 0, threads > 1);
+		assert_int_equal(atomic_load(&askers.with_signals), 0);
+		assert_int_equal(atomic_load(&askers.other_names), 0);
+		isx_close(store);
+	}
+}
+
+/* The threads of this process that are called `name`, and how many of them take SIGINT or SIGTERM. */
+static size_t count_threads(const char *name, size_t *with_signals)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	size_t count = 0;
+	*with_signals = 0;
+	for (struct dirent *task; (task = readdir(tasks));) {
+		char path[300], line[256], found[64] = "";
+		unsigned long long blocked = 0;
+		snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
+		FILE *status = task->d_name[0] == '.' ? NULL : fopen(path, "r");
+		while (status && fgets(line, sizeof line, status)) {
+			sscanf(line, "Name: %63s", found);
+			sscanf(line, "SigBlk: %llx", &blocked);
+		}
+		if (status)
+			fclose(status);
+		if (strcmp(found, name) == 0) {
+			count++;
+			*with_signals += !(blocked >> (SIGINT - 1) & 1) ||
+					 !(blocked >> (SIGTERM - 1) & 1);
+		}
+	}
+	closedir(tasks);
+	return count;
+}
+
+static void note_copy(uint64_t done, uint64_t total, void *arg)
+{
+	size_t with_signals;
+	(void)done, (void)total;
+	bool is_good = count_threads("isx-copy", &with_signals) == 1 && with_signals == 0;
+	atomic_fetch_add((atomic_uint *)arg, is_good ? 1 : 1000000);
+}
+
+static void test_library__threads_of_a_store_have_names_and_take_no_signals(void **state)
+{
+	char directory[] = "/tmp/test_library_XXXXXX", uri[64], path[64];
+	struct isx_err err = { 0 };
+	struct isx_check report;
+	atomic_uint copies = 0;
+	size_t with_signals;
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(uri, sizeof uri, "usearch://%s/store", directory);
+	snprintf(path, sizeof path, "%s/copy.lmdb", directory);
+	struct isx_store *store = open_store(uri, NULL);
+	assert_int_equal(isx_index_check(store, "main", &report, NULL, NULL, &err), ISX_OK);
+	assert_int_equal(count_threads("isx-sweep", &with_signals), 1);
+	assert_int_equal(with_signals, 0);
+	assert_int_equal(isx_index_backup(store, "main", path, false, note_copy, &copies, &err),
+			 ISX_OK);
+	assert_true(atomic_load(&copies) < 1000000);
+	isx_close(store);
+	assert_int_equal(count_threads("isx-sweep", &with_signals), 0);
+	test_remove_tree(directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_thread__blocks_all_signals_and_its_maker_blocks_none_more),
+		cmocka_unit_test(test_library__a_search_uses_as_many_threads_as_the_options_say),
+		cmocka_unit_test(test_library__threads_of_a_store_have_names_and_take_no_signals),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
