@@ -43,6 +43,8 @@
  *
  * libcurl may start one more to resolve the name of an http:// store.
  *
+ * There is nothing to initialise before isx_open(), which may be called from any thread.
+ *
  * Processes: any number of them may open the same directory, for reading and for writing. Open a
  * store after fork(), not before.
  *
@@ -103,6 +105,21 @@ struct isx_err {
 #define ISX_MUST_CHECK
 #endif
 
+/* How much a message of the log matters. */
+enum isx_log_level { ISX_LOG_DEBUG, ISX_LOG_INFO, ISX_LOG_WARNING, ISX_LOG_ERROR, ISX_LOG_NOTHING };
+
+/* Where a store says what its calls cannot return: that a follower is loaded again, or that an asset of
+ * an earlier program cannot be decoded. Without a function the library is silent: it never writes to
+ * the standard streams of its program.
+ *   fn   called from any thread of the program or of the library, also from several at once; must not
+ *        call the store. `message` is one line of UTF-8 without a line end, borrowed until it returns
+ *   arg  handed to it; borrowed until the store is closed */
+typedef void isx_log_fn(enum isx_log_level level, const char *message, void *arg);
+struct isx_logger {
+	isx_log_fn *fn; /* NULL: silent */
+	void *arg;
+};
+
 /* What a store has done since its counters were zero. Threads add to them with atomic operations;
  * read them with such, too. */
 struct isx_counters {
@@ -139,6 +156,7 @@ struct isx_options {
 		threads; /* default 0: one per processor, at most 64; how many threads one search of
 			     simprints uses, the calling thread among them. 1: it starts none */
 	struct isx_counters *counters; /* default NULL: nothing is counted; borrowed until close */
+	struct isx_logger logger;      /* default { NULL, NULL }: no messages */
 };
 
 /* Set every option to its default. */

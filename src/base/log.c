@@ -258,3 +258,24 @@ void isx_log(enum isx_log_level level, const char *format, ...)
 	va_end(args);
 	isx_log_fields(level, len < 0 ? format : message, NULL, 0);
 }
+
+void isx_log_message(enum isx_log_level level, const char *message, void *arg)
+{
+	(void)arg;
+	isx_log_fields(level, message, NULL, 0);
+}
+
+void isx_log_to(const struct isx_logger *logger, enum isx_log_level level, const char *format, ...)
+{
+	char message[MESSAGE_BYTES];
+	struct line line = { .len = 0 };
+	va_list args;
+	if (!logger->fn)
+		return;
+	va_start(args, format);
+	int len = vsnprintf(message, sizeof message, format, args);
+	va_end(args);
+	add_clean(&line, len < 0 ? format : message, false);
+	line.text[line.len] = '\0';
+	logger->fn(level, line.text, logger->arg);
+}

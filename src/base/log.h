@@ -1,6 +1,9 @@
 /*
  * log.h - what the program says of itself: one line an event, on standard error or in a file.
  *
+ * What the library has to say goes to the function that the host program gave with the options of the
+ * store: isx_log_to(). The rest of this file is for the program, which gives isx_log_message().
+ *
  * Never pass a key or a request's body. Level, format and file are the only global state.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -8,8 +11,6 @@
 #define ISX_LOG_H
 
 #include "base/status.h"
-
-enum isx_log_level { ISX_LOG_DEBUG, ISX_LOG_INFO, ISX_LOG_WARNING, ISX_LOG_ERROR, ISX_LOG_NOTHING };
 
 enum isx_log_format {
 	ISX_LOG_TEXT, /* 2026-01-31T12:00:00.123Z INFO message name=value name=value */
@@ -44,6 +45,14 @@ bool isx_log_format_parse(const char *name, enum isx_log_format *format);
 
 /* Would an event of this level be written? For callers that have to work for its fields. */
 bool isx_log_is_on(enum isx_log_level level);
+
+/* Hand a message to a logger; nothing happens without one. The message is cut, at a character, to 768
+ * bytes, and what is no UTF-8 in it becomes question marks. */
+void isx_log_to(const struct isx_logger *logger, enum isx_log_level level, const char *format, ...)
+	ISX_PRINTF(3, 4);
+
+/* An isx_log_fn that writes an event; `arg` is not used. */
+void isx_log_message(enum isx_log_level level, const char *message, void *arg);
 
 /* Write an event in one piece. */
 void isx_log(enum isx_log_level level, const char *format, ...) ISX_PRINTF(2, 3);

@@ -371,6 +371,7 @@ void settings_to_options(const struct settings *settings, struct isx_options *op
 	options->relaxed = settings->relaxed;
 	options->map_bytes = (uint64_t)settings->map_gib << 30;
 	options->temporary_directory = getenv("TMPDIR");
+	options->logger.fn = isx_log_message;
 	options->postgres_schema = settings->postgres_schema;
 	options->postgres_read_uri = settings->postgres_read_uri;
 	options->postgres_connections = (uint32_t)settings->postgres_connections;

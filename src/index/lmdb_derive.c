@@ -36,9 +36,9 @@ static enum isx_status empty_derived(struct isx_lmdb_view *view, struct isx_err 
 
 /* Derive the rows of the asset under the cursor. An asset that 0.3.3 could not have found either (a
  * unit that cannot be decoded) is kept, and named in the log. */
-static enum isx_status derive_asset(MDB_cursor *cursor, MDB_val *key, MDB_val *value,
-				    struct isx_unit_rows *rows, struct isx_buf *json,
-				    struct isx_err *err)
+static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *cursor, MDB_val *key,
+				    MDB_val *value, struct isx_unit_rows *rows,
+				    struct isx_buf *json, struct isx_err *err)
 {
 	struct isx_stored_units found;
 	struct isx_arena arena = { 0 };
@@ -50,8 +50,9 @@ static enum isx_status derive_asset(MDB_cursor *cursor, MDB_val *key, MDB_val *v
 		return st;
 	st = isx_stored_units(isx_lmdb_span(*value), isx_asset_units, &arena, &found, err);
 	if (!st && found.why.msg[0])
-		isx_log(ISX_LOG_WARNING, "asset %016llx is not searchable: %s",
-			(unsigned long long)id, found.why.msg);
+		isx_log_to(&view->file->logger, ISX_LOG_WARNING,
+			   "asset %016llx is not searchable: %s", (unsigned long long)id,
+			   found.why.msg);
 	for (size_t i = 0; !st && i < found.count; i++)
 		st = isx_unit_rows_add(rows, id, &found.units[i], err);
 	isx_arena_release(&arena);
@@ -75,7 +76,7 @@ static enum isx_status derive_units(struct isx_lmdb_view *view, uint64_t *assets
 			rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 			if (rc)
 				break;
-			st = derive_asset(cursor, &key, &value, &rows, &json, err);
+			st = derive_asset(view, cursor, &key, &value, &rows, &json, err);
 			(*assets)++;
 		}
 		if (!st)
@@ -129,7 +130,8 @@ enum isx_status isx_lmdb_derive(struct isx_lmdb_view *view, struct isx_err *err)
 	if (!st)
 		st = isx_lmdb_put_counts(view, err);
 	if (!st && assets)
-		isx_log(ISX_LOG_INFO, "made %llu assets of an earlier program searchable",
-			(unsigned long long)assets);
+		isx_log_to(&view->file->logger, ISX_LOG_INFO,
+			   "made %llu assets of an earlier program searchable",
+			   (unsigned long long)assets);
 	return st;
 }

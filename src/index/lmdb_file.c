@@ -590,6 +590,7 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_lay
 	opened->layout = layout;
 	opened->read_only = options->read_only;
 	opened->counters = options->counters;
+	opened->logger = options->logger;
 	pthread_mutex_init(&opened->opening, NULL);
 	pthread_mutex_init(&opened->verifying, NULL);
 	pthread_mutex_init(&opened->watch.lock, NULL);
@@ -668,8 +669,9 @@ static void pay_debts(struct isx_lmdb_file *file)
 		return;
 	int rc = mdb_env_sync(file->env, 1);
 	if (rc)
-		isx_log(ISX_LOG_ERROR, "%s: the last writes may not be on disk: %s",
-			file->path ? file->path : "an index", mdb_strerror(rc));
+		isx_log_to(&file->logger, ISX_LOG_ERROR,
+			   "%s: the last writes may not be on disk: %s",
+			   file->path ? file->path : "an index", mdb_strerror(rc));
 }
 
 void isx_lmdb_file_close(struct isx_lmdb_file *file)

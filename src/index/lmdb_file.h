@@ -83,8 +83,9 @@ struct isx_lmdb_file {
 	bool read_only;
 	bool is_lockless; /* its lock file cannot be written: nobody may have it open beside us */
 	struct isx_counters *counters; /* borrowed, or NULL */
-	atomic_bool is_replaced;       /* a write found that `path` is no longer this file */
-	atomic_uint writes_begun;      /* to look for dead readers now and then */
+	struct isx_logger logger;
+	atomic_bool is_replaced;  /* a write found that `path` is no longer this file */
+	atomic_uint writes_begun; /* to look for dead readers now and then */
 	pthread_mutex_t
 		opening; /* held while a transaction may open handles: LMDB wants one at a time */
 	pthread_rwlock_t publishing; /* guards `tables` */

@@ -417,8 +417,9 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 			st = isx_fail(err, ISX_UNAVAILABLE, "index %s: %s", trouble->name,
 				      trouble->why.msg);
 		else
-			isx_log(ISX_LOG_WARNING, "index %s is left out of the list: %s",
-				trouble->name, trouble->why.msg);
+			isx_log_to(&engine->options.logger, ISX_LOG_WARNING,
+				   "index %s is left out of the list: %s", trouble->name,
+				   trouble->why.msg);
 	}
 	if (!st) {
 		*infos = listing.infos;
@@ -475,8 +476,8 @@ static enum isx_status replace_file(struct lmdb_store *store, const char *made,
 	if (!st && rename(made, file->path) != 0)
 		st = isx_fail_errno(err, "replace", file->path);
 	if (!st && (rc = isx_lock_file_claim(file->path, copy.st_dev, copy.st_ino)))
-		isx_log(ISX_LOG_WARNING, "%s: its lock file could not be replaced: %s", file->path,
-			strerror(rc));
+		isx_log_to(&file->logger, ISX_LOG_WARNING,
+			   "%s: its lock file could not be replaced: %s", file->path, strerror(rc));
 	isx_store_folder_unlock(lock);
 	return st;
 }
@@ -673,6 +674,7 @@ static struct lmdb_store *new_store(const struct isx_lmdb_kind *kind,
 		store->kind = kind;
 		store->folder.suffix = kind->suffix;
 		store->folder.inside = kind->inside;
+		store->folder.logger = options->logger;
 		isx_open_files_init(&store->files, &store->folder, kind->layout,
 				    &store->engine.options);
 	}

@@ -56,6 +56,7 @@ struct isx_pg_pool {
 	bool has_schema;
 	int64_t store_id;     /* once it has */
 	atomic_bool no_names; /* a pooler loses prepared statements */
+	struct isx_logger logger;
 };
 
 /* --- what went wrong -------------------------------------------------------------------------- */
@@ -305,6 +306,7 @@ enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
 	isx_clock_cond_init(&made->changed);
 	made->most = options->most;
 	made->makes = options->makes;
+	made->logger = options->logger;
 	made->silence_ms = (int)options->timeout_s * 1000;
 	made->uri = isx_mem_text(uri, strlen(uri));
 	made->schema = isx_mem_text(schema, strlen(schema));
@@ -348,10 +350,9 @@ void isx_pg_pool_free(struct isx_pg_pool *pool)
 	isx_mem_free(pool);
 }
 
-static void ignore_notice(void *arg, const char *message)
+static void log_notice(void *logger, const char *message)
 {
-	(void)arg;
-	isx_log(ISX_LOG_DEBUG, "PostgreSQL: %s", message);
+	isx_log_to(logger, ISX_LOG_DEBUG, "PostgreSQL: %s", message);
 }
 
 /* Connect. What the URI says wins over the values given before it. That a server is gone (its
@@ -387,7 +388,7 @@ static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg
 		first_line(line, PQerrorMessage(conn->pg));
 		return isx_fail(err, ISX_UNAVAILABLE, "PostgreSQL: %s", line);
 	}
-	PQsetNoticeProcessor(conn->pg, ignore_notice, NULL);
+	PQsetNoticeProcessor(conn->pg, log_notice, &pool->logger);
 	if (PQsetnonblocking(conn->pg, 1))
 		return fail_broken(conn, NULL, err);
 	const char *encoding = PQparameterStatus(conn->pg, "server_encoding");
@@ -445,7 +446,7 @@ static void note_attempt(struct isx_pg_pool *pool, enum isx_status status,
 		return;
 	}
 	if (!pool->pause_ms) /* once, not at every attempt */
-		isx_log(ISX_LOG_WARNING, "%s", err->msg);
+		isx_log_to(&pool->logger, ISX_LOG_WARNING, "%s", err->msg);
 	pool->pause_ms = pool->pause_ms ? pool->pause_ms * 2 : PAUSE_FIRST_MS;
 	if (pool->pause_ms > PAUSE_MAX_MS)
 		pool->pause_ms = PAUSE_MAX_MS;
@@ -637,6 +638,11 @@ enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *ar
 void isx_pg_be_patient(struct isx_pg_conn *conn)
 {
 	conn->silence_ms = conn->pool->silence_ms * ISX_PG_PATIENCE;
+}
+
+const struct isx_logger *isx_pg_logger(const struct isx_pg_conn *conn)
+{
+	return &conn->pool->logger;
 }
 
 unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn)

@@ -57,6 +57,7 @@ struct isx_pg_pool_options {
 	unsigned most;      /* connections at once */
 	unsigned timeout_s; /* of a silent server */
 	bool makes;         /* may it make the schema and its tables? */
+	struct isx_logger logger;
 };
 ISX_MUST_CHECK enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
 					       struct isx_pg_pool **pool, struct isx_err *err);
@@ -86,6 +87,9 @@ void isx_pg_be_patient(struct isx_pg_conn *conn);
 
 /* A row of `table` is not what the program writes: the database is at fault. */
 enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, struct isx_err *err);
+
+/* Where the store of a connection writes its messages. */
+const struct isx_logger *isx_pg_logger(const struct isx_pg_conn *conn);
 
 /* How long one may wait for a lock, so that the server says so before it counts as silent. */
 unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn);

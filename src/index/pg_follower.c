@@ -419,8 +419,9 @@ static enum isx_status load(struct work *work, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = work->follower;
 	isx_pg_be_patient(work->conn);
-	isx_log(ISX_LOG_INFO, "loading follower %s: %lld assets", follower->name,
-		(long long)work->head->assets);
+	isx_log_to(&work->followers->options.logger, ISX_LOG_INFO,
+		   "loading follower %s: %lld assets", follower->name,
+		   (long long)work->head->assets);
 	enum isx_status st = isx_lmdb_write(follower->file, &work->view, err);
 	if (!st)
 		st = load_assets(work, err);
@@ -736,8 +737,8 @@ static enum isx_status follow(struct work *work, struct isx_err *err)
 	if (st || work->is_left)
 		return st;
 	if (flaw)
-		isx_log(ISX_LOG_WARNING, "follower %s is loaded again: %s", work->follower->name,
-			flaw);
+		isx_log_to(&work->followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s is loaded again: %s", work->follower->name, flaw);
 	st = is_loaded ? load_anew(work, err) : catch_up(work, *position, err);
 	if (!st)
 		work->note.failed = 0;
@@ -752,8 +753,9 @@ static enum isx_status open_follower(const struct isx_pg_followers *followers,
 	if (st == ISX_NOT_FOUND)
 		return start_anew(followers, follower, err);
 	if (st == ISX_CORRUPT) {
-		isx_log(ISX_LOG_WARNING, "follower %s is damaged and is loaded again: %s",
-			follower->name, err->msg);
+		isx_log_to(&followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s is damaged and is loaded again: %s", follower->name,
+			   err->msg);
 		return start_anew(followers, follower, err);
 	}
 	return st;
@@ -964,7 +966,8 @@ void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t incarna
 	follower_name(incarnation, name);
 	enum isx_status st = followers->engine->ops->drop(followers->engine, name, &err);
 	if (st && st != ISX_NOT_FOUND)
-		isx_log(ISX_LOG_WARNING, "follower %s could not be removed: %s", name, err.msg);
+		isx_log_to(&followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s could not be removed: %s", name, err.msg);
 }
 
 void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t incarnation)

@@ -55,7 +55,8 @@ static enum isx_status make_tables(struct isx_pg_conn *conn, const char *schema,
 	if (!st)
 		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
 	if (!st && !has_tables)
-		isx_log(ISX_LOG_INFO, "made the tables in schema %s", schema);
+		isx_log_to(isx_pg_logger(conn), ISX_LOG_INFO, "made the tables in schema %s",
+			   schema);
 	isx_pg_params_release(&params);
 	return st ? isx_err_at(err, st, "make the tables in schema %s", schema) : ISX_OK;
 }

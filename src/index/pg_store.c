@@ -118,7 +118,8 @@ enum isx_status isx_pg_read(struct isx_pg_store *store, isx_pg_fn *fn, void *arg
 		if (st != ISX_UNAVAILABLE && st != ISX_READ_ONLY && st != ISX_FULL &&
 		    st != ISX_CORRUPT)
 			return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
-		isx_log(ISX_LOG_DEBUG, "the replica does not serve, the primary does: %s", why.msg);
+		isx_log_to(&store->engine.options.logger, ISX_LOG_DEBUG,
+			   "the replica does not serve, the primary does: %s", why.msg);
 	}
 	return isx_pg_do(store->pool, fn, arg, err);
 }
@@ -478,7 +479,8 @@ static enum isx_status set_up(struct isx_pg_store *store, const char *uri, struc
 					    .schema = schema,
 					    .most = options->postgres_connections,
 					    .timeout_s = options->postgres_timeout_s,
-					    .makes = !options->read_only };
+					    .makes = !options->read_only,
+					    .logger = options->logger };
 	enum isx_status st = isx_pg_pool_new(&pool, &store->pool, err);
 	pool.uri = options->postgres_read_uri;
 	pool.makes = false;

@@ -30,7 +30,8 @@ static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *curs
 	struct isx_iscc_id id;
 	struct isx_err why = { 0 };
 	if (isx_iscc_id_parse(isx_lmdb_span(*key), &id, &why)) {
-		isx_log(ISX_LOG_WARNING, "an asset is not searchable: %s", why.msg);
+		isx_log_to(&view->file->logger, ISX_LOG_WARNING, "an asset is not searchable: %s",
+			   why.msg);
 		return ISX_OK;
 	}
 	enum isx_status st = isx_lmdb_repair_value(cursor, key, value, json, err);
@@ -40,8 +41,9 @@ static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *curs
 		st = isx_stored_units(isx_lmdb_span(*value), isx_asset_units_all, &arena, &found,
 				      err);
 	if (!st && found.why.msg[0])
-		isx_log(ISX_LOG_WARNING, "asset %016llx is not searchable: %s",
-			(unsigned long long)id.body, found.why.msg);
+		isx_log_to(&view->file->logger, ISX_LOG_WARNING,
+			   "asset %016llx is not searchable: %s", (unsigned long long)id.body,
+			   found.why.msg);
 	if (!st)
 		st = isx_prefix_rows_put(view, id.body, found.units, found.count, err);
 	isx_arena_release(&arena);
@@ -77,7 +79,8 @@ enum isx_status isx_prefix_derive(struct isx_lmdb_view *view, struct isx_err *er
 	if (!st && rc != MDB_NOTFOUND)
 		st = isx_lmdb_status(rc, "derive units", err);
 	if (!st && assets)
-		isx_log(ISX_LOG_INFO, "made %llu assets of an earlier program searchable",
-			(unsigned long long)assets);
+		isx_log_to(&view->file->logger, ISX_LOG_INFO,
+			   "made %llu assets of an earlier program searchable",
+			   (unsigned long long)assets);
 	return st;
 }

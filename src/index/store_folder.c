@@ -111,11 +111,12 @@ static int remove_one(const char *path, const struct stat *stat, int kind, struc
 	return remove(path);
 }
 
-static void remove_tree(const char *path)
+static void remove_tree(const struct isx_store_folder *folder, const char *path)
 {
 	enum { OPEN_DIRECTORIES = 8 };
 	if (nftw(path, remove_one, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
-		isx_log(ISX_LOG_WARNING, "could not remove %s: %s", path, strerror(errno));
+		isx_log_to(&folder->logger, ISX_LOG_WARNING, "could not remove %s: %s", path,
+			   strerror(errno));
 }
 
 /* That of an index in a directory of its own goes with the directory. Nobody may use the lock file any
@@ -124,13 +125,13 @@ void isx_store_folder_remove_lock_file(const struct isx_store_folder *folder, co
 {
 	int rc = folder->inside ? 0 : isx_lock_file_remove(entry);
 	if (rc)
-		isx_log(ISX_LOG_WARNING, "could not remove the lock file of %s: %s", entry,
-			strerror(rc));
+		isx_log_to(&folder->logger, ISX_LOG_WARNING,
+			   "could not remove the lock file of %s: %s", entry, strerror(rc));
 }
 
 void isx_store_folder_remove(const struct isx_store_folder *folder, const char *entry)
 {
-	remove_tree(entry);
+	remove_tree(folder, entry);
 	isx_store_folder_remove_lock_file(folder, entry);
 }
 
@@ -221,7 +222,7 @@ void isx_store_folder_clean(const struct isx_store_folder *folder)
 		isx_store_folder_unlock(lock);
 		for (size_t at = 0; at < names.len; at += strlen(names.ptr + at) + 1)
 			if (!names.failed && join(path, folder->path, names.ptr + at, ""))
-				remove_tree(path);
+				remove_tree(folder, path);
 	}
 	isx_buf_release(&names);
 }

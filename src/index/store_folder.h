@@ -17,6 +17,7 @@ struct isx_store_folder {
 	const char *suffix; /* as in isx_lmdb_kind: the index NAME is the entry NAME + suffix, */
 	const char *inside; /* with its file in it, or, with NULL, the file itself */
 	atomic_uint names_made;
+	struct isx_logger logger;
 };
 
 /* Where the entry of an index is, and its LMDB file. False for a name that no index can have. */

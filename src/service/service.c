@@ -12,6 +12,8 @@
 #include "iscc/code.h"
 #include "json/wire.h"
 
+#include <pthread.h>
+#include <sodium.h>
 #include <string.h>
 
 struct isx_store {
@@ -95,6 +97,22 @@ static enum isx_status open_engine(const char *uri, const struct isx_options *op
 			isx_uri_show(uri, shown));
 }
 
+static int sodium_code; /* of sodium_init(): below 0 on failure */
+
+static void start_sodium(void)
+{
+	sodium_code = sodium_init();
+}
+
+/* What the libraries below need once a process, before any other call. libcurl, libpq and LMDB need
+ * nothing. */
+static enum isx_status start_libraries(struct isx_err *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, start_sodium);
+	return sodium_code < 0 ? isx_fail(err, ISX_IO, "libsodium cannot be initialised") : ISX_OK;
+}
+
 enum isx_status isx_open(const char *uri, const struct isx_options *options,
 			 struct isx_store **store, struct isx_err *err)
 {
@@ -102,6 +120,8 @@ enum isx_status isx_open(const char *uri, const struct isx_options *options,
 	isx_options_init(&defaults);
 	const struct isx_options *chosen = options ? options : &defaults;
 	enum isx_status st = check_options(chosen, err);
+	if (!st)
+		st = start_libraries(err);
 	if (st)
 		return st;
 	struct isx_store *opened = isx_mem_array(1, sizeof *opened);

@@ -3,6 +3,7 @@
  *                 it was.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/log.h"
 #include "index/lmdb_engine.h"
 #include "index/lmdb_file.h"
 #include "support.h"
@@ -156,6 +157,7 @@ static void add_relaxed(struct isx_lmdb_file **file)
 	struct isx_lmdb_view view;
 	struct isx_err err;
 	options.relaxed = true;
+	options.logger.fn = isx_log_message; /* to standard error */
 	if (isx_lmdb_file_open(path, &isx_similarity_layout, &options, 0, file, &err) ||
 	    isx_lmdb_write(*file, &view, &err) || isx_lmdb_commit(&view, &err))
 		fail_msg("%s", err.msg);

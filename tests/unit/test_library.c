@@ -206,12 +206,79 @@ static void test_library__threads_of_a_store_have_names_and_take_no_signals(void
 	test_remove_tree(directory);
 }
 
+/* --- messages --------------------------------------------------------------------------------- */
+
+struct heard {
+	unsigned count;
+	enum isx_log_level level;
+	char message[1024];
+};
+
+static void hear(enum isx_log_level level, const char *message, void *arg)
+{
+	struct heard *heard = arg;
+	heard->count++;
+	heard->level = level;
+	snprintf(heard->message, sizeof heard->message, "%s", message);
+}
+
+/* A store with one good index and a damaged one, which a list leaves out. */
+static void list_with_a_damaged_index(const char *directory, struct isx_options *options)
+{
+	char uri[64], path[64];
+	struct isx_index_info *infos;
+	struct isx_err err = { 0 };
+	struct isx_store *store;
+	size_t count;
+	snprintf(uri, sizeof uri, "usearch://%s", directory);
+	snprintf(path, sizeof path, "%s/bad", directory);
+	mkdir(path, 0755);
+	snprintf(path, sizeof path, "%s/bad/index.lmdb", directory);
+	FILE *file = fopen(path, "w");
+	for (int i = 0; i < 10000; i++)
+		fputs("no index", file);
+	fclose(file);
+	if (isx_open(uri, options, &store, &err) || isx_index_list(store, &infos, &count, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(count, 0);
+	isx_index_list_free(infos, count);
+	isx_close(store);
+}
+
+static void test_library__messages_go_to_the_function_of_the_options_and_nowhere_else(void **state)
+{
+	char directory[] = "/tmp/test_library_XXXXXX", path[64];
+	struct heard heard = { 0 };
+	struct isx_options options;
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof path, "%s/said", directory);
+	int before = dup(STDERR_FILENO);
+	assert_non_null(freopen(path, "w", stderr));
+	isx_options_init(&options);
+	list_with_a_damaged_index(directory, &options);
+	options.logger = (struct isx_logger){ hear, &heard };
+	list_with_a_damaged_index(directory, &options);
+	fflush(stderr);
+	off_t written = lseek(STDERR_FILENO, 0, SEEK_END);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	assert_int_equal(written, 0);
+	assert_int_equal(heard.count, 1);
+	assert_int_equal(heard.level, ISX_LOG_WARNING);
+	assert_non_null(strstr(heard.message, "index bad is left out of the list: "));
+	assert_null(strchr(heard.message, '\n'));
+	test_remove_tree(directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_thread__blocks_all_signals_and_its_maker_blocks_none_more),
 		cmocka_unit_test(test_library__a_search_uses_as_many_threads_as_the_options_say),
 		cmocka_unit_test(test_library__threads_of_a_store_have_names_and_take_no_signals),
+		cmocka_unit_test(
+			test_library__messages_go_to_the_function_of_the_options_and_nowhere_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
