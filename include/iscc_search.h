@@ -29,7 +29,8 @@
  *
  * Errors: every function that can fail returns a status, 0 for success, and writes what went wrong
  * into `err` (which may be NULL) in words meant for the person who made the call. A call that
- * failed changed nothing. Out parameters are only written on success.
+ * failed changed nothing. Out parameters are only written on success, but for `outcomes` of isx_add(),
+ * which then mean nothing, and the report of isx_index_check().
  *
  * Threads: a store may be used by any number of threads at once. The library starts threads of its
  * own, with all signals blocked, and has joined each of them when isx_close() returns:
@@ -47,6 +48,16 @@
  *
  * Processes: any number of them may open the same directory, for reading and for writing. Open a
  * store after fork(), not before.
+ *
+ * Versions: a release that a program built with the release before cannot use has another number in its
+ * soname, libiscc_search.so.N. Before 1.0 a release 0.N.0 may be one; 0.N.1 and so on never are. From 1.0
+ * on only a new MAJOR version is, nothing that is declared here changes its meaning, and what is to go is
+ * marked as deprecated for one minor version at least. Between such releases functions, statuses and log
+ * levels are added, and structs grow: struct isx_options at its end, which its `size` tells, and others into
+ * their `reserved` members, which a program leaves 0 in what it hands in and does not read in what it
+ * gets. So clear a struct before you fill it: `struct isx_asset asset = { 0 };`. struct isx_err,
+ * isx_simprint, isx_query_simprints, isx_type_score, isx_index_part, isx_logger and isx_trouble stay
+ * as they are. Expect a status that this header does not list.
  *
  * Ownership: pointers into this library's functions are *borrowed* until the call returns. What is
  * handed out is *new* and has to be given back to the function named beside it.
@@ -88,13 +99,17 @@ enum isx_status {
 	ISX_IO,           /* the operating system refused */
 	ISX_NO_MEMORY,    /* memory ran out */
 	ISX_ABANDONED,    /* whoever asked no longer wants the answer */
+	ISX_UNSUPPORTED,  /* this kind of store, or this build of the library, cannot do it */
 	ISX_STATUS_COUNT
 };
 
 struct isx_err {
 	enum isx_status status;
-	char msg[256]; /* UTF-8, one line, always terminated */
+	char msg[256];   /* UTF-8, one line, always terminated */
+	size_t position; /* of the asset at fault in the array that was added, from 0, or
+			    ISX_NO_POSITION: none is, or it is not known which */
 };
+#define ISX_NO_POSITION SIZE_MAX
 
 /* ISX_API marks what the shared library exports, ISX_MUST_CHECK a result that must be looked at. */
 #if defined(__GNUC__)
@@ -125,11 +140,13 @@ struct isx_logger {
 struct isx_counters {
 	uint64_t rows_scanned; /* comparisons of a stored row with a unit or simprint of a query */
 	uint64_t commits;      /* transactions that were written to an index */
+	uint64_t reserved[6];
 };
 
-/* How a store behaves. Fill with isx_options_init() first, so that fields added later keep their
- * defaults. */
+/* How a store behaves. Fill with isx_options_init() first: what a later version of this struct has more
+ * then keeps its default. */
 struct isx_options {
+	size_t size;                  /* of this struct in the program, set by isx_options_init() */
 	double match_threshold_units; /* 0..1, default 0.75: below it a unit score is no match */
 	double match_threshold_simprints; /* 0..1, default 0.75: the same for passages */
 	uint32_t confidence_exponent;     /* >= 1, default 4: e in sum(s^e) / sum(s) */
@@ -159,8 +176,13 @@ struct isx_options {
 	struct isx_logger logger;      /* default { NULL, NULL }: no messages */
 };
 
-/* Set every option to its default. */
-ISX_API void isx_options_init(struct isx_options *options);
+/* Set every option to its default.
+ *   size  sizeof *options; for bindings of other languages, C has isx_options_init() */
+ISX_API void isx_options_init_sized(struct isx_options *options, size_t size);
+static inline void isx_options_init(struct isx_options *options)
+{
+	isx_options_init_sized(options, sizeof *options);
+}
 
 /* One passage of an asset: a headerless similarity hash and where in the work it was taken. A type is
  * 1 to 64 bytes without '/', '\' and control characters, and does not begin with '.' or "assets_"; an
@@ -185,6 +207,7 @@ struct isx_asset {
 	const struct isx_simprint *simprints; /* entries of one type are neighbours */
 	size_t simprint_count;
 	const char *metadata; /* a JSON object, given back byte for byte, or NULL */
+	uint64_t reserved[2]; /* 0 */
 };
 
 /* What an add did to one asset. */
@@ -220,7 +243,8 @@ struct isx_query {
 	/* May the search go on? Asked when it begins and now and then while it scans, from
 	 * any thread that works for it; anything but ISX_OK ends it with that status. NULL: yes. */
 	enum isx_status (*may_go_on)(void *asker, struct isx_err *err);
-	void *asker; /* handed to may_go_on() */
+	void *asker;          /* handed to may_go_on() */
+	uint64_t reserved[4]; /* 0 */
 };
 
 /* The score of one unit type in one match: 1 - differing bits / compared bits. */
@@ -236,6 +260,7 @@ struct isx_match {
 	const struct isx_type_score *types; /* every queried type the asset carries */
 	size_t type_count;
 	const char *metadata; /* JSON, or NULL */
+	uint64_t reserved[2];
 };
 
 /* One passage of a match that is like one of the query. */
@@ -246,6 +271,7 @@ struct isx_chunk {
 	uint64_t freq;     /* assets that hold exactly the stored simprint; counted up to 1,000 */
 	uint32_t offset;   /* of the passage in the stored work */
 	uint32_t size;
+	uint64_t reserved[1];
 };
 
 /* The passages of one simprint type in one match. */
@@ -255,6 +281,7 @@ struct isx_chunk_type {
 	size_t matches; /* simprints of the query that matched */
 	size_t queried; /* simprints of the query */
 	const struct isx_chunk *chunks; /* `matches` of them, in the order of the query */
+	uint64_t reserved[2];
 };
 
 /* One asset that shares passages with the query. */
@@ -264,6 +291,7 @@ struct isx_chunk_match {
 	const struct isx_chunk_type *types;
 	size_t type_count;
 	const char *metadata; /* JSON, or NULL */
+	uint64_t reserved[2];
 };
 
 /* An answer: matches by falling score, equal scores by rising ISCC-ID. */
@@ -274,6 +302,7 @@ struct isx_result {
 	const struct isx_chunk_match *chunk_matches; /* of the query's simprints */
 	size_t chunk_match_count;
 	void *memory; /* what all pointers above point into */
+	uint64_t reserved[4];
 };
 
 /* What one part of an index takes up. */
@@ -290,6 +319,7 @@ struct isx_index_info {
 	uint32_t readers; /* read transactions in it now, of all processes; 0: not known */
 	struct isx_index_part *parts; /* the first is "lmdb" */
 	size_t part_count;
+	uint64_t reserved[4];
 };
 
 struct isx_store;
@@ -297,7 +327,8 @@ struct isx_store;
 /* Open the store that `uri` names; a directory that is missing is created.
  *   options  borrowed, NULL for the defaults
  *   store    new, close with isx_close()
- * ISX_INVALID: not an index URI, or an engine this library does not know. */
+ * ISX_INVALID: not an index URI, or an option out of its range. ISX_UNSUPPORTED: an engine that this
+ * library was built without, or an option of a later version. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_open(const char *uri, const struct isx_options *options,
 						struct isx_store **store, struct isx_err *err);
 
@@ -352,6 +383,7 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store,
 struct isx_compaction {
 	uint64_t bytes_before;
 	uint64_t bytes_after;
+	uint64_t reserved[4];
 };
 ISX_API ISX_MUST_CHECK enum isx_status isx_index_compact(struct isx_store *store, const char *name,
 							 struct isx_compaction *done,
@@ -370,10 +402,11 @@ struct isx_check {
 	uint64_t findings;
 	bool is_derived; /* false: 0.3.3 wrote last, and rows were not compared, as they will be
 			    made again at the next use */
+	uint64_t reserved[4];
 };
 typedef void isx_finding_fn(const char *text, void *arg);
 
-/*   report  filled
+/*   report  filled, also when the call fails: what was checked until then
  *   found   called with each finding, one line of text; may be NULL */
 ISX_API ISX_MUST_CHECK enum isx_status isx_index_check(struct isx_store *store, const char *name,
 						       struct isx_check *report,

@@ -27,6 +27,7 @@ static const struct {
 	[ISX_IO] = { "io", 500, 1 },
 	[ISX_NO_MEMORY] = { "no_memory", 503, 1 },
 	[ISX_ABANDONED] = { "abandoned", 499, 1 }, /* as nginx logs it; nobody reads it */
+	[ISX_UNSUPPORTED] = { "unsupported", 501, 1 },
 };
 
 /* Shorten a message that was cut in the middle of a UTF-8 character to the character before. */
@@ -52,6 +53,7 @@ enum isx_status isx_fail(struct isx_err *err, enum isx_status status, const char
 		int len = vsnprintf(err->msg, sizeof err->msg, format, args);
 		va_end(args);
 		err->status = status;
+		err->position = ISX_NO_POSITION;
 		if (len < 0)
 			err->msg[0] = '\0';
 		else if ((size_t)len >= sizeof err->msg)
@@ -60,11 +62,19 @@ enum isx_status isx_fail(struct isx_err *err, enum isx_status status, const char
 	return status;
 }
 
+enum isx_status isx_err_pass(struct isx_err *err, const struct isx_err *reported)
+{
+	if (err)
+		*err = *reported;
+	return reported->status;
+}
+
 enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const char *format, ...)
 {
 	if (err) {
 		char place[128];
 		char rest[sizeof err->msg];
+		size_t position = err->position;
 		va_list args;
 		va_start(args, format);
 		int len = vsnprintf(place, sizeof place, format, args);
@@ -72,6 +82,7 @@ enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const ch
 		memcpy(rest, err->msg, sizeof rest);
 		if (len >= 0)
 			isx_fail(err, status, "%s: %s", place, rest);
+		err->position = position;
 	}
 	return status;
 }

@@ -18,6 +18,10 @@
 enum isx_status isx_fail(struct isx_err *err, enum isx_status status, const char *format, ...)
 	ISX_PRINTF(3, 4);
 
+/* Pass on what was reported elsewhere, in another thread for one: copies it to `err` (may be NULL) and
+ * returns its status. */
+enum isx_status isx_err_pass(struct isx_err *err, const struct isx_err *reported);
+
 /* Put "place: " in front of the message of `err` (may be NULL); returns the status it holds. */
 enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const char *format, ...)
 	ISX_PRINTF(3, 4);

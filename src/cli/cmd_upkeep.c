@@ -196,7 +196,7 @@ static void show_report(const char *name, const struct isx_check *report,
 /* Check an index that is open. A file that cannot even be opened, as it is damaged, is a finding. */
 static int check(const struct target *target, struct findings *findings)
 {
-	struct isx_check report;
+	struct isx_check report = { 0 };
 	struct isx_err err = { 0 }, why = { 0 };
 	enum isx_status st = isx_index_check(target->store, target->name, &report, show_finding,
 					     findings, &why);

@@ -17,7 +17,11 @@ static int by_id_then_position(const void *left, const void *right)
 enum isx_status isx_batch_err_at(struct isx_err *err, enum isx_status status, size_t count,
 				 size_t position)
 {
-	return count > 1 ? isx_err_at(err, status, "asset %zu", position) : status;
+	if (count > 1)
+		isx_err_at(err, status, "asset %zu", position);
+	if (err)
+		err->position = position;
+	return status;
 }
 
 enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
@@ -63,23 +67,25 @@ enum isx_status isx_batch_check_realm(const struct isx_asset *assets,
 				      bool has_realm, uint32_t realm, struct isx_err *err)
 {
 	uint32_t first = realm;
+	enum isx_status st = ISX_OK;
 	for (size_t i = 0; !has_realm && i < count; i++) /* the first asset given fixes it */
 		if (batch[i].position == 0)
 			first = batch[i].id.realm;
 	for (size_t i = 0; i < count; i++) {
 		const char *iscc_id = assets[batch[i].position].iscc_id;
 		if (has_realm) {
-			enum isx_status st = isx_check_realm(iscc_id, batch[i].id.realm, realm,
-							     err);
-			if (st)
-				return st;
+			st = isx_check_realm(iscc_id, batch[i].id.realm, realm, err);
 		} else if (batch[i].id.realm != first) {
-			return isx_fail(
+			st = isx_fail(
 				err, ISX_INVALID,
 				"%s is of realm %u, but all assets of an index are of one realm, "
 				"here %u as the first one",
 				iscc_id, batch[i].id.realm, first);
 		}
+		if (st && err)
+			err->position = batch[i].position;
+		if (st)
+			return st;
 	}
 	return ISX_OK;
 }

@@ -22,11 +22,13 @@ ISX_MUST_CHECK enum isx_status isx_batch_read(const struct isx_asset *assets, si
 					      struct isx_arena *arena,
 					      struct isx_batch_asset **batch, struct isx_err *err);
 
-/* Say at which asset of a request of `count` it failed, if there are others. Returns `status`. */
+/* Say at which asset of a request of `count` it failed: in err->position, and, if there are others, in the
+ * message. Returns `status`. */
 enum isx_status isx_batch_err_at(struct isx_err *err, enum isx_status status, size_t count,
 				 size_t position);
 
-/* Are all assets of one realm, that of the index (has_realm) or that of the first one given? */
+/* Are all assets of one realm, that of the index (has_realm) or that of the first one given?
+ * ISX_INVALID: no; err->position is one that is not. */
 ISX_MUST_CHECK enum isx_status isx_batch_check_realm(const struct isx_asset *assets,
 						     const struct isx_batch_asset *batch,
 						     size_t count, bool has_realm, uint32_t realm,

@@ -117,5 +117,7 @@ enum isx_status isx_commit_queue_run(struct isx_commit_queue *queue, struct isx_
 	if (change->writes)
 		write_waiting(queue, change);
 	sem_destroy(&change->woken);
-	return change->status ? isx_fail(err, change->status, "%s", change->err.msg) : ISX_OK;
+	if (change->status)
+		isx_err_pass(err, &change->err);
+	return change->status;
 }

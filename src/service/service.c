@@ -30,13 +30,39 @@ uint32_t isx_version_number(void)
 	return ISX_VERSION_NUMBER;
 }
 
-void isx_options_init(struct isx_options *options)
+void isx_options_init_sized(struct isx_options *options, size_t size)
 {
-	*options = (struct isx_options){ .match_threshold_units = 0.75,
-					 .match_threshold_simprints = 0.75,
-					 .confidence_exponent = 4,
-					 .postgres_connections = 8,
-					 .postgres_timeout_s = 30 };
+	const struct isx_options defaults = { .size = size,
+					      .match_threshold_units = 0.75,
+					      .match_threshold_simprints = 0.75,
+					      .confidence_exponent = 4,
+					      .postgres_connections = 8,
+					      .postgres_timeout_s = 30 };
+	memset(options, 0, size);
+	memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
+}
+
+/* Read the options of a program that may have been built with an earlier or a later header. What it
+ * does not know has its default; what it knows more of, and has set, cannot be done. */
+static enum isx_status read_options(const struct isx_options *given, struct isx_options *options,
+				    struct isx_err *err)
+{
+	enum { FIRST_SIZE = offsetof(struct isx_options, logger) + sizeof(struct isx_logger) };
+	isx_options_init(options);
+	if (!given)
+		return ISX_OK;
+	if (given->size < FIRST_SIZE)
+		return isx_fail(err, ISX_INVALID,
+				"options: expected a struct that isx_options_init() has filled");
+	for (size_t i = sizeof *options; i < given->size; i++)
+		if (((const char *)given)[i])
+			return isx_fail(err, ISX_UNSUPPORTED,
+					"options: one is set that a later version of the library "
+					"has; this is %s",
+					ISX_VERSION);
+	memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+	options->size = sizeof *options;
+	return ISX_OK;
 }
 
 static enum isx_status check_options(const struct isx_options *options, struct isx_err *err)
@@ -116,10 +142,10 @@ static enum isx_status start_libraries(struct isx_err *err)
 enum isx_status isx_open(const char *uri, const struct isx_options *options,
 			 struct isx_store **store, struct isx_err *err)
 {
-	struct isx_options defaults;
-	isx_options_init(&defaults);
-	const struct isx_options *chosen = options ? options : &defaults;
-	enum isx_status st = check_options(chosen, err);
+	struct isx_options chosen;
+	enum isx_status st = read_options(options, &chosen, err);
+	if (!st)
+		st = check_options(&chosen, err);
 	if (!st)
 		st = start_libraries(err);
 	if (st)
@@ -127,7 +153,7 @@ enum isx_status isx_open(const char *uri, const struct isx_options *options,
 	struct isx_store *opened = isx_mem_array(1, sizeof *opened);
 	if (!opened)
 		return isx_fail_memory(err);
-	st = open_engine(uri, chosen, &opened->engine, err);
+	st = open_engine(uri, &chosen, &opened->engine, err);
 	if (st)
 		isx_mem_free(opened);
 	else
@@ -165,13 +191,24 @@ enum isx_status isx_index_delete(struct isx_store *store, const char *name, stru
 enum isx_status isx_index_stat(struct isx_store *store, const char *name,
 			       struct isx_index_info *info, struct isx_err *err)
 {
-	return store->engine->ops->stat(store->engine, name, info, err);
+	struct isx_index_info found;
+	enum isx_status st = store->engine->ops->stat(store->engine, name, &found, err);
+	if (!st)
+		*info = found;
+	return st;
 }
 
 enum isx_status isx_index_list(struct isx_store *store, struct isx_index_info **infos,
 			       size_t *count, struct isx_err *err)
 {
-	return store->engine->ops->list(store->engine, infos, count, err);
+	struct isx_index_info *found = NULL;
+	size_t found_count = 0;
+	enum isx_status st = store->engine->ops->list(store->engine, &found, &found_count, err);
+	if (!st) {
+		*infos = found;
+		*count = found_count;
+	}
+	return st;
 }
 
 static enum isx_status fail_not_local(const char *doing, struct isx_err *err)
@@ -197,7 +234,11 @@ enum isx_status isx_index_compact(struct isx_store *store, const char *name,
 	const struct isx_engine_ops *ops = store->engine->ops;
 	if (!ops->compact)
 		return fail_not_local("compact", err);
-	return ops->compact(store->engine, name, done, progress, arg, err);
+	struct isx_compaction compacted = { 0 };
+	enum isx_status st = ops->compact(store->engine, name, &compacted, progress, arg, err);
+	if (!st)
+		*done = compacted;
+	return st;
 }
 
 enum isx_status isx_index_check(struct isx_store *store, const char *name, struct isx_check *report,
@@ -235,7 +276,11 @@ static enum isx_status check_assets(const struct isx_asset *assets, size_t count
 				    struct isx_err *err)
 {
 	for (size_t i = 0; i < count; i++) {
-		enum isx_status st = isx_asset_check(&assets[i], err);
+		bool is_clear = !assets[i].reserved[0] && !assets[i].reserved[1];
+		enum isx_status st = is_clear ? isx_asset_check(&assets[i], err)
+					      : isx_fail(err, ISX_INVALID,
+							 "asset: expected 0 in `reserved`: "
+							 "clear the struct before you fill it");
 		if (st)
 			return isx_batch_err_at(err, st, count, i);
 	}
@@ -286,6 +331,11 @@ enum isx_status isx_search(struct isx_store *store, const char *name, const stru
 			   struct isx_result **result, struct isx_err *err)
 {
 	struct isx_query asked = *query;
+	for (size_t i = 0; i < sizeof asked.reserved / sizeof asked.reserved[0]; i++)
+		if (asked.reserved[i])
+			return isx_fail(err, ISX_INVALID,
+					"query: expected 0 in `reserved`: clear the struct before "
+					"you fill it");
 	if (asked.unit_count > ISX_UNITS_MAX)
 		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
 				ISX_UNITS_MAX, asked.unit_count);

@@ -271,6 +271,154 @@ static void test_library__messages_go_to_the_function_of_the_options_and_nowhere
 	test_remove_tree(directory);
 }
 
+/* --- structs that grow ------------------------------------------------------------------------ */
+
+static enum isx_status open_and_close(const struct isx_options *options, struct isx_err *err)
+{
+	struct isx_store *const untouched = (struct isx_store *)&open_and_close, *store = untouched;
+	enum isx_status st = isx_open("memory://", options, &store, err);
+	if (st)
+		assert_ptr_equal(store, untouched);
+	else
+		isx_close(store);
+	return st;
+}
+
+static void test_library__options_of_a_later_header_are_taken_where_they_have_their_defaults(
+	void **state)
+{
+	struct later_options {
+		struct isx_options known;
+		uint64_t later;
+	} later;
+	struct isx_err err;
+	(void)state;
+	memset(&later, 0xFF, sizeof later);
+	isx_options_init_sized(&later.known, sizeof later);
+	assert_int_equal(later.known.size, sizeof later);
+	assert_int_equal(later.known.confidence_exponent, 4);
+	assert_int_equal(later.later, 0);
+	assert_int_equal(open_and_close(&later.known, &err), ISX_OK);
+	later.later = (uint64_t)1 << 40;
+	assert_int_equal(open_and_close(&later.known, &err), ISX_UNSUPPORTED);
+	assert_non_null(strstr(err.msg, "later version"));
+}
+
+static void test_library__options_of_an_earlier_header_are_not_written_past_their_end(void **state)
+{
+	struct isx_options options;
+	(void)state;
+	memset(&options, 0xFF, sizeof options);
+	isx_options_init_sized(&options, offsetof(struct isx_options, logger));
+	assert_int_equal(options.threads, 0);
+	assert_true(options.logger.fn != NULL);
+}
+
+static void test_library__options_that_nothing_has_filled_are_refused(void **state)
+{
+	struct isx_options options;
+	struct isx_err err;
+	(void)state;
+	memset(&options, 0, sizeof options);
+	assert_int_equal(open_and_close(&options, &err), ISX_INVALID);
+	assert_non_null(strstr(err.msg, "isx_options_init()"));
+}
+
+static void test_library__structs_that_nobody_has_cleared_are_refused(void **state)
+{
+	struct isx_store *store = open_store("memory://", NULL);
+	struct isx_result *result = NULL;
+	struct isx_err err;
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct isx_asset asset = { .iscc_id = "ISCC:MAIGBL22ITF6PICK" };
+		asset.reserved[i] = 1;
+		assert_int_equal(isx_add(store, "main", &asset, 1, NULL, &err), ISX_INVALID);
+		assert_non_null(strstr(err.msg, "reserved"));
+	}
+	for (size_t i = 0; i < 4; i++) {
+		struct isx_query query = { .iscc_id = "ISCC:MAIGBL22ITF6PICK" };
+		query.reserved[i] = 1;
+		assert_int_equal(isx_search(store, "main", &query, &result, &err), ISX_INVALID);
+		assert_non_null(strstr(err.msg, "reserved"));
+	}
+	isx_close(store);
+}
+
+/* --- what is told of a failure ---------------------------------------------------------------- */
+
+static void test_library__an_error_names_the_position_of_the_asset_at_fault(void **state)
+{
+	static const char *const good[] = { "ISCC:EAA5ZPR7TUFRSUSP" }, *const bad[] = {
+		"ISCC:EAAQ"
+	};
+	static const char *const uris[] = { "memory://", "lmdb" };
+	static const struct {
+		struct isx_asset asset;
+		enum isx_status status;
+	} faults[] = {
+		{ { .iscc_id = "ISCC:MAIGBL22ITF6PICK", .units = bad, .unit_count = 1 },
+		  ISX_INVALID },
+		{ { .iscc_id = "ISCC:MAIG" }, ISX_INVALID },
+		{ { .iscc_id = NULL }, ISX_INVALID },
+		{ { .iscc_id = "ISCC:MAIGBL22ITF6PICK", .metadata = "{" }, ISX_INVALID },
+		{ { .iscc_id = "ISCC:MEIGBL22ITF6PICK" }, ISX_INVALID }, /* of realm 1 */
+	};
+	char directory[] = "/tmp/test_library_XXXXXX", uri[64];
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(uri, sizeof uri, "lmdb://%s", directory);
+	for (size_t u = 0; u < sizeof uris / sizeof *uris; u++) {
+		struct isx_store *store = open_store(u ? uri : uris[u], NULL);
+		for (size_t f = 0; f < sizeof faults / sizeof *faults; f++) {
+			for (size_t position = 1; position < 3; position++) {
+				struct isx_err err = { 0 };
+				struct isx_asset assets[3];
+				char ids[3][ISX_ISCC_ID_TEXT_BYTES];
+				for (size_t i = 0; i < 3; i++) {
+					id_text(100 - i, ids[i]);
+					assets[i] = (struct isx_asset){ .iscc_id = ids[i],
+									.units = good,
+									.unit_count = 1 };
+				}
+				assets[position] = faults[f].asset;
+				assert_int_equal(isx_add(store, "main", assets, 3, NULL, &err),
+						 faults[f].status);
+				assert_int_equal(err.position, position);
+			}
+		}
+		struct isx_err err = { 0 };
+		assert_int_equal(isx_add(store, "other", NULL, 0, NULL, &err), ISX_NOT_FOUND);
+		assert_true(err.position == ISX_NO_POSITION);
+		isx_close(store);
+	}
+	test_remove_tree(directory);
+}
+
+static void test_library__out_parameters_are_not_written_by_a_call_that_fails(void **state)
+{
+	struct isx_store *store = open_store("memory://", NULL);
+	struct isx_index_info info, info_before;
+	struct isx_compaction done, done_before;
+	struct isx_result *result = (struct isx_result *)&store;
+	struct isx_query query = { .iscc_id = "ISCC:MAIGBL22ITF6PICK" };
+	char *json = "json";
+	(void)state;
+	memset(&info, 0xAB, sizeof info);
+	memset(&done, 0xAB, sizeof done);
+	info_before = info;
+	done_before = done;
+	assert_int_equal(isx_index_stat(store, "other", &info, NULL), ISX_NOT_FOUND);
+	assert_memory_equal(&info, &info_before, sizeof info);
+	assert_int_equal(isx_index_compact(store, "main", &done, NULL, NULL, NULL), ISX_INVALID);
+	assert_memory_equal(&done, &done_before, sizeof done);
+	assert_int_equal(isx_get(store, "main", query.iscc_id, &json, NULL), ISX_NOT_FOUND);
+	assert_string_equal(json, "json");
+	assert_int_equal(isx_search(store, "main", &query, &result, NULL), ISX_NOT_FOUND);
+	assert_ptr_equal(result, &store);
+	isx_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +427,14 @@ int main(void)
 		cmocka_unit_test(test_library__threads_of_a_store_have_names_and_take_no_signals),
 		cmocka_unit_test(
 			test_library__messages_go_to_the_function_of_the_options_and_nowhere_else),
+		cmocka_unit_test(
+			test_library__options_of_a_later_header_are_taken_where_they_have_their_defaults),
+		cmocka_unit_test(
+			test_library__options_of_an_earlier_header_are_not_written_past_their_end),
+		cmocka_unit_test(test_library__options_that_nothing_has_filled_are_refused),
+		cmocka_unit_test(test_library__structs_that_nobody_has_cleared_are_refused),
+		cmocka_unit_test(test_library__an_error_names_the_position_of_the_asset_at_fault),
+		cmocka_unit_test(test_library__out_parameters_are_not_written_by_a_call_that_fails),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
