@@ -442,6 +442,46 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_get(struct isx_store *store, const ch
 					       struct isx_err *err);
 ISX_API void isx_text_free(char *text);
 
+/* One asset with everything that is stored of it, as it could be added again. A simprint comes as
+ * base64url without padding, in the order of offset and size within its type. From another server
+ * (http://) it comes without its simprints.
+ *   asset  new, free with isx_asset_free() */
+ISX_API ISX_MUST_CHECK enum isx_status isx_asset_get(struct isx_store *store, const char *name,
+						     const char *iscc_id, struct isx_asset **asset,
+						     struct isx_err *err);
+ISX_API void isx_asset_free(struct isx_asset *asset);
+
+/* Go through the assets of an index in the order of their ISCC-IDs, which is that of time, with
+ * everything that is stored of them: one snapshot, whatever is added and removed meanwhile.
+ *
+ *	isx_cursor_open(store, "default", NULL, &cursor, &err);
+ *	while (!isx_cursor_next(cursor, &asset, &err) && asset)
+ *		printf("%s\n", asset->iscc_id);
+ *	isx_cursor_close(cursor);
+ *
+ * A cursor is used by one thread at a time and closed before its store. While it is open, space that
+ * writers free is not used again and the file grows by what is written: close it soon. One of
+ * postgresql:// holds one of the store's connections, and ends with ISX_UNAVAILABLE when it is not
+ * used for a minute.
+ *   from    an ISCC-ID, which need not be stored: the assets before it are left out; NULL: none are
+ *   cursor  new, close with isx_cursor_close()
+ * ISX_INVALID: `from` is no ISCC-ID, or of another realm than the index. ISX_UNSUPPORTED: an http://
+ * store, whose API has no such request. */
+struct isx_cursor;
+ISX_API ISX_MUST_CHECK enum isx_status isx_cursor_open(struct isx_store *store, const char *name,
+						       const char *from, struct isx_cursor **cursor,
+						       struct isx_err *err);
+
+/* The next asset.
+ *   asset  filled: borrowed until the next call with this cursor; NULL behind the last one
+ * ISX_CORRUPT: this one cannot be read; the next call goes on behind it. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_cursor_next(struct isx_cursor *cursor,
+						       const struct isx_asset **asset,
+						       struct isx_err *err);
+
+/* NULL is allowed. */
+ISX_API void isx_cursor_close(struct isx_cursor *cursor);
+
 /* Remove one asset and all that was derived from it. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_remove(struct isx_store *store, const char *name,
 						  const char *iscc_id, struct isx_err *err);

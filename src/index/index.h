@@ -17,6 +17,16 @@ struct isx_engine {
 	struct isx_options options;
 };
 
+/* A walk through the assets of one snapshot. It is used by one thread at a time. */
+struct isx_walk {
+	/* The next asset: fills *asset, which lives in `arena`. *more is false behind the last one.
+	 * ISX_CORRUPT: it cannot be read; the next call goes on behind it. */
+	enum isx_status (*next)(struct isx_walk *walk, struct isx_arena *arena,
+				struct isx_asset *asset, bool *more, struct isx_err *err);
+	/* End and free it. */
+	void (*close)(struct isx_walk *walk);
+};
+
 struct isx_engine_ops {
 	/* Close and free; no other call is running. */
 	void (*close)(struct isx_engine *engine);
@@ -49,6 +59,11 @@ struct isx_engine_ops {
 	enum isx_status (*check)(struct isx_engine *engine, const char *name,
 				 struct isx_check *report, isx_finding_fn *found, void *arg,
 				 struct isx_err *err);
+	/* Begin to go through all assets in the order of their ISCC-IDs, from the first one on whose
+	 * ISCC-ID is not before `from` (NULL: the first of all). NULL: the engine cannot.
+	 *   walk  new, closed before the engine is */
+	enum isx_status (*walk)(struct isx_engine *engine, const char *name, const char *from,
+				struct isx_walk **walk, struct isx_err *err);
 	/* query->limit is at least 1. Everything in *result lives in `arena`. */
 	enum isx_status (*search)(struct isx_engine *engine, const char *name,
 				  const struct isx_query *query, struct isx_arena *arena,

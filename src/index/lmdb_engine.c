@@ -14,6 +14,7 @@
 #include "index/lmdb_search.h"
 #include "index/lmdb_store.h"
 #include "index/sim_tables.h"
+#include "index/sim_walk.h"
 
 #include <stdio.h>
 
@@ -64,6 +65,7 @@ static const struct isx_lmdb_kind similarity = {
 	.remove = isx_lmdb_remove,
 	.search = isx_lmdb_search,
 	.check = &isx_similarity_check,
+	.walk = &isx_sim_walk_rules,
 };
 
 enum isx_status isx_lmdb_open(const char *directory, const struct isx_options *options,

@@ -15,6 +15,7 @@
 #include "index/lmdb_check.h"
 #include "index/lmdb_copy.h"
 #include "index/lmdb_verify.h"
+#include "index/lmdb_walk.h"
 #include "index/lock_file.h"
 #include "index/open_files.h"
 #include "index/store_folder.h"
@@ -638,6 +639,12 @@ static enum isx_status store_search(struct isx_engine *engine, const char *name,
 	return use.status;
 }
 
+static enum isx_status store_walk(struct isx_engine *engine, const char *name, const char *from,
+				  struct isx_walk **walk, struct isx_err *err)
+{
+	return isx_lmdb_walk(engine, store_of(engine)->kind->walk, name, from, walk, err);
+}
+
 /* --- opening and closing ---------------------------------------------------------------------- */
 
 static void store_close(struct isx_engine *engine)
@@ -659,6 +666,7 @@ static const struct isx_engine_ops store_ops = {
 	.get = store_get,
 	.remove = store_remove,
 	.search = store_search,
+	.walk = store_walk,
 	.backup = store_backup,
 	.compact = store_compact,
 	.check = store_check,

@@ -31,6 +31,7 @@ struct isx_lmdb_kind {
 				  const struct isx_query *query, struct isx_arena *arena,
 				  struct isx_result *result, struct isx_err *err);
 	const struct isx_check_rules *check; /* lmdb_check.h */
+	const struct isx_walk_rules *walk;   /* lmdb_walk.h */
 };
 
 /* Open a directory of indexes of this kind, making it if need be; NULL: indexes without names on

@@ -193,6 +193,14 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" AND c.iscc_ids && $2::bytea[]) FROM @.index i JOIN @.asset a USING (index_id)"
 		" WHERE i.index_id = $1::bigint AND a.iscc_id = ANY($2::bytea[]) ORDER BY 1",
 
+	[ISX_PG_ASSETS_PAGE] = "SELECT iscc_id, codes, metadata FROM @.asset"
+			       " WHERE index_id = $1::bigint AND iscc_id >= $2::bytea"
+			       " ORDER BY iscc_id LIMIT $3::bigint",
+	[ISX_PG_SIMPRINTS_PAGE] = "SELECT iscc_id, type, start, size, simprint FROM @.simprint"
+				  " WHERE index_id = $1::bigint AND iscc_id >= $2::bytea"
+				  " AND iscc_id <= $3::bytea"
+				  " ORDER BY iscc_id, type COLLATE \"C\", start, size, position",
+
 	[ISX_PG_UNITS_PUT] =
 		"INSERT INTO @.unit (index_id, iscc_id, type, body)"
 		" SELECT $1::bigint, * FROM unnest($2::bytea[], $3::text[], $4::varbit[])"

@@ -458,6 +458,7 @@ static const struct isx_engine_ops store_ops = {
 	.get = store_get,
 	.remove = isx_pg_remove,
 	.search = isx_pg_search,
+	.walk = isx_pg_walk,
 };
 
 /* Connect once, so that a wrong URI or a wrong schema shows at the start. A server that is away is

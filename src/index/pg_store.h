@@ -6,6 +6,7 @@
  *   pg_write     adding and removing: one transaction for a group of requests
  *   pg_follower  the local copy of what is searched, and keeping it current
  *   pg_loader    a thread for what takes long of that
+ *   pg_walk      reading all assets of an index
  *   pg_search    searching: in the follower, or by SQL alone
  *   pg_store     the engine: indexes, and which of the above a call needs
  * SPDX-License-Identifier: Apache-2.0
@@ -91,6 +92,9 @@ ISX_MUST_CHECK enum isx_status isx_pg_add(struct isx_engine *engine, const char 
 					  enum isx_outcome *outcomes, struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_pg_remove(struct isx_engine *engine, const char *name,
 					     const char *iscc_id, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_walk(struct isx_engine *engine, const char *name,
+					   const char *from, struct isx_walk **walk,
+					   struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 					     const struct isx_query *query, struct isx_arena *arena,
 					     struct isx_result *result, struct isx_err *err);

@@ -10,6 +10,7 @@
 #include "index/prefix_derive.h"
 #include "index/prefix_file.h"
 #include "index/prefix_search.h"
+#include "index/prefix_walk.h"
 
 static const struct isx_lmdb_layout layout = { .open_by_name = isx_prefix_open_table_by_name,
 					       .shape = isx_prefix_table_shape,
@@ -26,6 +27,7 @@ static const struct isx_lmdb_kind prefixes = {
 	.remove = isx_prefix_remove,
 	.search = isx_prefix_search,
 	.check = &isx_prefix_check,
+	.walk = &isx_prefix_walk_rules,
 };
 
 enum isx_status isx_prefix_open(const char *directory, const struct isx_options *options,

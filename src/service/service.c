@@ -10,15 +10,12 @@
 #include "index/asset_batch.h"
 #include "index/index.h"
 #include "iscc/code.h"
+#include "service/store.h"
 #include "json/wire.h"
 
 #include <pthread.h>
 #include <sodium.h>
 #include <string.h>
-
-struct isx_store {
-	struct isx_engine *engine;
-};
 
 const char *isx_version(void)
 {

@@ -11,7 +11,7 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 sys.path.append(str(TOP / "tests" / "http"))
 
-from serving import BINARY  # noqa: E402  pylint: disable=wrong-import-position
+from serving import BINARY, Server, make_asset  # noqa: E402  pylint: disable=wrong-import-position
 
 BUILD = BINARY.parent
 SHARED = BUILD / "libiscc_search.so.0"
@@ -108,3 +108,23 @@ def test_each_header_is_compiled_alone(tmp_path, compiler, header):
     source.write_text(f"#include <{header.name}>\n#include <{header.name}>\nint main(void) {{ return 0; }}\n", encoding="utf-8")
     output(*compiler, "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-I", TOP / "include", "-c",
            "-o", tmp_path / "alone.o", source)
+
+
+def compile_with_package(prefix, source, program, *options):
+    output("cc", *sanitizers(), "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", *options, "-o", program, source,
+           *pkg_config(prefix, "--cflags", "--libs"))
+    return program
+
+
+def test_assets_of_another_server_are_read_one_by_one(prefix, tmp_path):
+    """Its API gives one asset, without simprints, and has no request for all of them: a program is told so."""
+    program = compile_with_package(prefix, TOP / "tests/deploy/reads_remote.c", tmp_path / "program")
+    server, asset = Server(tmp_path, f"usearch://{tmp_path}/data").start(), make_asset(1)
+    try:
+        server.post("/indexes", json={"name": "main"})
+        assert server.post("/indexes/main/assets", json=[asset]).status_code == 201
+        said = output(program, server.base, asset["iscc_id"]).splitlines()
+    finally:
+        server.stop()
+    assert said[0] == f"{asset['iscc_id']} {len(asset['units'])} units, 0 simprints"
+    assert said[1].startswith("unsupported: ") and "another server" in said[1]

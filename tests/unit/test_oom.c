@@ -216,6 +216,33 @@ static enum isx_status compact(struct isx_err *err)
 	return isx_index_compact(store, "main", &done, note_progress, NULL, err);
 }
 
+/* All assets with their simprints, as they are sent to be added. */
+static enum isx_status walk(struct isx_err *err)
+{
+	struct isx_cursor *cursor;
+	const struct isx_asset *asset;
+	isx_buf_clear(&answer);
+	enum isx_status st = isx_cursor_open(store, "main", NULL, &cursor, err);
+	if (st)
+		return st;
+	while (!(st = isx_cursor_next(cursor, &asset, err)) && asset)
+		isx_asset_to_request(&answer, asset);
+	isx_cursor_close(cursor);
+	return st ? st : isx_buf_status(&answer, err);
+}
+
+static enum isx_status read_asset(struct isx_err *err)
+{
+	struct isx_asset *asset;
+	isx_buf_clear(&answer);
+	enum isx_status st = isx_asset_get(store, "main", ID, &asset, err);
+	if (st)
+		return st;
+	isx_asset_to_request(&answer, asset);
+	isx_asset_free(asset);
+	return isx_buf_status(&answer, err);
+}
+
 /* From a closed store to an answer. */
 static enum isx_status open_and_stat(struct isx_err *err)
 {
@@ -333,6 +360,9 @@ static void test_oom__a_search_fails_cleanly_and_works_afterwards(void **state)
 	assert_true(until_it_works(search, expect_same_answer) > 5);
 	expect_from(get);
 	assert_true(until_it_works(get, expect_same_answer) > 0);
+	expect_from(walk);
+	assert_true(until_it_works(walk, expect_same_answer) > 1);
+	assert_true(until_it_works(read_asset, expect_same_answer) > 1);
 	if (strcmp(scheme, "lmdb") != 0) {
 		expect_from(search_passages);
 		assert_true(until_it_works(search_passages, expect_same_answer) > 5);

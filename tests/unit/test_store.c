@@ -984,6 +984,187 @@ static void test_store__equals_a_brute_force_model(void **state)
 	expect_no_finding();
 }
 
+/* --- reading back ----------------------------------------------------------------------------- */
+
+enum { WALKED = 300 };
+
+/* ISCC-IDs all over their range, the least and the greatest among them. */
+static uint64_t walked_body(size_t i, uint64_t *seed)
+{
+	uint64_t body = test_random(seed) >> (i % 60);
+	return i == 7 ? 0 : i == 8 ? UINT64_MAX : body;
+}
+
+static int by_body(const void *left, const void *right)
+{
+	const uint64_t *a = left, *b = right;
+	return (*a > *b) - (*a < *b);
+}
+
+/* Add assets in no order; their bodies come back sorted and without repetition. */
+static size_t add_walked(uint64_t bodies[WALKED])
+{
+	uint64_t seed = test_seed();
+	size_t count = 1;
+	for (size_t i = 0; i < WALKED; i++) {
+		char id[24], metadata[40];
+		bodies[i] = walked_body(i, &seed);
+		id_text(bodies[i], 0, id);
+		snprintf(metadata, sizeof metadata, "{\"body\":\"%llx\"}",
+			 (unsigned long long)bodies[i]);
+		struct isx_asset asset = asset_of(id, units_a, metadata);
+		add_one(&asset);
+	}
+	qsort(bodies, WALKED, sizeof *bodies, by_body);
+	for (size_t i = 1; i < WALKED; i++)
+		if (bodies[i] != bodies[count - 1])
+			bodies[count++] = bodies[i];
+	return count;
+}
+
+/* Go through the index and expect these assets. */
+static void expect_walk(const char *from, const uint64_t *bodies, size_t count)
+{
+	struct isx_cursor *cursor;
+	const struct isx_asset *asset = NULL;
+	expect_ok(isx_cursor_open(fx.store, "main", from, &cursor, &fx.err));
+	for (size_t i = 0; i < count; i++) {
+		char id[24], metadata[40];
+		id_text(bodies[i], 0, id);
+		snprintf(metadata, sizeof metadata, "{\"body\":\"%llx\"}",
+			 (unsigned long long)bodies[i]);
+		expect_ok(isx_cursor_next(cursor, &asset, &fx.err));
+		assert_non_null(asset);
+		assert_string_equal(asset->iscc_id, id);
+		assert_string_equal(asset->metadata, metadata);
+		assert_null(asset->iscc_code);
+		assert_int_equal(asset->unit_count, UNITS);
+		for (size_t u = 0; u < UNITS; u++)
+			assert_string_equal(asset->units[u], units_a[u]);
+		assert_int_equal(asset->simprint_count, 0);
+	}
+	for (int i = 0; i < 2; i++) { /* behind the end there is nothing, however often one asks */
+		expect_ok(isx_cursor_next(cursor, &asset, &fx.err));
+		assert_null(asset);
+	}
+	isx_cursor_close(cursor);
+}
+
+static void test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids(void **state)
+{
+	uint64_t bodies[WALKED];
+	(void)state;
+	expect_walk(NULL, NULL, 0);
+	size_t count = add_walked(bodies);
+	expect_walk(NULL, bodies, count);
+	for (size_t i = 0; i < count; i += 13) {
+		char from[24];
+		id_text(bodies[i], 0, from);
+		expect_walk(from, bodies + i, count - i);
+		id_text(bodies[i] + 1, 0, from); /* the greatest wraps around */
+		if (bodies[i] != UINT64_MAX)
+			expect_walk(from, bodies + i + 1, count - i - 1);
+	}
+	isx_cursor_close(NULL);
+}
+
+static void test_store__a_cursor_sees_one_moment(void **state)
+{
+	uint64_t bodies[WALKED];
+	struct isx_cursor *cursor;
+	const struct isx_asset *asset;
+	char *json, id[24];
+	size_t count = add_walked(bodies), seen = 0;
+	(void)state;
+	expect_ok(isx_cursor_open(fx.store, "main", NULL, &cursor, &fx.err));
+	id_text(bodies[count - 2], 0, id);
+	expect_ok(isx_remove(fx.store, "main", id, &fx.err));
+	struct isx_asset changed = asset_of(ID_A, units_b, NULL);
+	add_one(&changed);
+	while (!isx_cursor_next(cursor, &asset, &fx.err) && asset) {
+		id_text(bodies[seen++], 0, id);
+		assert_string_equal(asset->iscc_id, id);
+	}
+	assert_int_equal(seen, count);
+	isx_cursor_close(cursor);
+	expect_ok(isx_get(fx.store, "main", ID_A, &json, &fx.err));
+	isx_text_free(json);
+}
+
+static void test_store__a_cursor_names_what_is_wrong(void **state)
+{
+	struct isx_cursor *cursor = (struct isx_cursor *)&fx;
+	struct isx_asset a = asset_of(ID_A, units_a, NULL);
+	(void)state;
+	add_one(&a);
+	expect_failure(isx_cursor_open(fx.store, "none", NULL, &cursor, &fx.err), ISX_NOT_FOUND,
+		       "'none'");
+	expect_failure(isx_cursor_open(fx.store, "main", ID_REALM_1, &cursor, &fx.err), ISX_INVALID,
+		       "realm");
+	expect_failure(isx_cursor_open(fx.store, "main", "ISCC:X", &cursor, &fx.err), ISX_INVALID,
+		       "");
+	assert_ptr_equal(cursor, &fx);
+	expect_ok(isx_index_delete(fx.store, "main", &fx.err)); /* nothing holds it */
+}
+
+/* Two types, two lengths, and at one place two simprints. */
+static const struct isx_simprint walked_simprints[] = {
+	{ "A_V0", "AAAAAAAAAAA", 0, 10 },          { "A_V0", "AQEBAQEBAQE", 10, 10 },
+	{ "A_V0", "AgICAgICAgI", 10, 10 },         { "A_V0", "AwMDAwMDAwMDAwMDAwMDAw", 10, 20 },
+	{ "A_V0", "BAQEBAQEBAQ", 4000000000u, 1 }, { "B_V0", "BQUFBQUFBQU", 5, 5 },
+};
+enum { WALKED_SIMPRINTS = sizeof walked_simprints / sizeof *walked_simprints };
+
+static void expect_simprints(const struct isx_asset *asset)
+{
+	assert_int_equal(asset->simprint_count, is_prefix_engine() ? 0 : WALKED_SIMPRINTS);
+	for (size_t i = 0; i < asset->simprint_count; i++) {
+		assert_string_equal(asset->simprints[i].type, walked_simprints[i].type);
+		assert_string_equal(asset->simprints[i].simprint, walked_simprints[i].simprint);
+		assert_int_equal(asset->simprints[i].offset, walked_simprints[i].offset);
+		assert_int_equal(asset->simprints[i].size, walked_simprints[i].size);
+	}
+}
+
+static void test_store__an_asset_comes_back_with_everything_that_is_stored(void **state)
+{
+	struct isx_asset a = asset_of(ID_A, units_a, "{\"n\":1.50}"),
+			 b = asset_of(ID_B, NULL, NULL);
+	struct isx_asset *asset = (struct isx_asset *)&fx;
+	const struct isx_asset *walked;
+	struct isx_cursor *cursor;
+	(void)state;
+	a.iscc_code = CODE_A;
+	a.simprints = walked_simprints;
+	a.simprint_count = WALKED_SIMPRINTS;
+	add_one(&b);
+	expect_failure(isx_asset_get(fx.store, "main", ID_A, &asset, &fx.err), ISX_NOT_FOUND, ID_A);
+	add_one(&a);
+	for (int again = 0; again < 2; again++) {
+		expect_ok(isx_asset_get(fx.store, "main", ID_A, &asset, &fx.err));
+		assert_string_equal(asset->iscc_id, ID_A);
+		assert_string_equal(asset->iscc_code, CODE_A);
+		assert_string_equal(asset->metadata, "{\"n\":1.50}");
+		assert_int_equal(asset->unit_count, UNITS);
+		expect_simprints(asset);
+		assert_int_equal(add_one(asset), ISX_UPDATED); /* as it came */
+		isx_asset_free(asset);
+	}
+	expect_ok(isx_cursor_open(fx.store, "main", ID_A, &cursor, &fx.err));
+	expect_ok(isx_cursor_next(cursor, &walked, &fx.err));
+	expect_simprints(walked);
+	isx_cursor_close(cursor);
+	expect_ok(isx_asset_get(fx.store, "main", ID_B, &asset, &fx.err));
+	assert_null(asset->metadata);
+	assert_int_equal(asset->unit_count + asset->simprint_count, 0);
+	isx_asset_free(asset);
+	isx_asset_free(NULL);
+	expect_failure(isx_asset_get(fx.store, "none", ID_A, &asset, &fx.err), ISX_NOT_FOUND,
+		       "'none'");
+	expect_failure(isx_asset_get(fx.store, "main", ID_REALM_1, &asset, &fx.err), ISX_INVALID,
+		       "realm");
+}
+
 #define ON_SIMILARITY_ENGINES(test)                                                                \
 	cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "memory://"),            \
 		cmocka_unit_test_prestate_setup_teardown(test, set_up, tear_down, "usearch://")
@@ -1021,6 +1202,10 @@ static int run_everywhere(void)
 		ON_SIMILARITY_ENGINES(
 			test_store__an_asset_asks_with_the_longest_forms_of_its_units),
 		ON_EACH_ENGINE(test_store__equals_a_brute_force_model),
+		ON_EACH_ENGINE(test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids),
+		ON_EACH_ENGINE(test_store__a_cursor_sees_one_moment),
+		ON_EACH_ENGINE(test_store__a_cursor_names_what_is_wrong),
+		ON_EACH_ENGINE(test_store__an_asset_comes_back_with_everything_that_is_stored),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
@@ -1047,6 +1232,10 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__units_of_one_type_in_a_code_are_all_found),
 		ON_POSTGRES(test_store__an_asset_asks_with_the_longest_forms_of_its_units),
 		ON_POSTGRES(test_store__equals_a_brute_force_model),
+		ON_POSTGRES(test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids),
+		ON_POSTGRES(test_store__a_cursor_sees_one_moment),
+		ON_POSTGRES(test_store__a_cursor_names_what_is_wrong),
+		ON_POSTGRES(test_store__an_asset_comes_back_with_everything_that_is_stored),
 	};
 	return cmocka_run_group_tests_name("postgresql", tests, NULL, NULL);
 }

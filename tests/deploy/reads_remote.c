@@ -1,0 +1,26 @@
+/*
+ * reads_remote.c - reads an asset back from another server: main, the asset of its second argument.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <iscc_search.h>
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+	struct isx_store *store = NULL;
+	struct isx_cursor *cursor = NULL;
+	struct isx_asset *asset = NULL;
+	struct isx_err err = { 0 };
+	if (argc != 3 || isx_open(argv[1], NULL, &store, &err) ||
+	    isx_asset_get(store, "main", argv[2], &asset, &err)) {
+		fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
+	printf("%s %zu units, %zu simprints\n", asset->iscc_id, asset->unit_count,
+	       asset->simprint_count);
+	isx_asset_free(asset);
+	enum isx_status st = isx_cursor_open(store, "main", NULL, &cursor, &err);
+	printf("%s: %s\n", isx_status_name(st), err.msg);
+	isx_close(store);
+	return 0;
+}
