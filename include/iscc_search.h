@@ -435,6 +435,48 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_add(struct isx_store *store, const ch
 					       const struct isx_asset *assets, size_t count,
 					       enum isx_outcome *outcomes, struct isx_err *err);
 
+/* Add assets one by one: the writer copies them and adds a few thousand at a time, each lot as isx_add()
+ * does it, whole or not at all.
+ *
+ *	isx_writer_open(store, "default", &writer, &err);
+ *	while (has_more(&asset) && !is_cancelled())
+ *		if (isx_writer_put(writer, &asset, &err) && err.status == ISX_INVALID)
+ *			report(&asset, err.msg);
+ *	isx_writer_flush(writer, &err);
+ *	isx_writer_close(writer);
+ *
+ * A writer is used by one thread at a time and closed before its store.
+ *   writer  new, close with isx_writer_close() */
+struct isx_writer;
+ISX_API ISX_MUST_CHECK enum isx_status isx_writer_open(struct isx_store *store, const char *name,
+						       struct isx_writer **writer,
+						       struct isx_err *err);
+
+/* Take an asset. A call that fails has not taken it, and everything taken before is as it was: after
+ * ISX_INVALID, which is said of this asset alone, go on with the next one. A failure to add the assets
+ * that were taken before says so; the call may be made again. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_writer_put(struct isx_writer *writer,
+						      const struct isx_asset *asset,
+						      struct isx_err *err);
+
+/* Add what was taken: when this returns ISX_OK, all of it is on disk and found. After a failure
+ * none of what was waiting is, and it still waits: call again, or close the writer. err->position counts
+ * all assets that were taken. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_writer_flush(struct isx_writer *writer,
+							struct isx_err *err);
+
+/* How far a writer has come. */
+struct isx_writer_counts {
+	uint64_t created; /* assets on disk that were new */
+	uint64_t updated; /* assets on disk that have replaced others */
+	uint64_t waiting; /* assets taken, not yet on disk */
+	uint64_t reserved[5];
+};
+ISX_API void isx_writer_count(const struct isx_writer *writer, struct isx_writer_counts *counts);
+
+/* End. What was not flushed is forgotten: closing a writer early cancels the rest. NULL is allowed. */
+ISX_API void isx_writer_close(struct isx_writer *writer);
+
 /* One asset as a JSON object: the fields that were added, without simprints.
  *   json  new, terminated, free with isx_text_free() */
 ISX_API ISX_MUST_CHECK enum isx_status isx_get(struct isx_store *store, const char *name,

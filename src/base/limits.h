@@ -20,6 +20,11 @@
 #define ISX_SIMPRINT_TYPE_MAX  64  /* bytes of a simprint type's name */
 #define ISX_LIMIT_DEFAULT      100 /* matches of a search that does not say */
 
+/* What a writer gathers for one transaction: enough that its sync is a small part of the work, so little
+ * that a caller who looks between two assets whether to go on waits a second at most. */
+#define ISX_WRITER_ASSETS 4096
+#define ISX_WRITER_BYTES  (8u << 20) /* of texts and simprints */
+
 /* .env */
 #define ISX_DOTENV_VALUE_MAX (1 << 16) /* bytes of a value, which others may make grow by ${NAME} */
 

@@ -269,15 +269,20 @@ void isx_troubles_free(struct isx_trouble *troubles)
 	isx_mem_free(troubles);
 }
 
+enum isx_status isx_store_check_asset(const struct isx_asset *asset, struct isx_err *err)
+{
+	if (asset->reserved[0] || asset->reserved[1])
+		return isx_fail(err, ISX_INVALID,
+				"asset: expected 0 in `reserved`: clear the struct before you fill "
+				"it");
+	return isx_asset_check(asset, err);
+}
+
 static enum isx_status check_assets(const struct isx_asset *assets, size_t count,
 				    struct isx_err *err)
 {
 	for (size_t i = 0; i < count; i++) {
-		bool is_clear = !assets[i].reserved[0] && !assets[i].reserved[1];
-		enum isx_status st = is_clear ? isx_asset_check(&assets[i], err)
-					      : isx_fail(err, ISX_INVALID,
-							 "asset: expected 0 in `reserved`: "
-							 "clear the struct before you fill it");
+		enum isx_status st = isx_store_check_asset(&assets[i], err);
 		if (st)
 			return isx_batch_err_at(err, st, count, i);
 	}

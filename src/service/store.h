@@ -11,4 +11,8 @@ struct isx_store {
 	struct isx_engine *engine;
 };
 
+/* Has an asset of a program the shape that can be stored? ISX_INVALID names what has not. */
+ISX_MUST_CHECK enum isx_status isx_store_check_asset(const struct isx_asset *asset,
+						     struct isx_err *err);
+
 #endif

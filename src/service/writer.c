@@ -1,0 +1,185 @@
+/*
+ * writer.c - an add that streams: assets are copied until there are enough for one transaction.
+ *
+ * An asset is checked as far as an engine would check it when it is put, so that a bad one is refused
+ * alone and does not take the batch with it.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/limits.h"
+#include "index/asset_units.h"
+#include "iscc/iscc_id.h"
+#include "service/store.h"
+
+#include <string.h>
+
+struct isx_writer {
+	struct isx_store *store; /* borrowed */
+	char *name;
+	struct isx_asset *assets; /* ISX_WRITER_ASSETS of room */
+	enum isx_outcome *outcomes;
+	size_t count;
+	size_t bytes; /* of the texts of the batch */
+	struct isx_arena arena;
+	bool has_realm;
+	uint32_t realm; /* of the assets put so far */
+	struct isx_writer_counts counts;
+};
+
+enum isx_status isx_writer_open(struct isx_store *store, const char *name,
+				struct isx_writer **writer, struct isx_err *err)
+{
+	struct isx_index_info info;
+	enum isx_status st = isx_index_stat(store, name, &info, err);
+	if (st)
+		return st;
+	isx_index_info_release(&info);
+	struct isx_writer *opened = isx_mem_array(1, sizeof *opened);
+	if (!opened)
+		return isx_fail_memory(err);
+	opened->store = store;
+	opened->name = isx_mem_text(name, strlen(name));
+	opened->assets = isx_mem_array(ISX_WRITER_ASSETS, sizeof *opened->assets);
+	opened->outcomes = isx_mem_array(ISX_WRITER_ASSETS, sizeof *opened->outcomes);
+	if (!opened->name || !opened->assets || !opened->outcomes) {
+		isx_writer_close(opened);
+		return isx_fail_memory(err);
+	}
+	*writer = opened;
+	return ISX_OK;
+}
+
+/* --- checking --------------------------------------------------------------------------------- */
+
+/* Is an asset of the realm of those before it? Whether the first is of the realm of the index is seen when
+ * the index is asked for it. */
+static enum isx_status check_realm(const struct isx_writer *writer, const struct isx_asset *asset,
+				   struct isx_iscc_id *id, struct isx_err *err)
+{
+	struct isx_engine *engine = writer->store->engine;
+	struct isx_buf stored = { 0 };
+	enum isx_status st = isx_iscc_id_parse(isx_span_of(asset->iscc_id), id, err);
+	if (!st && !writer->has_realm) {
+		st = engine->ops->get(engine, writer->name, asset->iscc_id, &stored, err);
+		isx_buf_release(&stored);
+		return st == ISX_NOT_FOUND ? ISX_OK : st;
+	}
+	if (!st && writer->has_realm && id->realm != writer->realm)
+		st = isx_fail(err, ISX_INVALID,
+			      "%s is of realm %u, but all assets of an index are of one realm, "
+			      "here %u",
+			      asset->iscc_id, id->realm, writer->realm);
+	return st;
+}
+
+static enum isx_status check(const struct isx_writer *writer, const struct isx_asset *asset,
+			     struct isx_iscc_id *id, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_indexed_unit *units;
+	struct isx_indexed_simprint *simprints;
+	size_t count;
+	enum isx_status st = isx_store_check_asset(asset, err);
+	if (!st)
+		st = check_realm(writer, asset, id, err);
+	if (!st)
+		st = isx_asset_units_all(asset, &arena, &units, &count, err);
+	if (!st && asset->simprint_count)
+		st = isx_asset_simprints(asset, &arena, &simprints, err);
+	isx_arena_release(&arena);
+	return st;
+}
+
+/* --- copying ---------------------------------------------------------------------------------- */
+
+/* A copy of a text that may be NULL; *failed when memory ran out. */
+static const char *copy_text(struct isx_writer *writer, const char *text, bool *failed)
+{
+	size_t len = text ? strlen(text) : 0;
+	const char *copy = text ? isx_arena_text(&writer->arena, text, len) : NULL;
+	*failed |= text && !copy;
+	writer->bytes += len;
+	return copy;
+}
+
+static bool copy_asset(struct isx_writer *writer, const struct isx_asset *asset,
+		       struct isx_asset *copy)
+{
+	struct isx_arena *arena = &writer->arena;
+	const char **units = isx_arena_alloc(arena, asset->unit_count, sizeof *units);
+	struct isx_simprint *simprints = isx_arena_alloc(arena, asset->simprint_count,
+							 sizeof *simprints);
+	bool failed = !units || !simprints;
+	*copy = *asset;
+	copy->iscc_id = copy_text(writer, asset->iscc_id, &failed);
+	copy->iscc_code = copy_text(writer, asset->iscc_code, &failed);
+	copy->metadata = copy_text(writer, asset->metadata, &failed);
+	for (size_t i = 0; !failed && i < asset->unit_count; i++)
+		units[i] = copy_text(writer, asset->units[i], &failed);
+	for (size_t i = 0; !failed && i < asset->simprint_count; i++) {
+		bool is_same = i > 0 &&
+			       strcmp(asset->simprints[i].type, asset->simprints[i - 1].type) == 0;
+		simprints[i] = asset->simprints[i];
+		simprints[i].type = is_same ? simprints[i - 1].type
+					    : copy_text(writer, asset->simprints[i].type, &failed);
+		simprints[i].simprint = copy_text(writer, asset->simprints[i].simprint, &failed);
+	}
+	copy->units = units;
+	copy->simprints = simprints;
+	writer->bytes += asset->simprint_count * sizeof *simprints;
+	return !failed;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+enum isx_status isx_writer_flush(struct isx_writer *writer, struct isx_err *err)
+{
+	enum isx_status st = isx_add(writer->store, writer->name, writer->assets, writer->count,
+				     writer->outcomes, err);
+	if (st) {
+		if (err && err->position != ISX_NO_POSITION)
+			err->position += writer->counts.created + writer->counts.updated;
+		return st;
+	}
+	for (size_t i = 0; i < writer->count; i++)
+		*(writer->outcomes[i] == ISX_CREATED ? &writer->counts.created
+						     : &writer->counts.updated) += 1;
+	writer->count = 0;
+	writer->bytes = 0;
+	isx_arena_release(&writer->arena);
+	return ISX_OK;
+}
+
+enum isx_status isx_writer_put(struct isx_writer *writer, const struct isx_asset *asset,
+			       struct isx_err *err)
+{
+	struct isx_iscc_id id;
+	enum isx_status st = check(writer, asset, &id, err);
+	if (!st && (writer->count == ISX_WRITER_ASSETS || writer->bytes >= ISX_WRITER_BYTES))
+		if ((st = isx_writer_flush(writer, err)))
+			isx_err_at(err, st, "adding the assets before this one");
+	if (st)
+		return st;
+	if (!copy_asset(writer, asset, &writer->assets[writer->count]))
+		return isx_fail_memory(err);
+	writer->has_realm = true;
+	writer->realm = id.realm;
+	writer->count++;
+	return ISX_OK;
+}
+
+void isx_writer_count(const struct isx_writer *writer, struct isx_writer_counts *counts)
+{
+	*counts = writer->counts;
+	counts->waiting = writer->count;
+}
+
+void isx_writer_close(struct isx_writer *writer)
+{
+	if (!writer)
+		return;
+	isx_arena_release(&writer->arena);
+	isx_mem_free(writer->assets);
+	isx_mem_free(writer->outcomes);
+	isx_mem_free(writer->name);
+	isx_mem_free(writer);
+}
