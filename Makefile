@@ -213,6 +213,7 @@ install: $(PROGRAM) $(LIBRARY) $(SHARED) $(BUILD)/iscc_search.pc $(BUILD)/iscc-s
 	ln -sf libiscc_search.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libiscc_search.so
 	install -D -m 644 include/iscc_search.h $(DESTDIR)$(PREFIX)/include/iscc_search.h
+	install -D -m 644 include/iscc.h $(DESTDIR)$(PREFIX)/include/iscc.h
 	install -D -m 644 $(BUILD)/iscc_search.pc $(DESTDIR)$(LIBDIR)/pkgconfig/iscc_search.pc
 	install -D -m 644 docs/iscc-search.1 $(DESTDIR)$(PREFIX)/share/man/man1/iscc-search.1
 	install -D -m 644 $(BUILD)/iscc-search.service $(DESTDIR)$(PREFIX)/lib/systemd/system/iscc-search.service

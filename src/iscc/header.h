@@ -7,17 +7,7 @@
 #define ISX_HEADER_H
 
 #include "base/status.h"
-
-enum isx_maintype {
-	ISX_META = 0,
-	ISX_SEMANTIC = 1,
-	ISX_CONTENT = 2,
-	ISX_DATA = 3,
-	ISX_INSTANCE = 4,
-	ISX_CODE = 5, /* called ISCC in the standard: the composite of units */
-	ISX_ID = 6,
-	ISX_FLAKE = 7
-};
+#include "iscc.h" /* enum isx_maintype */
 
 enum { ISX_SUBTYPE_NONE = 0, ISX_SUBTYPE_SUM = 5, ISX_SUBTYPE_CODE_NONE = 6, ISX_SUBTYPE_WIDE = 7 };
 

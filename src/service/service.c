@@ -39,29 +39,6 @@ void isx_options_init_sized(struct isx_options *options, size_t size)
 	memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
 }
 
-/* Read the options of a program that may have been built with an earlier or a later header. What it
- * does not know has its default; what it knows more of, and has set, cannot be done. */
-static enum isx_status read_options(const struct isx_options *given, struct isx_options *options,
-				    struct isx_err *err)
-{
-	enum { FIRST_SIZE = offsetof(struct isx_options, logger) + sizeof(struct isx_logger) };
-	isx_options_init(options);
-	if (!given)
-		return ISX_OK;
-	if (given->size < FIRST_SIZE)
-		return isx_fail(err, ISX_INVALID,
-				"options: expected a struct that isx_options_init() has filled");
-	for (size_t i = sizeof *options; i < given->size; i++)
-		if (((const char *)given)[i])
-			return isx_fail(err, ISX_UNSUPPORTED,
-					"options: one is set that a later version of the library "
-					"has; this is %s",
-					ISX_VERSION);
-	memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
-	options->size = sizeof *options;
-	return ISX_OK;
-}
-
 static enum isx_status check_options(const struct isx_options *options, struct isx_err *err)
 {
 	if (!(options->match_threshold_units >= 0 && options->match_threshold_units <= 1))
@@ -78,6 +55,29 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 		return isx_fail(err, ISX_INVALID, "map_bytes: expected at least %u",
 				ISX_MAP_BYTES_LEAST);
 	return ISX_OK;
+}
+
+/* A program may have been built with an earlier or a later header. What it does not know has its default;
+ * what it knows more of, and has set, cannot be done. */
+enum isx_status isx_store_read_options(const struct isx_options *given, struct isx_options *options,
+				       struct isx_err *err)
+{
+	enum { FIRST_SIZE = offsetof(struct isx_options, logger) + sizeof(struct isx_logger) };
+	isx_options_init(options);
+	if (!given)
+		return ISX_OK;
+	if (given->size < FIRST_SIZE)
+		return isx_fail(err, ISX_INVALID,
+				"options: expected a struct that isx_options_init() has filled");
+	for (size_t i = sizeof *options; i < given->size; i++)
+		if (((const char *)given)[i])
+			return isx_fail(err, ISX_UNSUPPORTED,
+					"options: one is set that a later version of the library "
+					"has; this is %s",
+					ISX_VERSION);
+	memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+	options->size = sizeof *options;
+	return check_options(options, err);
 }
 
 /* The directory of "scheme:///dir" (and of "scheme:////dir", which is the same to 0.3.3). */
@@ -140,9 +140,7 @@ enum isx_status isx_open(const char *uri, const struct isx_options *options,
 			 struct isx_store **store, struct isx_err *err)
 {
 	struct isx_options chosen;
-	enum isx_status st = read_options(options, &chosen, err);
-	if (!st)
-		st = check_options(&chosen, err);
+	enum isx_status st = isx_store_read_options(options, &chosen, err);
 	if (!st)
 		st = start_libraries(err);
 	if (st)
