@@ -3,7 +3,8 @@
 #   make            the program, build/iscc-search, and the library, build/libiscc_search.a and .so.0
 #   make demo       install what is missing, build, index the sample, search it both ways
 #   make test       install what is missing, build, run every test
-#   make install    PREFIX=/usr/local LIBDIR=$(PREFIX)/lib DESTDIR=
+#   make install    PREFIX=/usr/local LIBDIR=$(PREFIX)/lib DESTDIR=; install-library without the program
+#                   BUILD=build-small WITH_POSTGRES=0 WITH_REMOTE=0: without those engines
 #   make asan tsan  every test under a sanitizer
 #   make soak       many processes and hosts, and kill -9, for SOAK_SECONDS=600 and SOAK_ROUNDS=100
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
@@ -23,7 +24,15 @@ DAMAGE_FILES ?= 500
 Q := $(if $(V),,@)
 comma := ,
 
-LIBRARY_PACKAGES := lmdb libcurl libpq libsodium
+# Without an engine the library needs fewer others, and a URI of that engine is refused (in another BUILD:
+# what is compiled already is not compiled again).
+WITH_POSTGRES ?= 1
+WITH_REMOTE ?= 1
+LEFT_OUT := $(if $(filter 0,$(WITH_POSTGRES)),libpq) $(if $(filter 0,$(WITH_REMOTE)),libcurl)
+WITHOUT := $(if $(filter 0,$(WITH_POSTGRES)),-DISX_WITHOUT_POSTGRES) \
+	$(if $(filter 0,$(WITH_REMOTE)),-DISX_WITHOUT_REMOTE)
+
+LIBRARY_PACKAGES := $(filter-out $(LEFT_OUT),lmdb libcurl libpq libsodium)
 PACKAGES := $(LIBRARY_PACKAGES) libmicrohttpd
 VERSION := $(shell sed -n 's/^.define ISX_VERSION *"\(.*\)"/\1/p' include/iscc_search.h)
 
@@ -31,7 +40,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 CFLAGS ?= -O2 -g
 # Asked only when a recipe runs: `make test` installs the packages first.
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -fno-strict-aliasing -pthread \
-	-Iinclude -Isrc $(PACKAGE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(SANITIZE)
+	-Iinclude -Isrc $(WITHOUT) $(PACKAGE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(SANITIZE)
 ALL_LDFLAGS = -pthread $(LDFLAGS) $(SANITIZE)
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
 LIBS = $(eval LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm)$(LIBS)
@@ -40,7 +49,9 @@ LIBRARY_LIBS = $(eval LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARY_PACKAG
 # The layers, lowest first. The library holds what other programs may link; the rest is the program.
 LIBRARY_LAYERS := base iscc scan json net index service
 PROGRAM_LAYERS := http cli
-sources = $(sort $(wildcard $(addprefix src/,$(addsuffix /*.c,$(1)))))
+sources = $(filter-out $(if $(filter 0,$(WITH_POSTGRES)),src/index/pg_%) \
+	$(if $(filter 0,$(WITH_REMOTE)),src/net/% src/index/remote.c), \
+	$(sort $(wildcard $(addprefix src/,$(addsuffix /*.c,$(1))))))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 LIBRARY_OBJECTS := $(call objects,$(LIBRARY_LAYERS))
 PROGRAM_OBJECTS := $(call objects,$(PROGRAM_LAYERS))
@@ -205,9 +216,14 @@ LIBDIR ?= $(PREFIX)/lib$(if $(filter /usr,$(PREFIX)),$(addprefix /,$(MULTIARCH))
 # Where the dynamic linker does not look by itself, programs are told where the library is.
 RPATH = $(if $(filter /usr/lib /usr/lib/% /usr/local/lib /usr/local/lib/%,$(LIBDIR)),,-Wl$(comma)-rpath$(comma)$${libdir} )
 
-.PHONY: install
-install: $(PROGRAM) $(LIBRARY) $(SHARED) $(BUILD)/iscc_search.pc $(BUILD)/iscc-search.service deploy/iscc-search.sysusers
+.PHONY: install install-library
+install: install-library $(PROGRAM) $(BUILD)/iscc-search.service deploy/iscc-search.sysusers
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/iscc-search
+	install -D -m 644 docs/iscc-search.1 $(DESTDIR)$(PREFIX)/share/man/man1/iscc-search.1
+	install -D -m 644 $(BUILD)/iscc-search.service $(DESTDIR)$(PREFIX)/lib/systemd/system/iscc-search.service
+	install -D -m 644 deploy/iscc-search.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/iscc-search.conf
+
+install-library: $(LIBRARY) $(SHARED) $(BUILD)/iscc_search.pc
 	install -D -m 644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libiscc_search.a
 	install -D -m 644 $(SHARED) $(DESTDIR)$(LIBDIR)/libiscc_search.so.$(VERSION)
 	ln -sf libiscc_search.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
@@ -215,9 +231,6 @@ install: $(PROGRAM) $(LIBRARY) $(SHARED) $(BUILD)/iscc_search.pc $(BUILD)/iscc-s
 	install -D -m 644 include/iscc_search.h $(DESTDIR)$(PREFIX)/include/iscc_search.h
 	install -D -m 644 include/iscc.h $(DESTDIR)$(PREFIX)/include/iscc.h
 	install -D -m 644 $(BUILD)/iscc_search.pc $(DESTDIR)$(LIBDIR)/pkgconfig/iscc_search.pc
-	install -D -m 644 docs/iscc-search.1 $(DESTDIR)$(PREFIX)/share/man/man1/iscc-search.1
-	install -D -m 644 $(BUILD)/iscc-search.service $(DESTDIR)$(PREFIX)/lib/systemd/system/iscc-search.service
-	install -D -m 644 deploy/iscc-search.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/iscc-search.conf
 
 .PHONY: $(BUILD)/iscc_search.pc
 $(BUILD)/iscc_search.pc:

@@ -94,6 +94,33 @@ static enum isx_status directory_of(struct isx_span uri, const char *scheme, con
 	return ISX_OK;
 }
 
+/* Engines that a build may leave out: their functions are then not there to be called. */
+static enum isx_status open_postgres(const char *uri, const struct isx_options *options,
+				     struct isx_engine **engine, struct isx_err *err)
+{
+#ifdef ISX_WITHOUT_POSTGRES
+	(void)uri, (void)options, (void)engine;
+	return isx_fail(err, ISX_UNSUPPORTED,
+			"this build of iscc-search has no postgresql://: it was made with "
+			"WITH_POSTGRES=0");
+#else
+	return isx_pg_open(uri, options, engine, err);
+#endif
+}
+
+static enum isx_status open_remote(const char *uri, const struct isx_options *options,
+				   struct isx_engine **engine, struct isx_err *err)
+{
+#ifdef ISX_WITHOUT_REMOTE
+	(void)uri, (void)options, (void)engine;
+	return isx_fail(err, ISX_UNSUPPORTED,
+			"this build of iscc-search has no http:// and https://: it was made with "
+			"WITH_REMOTE=0");
+#else
+	return isx_remote_open(uri, options, engine, err);
+#endif
+}
+
 static enum isx_status open_engine(const char *uri, const struct isx_options *options,
 				   struct isx_engine **engine, struct isx_err *err)
 {
@@ -111,9 +138,9 @@ static enum isx_status open_engine(const char *uri, const struct isx_options *op
 		return st ? st : isx_prefix_open(directory, options, engine, err);
 	}
 	if (isx_span_has_prefix(text, "postgresql://") || isx_span_has_prefix(text, "postgres://"))
-		return isx_pg_open(uri, options, engine, err);
+		return open_postgres(uri, options, engine, err);
 	if (isx_span_has_prefix(text, "http://") || isx_span_has_prefix(text, "https://"))
-		return isx_remote_open(uri, options, engine, err);
+		return open_remote(uri, options, engine, err);
 	return isx_fail(err, ISX_INVALID,
 			"index URI '%s': expected usearch:///DIR, lmdb:///DIR, memory://, "
 			"postgresql://... or http://HOST:PORT",

@@ -128,3 +128,41 @@ def test_assets_of_another_server_are_read_one_by_one(prefix, tmp_path):
         server.stop()
     assert said[0] == f"{asset['iscc_id']} {len(asset['units'])} units, 0 simprints"
     assert said[1].startswith("unsupported: ") and "another server" in said[1]
+
+
+REFUSED = """
+#include <iscc_search.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		struct isx_store *store = NULL;
+		struct isx_err err = { 0 };
+		enum isx_status st = isx_open(argv[i], NULL, &store, &err);
+		printf("%s %s\\n", isx_status_name(st), err.msg);
+		isx_close(store);
+	}
+	return 0;
+}
+"""
+
+
+def test_a_build_without_engines_needs_fewer_libraries_and_says_what_it_lacks(tmp_path):
+    """A program that searches a directory has no use for libcurl and libpq, which bring in LDAP, Kerberos and SSH."""
+    prefix, source = tmp_path / "usr", tmp_path / "refused.c"
+    output("make", "-s", "-j2", f"BUILD={tmp_path}/build", "WITH_POSTGRES=0", "WITH_REMOTE=0", "CFLAGS=-O0", "SANITIZE=",
+           f"PREFIX={prefix}", "install-library", cwd=TOP)
+    shared = prefix / "lib/libiscc_search.so.0"
+    needed = set(re.findall(r"NEEDED +(\S+)\.so", output("objdump", "-p", shared)))
+    assert {"liblmdb", "libsodium"} <= needed and not {"libpq", "libcurl"} & needed
+    assert len(output("ldd", shared).splitlines()) < 10
+    assert set(pkg_config(prefix, "--print-requires-private")) == {"lmdb", "libsodium"}
+    source.write_text(REFUSED, encoding="utf-8")
+    program = tmp_path / "refused"
+    output("cc", "-o", program, source, *pkg_config(prefix, "--cflags", "--libs"))
+    uris = ["memory://", f"usearch://{tmp_path}/a", f"lmdb://{tmp_path}/b", "postgresql://localhost/x",
+            "http://localhost:1", "https://localhost:1"]
+    said = output(program, *uris).splitlines()
+    assert [line.split()[0] for line in said] == ["ok"] * 3 + ["unsupported"] * 3
+    assert "postgresql://" in said[3] and "WITH_POSTGRES=0" in said[3]
+    assert all("http://" in line and "WITH_REMOTE=0" in line for line in said[4:])
