@@ -181,7 +181,7 @@ bench-serve:
 	@bench/bench_serve $(PROGRAM)
 
 # --- what a reader expects -------------------------------------------------------------------------
-FORMATTED = $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] fuzz/*.c bench/*.c)
+FORMATTED = $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] fuzz/*.c bench/*.c examples/*.c)
 
 .PHONY: lint
 lint:

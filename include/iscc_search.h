@@ -12,20 +12,54 @@
  *	postgresql://...	similarity search for many hosts, on a PostgreSQL server
  *	http://host:8000	another server with the same API (also https://)
  *
- * A first program:
+ * A first program, examples/search.c:
  *
- *	struct isx_store *store;
- *	struct isx_result *result;
- *	struct isx_err err;
- *	struct isx_query query = { .iscc_code = "ISCC:KACT4EBWK27737D2...", .limit = 10 };
+ *	#include <iscc_search.h>
+ *	#include <stdio.h>
  *
- *	if (isx_open("usearch:///var/lib/iscc", NULL, &store, &err) ||
- *	    isx_search(store, "default", &query, &result, &err))
- *		die("%s", err.msg);
- *	for (size_t i = 0; i < result->match_count; i++)
- *		printf("%.4f %s\n", result->matches[i].score, result->matches[i].iscc_id);
- *	isx_result_free(result);
- *	isx_close(store);
+ *	static const char *const text[] = {
+ *		"ISCC:EADR5BPDM23VE2Z636LGF3FNDCVML5RBQIE6L4JH6VP4SCSTHAQ7UJA"
+ *	};
+ *	static const char *const edited[] = {
+ *		"ISCC:EADR5BHTN235E2Z63OLWF3FNTCVML5RBQIA6L4JH6FP4QCSTHAQ7UJA"
+ *	};
+ *
+ *	static enum isx_status add_and_search(struct isx_store *store, struct isx_err *err)
+ *	{
+ *		const struct isx_asset assets[] = {
+ *			{ .iscc_id = "ISCC:MAIGHXLN555Y2DFF", .units = text, .unit_count = 1 },
+ *			{ .iscc_id = "ISCC:MAIGGXO25TIIJR7F", .units = edited, .unit_count = 1 },
+ *		};
+ *		const struct isx_query query = { .units = text, .unit_count = 1, .limit = 10 };
+ *		struct isx_result *result;
+ *
+ *		enum isx_status st = isx_index_create(store, "default", err);
+ *		if (st && st != ISX_EXISTS)
+ *			return st;
+ *		st = isx_add(store, "default", assets, 2, NULL, err);
+ *		if (!st)
+ *			st = isx_search(store, "default", &query, &result, err);
+ *		if (st)
+ *			return st;
+ *		for (size_t i = 0; i < result->match_count; i++)
+ *			printf("%.4f %s\n", result->matches[i].score, result->matches[i].iscc_id);
+ *		isx_result_free(result);
+ *		return ISX_OK;
+ *	}
+ *
+ *	int main(int argc, char **argv)
+ *	{
+ *		struct isx_store *store = NULL;
+ *		struct isx_err err;
+ *
+ *		enum isx_status st = isx_open(argc > 1 ? argv[1] : "memory://", NULL, &store, &err);
+ *		if (!st)
+ *			st = add_and_search(store, &err);
+ *		if (st)
+ *			fprintf(stderr, "%s\n", err.msg);
+ *		isx_close(store);
+ *		return st != ISX_OK;
+ *	}
  *
  * Errors: every function that can fail returns a status, 0 for success, and writes what went wrong
  * into `err` (which may be NULL) in words meant for the person who made the call. A call that

@@ -166,3 +166,22 @@ def test_a_build_without_engines_needs_fewer_libraries_and_says_what_it_lacks(tm
     assert [line.split()[0] for line in said] == ["ok"] * 3 + ["unsupported"] * 3
     assert "postgresql://" in said[3] and "WITH_POSTGRES=0" in said[3]
     assert all("http://" in line and "WITH_REMOTE=0" in line for line in said[4:])
+
+
+@pytest.mark.parametrize("uri", ["memory://", "usearch://STORE"])
+def test_the_example_is_built_from_the_package_and_runs(prefix, tmp_path, uri):
+    """examples/search.c, twice on one store: the second time its index and assets are there."""
+    program = compile_with_package(prefix, TOP / "examples/search.c", tmp_path / "program", "-Wconversion")
+    for _ in range(2):
+        said = output(program, uri.replace("STORE", f"{tmp_path}/store"))
+        assert said == "1.0000 ISCC:MAIGHXLN555Y2DFF\n0.8873 ISCC:MAIGGXO25TIIJR7F\n"
+    failed = subprocess.run([program, "nothing://"], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1 and failed.stderr.startswith("index URI 'nothing://'") and not failed.stdout
+
+
+def test_the_header_shows_the_example_as_it_is():
+    header = (TOP / "include/iscc_search.h").read_text(encoding="utf-8")
+    shown = header.split(" * A first program, examples/search.c:\n *\n")[1].split(" *\n * Errors:")[0]
+    shown = re.sub(r"^ \*(?:\t|$)", "", shown, flags=re.M)
+    example = (TOP / "examples/search.c").read_text(encoding="utf-8")
+    assert shown == example[example.index("#include"):]
