@@ -10,6 +10,7 @@
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
 #   make bench      every measurement (bench/README.md) but that of servers: make bench-serve
 #   make lint       warnings as errors under gcc and clang, format, cppcheck, layers
+#   make check-abi  compare the library's functions and structs with those of tools/abi
 #   make arm        the kernel tests on aarch64, emulated
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -207,6 +208,26 @@ arm:
 	aarch64-linux-gnu-gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -Iinclude -Isrc -o build-arm/test_kernel \
 		tests/arm/kernel_main.c src/scan/*.c
 	qemu-aarch64 build-arm/test_kernel
+
+# --- the binary interface of the library -----------------------------------------------------------
+# A program that was linked with the library has to run with the next one: its functions and the layout of
+# its structs are compared with those in the tree. They are those of the last release, or, as there is
+# none, of the last change that was meant.
+ABI_BASELINE ?= tools/abi/$(SONAME).$(shell uname -m).abi
+ABI_NOW := $(BUILD)/$(SONAME).abi
+
+.PHONY: check-abi abi-baseline
+check-abi: $(ABI_NOW)
+	@abidiff --no-added-syms $(ABI_BASELINE) $< && echo "  the interface of $(SONAME) is that of $(ABI_BASELINE)"
+
+abi-baseline: $(ABI_NOW)
+	cp $< $(ABI_BASELINE)
+
+# Without where things are declared, so that it changes with the interface alone.
+$(ABI_NOW): $(SHARED)
+	@tools/setup build abi
+	@abidw --exported-interfaces-only --headers-dir include --drop-private-types --no-elf-needed --no-show-locs \
+		--no-corpus-path --no-comp-dir-path --no-parameter-names --out-file $@ $<
 
 # --- installing ------------------------------------------------------------------------------------
 # Below /usr the libraries are in the directory of the machine's architecture, where the distribution

@@ -86,8 +86,8 @@
  * Versions: a release that a program built with the release before cannot use has another number in its
  * soname, libiscc_search.so.N. Before 1.0 a release 0.N.0 may be one; 0.N.1 and so on never are. From 1.0
  * on only a new MAJOR version is, nothing that is declared here changes its meaning, and what is to go is
- * marked as deprecated for one minor version at least. Between such releases functions, statuses and log
- * levels are added, and structs grow: struct isx_options at its end, which its `size` tells, and others into
+ * marked as deprecated for one minor version at least. Between such releases functions and statuses are
+ * added, and structs grow: struct isx_options at its end, which its `size` tells, and others into
  * their `reserved` members, which a program leaves 0 in what it hands in and does not read in what it
  * gets. So clear a struct before you fill it: `struct isx_asset asset = { 0 };`. struct isx_err,
  * isx_simprint, isx_query_simprints, isx_type_score, isx_index_part, isx_logger and isx_trouble stay
@@ -134,7 +134,6 @@ enum isx_status {
 	ISX_NO_MEMORY,    /* memory ran out */
 	ISX_ABANDONED,    /* whoever asked no longer wants the answer */
 	ISX_UNSUPPORTED,  /* this kind of store, or this build of the library, cannot do it */
-	ISX_STATUS_COUNT
 };
 
 struct isx_err {
@@ -155,7 +154,7 @@ struct isx_err {
 #endif
 
 /* How much a message of the log matters. */
-enum isx_log_level { ISX_LOG_DEBUG, ISX_LOG_INFO, ISX_LOG_WARNING, ISX_LOG_ERROR, ISX_LOG_NOTHING };
+enum isx_log_level { ISX_LOG_DEBUG, ISX_LOG_INFO, ISX_LOG_WARNING, ISX_LOG_ERROR };
 
 /* Where a store says what its calls cannot return: that a follower is loaded again, or that an asset of
  * an earlier program cannot be decoded. Without a function the library is silent: it never writes to

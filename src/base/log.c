@@ -99,8 +99,7 @@ bool isx_log_format_parse(const char *name, enum isx_log_format *format)
 
 bool isx_log_is_on(enum isx_log_level level)
 {
-	return (int)level >= atomic_load_explicit(&log_level, memory_order_relaxed) &&
-	       level < ISX_LOG_NOTHING;
+	return (int)level >= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
 /* --- a line ----------------------------------------------------------------------------------- */

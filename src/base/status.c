@@ -12,7 +12,7 @@ static const struct {
 	const char *name;
 	unsigned http;
 	int exit_code;
-} statuses[ISX_STATUS_COUNT] = {
+} statuses[] = {
 	[ISX_OK] = { "ok", 200, 0 },
 	[ISX_INVALID] = { "invalid", 400, 1 },
 	[ISX_SCHEMA] = { "schema", 422, 1 },
@@ -29,6 +29,11 @@ static const struct {
 	[ISX_ABANDONED] = { "abandoned", 499, 1 }, /* as nginx logs it; nobody reads it */
 	[ISX_UNSUPPORTED] = { "unsupported", 501, 1 },
 };
+
+static bool is_known(enum isx_status status)
+{
+	return (unsigned)status < sizeof statuses / sizeof *statuses;
+}
 
 /* Shorten a message that was cut in the middle of a UTF-8 character to the character before. */
 static void trim_partial_character(char *text)
@@ -89,15 +94,15 @@ enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const ch
 
 const char *isx_status_name(enum isx_status status)
 {
-	return (unsigned)status < ISX_STATUS_COUNT ? statuses[status].name : "unknown";
+	return is_known(status) ? statuses[status].name : "unknown";
 }
 
 unsigned isx_status_http(enum isx_status status)
 {
-	return (unsigned)status < ISX_STATUS_COUNT ? statuses[status].http : 500;
+	return is_known(status) ? statuses[status].http : 500;
 }
 
 int isx_status_exit(enum isx_status status)
 {
-	return (unsigned)status < ISX_STATUS_COUNT ? statuses[status].exit_code : 1;
+	return is_known(status) ? statuses[status].exit_code : 1;
 }

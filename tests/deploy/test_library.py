@@ -1,5 +1,6 @@
 """The library as another program sees it: the symbols, the package, and the headers that are installed."""
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -185,3 +186,27 @@ def test_the_header_shows_the_example_as_it_is():
     shown = re.sub(r"^ \*(?:\t|$)", "", shown, flags=re.M)
     example = (TOP / "examples/search.c").read_text(encoding="utf-8")
     assert shown == example[example.index("#include"):]
+
+
+BASELINE = TOP / f"tools/abi/libiscc_search.so.0.{platform.machine()}.abi"
+
+
+@pytest.mark.skipif(not shutil.which("abidiff") or not BASELINE.exists() or ".debug_info" not in output(
+    "objdump", "-h", SHARED), reason="abigail-tools, a list of this architecture, or debug information is missing")
+@pytest.mark.parametrize("old, new", [
+    ("", ""),
+    # as if a struct had been larger, a field elsewhere, a status another number, and a function there
+    ("<class-decl name='isx_err' size-in-bits='2176'", "<class-decl name='isx_err' size-in-bits='2240'"),
+    ("layout-offset-in-bits='2112'", "layout-offset-in-bits='2144'"),
+    ("<enumerator name='ISX_SCHEMA' value='2'/>", "<enumerator name='ISX_SCHEMA' value='3'/>"),
+    ("<elf-symbol name='isx_add'", "<elf-symbol name='isx_added'"),
+], ids=["as it is", "size", "offset", "status", "function"])
+def test_the_interface_is_that_of_the_last_release(tmp_path, old, new):
+    """make check-abi says so, and sees what a program that is linked already would not survive."""
+    listed = BASELINE.read_text(encoding="utf-8")
+    assert old in listed
+    changed = tmp_path / "changed.abi"
+    changed.write_text(listed.replace(old, new, 1) if old else listed, encoding="utf-8")
+    said = subprocess.run(["make", "-s", f"BUILD={BUILD}", f"ABI_BASELINE={changed}", "check-abi"], cwd=TOP,
+                          capture_output=True, text=True, check=False)
+    assert (said.returncode == 0) is (not old), said.stdout
