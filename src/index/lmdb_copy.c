@@ -111,6 +111,12 @@ static enum isx_status copy_to(struct isx_lmdb_file *file, const char *path, uns
 	if (rc == MDB_INCOMPATIBLE) /* what LMDB says when its page counts do not add up */
 		return isx_fail(err, ISX_CORRUPT,
 				"%s: the pages of the file do not add up: see index check", path);
+	if (rc ==
+	    EAGAIN) /* of pthread_create(): LMDB writes a copy without free pages by a thread */
+		return isx_fail(err, ISX_NO_MEMORY,
+				"%s: no thread could be started to write it: memory or threads "
+				"have run out",
+				path);
 	return isx_lmdb_status(rc, path, err);
 }
 
