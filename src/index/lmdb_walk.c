@@ -83,7 +83,7 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 	walk->last_change = isx_lmdb_last_change(walk->file);
 	st = from ? isx_iscc_id_parse(isx_span_of(from), &id, err) : ISX_OK;
 	if (!st)
-		st = isx_lmdb_read(walk->file, &walk->view, err);
+		st = isx_lmdb_read(walk->file, ISX_PAGES_SAFE, &walk->view, err);
 	if (st) {
 		walk->view.file = NULL;
 		return st;
