@@ -14,13 +14,8 @@
 #include "http/url.h"
 
 #include <string.h>
-#include <strings.h>
 
-enum route_flags {
-	NEEDS_KEY = 1,
-	HAS_PAYLOAD = 2,
-	NO_HEAD = 4 /* 405 for HEAD, as recorded from 0.3.3; elsewhere HEAD goes with GET */
-};
+enum route_flags { NEEDS_KEY = 1, HAS_PAYLOAD = 2 };
 
 struct http_route {
 	const char *method;
@@ -45,11 +40,11 @@ static const struct http_route routes[] = {
 	{ "POST", "/indexes/{name}/search", isx_serve_search_post, NEEDS_KEY | HAS_PAYLOAD,
 	  HTTP_LANE_SCAN },
 	{ "GET", "/indexes/{name}/search", isx_serve_search_get, NEEDS_KEY, HTTP_LANE_SCAN },
-	{ "GET", "/healthz", isx_serve_health, NO_HEAD, HTTP_LANE_INLINE },
+	{ "GET", "/healthz", isx_serve_health, 0, HTTP_LANE_INLINE },
 	{ "GET", "/readyz", isx_serve_ready, 0, HTTP_LANE_QUICK },
 	{ "GET", "/metrics", isx_serve_metrics, NEEDS_KEY, HTTP_LANE_QUICK },
 	{ "GET", "/status", isx_serve_status, 0, HTTP_LANE_INLINE },
-	{ "GET", "/", isx_serve_root, NO_HEAD, HTTP_LANE_INLINE },
+	{ "GET", "/", isx_serve_root, 0, HTTP_LANE_INLINE },
 	{ "GET", "/playground", isx_serve_playground, 0, HTTP_LANE_INLINE },
 	{ "GET", "/docs", isx_serve_docs, 0, HTTP_LANE_INLINE },
 	{ "GET", "/openapi/*", isx_serve_openapi_file, 0, HTTP_LANE_INLINE },
@@ -99,7 +94,7 @@ static bool is_path_match(const struct http_route *route, const struct isx_url_p
 static bool is_method_match(const struct http_route *route, const char *method)
 {
 	if (strcmp(method, "HEAD") == 0)
-		return strcmp(route->method, "GET") == 0 && !(route->flags & NO_HEAD);
+		return strcmp(route->method, "GET") == 0;
 	return strcmp(route->method, method) == 0;
 }
 
@@ -220,15 +215,8 @@ static void answer_other_method(const struct http_req *req, struct http_res *res
 	isx_http_own_header(res, "Allow", &allow);
 }
 
-/* May this stand in a Location of ours as it is? */
-static bool is_plain_host(const char *host)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789.:-_[]";
-	return host && *host && host[strspn(host, allowed)] == '\0';
-}
-
-/* Send the client to its path without slashes at the end, or with one where a folder is. */
+/* Send the client to its path without slashes at the end, or with one where a folder is. The Location has
+ * no host: which one the client sees, a server cannot know, and the Host header may be anybody's. */
 static void answer_other_path(const struct http_req *req, struct http_res *res)
 {
 	struct isx_buf location = { 0 };
@@ -236,12 +224,6 @@ static void answer_other_path(const struct http_req *req, struct http_res *res)
 	bool has_slash = path.ptr[path.len - 1] == '/';
 	while (path.len > 0 && path.ptr[path.len - 1] == '/')
 		path.len--;
-	if (is_plain_host(req->host)) {
-		bool is_https = req->forwarded_proto &&
-				strcasecmp(req->forwarded_proto, "https") == 0;
-		isx_buf_text(&location, is_https ? "https://" : "http://");
-		isx_buf_text(&location, req->host);
-	}
 	isx_buf_add(&location, path.ptr, path.len);
 	isx_buf_text(&location, has_slash ? "" : "/");
 	if (req->query.len > 0) {

@@ -243,7 +243,7 @@ def test_ids_with_dots_and_slashes(server, index):
 @pytest.mark.parametrize("path, allow", [
     ("/indexes", {"GET", "HEAD", "POST"}), ("/indexes/a", {"GET", "HEAD", "DELETE"}),
     ("/indexes/a/assets", {"POST"}), ("/indexes/a/assets/b", {"GET", "HEAD", "DELETE"}),
-    ("/indexes/a/search", {"GET", "HEAD", "POST"}), ("/healthz", {"GET"}), ("/", {"GET"}),
+    ("/indexes/a/search", {"GET", "HEAD", "POST"}), ("/healthz", {"GET", "HEAD"}), ("/", {"GET", "HEAD"}),
     ("/openapi/openapi.json", {"GET", "HEAD"}), ("/static/x", {"GET", "HEAD"})])
 def test_wrong_methods(server, path, allow):
     for method in ("PUT", "OPTIONS", "BREW"):
@@ -253,11 +253,11 @@ def test_wrong_methods(server, path, allow):
 
 
 def test_head(server):
-    for path in ("/indexes", "/status", "/openapi/openapi.yaml", "/static/js/app.js"):
+    for path in ("/healthz", "/readyz", "/status", "/", "/docs", "/indexes", "/openapi/openapi.yaml",
+                 "/static/js/app.js"):
         head, get = server.call("HEAD", path), server.get(path)
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["content-length"] == str(len(get.content))
-    assert server.call("HEAD", "/healthz").status_code == 405
 
 
 @pytest.mark.parametrize("path, location", [
@@ -267,7 +267,20 @@ def test_slashes_at_the_end(server, path, location):
     for method in ("GET", "POST"):
         answer = server.call(method, path)
         assert answer.status_code == 307
-        assert answer.headers["location"] == server.base + location
+        assert answer.headers["location"] == location
+
+
+def test_location_has_no_host(server):
+    """Whoever can choose the Host header of another's request cannot send him elsewhere."""
+    for headers in ({"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example"},
+                    {"X-Forwarded-Proto": "https"}, {"Forwarded": "host=evil.example;proto=https"}):
+        for path, location in (("/indexes/", "/indexes"), ("/playground", "/")):
+            assert server.get(path, headers=headers).headers["location"] == location
+    for target in (b"http://evil.example/indexes/", b"//evil.example/indexes/", b"//evil.example/",
+                   b"/%2Fevil.example/", b"/\\evil.example/", b"//", b"///"):
+        answer = server.raw(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert status_of(answer) in (307, 404)
+        assert b"Location:" not in answer or b"Location: /indexes\r\n" in answer
 
 
 @pytest.mark.parametrize("path", ["/nope", "/nope/", "//indexes", "/indexes/a/b/c/d", "/Indexes",

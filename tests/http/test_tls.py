@@ -66,7 +66,7 @@ def test_https(serve, pems, kind, workers):
         found = requests.post(base + "/indexes/main/search", json={"units": assets[6]["units"]}, **trust)
         assert found.json()["global_matches"][0]["iscc_id"] == assets[6]["iscc_id"]
     moved = requests.get(base + "/indexes/", allow_redirects=False, **trust)
-    assert moved.headers["location"] == base + "/indexes"
+    assert moved.headers["location"] == "/indexes"
     exposition.parse(requests.get(base + "/metrics", **trust).text)
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(base + "/healthz", timeout=20)  # nobody vouches for the certificate
