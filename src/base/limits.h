@@ -46,6 +46,7 @@
 
 /* HTTP */
 #define ISX_BODY_MIB_DEFAULT 256  /* of one request */
+#define ISX_PARAMS_MAX       256  /* of one query, which is searched for each that a route knows */
 #define ISX_QUEUE_DEFAULT    4096 /* requests that wait for a thread; beyond them: 503 */
 
 /* LMDB */

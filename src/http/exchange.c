@@ -15,6 +15,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "http/access_log.h"
+#include "http/head.h"
+#include "http/library.h"
 #include "http/router.h"
 #include "http/url.h"
 
@@ -27,13 +29,23 @@
 enum {
 	PAYLOADS_MAX = 4,   /* bodies of the largest size that may be in memory at once */
 	LOOK_NS = 10000000, /* between two looks whether a client is still there */
+	METHOD_BYTES = 16,  /* of a method's name that are kept, with the NUL: ours are shorter */
 };
 
 #define HTTP_HEADER_REQUEST_ID "X-Request-ID"
 #define STRANGER_BYTES_MAX     (64u * 1024) /* of a body without the key: enough to see its JSON */
 
+/* A connection, and the exchange that has begun on it and not ended. libmicrohttpd 0.9.75 does not
+ * always tell that a request has ended (it forgets it where the memory of a connection is full), but
+ * always that a connection has. */
+struct link {
+	struct http_serving *serving;
+	struct exchange *exchange;
+};
+
 /* A request, its answer, and where it stands. */
 struct exchange {
+	struct link *link;
 	struct http_serving *serving;
 	struct MHD_Connection *connection;
 	uint64_t start_ns;
@@ -41,7 +53,9 @@ struct exchange {
 	unsigned lane;           /* where it waits */
 	atomic_ullong next_look; /* when to see whether the client is still there */
 	char *target;            /* the request target as sent */
-	char own_id[HTTP_REQUEST_ID_BYTES];
+	struct isx_head head;
+	char method[METHOD_BYTES];
+	char id[HTTP_REQUEST_ID_MAX + 1]; /* the client's, or one of ours */
 	struct http_req req;
 	struct http_res res;
 	struct isx_buf payload;
@@ -50,6 +64,8 @@ struct exchange {
 	bool is_arriving;  /* the request is not complete yet */
 	bool is_open;      /* the headers were seen */
 	bool is_answered;  /* `res` is complete */
+	bool is_given_up;  /* the library cannot read on: the connection ends with the answer */
+	bool is_last;      /* the connection ends with the answer, as it is unclear what follows */
 	size_t sent_bytes;
 };
 
@@ -221,119 +237,181 @@ static struct MHD_Response *make_response(struct exchange *x)
 	return response;
 }
 
-static enum MHD_Result send_answer(struct exchange *x)
+/* The whole answer with its headers, new; NULL without memory. */
+static struct MHD_Response *compose_answer(struct exchange *x)
 {
 	struct http_res *res = &x->res;
 	struct MHD_Response *response = make_response(x);
 	const char *type = res->content_type ? res->content_type : "application/json";
 	if (!response)
-		return MHD_NO;
+		return NULL;
 	if (*type)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	for (size_t i = 0; i < res->header_count; i++)
 		MHD_add_response_header(response, res->headers[i].name, res->headers[i].value);
 	if (x->req.request_id)
 		MHD_add_response_header(response, HTTP_HEADER_REQUEST_ID, x->req.request_id);
-	if (atomic_load(&x->serving->is_draining))
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (atomic_load(&x->serving->is_draining) || x->is_last)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (!res->status)
 		res->status = 200;
-	enum MHD_Result queued = MHD_queue_response(x->connection, res->status, response);
+	return response;
+}
+
+static enum MHD_Result send_answer(struct exchange *x)
+{
+	struct MHD_Response *response = compose_answer(x);
+	if (!response)
+		return MHD_NO;
+	enum MHD_Result queued = isx_library_queue_response(x->connection, x->res.status, response);
 	MHD_destroy_response(response);
 	return queued;
 }
 
 /* --- the life of an exchange ----------------------------------------------------------------- */
 
-/* The request line is there. MHD has not decoded anything yet, which is why we start here. */
-void *isx_exchange_begin(void *arg, const char *target, struct MHD_Connection *connection)
+static struct link *link_of(struct MHD_Connection *connection)
 {
-	struct http_serving *serving = arg;
-	struct exchange *x = isx_mem_array(1, sizeof *x);
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+		->socket_context;
+}
+
+/* The exchange that has begun on a connection, or NULL. */
+static struct exchange *exchange_of(struct MHD_Connection *connection)
+{
+	struct link *link = link_of(connection);
+	return link ? link->exchange : NULL;
+}
+
+void isx_exchange_link(struct http_serving *serving, struct MHD_Connection *connection,
+		       void **state, enum MHD_ConnectionNotificationCode code)
+{
+	struct link *link = *state;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		link = isx_mem_array(1, sizeof *link);
+		if (link)
+			link->serving = serving;
+		*state = link;
+		return;
+	}
+	if (!link)
+		return;
+	void *left = link->exchange;
+	isx_exchange_end(NULL, connection, &left, MHD_REQUEST_TERMINATED_WITH_ERROR);
+	isx_mem_free(link);
+	*state = NULL;
+}
+
+static struct exchange *begin_exchange(struct MHD_Connection *connection, const char *target)
+{
+	struct link *link = link_of(connection);
+	struct exchange *x = link ? isx_mem_array(1, sizeof *x) : NULL;
 	if (!x)
 		return NULL;
-	x->serving = serving;
+	x->link = link;
+	x->serving = link->serving;
 	x->connection = connection;
 	x->start_ns = isx_clock_ns();
 	x->target = isx_mem_text(target, strlen(target));
-	x->req.store = serving->store;
-	x->req.metrics = serving->metrics;
+	x->req.store = x->serving->store;
+	x->req.metrics = x->serving->metrics;
 	x->req.may_go_on = may_go_on;
 	x->req.asker = x;
-	isx_metrics_request(serving->counts);
+	isx_url_split(isx_span_of(x->target), &x->req.path, &x->req.query);
+	isx_request_id_make(x->serving->id_seed, atomic_fetch_add(&x->serving->id_count, 1), x->id);
+	x->req.request_id = x->id;
+	isx_metrics_request(x->serving->counts);
 	x->is_arriving = true;
-	atomic_fetch_add(&serving->exchanges, 1);
-	atomic_fetch_add(&serving->arriving, 1);
+	atomic_fetch_add(&x->serving->exchanges, 1);
+	atomic_fetch_add(&x->serving->arriving, 1);
+	link->exchange = x;
 	return x;
 }
 
-static enum MHD_Result count_lengths(void *arg, enum MHD_ValueKind kind, const char *name,
-				     const char *value)
+/* The request line is there. MHD has not decoded anything yet, which is why we start here. */
+void *isx_exchange_begin(void *arg, const char *target, struct MHD_Connection *connection)
 {
-	unsigned *count = arg;
-	(void)kind, (void)value;
-	*count += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
-	return MHD_YES;
+	struct exchange *x = begin_exchange(connection, target);
+	(void)arg;
+	if (x)
+		isx_head_begin(&x->head, target);
+	return x;
 }
 
-/* What is wrong with the head of a request that libmicrohttpd lets pass, or NULL. Two opinions on
- * where a request ends are how requests are smuggled past a proxy. */
-static const char *find_flaw(const struct exchange *x, const char *version)
+bool isx_exchange_field(struct MHD_Connection *connection, struct isx_span name,
+			struct isx_span *value)
 {
-	unsigned lengths = 0;
-	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_lengths, &lengths);
-	bool is_chunked = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
-						      MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
-	if (lengths + is_chunked > 1)
-		return "expected one Content-Length, or Transfer-Encoding";
-	if (strchr(x->target, ' '))
-		return "expected no space in the URL";
-	if (!x->req.host && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
-		return "expected a Host header";
-	return NULL;
+	struct exchange *x = exchange_of(connection);
+	return !x || isx_head_field(&x->head, name, value);
+}
+
+/* Trailers are of no use to us, and the library reads them as it reads headers. So where the next request
+ * begins is not certain enough. */
+void isx_exchange_trailer(struct MHD_Connection *connection)
+{
+	struct exchange *x = exchange_of(connection);
+	if (x)
+		x->is_last = true;
+}
+
+/* Look for what is wrong with the head of a request that libmicrohttpd lets pass. */
+static void check_head(struct exchange *x, const char *method)
+{
+	size_t len = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
+			     ->header_size;
+	isx_head_end(&x->head, (struct isx_span){ method, len });
+	if (!x->head.status && isx_head_params(x->req.query) > ISX_PARAMS_MAX) {
+		x->head.status = MHD_HTTP_URI_TOO_LONG;
+		x->head.detail = "the URL has too many parameters";
+	}
+}
+
+/* Answer with a status that no isx_status stands for, and end the connection. */
+static void answer_last(struct exchange *x, unsigned http_status, const char *detail)
+{
+	isx_http_detail(&x->res, http_status, detail);
+	isx_cors_decorate(&x->serving->cors, &x->req, &x->res);
+	drop_payload(x);
+	x->is_answered = true;
+	x->is_last = true;
 }
 
 /* The headers are there. Returns whether the rest of the request is to be read. */
-static bool open_exchange(struct exchange *x, const char *method, const char *version)
+static bool open_exchange(struct exchange *x, const char *method)
 {
 	struct http_req *req = &x->req;
+	const char *request_id;
 	const struct {
 		const char *name;
 		const char **value;
 	} wanted[] = {
-		{ MHD_HTTP_HEADER_HOST, &req->host },
 		{ MHD_HTTP_HEADER_ACCEPT, &req->accept },
 		{ MHD_HTTP_HEADER_CONTENT_TYPE, &req->content_type },
 		{ MHD_HTTP_HEADER_ORIGIN, &req->origin },
 		{ "X-API-Key", &req->api_key },
-		{ "X-Forwarded-Proto", &req->forwarded_proto },
-		{ HTTP_HEADER_REQUEST_ID, &req->request_id },
+		{ HTTP_HEADER_REQUEST_ID, &request_id },
 		{ "Access-Control-Request-Method", &req->preflight_method },
 		{ "Access-Control-Request-Headers", &req->preflight_headers },
 	};
 	struct isx_err err = { 0 };
 	x->is_open = true;
-	req->method = method;
+	snprintf(x->method, sizeof x->method, "%s", method);
+	req->method = x->method;
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
 		*wanted[i].value = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
 							       wanted[i].name);
-	if (!isx_request_id_is_valid(req->request_id)) {
-		isx_request_id_make(x->serving->id_seed, atomic_fetch_add(&x->serving->id_count, 1),
-				    x->own_id);
-		req->request_id = x->own_id;
-	}
-	if (x->serving->tls.cert && !req->forwarded_proto)
-		req->forwarded_proto = "https";
-	enum isx_status st = x->target ? ISX_OK : isx_fail_memory(&err);
-	if (!st) {
-		isx_url_split(isx_span_of(x->target), &req->path, &req->query);
-		st = isx_router_find(&x->serving->auth, req, &err);
-	}
-	const char *flaw = st ? NULL : find_flaw(x, version);
-	if (flaw)
-		st = isx_fail(&err, ISX_INVALID, "%s", flaw);
+	if (isx_request_id_is_valid(request_id))
+		snprintf(x->id, sizeof x->id, "%s", request_id);
+	enum isx_status st = x->target ? isx_router_find(&x->serving->auth, req, &err)
+				       : isx_fail_memory(&err);
 	if (st) {
 		answer_failure(x, st, &err);
+		return false;
+	}
+	check_head(x, method);
+	if (x->head.status) {
+		answer_last(x, x->head.status, x->head.detail);
 		return false;
 	}
 	x->payload_max = x->serving->body_bytes_max;
@@ -390,13 +468,13 @@ enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection,
 				   size_t *len, void **state)
 {
 	struct exchange *x = *state;
-	(void)arg, (void)connection, (void)url;
+	(void)arg, (void)connection, (void)url, (void)version;
 	if (!x)
 		return MHD_NO; /* no memory: the connection is closed */
 	atomic_fetch_add(&x->serving->pieces, 1);
 	if (!x->is_open) {
 		/* An answer before the request is complete ends the connection. */
-		return open_exchange(x, method, version) ? MHD_YES : send_answer(x);
+		return open_exchange(x, method) ? MHD_YES : send_answer(x);
 	}
 	if (*len > 0) {
 		take_payload(x, bytes, *len);
@@ -407,18 +485,58 @@ enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection,
 	return x->is_answered ? send_answer(x) : dispatch(x);
 }
 
+/* What the library could not read, by the status it means to answer with and how far it has come. */
+static const char *name_trouble(unsigned status, bool has_line, bool has_head)
+{
+	switch (status) {
+	case MHD_HTTP_URI_TOO_LONG:
+		return "the URL is too long";
+	case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
+		return "the headers are too long, or too many";
+	case MHD_HTTP_CONTENT_TOO_LARGE:
+		return "the announced length is larger than any body this server takes";
+	case MHD_HTTP_HTTP_VERSION_NOT_SUPPORTED:
+		return "expected HTTP/1.1 or HTTP/1.0";
+	default:
+		return !has_line   ? "expected METHOD URL HTTP/1.1, each behind one space"
+		       : !has_head ? "expected lines NAME: VALUE, and a Content-Length in digits"
+				   : "expected chunks, each its length in hexadecimal and a line "
+				     "end, its bytes and a line end";
+	}
+}
+
+struct MHD_Response *isx_exchange_give_up(struct MHD_Connection *connection, unsigned *status)
+{
+	struct exchange *x = exchange_of(connection);
+	bool has_line = x != NULL;
+	if (!x)
+		x = begin_exchange(connection, "");
+	if (!x)
+		return NULL;
+	/* The only 500 is about a line with the length of a chunk that has no end. */
+	if (*status == MHD_HTTP_INTERNAL_SERVER_ERROR)
+		*status = MHD_HTTP_BAD_REQUEST;
+	end_arrival(x);
+	isx_http_release(&x->req, &x->res);
+	x->res = (struct http_res){ 0 };
+	answer_last(x, *status, name_trouble(*status, has_line, x->is_open));
+	x->is_given_up = true;
+	return compose_answer(x);
+}
+
 /* Tell of a request that has ended. */
 static void report_exchange(const struct exchange *x, bool is_complete)
 {
 	const union MHD_ConnectionInfo *client =
 		MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	bool has_body = x->req.method && strcmp(x->req.method, MHD_HTTP_METHOD_HEAD) != 0;
 	const struct http_access access = {
 		.request_id = x->req.request_id,
 		.method = x->req.method,
 		.path = x->req.path,
 		.route = isx_router_template(&x->req),
 		.status = x->res.status,
-		.sent_bytes = x->sent_bytes,
+		.sent_bytes = x->is_given_up || has_body ? x->sent_bytes : 0,
 		.duration_ns = isx_clock_ns() - x->start_ns,
 		.is_complete = is_complete,
 		.client = client ? client->client_addr : NULL,
@@ -436,8 +554,9 @@ void isx_exchange_end(void *arg, struct MHD_Connection *connection, void **state
 	if (!x)
 		return;
 	struct http_serving *serving = x->serving;
+	x->link->exchange = NULL;
 	end_arrival(x);
-	report_exchange(x, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	report_exchange(x, why == MHD_REQUEST_TERMINATED_COMPLETED_OK || x->is_given_up);
 	drop_payload(x);
 	isx_http_release(&x->req, &x->res);
 	isx_mem_free(x->target);

@@ -6,6 +6,7 @@
 #define ISX_HTTP_EXCHANGE_H
 
 #include "base/pool.h"
+#include "base/span.h"
 #include "http/auth.h"
 #include "http/cors.h"
 #include "http/metrics.h"
@@ -39,8 +40,13 @@ struct http_serving {
 	atomic_bool is_cutting; /* the time to finish is over */
 };
 
-/* MHD_OPTION_URI_LOG_CALLBACK: the request line is there. `arg` is a struct http_serving. Returns the
- * exchange, which isx_exchange_end() frees, or NULL without memory. */
+/* A connection has begun, or has ended, and with it the exchange that was under way on it. For
+ * MHD_OPTION_NOTIFY_CONNECTION, with its arguments behind the first; `*state` is ours. */
+void isx_exchange_link(struct http_serving *serving, struct MHD_Connection *connection,
+		       void **state, enum MHD_ConnectionNotificationCode code);
+
+/* MHD_OPTION_URI_LOG_CALLBACK: the request line is there. Returns the exchange, which
+ * isx_exchange_end() frees, or NULL without memory. */
 void *isx_exchange_begin(void *arg, const char *target, struct MHD_Connection *connection);
 
 /* MHD_AccessHandlerCallback: the headers, a piece of the body, the end of the request, or the
@@ -48,6 +54,17 @@ void *isx_exchange_begin(void *arg, const char *target, struct MHD_Connection *c
 enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection, const char *url,
 				   const char *method, const char *version, const char *bytes,
 				   size_t *len, void **state);
+
+/* A header has come. As isx_head_field(). */
+ISX_MUST_CHECK bool isx_exchange_field(struct MHD_Connection *connection, struct isx_span name,
+				       struct isx_span *value);
+
+/* A trailer has come, behind the last chunk of a body. */
+void isx_exchange_trailer(struct MHD_Connection *connection);
+
+/* The library cannot read on and means to answer `*status` before it closes the connection. Returns
+ * the answer to send instead, new, with its `*status`; or NULL without memory. */
+struct MHD_Response *isx_exchange_give_up(struct MHD_Connection *connection, unsigned *status);
 
 /* MHD_RequestCompletedCallback: the answer is sent, or never will be. */
 void isx_exchange_end(void *arg, struct MHD_Connection *connection, void **state,

@@ -30,8 +30,6 @@ struct http_req {
 	const char *method;
 	struct isx_span path;  /* as sent, percent signs and all */
 	struct isx_span query; /* what follows the question mark */
-	const char *host;
-	const char *forwarded_proto;
 	const char *accept;
 	const char *api_key;
 	const char *content_type;

@@ -21,7 +21,6 @@ static enum isx_status send_file(struct http_res *res, const char *folder, const
 		return isx_fail(err, ISX_NOT_FOUND, "Not Found");
 	res->content_type = file->content_type;
 	res->file = (struct isx_span){ file->start, (size_t)(file->end - file->start) };
-	isx_http_header(res, "X-Content-Type-Options", "nosniff");
 	isx_http_header(res, "Cache-Control", "no-cache"); /* another version may run tomorrow */
 	return ISX_OK;
 }

@@ -61,21 +61,21 @@ void isx_server_settings_init(struct isx_server_settings *settings)
 	};
 }
 
-/* A connection begins, in its polling thread: where a poller is told to accept no more. From another
+/* A connection begins or ends, in its polling thread. Where it begins is where a poller is told to accept no more. From another
  * thread MHD_quiesce_daemon() may end the process: both threads take the socket out of the epoll set,
  * and who comes second panics (libmicrohttpd 0.9.75, daemon.c, MHD_epoll()). */
-static void begin_connection(void *arg, struct MHD_Connection *connection, void **state,
-			     enum MHD_ConnectionNotificationCode code)
+static void notice_connection(void *arg, struct MHD_Connection *connection, void **state,
+			      enum MHD_ConnectionNotificationCode code)
 {
 	struct isx_server *server = arg;
-	(void)state;
+	isx_exchange_link(&server->serving, connection, state, code);
 	if (code != MHD_CONNECTION_NOTIFY_STARTED || !atomic_load(&server->serving.is_draining))
 		return;
 	MHD_quiesce_daemon(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON)->daemon);
 	atomic_fetch_add(&server->quiet_pollers, 1);
 }
 
-/* Bring a poller to begin_connection() by a connection of our own. False if it does not get there. */
+/* Bring a poller to notice_connection() by a connection of our own. False if it does not get there. */
 static bool ask_for_quiet(struct isx_server *server, struct MHD_Daemon *poller)
 {
 	const struct timespec step = { .tv_nsec = DRAIN_STEP_NS };
@@ -150,10 +150,10 @@ static enum isx_status start_poller(struct isx_server *server, int listen_fd, un
 		NULL, /* log first: it counts from there on */
 		MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_ARRAY, server->serving.tls.cert ? tls : tls + 3,
-		MHD_OPTION_URI_LOG_CALLBACK, isx_exchange_begin, &server->serving,
-		MHD_OPTION_NOTIFY_COMPLETED, isx_exchange_end, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-		begin_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+		MHD_OPTION_URI_LOG_CALLBACK, isx_exchange_begin, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		isx_exchange_end, NULL, MHD_OPTION_NOTIFY_CONNECTION, notice_connection, server,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
+		connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_BYTES_MAX,
 		MHD_OPTION_END);
 	if (!poller) {
