@@ -315,6 +315,7 @@ static struct exchange *begin_exchange(struct MHD_Connection *connection, const 
 	x->start_ns = isx_clock_ns();
 	x->target = isx_mem_text(target, strlen(target));
 	x->req.store = x->serving->store;
+	x->req.readiness = x->serving->readiness;
 	x->req.metrics = x->serving->metrics;
 	x->req.may_go_on = may_go_on;
 	x->req.asker = x;

@@ -21,6 +21,7 @@
 /* What the exchanges of one server share; server.c fills it before the first connection. */
 struct http_serving {
 	struct isx_store *store;
+	struct isx_readiness *readiness;
 	struct isx_auth auth;
 	struct isx_cors cors;
 	struct http_metrics *metrics;

@@ -15,6 +15,7 @@
 #define HTTP_HEADERS_MAX 12 /* of one answer: what the program itself sets, with room to spare */
 
 struct http_metrics;
+struct isx_readiness;
 struct http_route;
 
 /* What the request line leads to. */
@@ -51,6 +52,7 @@ struct http_req {
 
 	struct isx_arena arena;             /* for everything that lives as long as the request */
 	struct isx_store *store;            /* borrowed */
+	struct isx_readiness *readiness;    /* borrowed */
 	const struct http_metrics *metrics; /* borrowed */
 	enum isx_status (*may_go_on)(void *asker, struct isx_err *err); /* for struct isx_query */
 	void *asker;

@@ -6,7 +6,7 @@
  */
 #include "http/serve.h"
 
-#include "base/log.h"
+#include "http/readiness.h"
 #include "json/json_text.h"
 
 #include <string.h>
@@ -18,41 +18,10 @@ enum isx_status isx_serve_health(struct http_req *req, struct http_res *res, str
 	return ISX_OK;
 }
 
-/* Say why the store is not ready. Names and messages, which hold paths, are for those who have the
- * key. */
-static void tell_trouble(const struct http_req *req, struct http_res *res, const char *reason,
-			 const struct isx_trouble *troubles, size_t count)
-{
-	struct isx_buf *buf = &res->payload;
-	isx_buf_printf(buf, "{\"status\":\"not_ready\",\"reason\":\"%s\"", reason);
-	for (size_t i = 0; req->has_key && i < count; i++) {
-		isx_buf_text(buf, i ? ",{\"name\":" : ",\"indexes\":[{\"name\":");
-		isx_json_quote(buf, isx_span_of(troubles[i].name));
-		isx_buf_printf(buf, ",\"reason\":\"%s\",\"detail\":",
-			       isx_status_name(troubles[i].why.status));
-		isx_json_quote(buf, isx_span_of(troubles[i].why.msg));
-		isx_buf_text(buf, i + 1 == count ? "}]" : "}");
-	}
-}
-
 enum isx_status isx_serve_ready(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
-	struct isx_trouble *troubles = NULL;
-	size_t count = 0;
-	enum isx_status st = isx_ready(req->store, &troubles, &count, err);
-	if (!st && count == 0) {
-		isx_buf_text(&res->payload, "{\"status\":\"ready\"}");
-		return ISX_OK;
-	}
-	res->status = 503;
-	tell_trouble(req, res, st ? "list_indexes_failed" : "index_not_ready", troubles, count);
-	if (st && req->has_key) {
-		isx_buf_text(&res->payload, ",\"detail\":");
-		isx_json_quote(&res->payload, isx_span_of(err->msg));
-	}
-	isx_buf_char(&res->payload, '}');
-	isx_log(ISX_LOG_WARNING, "not ready: %s", st ? err->msg : troubles[0].why.msg);
-	isx_troubles_free(troubles);
+	(void)err;
+	res->status = isx_readiness_tell(req->readiness, req->has_key, &res->payload);
 	return ISX_OK;
 }
 

@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "http/exchange.h"
 #include "http/listen.h"
+#include "http/readiness.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -206,6 +207,8 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 		st = isx_listen_open(settings->host, settings->port, &made->listen_fd, &made->port,
 				     err);
 	if (!st)
+		st = isx_readiness_new(settings->store, &made->serving.readiness, err);
+	if (!st)
 		st = isx_pool_new("http-quick", QUICK_THREADS, settings->queue_max,
 				  &made->serving.quick, err);
 	if (!st)
@@ -285,6 +288,7 @@ bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 	isx_pool_free(server->serving.quick);
 	isx_pool_free(server->serving.scan);
 	isx_pool_free(server->serving.write);
+	isx_readiness_free(server->serving.readiness);
 	isx_mem_free(server);
 	return true;
 }

@@ -1,5 +1,9 @@
 """/readyz says what is wrong, to those who may know."""
 
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from serving import make_asset
@@ -61,3 +65,37 @@ def test_a_store_that_is_gone(start_server, tmp_path, env):
     assert ("detail" in answer.json()) == (env is None)
     (tmp_path / "elsewhere").rename(tmp_path / "data")
     assert server.get("/readyz").json() == {"status": "ready"}
+
+
+def wait_for(server, status, patience_s=20):
+    """A change shows in the answer soon, if not at once."""
+    end = time.monotonic() + patience_s
+    while server.get("/readyz").status_code != status:
+        assert time.monotonic() < end, f"/readyz does not become {status}"
+        time.sleep(0.05)
+
+
+def test_many_who_ask_share_a_look(start_server, tmp_path):
+    """Each look at a store that is not ready leaves a line in the log."""
+    server = start_server("usearch://{dir}", env=SECRET)
+    for number in range(300):
+        assert server.post("/indexes", json={"name": f"i{number}"}, headers=KEY).status_code == 201
+    wait_for(server, 200)
+    broken = tmp_path / "data" / "broken"
+    broken.mkdir()
+    (broken / "index.lmdb").write_bytes(b"this is no index" * 1000)
+    wait_for(server, 503)
+    before = server.log().count("not ready:")
+
+    def ask(number):
+        answer = server.get("/readyz", headers=KEY if number % 2 else {})
+        told = {"status": "not_ready", "reason": "index_not_ready"}
+        assert answer.status_code == 503
+        assert {name: answer.json()[name] for name in told} == told
+        assert ("indexes" in answer.json()) == bool(number % 2)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(800)))
+    looks = server.log().count("not ready:") - before
+    assert looks < 200, f"{looks} looks for 800 requests"
+    shutil.rmtree(broken)
+    wait_for(server, 200)
