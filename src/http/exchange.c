@@ -17,6 +17,7 @@
 #include "http/access_log.h"
 #include "http/head.h"
 #include "http/library.h"
+#include "http/link.h"
 #include "http/router.h"
 #include "http/url.h"
 
@@ -35,17 +36,9 @@ enum {
 #define HTTP_HEADER_REQUEST_ID "X-Request-ID"
 #define STRANGER_BYTES_MAX     (64u * 1024) /* of a body without the key: enough to see its JSON */
 
-/* A connection, and the exchange that has begun on it and not ended. libmicrohttpd 0.9.75 does not
- * always tell that a request has ended (it forgets it where the memory of a connection is full), but
- * always that a connection has. */
-struct link {
-	struct http_serving *serving;
-	struct exchange *exchange;
-};
-
 /* A request, its answer, and where it stands. */
 struct exchange {
-	struct link *link;
+	struct http_link *link;
 	struct http_serving *serving;
 	struct MHD_Connection *connection;
 	uint64_t start_ns;
@@ -271,7 +264,12 @@ static enum MHD_Result send_answer(struct exchange *x)
 
 /* --- the life of an exchange ----------------------------------------------------------------- */
 
-static struct link *link_of(struct MHD_Connection *connection)
+static int socket_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static struct http_link *link_of(struct MHD_Connection *connection)
 {
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 		->socket_context;
@@ -280,32 +278,29 @@ static struct link *link_of(struct MHD_Connection *connection)
 /* The exchange that has begun on a connection, or NULL. */
 static struct exchange *exchange_of(struct MHD_Connection *connection)
 {
-	struct link *link = link_of(connection);
+	struct http_link *link = link_of(connection);
 	return link ? link->exchange : NULL;
 }
 
 void isx_exchange_link(struct http_serving *serving, struct MHD_Connection *connection,
 		       void **state, enum MHD_ConnectionNotificationCode code)
 {
-	struct link *link = *state;
+	struct http_link *link = *state;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		link = isx_mem_array(1, sizeof *link);
-		if (link)
-			link->serving = serving;
-		*state = link;
+		*state = isx_link_add(serving->links, serving, socket_of(connection));
 		return;
 	}
 	if (!link)
 		return;
 	void *left = link->exchange;
 	isx_exchange_end(NULL, connection, &left, MHD_REQUEST_TERMINATED_WITH_ERROR);
-	isx_mem_free(link);
+	isx_link_remove(serving->links, link);
 	*state = NULL;
 }
 
 static struct exchange *begin_exchange(struct MHD_Connection *connection, const char *target)
 {
-	struct link *link = link_of(connection);
+	struct http_link *link = link_of(connection);
 	struct exchange *x = link ? isx_mem_array(1, sizeof *x) : NULL;
 	if (!x)
 		return NULL;
@@ -444,8 +439,7 @@ static enum MHD_Result dispatch(struct exchange *x)
 		return send_answer(x);
 	}
 	x->lane = lane - HTTP_LANE_QUICK;
-	x->socket = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD)
-			    ->connect_fd;
+	x->socket = socket_of(x->connection);
 	atomic_store(&x->next_look, isx_clock_ns() + LOOK_NS);
 	isx_metrics_wait(x->serving->counts, x->lane);
 	MHD_suspend_connection(x->connection);

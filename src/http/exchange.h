@@ -22,6 +22,7 @@
 struct http_serving {
 	struct isx_store *store;
 	struct isx_readiness *readiness;
+	struct isx_links *links; /* all connections */
 	struct isx_auth auth;
 	struct isx_cors cors;
 	struct http_metrics *metrics;

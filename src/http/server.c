@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "http/exchange.h"
+#include "http/link.h"
 #include "http/listen.h"
 #include "http/readiness.h"
 
@@ -209,6 +210,8 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	if (!st)
 		st = isx_readiness_new(settings->store, &made->serving.readiness, err);
 	if (!st)
+		st = isx_links_new(&made->serving.links, err);
+	if (!st)
 		st = isx_pool_new("http-quick", QUICK_THREADS, settings->queue_max,
 				  &made->serving.quick, err);
 	if (!st)
@@ -289,6 +292,7 @@ bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 	isx_pool_free(server->serving.scan);
 	isx_pool_free(server->serving.write);
 	isx_readiness_free(server->serving.readiness);
+	isx_links_free(server->serving.links);
 	isx_mem_free(server);
 	return true;
 }

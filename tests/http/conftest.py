@@ -21,10 +21,10 @@ def start_server(tmp_path):
     """A function that starts servers, which end with the test."""
     servers = []
 
-    def start(uri="memory://", env=None, args=()):
+    def start(uri="memory://", env=None, args=(), pre=()):
         folder = tmp_path / f"server{len(servers)}"
         folder.mkdir()
-        server = Server(folder, uri.replace("{dir}", str(tmp_path / "data")), env, args)
+        server = Server(folder, uri.replace("{dir}", str(tmp_path / "data")), env, args, pre)
         servers.append(server)
         return server.start()
 

@@ -120,11 +120,21 @@ class Server:
     def delete(self, path, **options):
         return self.call("DELETE", path, **options)
 
-    def connect(self):
-        """A plain socket to the server."""
-        link = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+    @staticmethod
+    def connect_to(port):
+        """A plain socket to a server on this host."""
+        link = socket.create_connection(("127.0.0.1", port), timeout=10)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return link
+
+    def connect(self):
+        """A plain socket to the server."""
+        return self.connect_to(self.port)
+
+    def anonymous_kb(self):
+        """The memory that the process has for itself: RssAnon."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(status.partition("RssAnon:")[2].split()[0])
 
     def raw(self, *pieces, pause_s=0):
         """Send bytes, piece by piece, and return all that comes back until the server closes."""

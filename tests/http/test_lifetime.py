@@ -149,3 +149,22 @@ def test_access_log(start_server):
     assert "method=GET path=/indexes/none status=404" in log
     assert "method=POST path=/indexes status=422" in log
     assert "hidden" not in log.lower()
+
+
+@pytest.mark.parametrize("part", [b"", b"GET", b"GET /healthz HTTP/1.1\r\nHost", b"\r\n" * 3,
+                                  b"POST /indexes HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+                                  b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_clients_that_have_gone_leave_room(start_server, part):
+    """A part of a request and the end of the connection come at once: such connections do not stay."""
+    server = start_server(pre=["prlimit", "--nofile=256:256"])
+    for _ in range(400):
+        with server.connect() as link:
+            link.sendall(part)
+    begin = time.monotonic()
+    assert server.get("/healthz").status_code == 200
+    assert time.monotonic() - begin < 15, "others wait until the connections time out"
+    files = Path(f"/proc/{server.process.pid}/fd")
+    end = time.monotonic() + 15
+    while len(list(files.iterdir())) > 30:
+        assert time.monotonic() < end, f"{len(list(files.iterdir()))} files stay open"
+        time.sleep(0.05)
