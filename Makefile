@@ -56,6 +56,7 @@ sources = $(filter-out $(if $(filter 0,$(WITH_POSTGRES)),src/index/pg_%) \
 objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 LIBRARY_OBJECTS := $(call objects,$(LIBRARY_LAYERS))
 PROGRAM_OBJECTS := $(call objects,$(PROGRAM_LAYERS))
+HTTP_OBJECTS := $(call objects,http)
 LIBRARY := $(BUILD)/libiscc_search.a
 # Raised by every release that a program built with the one before cannot use (include/iscc_search.h).
 SONAME := libiscc_search.so.0
@@ -103,7 +104,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARY)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay_main.o $(LIBRARY)
+$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay_main.o $(HTTP_OBJECTS) $(LIBRARY)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -157,7 +158,7 @@ fuzz:
 			build-fuzz/corpus/$$target fuzz/corpus/$$target || exit 1; \
 	done
 
-$(BUILD)/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(LIBRARY)
+$(BUILD)/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(HTTP_OBJECTS) $(LIBRARY)
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # --- measurements ----------------------------------------------------------------------------------
