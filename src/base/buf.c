@@ -4,8 +4,6 @@
  */
 #include "base/buf.h"
 
-#include "base/mem.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +23,9 @@ char *isx_buf_reserve(struct isx_buf *buf, size_t len)
 		size_t cap = buf->cap > FIRST_BYTES / 2 ? buf->cap * 2 : FIRST_BYTES;
 		if (cap < need)
 			cap = need;
-		char *grown = isx_mem_resize(buf->ptr, cap, 1);
+		char *grown = isx_quota_allows(buf->quota, cap - buf->cap)
+				      ? isx_mem_resize(buf->ptr, cap, 1)
+				      : NULL;
 		if (!grown) {
 			buf->failed = true;
 			return NULL;
@@ -79,7 +79,7 @@ void isx_buf_printf(struct isx_buf *buf, const char *format, ...)
 
 enum isx_status isx_buf_status(const struct isx_buf *buf, struct isx_err *err)
 {
-	return buf->failed ? isx_fail_memory(err) : ISX_OK;
+	return buf->failed ? isx_quota_fail(buf->quota, err) : ISX_OK;
 }
 
 void isx_buf_clear(struct isx_buf *buf)
@@ -93,14 +93,24 @@ char *isx_buf_take(struct isx_buf *buf)
 	isx_buf_char(buf, '\0');
 	char *text = buf->failed ? NULL : buf->ptr;
 	if (text)
-		*buf = (struct isx_buf){ 0 };
+		*buf = (struct isx_buf){ .quota = buf->quota };
 	else
 		isx_buf_release(buf);
 	return text;
 }
 
+void isx_buf_trim(struct isx_buf *buf)
+{
+	size_t cap = buf->len + 1; /* isx_buf_take() ends it with a NUL */
+	char *trimmed = buf->ptr && buf->cap != cap ? isx_mem_resize(buf->ptr, cap, 1) : NULL;
+	if (trimmed) {
+		buf->ptr = trimmed;
+		buf->cap = cap;
+	}
+}
+
 void isx_buf_release(struct isx_buf *buf)
 {
 	isx_mem_free(buf->ptr);
-	*buf = (struct isx_buf){ 0 };
+	*buf = (struct isx_buf){ .quota = buf->quota };
 }

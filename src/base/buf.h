@@ -9,6 +9,7 @@
 #ifndef ISX_BUF_H
 #define ISX_BUF_H
 
+#include "base/mem.h"
 #include "base/span.h"
 #include "base/status.h"
 
@@ -18,6 +19,7 @@ struct isx_buf {
 	size_t len;
 	size_t cap;
 	bool failed;
+	struct isx_quota *quota; /* asked before it grows; NULL: nobody. Borrowed */
 };
 
 /* Append bytes, a text, a character, or what printf would print. */
@@ -30,17 +32,20 @@ void isx_buf_printf(struct isx_buf *buf, const char *format, ...) ISX_PRINTF(2, 
 char *isx_buf_reserve(struct isx_buf *buf, size_t len);
 void isx_buf_commit(struct isx_buf *buf, size_t len);
 
-/* ISX_OK, or ISX_NO_MEMORY if any append was dropped. */
+/* ISX_OK, or, if any append was dropped, ISX_NO_MEMORY or what the quota said. */
 ISX_MUST_CHECK enum isx_status isx_buf_status(const struct isx_buf *buf, struct isx_err *err);
 
 /* Forget the content, keep the memory; clears `failed`. */
 void isx_buf_clear(struct isx_buf *buf);
 
 /* The content as a new terminated text, free with isx_mem_free(); NULL if it failed. Leaves the
- * buffer empty. */
+ * buffer empty; its quota stays. */
 char *isx_buf_take(struct isx_buf *buf);
 
-/* Free its memory; the buffer is empty and usable again. */
+/* Give back the memory that the content, and a NUL behind it, do not need. Asks no quota. */
+void isx_buf_trim(struct isx_buf *buf);
+
+/* Free its memory; the buffer is empty and usable again, with the same quota. */
 void isx_buf_release(struct isx_buf *buf);
 
 #endif

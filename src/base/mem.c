@@ -69,6 +69,23 @@ enum isx_status isx_fail_memory(struct isx_err *err)
 	return isx_fail(err, ISX_NO_MEMORY, "out of memory");
 }
 
+enum isx_status isx_quota_take(const struct isx_quota *quota, size_t bytes, struct isx_err *err)
+{
+	return quota ? quota->may_take(quota->keeper, bytes, err) : ISX_OK;
+}
+
+bool isx_quota_allows(struct isx_quota *quota, size_t bytes)
+{
+	return !quota || !isx_quota_take(quota, bytes, &quota->refusal);
+}
+
+enum isx_status isx_quota_fail(const struct isx_quota *quota, struct isx_err *err)
+{
+	if (quota && quota->refusal.status)
+		return isx_fail(err, quota->refusal.status, "%s", quota->refusal.msg);
+	return isx_fail_memory(err);
+}
+
 /* Make room for `bytes` in a new block; a large request gets a block of its own size. Blocks double:
  * those of a large batch are large enough for malloc to give each back to the system when it is
  * released. */
@@ -78,6 +95,8 @@ static bool arena_grow(struct isx_arena *arena, size_t bytes)
 	size_t block_bytes = bytes > wanted ? bytes : wanted;
 	size_t total;
 	if (__builtin_add_overflow(block_bytes, sizeof(struct isx_arena_block), &total))
+		return false;
+	if (!isx_quota_allows(arena->quota, total))
 		return false;
 	struct isx_arena_block *block = isx_mem_array(1, total);
 	if (!block)

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* New memory of count * size bytes, zeroed; NULL when it does not exist or the product overflows.
@@ -33,12 +34,32 @@ enum isx_status isx_fail_memory(struct isx_err *err);
  * only; counts in the calling thread. */
 void isx_mem_fail_after(size_t nth);
 
+/* A ceiling that somebody else keeps: memory that grows asks before it takes `bytes` more. There is no
+ * word for giving back; the keeper knows when everything that was taken has been released. */
+struct isx_quota {
+	enum isx_status (*may_take)(void *keeper, size_t bytes, struct isx_err *err);
+	void *keeper;
+	struct isx_err refusal; /* what the keeper said to an arena or a buffer; ISX_OK: nothing */
+};
+
+/* Ask for `bytes` more. A NULL quota allows everything. Any thread may ask, if the keeper allows it. */
+ISX_MUST_CHECK enum isx_status isx_quota_take(const struct isx_quota *quota, size_t bytes,
+					      struct isx_err *err);
+
+/* Ask on behalf of a structure that can only say that it has no memory; the reason is kept in
+ * `refusal`. One thread at a time. */
+bool isx_quota_allows(struct isx_quota *quota, size_t bytes);
+
+/* Why was there no memory: the keeper's reason if it refused, otherwise ISX_NO_MEMORY. */
+enum isx_status isx_quota_fail(const struct isx_quota *quota, struct isx_err *err);
+
 /* Memory that is released all at once. `{ 0 }` is an empty arena. */
 struct isx_arena {
 	struct isx_arena_block *blocks;
 	char *next; /* free bytes of the newest block */
 	size_t left;
 	size_t block_bytes; /* of the next block; 0: of the first one */
+	struct isx_quota *quota; /* asked before a new block; NULL: nobody. Borrowed */
 };
 
 /* `size` bytes, zeroed and aligned for any type, or NULL. Lives until isx_arena_release(). */

@@ -387,7 +387,7 @@ enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_opt
 {
 	struct search search = { .options = options,
 				 .arena = arena,
-				 .ranking = { .limit = query->limit } };
+				 .ranking = { .limit = query->limit, .quota = arena->quota } };
 	bool has_realm;
 	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &search.view, err);
 	if (st)

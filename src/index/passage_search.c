@@ -413,7 +413,8 @@ static bool prepare_lane(struct lane *lane, const struct passage_search *search,
 	lane->view.meter.may_go_on = search->view->meter.may_go_on;
 	lane->view.meter.asker = search->view->meter.asker;
 	lane->search.arena = &lane->arena;
-	lane->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit };
+	lane->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit,
+						     .quota = search->ranking.quota };
 	lane->search.types = isx_arena_alloc(&lane->arena, search->type_count,
 					     sizeof *lane->search.types);
 	lane->search.cache = isx_arena_alloc(&lane->arena, CACHE_ENTRIES,
@@ -646,7 +647,8 @@ enum isx_status isx_passage_search(const struct isx_passage_ask *ask, struct isx
 	struct passage_search search = { .view = ask->view,
 					 .options = ask->options,
 					 .arena = arena,
-					 .ranking = { .limit = ask->query->limit } };
+					 .ranking = { .limit = ask->query->limit,
+						      .quota = arena->quota } };
 	struct isx_chunk_match *made = NULL;
 	uint64_t *bodies = NULL;
 	enum isx_status st = read_query(&search, ask->query, err);

@@ -562,7 +562,8 @@ static enum isx_status make_chunk_matches(struct sql_search *search,
 static enum isx_status find_passages(struct sql_search *search, struct isx_result *result,
 				     struct isx_err *err)
 {
-	struct isx_ranking ranking = { .limit = search->plan.query.limit };
+	struct isx_ranking ranking = { .limit = search->plan.query.limit,
+				       .quota = search->arena->quota };
 	enum isx_status st = read_passages(search, err);
 	if (!st)
 		st = rank_by_passages(search, &ranking, err);
@@ -582,7 +583,7 @@ enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_
 	struct sql_search search = {
 		.conn = conn, .head = head, .name = name, .options = options, .arena = arena
 	};
-	struct isx_ranking ranking = { .limit = query->limit };
+	struct isx_ranking ranking = { .limit = query->limit, .quota = arena->quota };
 	enum isx_status st = make_plan(&search, query, err);
 	if (!st && search.plan.unit_count)
 		st = rank_by_units(&search, &ranking, err);

@@ -96,6 +96,10 @@ static enum isx_status add_hit(struct search *search, MDB_val row, size_t type, 
 				ISX_KEY_BYTES);
 	if (search->hit_count == search->hit_cap) {
 		size_t cap = search->hit_cap ? search->hit_cap * 2 : 256;
+		enum isx_status st = isx_quota_take(
+			search->arena->quota, (cap - search->hit_cap) * sizeof *search->hits, err);
+		if (st)
+			return st;
 		struct hit *hits = isx_mem_resize(search->hits, cap, sizeof *hits);
 		if (!hits)
 			return isx_fail_memory(err);
@@ -286,7 +290,8 @@ enum isx_status isx_prefix_search(struct isx_lmdb_file *file, const struct isx_o
 				  const struct isx_query *query, struct isx_arena *arena,
 				  struct isx_result *result, struct isx_err *err)
 {
-	struct search search = { .arena = arena, .ranking = { .limit = query->limit } };
+	struct search search = { .arena = arena,
+				 .ranking = { .limit = query->limit, .quota = arena->quota } };
 	bool has_realm;
 	(void)options;
 	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &search.view, err);

@@ -95,6 +95,10 @@ static void sift_down(struct isx_ranked *items, size_t count)
 static enum isx_status grow(struct isx_ranking *ranking, struct isx_err *err)
 {
 	size_t cap = ranking->cap ? ranking->cap * 2 : 128;
+	enum isx_status st = isx_quota_take(ranking->quota,
+					    (cap - ranking->cap) * sizeof *ranking->items, err);
+	if (st)
+		return st;
 	struct isx_ranked *items = isx_mem_resize(ranking->items, cap, sizeof *items);
 	if (!items)
 		return isx_fail_memory(err);

@@ -45,10 +45,11 @@ struct isx_ranking {
 	} * items;
 	size_t count;
 	size_t cap;
-	size_t limit; /* at least 1 */
+	size_t limit;                  /* at least 1 */
+	const struct isx_quota *quota; /* asked before it grows; NULL: nobody. Borrowed */
 };
 
-/* Offer an asset. ISX_NO_MEMORY: no room to remember it. */
+/* Offer an asset. ISX_NO_MEMORY, or what the quota says: no room to remember it. */
 ISX_MUST_CHECK enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score,
 						 uint64_t id, struct isx_err *err);
 

@@ -5,6 +5,8 @@
  * memory of answers. HTTP and the command line call only this.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "service/service.h"
+
 #include "base/limits.h"
 #include "base/uri.h"
 #include "index/asset_batch.h"
@@ -329,11 +331,17 @@ enum isx_status isx_add(struct isx_store *store, const char *name, const struct 
 	return st;
 }
 
+enum isx_status isx_get_into(struct isx_store *store, const char *name, const char *iscc_id,
+			     struct isx_buf *json, struct isx_err *err)
+{
+	return store->engine->ops->get(store->engine, name, iscc_id, json, err);
+}
+
 enum isx_status isx_get(struct isx_store *store, const char *name, const char *iscc_id, char **json,
 			struct isx_err *err)
 {
 	struct isx_buf buf = { 0 };
-	enum isx_status st = store->engine->ops->get(store->engine, name, iscc_id, &buf, err);
+	enum isx_status st = isx_get_into(store, name, iscc_id, &buf, err);
 	char *text = st ? NULL : isx_buf_take(&buf);
 	isx_buf_release(&buf);
 	if (!st && !text)
@@ -354,8 +362,9 @@ enum isx_status isx_remove(struct isx_store *store, const char *name, const char
 	return store->engine->ops->remove(store->engine, name, iscc_id, err);
 }
 
-enum isx_status isx_search(struct isx_store *store, const char *name, const struct isx_query *query,
-			   struct isx_result **result, struct isx_err *err)
+enum isx_status isx_search_within(struct isx_store *store, const char *name,
+				  const struct isx_query *query, struct isx_quota *quota,
+				  struct isx_result **result, struct isx_err *err)
 {
 	struct isx_query asked = *query;
 	for (size_t i = 0; i < sizeof asked.reserved / sizeof asked.reserved[0]; i++)
@@ -373,8 +382,13 @@ enum isx_status isx_search(struct isx_store *store, const char *name, const stru
 	enum isx_status st = made && arena ? ISX_OK : isx_fail_memory(err);
 	if (asked.limit == 0)
 		asked.limit = ISX_LIMIT_DEFAULT;
-	if (!st)
+	if (!st) {
+		arena->quota = quota;
 		st = store->engine->ops->search(store->engine, name, &asked, arena, made, err);
+		if (st == ISX_NO_MEMORY)
+			st = isx_quota_fail(quota, err);
+		arena->quota = NULL;
+	}
 	if (st) {
 		if (arena)
 			isx_arena_release(arena);
@@ -385,6 +399,12 @@ enum isx_status isx_search(struct isx_store *store, const char *name, const stru
 	made->memory = arena;
 	*result = made;
 	return ISX_OK;
+}
+
+enum isx_status isx_search(struct isx_store *store, const char *name, const struct isx_query *query,
+			   struct isx_result **result, struct isx_err *err)
+{
+	return isx_search_within(store, name, query, NULL, result, err);
 }
 
 void isx_result_free(struct isx_result *result)

@@ -1,0 +1,25 @@
+/*
+ * service.h - verbs of the public interface for callers within the program that bound the memory of
+ *             an answer while it is made.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_SERVICE_H
+#define ISX_SERVICE_H
+
+#include "base/buf.h"
+
+/* As isx_get(), but the JSON is appended to a buffer of the caller, whose quota may refuse it: then
+ * the status is the quota's. */
+ISX_MUST_CHECK enum isx_status isx_get_into(struct isx_store *store, const char *name,
+					    const char *iscc_id, struct isx_buf *json,
+					    struct isx_err *err);
+
+/* As isx_search(), but memory for the ranking and for the result is taken within `quota` (borrowed
+ * until return), which threads of the search may ask at the same time. What was taken is held until
+ * isx_result_free(), or until the search fails. A refusal is returned with the quota's status. */
+ISX_MUST_CHECK enum isx_status isx_search_within(struct isx_store *store, const char *name,
+						 const struct isx_query *query,
+						 struct isx_quota *quota,
+						 struct isx_result **result, struct isx_err *err);
+
+#endif
