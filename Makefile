@@ -34,7 +34,7 @@ WITHOUT := $(if $(filter 0,$(WITH_POSTGRES)),-DISX_WITHOUT_POSTGRES) \
 	$(if $(filter 0,$(WITH_REMOTE)),-DISX_WITHOUT_REMOTE)
 
 LIBRARY_PACKAGES := $(filter-out $(LEFT_OUT),lmdb libcurl libpq libsodium)
-PACKAGES := $(LIBRARY_PACKAGES) libmicrohttpd
+PACKAGES := $(LIBRARY_PACKAGES) libmicrohttpd zlib
 VERSION := $(shell sed -n 's/^.define ISX_VERSION *"\(.*\)"/\1/p' include/iscc_search.h)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -100,7 +100,7 @@ UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 FUZZ_SOURCES := $(sort $(wildcard fuzz/fuzz_*.c))
 REPLAY_PROGRAMS := $(FUZZ_SOURCES:fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBRARY)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(HTTP_OBJECTS) $(LIBRARY)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 

@@ -48,6 +48,7 @@
 #define ISX_BODY_MIB_DEFAULT 256  /* of one request */
 #define ISX_PARAMS_MAX       256  /* of one query, which is searched for each that a route knows */
 #define ISX_QUEUE_DEFAULT    4096 /* requests that wait for a thread; beyond them: 503 */
+#define ISX_GZIP_BYTES_MIN   1024 /* of an answer worth encoding: less fits in one packet anyway */
 
 /* LMDB */
 #define ISX_MAP_BYTES          (1ull << 40) /* address space of an index file: never remapped */

@@ -76,5 +76,9 @@ void isx_cors_decorate(const struct isx_cors *cors, const struct http_req *req,
 		isx_http_header(res, "Access-Control-Allow-Origin",
 				cors->is_any ? "*" : req->origin);
 	/* For caches, so also where no origin was sent. */
-	isx_http_header(res, "Vary", res->varies_by_accept ? "Accept, Origin" : "Origin");
+	static const char *const vary[2][2] = {
+		{ "Origin", "Accept-Encoding, Origin" },
+		{ "Accept, Origin", "Accept, Accept-Encoding, Origin" },
+	};
+	isx_http_header(res, "Vary", vary[res->varies_by_accept][res->varies_by_coding]);
 }

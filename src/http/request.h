@@ -32,6 +32,7 @@ struct http_req {
 	struct isx_span path;  /* as sent, percent signs and all */
 	struct isx_span query; /* what follows the question mark */
 	const char *accept;
+	const char *accept_encoding;
 	const char *api_key;
 	const char *content_type;
 	const char *origin;
@@ -39,7 +40,7 @@ struct http_req {
 	const char *preflight_method;  /* Access-Control-Request-Method */
 	const char *preflight_headers; /* Access-Control-Request-Headers */
 	struct isx_payload payload;
-	struct isx_err cut; /* why the payload is not there: over a ceiling; ISX_OK if it is */
+	struct isx_err cut;  /* why the payload is not there: over a ceiling; ISX_OK if it is */
 
 	/* What the router found in it. */
 	enum http_target target;
@@ -54,6 +55,7 @@ struct http_req {
 	struct isx_store *store;            /* borrowed */
 	struct isx_readiness *readiness;    /* borrowed */
 	const struct http_metrics *metrics; /* borrowed */
+	struct isx_quota *quota;            /* of the answer and of what it is made from */
 	enum isx_status (*may_go_on)(void *asker, struct isx_err *err); /* for struct isx_query */
 	void *asker;
 };
@@ -72,6 +74,7 @@ struct http_res {
 	struct http_header headers[HTTP_HEADERS_MAX];
 	size_t header_count;
 	bool varies_by_accept;        /* another Accept header would give another answer */
+	bool varies_by_coding;        /* another Accept-Encoding would */
 	char *own_value;              /* of the one header that is composed for this answer */
 	struct isx_problems problems; /* what a handler found wrong when it says ISX_SCHEMA */
 };
