@@ -48,7 +48,23 @@
 #define ISX_BODY_MIB_DEFAULT 256  /* of one request */
 #define ISX_PARAMS_MAX       256  /* of one query, which is searched for each that a route knows */
 #define ISX_QUEUE_DEFAULT    4096 /* requests that wait for a thread; beyond them: 503 */
-#define ISX_GZIP_BYTES_MIN   1024 /* of an answer worth encoding: less fits in one packet anyway */
+#define ISX_PAYLOADS_MAX     4    /* bodies of the largest size that may be in memory at once */
+#define ISX_SMALL_BYTES_MAX                                                                        \
+	(64u *                                                                                     \
+	 1024) /* a body, or an answer that waits to be sent, that each connection has       \
+		room for: it is taken whatever the others hold */
+#define ISX_WORK_BYTES_FREE                                                                        \
+	(1u                                                                                        \
+	 << 20) /* that each thread has room for while it makes an answer: 100 matches take 100 KiB */
+#define ISX_UNAUTHENTICATED_BODY_MAX (64u * 1024) /* of a body without the key: shows its JSON */
+#define ISX_UNAUTHENTICATED_BYTES_MAX                                                              \
+	(8u << 20) /* of all bodies without the key; beyond them they are not looked at */
+#define ISX_ANSWERS_MIB_DEFAULT    256   /* all answers that are made or wait to be sent */
+#define ISX_CONNECTIONS_DEFAULT    16384 /* of each process, if it may have so many open files */
+#define ISX_CLIENT_TIMEOUT_DEFAULT 30    /* seconds in which a client has to move something */
+#define ISX_CLIENT_BYTES_MIN                                                                       \
+	(32u * 1024) /* that a body or an answer has to move in that time: 1 KiB/s is no modem */
+#define ISX_GZIP_BYTES_MIN 1024 /* of an answer worth encoding: less fits in one packet anyway */
 
 /* LMDB */
 #define ISX_MAP_BYTES          (1ull << 40) /* address space of an index file: never remapped */

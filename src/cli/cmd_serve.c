@@ -107,6 +107,9 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 	how.api_secret = settings->api_secret;
 	how.cors_origins = settings->cors_origins;
 	how.body_bytes_max = (size_t)settings->body_mib << 20;
+	how.answer_bytes_max = (size_t)settings->answers_mib << 20;
+	how.connections_max = (unsigned)settings->connections_max;
+	how.timeout_s = (unsigned)settings->client_timeout_s;
 	enum isx_status st = isx_server_start(&how, &server, &err);
 	if (st)
 		return target_fail(st, &err);

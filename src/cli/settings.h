@@ -30,11 +30,14 @@ struct settings {
 	unsigned long port;
 	unsigned long workers; /* 0: not set */
 	unsigned long confidence_exponent;
-	unsigned long body_mib;  /* of one request */
-	unsigned long threads;   /* 0: one for each processor */
-	unsigned long queue_max; /* requests that wait for a thread */
-	unsigned long stop_s;    /* that requests get to finish when the server stops */
-	unsigned long map_gib;   /* 0: not set */
+	unsigned long body_mib;    /* of one request */
+	unsigned long answers_mib; /* of all answers together */
+	unsigned long connections_max;
+	unsigned long client_timeout_s; /* in which a client has to move something */
+	unsigned long threads;          /* 0: one for each processor */
+	unsigned long queue_max;        /* requests that wait for a thread */
+	unsigned long stop_s;           /* that requests get to finish when the server stops */
+	unsigned long map_gib;          /* 0: not set */
 	enum isx_log_level log_level;
 	enum isx_log_format log_format;
 	const char *log_file; /* NULL: standard error */

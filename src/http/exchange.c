@@ -2,8 +2,8 @@
  * exchange.c - the life of one request and its answer.
  *
  * By function: isx_exchange_begin() when the request line is there; open_exchange() with the
- * headers: the route is known, and with it whether the body is wanted; take_payload() for each piece
- * of the body; dispatch() at its end: answered at once, or the connection is suspended and the
+ * headers: the route is known, and with it whether the body is wanted; a piece of the
+ * body at a time; dispatch() at its end: answered at once, or the connection is suspended and the
  * exchange goes to a worker, run_exchange(), which resumes the connection; send_answer();
  * isx_exchange_end(). An exchange belongs to the polling thread of its connection, except from
  * suspending to resuming, when it belongs to the worker.
@@ -28,13 +28,11 @@
 #include <sys/socket.h>
 
 enum {
-	PAYLOADS_MAX = 4,   /* bodies of the largest size that may be in memory at once */
 	LOOK_NS = 10000000, /* between two looks whether a client is still there */
 	METHOD_BYTES = 16,  /* of a method's name that are kept, with the NUL: ours are shorter */
 };
 
 #define HTTP_HEADER_REQUEST_ID "X-Request-ID"
-#define STRANGER_BYTES_MAX     (64u * 1024) /* of a body without the key: enough to see its JSON */
 
 /* A request, its answer, and where it stands. */
 struct exchange {
@@ -51,53 +49,26 @@ struct exchange {
 	char id[HTTP_REQUEST_ID_MAX + 1]; /* the client's, or one of ours */
 	struct http_req req;
 	struct http_res res;
-	struct isx_buf payload;
-	size_t payload_max;
-	size_t held_bytes; /* of the payload, as counted in serving->payload_bytes */
-	bool is_arriving;  /* the request is not complete yet */
-	bool is_open;      /* the headers were seen */
-	bool is_answered;  /* `res` is complete */
-	bool is_given_up;  /* the library cannot read on: the connection ends with the answer */
-	bool is_last;      /* the connection ends with the answer, as it is unclear what follows */
+	struct http_payload payload;
+	struct http_hold hold;  /* of the answer, and of what it is made from */
+	struct isx_quota quota; /* the same, for those who take */
+	bool is_arriving;       /* the request is not complete yet */
+	bool is_open;           /* the headers were seen */
+	bool is_answered;       /* `res` is complete */
+	bool is_given_up; /* the library cannot read on: the connection ends with the answer */
+	bool is_last;     /* the connection ends with the answer, as it is unclear what follows */
 	size_t sent_bytes;
 };
 
 /* --- the body -------------------------------------------------------------------------------- */
 
-static void drop_payload(struct exchange *x)
+/* Does a body follow the headers? */
+static bool has_payload(const struct exchange *x)
 {
-	atomic_fetch_sub(&x->serving->payload_bytes, x->held_bytes);
-	x->held_bytes = 0;
-	isx_buf_release(&x->payload);
-	x->payload = (struct isx_buf){ 0 };
-}
-
-static void refuse_payload(struct exchange *x)
-{
-	(void)isx_fail(&x->req.cut, ISX_TOO_LARGE,
-		       "the body is larger than the %zu bytes this server takes", x->payload_max);
-	drop_payload(x);
-}
-
-/* Keep a piece of the body as long as all pieces stay below their ceilings. What comes after that
- * is read and dropped: a client that is still sending would not see an answer. */
-static void take_payload(struct exchange *x, const char *bytes, size_t len)
-{
-	struct http_serving *serving = x->serving;
-	if (!isx_router_wants_payload(&x->req) || x->req.cut.status)
-		return;
-	if (len > x->payload_max - x->held_bytes) {
-		refuse_payload(x);
-		return;
-	}
-	x->held_bytes += len;
-	size_t held = atomic_fetch_add(&serving->payload_bytes, len) + len;
-	isx_buf_add(&x->payload, bytes, len);
-	if (x->payload.failed || held / PAYLOADS_MAX > serving->body_bytes_max) {
-		(void)isx_fail(&x->req.cut, ISX_UNAVAILABLE,
-			       "too many large requests at once: try again later");
-		drop_payload(x);
-	}
+	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
+					   MHD_HTTP_HEADER_CONTENT_LENGTH) ||
+	       MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
+					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
 /* Is the body, by its announced length, so far over its ceiling that it is not worth reading? Then
@@ -111,7 +82,7 @@ static bool is_payload_hopeless(const struct exchange *x)
 	uint64_t len;
 	if (!text || !isx_span_uint(isx_span_of(text), UINT64_MAX, &len))
 		return false;
-	return expect ? len > x->payload_max : len / 2 > x->serving->body_bytes_max;
+	return expect ? len > x->payload.bytes_max : len / 2 > x->serving->bodies.body_bytes_max;
 }
 
 /* Does a content type mean JSON: application/json or application/something+json? */
@@ -137,20 +108,51 @@ static void end_arrival(struct exchange *x)
 	if (x->is_arriving)
 		atomic_fetch_sub(&x->serving->arriving, 1);
 	x->is_arriving = false;
+	if (isx_link_unwatch(x->serving->links, x->link) == HTTP_WATCH_BODY)
+		x->res.status = 408;
+}
+
+static enum isx_status fail_answers(struct isx_err *err)
+{
+	return isx_fail(err, ISX_UNAVAILABLE,
+			"too many large answers at once: try again later, or ask for fewer matches "
+			"(limit)");
+}
+
+/* struct isx_quota of the answer; threads of a search ask, too. */
+static enum isx_status take_for_answer(void *keeper, size_t bytes, struct isx_err *err)
+{
+	struct exchange *x = keeper;
+	return isx_hold_more(&x->hold, bytes) ? ISX_OK : fail_answers(err);
+}
+
+/* Make the answer ready to wait for its client: as small as it goes, and counted. */
+static void settle_answer(struct exchange *x)
+{
+	struct isx_err err = { 0 };
+	struct isx_buf *payload = &x->res.payload;
+	isx_buf_trim(payload);
+	if (isx_hold_only(&x->hold, payload->cap, ISX_SMALL_BYTES_MAX))
+		return;
+	(void)fail_answers(&err);
+	isx_http_fail(&x->res, ISX_UNAVAILABLE, &err);
+	isx_buf_trim(payload);
+	(void)isx_hold_only(&x->hold, payload->cap, ISX_SMALL_BYTES_MAX);
 }
 
 /* Fill in the answer; whoever owns the exchange calls this, once. */
 static void answer(struct exchange *x)
 {
-	x->req.payload.text = (struct isx_span){ x->payload.ptr, x->payload.len };
+	x->req.payload.text = (struct isx_span){ x->payload.bytes.ptr, x->payload.bytes.len };
 	x->req.payload.is_json = is_json_type(x->req.content_type);
 	if (isx_cors_is_preflight(&x->req)) {
 		isx_cors_preflight(&x->serving->cors, &x->req, &x->res);
 	} else {
 		isx_router_run(&x->req, &x->res);
+		settle_answer(x);
 		isx_cors_decorate(&x->serving->cors, &x->req, &x->res);
 	}
-	drop_payload(x); /* the answer may take its time to be sent */
+	isx_http_payload_drop(&x->payload); /* the answer may take its time to be sent */
 	isx_arena_release(&x->req.arena);
 	x->is_answered = true;
 }
@@ -160,7 +162,7 @@ static void answer_failure(struct exchange *x, enum isx_status status, const str
 {
 	isx_http_fail(&x->res, status, err);
 	isx_cors_decorate(&x->serving->cors, &x->req, &x->res);
-	drop_payload(x);
+	isx_http_payload_drop(&x->payload);
 	x->is_answered = true;
 }
 
@@ -257,6 +259,7 @@ static enum MHD_Result send_answer(struct exchange *x)
 	struct MHD_Response *response = compose_answer(x);
 	if (!response)
 		return MHD_NO;
+	isx_link_watch(x->serving->links, x->link, HTTP_WATCH_ANSWER, x->id);
 	enum MHD_Result queued = isx_library_queue_response(x->connection, x->res.status, response);
 	MHD_destroy_response(response);
 	return queued;
@@ -314,6 +317,10 @@ static struct exchange *begin_exchange(struct MHD_Connection *connection, const 
 	x->req.metrics = x->serving->metrics;
 	x->req.may_go_on = may_go_on;
 	x->req.asker = x;
+	x->quota = (struct isx_quota){ .may_take = take_for_answer, .keeper = x };
+	x->req.quota = &x->quota;
+	x->res.payload.quota = &x->quota;
+	isx_hold_init(&x->hold, &x->serving->answers, ISX_WORK_BYTES_FREE);
 	isx_url_split(isx_span_of(x->target), &x->req.path, &x->req.query);
 	isx_request_id_make(x->serving->id_seed, atomic_fetch_add(&x->serving->id_count, 1), x->id);
 	x->req.request_id = x->id;
@@ -368,7 +375,7 @@ static void answer_last(struct exchange *x, unsigned http_status, const char *de
 {
 	isx_http_detail(&x->res, http_status, detail);
 	isx_cors_decorate(&x->serving->cors, &x->req, &x->res);
-	drop_payload(x);
+	isx_http_payload_drop(&x->payload);
 	x->is_answered = true;
 	x->is_last = true;
 }
@@ -410,12 +417,13 @@ static bool open_exchange(struct exchange *x, const char *method)
 		answer_last(x, x->head.status, x->head.detail);
 		return false;
 	}
-	x->payload_max = x->serving->body_bytes_max;
-	if (!req->is_allowed && x->payload_max > STRANGER_BYTES_MAX)
-		x->payload_max = STRANGER_BYTES_MAX;
-	if (!is_payload_hopeless(x))
+	isx_http_payload_open(&x->payload, &x->serving->bodies, req->is_allowed);
+	if (!is_payload_hopeless(x)) {
+		if (has_payload(x))
+			isx_link_watch(x->serving->links, x->link, HTTP_WATCH_BODY, x->id);
 		return true;
-	refuse_payload(x);
+	}
+	isx_http_payload_refuse(&x->payload, req);
 	answer(x);
 	return false;
 }
@@ -472,7 +480,8 @@ enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection,
 		return open_exchange(x, method) ? MHD_YES : send_answer(x);
 	}
 	if (*len > 0) {
-		take_payload(x, bytes, *len);
+		if (isx_router_wants_payload(&x->req))
+			isx_http_payload_add(&x->payload, bytes, *len, &x->req);
 		*len = 0;
 		return MHD_YES;
 	}
@@ -552,8 +561,9 @@ void isx_exchange_end(void *arg, struct MHD_Connection *connection, void **state
 	x->link->exchange = NULL;
 	end_arrival(x);
 	report_exchange(x, why == MHD_REQUEST_TERMINATED_COMPLETED_OK || x->is_given_up);
-	drop_payload(x);
+	isx_http_payload_drop(&x->payload);
 	isx_http_release(&x->req, &x->res);
+	isx_hold_release(&x->hold);
 	isx_mem_free(x->target);
 	isx_mem_free(x);
 	*state = NULL;

@@ -10,6 +10,7 @@
 #include "http/auth.h"
 #include "http/cors.h"
 #include "http/metrics.h"
+#include "http/payload.h"
 #include "http/tls.h"
 
 #include <microhttpd.h>
@@ -28,16 +29,16 @@ struct http_serving {
 	struct http_metrics *metrics;
 	struct http_counts *counts; /* of this process */
 	struct http_tls tls;
-	size_t body_bytes_max;
+	struct http_payload_purses bodies;
+	struct http_purse answers;
 	uint64_t id_seed;       /* of the names we give to requests */
 	atomic_ullong id_count; /* of those given */
 	struct isx_pool *quick;
 	struct isx_pool *scan;
 	struct isx_pool *write;
-	atomic_size_t exchanges;     /* requests that have begun and not ended */
-	atomic_size_t arriving;      /* those of them that are not complete yet */
-	atomic_size_t pieces;        /* of requests that have arrived, ever */
-	atomic_size_t payload_bytes; /* of all bodies in memory */
+	atomic_size_t exchanges; /* requests that have begun and not ended */
+	atomic_size_t arriving;  /* those of them that are not complete yet */
+	atomic_size_t pieces;    /* of requests that have arrived, ever */
 	atomic_bool is_draining;
 	atomic_bool is_cutting; /* the time to finish is over */
 };

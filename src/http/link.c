@@ -1,5 +1,6 @@
 /*
- * link.c - the list of connections, and the thread that looks for clients that have gone.
+ * link.c - the list of connections, and the thread that looks for clients that have gone, or do not
+ *          move.
  *
  * libmicrohttpd waits for events at the edge: what arrives between the event and its read is part of
  * that read, and makes no other event. Where that is a part of a request and the end of the
@@ -30,6 +31,7 @@ struct isx_links {
 	pthread_cond_t stopped;
 	bool is_stopping;
 	size_t count;
+	struct http_watch_rule rule;
 	struct http_link ring; /* the first and the last of the list are its neighbours */
 	pthread_t thread;
 };
@@ -52,9 +54,11 @@ static void leave(struct http_link *link)
 static void look_at(struct isx_links *links, size_t count)
 {
 	struct pollfd looks[LINKS_A_LOOK];
+	uint64_t now_ns = isx_clock_ns();
 	for (size_t i = 0; i < count; i++) {
 		struct http_link *link = links->ring.next;
 		looks[i] = (struct pollfd){ .fd = link->fd, .events = POLLRDHUP };
+		isx_watch_look(&links->rule, &link->watched, link->fd, now_ns);
 		leave(link);
 		join_before(&links->ring, link);
 	}
@@ -86,12 +90,14 @@ static void *look_for_ends(void *arg)
 	return NULL;
 }
 
-enum isx_status isx_links_new(struct isx_links **links, struct isx_err *err)
+enum isx_status isx_links_new(const struct http_watch_rule *rule, struct isx_links **links,
+			      struct isx_err *err)
 {
 	sigset_t all, before;
 	struct isx_links *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
+	made->rule = *rule;
 	made->ring.next = made->ring.before = &made->ring;
 	pthread_mutex_init(&made->lock, NULL);
 	isx_clock_cond_init(&made->stopped);
@@ -134,6 +140,23 @@ struct http_link *isx_link_add(struct isx_links *links, struct http_serving *ser
 	links->count++;
 	pthread_mutex_unlock(&links->lock);
 	return link;
+}
+
+void isx_link_watch(struct isx_links *links, struct http_link *link, enum http_watch_for what,
+		    const char *request_id)
+{
+	pthread_mutex_lock(&links->lock);
+	link->watched = (struct http_watched){ .what = what, .request_id = request_id };
+	pthread_mutex_unlock(&links->lock);
+}
+
+enum http_watch_for isx_link_unwatch(struct isx_links *links, struct http_link *link)
+{
+	pthread_mutex_lock(&links->lock);
+	enum http_watch_for cut = link->watched.is_cut ? link->watched.what : HTTP_WATCH_NOTHING;
+	link->watched = (struct http_watched){ 0 };
+	pthread_mutex_unlock(&links->lock);
+	return cut;
 }
 
 void isx_link_remove(struct isx_links *links, struct http_link *link)

@@ -22,8 +22,8 @@ static const unsigned bounds_us[] = { 500,    1000,   2500,   5000,    10000,   
 				      100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000 };
 
 /* What we answer, and 0 for anything else. */
-static const unsigned statuses[] = { 200, 201, 204, 301, 307, 400, 401, 404, 405, 409, 413,
-				     414, 422, 431, 499, 500, 501, 503, 505, 507, 0 };
+static const unsigned statuses[] = { 200, 201, 204, 301, 307, 400, 401, 404, 405, 408, 409, 413,
+				     414, 415, 422, 431, 499, 500, 501, 503, 505, 507, 0 };
 
 static const char *const lanes[HTTP_LANES] = { "quick", "scan", "write" };
 

@@ -36,6 +36,7 @@ enum isx_status isx_http_need_payload(const struct http_req *req, struct http_re
 static void start_over(struct http_res *res, unsigned http_status)
 {
 	isx_buf_clear(&res->payload);
+	res->payload.quota = NULL; /* an answer that says why must not fail for the same reason */
 	res->file = (struct isx_span){ 0 };
 	res->content_type = NULL;
 	res->status = http_status;

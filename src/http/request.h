@@ -40,7 +40,7 @@ struct http_req {
 	const char *preflight_method;  /* Access-Control-Request-Method */
 	const char *preflight_headers; /* Access-Control-Request-Headers */
 	struct isx_payload payload;
-	struct isx_err cut;  /* why the payload is not there: over a ceiling; ISX_OK if it is */
+	struct isx_err cut; /* why the payload is not there: over a ceiling; ISX_OK if it is */
 
 	/* What the router found in it. */
 	enum http_target target;

@@ -248,6 +248,8 @@ static enum isx_status check_and_serve(struct http_req *req, struct http_res *re
 		st = isx_fail(err, req->cut.status, "%s", req->cut.msg);
 	if (!st)
 		st = req->route->serve(req, res, err);
+	if (!st)
+		st = isx_buf_status(&res->payload, err);
 	return st;
 }
 

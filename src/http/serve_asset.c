@@ -4,6 +4,24 @@
  */
 #include "http/serve.h"
 
+#include "base/limits.h"
+#include "service/service.h"
+
+/* Make room for the answer before anything is stored: what was stored must not be answered with a
+ * refusal. What is free while the answer is made is not when it waits to be sent. */
+static enum isx_status reserve_answer(struct http_req *req, struct http_res *res, size_t count,
+				      struct isx_err *err)
+{
+	size_t bytes = count * ISX_OUTCOME_JSON_BYTES + 2;
+	if (bytes > ISX_SMALL_BYTES_MAX) {
+		enum isx_status st = isx_quota_take(req->quota, ISX_WORK_BYTES_FREE, err);
+		if (st)
+			return st;
+	}
+	(void)isx_buf_reserve(&res->payload, bytes);
+	return isx_buf_status(&res->payload, err);
+}
+
 enum isx_status isx_serve_asset_add(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	struct isx_asset *assets = NULL;
@@ -18,6 +36,8 @@ enum isx_status isx_serve_asset_add(struct http_req *req, struct http_res *res, 
 		st = outcomes || count == 0 ? ISX_OK : isx_fail_memory(err);
 	}
 	if (!st)
+		st = reserve_answer(req, res, count, err);
+	if (!st)
 		st = isx_add(req->store, req->index_name, assets, count, outcomes, err);
 	if (st)
 		return st;
@@ -28,13 +48,7 @@ enum isx_status isx_serve_asset_add(struct http_req *req, struct http_res *res, 
 
 enum isx_status isx_serve_asset_get(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
-	char *json = NULL;
-	enum isx_status st = isx_get(req->store, req->index_name, req->iscc_id, &json, err);
-	if (st)
-		return st;
-	isx_buf_text(&res->payload, json);
-	isx_text_free(json);
-	return ISX_OK;
+	return isx_get_into(req->store, req->index_name, req->iscc_id, &res->payload, err);
 }
 
 enum isx_status isx_serve_asset_remove(struct http_req *req, struct http_res *res,

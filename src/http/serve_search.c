@@ -8,6 +8,7 @@
 #include "http/serve.h"
 
 #include "http/url.h"
+#include "service/service.h"
 #include "json/json_text.h"
 
 #include <strings.h>
@@ -75,7 +76,8 @@ static enum isx_status search(struct http_req *req, struct http_res *res, struct
 	struct isx_result *result = NULL;
 	query->may_go_on = req->may_go_on;
 	query->asker = req->asker;
-	enum isx_status st = isx_search(req->store, req->index_name, query, &result, err);
+	enum isx_status st = isx_search_within(req->store, req->index_name, query, req->quota,
+					       &result, err);
 	if (st)
 		return st;
 	isx_result_to_json(&res->payload, result);

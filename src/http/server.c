@@ -3,8 +3,7 @@
  *
  * The life of a request is in exchange.c; both meet in struct http_serving.
  *
- * Memory is bounded by: connections_max x HTTP_CONNECTION_BYTES_MAX, and PAYLOADS_MAX times the ceiling
- * of one body for all bodies together.
+ * Memory is bounded: docs/deployment.md has the sum.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/server.h"
@@ -35,6 +34,7 @@ enum {
 	FILES_RESERVED = 64,    /* open files that are not connections: LMDB, logs, epoll */
 	STALL_MS = 1000,        /* that requests may stand still while the server stops */
 	GIVE_UP_MS = 1000,      /* for workers to notice that the deadline is over */
+	WATCH_LEAD_S = 2,       /* a connection that is watched is cut before it times out */
 	LAST_WORDS_MS = 200,    /* for the answers of those */
 	DRAIN_STEP_NS = 2000000 /* between two looks whether the last request has ended */
 };
@@ -58,8 +58,9 @@ void isx_server_settings_init(struct isx_server_settings *settings)
 		.cors_origins = "*",
 		.body_bytes_max = (size_t)ISX_BODY_MIB_DEFAULT << 20,
 		.queue_max = ISX_QUEUE_DEFAULT,
-		.connections_max = 16384,
-		.timeout_s = 30,
+		.answer_bytes_max = (size_t)ISX_ANSWERS_MIB_DEFAULT << 20,
+		.connections_max = ISX_CONNECTIONS_DEFAULT,
+		.timeout_s = ISX_CLIENT_TIMEOUT_DEFAULT,
 	};
 }
 
@@ -155,7 +156,7 @@ static enum isx_status start_poller(struct isx_server *server, int listen_fd, un
 		MHD_OPTION_URI_LOG_CALLBACK, isx_exchange_begin, NULL, MHD_OPTION_NOTIFY_COMPLETED,
 		isx_exchange_end, NULL, MHD_OPTION_NOTIFY_CONNECTION, notice_connection, server,
 		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
-		connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+		connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s + WATCH_LEAD_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_BYTES_MAX,
 		MHD_OPTION_END);
 	if (!poller) {
@@ -189,6 +190,7 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 				 struct isx_server **server, struct isx_err *err)
 {
 	unsigned threads = settings->threads ? settings->threads : count_processors();
+	const struct http_watch_rule rule = { settings->timeout_s, !settings->tls.cert };
 	struct isx_server *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
@@ -196,7 +198,8 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	made->serving.tls = settings->tls;
 	made->serving.metrics = settings->metrics;
 	made->serving.counts = isx_metrics_begin(settings->metrics, settings->process);
-	made->serving.body_bytes_max = settings->body_bytes_max;
+	isx_http_payload_purses_init(&made->serving.bodies, settings->body_bytes_max);
+	made->serving.answers.bytes_max = settings->answer_bytes_max;
 	made->listen_fd = -1;
 	if (getrandom(&made->serving.id_seed, sizeof made->serving.id_seed, GRND_NONBLOCK) < 0)
 		made->serving.id_seed = isx_clock_ns();
@@ -210,7 +213,7 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	if (!st)
 		st = isx_readiness_new(settings->store, &made->serving.readiness, err);
 	if (!st)
-		st = isx_links_new(&made->serving.links, err);
+		st = isx_links_new(&rule, &made->serving.links, err);
 	if (!st)
 		st = isx_pool_new("http-quick", QUICK_THREADS, settings->queue_max,
 				  &made->serving.quick, err);

@@ -24,10 +24,12 @@ struct isx_server_settings {
 	const char *api_secret;       /* default NULL: no key is needed; empty: no key is right */
 	const char *cors_origins;     /* default "*"; or a list with commas */
 	size_t body_bytes_max;        /* of one request; default ISX_BODY_MIB_DEFAULT MiB */
+	size_t answer_bytes_max;      /* of all answers that are made or wait to be sent; default
+					 ISX_ANSWERS_MIB_DEFAULT MiB */
 	unsigned threads;             /* that scan; default 0: one for each processor */
 	unsigned queue_max;           /* requests that wait for such a thread; default 4096 */
 	unsigned connections_max; /* default 16384, less where the process may open fewer files */
-	unsigned timeout_s;       /* of a connection on which nothing moves; default 30 */
+	unsigned timeout_s;       /* in which a client has to move something; default 30 */
 };
 
 struct isx_server;

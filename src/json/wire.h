@@ -82,6 +82,9 @@ void isx_asset_to_request(struct isx_buf *buf, const struct isx_asset *asset);
 /* Append a query as it is sent to POST search. */
 void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query);
 
+/* What each asset takes in the answer to POST assets, at most, in bytes; two more stand around all. */
+enum { ISX_OUTCOME_JSON_BYTES = 64 };
+
 /* Append the answer to POST assets. */
 void isx_outcomes_to_json(struct isx_buf *buf, const struct isx_asset *assets,
 			  const enum isx_outcome *outcomes, size_t count);

@@ -19,6 +19,9 @@ import described
 TOP = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("ISCC_SEARCH_BIN", TOP / "build" / "iscc-search")).resolve()
 
+# A sanitizer takes memory of its own, so that of the program cannot be seen.
+IS_SANITIZED = BINARY.exists() and any(name in BINARY.read_bytes() for name in (b"__asan_init", b"__tsan_init"))
+
 META, SEMANTIC, CONTENT, DATA, INSTANCE, ISCC, ID = range(7)
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 import requests
@@ -122,3 +123,27 @@ def test_what_is_wrong_is_said(tmp_path, pems, cert, key, words, workers):
                           check=False, timeout=20)
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr and "ISCC_SEARCH_TLS_" in done.stderr
+
+
+@pytest.mark.parametrize("sends", [False, True], ids=["silent", "trickles"])
+def test_a_body_that_does_not_go_on_ends_the_connection(serve, pems, sends):
+    """Without an answer, as the connection is encrypted by the library."""
+    base = serve("--tls-cert", pems / "ec.crt", "--tls-key", pems / "ec.key",
+                 env={"ISCC_SEARCH_CLIENT_TIMEOUT": "1"})
+    context = ssl.create_default_context(cafile=str(pems / "ec.crt"))
+    with socket.create_connection(("127.0.0.1", int(base.rpartition(":")[2])), timeout=20) as link:
+        with context.wrap_socket(link, server_hostname="127.0.0.1") as tls:
+            tls.sendall(b"POST /indexes HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+            tls.settimeout(0.2)
+            end, received = time.monotonic() + 30, None
+            while received is None:
+                assert time.monotonic() < end
+                try:
+                    if sends:
+                        tls.sendall(b" ")
+                    received = tls.recv(100)
+                except socket.timeout:
+                    pass
+                except OSError:
+                    received = b""
+            assert received == b""
