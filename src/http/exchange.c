@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "http/access_log.h"
+#include "http/encoding.h"
 #include "http/head.h"
 #include "http/library.h"
 #include "http/link.h"
@@ -69,6 +70,24 @@ static bool has_payload(const struct exchange *x)
 					   MHD_HTTP_HEADER_CONTENT_LENGTH) ||
 	       MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
 					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+static enum MHD_Result join_coding(void *arg, enum MHD_ValueKind kind, const char *name,
+				   const char *value)
+{
+	const char **coding = arg;
+	(void)kind;
+	if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_ENCODING) == 0)
+		*coding = *coding ? "more than one" : value;
+	return MHD_YES;
+}
+
+/* The Content-Encoding; two lines of it name two codings, of which we know none. */
+static const char *find_coding(const struct exchange *x)
+{
+	const char *coding = NULL;
+	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, join_coding, &coding);
+	return coding;
 }
 
 /* Is the body, by its announced length, so far over its ceiling that it is not worth reading? Then
@@ -131,10 +150,12 @@ static void settle_answer(struct exchange *x)
 {
 	struct isx_err err = { 0 };
 	struct isx_buf *payload = &x->res.payload;
+	isx_coding_apply(&x->req, &x->res);
 	isx_buf_trim(payload);
 	if (isx_hold_only(&x->hold, payload->cap, ISX_SMALL_BYTES_MAX))
 		return;
 	(void)fail_answers(&err);
+	x->res.header_count = 0; /* not encoded any more, and nothing else counts */
 	isx_http_fail(&x->res, ISX_UNAVAILABLE, &err);
 	isx_buf_trim(payload);
 	(void)isx_hold_only(&x->hold, payload->cap, ISX_SMALL_BYTES_MAX);
@@ -143,6 +164,7 @@ static void settle_answer(struct exchange *x)
 /* Fill in the answer; whoever owns the exchange calls this, once. */
 static void answer(struct exchange *x)
 {
+	isx_http_payload_finish(&x->payload, &x->req);
 	x->req.payload.text = (struct isx_span){ x->payload.bytes.ptr, x->payload.bytes.len };
 	x->req.payload.is_json = is_json_type(x->req.content_type);
 	if (isx_cors_is_preflight(&x->req)) {
@@ -390,6 +412,7 @@ static bool open_exchange(struct exchange *x, const char *method)
 		const char **value;
 	} wanted[] = {
 		{ MHD_HTTP_HEADER_ACCEPT, &req->accept },
+		{ MHD_HTTP_HEADER_ACCEPT_ENCODING, &req->accept_encoding },
 		{ MHD_HTTP_HEADER_CONTENT_TYPE, &req->content_type },
 		{ MHD_HTTP_HEADER_ORIGIN, &req->origin },
 		{ "X-API-Key", &req->api_key },
@@ -417,7 +440,8 @@ static bool open_exchange(struct exchange *x, const char *method)
 		answer_last(x, x->head.status, x->head.detail);
 		return false;
 	}
-	isx_http_payload_open(&x->payload, &x->serving->bodies, req->is_allowed);
+	isx_http_payload_open(&x->payload, &x->serving->bodies,
+			      isx_router_wants_payload(req) ? find_coding(x) : NULL, req);
 	if (!is_payload_hopeless(x)) {
 		if (has_payload(x))
 			isx_link_watch(x->serving->links, x->link, HTTP_WATCH_BODY, x->id);

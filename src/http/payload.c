@@ -1,10 +1,15 @@
 /*
  * payload.c - the body of a request while it arrives: admission and accounting.
+ *
+ * A body is decoded by the worker that reads it, not while it arrives: a piece of gzip may stand for
+ * a thousand times as many bytes, and polling threads have other connections to look after.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/payload.h"
 
 #include "base/limits.h"
+#include "http/encoding.h"
+#include "http/gzip.h"
 
 void isx_http_payload_purses_init(struct http_payload_purses *purses, size_t body_bytes_max)
 {
@@ -17,15 +22,23 @@ void isx_http_payload_purses_init(struct http_payload_purses *purses, size_t bod
 }
 
 void isx_http_payload_open(struct http_payload *payload, struct http_payload_purses *purses,
-			   bool is_allowed)
+			   const char *content_encoding, struct http_req *req)
 {
+	enum http_coding coding = isx_coding_read(content_encoding);
 	payload->bytes_max = purses->body_bytes_max;
-	if (is_allowed) {
+	payload->is_gzip = coding == HTTP_CODING_GZIP;
+	if (req->is_allowed) {
 		isx_hold_init(&payload->hold, &purses->known, ISX_SMALL_BYTES_MAX);
 	} else {
 		isx_hold_init(&payload->hold, &purses->strangers, 0);
 		if (payload->bytes_max > ISX_UNAUTHENTICATED_BODY_MAX)
 			payload->bytes_max = ISX_UNAUTHENTICATED_BODY_MAX;
+	}
+	if (coding == HTTP_CODING_OTHER) {
+		req->cut_status = 415;
+		(void)isx_fail(&req->cut, ISX_INVALID,
+			       "Content-Encoding '%.64s': expected gzip, or none",
+			       content_encoding);
 	}
 }
 
@@ -36,9 +49,10 @@ static enum isx_status fail_too_large(const struct http_payload *payload, struct
 			payload->bytes_max);
 }
 
-static enum isx_status take(struct http_payload *payload, size_t bytes, struct isx_err *err)
+/* The quota of a body that is decoded; the keeper is its hold. */
+static enum isx_status take(void *keeper, size_t bytes, struct isx_err *err)
 {
-	if (isx_hold_more(&payload->hold, bytes))
+	if (isx_hold_more(keeper, bytes))
 		return ISX_OK;
 	return isx_fail(err, ISX_UNAVAILABLE,
 			"too many large requests at once: try again later, or send less at once");
@@ -51,7 +65,7 @@ void isx_http_payload_add(struct http_payload *payload, const char *bytes, size_
 		return;
 	enum isx_status st = len > payload->bytes_max - payload->bytes.len
 				     ? fail_too_large(payload, &req->cut)
-				     : take(payload, len, &req->cut);
+				     : take(&payload->hold, len, &req->cut);
 	if (!st) {
 		isx_buf_add(&payload->bytes, bytes, len);
 		st = isx_buf_status(&payload->bytes, &req->cut);
@@ -64,6 +78,24 @@ void isx_http_payload_refuse(struct http_payload *payload, struct http_req *req)
 {
 	(void)fail_too_large(payload, &req->cut);
 	isx_http_payload_drop(payload);
+}
+
+void isx_http_payload_finish(struct http_payload *payload, struct http_req *req)
+{
+	const struct isx_quota quota = { .may_take = take, .keeper = &payload->hold };
+	struct isx_buf decoded = { 0 };
+	if (!payload->is_gzip || payload->bytes.len == 0)
+		return;
+	struct isx_span text = { payload->bytes.ptr, payload->bytes.len };
+	enum isx_status st = isx_gzip_decode(text, payload->bytes_max, &quota, &decoded, &req->cut);
+	if (st == ISX_TOO_LARGE)
+		(void)fail_too_large(payload, &req->cut);
+	isx_buf_release(&payload->bytes);
+	payload->bytes = decoded;
+	if (st)
+		isx_http_payload_drop(payload);
+	else
+		(void)isx_hold_only(&payload->hold, decoded.len, payload->hold.free_bytes);
 }
 
 void isx_http_payload_drop(struct http_payload *payload)

@@ -23,15 +23,17 @@ struct http_payload_purses {
 struct http_payload {
 	struct isx_buf bytes;
 	size_t bytes_max;
+	bool is_gzip;
 	struct http_hold hold;
 };
 
 /* Set up the purses for bodies of at most `body_bytes_max`. */
 void isx_http_payload_purses_init(struct http_payload_purses *purses, size_t body_bytes_max);
 
-/* Get ready for the body of a request whose headers are there, with the key if one is needed, or not. */
+/* Get ready for the body of a request whose headers are there. A Content-Encoding that cannot be
+ * decoded becomes `req->cut`. */
 void isx_http_payload_open(struct http_payload *payload, struct http_payload_purses *purses,
-			   bool is_allowed);
+			   const char *content_encoding, struct http_req *req);
 
 /* Keep a piece of the body as long as all pieces stay below their ceilings; otherwise `req->cut` says
  * why the body is not there, and nothing of it is kept. */
@@ -40,6 +42,9 @@ void isx_http_payload_add(struct http_payload *payload, const char *bytes, size_
 
 /* The body is too large to be worth reading: so `req->cut`. */
 void isx_http_payload_refuse(struct http_payload *payload, struct http_req *req);
+
+/* The body is complete: decode it if it is encoded. What is wrong with it becomes `req->cut`. */
+void isx_http_payload_finish(struct http_payload *payload, struct http_req *req);
 
 /* Forget the body and give its memory back. */
 void isx_http_payload_drop(struct http_payload *payload);

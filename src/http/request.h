@@ -40,7 +40,8 @@ struct http_req {
 	const char *preflight_method;  /* Access-Control-Request-Method */
 	const char *preflight_headers; /* Access-Control-Request-Headers */
 	struct isx_payload payload;
-	struct isx_err cut; /* why the payload is not there: over a ceiling; ISX_OK if it is */
+	struct isx_err cut;  /* why the payload is not there: over a ceiling; ISX_OK if it is */
+	unsigned cut_status; /* HTTP status of `cut` where no isx_status stands for it; or 0 */
 
 	/* What the router found in it. */
 	enum http_target target;

@@ -244,6 +244,12 @@ static enum isx_status check_and_serve(struct http_req *req, struct http_res *re
 		st = isx_payload_check(&req->payload, &res->problems, err);
 	if (!st && !req->is_allowed)
 		st = isx_fail(err, ISX_UNAUTHORIZED, "Unauthorized");
+	if (!st && req->cut_status) {
+		isx_http_detail(res, req->cut_status, req->cut.msg);
+		if (req->cut_status == 415)
+			isx_http_header(res, "Accept-Encoding", "gzip");
+		return ISX_OK;
+	}
 	if (!st && req->cut.status)
 		st = isx_fail(err, req->cut.status, "%s", req->cut.msg);
 	if (!st)
