@@ -208,3 +208,10 @@ def test_name_of_a_request_that_is_refused_late(server):
     assert b"X-Request-ID: mine\r\n" in answer
     wait_for_none(server)
     assert "method=POST path=/indexes status=400" in server.log()
+
+
+def test_what_is_too_long_is_described(server):
+    """server.get() compares with the description of the API."""
+    assert server.get("/healthz?" + "&" * 1200).status_code == 414
+    assert server.get("/indexes?" + "a=b&" * 1200).status_code == 414
+    assert server.get("/status", headers={f"x-{number}": "y" for number in range(2000)}).status_code == 431
