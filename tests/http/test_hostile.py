@@ -14,10 +14,10 @@ from multiprocessing import get_context
 
 import pytest
 
-from serving import Server, read_all
+from serving import IS_SANITIZED, Server, read_all
 from test_head import wait_for_none
 
-COUNT = 10_000
+COUNT = 500 if IS_SANITIZED else 10_000
 BYTES = 200_000_000  # of one kind: of the longest there are fewer
 PROCESSES, THREADS = 2, 8
 GROWTH_MAX_KB = 8 * 1024  # what allocators keep; each kind sends some hundred times as much
@@ -125,6 +125,6 @@ def test_hostile(target, attackers, kind):
         answers = sum((flood.result() for flood in floods), Counter())
     assert answers.total() == count * PROCESSES and set(answers) <= statuses, answers
     assert not bystander.wrong
-    assert statistics.median(bystander.waits) < WAIT_MAX_S, sorted(bystander.waits)[-10:]
+    assert IS_SANITIZED or statistics.median(bystander.waits) < WAIT_MAX_S, sorted(bystander.waits)[-10:]
     wait_for_none(target)
-    assert target.anonymous_kb() - before_kb < GROWTH_MAX_KB
+    assert IS_SANITIZED or target.anonymous_kb() - before_kb < GROWTH_MAX_KB
