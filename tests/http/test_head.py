@@ -4,6 +4,7 @@ Each is answered once, as JSON, the connection ends, and what stands behind it i
 """
 
 import json
+import random
 import re
 import time
 
@@ -215,3 +216,36 @@ def test_what_is_too_long_is_described(server):
     assert server.get("/healthz?" + "&" * 1200).status_code == 414
     assert server.get("/indexes?" + "a=b&" * 1200).status_code == 414
     assert server.get("/status", headers={f"x-{number}": "y" for number in range(2000)}).status_code == 431
+
+
+def make_request(chance):
+    """A request that is as it should be, of any length, with any headers."""
+    head = b"GET /healthz?" + b"q" * chance.choice([0, 1, 100, 5000]) + b" HTTP/1.1\r\n" + HOST
+    for _ in range(chance.choice([0, 1, 10, 100])):
+        name = bytes(chance.choices(b"abcXYZ0-9_~", k=chance.randint(1, 20)))
+        value = bytes(chance.choices(b"abc ,;=%\xc3\t", k=chance.choice([0, 1, 10, 200])))
+        head += b"X-" + name + b":" + b" " * chance.randint(0, 3) + value + chance.choice([b"\r\n", b"\n"])
+    kind = chance.choice(["none", "none", "length", "chunks"])
+    if kind == "length":
+        body = b"x" * chance.choice([0, 1, 100, 20_000])
+        return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    if kind == "chunks":
+        chunks = b"".join(b"%x\r\n%s\r\n" % (size, b"y" * size) for size in (1, 100, 5000))
+        return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    return head + b"\r\n"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_good_heads_in_any_pieces(server, seed):
+    """Many requests behind each other, in pieces that end anywhere: none is taken for a bad one."""
+    chance = random.Random(seed)
+    many = [make_request(chance) for _ in range(chance.randint(1, 20))]
+    sent = b"".join(many) + GET + HOST + CLOSE + b"\r\n"
+    pieces = []
+    while sent:
+        size = max(chance.choice([1, 7, 100, 1000, 20_000, 60_000]), len(sent) // 300)
+        pieces.append(sent[:size])
+        sent = sent[size:]
+    answer = server.raw(*pieces, pause_s=chance.choice([0, 0.0003]))
+    assert answer.count(b"HTTP/1.1 200 ") == len(many) + 1
+    assert answer.count(b"HTTP/1.1 ") == len(many) + 1
