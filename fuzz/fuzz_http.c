@@ -163,7 +163,7 @@ static struct isx_span find_header(struct isx_span head, const char *name)
 static void check_status(unsigned status)
 {
 	static const unsigned documented[] = { 100, 200, 201, 204, 301, 307, 400, 401, 404, 405,
-					       409, 413, 414, 415, 422, 431, 501, 503, 505 };
+					       408, 409, 413, 414, 415, 422, 431, 501, 503, 505 };
 	size_t i = 0;
 	while (i < sizeof documented / sizeof *documented && documented[i] != status)
 		i++;
