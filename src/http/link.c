@@ -14,10 +14,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -93,7 +93,6 @@ static void *look_for_ends(void *arg)
 enum isx_status isx_links_new(const struct http_watch_rule *rule, struct isx_links **links,
 			      struct isx_err *err)
 {
-	sigset_t all, before;
 	struct isx_links *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
@@ -101,15 +100,11 @@ enum isx_status isx_links_new(const struct http_watch_rule *rule, struct isx_lin
 	made->ring.next = made->ring.before = &made->ring;
 	pthread_mutex_init(&made->lock, NULL);
 	isx_clock_cond_init(&made->stopped);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the thread that waits */
-	int rc = pthread_create(&made->thread, NULL, look_for_ends, made);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	int rc = isx_thread_start(&made->thread, "http-links", look_for_ends, made);
 	if (rc) {
 		isx_mem_free(made);
 		return isx_fail(err, ISX_NO_MEMORY, "cannot start a thread: %s", strerror(rc));
 	}
-	pthread_setname_np(made->thread, "http-links");
 	*links = made;
 	return ISX_OK;
 }

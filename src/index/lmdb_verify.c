@@ -89,7 +89,7 @@ static void note_damage(struct isx_lmdb_file *file, const struct isx_err *why)
 {
 	if (!atomic_load(&file->is_damaged)) {
 		file->damage = *why;
-		isx_log(ISX_LOG_ERROR, "%s", why->msg);
+		isx_log_to(&file->logger, ISX_LOG_ERROR, "%s", why->msg);
 	}
 	atomic_store(&file->is_damaged, true);
 }
