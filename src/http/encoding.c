@@ -93,20 +93,19 @@ bool isx_coding_wants_gzip(const char *accept_encoding)
 	return gzip > 0 && gzip >= identity;
 }
 
-/* Is this worth encoding? Everything we send but pictures, of which there are none, is text. */
+/* What an answer sends. Everything is text: there are no pictures. */
 static struct isx_span text_of(const struct http_res *res)
 {
-	struct isx_span text = res->file.ptr
-				       ? res->file
-				       : (struct isx_span){ res->payload.ptr, res->payload.len };
-	return text.len < ISX_GZIP_BYTES_MIN ? (struct isx_span){ 0 } : text;
+	if (res->file.ptr)
+		return res->file;
+	return (struct isx_span){ res->payload.ptr, res->payload.len };
 }
 
 void isx_coding_apply(const struct http_req *req, struct http_res *res)
 {
 	struct isx_span text = text_of(res);
 	struct isx_buf encoded = { .quota = res->payload.quota };
-	if (text.len == 0)
+	if (text.len < ISX_GZIP_BYTES_MIN)
 		return;
 	res->varies_by_coding = true;
 	if (!isx_coding_wants_gzip(req->accept_encoding))
