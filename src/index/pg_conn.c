@@ -664,10 +664,10 @@ static void statement_name(const struct isx_pg_conn *conn, enum isx_pg_statement
  * few changes lie behind a head, and reads whole tables. */
 static bool is_planned_each_time(enum isx_pg_statement which)
 {
-	return which == ISX_PG_ASSETS_METADATA || which == ISX_PG_CHANGED_ASSETS ||
-	       which == ISX_PG_CHANGED_SIMPRINTS || which == ISX_PG_CHANGE_REACHES ||
-	       which == ISX_PG_CHANGE_STEP || which == ISX_PG_CHANGE_PRUNE ||
-	       which >= ISX_PG_SEARCH_UNITS;
+	return which == ISX_PG_ASSETS_METADATA || which == ISX_PG_ASSETS_CHANGED ||
+	       which == ISX_PG_CHANGED_ASSETS || which == ISX_PG_CHANGED_SIMPRINTS ||
+	       which == ISX_PG_CHANGE_REACHES || which == ISX_PG_CHANGE_STEP ||
+	       which == ISX_PG_CHANGE_PRUNE || which >= ISX_PG_SEARCH_UNITS;
 }
 
 /* Have a statement ready, before it is sent. */

@@ -114,7 +114,8 @@ ISX_MUST_CHECK enum isx_status isx_pg_text(struct isx_pg_conn *conn, const char 
 					   struct isx_err *err);
 
 /* A pipeline: statements that are sent together, in one trip. The first that fails is told, and
- * those behind it are skipped.
+ * those behind it are skipped. Not right behind isx_pg_rows_next(): libpq would go on handing out
+ * the rows one by one.
  *   results  filled: one for each, isx_pg_clear(); all NULL on failure */
 struct isx_pg_step {
 	enum isx_pg_statement statement;

@@ -917,6 +917,25 @@ enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_
 	return st;
 }
 
+enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct isx_pg_head *known,
+				    struct isx_pg_follower *follower, bool *found,
+				    struct isx_err *err)
+{
+	struct position position = { 0 };
+	begin_follow(followers, known, follower);
+	enum isx_status st = acquire(follower, err);
+	if (!st)
+		st = look_at_position(follower, &position, err);
+	*found = !st && position.known && position.head >= known->head;
+	if (*found) {
+		known->head = position.head;
+		known->mark = position.mark;
+	} else {
+		isx_pg_follower_release(follower);
+	}
+	return st == ISX_NOT_FOUND ? ISX_OK : st;
+}
+
 /* Is somebody at a follower, and will that take long? */
 static enum isx_status look_at_work(struct isx_pg_followers *followers, int64_t incarnation,
 				    bool *busy, bool *is_long, struct isx_err *err)

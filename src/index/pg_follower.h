@@ -48,6 +48,14 @@ ISX_MUST_CHECK enum isx_status isx_pg_follow(struct isx_pg_followers *followers,
 					     struct isx_pg_follower *follower, struct isx_err *err);
 void isx_pg_follower_release(struct isx_pg_follower *follower);
 
+/* Use the follower as it is, if it is at least at `head` of the index that *known tells; *known is
+ * moved to where it is. End its use with isx_pg_follower_release().
+ *   found  filled: false when there is none, or it is behind: then nothing is in use */
+ISX_MUST_CHECK enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers,
+						   struct isx_pg_head *known,
+						   struct isx_pg_follower *follower, bool *found,
+						   struct isx_err *err);
+
 /* How far a follower in use has come by now: at or behind what was just read from it. */
 ISX_MUST_CHECK enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *head,
 						    struct isx_err *err);

@@ -5,11 +5,17 @@
  *   2 search the follower, as usearch:// searches its files; others may have moved it on meanwhile
  *   3 one trip: the metadata of the winners, and whether any of them has changed since: then again
  *
- * What was acknowledged before step 1, by any host, is in the head, and so in the answer. Without a
- * follower, or when it cannot be written (its disk is full), SQL answers in one snapshot.
+ * Step 1 is left out where the index is known from a search before: the trip of step 3 brings the
+ * head, too. If that is where the follower was, the answer is right; if not, all three steps are
+ * done, and for a while after that, as others write to the index.
+ *
+ * What was acknowledged before the search began, by any host, is in the head, which is read later,
+ * and so in the answer. Without a follower, or when it cannot be written (its disk is full), SQL
+ * answers in one snapshot.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/lmdb_search.h"
@@ -17,11 +23,14 @@
 #include "index/pg_sql_search.h"
 #include "index/pg_store.h"
 #include "iscc/iscc_id.h"
+#include "json/wire.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
 	ATTEMPTS_MAX = 5,
+	ASK_FIRST_MS = 200, /* for the head, after it was not where the follower was */
 	PASS_OVER_MS = 2000 /* a follower that could not be used, before it is tried again */
 };
 
@@ -35,8 +44,51 @@ struct pg_search {
 	struct isx_pg_follower follower;
 	int64_t searched; /* head up to which the follower may have been when it was searched */
 	bool failed_here; /* what failed is the follower, not the database */
-	bool stale;       /* a winner has changed while we searched */
+	bool is_ahead;    /* the head was not asked for before the follower was searched */
+	bool in_snapshot; /* nothing can change while we search */
+	bool stale;       /* a winner has changed while we searched, or the follower was behind */
 };
+
+/* --- known indexes ---------------------------------------------------------------------------- */
+
+static struct isx_pg_known *known_of(struct isx_pg_store *store, const char *name)
+{
+	return &store->known[isx_hash(name, strlen(name)) % ISX_PG_KNOWN];
+}
+
+/* Take note of the head of an index that was just read.
+ *   pause_ms  ask for the head first for so long */
+static void remember(struct pg_search *search, const struct isx_pg_head *head, unsigned pause_ms)
+{
+	struct isx_pg_store *store = search->store;
+	uint64_t now_ns = isx_clock_ns();
+	pthread_mutex_lock(&store->lock);
+	struct isx_pg_known *known = known_of(store, search->name);
+	uint64_t until_ns = strcmp(known->name, search->name) == 0 ? known->until_ns : 0;
+	*known = (struct isx_pg_known){ .index_id = head->index_id,
+					.incarnation = head->incarnation,
+					.head = head->head,
+					.until_ns = pause_ms ? now_ns + (uint64_t)pause_ms * 1000000
+							     : until_ns };
+	snprintf(known->name, sizeof known->name, "%s", search->name);
+	pthread_mutex_unlock(&store->lock);
+}
+
+/* Fill search->head as far as it is known without asking; false if it is not. */
+static bool recall(struct pg_search *search)
+{
+	struct isx_pg_store *store = search->store;
+	uint64_t now_ns = isx_clock_ns();
+	pthread_mutex_lock(&store->lock);
+	const struct isx_pg_known *known = known_of(store, search->name);
+	bool is_known = store->followers && strcmp(known->name, search->name) == 0 &&
+			now_ns >= known->until_ns;
+	search->head = (struct isx_pg_head){ .index_id = known->index_id,
+					     .incarnation = known->incarnation,
+					     .head = known->head };
+	pthread_mutex_unlock(&store->lock);
+	return is_known;
+}
 
 /* --- 1 ---------------------------------------------------------------------------------------- */
 
@@ -49,6 +101,7 @@ static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct 
 	if (st)
 		return st;
 	search->head.is_replica &= conn->pool == search->store->readers;
+	remember(search, &search->head, 0);
 	st = isx_pg_followers_of(search->store, conn, &followers, err);
 	search->failed_here = st != ISX_OK;
 	if (st)
@@ -102,7 +155,12 @@ static enum isx_status take_metadata(struct pg_search *search, const PGresult *r
 	if (isx_span_is(text, "null"))
 		return ISX_OK;
 	*metadata = isx_arena_text(search->arena, text.ptr, text.len);
-	return *metadata ? ISX_OK : isx_fail_memory(err);
+	if (!*metadata)
+		return isx_fail_memory(err);
+	const struct isx_asset told = { .metadata = *metadata };
+	return isx_asset_check(&told, err)
+		       ? isx_err_at(err, ISX_CORRUPT, "table asset of the database: '%s'", iscc_id)
+		       : ISX_OK;
 }
 
 /* The matches with their metadata, without those that are gone. */
@@ -122,7 +180,7 @@ static enum isx_status take_matches(struct pg_search *search, const PGresult *ro
 		st = take_metadata(search, rows, matches[kept].iscc_id, &matches[kept].metadata,
 				   &gone, err);
 		kept += !gone;
-		search->stale |= gone;
+		search->stale |= gone && !search->in_snapshot; /* there: rows of no asset */
 	}
 	for (size_t i = 0; !st && i < result->chunk_match_count; i++) {
 		bool gone;
@@ -130,7 +188,7 @@ static enum isx_status take_matches(struct pg_search *search, const PGresult *ro
 		st = take_metadata(search, rows, chunks[chunks_kept].iscc_id,
 				   &chunks[chunks_kept].metadata, &gone, err);
 		chunks_kept += !gone;
-		search->stale |= gone;
+		search->stale |= gone && !search->in_snapshot;
 	}
 	if (st || search->stale)
 		return st;
@@ -141,29 +199,62 @@ static enum isx_status take_matches(struct pg_search *search, const PGresult *ro
 	return ISX_OK;
 }
 
+/* Is what was found what is there now? `now` is the head after the winners were read. */
+static enum isx_status check_head(struct pg_search *search, const struct isx_pg_head *now,
+				  const PGresult *changed, struct isx_err *err)
+{
+	const struct isx_pg_head *then = &search->head;
+	if (now->incarnation != then->incarnation)
+		search->stale = true;
+	else if (search->is_ahead)
+		search->stale = now->head != then->head || now->mark != then->mark;
+	else if (now->head < search->searched)
+		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind the head");
+	else
+		search->stale = isx_pg_bool(changed, 0, 0);
+	if (search->is_ahead)
+		remember(search, now, search->stale ? ASK_FIRST_MS : 0);
+	return ISX_OK;
+}
+
+/* The winners' metadata, whether one of them has changed, and then the head: all in one trip. */
 static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct pg_search *search = arg;
 	const struct isx_result *result = search->result;
-	struct isx_pg_params params = { 0 };
-	PGresult *rows = NULL;
-	isx_pg_add_i64(&params, search->head.index_id);
-	isx_pg_array_open(&params, ISX_PG_BYTEA);
-	for (size_t i = 0; i < result->match_count; i++)
-		add_winner(&params, result->matches[i].iscc_id);
-	for (size_t i = 0; i < result->chunk_match_count; i++)
-		add_winner(&params, result->chunk_matches[i].iscc_id);
-	isx_pg_array_close(&params);
-	isx_pg_add_i64(&params, search->head.head);
-	isx_pg_add_i64(&params, search->searched);
-	enum isx_status st = isx_pg_run(conn, ISX_PG_ASSETS_METADATA, &params, &rows, err);
-	if (!st && PQntuples(rows) > 0 && isx_pg_bool(rows, 0, 2))
-		st = isx_fail(err, ISX_UNAVAILABLE, "the replica is behind the head");
-	search->stale = !st && PQntuples(rows) > 0 && isx_pg_bool(rows, 0, 3);
+	struct isx_pg_params winners = { 0 }, since = { 0 }, named = { 0 };
+	PGresult *results[3] = { NULL };
+	struct isx_pg_head now;
+	struct isx_pg_params *both[] = { &winners, &since };
+	for (size_t p = 0; p < 2; p++) {
+		isx_pg_add_i64(both[p], search->head.index_id);
+		isx_pg_array_open(both[p], ISX_PG_BYTEA);
+		for (size_t i = 0; i < result->match_count; i++)
+			add_winner(both[p], result->matches[i].iscc_id);
+		for (size_t i = 0; i < result->chunk_match_count; i++)
+			add_winner(both[p], result->chunk_matches[i].iscc_id);
+		isx_pg_array_close(both[p]);
+	}
+	isx_pg_add_i64(&since, search->head.head);
+	isx_pg_add_text(&named, search->name);
+	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_METADATA, &winners },
+					     { ISX_PG_INDEX_HEAD, &named },
+					     { ISX_PG_ASSETS_CHANGED, &since } };
+	enum isx_status st =
+		search->in_snapshot
+			? isx_pg_run(conn, ISX_PG_ASSETS_METADATA, &winners, &results[0], err)
+			: isx_pg_run_steps(conn, steps, search->is_ahead ? 2 : 3, results, err);
+	search->stale = false;
+	if (!st && !search->in_snapshot)
+		st = isx_pg_read_head(results[1], search->name, &now, err);
+	if (!st && !search->in_snapshot)
+		st = check_head(search, &now, results[2], err);
 	if (!st && !search->stale)
-		st = take_matches(search, rows, err);
-	PQclear(rows);
-	isx_pg_params_release(&params);
+		st = take_matches(search, results[0], err);
+	isx_pg_clear(results, 3);
+	isx_pg_params_release(&winners);
+	isx_pg_params_release(&since);
+	isx_pg_params_release(&named);
 	return st;
 }
 
@@ -173,6 +264,31 @@ static void forget_result(struct pg_search *search)
 {
 	*search->result = (struct isx_result){ .memory = search->result->memory };
 	search->stale = false;
+}
+
+/* Search the follower as it is, without asking for the head first. Stale: that was not enough. */
+static enum isx_status search_ahead(struct pg_search *search, struct isx_err *err)
+{
+	struct isx_pg_follower *follower = &search->follower;
+	struct isx_err why;
+	bool found = false;
+	forget_result(search);
+	search->stale = true;
+	if (!recall(search) ||
+	    isx_pg_follower_use(search->store->followers, &search->head, follower, &found, &why))
+		return ISX_OK;
+	if (!found)
+		return ISX_OK;
+	enum isx_status st = isx_lmdb_search(follower->file, &search->store->engine.options,
+					     search->query, search->arena, search->result, &why);
+	isx_pg_follower_release(follower);
+	if (st) /* what is asked for may be behind the follower's head */
+		return ISX_OK;
+	search->is_ahead = true;
+	search->failed_here = false;
+	st = isx_pg_read(search->store, fetch_winners, search, err);
+	search->is_ahead = false;
+	return st;
 }
 
 static enum isx_status search_follower(struct pg_search *search, struct isx_err *err)
@@ -206,6 +322,7 @@ static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct
 {
 	struct pg_search *search = arg;
 	forget_result(search);
+	search->in_snapshot = true;
 	conn->may_go_on = search->query->may_go_on;
 	conn->asker = search->query->asker;
 	enum isx_status st = isx_pg_begin_read(conn, search->name, &search->head, err);
@@ -235,7 +352,7 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 	if (!search.store->followers_path ||
 	    isx_clock_ns() < atomic_load(&search.store->sql_until_ns))
 		return isx_pg_read(search.store, search_by_sql, &search, err);
-	search.stale = true;
+	st = search_ahead(&search, &why);
 	for (int i = 0; !st && search.stale && i < ATTEMPTS_MAX; i++)
 		st = search_follower(&search, &why);
 	if (!st && search.stale) /* the winners change faster than we search */

@@ -187,11 +187,14 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_ASSET_GET] = "SELECT i.realm::bigint, a.codes, a.metadata FROM @.index i"
 			     " LEFT JOIN @.asset a ON a.index_id = i.index_id"
 			     " AND a.iscc_id = $2::bytea WHERE i.name = $1::text",
+	/* OFFSET 0 keeps the server from joining the other way round: of an index that is new to its
+	 * statistics it expects one row, and would read all there are. */
 	[ISX_PG_ASSETS_METADATA] =
-		"SELECT a.iscc_id, a.metadata, i.head < $4::bigint, EXISTS (SELECT FROM @.change c"
-		" WHERE c.index_id = $1::bigint AND c.head > $3::bigint AND c.head <= i.head"
-		" AND c.iscc_ids && $2::bytea[]) FROM @.index i JOIN @.asset a USING (index_id)"
-		" WHERE i.index_id = $1::bigint AND a.iscc_id = ANY($2::bytea[]) ORDER BY 1",
+		"SELECT a.* FROM unnest($2::bytea[]) AS winner (iscc_id), LATERAL ("
+		"SELECT iscc_id, metadata FROM @.asset WHERE index_id = $1::bigint"
+		" AND asset.iscc_id = winner.iscc_id OFFSET 0) a ORDER BY 1",
+	[ISX_PG_ASSETS_CHANGED] = "SELECT EXISTS (SELECT FROM @.change WHERE index_id = $1::bigint"
+				  " AND head > $3::bigint AND iscc_ids && $2::bytea[])",
 
 	[ISX_PG_ASSETS_PAGE] = "SELECT iscc_id, codes, metadata FROM @.asset"
 			       " WHERE index_id = $1::bigint AND iscc_id >= $2::bytea"

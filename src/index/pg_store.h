@@ -14,6 +14,7 @@
 #ifndef ISX_PG_STORE_H
 #define ISX_PG_STORE_H
 
+#include "base/limits.h"
 #include "index/commit_queue.h"
 #include "index/index.h"
 #include "index/pg_conn.h"
@@ -21,7 +22,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { ISX_PG_QUEUES = 16 };
+enum { ISX_PG_QUEUES = 16, ISX_PG_KNOWN = 64 };
+
+/* An index as it was when it was last asked about: a search that begins with it saves a trip. */
+struct isx_pg_known {
+	char name[ISX_INDEX_NAME_MAX + 1]; /* empty: none */
+	int64_t index_id;
+	int64_t incarnation;
+	int64_t head;      /* the newest that was seen */
+	uint64_t until_ns; /* others write to it, too: not used until then */
+};
 
 struct isx_pg_store {
 	struct isx_engine engine; /* first */
@@ -29,7 +39,8 @@ struct isx_pg_store {
 	struct isx_pg_pool *readers;                    /* of the replica; NULL: there is none */
 	struct isx_commit_queue *queues[ISX_PG_QUEUES]; /* of changes, by the index's name */
 	char *followers_path;                           /* NULL: searched by SQL */
-	pthread_mutex_t lock;                           /* guards `followers` */
+	pthread_mutex_t lock;                           /* guards `followers` and `known` */
+	struct isx_pg_known known[ISX_PG_KNOWN];        /* by a hash of the name */
 	struct isx_pg_followers *followers;             /* NULL: not opened yet */
 	_Atomic uint64_t sql_until_ns;                  /* followers are passed over until then */
 };

@@ -13,13 +13,17 @@ def prepared(text):
 
 
 class Proxy:
-    """`lose(words, times)`: the next messages with these words arrive, and their connections die."""
+    """`lose(words, times)`: the next messages with these words arrive, and their connections die.
+
+    `trips` counts messages to the server.
+    """
 
     def __init__(self, port):
         self.to = port
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.lock, self.words, self.left, self.lost = threading.Lock(), b"", 0, 0
+        self.trips = 0
         threading.Thread(target=self.accept, daemon=True).start()
 
     def close(self):
@@ -31,6 +35,7 @@ class Proxy:
 
     def is_lost(self, message):
         with self.lock:
+            self.trips += 1
             found = self.left > 0 and self.words in message
             self.left -= found
             self.lost += found

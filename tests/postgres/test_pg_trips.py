@@ -1,0 +1,129 @@
+"""How often a search asks the database, and how much it reads there."""
+import threading
+import time
+
+import pytest
+from hosts import make
+from proxy import Proxy
+
+
+def search(host, number, index="main"):
+    answer = host.post(f"/indexes/{index}/search?limit=3", json={"units": make(number)["units"]})
+    assert answer.status_code == 200, answer.text
+    return [(match["iscc_id"], match["metadata"]["version"]) for match in answer.json()["global_matches"]]
+
+
+@pytest.fixture
+def proxied(start_host, shared_cluster, database):
+    """A host behind a proxy that counts, with an index."""
+    proxy = Proxy(shared_cluster.port)
+    host = start_host(f"postgresql://postgres@127.0.0.1:{proxy.port}/{database}")
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    yield host, proxy
+    proxy.close()
+
+
+def trips_of(proxy, call):
+    before = proxy.trips
+    call()
+    return proxy.trips - before
+
+
+def test_a_search_of_a_known_index_takes_one_trip(proxied):
+    host, proxy = proxied
+    host.must_add(range(5))
+    host.expect_found(range(5))
+    time.sleep(1)  # what is done in the background has ended, and the pause after a write
+    search(host, 0)
+    assert [trips_of(proxy, lambda n=n: search(host, n)) for n in range(5)] == [1] * 5
+    assert trips_of(proxy, lambda: search(host, 99)) == 1, "nothing is found"
+
+
+def test_it_sees_what_others_have_written_before_it_began(proxied, start_host, shared_cluster, database):
+    host, _ = proxied
+    host.must_add(range(5))
+    other = start_host(shared_cluster.uri(database))
+    for version in range(1, 20):
+        time.sleep(0.3 if version % 3 == 0 else 0)
+        search(host, 1)
+        other.must_add([1, 100 + version], version=version)
+        answer = host.post("/indexes/main/search", json={"units": make(1, version)["units"]})
+        assert answer.json()["global_matches"][0]["metadata"]["version"] == version, answer.text
+        assert other.delete(f"/indexes/main/assets/{make(100 + version)['iscc_id']}").status_code == 204
+        assert not search(host, 100 + version), "it was removed"
+    assert other.delete("/indexes/main").status_code == 204
+    assert host.post("/indexes/main/search", json={"units": make(1)["units"]}).status_code == 404
+    assert other.post("/indexes", json={"name": "main"}).status_code == 201
+    assert not search(host, 1)
+    other.must_add([3])
+    assert search(host, 3)
+
+
+def test_searches_are_right_while_others_write(proxied, start_host, shared_cluster, database):
+    """Each asset is found with the metadata that belongs to the units it was found by."""
+    host, _ = proxied
+    host.must_add(range(5))
+    other, ends = start_host(shared_cluster.uri(database)), threading.Event()
+
+    def write():
+        version = 0
+        while not ends.is_set():
+            version += 1
+            other.must_add(range(5), version=version)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            got = host.get(f"/indexes/main/assets/{make(2)['iscc_id']}").json()["metadata"]["version"]
+            for (_, version) in search_version(host, 2, got):
+                assert version == got
+    finally:
+        ends.set()
+        writer.join()
+
+
+def search_version(host, number, version):
+    answer = host.post("/indexes/main/search?limit=3", json={"units": make(number, version)["units"]})
+    assert answer.status_code == 200, answer.text
+    return [(match["iscc_id"], match["metadata"]["version"]) for match in answer.json()["global_matches"]
+            if match["score"] == 1.0]
+
+
+def test_winners_are_looked_up_in_an_index_that_statistics_do_not_know(start_host, shared_cluster, database):
+    """The server expects one row there, and must not read all of them for the metadata of three."""
+    many, searches = 3000, 20
+    host = start_host(shared_cluster.uri(database))
+    for index in ("main", "late"):
+        assert host.post("/indexes", json={"name": index}).status_code == 201
+        assert host.post(f"/indexes/{index}/assets", json=[make(n) for n in range(many)]).status_code == 201
+        if index == "main":
+            shared_cluster.sql("alter table iscc_search.asset set (autovacuum_enabled = false); "
+                               "vacuum analyze iscc_search.asset", database)
+    search_soon(host, 0, "late")
+    assert host.stop() == 0  # which tells the server's statistics what was read
+    read = "select idx_tup_fetch + seq_tup_read from pg_stat_user_tables where relname = 'asset'"
+    before = settled(shared_cluster, database, read)
+    host.start()
+    for number in range(searches):
+        assert search(host, number, "late")[0][0] == make(number)["iscc_id"]
+    assert host.stop() == 0
+    assert settled(shared_cluster, database, read) - before <= searches * 3
+    host.start()
+
+
+def search_soon(host, number, index):
+    end = time.monotonic() + 60
+    while host.post(f"/indexes/{index}/search", json={"units": make(number)["units"]}).status_code != 200:
+        assert time.monotonic() < end, host.log()[-3000:]
+        time.sleep(0.05)
+
+
+def settled(cluster, database, read):
+    """A number that has not changed for a second."""
+    seen = [-1]
+    while seen[-1] != seen[0] or len(seen) < 10:
+        seen = (seen + [cluster.number(read, database)])[-10:]
+        time.sleep(0.1)
+    return seen[-1]
