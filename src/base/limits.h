@@ -75,4 +75,10 @@
 #define ISX_LMDB_READERS_MAX   1022       /* slots of concurrent read transactions, all processes */
 #define ISX_LMDB_TABLES_MAX    512 /* named tables of one file: 3, 32 lengths twice, simprints */
 
+/* PostgreSQL */
+#define ISX_PG_COUNT_MAX                                                                           \
+	(1ll                                                                                       \
+	 << 48) /* assets of an index, or changes: a thousand changes a second for 8,000       \
+		       years; counts below it can be added and subtracted */
+
 #endif

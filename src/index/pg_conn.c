@@ -162,7 +162,9 @@ static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *res
 enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, struct isx_err *err)
 {
 	conn->failed = true;
-	return isx_fail(err, ISX_CORRUPT, "a row of table %s cannot be read", table);
+	return isx_fail(err, ISX_CORRUPT,
+			"a row of table %s is not as this program writes it: restore the database",
+			table);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
@@ -1030,6 +1032,20 @@ double isx_pg_f64(const PGresult *result, int row, int column)
 	double value;
 	memcpy(&value, &bits, sizeof value);
 	return value;
+}
+
+bool isx_pg_count(const PGresult *result, int row, int column, int64_t *count)
+{
+	struct isx_span field = isx_pg_field(result, row, column);
+	*count = isx_pg_i64(result, row, column);
+	return field.len == 8 && *count >= 0 && *count <= ISX_PG_COUNT_MAX;
+}
+
+bool isx_pg_id(const PGresult *result, int row, int column, uint64_t *id)
+{
+	struct isx_span field = isx_pg_field(result, row, column);
+	*id = field.len == 8 ? isx_load_be64(field.ptr) : 0;
+	return field.len == 8;
 }
 
 bool isx_pg_bool(const PGresult *result, int row, int column)

@@ -10,6 +10,7 @@
 #define ISX_PG_CONN_H
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "index/pg_sql.h"
 
 #include <libpq-fe.h>
@@ -163,10 +164,18 @@ void isx_pg_array_bits(struct isx_pg_params *params, const void *bytes, size_t l
 void isx_pg_array_null(struct isx_pg_params *params);
 void isx_pg_array_close(struct isx_pg_params *params);
 
-/* A field of a result in binary form. */
+/* A field of a result in binary form: an empty span, 0 or false for NULL, and for what has another
+ * length. What is in the database is outside data: an administrator may have changed it. */
 struct isx_span isx_pg_field(const PGresult *result, int row, int column);
 int64_t isx_pg_i64(const PGresult *result, int row, int column);
 double isx_pg_f64(const PGresult *result, int row, int column);
 bool isx_pg_bool(const PGresult *result, int row, int column);
+
+/* A number that counts something: false if it is missing or out of 0 to ISX_PG_COUNT_MAX, so that
+ * counts can be added. */
+bool isx_pg_count(const PGresult *result, int row, int column, int64_t *count);
+
+/* The 8 bytes of an ISCC-ID; false if it is none. */
+bool isx_pg_id(const PGresult *result, int row, int column, uint64_t *id);
 
 #endif

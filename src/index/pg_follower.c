@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "index/asset_units.h"
 #include "index/lmdb_add.h"
 #include "index/lmdb_rows.h"
 #include "index/lmdb_verify.h"
@@ -47,7 +48,8 @@ enum {
 	WORK_STEPS = 256,         /* rows between looks at the clock */
 	WAIT_MS = 30000,          /* for somebody else whose work does not take long */
 	WAIT_LONG_MS = 2000,      /* for what does, by who wished for it */
-	WAIT_STEP_MS = 10
+	WAIT_STEP_MS = 10,
+	DAMAGE_TOLD = 10 /* rows that are named in the log, each time */
 };
 
 struct isx_pg_followers {
@@ -110,10 +112,11 @@ static enum isx_status read_position(struct isx_lmdb_view *view, struct position
 	MDB_val key = isx_lmdb_val(META_FOLLOWS, strlen(META_FOLLOWS)), value;
 	int rc = view->tables.metadata ? mdb_get(view->txn, view->tables.metadata, &key, &value)
 				       : MDB_NOTFOUND;
-	*position = (struct position){ .known = rc == 0 && value.mv_size == POSITION_BYTES };
-	if (position->known) {
+	*position = (struct position){ 0 };
+	if (rc == 0 && value.mv_size == POSITION_BYTES) {
 		position->head = (int64_t)isx_load_be64(value.mv_data);
 		position->mark = (int64_t)isx_load_be64((const char *)value.mv_data + 8);
+		position->known = position->head >= 0 && position->head <= ISX_PG_COUNT_MAX;
 	}
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "read the position", err);
 }
@@ -161,6 +164,80 @@ enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *
 	return st;
 }
 
+/* --- work, and what is noted of it ------------------------------------------------------------ */
+
+/* What the holder of a follower's lock writes into it, for all processes: a catch-up that was
+ * begun at a head and has not ended, by whatever it failed; and that the work takes long. */
+struct note {
+	int64_t head;
+	uint32_t failed;
+	bool is_long;
+};
+enum { NOTE_BYTES = 13 };
+
+static struct note read_note(int lock)
+{
+	uint8_t bytes[NOTE_BYTES] = { 0 };
+	struct note note = { 0 };
+	if (pread(lock, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes)
+		note = (struct note){ .head = (int64_t)isx_load_be64(bytes),
+				      .failed = isx_load_be32(bytes + 8),
+				      .is_long = bytes[12] };
+	return note;
+}
+
+static void write_note(int lock, struct note note)
+{
+	uint8_t bytes[NOTE_BYTES];
+	isx_store_be64(bytes, (uint64_t)note.head);
+	isx_store_be32(bytes + 8, note.failed);
+	bytes[12] = note.is_long;
+	(void)!pwrite(lock, bytes, sizeof bytes, 0); /* on a full disk they are missing */
+}
+
+/* The work of one thread on a follower, while it has the lock. */
+struct work {
+	struct isx_pg_followers *followers;
+	struct isx_pg_follower *follower;
+	struct isx_pg_conn *conn;
+	struct isx_pg_head *head; /* moved to that of the snapshot */
+	struct isx_lmdb_view view;
+	int lock;
+	bool is_loader; /* and may take long */
+	bool is_left;   /* to the loader */
+	struct note note;
+	struct position position; /* of the file when it was locked */
+	uint64_t long_ns;         /* then it takes long */
+	unsigned steps;
+	size_t damaged; /* rows that were left out */
+};
+
+/* A row is left out. Of many the first are told, and how many there were. */
+static void tell_damage(struct work *work, const struct isx_err *why)
+{
+	if (work->damaged++ < DAMAGE_TOLD)
+		isx_log(ISX_LOG_WARNING, "follower %s leaves out a row: %s", work->follower->name,
+			why->msg);
+}
+
+static void note_long(struct work *work)
+{
+	if (!work->note.is_long) {
+		work->note.is_long = true;
+		write_note(work->lock, work->note);
+	}
+}
+
+/* A row was taken. */
+static enum isx_status step(struct work *work, struct isx_err *err)
+{
+	if (work->steps++ % WORK_STEPS)
+		return ISX_OK;
+	if (isx_clock_ns() > work->long_ns)
+		note_long(work);
+	return work->is_loader ? isx_pg_loader_goes_on(work->followers->loader, err) : ISX_OK;
+}
+
 /* --- putting ---------------------------------------------------------------------------------- */
 
 /* Assets on their way into the file. */
@@ -171,9 +248,11 @@ struct block {
 	size_t count;
 };
 
-/* Add an asset to a block; its texts are copied. */
-static enum isx_status add_to_block(struct block *block, struct isx_span codes, struct isx_err *err)
+/* Add an asset to a block. One whose row is damaged is left out, so that the others are found. */
+static enum isx_status add_to_block(struct work *work, struct block *block, struct isx_span id,
+				    struct isx_span codes, struct isx_err *err)
 {
+	struct isx_err why = { 0 };
 	if (!block->assets) {
 		block->assets = isx_arena_alloc(&block->arena, BLOCK_ASSETS, sizeof *block->assets);
 		block->outcomes = isx_arena_alloc(&block->arena, BLOCK_ASSETS,
@@ -181,11 +260,17 @@ static enum isx_status add_to_block(struct block *block, struct isx_span codes, 
 		if (!block->assets || !block->outcomes)
 			return isx_fail_memory(err);
 	}
-	char *text = isx_arena_text(&block->arena, codes.ptr, codes.len);
-	if (!text)
-		return isx_fail_memory(err);
-	return isx_asset_from_stored((struct isx_span){ text, codes.len }, &block->arena,
-				     &block->assets[block->count++], err);
+	enum isx_status st = id.len == ISX_KEY_BYTES
+				     ? isx_pg_read_asset(work->head, isx_load_be64(id.ptr), codes,
+							 (struct isx_span){ 0 }, &block->arena,
+							 &block->assets[block->count], &why)
+				     : isx_fail(&why, ISX_CORRUPT,
+						"table asset: an iscc_id has %zu bytes", id.len);
+	if (!st)
+		block->count++;
+	else if (st == ISX_CORRUPT)
+		tell_damage(work, &why);
+	return st == ISX_CORRUPT ? ISX_OK : st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
 }
 
 static void release_block(struct block *block)
@@ -194,12 +279,41 @@ static void release_block(struct block *block)
 	*block = (struct block){ 0 };
 }
 
-static enum isx_status put_block(struct block *block, struct isx_lmdb_view *view,
-				 struct isx_err *err)
+/* Leave the assets out whose units cannot be decoded: what was added was checked. */
+static enum isx_status drop_undecodable(struct work *work, struct block *block, struct isx_err *err)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < block->count; i++) {
+		struct isx_indexed_unit *units;
+		struct isx_err why = { 0 };
+		size_t count;
+		enum isx_status st = isx_asset_units(&block->assets[i], &block->arena, &units,
+						     &count, &why);
+		if (!st) {
+			block->assets[kept++] = block->assets[i];
+		} else if (st == ISX_INVALID) {
+			isx_err_at(&why, st, "asset %s", block->assets[i].iscc_id);
+			tell_damage(work, &why);
+		} else {
+			return isx_fail(err, st, "%s", why.msg);
+		}
+	}
+	block->count = kept;
+	return ISX_OK;
+}
+
+static enum isx_status put_block(struct work *work, struct block *block, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	if (block->count)
-		st = isx_lmdb_put_assets(view, block->assets, block->count, block->outcomes, err);
+		st = isx_lmdb_put_assets(&work->view, block->assets, block->count, block->outcomes,
+					 err);
+	if (st == ISX_INVALID) { /* found before anything was put */
+		st = drop_undecodable(work, block, err);
+		if (!st && block->count)
+			st = isx_lmdb_put_assets(&work->view, block->assets, block->count,
+						 block->outcomes, err);
+	}
 	release_block(block);
 	return st;
 }
@@ -248,22 +362,33 @@ static bool read_bits(struct isx_span bits, struct isx_indexed_simprint *simprin
 	return true;
 }
 
-/* Take one row; those of one asset and type come one after the other. */
-static enum isx_status take_simprint(struct simprints *all, const struct simprint_row *row,
-				     struct isx_pg_conn *conn, struct isx_lmdb_view *view,
-				     struct isx_err *err)
+/* A place or an extent of a passage. */
+static bool read_extent(struct isx_span field, uint32_t *extent)
+{
+	uint64_t value = field.len == 8 ? isx_load_be64(field.ptr) : UINT64_MAX;
+	*extent = (uint32_t)value;
+	return value <= UINT32_MAX;
+}
+
+/* Take one row; those of one asset and type come one after the other. One that is damaged is left
+ * out. */
+static enum isx_status take_simprint(struct work *work, struct simprints *all,
+				     const struct simprint_row *row, struct isx_err *err)
 {
 	struct isx_indexed_simprint one = { 0 };
-	if (row->iscc_id.len != 8 || row->start.len != 8 || row->size.len != 8 ||
-	    row->type.len > ISX_SIMPRINT_TYPE_MAX || !read_bits(row->bits, &one))
-		return isx_pg_fail_row(conn, "simprint", err);
+	if (row->iscc_id.len != ISX_KEY_BYTES || !read_extent(row->start, &one.offset) ||
+	    !read_extent(row->size, &one.size) || !read_bits(row->bits, &one)) {
+		struct isx_err why = { 0 };
+		(void)isx_pg_fail_row(work->conn, "simprint", &why);
+		work->conn->failed = false;
+		tell_damage(work, &why);
+		return ISX_OK;
+	}
 	if (!isx_is_simprint_type(row->type))
 		return ISX_OK; /* an earlier version took it; its tables would be those of another */
 	uint64_t id = isx_load_be64(row->iscc_id.ptr);
-	one.offset = (uint32_t)isx_load_be64(row->start.ptr);
-	one.size = (uint32_t)isx_load_be64(row->size.ptr);
 	if (all->count && (id != all->id || !isx_span_is(row->type, all->type))) {
-		enum isx_status st = put_simprints(all, view, err);
+		enum isx_status st = put_simprints(all, &work->view, err);
 		if (st)
 			return st;
 	}
@@ -283,71 +408,6 @@ static enum isx_status take_simprint(struct simprints *all, const struct simprin
 	return ISX_OK;
 }
 
-/* --- work, and what is noted of it ------------------------------------------------------------ */
-
-/* What the holder of a follower's lock writes into it, for all processes: a catch-up that was
- * begun at a head and has not ended, by whatever it failed; and that the work takes long. */
-struct note {
-	int64_t head;
-	uint32_t failed;
-	bool is_long;
-};
-enum { NOTE_BYTES = 13 };
-
-static struct note read_note(int lock)
-{
-	uint8_t bytes[NOTE_BYTES] = { 0 };
-	struct note note = { 0 };
-	if (pread(lock, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes)
-		note = (struct note){ .head = (int64_t)isx_load_be64(bytes),
-				      .failed = isx_load_be32(bytes + 8),
-				      .is_long = bytes[12] };
-	return note;
-}
-
-static void write_note(int lock, struct note note)
-{
-	uint8_t bytes[NOTE_BYTES];
-	isx_store_be64(bytes, (uint64_t)note.head);
-	isx_store_be32(bytes + 8, note.failed);
-	bytes[12] = note.is_long;
-	(void)!pwrite(lock, bytes, sizeof bytes, 0); /* on a full disk they are missing */
-}
-
-/* The work of one thread on a follower, while it has the lock. */
-struct work {
-	struct isx_pg_followers *followers;
-	struct isx_pg_follower *follower;
-	struct isx_pg_conn *conn;
-	struct isx_pg_head *head; /* moved to that of the snapshot */
-	struct isx_lmdb_view view;
-	int lock;
-	bool is_loader; /* and may take long */
-	bool is_left;   /* to the loader */
-	struct note note;
-	struct position position; /* of the file when it was locked */
-	uint64_t long_ns;         /* then it takes long */
-	unsigned steps;
-};
-
-static void note_long(struct work *work)
-{
-	if (!work->note.is_long) {
-		work->note.is_long = true;
-		write_note(work->lock, work->note);
-	}
-}
-
-/* A row was taken. */
-static enum isx_status step(struct work *work, struct isx_err *err)
-{
-	if (work->steps++ % WORK_STEPS)
-		return ISX_OK;
-	if (isx_clock_ns() > work->long_ns)
-		note_long(work);
-	return work->is_loader ? isx_pg_loader_goes_on(work->followers->loader, err) : ISX_OK;
-}
-
 /* --- loading ---------------------------------------------------------------------------------- */
 
 /* Commit what a long load has put so far, and go on: a transaction keeps its pages in memory. */
@@ -364,23 +424,23 @@ static enum isx_status load_assets(struct work *work, struct isx_err *err)
 	struct isx_pg_row row;
 	bool more = true;
 	snprintf(sql, sizeof sql,
-		 "COPY (SELECT codes FROM @.asset WHERE index_id = %lld ORDER BY iscc_id)"
+		 "COPY (SELECT iscc_id, codes FROM @.asset WHERE index_id = %lld ORDER BY iscc_id)"
 		 " TO STDOUT (FORMAT binary)",
 		 (long long)work->head->index_id);
 	enum isx_status st = isx_pg_copy_begin(work->conn, sql, err);
-	while (!st && !(st = isx_pg_copy_row(work->conn, 1, &row, &more, err)) && more) {
-		st = add_to_block(&block, row.fields[0], err);
+	while (!st && !(st = isx_pg_copy_row(work->conn, 2, &row, &more, err)) && more) {
+		st = add_to_block(work, &block, row.fields[0], row.fields[1], err);
 		PQfreemem(row.memory);
 		if (!st)
 			st = step(work, err);
 		if (st || block.count < BLOCK_ASSETS)
 			continue;
-		st = put_block(&block, &work->view, err);
+		st = put_block(work, &block, err);
 		if (!st)
 			st = commit_part(work, err);
 	}
 	if (!st)
-		st = put_block(&block, &work->view, err);
+		st = put_block(work, &block, err);
 	release_block(&block);
 	return st;
 }
@@ -401,7 +461,7 @@ static enum isx_status load_simprints(struct work *work, struct isx_err *err)
 	while (!st && !(st = isx_pg_copy_row(work->conn, 5, &row, &more, err)) && more) {
 		const struct simprint_row fields = { row.fields[0], row.fields[1], row.fields[2],
 						     row.fields[3], row.fields[4] };
-		st = take_simprint(&all, &fields, work->conn, &work->view, err);
+		st = take_simprint(work, &all, &fields, err);
 		PQfreemem(row.memory);
 		if (!st)
 			st = step(work, err);
@@ -441,14 +501,18 @@ static enum isx_status load(struct work *work, struct isx_err *err)
 static const char *find_flaw(const struct isx_pg_head *head, const struct position *position,
 			     const PGresult *log)
 {
+	int64_t changed;
 	if (position->head > head->head)
 		return "it is ahead of the database, which was restored or has failed over";
 	if (PQgetisnull(log, 0, 0))
 		return "the log no longer reaches back to it";
-	if (isx_pg_i64(log, 0, 0) != position->mark)
+	if (isx_pg_i64(log, 0, 0) != position->mark ||
+	    (position->head == head->head && position->mark != head->mark))
 		return "it has another past than the database";
 	if (isx_pg_i64(log, 0, 2) != head->head - position->head + 1)
 		return "the log has a gap";
+	if (!isx_pg_count(log, 0, 1, &changed) || changed > head->changed)
+		return "the log counts more changed assets than there were";
 	return NULL;
 }
 
@@ -466,15 +530,15 @@ static enum isx_status replace_assets(struct work *work, const struct isx_pg_par
 		if (!st)
 			st = isx_lmdb_remove_asset(&work->view, isx_load_be64(id.ptr), err);
 		if (!st && !PQgetisnull(row, 0, 1))
-			st = add_to_block(&block, isx_pg_field(row, 0, 1), err);
+			st = add_to_block(work, &block, id, isx_pg_field(row, 0, 1), err);
 		if (!st && block.count == BLOCK_ASSETS)
-			st = put_block(&block, &work->view, err);
+			st = put_block(work, &block, err);
 		PQclear(row);
 		if (!st)
 			st = step(work, err);
 	}
 	if (!st)
-		st = put_block(&block, &work->view, err);
+		st = put_block(work, &block, err);
 	release_block(&block);
 	return st;
 }
@@ -490,7 +554,7 @@ static enum isx_status replace_simprints(struct work *work, const struct isx_pg_
 			isx_pg_field(row, 0, 0), isx_pg_field(row, 0, 1), isx_pg_field(row, 0, 2),
 			isx_pg_field(row, 0, 3), isx_pg_field(row, 0, 4)
 		};
-		st = take_simprint(&all, &fields, work->conn, &work->view, err);
+		st = take_simprint(work, &all, &fields, err);
 		PQclear(row);
 		if (!st)
 			st = step(work, err);
@@ -518,8 +582,9 @@ static enum isx_status plan_step(struct isx_pg_conn *conn, const struct isx_pg_h
 		st = isx_fail(err, ISX_CORRUPT, "the log has no change behind %lld",
 			      (long long)from->head);
 	if (!st)
-		*to = (struct position){ .head = isx_pg_i64(step, 0, 0),
-					 .changed = isx_pg_i64(step, 0, 1) };
+		*to = (struct position){ .head = isx_pg_i64(step, 0, 0) };
+	if (!st && !isx_pg_count(step, 0, 1, &to->changed))
+		to->changed = from->changed; /* it only says how far the next step goes */
 	PQclear(step);
 	isx_pg_params_release(&params);
 	return st;
@@ -701,6 +766,7 @@ static enum isx_status begin_snapshot(struct work *work, const char **flaw, stru
 					      results, err);
 	if (!st)
 		st = isx_pg_read_head(results[1], NULL, work->head, err);
+	work->conn->failed |= st == ISX_CORRUPT; /* the database is at fault, not the follower */
 	work->head->is_replica = is_replica;
 	if (!st && work->position.known) {
 		*flaw = find_flaw(work->head, &work->position, results[2]);
@@ -776,6 +842,9 @@ static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 	st = open_follower(work->followers, follower, err);
 	if (!st)
 		st = follow(work, err);
+	if (work->damaged)
+		isx_log(ISX_LOG_WARNING, "follower %s leaves out %zu rows that are damaged",
+			work->follower->name, work->damaged);
 	if (!st)
 		st = isx_pg_run(work->conn, ISX_PG_COMMIT, NULL, NULL, err);
 	follower->busy = follower->has_wished = work->is_left;

@@ -74,8 +74,9 @@ const char isx_pg_tables[] =
 
 /* The assets changed after a head, up to another. */
 #define CHANGED_IDS                                                                                \
-	"WITH ids AS (SELECT DISTINCT unnest(iscc_ids) AS iscc_id FROM @.change"                   \
-	" WHERE index_id = $1::bigint AND head > $2::bigint AND head <= $3::bigint) "
+	"WITH ids AS (SELECT DISTINCT iscc_id FROM @.change, unnest(iscc_ids) AS iscc_id"          \
+	" WHERE index_id = $1::bigint AND head > $2::bigint AND head <= $3::bigint"                \
+	" AND octet_length(iscc_id) = 8) "
 
 /* clang-format off */
 
@@ -87,6 +88,13 @@ const char isx_pg_tables[] =
 	"::float8" \
 	" / least(length(" stored "), length(" queried "))::float8"
 
+/* Rows that are not as this program writes them are left out, as followers leave them out. */
+#define HAS_BITS(id, bits) \
+	"octet_length(" id ") = 8 AND length(" bits ") BETWEEN 8 AND 256 AND length(" bits ") % 8 = 0"
+#define IS_SOUND(s) \
+	HAS_BITS(s ".iscc_id", s ".simprint") \
+	" AND " s ".start BETWEEN 0 AND 4294967295 AND " s ".size BETWEEN 0 AND 4294967295"
+
 #define UNIT_SCORES \
 	"WITH q AS (" \
 		"SELECT * FROM unnest($2::bigint[], $3::text[], $4::varbit[], $5::bigint[])" \
@@ -94,7 +102,8 @@ const char isx_pg_tables[] =
 	" scored AS (" \
 		"SELECT u.iscc_id, q.type_position, q.is_instance," \
 		" " SCORE("u.body", "q.body") " AS score" \
-		" FROM q JOIN @.unit u ON u.index_id = $1::bigint AND u.type = q.type"
+		" FROM q JOIN @.unit u ON u.index_id = $1::bigint AND u.type = q.type" \
+		" AND " HAS_BITS("u.iscc_id", "u.body")
 
 /* The queried simprints. */
 #define QUERIED \
@@ -259,27 +268,30 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
 	[ISX_PG_SIMPRINTS_OF_ASSET] =
 		"SELECT s.type, s.simprint FROM @.simprint s"
-		" WHERE s.index_id = $1::bigint AND s.iscc_id = $2::bytea AND " IS_SEARCHED("s")
+		" WHERE s.index_id = $1::bigint AND s.iscc_id = $2::bytea AND " IS_SOUND("s")
+		" AND " IS_SEARCHED("s")
 		" ORDER BY s.type COLLATE \"C\", s.start, s.size",
 	[ISX_PG_COUNT_SIMPRINTS] = QUERIED ","
 		" same AS ("
 			"SELECT s.* FROM @.simprint s"
 			" JOIN (SELECT DISTINCT type, body FROM q) d"
 			" ON s.type = d.type AND s.simprint = d.body"
-			" WHERE s.index_id = $1::bigint),"
+			" WHERE s.index_id = $1::bigint AND " IS_SOUND("s") "),"
 		" f AS (" FREQUENCIES("same") ")"
 		" SELECT q.type_position, q.position, coalesce(f.freq, 0),"
 			" EXISTS (SELECT FROM @.simprint s"
-				" WHERE s.index_id = $1::bigint AND s.type = q.type),"
+				" WHERE s.index_id = $1::bigint AND s.type = q.type AND " IS_SOUND("s") "),"
 			" EXISTS (SELECT FROM @.simprint s"
 				" WHERE s.index_id = $1::bigint AND s.type = q.type"
-				" AND length(s.simprint) = length(q.body) AND " IS_SEARCHED("s") ")"
+				" AND length(s.simprint) = length(q.body) AND " IS_SOUND("s")
+				" AND " IS_SEARCHED("s") ")"
 		" FROM q LEFT JOIN f ON f.type = q.type AND f.simprint = q.body ORDER BY 1, 2",
 	[ISX_PG_SEARCH_SIMPRINTS] = QUERIED ","
 		" rows AS MATERIALIZED ("
 			"SELECT iscc_id, type, start, size, simprint, row_number() OVER"
 			" (PARTITION BY iscc_id, type, start, size ORDER BY position) AS nth"
-			" FROM @.simprint WHERE index_id = $1::bigint AND type = ANY($3::text[])),"
+			" FROM @.simprint s WHERE index_id = $1::bigint AND type = ANY($3::text[])"
+			" AND " IS_SOUND("s") "),"
 		" scored AS ("
 			"SELECT r.*, q.type_position, q.position,"
 			" " SCORE("r.simprint", "q.body") " AS score"

@@ -74,13 +74,9 @@ static enum isx_status read_asset(struct sql_search *search, const char *iscc_id
 	st = isx_pg_run(search->conn, ISX_PG_ASSET_GET, &params, &row, err);
 	if (!st && (PQntuples(row) != 1 || PQgetisnull(row, 0, 1)))
 		st = isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
-	if (!st) {
-		struct isx_span codes = isx_pg_field(row, 0, 1);
-		const char *text = isx_arena_text(search->arena, codes.ptr, codes.len);
-		st = text ? isx_asset_from_stored((struct isx_span){ text, codes.len },
-						  search->arena, asset, err)
-			  : isx_fail_memory(err);
-	}
+	if (!st)
+		st = isx_pg_read_asset(search->head, id.body, isx_pg_field(row, 0, 1),
+				       (struct isx_span){ 0 }, search->arena, asset, err);
 	search->excludes_self = true;
 	search->self = id.body;
 	PQclear(row);

@@ -15,6 +15,7 @@
 #include "index/pg_follower.h"
 #include "index/pg_schema.h"
 #include "iscc/iscc_id.h"
+#include "json/wire.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -32,6 +33,50 @@ static enum isx_status fail_no_index(struct isx_err *err, const char *name)
 
 /* --- heads ------------------------------------------------------------------------------------ */
 
+/* Read the realm of an index: NULL before its first asset. */
+static enum isx_status read_realm(const PGresult *row, int column, struct isx_pg_head *head,
+				  struct isx_err *err)
+{
+	int64_t realm = isx_pg_i64(row, 0, column);
+	head->has_realm = !PQgetisnull(row, 0, column);
+	head->realm = (uint32_t)realm;
+	if (isx_pg_field(row, 0, column).len == (head->has_realm ? 8 : 0) && realm >= 0 &&
+	    realm <= 1)
+		return ISX_OK;
+	return isx_fail(err, ISX_CORRUPT,
+			"table index of the database: realm is %lld, expected 0 or 1: restore the "
+			"database",
+			(long long)realm);
+}
+
+/* An index with assets has the realm of theirs. */
+static enum isx_status check_has_realm(const struct isx_pg_head *head, struct isx_err *err)
+{
+	return head->has_realm || head->assets == 0
+		       ? ISX_OK
+		       : isx_fail(err, ISX_CORRUPT,
+				  "table index of the database: realm is NULL, expected 0 or 1, as "
+				  "there are %lld assets: restore the database",
+				  (long long)head->assets);
+}
+
+/* Can these be the numbers of an index? */
+static enum isx_status check_head(const PGresult *row, struct isx_err *err)
+{
+	static const struct {
+		int column;
+		const char *name;
+	} counts[] = { { 0, "index_id" }, { 2, "head" }, { 5, "assets" }, { 6, "changed" } };
+	int64_t count;
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		if (!isx_pg_count(row, 0, counts[i].column, &count))
+			return isx_fail(err, ISX_CORRUPT,
+					"table index of the database: %s is %lld, expected 0 to "
+					"%lld: restore the database",
+					counts[i].name, (long long)count, ISX_PG_COUNT_MAX);
+	return ISX_OK;
+}
+
 enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct isx_pg_head *head,
 				 struct isx_err *err)
 {
@@ -43,13 +88,18 @@ enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct i
 		.incarnation = isx_pg_i64(row, 0, 1),
 		.head = isx_pg_i64(row, 0, 2),
 		.mark = isx_pg_i64(row, 0, 3),
-		.has_realm = !PQgetisnull(row, 0, 4),
-		.realm = (uint32_t)isx_pg_i64(row, 0, 4),
 		.assets = isx_pg_i64(row, 0, 5),
 		.changed = isx_pg_i64(row, 0, 6),
 		.is_replica = isx_pg_bool(row, 0, 8),
 	};
-	return isx_pg_check_version(isx_pg_i64(row, 0, 7), err);
+	enum isx_status st = isx_pg_check_version(isx_pg_i64(row, 0, 7), err);
+	if (!st)
+		st = check_head(row, err);
+	if (!st)
+		st = read_realm(row, 4, head, err);
+	if (!st)
+		st = check_has_realm(head, err);
+	return st == ISX_CORRUPT && name ? isx_err_at(err, st, "index '%s'", name) : st;
 }
 
 enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name, struct isx_pg_head *head,
@@ -264,7 +314,8 @@ static enum isx_status store_drop(struct isx_engine *engine, const char *name, s
 
 /* --- stat and list ---------------------------------------------------------------------------- */
 
-/* Fill what is known of an index. */
+/* Fill what is known of an index. What is no type of a unit or simprint is not told: a name that is
+ * cut could end within a character. */
 static enum isx_status describe(struct isx_pg_conn *conn, struct isx_span name, int64_t index_id,
 				int64_t assets, struct isx_index_info *info, struct isx_err *err)
 {
@@ -280,10 +331,12 @@ static enum isx_status describe(struct isx_pg_conn *conn, struct isx_span name, 
 	for (int i = 0; !st && i < PQntuples(rows); i++) {
 		char part[sizeof info->parts->name];
 		struct isx_span type = isx_pg_field(rows, i, 0);
-		uint64_t bytes = (uint64_t)isx_pg_i64(rows, i, 1);
+		int64_t bytes;
+		if (type.len >= sizeof part || !isx_pg_count(rows, i, 1, &bytes))
+			continue;
 		snprintf(part, sizeof part, "%.*s", (int)type.len, type.ptr);
-		st = isx_index_part_add(info, part, bytes, err);
-		info->bytes += bytes;
+		st = isx_index_part_add(info, part, (uint64_t)bytes, err);
+		info->bytes += (uint64_t)bytes;
 	}
 	PQclear(rows);
 	isx_pg_params_release(&params);
@@ -305,14 +358,25 @@ static enum isx_status list_indexes(struct isx_pg_conn *conn, void *arg, struct 
 	size_t count = (size_t)PQntuples(rows);
 	struct isx_index_info *infos = isx_mem_array(count + 1, sizeof *infos);
 	st = infos ? ISX_OK : isx_fail_memory(err);
-	for (int i = 0; !st && i < (int)count; i++)
-		st = describe(conn, isx_pg_field(rows, i, 0), isx_pg_i64(rows, i, 1),
-			      isx_pg_i64(rows, i, 3), &infos[i], err);
+	size_t told = 0;
+	for (int i = 0; !st && i < (int)count; i++) {
+		struct isx_span name = isx_pg_field(rows, i, 0);
+		int64_t assets;
+		if (!isx_is_index_name(name) || !isx_pg_count(rows, i, 3, &assets))
+			isx_log(ISX_LOG_WARNING,
+				"table index of the database: the row of index '%.*s' is not as "
+				"this "
+				"program writes it: the index is not listed",
+				(int)(name.len < 64 ? name.len : 64), name.ptr ? name.ptr : "");
+		else
+			st = describe(conn, name, isx_pg_i64(rows, i, 1), assets, &infos[told++],
+				      err);
+	}
 	PQclear(rows);
 	if (st)
-		isx_index_list_free(infos, infos ? count : 0);
+		isx_index_list_free(infos, infos ? told : 0);
 	else
-		*listing = (struct listing){ infos, count };
+		*listing = (struct listing){ infos, told };
 	return st;
 }
 
@@ -365,17 +429,35 @@ struct getting {
 	struct isx_buf *json;
 };
 
-/* An asset from its two parts: the metadata is its last member. */
-static void join_json(struct isx_buf *json, struct isx_span codes, struct isx_span metadata)
+enum isx_status isx_pg_read_asset(const struct isx_pg_head *head, uint64_t id,
+				  struct isx_span codes, struct isx_span metadata,
+				  struct isx_arena *arena, struct isx_asset *asset,
+				  struct isx_err *err)
 {
-	if (metadata.len == 0) {
-		isx_buf_add(json, codes.ptr, codes.len);
-		return;
+	struct isx_iscc_id own = { .body = id, .realm = head->realm, .version = 1 }, told;
+	char text[ISX_ISCC_ID_TEXT_BYTES];
+	const char *kept = isx_arena_text(arena, codes.ptr, codes.len);
+	enum isx_status st = kept ? isx_asset_from_stored((struct isx_span){ kept, codes.len },
+							  arena, asset, err)
+				  : isx_fail_memory(err);
+	if (!st && metadata.len && !isx_span_is(metadata, "null")) {
+		asset->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
+		st = asset->metadata ? ISX_OK : isx_fail_memory(err);
 	}
-	isx_buf_add(json, codes.ptr, codes.len - 1);
-	isx_buf_text(json, ",\"metadata\":");
-	isx_buf_add(json, metadata.ptr, metadata.len);
-	isx_buf_char(json, '}');
+	if (!st)
+		st = isx_asset_check(asset, err);
+	if (!st &&
+	    (!asset->iscc_id || isx_iscc_id_parse(isx_span_of(asset->iscc_id), &told, NULL) ||
+	     told.body != id || told.realm != head->realm))
+		st = isx_fail(err, ISX_CORRUPT, "codes: expected the iscc_id of the row");
+	if (!st || st == ISX_NO_MEMORY)
+		return st;
+	isx_iscc_id_print(&own, text);
+	return isx_err_at(
+		err, ISX_CORRUPT,
+		"the row of '%s' in table asset of the database is damaged (add the asset "
+		"again, or remove it)",
+		text);
 }
 
 static enum isx_status get_asset(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
@@ -384,6 +466,8 @@ static enum isx_status get_asset(struct isx_pg_conn *conn, void *arg, struct isx
 	struct isx_pg_params params = { 0 };
 	struct isx_pg_head head = { 0 };
 	struct isx_iscc_id id;
+	struct isx_arena arena = { 0 };
+	struct isx_asset asset;
 	PGresult *row = NULL;
 	uint8_t bytes[8];
 	enum isx_status known = isx_iscc_id_parse(isx_span_of(getting->iscc_id), &id, err);
@@ -394,18 +478,23 @@ static enum isx_status get_asset(struct isx_pg_conn *conn, void *arg, struct isx
 	if (!st && PQntuples(row) == 0)
 		st = fail_no_index(err, getting->name);
 	st = st ? st : known; /* an index that is not there comes first */
-	if (!st) {
-		head.has_realm = !PQgetisnull(row, 0, 0);
-		head.realm = (uint32_t)isx_pg_i64(row, 0, 0);
+	if (!st)
+		st = read_realm(row, 0, &head, err);
+	if (!st)
 		st = isx_pg_check_realm(&head, getting->iscc_id, id.realm, err);
-	}
 	if (!st && PQgetisnull(row, 0, 1))
 		st = isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index",
 			      getting->iscc_id);
+	if (!head.has_realm)
+		head.realm = id.realm;
+	if (!st)
+		st = isx_pg_read_asset(&head, id.body, isx_pg_field(row, 0, 1),
+				       isx_pg_field(row, 0, 2), &arena, &asset, err);
 	if (!st) {
-		join_json(getting->json, isx_pg_field(row, 0, 1), isx_pg_field(row, 0, 2));
+		isx_asset_to_json(getting->json, &asset);
 		st = isx_buf_status(getting->json, err);
 	}
+	isx_arena_release(&arena);
 	PQclear(row);
 	isx_pg_params_release(&params);
 	return st;

@@ -14,7 +14,6 @@
 #ifndef ISX_PG_STORE_H
 #define ISX_PG_STORE_H
 
-#include "base/limits.h"
 #include "index/commit_queue.h"
 #include "index/index.h"
 #include "index/pg_conn.h"
@@ -74,7 +73,8 @@ ISX_MUST_CHECK enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, cons
 ISX_MUST_CHECK enum isx_status isx_pg_begin_read(struct isx_pg_conn *conn, const char *name,
 						 struct isx_pg_head *head, struct isx_err *err);
 
-/* Read a head from the first row of a result. ISX_NOT_FOUND: there is none.
+/* Read a head from the first row of a result. ISX_NOT_FOUND: there is none. ISX_CORRUPT: its numbers
+ * cannot be those of an index.
  *   name  of the index, for the message; NULL: it is known by its number */
 ISX_MUST_CHECK enum isx_status isx_pg_read_head(const PGresult *row, const char *name,
 						struct isx_pg_head *head, struct isx_err *err);
@@ -83,6 +83,16 @@ ISX_MUST_CHECK enum isx_status isx_pg_read_head(const PGresult *row, const char 
 ISX_MUST_CHECK enum isx_status isx_pg_check_realm(const struct isx_pg_head *head,
 						  const char *iscc_id, uint32_t realm,
 						  struct isx_err *err);
+
+/* Read an asset from its row.
+ *   id        of the row
+ *   codes     borrowed, and so is `metadata`, which is empty where there is none
+ *   asset     filled, in `arena`
+ * ISX_CORRUPT: the row is not as this program writes it; the message says why and what to do. */
+ISX_MUST_CHECK enum isx_status isx_pg_read_asset(const struct isx_pg_head *head, uint64_t id,
+						 struct isx_span codes, struct isx_span metadata,
+						 struct isx_arena *arena, struct isx_asset *asset,
+						 struct isx_err *err);
 
 /* Do something that reads: with the replica if there is one that serves, else with the primary. */
 ISX_MUST_CHECK enum isx_status isx_pg_read(struct isx_pg_store *store, isx_pg_fn *fn, void *arg,
