@@ -12,7 +12,10 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+
+enum { WAITING_MAX = 64 }; /* jobs that wait, each with a thread, beside those that run */
 
 struct job {
 	isx_pool_fn *fn;
@@ -29,7 +32,11 @@ struct isx_pool {
 	size_t ring_first;
 	size_t ring_len;
 	bool is_ending;
-	pthread_t *threads;
+	unsigned width;   /* jobs that run at once, but for those that wait and come back */
+	unsigned busy;    /* jobs that run and do not wait */
+	unsigned waiting; /* jobs that wait */
+	char name[16];
+	pthread_t *threads; /* room for `width` and WAITING_MAX */
 	unsigned thread_count;
 };
 
@@ -37,24 +44,35 @@ struct isx_pool {
 static bool take_job(struct isx_pool *pool, struct job *job)
 {
 	pthread_mutex_lock(&pool->lock);
-	while (pool->ring_len == 0 && !pool->is_ending)
+	while (!pool->is_ending && (pool->ring_len == 0 || pool->busy >= pool->width))
 		pthread_cond_wait(&pool->changed, &pool->lock);
 	bool found = pool->ring_len > 0;
 	if (found) {
 		*job = pool->ring[pool->ring_first];
 		pool->ring_first = (pool->ring_first + 1) % pool->ring_cap;
 		pool->ring_len--;
+		pool->busy++;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return found;
+}
+
+/* A job is done, or waits. */
+static void end_job(struct isx_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->busy--;
+	pthread_mutex_unlock(&pool->lock);
 }
 
 static void *run_jobs(void *arg)
 {
 	struct isx_pool *pool = arg;
 	struct job job;
-	while (take_job(pool, &job))
+	while (take_job(pool, &job)) {
 		job.fn(job.arg);
+		end_job(pool);
+	}
 	pthread_mutex_lock(&pool->lock);
 	if (--pool->running == 0)
 		pthread_cond_broadcast(&pool->ended);
@@ -62,20 +80,27 @@ static void *run_jobs(void *arg)
 	return NULL;
 }
 
-static enum isx_status start_threads(struct isx_pool *pool, const char *name, unsigned threads,
-				     struct isx_err *err)
+/* Start one more thread. Called with the lock. */
+static int start_thread(struct isx_pool *pool)
+{
+	int rc = isx_thread_start(&pool->threads[pool->thread_count], pool->name, run_jobs, pool);
+	if (!rc) {
+		pool->thread_count++;
+		pool->running++;
+	}
+	return rc;
+}
+
+static enum isx_status start_threads(struct isx_pool *pool, struct isx_err *err)
 {
 	int rc = 0;
 	pthread_mutex_lock(&pool->lock);
-	while (!rc && pool->thread_count < threads) {
-		rc = isx_thread_start(&pool->threads[pool->thread_count], name, run_jobs, pool);
-		pool->thread_count += !rc;
-	}
-	pool->running = pool->thread_count;
+	while (!rc && pool->thread_count < pool->width)
+		rc = start_thread(pool);
 	pthread_mutex_unlock(&pool->lock);
 	if (rc)
 		return isx_fail(err, ISX_IO, "cannot start thread %u of %u: %s",
-				pool->thread_count + 1, threads, strerror(rc));
+				pool->thread_count + 1, pool->width, strerror(rc));
 	return ISX_OK;
 }
 
@@ -91,10 +116,12 @@ enum isx_status isx_pool_new(const char *name, unsigned threads, size_t queue_ma
 	isx_clock_cond_init(&made->ended);
 	made->ring_cap = queue_max;
 	made->ring = isx_mem_array(queue_max, sizeof *made->ring);
-	made->threads = isx_mem_array(threads, sizeof *made->threads);
+	made->width = threads;
+	snprintf(made->name, sizeof made->name, "%s", name);
+	made->threads = isx_mem_array((size_t)threads + WAITING_MAX, sizeof *made->threads);
 	enum isx_status st = made->ring && made->threads ? ISX_OK : isx_fail_memory(err);
 	if (!st)
-		st = start_threads(made, name, threads, err);
+		st = start_threads(made, err);
 	if (st)
 		isx_pool_free(made);
 	else
@@ -115,6 +142,30 @@ bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
 	if (has_room) /* without the lock: who is woken would only wait for it */
 		pthread_cond_signal(&pool->changed);
 	return has_room;
+}
+
+bool isx_pool_wait_begin(struct isx_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	bool may = pool->waiting < WAITING_MAX;
+	if (may && !pool->is_ending && pool->thread_count <= pool->width + pool->waiting)
+		may = start_thread(pool) == 0; /* it stays, and is used again */
+	if (may) {
+		pool->waiting++;
+		pool->busy--;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	if (may)
+		pthread_cond_signal(&pool->changed);
+	return may;
+}
+
+void isx_pool_wait_end(struct isx_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->waiting--;
+	pool->busy++;
+	pthread_mutex_unlock(&pool->lock);
 }
 
 static void join_threads(struct isx_pool *pool)

@@ -97,6 +97,62 @@ static void test_pool__does_not_wait_beyond_a_moment_for_a_job_that_runs(void **
 	isx_pool_free(pool);
 }
 
+/* Jobs of one pool: the first waits until the second has run. */
+struct waiter {
+	struct isx_pool *pool;
+	atomic_uint met;
+	atomic_bool may_wait;
+};
+
+static void wait_for_others(void *arg)
+{
+	struct waiter *waiter = arg;
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	if (!isx_pool_wait_begin(waiter->pool)) {
+		atomic_store(&waiter->may_wait, false);
+		return;
+	}
+	for (int i = 0; i < 30000 && atomic_load(&waiter->met) == 0; i++)
+		nanosleep(&pause, NULL);
+	isx_pool_wait_end(waiter->pool);
+}
+
+static void meet(void *arg)
+{
+	atomic_fetch_add(&((struct waiter *)arg)->met, 1);
+}
+
+static void test_pool__a_job_that_waits_leaves_its_place_to_another(void **state)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	(void)state;
+	for (int turn = 0; turn < 50; turn++) {
+		struct waiter waiter = { .pool = make_pool(1, 200), .may_wait = true };
+		for (int i = 0; i < 64; i++)
+			assert_true(isx_pool_put(waiter.pool, wait_for_others, &waiter));
+		assert_true(isx_pool_put(waiter.pool, meet, &waiter));
+		for (int i = 0; i < 30000 && atomic_load(&waiter.met) == 0; i++)
+			nanosleep(&pause, NULL);
+		isx_pool_free(waiter.pool);
+		assert_int_equal(atomic_load(&waiter.met), 1);
+		assert_true(atomic_load(&waiter.may_wait));
+	}
+}
+
+static void test_pool__no_more_than_64_jobs_wait(void **state)
+{
+	struct waiter waiter = { .pool = make_pool(1, 200), .may_wait = true };
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	(void)state;
+	for (int i = 0; i < 65; i++)
+		assert_true(isx_pool_put(waiter.pool, wait_for_others, &waiter));
+	for (int i = 0; i < 30000 && atomic_load(&waiter.may_wait); i++)
+		nanosleep(&pause, NULL);
+	assert_false(atomic_load(&waiter.may_wait));
+	meet(&waiter);
+	isx_pool_free(waiter.pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +160,8 @@ int main(void)
 		cmocka_unit_test(test_pool__refuses_what_its_queue_cannot_hold),
 		cmocka_unit_test(test_pool__runs_what_is_queued_before_it_finishes),
 		cmocka_unit_test(test_pool__does_not_wait_beyond_a_moment_for_a_job_that_runs),
+		cmocka_unit_test(test_pool__a_job_that_waits_leaves_its_place_to_another),
+		cmocka_unit_test(test_pool__no_more_than_64_jobs_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
