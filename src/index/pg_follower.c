@@ -216,8 +216,8 @@ struct work {
 static void tell_damage(struct work *work, const struct isx_err *why)
 {
 	if (work->damaged++ < DAMAGE_TOLD)
-		isx_log(ISX_LOG_WARNING, "follower %s leaves out a row: %s", work->follower->name,
-			why->msg);
+		isx_log_to(&work->followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s leaves out a row: %s", work->follower->name, why->msg);
 }
 
 static void note_long(struct work *work)
@@ -843,8 +843,9 @@ static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 	if (!st)
 		st = follow(work, err);
 	if (work->damaged)
-		isx_log(ISX_LOG_WARNING, "follower %s leaves out %zu rows that are damaged",
-			work->follower->name, work->damaged);
+		isx_log_to(&work->followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s leaves out %zu rows that are damaged", work->follower->name,
+			   work->damaged);
 	if (!st)
 		st = isx_pg_run(work->conn, ISX_PG_COMMIT, NULL, NULL, err);
 	follower->busy = follower->has_wished = work->is_left;
@@ -992,7 +993,7 @@ enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct i
 {
 	struct position position = { 0 };
 	begin_follow(followers, known, follower);
-	enum isx_status st = acquire(follower, err);
+	enum isx_status st = acquire(follower, ISX_PAGES_ROWS, err);
 	if (!st)
 		st = look_at_position(follower, &position, err);
 	*found = !st && position.known && position.head >= known->head;
@@ -1002,7 +1003,8 @@ enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct i
 	} else {
 		isx_pg_follower_release(follower);
 	}
-	return st == ISX_NOT_FOUND ? ISX_OK : st;
+	/* The caller goes on with isx_pg_follow(), which makes a new one in the place of a damaged one. */
+	return st == ISX_NOT_FOUND || st == ISX_CORRUPT ? ISX_OK : st;
 }
 
 /* Is somebody at a follower, and will that take long? */

@@ -363,11 +363,11 @@ static enum isx_status list_indexes(struct isx_pg_conn *conn, void *arg, struct 
 		struct isx_span name = isx_pg_field(rows, i, 0);
 		int64_t assets;
 		if (!isx_is_index_name(name) || !isx_pg_count(rows, i, 3, &assets))
-			isx_log(ISX_LOG_WARNING,
-				"table index of the database: the row of index '%.*s' is not as "
-				"this "
-				"program writes it: the index is not listed",
-				(int)(name.len < 64 ? name.len : 64), name.ptr ? name.ptr : "");
+			isx_log_to(isx_pg_logger(conn), ISX_LOG_WARNING,
+				   "table index of the database: the row of index '%.*s' is not as "
+				   "this "
+				   "program writes it: the index is not listed",
+				   (int)(name.len < 64 ? name.len : 64), name.ptr ? name.ptr : "");
 		else
 			st = describe(conn, name, isx_pg_i64(rows, i, 1), assets, &infos[told++],
 				      err);
