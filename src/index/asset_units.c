@@ -4,8 +4,10 @@
  */
 #include "index/asset_units.h"
 
+#include "base/log.h"
 #include "iscc/base32.h"
 #include "iscc/code.h"
+#include "json/json_text.h"
 #include "json/wire.h"
 
 #include <stdlib.h>
@@ -138,4 +140,22 @@ enum isx_status isx_asset_simprints(const struct isx_asset *asset, struct isx_ar
 	}
 	*simprints = all;
 	return ISX_OK;
+}
+
+enum isx_status isx_stored_metadata(struct isx_span json, uint64_t id,
+				    const struct isx_logger *logger, struct isx_arena *arena,
+				    const char **text, struct isx_err *err)
+{
+	struct isx_err flaw;
+	*text = NULL;
+	if (isx_stored_check(json, &flaw)) {
+		isx_log_to(logger, ISX_LOG_ERROR, "asset %016llx is shown without metadata: %s",
+			   (unsigned long long)id, flaw.msg);
+		return ISX_OK;
+	}
+	struct isx_span metadata = isx_json_member(json, "metadata");
+	if (metadata.len == 0 || isx_span_is(metadata, "null"))
+		return ISX_OK;
+	*text = isx_arena_text(arena, metadata.ptr, metadata.len);
+	return *text ? ISX_OK : isx_fail_memory(err);
 }

@@ -71,4 +71,14 @@ ISX_MUST_CHECK enum isx_status isx_asset_simprints(const struct isx_asset *asset
 						   struct isx_indexed_simprint **simprints,
 						   struct isx_err *err);
 
+/* The metadata of a stored asset, for a match.
+ *   json    of the asset `id` (its ISCC-ID body)
+ *   logger  told when `json` is damaged: the match then has no metadata, as the other matches of the
+ *           answer are right. To get the asset itself fails.
+ *   text    filled: JSON in `arena`, or NULL where there is none */
+ISX_MUST_CHECK enum isx_status isx_stored_metadata(struct isx_span json, uint64_t id,
+						   const struct isx_logger *logger,
+						   struct isx_arena *arena, const char **text,
+						   struct isx_err *err);
+
 #endif

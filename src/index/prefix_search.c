@@ -247,14 +247,8 @@ static enum isx_status fetch_metadata(struct search *search, const struct isx_is
 	if (rc)
 		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch metadata",
 				       err);
-	enum isx_status st = isx_stored_check(isx_lmdb_span(value), err);
-	if (st)
-		return isx_err_at(err, st, "asset %016llx", (unsigned long long)id->body);
-	struct isx_span metadata = isx_json_member(isx_lmdb_span(value), "metadata");
-	if (metadata.len == 0 || isx_span_is(metadata, "null"))
-		return ISX_OK;
-	*text = isx_arena_text(search->arena, metadata.ptr, metadata.len);
-	return *text ? ISX_OK : isx_fail_memory(err);
+	return isx_stored_metadata(isx_lmdb_span(value), id->body, &search->view.file->logger,
+				   search->arena, text, err);
 }
 
 static enum isx_status make_match(struct search *search, const struct isx_ranked *ranked,
