@@ -232,10 +232,9 @@ enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, enum isx_pages_extent 
 
 enum isx_status isx_lmdb_fail_stale(struct isx_err *err)
 {
-	return isx_fail(
-		err, ISX_READ_ONLY,
-		"the index was last written by another program: open it once for writing, so "
-		"that its codes can be read again");
+	return isx_fail(err, ISX_READ_ONLY,
+			"the index was last written by another program, or another version of this "
+			"one: open it once for writing, so that its codes can be read again");
 }
 
 enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file, struct isx_lmdb_view *view,

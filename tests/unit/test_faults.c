@@ -289,7 +289,8 @@ static pid_t start_reader(void)
 		struct isx_lmdb_file *file;
 		struct isx_lmdb_view view;
 		if (isx_lmdb_file_open(path, &isx_similarity_layout, &options, 0, &file, NULL) ||
-		    isx_lmdb_read(file, &view, NULL) || write(ready[1], "r", 1) != 1)
+		    isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, NULL) ||
+		    write(ready[1], "r", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();

@@ -373,7 +373,7 @@ static void test_oom__a_check_fails_cleanly_and_works_afterwards(void **state)
 {
 	(void)state;
 	add_one();
-	assert_true(until_it_works(check, expect_one_asset) > 5);
+	assert_true(until_it_works(check, expect_one_asset) > 2);
 }
 
 static void test_oom__copies_fail_whole_and_work_afterwards(void **state)

@@ -5,7 +5,6 @@
  * also of writers that were killed, are right.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "base/log.h"
 #include "support.h"
 
 #include <fcntl.h>
@@ -511,6 +510,5 @@ int main(void)
 		TEST(test_pages__files_of_killed_writers_are_right),
 	};
 	printf("seed %llu\n", (unsigned long long)test_seed());
-	isx_log_set_level(ISX_LOG_NOTHING); /* what is damaged on purpose needs no line each */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
