@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import exposition
-from serving import IS_SANITIZED, Server, iscc_id, make_asset, read_all, status_of
+from serving import IS_SANITIZED, TOP, Server, iscc_id, make_asset, read_all, status_of
 
 MIB = 1 << 20
 SECRET = "open sesame"
@@ -328,9 +328,11 @@ def test_a_client_that_reads_slowly_gets_all(start_server):
 SMALL = {"ISCC_SEARCH_CONNECTIONS": "300", "ISCC_SEARCH_BODY_LIMIT_MIB": "4", "ISCC_SEARCH_THREADS": "2",
          "ISCC_SEARCH_ANSWERS_MIB": "16", "ISCC_SEARCH_API_SECRET": SECRET,
          "ISCC_SEARCH_CLIENT_TIMEOUT": "5", **EVERYTHING}
+LIMITS = (TOP / "src/base/limits.h").read_text(encoding="utf-8")
+BYTES_PER_BYTE = int(re.search(r"define ISX_REQUEST_BYTES_PER_BYTE[\s\\]+(\d+)", LIMITS)[1])
 # As docs/deployment.md adds up: the program, connections, bodies and their reading, answers, bodies
 # without the key, threads. Nothing is written meanwhile.
-SUM = (16 + 300 // 4 + 4 * 4 * 10 + 16 + 8 + (2 + 80) * 2) * MIB
+SUM = (16 + 300 // 4 + 4 * 4 * BYTES_PER_BYTE + 16 + 8 + (2 + 80) * 2) * MIB
 
 
 @contextlib.contextmanager
