@@ -10,6 +10,8 @@
  */
 #include "base/log.h"
 
+#include "base/shown.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +24,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 2048, MESSAGE_BYTES = 768, CLOSING_BYTES = 2 };
+enum {
+	LINE_BYTES = 4096, /* PIPE_BUF: a pipe takes a line in one piece */
+	MESSAGE_BYTES = 768,
+	CLOSING_BYTES = 2
+};
 
 static atomic_int log_level = ISX_LOG_WARNING;
 static atomic_int log_format = ISX_LOG_TEXT;
@@ -126,40 +132,16 @@ static void add_text(struct line *line, const char *text)
 	add(line, text, strlen(text));
 }
 
-/* Bytes of the UTF-8 character at `text`; 0 if it is none. */
-static size_t character_bytes(const unsigned char *text)
-{
-	size_t bytes = text[0] < 0x80   ? 1
-		       : text[0] < 0xC2 ? 0
-		       : text[0] < 0xE0 ? 2
-		       : text[0] < 0xF0 ? 3
-		       : text[0] < 0xF5 ? 4
-					: 0;
-	for (size_t i = 1; i < bytes; i++)
-		if ((text[i] & 0xC0) != 0x80)
-			return 0;
-	bool is_overlong = (text[0] == 0xE0 && text[1] < 0xA0) ||
-			   (text[0] == 0xF0 && text[1] < 0x90);
-	bool is_no_character = (text[0] == 0xED && text[1] > 0x9F) ||
-			       (text[0] == 0xF4 && text[1] > 0x8F);
-	return is_overlong || is_no_character ? 0 : bytes;
-}
-
-/* What came from outside can neither start another line nor end a text: controls become blanks, what
- * is no UTF-8 a question mark. */
+/* What came from outside can neither start another line nor end a text, nor command a terminal. */
 static void add_clean(struct line *line, const char *text, bool is_json)
 {
-	for (const unsigned char *at = (const unsigned char *)text; *at;) {
-		size_t bytes = character_bytes(at);
-		if (*at < ' ' || *at == 0x7f)
-			add(line, " ", 1);
-		else if (bytes == 0)
-			add(line, "?", 1);
-		else if (is_json && (*at == '"' || *at == '\\'))
-			add(line, *at == '"' ? "\\\"" : "\\\\", 2);
-		else
-			add(line, (const char *)at, bytes);
-		at += bytes ? bytes : 1;
+	char shown[ISX_SHOWN_BYTES];
+	struct isx_span left = isx_span_of(text);
+	while (left.len) {
+		left = isx_span_skip(left, isx_shown_next(left, shown));
+		if (is_json && (shown[0] == '"' || shown[0] == '\\'))
+			add(line, "\\", 1);
+		add(line, shown, strlen(shown));
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "cli/args.h"
 
 #include "base/span.h"
+#include "cli/say.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +24,8 @@ bool cli_option_number(const struct cli_args *args, const char *name, unsigned l
 	const char *text = cli_option_value(args, name);
 	uint64_t value = fallback;
 	if (text && (!isx_span_uint(isx_span_of(text), most, &value) || value < least)) {
-		fprintf(stderr, "Error: %s %s: expected a whole number from %lu to %lu\n", name,
-			text, least, most);
+		say_line(stderr, "Error: %s %s: expected a whole number from %lu to %lu", name,
+			 text, least, most);
 		return false;
 	}
 	*number = (unsigned long)value;
@@ -92,7 +93,7 @@ static int print_help(const struct cli_command *command, const struct path *path
 static int usage_error(const struct cli_command *command, const struct path *path, const char *what,
 		       const char *which)
 {
-	fprintf(stderr, "Error: %s '%s'\n", what, which);
+	say_line(stderr, "Error: %s '%s'", what, which);
 	print_usage(stderr, command, path);
 	fprintf(stderr, "Try '");
 	print_path(stderr, path);

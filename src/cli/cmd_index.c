@@ -5,6 +5,7 @@
  */
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/say.h"
 #include "cli/target.h"
 
 #include <limits.h>
@@ -45,10 +46,8 @@ static int save(struct known *known)
 
 static int fail_unknown(const char *name)
 {
-	fprintf(stderr,
-		"Error: Index '%s' not found in configuration\n"
-		"Use 'iscc-search index list' to see available indexes\n",
-		name);
+	say_line(stderr, "Error: Index '%s' not found in configuration", name);
+	say_line(stderr, "Use 'iscc-search index list' to see available indexes");
 	return CLI_ERROR;
 }
 
@@ -70,10 +69,10 @@ static int ensure_on_server(const struct known *known, const struct config_index
 	if (!st)
 		isx_index_info_release(&info);
 	if (st == ISX_NOT_FOUND) {
-		printf("Index '%s' not found on server, creating...\n", index->name);
+		say_line(stdout, "Index '%s' not found on server, creating...", index->name);
 		st = isx_index_create(store, index->name, &err);
 		if (!st)
-			printf("Created index '%s' on remote server\n", index->name);
+			say_line(stdout, "Created index '%s' on remote server", index->name);
 	}
 	isx_close(store);
 	return st ? target_fail(st, &err) : CLI_OK;
@@ -85,16 +84,19 @@ static int put_and_save(struct known *known, const struct config_index *index)
 	enum isx_status st = config_put(&known->config, index, &err);
 	if (st)
 		return target_fail(st, &err);
+	say_line(stdout, "Registered %s index '%s'", index->is_remote ? "remote" : "local",
+		 index->name);
 	if (index->is_remote)
-		printf("Registered remote index '%s'\nURL: %s\n%s", index->name, index->url,
-		       index->api_key ? "API key: configured\n" : "");
+		say_line(stdout, "URL: %s", index->url);
 	else
-		printf("Registered local index '%s'\nPath: %s\n", index->name, index->path);
+		say_line(stdout, "Path: %s", index->path);
+	if (index->is_remote && index->api_key)
+		say_line(stdout, "API key: configured");
 	int code = save(known);
 	if (code == CLI_OK && index->is_remote)
 		code = ensure_on_server(known, index);
 	if (code == CLI_OK && strcmp(known->config.active, index->name) == 0)
-		printf("'%s' is now the active index\n", index->name);
+		say_line(stdout, "'%s' is now the active index", index->name);
 	return code;
 }
 
@@ -174,9 +176,9 @@ static int run_index_list(const struct cli_args *args)
 		if (index->is_strange)
 			continue;
 		bool active = known.config.active && strcmp(known.config.active, index->name) == 0;
-		printf("%-*s  %-6s  %s       %s\n", (int)widest, index->name,
-		       index->is_remote ? "remote" : "local", active ? "\xE2\x9C\x93" : " ",
-		       index->is_remote ? index->url : index->path);
+		say_line(stdout, "%-*s  %-6s  %s       %s", (int)widest, index->name,
+			 index->is_remote ? "remote" : "local", active ? "\xE2\x9C\x93" : " ",
+			 index->is_remote ? index->url : index->path);
 	}
 	known_close(&known);
 	return CLI_OK;
@@ -198,7 +200,7 @@ static int run_index_use(const struct cli_args *args)
 			known.config.active = index->name;
 			code = save(&known);
 			if (code == CLI_OK)
-				printf("Active index set to '%s'\n", index->name);
+				say_line(stdout, "Active index set to '%s'", index->name);
 		}
 	}
 	known_close(&known);
@@ -225,7 +227,7 @@ static int delete_data(const struct known *known, const struct config_index *ind
 	}
 	snprintf(uri, sizeof uri, "%s/%s", index->path, index->name);
 	if (access(uri, F_OK) != 0) { /* opening the store would make the folder above */
-		printf("Warning: Index directory %s not found\n", uri);
+		say_line(stdout, "Warning: Index directory %s not found", uri);
 		return CLI_OK;
 	}
 	settings_to_options(&known->settings, &options);
@@ -236,11 +238,12 @@ static int delete_data(const struct known *known, const struct config_index *ind
 	st = isx_index_delete(store, index->name, &err);
 	isx_close(store);
 	if (st == ISX_NOT_FOUND)
-		printf("Warning: Index directory %s/%s not found\n", index->path, index->name);
+		say_line(stdout, "Warning: Index directory %s/%s not found", index->path,
+			 index->name);
 	else if (st)
 		return target_fail(st, &err);
 	else
-		printf("Deleted index directory %s/%s\n", index->path, index->name);
+		say_line(stdout, "Deleted index directory %s/%s", index->path, index->name);
 	return CLI_OK;
 }
 
@@ -257,7 +260,8 @@ static int run_index_remove(const struct cli_args *args)
 			config_remove(&known.config, index.name);
 			code = save(&known);
 			if (code == CLI_OK)
-				printf("Removed index '%s' from configuration\n", index.name);
+				say_line(stdout, "Removed index '%s' from configuration",
+					 index.name);
 			if (code == CLI_OK && cli_option_value(args, "--delete-data"))
 				code = delete_data(&known, &index);
 		}
@@ -298,8 +302,8 @@ static int check_rebuild(const struct cli_args *args)
 		else if (!index)
 			code = fail_unknown(name);
 		else if (index->is_remote)
-			fprintf(stderr, "Error: '%s' is a remote index: rebuild it where it is\n",
-				name);
+			say_line(stderr, "Error: '%s' is a remote index: rebuild it where it is",
+				 name);
 		else
 			code = CLI_OK;
 	}

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/progress.h"
+#include "cli/say.h"
 #include "cli/target.h"
 #include "json/json_text.h"
 
@@ -42,11 +43,11 @@ static int run_backup(const struct cli_args *args)
 						      draw_copy, &progress, &err);
 		progress_end(&progress);
 		if (st == ISX_EXISTS)
-			fprintf(stderr, "Error: %s: --force replaces it\n", err.msg);
+			say_line(stderr, "Error: %s: --force replaces it", err.msg);
 		else if (st)
 			target_fail(st, &err);
 		else
-			printf("Backed up index '%s' to %s\n", target.name, path);
+			say_line(stdout, "Backed up index '%s' to %s", target.name, path);
 		code = st ? CLI_ERROR : CLI_OK;
 	}
 	target_close(&target);
@@ -93,8 +94,9 @@ static int run_compact(const struct cli_args *args)
 						       &progress, &err);
 		progress_end(&progress);
 		if (!st)
-			printf("Compacted index '%s': %.1f MiB before, %.1f MiB now\n", target.name,
-			       mebibytes(done.bytes_before), mebibytes(done.bytes_after));
+			say_line(stdout, "Compacted index '%s': %.1f MiB before, %.1f MiB now",
+				 target.name, mebibytes(done.bytes_before),
+				 mebibytes(done.bytes_after));
 		code = st ? target_fail(st, &err) : CLI_OK;
 	}
 	target_close(&target);
@@ -139,7 +141,7 @@ static void show_finding(const char *text, void *arg)
 	if (findings->count++ >= SHOWN_MAX)
 		return;
 	if (!findings->as_json) {
-		printf("%s\n", text);
+		say_line(stdout, "%s", text);
 		return;
 	}
 	if (findings->json.len)
@@ -167,11 +169,11 @@ static enum isx_status show_json_report(const char *name, const struct isx_check
 		isx_buf_text(&out, ", \"error\": ");
 		isx_json_quote(&out, isx_span_of(failure->msg));
 	}
-	isx_buf_text(&out, "}\n");
+	isx_buf_char(&out, '}');
 	enum isx_status st = findings->json.failed ? isx_fail_memory(err)
 						   : isx_buf_status(&out, err);
 	if (!st)
-		fwrite(out.ptr, 1, out.len, stdout);
+		say_json((struct isx_span){ out.ptr, out.len });
 	isx_buf_release(&out);
 	return st;
 }
@@ -189,8 +191,8 @@ static void show_report(const char *name, const struct isx_check *report,
 	if (odd)
 		printf("%llu assets have units that cannot be decoded; they are not searchable\n",
 		       odd);
-	printf("Checked index '%s': %llu pages, %llu assets, %llu rows: %llu findings\n", name,
-	       pages, assets, rows, found);
+	say_line(stdout, "Checked index '%s': %llu pages, %llu assets, %llu rows: %llu findings",
+		 name, pages, assets, rows, found);
 }
 
 /* Check an index that is open. A file that cannot even be opened, as it is damaged, is a finding. */

@@ -5,6 +5,7 @@
 #include "cli/show.h"
 
 #include "base/limits.h"
+#include "cli/say.h"
 #include "iscc/base32.h"
 #include "json/json.h"
 #include "json/json_pretty.h"
@@ -17,23 +18,9 @@ void show_json(const struct isx_result *result)
 	struct isx_buf compact = { 0 }, pretty = { 0 };
 	isx_result_to_json(&compact, result);
 	isx_json_pretty(&pretty, (struct isx_span){ compact.ptr, compact.len }, true);
-	isx_buf_char(&pretty, '\n');
-	fwrite(pretty.ptr, 1, pretty.len, stdout);
+	say_json((struct isx_span){ pretty.ptr, pretty.len });
 	isx_buf_release(&compact);
 	isx_buf_release(&pretty);
-}
-
-/* Print a text of the metadata with what a terminal could take for a command left out. */
-static void print_plain(struct isx_span text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char byte = (unsigned char)text.ptr[i];
-		unsigned char next = i + 1 < text.len ? (unsigned char)text.ptr[i + 1] : 0;
-		if (byte == 0xC2 && next >= 0x80 && next < 0xA0)
-			i++; /* U+0080 to U+009F, commands of one character */
-		else if (byte >= ' ' && byte != 0x7F)
-			putchar(byte);
-	}
 }
 
 static void print_name(const char *metadata)
@@ -49,7 +36,7 @@ static void print_name(const char *metadata)
 	for (size_t i = 0; i < NAMES && text.len == 0; i++)
 		if (!isx_json_string(found[i], &arena, &text))
 			break;
-	print_plain(text);
+	say_text(stdout, text);
 	isx_arena_release(&arena);
 }
 
@@ -87,14 +74,14 @@ static void print_own_text(const struct question *question, const struct isx_sim
 	while (cut && text.len && ((unsigned char)text.ptr[text.len] & 0xC0) == 0x80)
 		text.len--; /* not in the middle of a character */
 	printf("  \"");
-	print_plain(text);
+	say_text(stdout, text);
 	printf("%s\"", cut ? "..." : "");
 }
 
 static void print_chunks(const struct question *question, const struct isx_chunk_type *type)
 {
-	printf("      %s %.4f, %zu of %zu passages\n", type->type, type->score, type->matches,
-	       type->queried);
+	say_line(stdout, "      %s %.4f, %zu of %zu passages", type->type, type->score,
+		 type->matches, type->queried);
 	for (size_t i = 0; i < type->matches; i++) {
 		const struct isx_chunk *chunk = &type->chunks[i];
 		const struct isx_simprint *own = own_passage(question, chunk->query);
@@ -114,7 +101,7 @@ static void print_heading(void)
 
 static void print_row(size_t rank, double score, const char *iscc_id, const char *metadata)
 {
-	printf("%4zu  %.4f  %-21s  ", rank, score, iscc_id);
+	say(stdout, "%4zu  %.4f  %-21s  ", rank, score, iscc_id);
 	print_name(metadata);
 	printf("\n");
 }
@@ -128,8 +115,8 @@ static void print_matches(const struct isx_result *result)
 		print_row(i + 1, match->score, match->iscc_id, match->metadata);
 		printf("      ");
 		for (size_t k = 0; k < match->type_count; k++)
-			printf("%s%s %.4f", k ? ", " : "", match->types[k].type,
-			       match->types[k].score);
+			say(stdout, "%s%s %.4f", k ? ", " : "", match->types[k].type,
+			    match->types[k].score);
 		printf("\n");
 	}
 }

@@ -4,12 +4,14 @@
  */
 #include "cli/target.h"
 
+#include "cli/say.h"
+
 #include <limits.h>
 #include <stdio.h>
 
 int target_fail(enum isx_status status, const struct isx_err *err)
 {
-	fprintf(stderr, "Error: %s\n", err->msg);
+	say_line(stderr, "Error: %s", err->msg);
 	return isx_status_exit(status);
 }
 
