@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/notify.h"
+#include "cli/say.h"
 #include "cli/settings.h"
 #include "cli/target.h"
 #include "cli/workers.h"
@@ -94,6 +95,7 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 	struct isx_server_settings how;
 	struct isx_server *server;
 	struct isx_err err = { 0 };
+	char host[ISX_HOST_BYTES];
 	isx_server_settings_init(&how);
 	how.store = store;
 	how.metrics = serving->metrics;
@@ -114,8 +116,9 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 	if (st)
 		return target_fail(st, &err);
 	if (serving->announces) {
-		printf("Starting server in production mode at %s://%s:%u\n", scheme_of(serving),
-		       settings->host, isx_server_port(server));
+		isx_listen_show(settings->host, host);
+		say_line(stdout, "Starting server in production mode at %s://%s:%u",
+			 scheme_of(serving), host, isx_server_port(server));
 		fflush(stdout);
 	}
 	if (serving->announces)
@@ -192,6 +195,7 @@ static int serve_with_workers(struct serving *serving)
 {
 	const struct settings *settings = serving->settings;
 	struct isx_err err = { 0 };
+	char host[ISX_HOST_BYTES];
 	uint16_t port;
 	int code = try_store(settings);
 	if (code != CLI_OK)
@@ -200,8 +204,9 @@ static int serve_with_workers(struct serving *serving)
 					     &serving->listen_fd, &port, &err);
 	if (st)
 		return target_fail(st, &err);
-	printf("Starting server in production mode at %s://%s:%u with %lu workers\n",
-	       scheme_of(serving), settings->host, port, settings->workers);
+	isx_listen_show(settings->host, host);
+	say_line(stdout, "Starting server in production mode at %s://%s:%u with %lu workers",
+		 scheme_of(serving), host, port, settings->workers);
 	fflush(stdout);
 	code = workers_run((unsigned)settings->workers, (unsigned)settings->stop_s * 1000,
 			   serving->listen_fd, open_and_serve, serving);

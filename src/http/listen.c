@@ -45,17 +45,35 @@ static int listen_on(const struct addrinfo *addr)
 	return -1;
 }
 
+void isx_listen_show(const char *host, char *shown)
+{
+	bool is_bare = host && strchr(host, ':') && host[0] != '[';
+	snprintf(shown, ISX_HOST_BYTES, is_bare ? "[%s]" : "%s", host ? host : "");
+}
+
+/* The address itself: without the brackets of "[::1]". */
+static void strip_brackets(const char *host, char *plain)
+{
+	size_t len = strlen(host);
+	bool has_brackets = len > 2 && host[0] == '[' && host[len - 1] == ']' && strchr(host, ':');
+	snprintf(plain, ISX_HOST_BYTES, "%.*s", (int)(has_brackets ? len - 2 : len),
+		 host + has_brackets);
+}
+
 enum isx_status isx_listen_open(const char *host, uint16_t port, int *fd, uint16_t *actual_port,
 				struct isx_err *err)
 {
+	char plain[ISX_HOST_BYTES], shown[ISX_HOST_BYTES];
 	const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
 					.ai_socktype = SOCK_STREAM };
 	struct addrinfo *all = NULL;
 	char service[8];
 	snprintf(service, sizeof service, "%u", (unsigned)port);
-	int rc = getaddrinfo(host && *host ? host : NULL, service, &hints, &all);
+	isx_listen_show(host, shown);
+	strip_brackets(host ? host : "", plain);
+	int rc = getaddrinfo(*plain ? plain : NULL, service, &hints, &all);
 	if (rc)
-		return isx_fail(err, ISX_INVALID, "cannot listen on %s: %s", host ? host : "",
+		return isx_fail(err, ISX_INVALID, "cannot listen on %s: %s", shown,
 				gai_strerror(rc));
 	int found = -1;
 	for (const struct addrinfo *addr = all; addr && found < 0; addr = addr->ai_next)
@@ -63,8 +81,8 @@ enum isx_status isx_listen_open(const char *host, uint16_t port, int *fd, uint16
 	int why = errno;
 	freeaddrinfo(all);
 	if (found < 0)
-		return isx_fail(err, ISX_IO, "cannot listen on %s:%u: %s", host ? host : "",
-				(unsigned)port, strerror(why));
+		return isx_fail(err, ISX_IO, "cannot listen on %s:%u: %s", shown, (unsigned)port,
+				strerror(why));
 	*fd = found;
 	*actual_port = isx_listen_port(found);
 	return ISX_OK;

@@ -3,13 +3,14 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
 import requests
 
-from commandline import BINARY, FILES, sample
+from commandline import BINARY, FILES, sample, write_lines
 from mounts import NOBODY, open_folder
 from serving import free_port, iscc_id, make_asset
 
@@ -294,6 +295,48 @@ def test_dot_env_is_that_of_the_working_folder(cli):
     (cli.work / "sub").mkdir()
     (cli.work / ".env").write_text("ISCC_SEARCH_PORT=abc\n")
     cli.good("index", "list", cwd=cli.work / "sub")
+
+
+def need_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as at:
+            at.bind(("::1", 0))
+    except OSError as why:
+        pytest.skip(f"no IPv6 here: {why}")
+
+
+@pytest.mark.parametrize("host, shown", [
+    ("::1", "[::1]"), ("[::1]", "[::1]"), ("0:0:0:0:0:0:0:1", "[0:0:0:0:0:0:0:1]"), ("::", "[::]"), ("[::]", "[::]"),
+    ("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::ffff:127.0.0.1", "[::ffff:127.0.0.1]"),
+])
+@pytest.mark.parametrize("how", ["option", "environment", "workers"])
+def test_addresses_of_ipv6(cli, serve, host, shown, how):
+    """They stand in brackets in a URL, may be given so, and the URL that is printed can be used."""
+    if ":" in host:
+        need_ipv6()
+    env = {"ISCC_SEARCH_INDEX_URI": f"usearch://{cli.work}/store"}
+    words = [] if how == "environment" else ["--host", host]
+    url = serve(*words, "-p", "0", *(["-w", "2"] if how == "workers" else []),
+                env={**env, **({"ISCC_SEARCH_HOST": host} if how == "environment" else {})})
+    assert re.fullmatch(rf"http://{re.escape(shown)}:[0-9]+", url)
+    assert requests.get(f"{url}/healthz", timeout=10).status_code == 200
+    row = sample(1)[0]
+    write_lines(cli.work / "a.jsonl", [row])
+    requests.post(f"{url}/indexes", json={"name": "main"}, timeout=10)
+    assert cli.good("add", "a.jsonl", "--uri", url, "-i", "main").json["created"] == 1
+
+
+@pytest.mark.parametrize("host", ["[::1", "::1]", "[127.0.0.1]", "[]", "[:", "[localhost]", "h" * 500, "[" + ":" * 500])
+def test_addresses_that_are_none(cli, host):
+    said = cli.run("serve", "--host", host, "-p", "0", env={"ISCC_SEARCH_INDEX_URI": "memory://"}, timeout=20)
+    assert said.code == 1 and said.err.startswith("Error: cannot listen on ")
+
+
+def test_a_port_of_ipv6_that_is_taken(cli, serve):
+    need_ipv6()
+    port = serve("--host", "::1", "-p", "0", env={"ISCC_SEARCH_INDEX_URI": "memory://"}).rsplit(":", 1)[1]
+    said = cli.run("serve", "--host", "::1", "-p", port, env={"ISCC_SEARCH_INDEX_URI": "memory://"}, timeout=20)
+    assert said.code == 1 and f"cannot listen on [::1]:{port}: " in said.err
 
 
 def test_a_server_ends_on_a_signal(cli):
