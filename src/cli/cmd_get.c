@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
+#include "cli/iscc_word.h"
+#include "cli/say.h"
 #include "cli/target.h"
 #include "json/json_pretty.h"
 #include "json/json_text.h"
@@ -21,31 +23,41 @@ static void print_asset(const char *json)
 	}
 	isx_buf_char(&compact, '}');
 	isx_json_pretty(&pretty, (struct isx_span){ compact.ptr, compact.len }, false);
-	isx_buf_char(&pretty, '\n');
-	fwrite(pretty.ptr, 1, pretty.len, stdout);
+	say_json((struct isx_span){ pretty.ptr, pretty.len });
 	isx_buf_release(&compact);
 	isx_buf_release(&pretty);
+}
+
+static int print_stored(struct target *target, const char *iscc_id)
+{
+	struct isx_err err = { 0 };
+	char *json = NULL;
+	enum isx_status st = isx_get(target->store, target->name, iscc_id, &json, &err);
+	if (st == ISX_NOT_FOUND)
+		st = isx_fail(&err, st, "Asset not found: %s", iscc_id);
+	if (!st)
+		print_asset(json);
+	isx_text_free(json);
+	return st ? target_fail(st, &err) : CLI_OK;
 }
 
 static int run_get(const struct cli_args *args)
 {
 	struct target target;
+	struct isx_arena arena = { 0 };
+	struct isx_header header;
 	struct isx_err err = { 0 };
-	char *json = NULL;
+	const char *iscc_id;
 	int code = CLI_ERROR;
-	if (target_open(args, &target)) {
-		enum isx_status st = isx_get(target.store, target.name, args->words[0], &json,
-					     &err);
-		if (st == ISX_NOT_FOUND)
-			st = isx_fail(&err, st, "Asset not found: %s", args->words[0]);
-		if (st)
-			code = target_fail(st, &err);
-		else
-			print_asset(json);
-		code = st ? code : CLI_OK;
+	enum isx_status st = iscc_word_read(args->words[0], &arena, &iscc_id, &header, &err);
+	if (st) {
+		code = target_fail(st, &err);
+	} else {
+		if (target_open(args, &target))
+			code = print_stored(&target, iscc_id);
+		target_close(&target);
 	}
-	isx_text_free(json);
-	target_close(&target);
+	isx_arena_release(&arena);
 	return code;
 }
 
@@ -57,7 +69,8 @@ const struct cli_command command_get = {
 	.words_least = 1,
 	.words_most = 1,
 	.summary = "Show an asset by its ISCC-ID",
-	.text = "Examples:\n"
+	.text = "ISCC_ID may be written in every form that 'search' takes.\n\n"
+		"Examples:\n"
 		"  iscc-search get ISCC:MAIGHXLN555Y2DFF\n"
 		"  iscc-search get ISCC:MAIGHXLN555Y2DFF --index production\n",
 	.options = options,

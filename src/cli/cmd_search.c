@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "cli/commands.h"
 #include "cli/question.h"
+#include "cli/say.h"
 #include "cli/show.h"
 #include "cli/target.h"
 
@@ -22,7 +23,7 @@ static enum isx_status ask(struct target *target, struct question *question,
 	enum isx_status st = isx_search(target->store, target->name, query, result, err);
 	if (st != ISX_INVALID || !query->simprints || (!query->iscc_code && !query->unit_count))
 		return st;
-	fprintf(stderr, "Warning: passages are not searched: %s\n", err->msg);
+	say_line(stderr, "Warning: passages are not searched: %s", err->msg);
 	query->simprints = NULL;
 	query->simprint_type_count = 0;
 	return isx_search(target->store, target->name, query, result, err);
@@ -82,8 +83,9 @@ const struct cli_command command_search = {
 	.summary = "Find the assets most like an ISCC or a file",
 	.text = "ISCC is an ISCC-CODE, one or more ISCC-UNITs, or an ISCC-ID of the index (\"more "
 		"like this\");\n"
-		"also in multibase form or without 'ISCC:'. FILE is an .iscc.json, or a .jsonl "
-		"whose first\n"
+		"also in small letters, without 'ISCC:', in multibase form, as urn:iscc:... or "
+		"as\n"
+		"https://HOST/ISCC:... FILE is an .iscc.json, or a .jsonl whose first\n"
 		"asset is the query. Its simprints find passages: where they are, how large, and "
 		"(where\n"
 		"NAME.iscc.utf8 is beside NAME.iscc.json) how they read.\n\n"

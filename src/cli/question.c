@@ -7,35 +7,12 @@
 #include "base/limits.h"
 #include "cli/files.h"
 #include "cli/iscc_file.h"
-#include "iscc/base32.h"
-#include "iscc/header.h"
-#include "iscc/multibase.h"
+#include "cli/iscc_word.h"
 #include "json/wire.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
-
-/* The canonical text of an ISCC in whatever form it was given. */
-static enum isx_status normalize(const char *word, struct isx_arena *arena, const char **text,
-				 struct isx_header *header, struct isx_err *err)
-{
-	uint8_t digest[512];
-	size_t count, used;
-	enum isx_status st = isx_multibase_decode(isx_span_of(word), digest, sizeof digest, &count,
-						  err);
-	if (!st)
-		st = isx_header_read(digest, count, header, &used, err);
-	if (st)
-		return isx_err_at(err, st, "%.60s", word);
-	char *made = isx_arena_alloc(arena, 1, ISX_BASE32_CHARS(count) + 6);
-	if (!made)
-		return isx_fail_memory(err);
-	memcpy(made, "ISCC:", 5);
-	isx_base32_encode(digest, count, made + 5);
-	*text = made;
-	return ISX_OK;
-}
 
 /* A query of ISCCs: one ISCC-ID, one ISCC-CODE, or units. */
 static enum isx_status query_of_words(const struct cli_args *args, struct isx_arena *arena,
@@ -47,7 +24,7 @@ static enum isx_status query_of_words(const struct cli_args *args, struct isx_ar
 	for (size_t i = 0; i < args->word_count; i++) {
 		struct isx_header header = { 0 };
 		const char *text = NULL;
-		enum isx_status st = normalize(args->words[i], arena, &text, &header, err);
+		enum isx_status st = iscc_word_read(args->words[i], arena, &text, &header, err);
 		if (st)
 			return st;
 		bool alone = args->word_count == 1;

@@ -107,6 +107,61 @@ def test_text_forms(filled, form, field):
     assert filled.good("search", multibase_forms(iscc)[form]).json == expected
 
 
+def other_forms(iscc):
+    """What people copy from elsewhere."""
+    plain = iscc.removeprefix("ISCC:")
+    padding = "=" * (-len(plain) % 8)
+    tagged = b"\xcc\x01" + raw_of(iscc)
+    return {
+        "URN": f"urn:iscc:{plain}", "URN in capitals": f"URN:ISCC:{plain}", "URN in small letters": f"urn:iscc:{plain.lower()}",
+        "URL": f"https://iscc.example.com/{iscc}", "URL of http": f"http://localhost:8000/a/b/{iscc}",
+        "URL with a query": f"https://h/{iscc}?x=/ISCC:AAA#y/z", "URL with more behind": f"https://h/{iscc}/details",
+        "URL encoded": f"https://h/ISCC%3A{plain}", "URL encoded in small letters": f"https://h/iscc%3a{plain.lower()}/",
+        "URL without ISCC:": f"HTTPS://h/{plain}", "URL in small letters": f"https://h/{iscc.lower()}/",
+        "padded": iscc + padding, "padded without ISCC:": plain + padding, "padded to eight": iscc + "======",
+        "padded URN": f"urn:iscc:{plain}{padding}", "padded URL": f"https://h/{iscc}{padding.replace('=', '%3D')}",
+        "padded base64url": "u" + base64.urlsafe_b64encode(tagged).decode(), "one =": iscc + "=",
+        "small letters": iscc.lower(), "small letters without iscc:": plain.lower(), "blanks": f" {iscc}\n",
+        "hyphens": "ISCC:" + "-".join(plain[i:i + 4] for i in range(0, len(plain), 4)), "mixed": f"Iscc:{plain}",
+    }
+
+
+@pytest.mark.parametrize("form", other_forms("ISCC:AAAAAAAAAA").keys())
+@pytest.mark.parametrize("field", ["iscc_code", "iscc_id", "unit"])
+def test_forms_that_are_copied_from_elsewhere(filled, form, field):
+    asset = sample(1)[0]
+    iscc = asset["units"][1] if field == "unit" else asset[field]
+    expected = filled.good("search", iscc).json
+    assert filled.good("search", other_forms(iscc)[form]).json == expected
+
+
+@pytest.mark.parametrize("form", {**other_forms("ISCC:AAAAAAAAAA"), **multibase_forms("ISCC:AAAAAAAAAA")}.keys())
+def test_get_takes_every_form(filled, form):
+    asset = sample(1)[0]
+    forms = {**other_forms(asset["iscc_id"]), **multibase_forms(asset["iscc_id"])}
+    assert filled.good("get", forms[form]).json["iscc_id"] == asset["iscc_id"]
+    said = filled.run("get", {**other_forms(iscc_id(1)), **multibase_forms(iscc_id(1))}[form])
+    assert (said.code, said.err) == (1, f"Error: Asset not found: {iscc_id(1)}\n")
+
+
+def test_several_units_in_other_forms(filled):
+    units = sample(1)[0]["units"]
+    forms = [list(other_forms(one).values())[i] for i, one in enumerate(units)]
+    assert filled.good("search", *forms).json == filled.good("search", *units).json
+
+
+@pytest.mark.parametrize("word", [
+    "https://", "https://h", "https://h/", "https://iscc.example.com?ISCC:MAIGHXLN555Y2DFF", "urn:iscc:", "urn:isbn:978",
+    "ftp://h/ISCC:MAIGHXLN555Y2DFF", "ISCC:MAIGHXLN555Y2DFF=======", "ISCC:=", "=", "ISCC:MAIG=HXLN555Y2DFF",
+    "https://h/ISCC%3", "ISCC:ISCC:MAIGHXLN555Y2DFF", "https://h/x%00y",
+])
+def test_forms_that_are_none(filled, word):
+    for command in ("search", "get"):
+        said = filled.run(command, word)
+        assert (said.code, said.out) == (1, ""), said
+        assert said.err.startswith("Error: ") and said.err.count("\n") == 1
+
+
 def test_search_by_file(filled):
     for path in FILES:
         asset = read_file(path)
