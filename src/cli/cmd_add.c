@@ -55,7 +55,7 @@ static enum isx_status add_file(struct add *add, const char *path, struct isx_er
 	struct isx_buf text = { 0 };
 	struct isx_asset asset;
 	struct isx_err why = { 0 };
-	enum isx_status st = files_read(path, &text, &why);
+	enum isx_status st = files_read(path, FILES_REGULAR, &text, &why);
 	add->bytes_done += text.len;
 	if (!st)
 		st = iscc_file_read((struct isx_span){ text.ptr, text.len }, path,

@@ -221,11 +221,11 @@ static enum isx_status read_pem(const char *path, const char *setting, struct is
 	if (!path || !path[0])
 		return isx_fail(err, ISX_INVALID,
 				"%s: expected, as TLS wants a certificate and its key", setting);
-	enum isx_status st = files_read(path, text, err);
+	enum isx_status st = files_read(path, FILES_ALSO_FIFO, text, err);
 	isx_buf_char(text, '\0');
 	if (!st)
 		st = isx_buf_status(text, err);
-	return st ? isx_err_at(err, st, "%s", setting) : ISX_OK;
+	return st ? isx_err_at(err, st, "%s: %s", setting, path) : ISX_OK;
 }
 
 /* Read certificate and key, if there are to be any, and see whether they will do: workers would be

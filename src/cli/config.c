@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "cli/content.h"
 #include "cli/files.h"
 #include "json/json.h"
 #include "json/json_pretty.h"
@@ -20,16 +21,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A JSON string's text in the arena; NULL when it is none. */
+/* A JSON string's text in the arena; NULL when it is none, or has a NUL in it. */
 static const char *text_of(struct config *config, struct isx_span source)
 {
 	struct isx_span text;
-	return isx_json_string(source, &config->arena, &text) ? text.ptr : NULL;
+	bool is_text = isx_json_string(source, &config->arena, &text) && text.ptr &&
+		       !memchr(text.ptr, '\0', text.len);
+	return is_text ? text.ptr : NULL;
 }
 
 static const char *text_member(struct config *config, struct isx_span object, const char *name)
 {
 	return text_of(config, isx_json_member(object, name));
+}
+
+static bool is_absent(struct isx_span value)
+{
+	return value.len == 0 || isx_span_is(value, "null");
+}
+
+/* Say what is wrong where in the file, and how to go on: it may hold keys, so it is never replaced. */
+static enum isx_status fail_at(const struct config *config, const char *place, const char *fault,
+			       struct isx_err *err)
+{
+	size_t line, column;
+	content_place(config->file, (size_t)(place - config->file.ptr), &line, &column);
+	return isx_fail(err, ISX_SCHEMA,
+			"%s: line %zu, column %zu: %s. Mend the file, or move it away: then a new "
+			"one is made",
+			config->path, line, column, fault);
 }
 
 static enum isx_status add_index(struct config *config, const struct config_index *index,
@@ -54,6 +74,24 @@ static struct config_index *find_any(struct config *config, const char *name)
 	return NULL;
 }
 
+/* What an entry lacks to be used, or NULL. */
+static const char *find_fault(const struct config_index *index, const char *type)
+{
+	if (index->source.ptr[0] != '{')
+		return "expected an object";
+	if (!is_absent(isx_json_member(index->source, "type")) &&
+	    (!type || (!index->is_remote && strcmp(type, "local") != 0)))
+		return "type: expected local or remote";
+	if (index->is_remote && !index->url)
+		return "url: expected a text";
+	if (!index->is_remote && !index->path)
+		return "path: expected a text";
+	if (index->is_remote && !index->api_key &&
+	    !is_absent(isx_json_member(index->source, "api_key")))
+		return "api_key: expected a text, or null";
+	return NULL;
+}
+
 /* Read one member of "indexes". */
 static enum isx_status read_index(struct config *config, struct isx_span key, struct isx_span value,
 				  struct isx_err *err)
@@ -66,24 +104,47 @@ static enum isx_status read_index(struct config *config, struct isx_span key, st
 	index.api_key = text_member(config, value, "api_key");
 	index.is_remote = type && strcmp(type, "remote") == 0;
 	if (!index.name)
-		return isx_fail_memory(err);
-	if (index.is_remote ? !index.url : !index.path) {
-		isx_log(ISX_LOG_WARNING, "config.json: index '%s' has no %s", index.name,
-			index.is_remote ? "url" : "path");
-		index.is_strange = true;
-	}
+		return fail_at(config, key.ptr, "expected the name of an index, without NUL", err);
+	if (find_any(config, index.name))
+		return fail_at(config, key.ptr, "an index of this name stands there twice", err);
+	const char *fault = find_fault(&index, type);
+	if (fault)
+		isx_log(ISX_LOG_WARNING, "config.json: index '%s' cannot be used: %s", index.name,
+			fault);
+	index.is_strange = fault != NULL;
 	return add_index(config, &index, err);
+}
+
+/* A member that stands there twice would be lost when the file is written. */
+static enum isx_status check_once(const struct config *config, const char *name,
+				  struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(config->file);
+	struct isx_span key, value;
+	size_t count = 0;
+	while (isx_json_next_member(&walk, &key, &value))
+		if (isx_span_is(key, name) && ++count > 1)
+			return fail_at(config, key.ptr, "this member stands there twice", err);
+	return ISX_OK;
 }
 
 static enum isx_status read_config(struct config *config, struct isx_err *err)
 {
 	struct isx_span indexes = isx_json_member(config->file, "indexes");
-	if (indexes.len && indexes.ptr[0] != '{')
-		indexes = (struct isx_span){ 0 }; /* an array has no names: no indexes */
-	struct isx_json_walk walk = isx_json_walk_start(indexes);
+	struct isx_span active = isx_json_member(config->file, "active_index");
 	struct isx_span key, value;
-	enum isx_status st = ISX_OK;
-	config->active = text_member(config, config->file, "active_index");
+	enum isx_status st = check_once(config, "indexes", err);
+	if (!st)
+		st = check_once(config, "active_index", err);
+	if (st)
+		return st;
+	if (!is_absent(indexes) && indexes.ptr[0] != '{')
+		return fail_at(config, indexes.ptr, "'indexes': expected an object", err);
+	config->active = text_of(config, active);
+	if (!is_absent(active) && !config->active)
+		return fail_at(config, active.ptr,
+			       "'active_index': expected the name of an index, or null", err);
+	struct isx_json_walk walk = isx_json_walk_start(indexes);
 	while (!st && isx_json_next_member(&walk, &key, &value))
 		st = read_index(config, key, value, err);
 	return st;
@@ -125,30 +186,71 @@ static enum isx_status make_default(struct config *config, struct isx_err *err)
 	return st ? st : config_save(config, err);
 }
 
+/* Check the text of the file and keep it: config->file. */
+static enum isx_status take_file(struct config *config, struct isx_span file, struct isx_err *err)
+{
+	struct isx_err why = { 0 };
+	size_t offset;
+	enum isx_status st = content_begin(&file, &why);
+	if (st)
+		return isx_fail(err, st, "%s: %s", config->path, why.msg);
+	config->file.ptr = isx_arena_text(&config->arena, file.ptr, file.len);
+	config->file.len = file.len;
+	if (!config->file.ptr)
+		return isx_fail_memory(err);
+	struct isx_span trimmed = isx_span_trim(config->file);
+	if (trimmed.len == 0)
+		return isx_fail(err, ISX_SCHEMA,
+				"%s: line 1: expected a JSON object, the file is empty. Move it "
+				"away: then a new one is made",
+				config->path);
+	if (isx_json_check(config->file, &offset, &why))
+		return fail_at(config, config->file.ptr + offset, why.msg, err);
+	if (trimmed.ptr[0] != '{')
+		return fail_at(config, trimmed.ptr, "expected a JSON object", err);
+	return read_config(config, err);
+}
+
+/* There is nothing to read under that name. */
+static enum isx_status begin_new(struct config *config, struct isx_err *err)
+{
+	struct stat info;
+	if (lstat(config->path, &info) == 0)
+		return isx_fail(err, ISX_NOT_FOUND,
+				"%s: a link to a file that is not there. Make the file, or remove "
+				"the link: then a new one is made",
+				config->path);
+	return make_default(config, err);
+}
+
+static enum isx_status read_or_begin(struct config *config, struct isx_err *err)
+{
+	struct isx_buf text = { 0 };
+	struct isx_err why = { 0 };
+	enum isx_status st = files_read(config->path, FILES_REGULAR, &text, &why);
+	if (!st)
+		st = take_file(config, (struct isx_span){ text.ptr, text.len }, err);
+	else if (st == ISX_NOT_FOUND)
+		st = begin_new(config, err);
+	else
+		st = isx_fail(err, st,
+			      "%s: %s. Make it readable, or move it away: then a new one is made",
+			      config->path, why.msg);
+	isx_buf_release(&text);
+	return st;
+}
+
 enum isx_status config_load(const char *folder, struct config *config, struct isx_err *err)
 {
 	char path[PATH_MAX];
-	struct isx_buf text = { 0 };
-	size_t offset;
 	*config = (struct config){ 0 };
+	if (snprintf(path, sizeof path, "%s/config.json", folder) >= (int)sizeof path)
+		return isx_fail(err, ISX_INVALID, "%s: the path is too long", folder);
 	config->folder = isx_arena_text(&config->arena, folder, strlen(folder));
-	snprintf(path, sizeof path, "%s/config.json", folder);
-	if (!config->folder)
+	config->path = isx_arena_text(&config->arena, path, strlen(path));
+	if (!config->folder || !config->path)
 		return isx_fail_memory(err);
-	enum isx_status st = files_read(path, &text, err);
-	struct isx_span file = { text.ptr, text.len };
-	bool usable = !st && !isx_json_check(file, &offset, NULL) &&
-		      isx_span_trim(file).ptr[0] == '{';
-	if (!st && !usable)
-		isx_log(ISX_LOG_WARNING, "%s is not a JSON object: a new one is written", path);
-	if (usable) {
-		config->file.ptr = isx_arena_text(&config->arena, file.ptr, file.len);
-		config->file.len = file.len;
-		st = config->file.ptr ? read_config(config, err) : isx_fail_memory(err);
-	} else {
-		st = make_default(config, err);
-	}
-	isx_buf_release(&text);
+	enum isx_status st = read_or_begin(config, err);
 	return st ? st : add_found(config, err);
 }
 
@@ -228,7 +330,8 @@ static void add_others(struct isx_buf *buf, struct isx_span object, const char *
 
 static void add_entry(struct isx_buf *buf, const struct config_index *index)
 {
-	static const char *const ours[] = { "type", "path", "url", "api_key", NULL };
+	static const char *const local[] = { "type", "path", NULL };
+	static const char *const remote[] = { "type", "url", "api_key", NULL };
 	isx_json_quote(buf, isx_span_of(index->name));
 	if (index->is_strange) {
 		isx_buf_char(buf, ':');
@@ -243,14 +346,13 @@ static void add_entry(struct isx_buf *buf, const struct config_index *index)
 	if (index->is_remote && index->api_key)
 		add_text_member(buf, "api_key", index->api_key);
 	if (index->source.len)
-		add_others(buf, index->source, ours);
+		add_others(buf, index->source, index->is_remote ? remote : local);
 	isx_buf_char(buf, '}');
 }
 
 enum isx_status config_save(struct config *config, struct isx_err *err)
 {
 	static const char *const ours[] = { "active_index", "indexes", NULL };
-	char path[PATH_MAX];
 	struct isx_buf compact = { 0 }, pretty = { 0 };
 	bool first = true;
 	isx_buf_text(&compact, "{\"active_index\":");
@@ -276,9 +378,8 @@ enum isx_status config_save(struct config *config, struct isx_err *err)
 		isx_buf_char(&pretty, '\n');
 		st = isx_buf_status(&pretty, err);
 	}
-	snprintf(path, sizeof path, "%s/config.json", config->folder);
 	if (!st)
-		st = files_replace(path, (struct isx_span){ pretty.ptr, pretty.len }, err);
+		st = files_replace(config->path, (struct isx_span){ pretty.ptr, pretty.len }, err);
 	isx_buf_release(&compact);
 	isx_buf_release(&pretty);
 	return st;

@@ -24,14 +24,16 @@ struct config_index {
 struct config {
 	struct isx_arena arena;
 	const char *folder; /* of the file, and where found indexes are */
+	const char *path;   /* of the file */
 	struct isx_span file;
 	const char *active; /* NULL: none */
 	struct config_index *indexes;
 	size_t count;
 };
 
-/* Read config.json of `folder`; where it is missing or unreadable a default one is written: index
- * "default", local, in `folder`. */
+/* Read config.json of `folder`; where there is none a default one is written: index "default", local,
+ * in `folder`. One that cannot be read, as there may be URLs and keys in it, is left as it is: the
+ * message names the file, the line, what was expected and how to go on. */
 ISX_MUST_CHECK enum isx_status config_load(const char *folder, struct config *config,
 					   struct isx_err *err);
 

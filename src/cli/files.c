@@ -17,24 +17,74 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum isx_status fail_file(struct isx_err *err, const char *path)
+static enum isx_status fail_system(struct isx_err *err)
 {
-	return isx_fail(err, errno == ENOENT ? ISX_NOT_FOUND : ISX_IO, "%s: %s", path,
-			strerror(errno));
+	return isx_fail(err, errno == ENOENT ? ISX_NOT_FOUND : ISX_IO, "%s", strerror(errno));
 }
 
-enum isx_status files_read(const char *path, struct isx_buf *text, struct isx_err *err)
+static enum isx_status fail_file(struct isx_err *err, const char *path)
+{
+	enum isx_status st = fail_system(err);
+	return isx_err_at(err, st, "%s", path);
+}
+
+bool files_is_descriptor(const char *path)
+{
+	return strcmp(path, "/dev/stdin") == 0 || strncmp(path, "/dev/fd/", 8) == 0 ||
+	       strncmp(path, "/proc/self/fd/", 14) == 0;
+}
+
+static bool may_open(mode_t mode, enum files_kind kind)
+{
+	return S_ISREG(mode) || (kind == FILES_ALSO_FIFO && S_ISFIFO(mode));
+}
+
+static enum isx_status fail_kind(struct isx_err *err, mode_t mode)
+{
+	const char *what = S_ISDIR(mode)    ? "a folder"
+			   : S_ISFIFO(mode) ? "a FIFO"
+			   : S_ISSOCK(mode) ? "a socket"
+					    : "a device";
+	return isx_fail(err, ISX_IO, "expected a regular file, this is %s", what);
+}
+
+enum isx_status files_open(const char *path, enum files_kind kind, int *fd, struct isx_err *err)
+{
+	struct stat info;
+	bool any = files_is_descriptor(path);
+	/* Asked before, as opening alone makes some devices act, and again, as another file may have
+	 * taken the name. A regular file knows no O_NONBLOCK. */
+	if (stat(path, &info) != 0)
+		return fail_system(err);
+	if (S_ISDIR(info.st_mode) && access(path, R_OK | X_OK) != 0)
+		return fail_system(err);
+	if (!any && !may_open(info.st_mode, kind))
+		return fail_kind(err, info.st_mode);
+	bool waits = any || S_ISFIFO(info.st_mode);
+	int opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (waits ? 0 : O_NONBLOCK));
+	if (opened < 0)
+		return fail_system(err);
+	if (!any && (fstat(opened, &info) != 0 || !may_open(info.st_mode, kind))) {
+		close(opened);
+		return fail_kind(err, info.st_mode);
+	}
+	*fd = opened;
+	return ISX_OK;
+}
+
+enum isx_status files_read(const char *path, enum files_kind kind, struct isx_buf *text,
+			   struct isx_err *err)
 {
 	enum { CHUNK_BYTES = 64 * 1024 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fail_file(err, path);
-	enum isx_status st = ISX_OK;
+	int fd;
+	enum isx_status st = files_open(path, kind, &fd, err);
+	if (st)
+		return st;
 	for (;;) {
 		char *room = isx_buf_reserve(text, CHUNK_BYTES);
 		ssize_t got = room ? read(fd, room, CHUNK_BYTES) : 0;
 		if (got < 0)
-			st = fail_file(err, path);
+			st = fail_system(err);
 		if (got <= 0)
 			break;
 		isx_buf_commit(text, (size_t)got);
@@ -66,19 +116,37 @@ static bool write_all(int fd, struct isx_span text)
 	return fsync(fd) == 0;
 }
 
+/* The file that `path` leads to, `real` (filled, PATH_MAX): itself, unless it is a link. */
+static enum isx_status follow_link(const char *path, char *real, struct isx_err *err)
+{
+	struct stat info;
+	if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode))
+		return realpath(path, real) ? ISX_OK : fail_file(err, path);
+	if (snprintf(real, PATH_MAX, "%s", path) >= PATH_MAX)
+		return isx_fail(err, ISX_INVALID, "%s: the path is too long", path);
+	return ISX_OK;
+}
+
 enum isx_status files_replace(const char *path, struct isx_span text, struct isx_err *err)
 {
-	char made[PATH_MAX];
+	char real[PATH_MAX], made[PATH_MAX];
 	enum isx_status st = make_folder_of(path, err);
+	if (!st)
+		st = follow_link(path, real, err);
 	if (st)
 		return st;
-	if (snprintf(made, sizeof made, "%s.%ld", path, (long)getpid()) >= (int)sizeof made)
+	if (snprintf(made, sizeof made, "%s.XXXXXX", real) >= (int)sizeof made)
 		return isx_fail(err, ISX_INVALID, "%s: the path is too long", path);
-	int fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = mkostemp(made,
+			  O_CLOEXEC); /* O_EXCL, mode 0600, and a name that nobody can foresee */
 	if (fd < 0)
-		return fail_file(err, made);
+		return fail_file(err, path);
 	bool written = write_all(fd, text);
-	if (close(fd) != 0 || !written || rename(made, path) != 0) {
+	int why = errno;
+	bool closed = close(fd) == 0;
+	if (!written)
+		errno = why; /* close() may have changed it */
+	if (!written || !closed || rename(made, real) != 0) {
 		st = fail_file(err, path);
 		unlink(made);
 	}
@@ -140,25 +208,44 @@ static bool path_matches(const char *pattern, const char *path)
 	return *pattern == '\0';
 }
 
-/* Add the files below `folder` whose path below `root` matches the pattern. */
-static void add_below(struct files_list *list, const char *folder, size_t root, const char *pattern)
+/* A walk through folders: one path for all levels, as a chain of folders may be long. */
+struct walk {
+	struct files_list *list;
+	const char *pattern; /* for what follows the first `root` bytes of the path */
+	size_t root;
+	char path[PATH_MAX];
+};
+
+/* Add the files below the folder `walk->path` whose path below the root matches. */
+static void add_below(struct walk *walk)
 {
 	struct dirent **entries;
-	int count = scandir(folder, &entries, no_dots, alphasort);
+	size_t len = strlen(walk->path);
+	int count = scandir(walk->path, &entries, no_dots, alphasort);
+	if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+		files_list_add(walk->list, walk->path);
 	for (int i = 0; i < count; i++) {
-		char path[PATH_MAX];
 		struct stat info;
-		int len = snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
-		if (len < (int)sizeof path && lstat(path, &info) == 0) {
-			if (S_ISDIR(info.st_mode))
-				add_below(list, path, root, pattern);
-			else if (path_matches(pattern, path + root))
-				files_list_add(list, path);
+		int added = snprintf(walk->path + len, sizeof walk->path - len, "/%s",
+				     entries[i]->d_name);
+		if (added < (int)(sizeof walk->path - len)) {
+			if (lstat(walk->path, &info) == 0 && S_ISDIR(info.st_mode))
+				add_below(walk);
+			else if (path_matches(walk->pattern, walk->path + walk->root))
+				files_list_add(walk->list, walk->path);
 		}
+		walk->path[len] = '\0';
 		isx_mem_free(entries[i]);
 	}
 	if (count >= 0)
 		isx_mem_free(entries);
+}
+
+static void add_folder(struct files_list *list, const char *folder, const char *pattern)
+{
+	struct walk walk = { .list = list, .pattern = pattern, .root = strlen(folder) + 1 };
+	if (snprintf(walk.path, sizeof walk.path, "%s", folder) < (int)sizeof walk.path)
+		add_below(&walk);
 }
 
 /* A pattern with **: walk from the folder before the first component with a wildcard. */
@@ -173,7 +260,7 @@ static void add_deep(struct files_list *list, const char *pattern)
 		folder[len - 1] = '\0';
 	if (head == 0)
 		snprintf(folder, sizeof folder, ".");
-	add_below(list, folder, strlen(folder) + 1, pattern + head);
+	add_folder(list, folder, pattern + head);
 }
 
 enum isx_status files_expand(const char *pattern, struct files_list *list, struct isx_err *err)
@@ -182,9 +269,9 @@ enum isx_status files_expand(const char *pattern, struct files_list *list, struc
 	glob_t found;
 	if (stat(pattern, &info) == 0 && S_ISDIR(info.st_mode)) {
 		size_t before = list->count;
-		add_below(list, pattern, strlen(pattern) + 1, "**/*.iscc.json");
+		add_folder(list, pattern, "**/*.iscc.json");
 		if (list->count == before)
-			add_below(list, pattern, strlen(pattern) + 1, "**/*.json");
+			add_folder(list, pattern, "**/*.json");
 	} else if (stat(pattern, &info) == 0) {
 		files_list_add(list, pattern);
 	} else if (strstr(pattern, "**")) {

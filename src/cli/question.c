@@ -72,7 +72,7 @@ static void read_own_text(const char *path, struct isx_buf *text)
 	char beside[PATH_MAX];
 	const char *dot = strrchr(path, '.');
 	int len = dot ? snprintf(beside, sizeof beside, "%.*s.utf8", (int)(dot - path), path) : -1;
-	if (len > 0 && len < (int)sizeof beside && files_read(beside, text, NULL))
+	if (len > 0 && len < (int)sizeof beside && files_read(beside, FILES_REGULAR, text, NULL))
 		isx_buf_clear(text);
 }
 
@@ -85,7 +85,7 @@ static enum isx_status question_of_file(const char *path, struct question *quest
 	struct isx_buf text = { 0 };
 	struct isx_asset asset;
 	struct isx_problems problems = { 0 };
-	enum isx_status st = files_read(path, &text, err);
+	enum isx_status st = files_read(path, FILES_REGULAR, &text, err);
 	struct isx_span content = { text.ptr, text.len };
 	size_t len = strlen(path);
 	if (!st && len > 6 && strcmp(path + len - 6, ".jsonl") == 0) {

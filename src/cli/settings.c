@@ -112,10 +112,10 @@ static enum isx_status read_file(struct isx_dotenv *file, struct isx_arena *aren
 	*file = (struct isx_dotenv){ 0 };
 	if (stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode)))
 		return ISX_OK;
-	enum isx_status st = files_read(path, &text, err);
+	enum isx_status st = files_read(path, FILES_ALSO_FIFO, &text, err);
 	if (st) {
 		isx_buf_release(&text);
-		return st;
+		return isx_err_at(err, st, "%s", path);
 	}
 	st = isx_dotenv_parse((struct isx_span){ text.ptr, text.len }, look_up, arena, file, err);
 	if (!st)

@@ -1,0 +1,60 @@
+/*
+ * content.c - recognize byte order marks, compressed files and other encodings.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/content.h"
+
+/* What a file may begin with, the longer of two that begin alike first. */
+static const struct beginning {
+	const char *bytes;
+	size_t count;
+	const char *is; /* and what to do */
+} beginnings[] = {
+	{ "\x1F\x8B", 2, "compressed with gzip: unpack it first (gzip -d)" },
+	{ "\x28\xB5\x2F\xFD", 4, "compressed with zstd: unpack it first (zstd -d)" },
+	{ "\xFD"
+	  "7zXZ\0",
+	  6, "compressed with xz: unpack it first (xz -d)" },
+	{ "BZh", 3, "compressed with bzip2: unpack it first (bzip2 -d)" },
+	{ "\x04\x22\x4D\x18", 4, "compressed with lz4: unpack it first (lz4 -d)" },
+	{ "PK\x03\x04", 4, "a ZIP archive: unpack it first (unzip)" },
+	{ "\xFF\xFE\0\0", 4, "text in UTF-32: convert it first (iconv -f UTF-32 -t UTF-8)" },
+	{ "\0\0\xFE\xFF", 4, "text in UTF-32: convert it first (iconv -f UTF-32 -t UTF-8)" },
+	{ "\xFF\xFE", 2, "text in UTF-16: convert it first (iconv -f UTF-16 -t UTF-8)" },
+	{ "\xFE\xFF", 2, "text in UTF-16: convert it first (iconv -f UTF-16 -t UTF-8)" },
+};
+
+static enum isx_status fail_beginning(struct isx_err *err, const char *is)
+{
+	return isx_fail(err, ISX_SCHEMA, "expected JSON in UTF-8, this is %s", is);
+}
+
+enum isx_status content_begin(struct isx_span *text, struct isx_err *err)
+{
+	for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+		const struct beginning *known = &beginnings[i];
+		if (text->len >= known->count && memcmp(text->ptr, known->bytes, known->count) == 0)
+			return fail_beginning(err, known->is);
+	}
+	/* JSON begins with a character of ASCII, so UTF-16 without a mark has a NUL beside it. */
+	if (text->len >= 2 && !text->ptr[0] && text->ptr[1])
+		return fail_beginning(err, "text in UTF-16: convert it first (iconv -f UTF-16BE "
+					   "-t UTF-8)");
+	if (text->len >= 2 && text->ptr[0] && !text->ptr[1])
+		return fail_beginning(err, "text in UTF-16: convert it first (iconv -f UTF-16LE "
+					   "-t UTF-8)");
+	if (isx_span_has_prefix(*text, "\xEF\xBB\xBF"))
+		*text = isx_span_skip(*text, 3);
+	return ISX_OK;
+}
+
+void content_place(struct isx_span text, size_t offset, size_t *line, size_t *column)
+{
+	*line = 1;
+	*column = 1;
+	for (size_t i = 0; i < offset && i < text.len; i++) {
+		bool ends = text.ptr[i] == '\n';
+		*line += ends;
+		*column = ends ? 1 : *column + 1;
+	}
+}
