@@ -7,12 +7,14 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "cli/content.h"
 #include "cli/files.h"
 #include "iscc/base32.h"
 #include "json/json.h"
 
 #include <ctype.h>
 #include <limits.h>
+#include <math.h>
 
 struct reader {
 	struct isx_arena *arena;
@@ -163,54 +165,154 @@ static const char *feature_type(const struct reader *reader, struct isx_span fea
 	return type;
 }
 
-static bool is_place(struct isx_span value)
+/* One feature: passages as texts, or as objects with a simprint, offset and size of their own. */
+struct feature {
+	const char *type;
+	struct isx_span simprints, offsets, sizes; /* lists; empty: not there */
+	size_t usable;                             /* passages that can be */
+	bool in_seconds; /* what iscc-sdk writes for the scenes of a video; otherwise units as given */
+};
+
+/* What is said of one passage, each empty if it is not; and the walk that leads there. */
+struct passage {
+	struct isx_json_walk simprints, offsets, sizes;
+	struct isx_span simprint, offset, size;
+};
+
+static struct passage first_passage(const struct feature *feature)
 {
-	return isx_json_kind(value) == ISX_JSON_INT && isx_json_int(value) >= 0 &&
-	       isx_json_int(value) <= UINT32_MAX;
+	return (struct passage){ .simprints = isx_json_walk_start(feature->simprints),
+				 .offsets = isx_json_walk_start(feature->offsets),
+				 .sizes = isx_json_walk_start(feature->sizes) };
 }
 
-/* Append the entries of one feature to `simprints`; the shortest of its three lists counts. */
-static enum isx_status read_feature(const struct reader *reader, struct isx_span feature,
+/* A member of the passage itself, or else the next element of the list beside it. */
+static struct isx_span own_or_beside(struct isx_span own, struct isx_json_walk *list)
+{
+	struct isx_span beside = { 0 };
+	if (!isx_json_next_element(list, &beside))
+		beside = (struct isx_span){ 0 };
+	struct isx_span found = isx_json_kind(own) == ISX_JSON_NULL ? beside : own;
+	return isx_json_kind(found) == ISX_JSON_NULL ? (struct isx_span){ 0 } : found;
+}
+
+/* Step to the next passage; false at the end. */
+static bool next_passage(struct passage *passage)
+{
+	static const char *const names[] = { "simprint", "offset", "size" };
+	struct isx_span own[3], element;
+	if (!isx_json_next_find(&passage->simprints, names, 3, own, &element))
+		return false;
+	bool is_object = isx_json_kind(element) == ISX_JSON_OBJECT;
+	passage->simprint = is_object ? own[0] : element;
+	passage->offset = own_or_beside(own[1], &passage->offsets);
+	passage->size = own_or_beside(own[2], &passage->sizes);
+	return true;
+}
+
+/* Look at all passages: which can be used, and in which unit they are. The shortest of the lists counts,
+ * as in 0.3.3; offsets may be missing. In what is played, numbers with a point are seconds; and the
+ * sizes of a video's scenes are, also where a writer of JSON has made 5 of 5.0. */
+static void survey_feature(struct feature *feature)
+{
+	struct passage passage = first_passage(feature);
+	size_t most = isx_json_length(feature->offsets);
+	bool is_video = strstr(feature->type, "_VIDEO_V"), any_offset = false, any_point = false;
+	bool is_played = is_video || strstr(feature->type, "_AUDIO_V"), ends = false;
+	while (next_passage(&passage)) {
+		any_point |= isx_json_kind(passage.offset) == ISX_JSON_DOUBLE ||
+			     isx_json_kind(passage.size) == ISX_JSON_DOUBLE;
+		any_offset |= passage.offset.len > 0;
+		ends |= passage.size.len == 0 || (most && feature->usable == most);
+		feature->usable += !ends;
+	}
+	feature->in_seconds = is_played && (any_point || (is_video && !any_offset));
+}
+
+/* A number of seconds or units that is one, and not too large. */
+static bool read_place(struct isx_span value, double *number)
+{
+	enum isx_json_kind kind = isx_json_kind(value);
+	return (kind == ISX_JSON_INT || kind == ISX_JSON_DOUBLE) &&
+	       isx_json_number(value, number) && *number >= 0 && *number <= UINT32_MAX;
+}
+
+/* What is stored of it: milliseconds of seconds. False where it is no whole number that fits. */
+static bool to_stored(const struct feature *feature, double number, uint32_t *stored)
+{
+	double scaled = feature->in_seconds ? round(number * 1000) : number;
+	if (scaled > UINT32_MAX || scaled != floor(scaled))
+		return false;
+	*stored = (uint32_t)scaled;
+	return true;
+}
+
+/* Read a passage. One without an offset begins where the passage before has ended: at *end. */
+static enum isx_status read_passage(const struct reader *reader, const struct feature *feature,
+				    const struct passage *passage, double *end,
+				    struct isx_simprint *simprint, struct isx_err *err)
+{
+	static const char expected[] =
+		"texts, and whole numbers from 0 to 4294967295 (of video and audio also seconds "
+		"with a point, to 4294967.295)";
+	double offset = *end, size;
+	*simprint = (struct isx_simprint){ .type = feature->type };
+	if (!read_place(passage->size, &size) ||
+	    (passage->offset.len && !read_place(passage->offset, &offset)) ||
+	    !to_stored(feature, offset, &simprint->offset) ||
+	    !to_stored(feature, size, &simprint->size))
+		return fail_field(err, "features", expected);
+	*end = offset + size;
+	return read_string(reader, passage->simprint, "features", expected, &simprint->simprint,
+			   err);
+}
+
+/* Say what of a feature is left out; false: all of it. */
+static bool warn_of_rest(const struct reader *reader, const struct feature *feature)
+{
+	size_t given = isx_json_length(feature->simprints);
+	if (feature->usable == 0)
+		isx_log(ISX_LOG_WARNING,
+			"%s: %s: simprints without sizes are left out: where their passages end is "
+			"not known",
+			reader->path, feature->type);
+	else if (feature->usable != given || isx_json_length(feature->sizes) > given ||
+		 isx_json_length(feature->offsets) > given)
+		isx_log(ISX_LOG_WARNING,
+			"%s: %s: simprints, offsets and sizes differ in length, %zu are used",
+			reader->path, feature->type, feature->usable);
+	return feature->usable > 0;
+}
+
+/* Append the passages of one feature to `simprints`. */
+static enum isx_status read_feature(const struct reader *reader, struct isx_span object,
 				    struct isx_simprint *simprints, size_t *count,
 				    struct isx_err *err)
 {
 	static const char *const names[3] = { "simprints", "offsets", "sizes" };
-	struct isx_span lists[3], simprint, offset, size;
-	struct isx_json_walk walks[3];
-	size_t length = SIZE_MAX;
-	const char *type = feature_type(reader, feature);
-	isx_json_find(feature, names, 3, lists);
-	for (size_t i = 0; i < 3; i++) {
-		walks[i] = isx_json_walk_start(lists[i]);
-		if (isx_json_length(lists[i]) < length)
-			length = isx_json_length(lists[i]);
-	}
-	if (!type || isx_json_length(lists[0]) == 0) {
+	struct isx_span lists[3];
+	double end = 0;
+	isx_json_find(object, names, 3, lists);
+	struct feature feature = { .type = feature_type(reader, object),
+				   .simprints = lists[0],
+				   .offsets = lists[1],
+				   .sizes = lists[2] };
+	if (!feature.type || isx_json_length(feature.simprints) == 0) {
 		isx_log(ISX_LOG_WARNING,
 			"%s: a feature without maintype, subtype or simprints is left out",
 			reader->path);
 		return ISX_OK;
 	}
-	if (length != isx_json_length(lists[0]))
-		isx_log(ISX_LOG_WARNING,
-			"%s: %s: simprints, offsets and sizes differ in length, %zu are used",
-			reader->path, type, length);
-	for (size_t i = 0;
-	     i < length && isx_json_next_element(&walks[0], &simprint) &&
-	     isx_json_next_element(&walks[1], &offset) && isx_json_next_element(&walks[2], &size);
-	     i++) {
-		static const char expected[] = "texts, and whole numbers from 0 to 4294967295";
-		const char *text;
-		if (!is_place(offset) || !is_place(size))
-			return fail_field(err, "features", expected);
-		enum isx_status st = read_string(reader, simprint, "features", expected, &text,
-						 err);
+	survey_feature(&feature);
+	struct passage passage = first_passage(&feature);
+	if (!warn_of_rest(reader, &feature))
+		return ISX_OK;
+	for (size_t i = 0; i < feature.usable && next_passage(&passage); i++) {
+		struct isx_simprint *simprint = &simprints[*count];
+		enum isx_status st = read_passage(reader, &feature, &passage, &end, simprint, err);
 		if (st)
 			return st;
-		if (cut_simprint(reader, &text, type))
-			simprints[(*count)++] =
-				(struct isx_simprint){ type, text, (uint32_t)isx_json_int(offset),
-						       (uint32_t)isx_json_int(size) };
+		*count += cut_simprint(reader, &simprint->simprint, feature.type);
 	}
 	return ISX_OK;
 }
@@ -268,12 +370,20 @@ enum isx_status iscc_file_read(struct isx_span text, const char *path, unsigned 
 			       struct isx_err *err)
 {
 	const struct reader reader = { arena, path, simprint_bits };
-	struct isx_span object = isx_span_trim(text);
 	size_t offset;
 	*asset = (struct isx_asset){ 0 };
-	enum isx_status st = isx_json_check(text, &offset, err);
-	if (!st && isx_json_kind(object) != ISX_JSON_OBJECT)
-		st = isx_fail(err, ISX_SCHEMA, "expected a JSON object");
+	enum isx_status st = content_begin(&text, err);
+	struct isx_span object = isx_span_trim(text);
+	if (!st && object.len == 0)
+		st = isx_fail(err, ISX_SCHEMA, "expected a JSON object, the file is empty");
+	if (!st)
+		st = isx_json_check(text, &offset, err);
+	if (!st && isx_json_kind(object) == ISX_JSON_ARRAY)
+		st = isx_fail(err, ISX_SCHEMA,
+			      "expected one asset, a JSON object; this is a JSON array: put its "
+			      "elements into a .jsonl file, one a line (jq -c '.[]')");
+	else if (!st && isx_json_kind(object) != ISX_JSON_OBJECT)
+		st = isx_fail(err, ISX_SCHEMA, "expected one asset, a JSON object");
 	if (!st)
 		st = read_text(&reader, object, "iscc_id", &asset->iscc_id, err);
 	if (!st)

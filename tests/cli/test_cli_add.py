@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shutil
 
 import pytest
 
@@ -400,6 +399,8 @@ def test_the_last_of_one_id_wins(cli):
     assert cli.good("get", iscc_id(1)).json["metadata"]["name"] == "second"
 
 
+# --- features -------------------------------------------------------------------------------------
+
 def text(raw):
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
@@ -453,6 +454,138 @@ def test_features_that_lack_something(cli, remote):
     assert "differ in length" in said.err and "left out" in said.err
     assert chunks(remote, CONTENT_TEXT_V0=[text(one)])
     assert not chunks(remote, CONTENT_TEXT_V0=[text(two)])
+
+
+def scenes(*sizes, **more):
+    """The feature of a video, as iscc-sdk 0.9 writes it."""
+    return {"maintype": "content", "subtype": "video", "version": 0,
+            "simprints": [text(digest(i, 32)) for i in range(len(sizes))], "sizes": list(sizes), **more}
+
+
+def passages_of(remote, kind, count):
+    found = chunks(remote, **{kind: [text(digest(i, 32)) for i in range(count)]})
+    return [(chunk["offset"], chunk["size"]) for chunk in found.get((iscc_id(1), kind), {"chunks": []})["chunks"]]
+
+
+def as_objects(feature, *names):
+    """The same with objects instead of texts, that have some of the lists in them."""
+    made = {name: value for name, value in feature.items() if name not in names}
+    made["simprints"] = [{"simprint": simprint, "content": "of no interest",
+                          **{name[:-1]: feature[name][i] for name in names}}
+                         for i, simprint in enumerate(feature["simprints"])]
+    return made
+
+
+THREE = {"simprints": [text(digest(i, 32)) for i in range(3)]}
+SCENES = {
+    "scenes": (scenes(7.625, 4.0, 0.001), [(0, 7625), (7625, 4000), (11625, 1)]),
+    "one scene": (scenes(61.4), [(0, 61400)]),
+    "whole seconds, some with a point": (scenes(5, 4.5, 3), [(0, 5000), (5000, 4500), (9500, 3000)]),
+    "whole seconds, none with a point": (scenes(5, 4, 3), [(0, 5000), (5000, 4000), (9000, 3000)]),
+    "more digits than milliseconds": (scenes(1.0004, 1.0004, 1.0004), [(0, 1000), (1000, 1000), (2001, 1000)]),
+    "exponents": (scenes(1e1, 2.5e-1), [(0, 10000), (10000, 250)]),
+    "a scene of no length": (scenes(0.0, 1.5), [(0, 0), (0, 1500)]),
+    "offsets, too": (scenes(1.5, 2.0, offsets=[10.25, 20.0]), [(10250, 1500), (20000, 2000)]),
+    "offsets of whole numbers": (scenes(15, 20, offsets=[10, 20]), [(10, 15), (20, 20)]),
+    "null as offsets": (scenes(1.5, 2.5, offsets=None), [(0, 1500), (1500, 2500)]),
+    "some offsets null": (scenes(1.5, 2.5, 1.0, offsets=[1.0, None, 9.0]), [(1000, 1500), (2500, 2500), (9000, 1000)]),
+    "objects": (as_objects(scenes(1.5, 2.5), "sizes"), [(0, 1500), (1500, 2500)]),
+    "the longest": (scenes(4294967.295), [(0, 4294967295)]),
+}
+
+
+UNITS = {
+    "text": ({"subtype": "text", "sizes": [20, 40], "offsets": [0, 20]}, [(0, 20), (20, 40)]),
+    "text with points": ({"subtype": "text", "sizes": [20.0, 40.0], "offsets": [0.0, 20.0]}, [(0, 20), (20, 40)]),
+    "text without offsets": ({"subtype": "text", "sizes": [20, 40]}, [(0, 20), (20, 40)]),
+    "audio in seconds": ({"subtype": "audio", "sizes": [1.5, 2], "offsets": [1, 3]}, [(1000, 1500), (3000, 2000)]),
+    "audio in whole numbers": ({"subtype": "audio", "sizes": [1500, 2000]}, [(0, 1500), (1500, 2000)]),
+}
+
+
+@pytest.mark.parametrize("given, expected", UNITS.values(), ids=UNITS.keys())
+def test_only_what_is_played_has_seconds(cli, remote, given, expected):
+    put(cli.work / "a.iscc.json", asset_file(1, features=[{**scenes(0, 0), **given}]))
+    assert cli.good("add", "a.iscc.json", "--index", "remote").err == ""
+    assert passages_of(remote, f"CONTENT_{given['subtype'].upper()}_V0", 2) == expected
+
+
+@pytest.mark.parametrize("given, expected", SCENES.values(), ids=SCENES.keys())
+def test_scenes_of_a_video(cli, remote, given, expected):
+    """Offsets are the sums of the sizes before; seconds become milliseconds."""
+    put(cli.work / "a.iscc.json", asset_file(1, features=[given]))
+    said = cli.good("add", "a.iscc.json", "--index", "remote")
+    assert said.json == GOOD and said.err == ""
+    assert passages_of(remote, "CONTENT_VIDEO_V0", len(expected)) == expected
+
+
+OBJECTS = {
+    "offset and size": ({"offsets": [10, 30, 70], "sizes": [20, 40, 5]}, ("offsets", "sizes")),
+    "offset in it, sizes beside": ({"offsets": [10, 30, 70], "sizes": [20, 40, 5]}, ("offsets",)),
+    "size in it, offsets beside": ({"offsets": [10, 30, 70], "sizes": [20, 40, 5]}, ("sizes",)),
+    "both beside": ({"offsets": [10, 30, 70], "sizes": [20, 40, 5]}, ()),
+}
+
+
+@pytest.mark.parametrize("numbers, inside", OBJECTS.values(), ids=OBJECTS.keys())
+def test_simprints_that_are_objects(cli, remote, numbers, inside):
+    """As iscc-sct writes them."""
+    given = as_objects({"maintype": "semantic", "subtype": "text", **THREE, **numbers}, *inside)
+    put(cli.work / "a.iscc.json", asset_file(1, features=[given]))
+    said = cli.good("add", "a.iscc.json", "--index", "remote")
+    assert said.json == GOOD and said.err == ""
+    assert passages_of(remote, "SEMANTIC_TEXT_V0", 3) == [(10, 20), (30, 40), (70, 5)]
+
+
+def test_objects_without_offsets(cli, remote):
+    put(cli.work / "a.iscc.json", asset_file(1, features=[
+        as_objects({"maintype": "semantic", "subtype": "text", **THREE, "sizes": [20, 40, 5]}, "sizes")]))
+    assert cli.good("add", "a.iscc.json", "--index", "remote").err == ""
+    assert passages_of(remote, "SEMANTIC_TEXT_V0", 3) == [(0, 20), (20, 40), (60, 5)]
+
+
+def test_objects_are_cut_to_bits(cli, remote):
+    put(cli.work / "a.iscc.json", asset_file(1, features=[as_objects(scenes(1.5), "sizes")]))
+    cli.good("add", "a.iscc.json", "--index", "remote", "-s", "64")
+    assert (iscc_id(1), "CONTENT_VIDEO_V0") in chunks(remote, CONTENT_VIDEO_V0=[text(digest(0, 32)[:8])])
+
+
+def test_search_by_the_scenes_of_a_file(cli, remote):
+    put(cli.work / "a.iscc.json", asset_file(1, features=[scenes(7.625, 4.0)]))
+    cli.good("add", "a.iscc.json", "--index", "remote")
+    found = cli.good("search", "a.iscc.json", "--index", "remote").json["chunk_matches"][0]["types"]
+    assert [chunk["offset"] for chunk in found["CONTENT_VIDEO_V0"]["chunks"]] == [0, 7625]
+    said = cli.good("search", "a.iscc.json", "--index", "remote", "--table")
+    assert "at 7625, size 4000; in the query at 7625, size 4000" in said.out
+
+
+BAD_FEATURES = {
+    "negative": scenes(-1.5), "a text": scenes("1.5"), "true": scenes(True),
+    "too long": scenes(4294967.296), "too long together": scenes(4294967.0, 1.0, 1.0), "endless": '1e999',
+    "half a byte of a text": scenes(1.5, subtype="text"),
+    "an offset that is a text": scenes(1.5, offsets=["0"]),
+    "an object without a simprint": {**scenes(1.5), "simprints": [{"size": 1}]},
+    "a simprint that is a number": {**scenes(1.5), "simprints": [1]},
+    "a simprint with NUL": {**scenes(1.5), "simprints": ["AAAAAAAAAAA\0"]},
+}
+
+
+@pytest.mark.parametrize("given", BAD_FEATURES.values(), ids=BAD_FEATURES.keys())
+def test_features_that_are_refused(cli, given):
+    content = json.dumps(asset_file(1, features=[scenes(123.5) if given == "1e999" else given]))
+    put(cli.work / "a.iscc.json", content.replace("123.5", "1e999") if given == "1e999" else content)
+    said = cli.run("add", "a.iscc.json")
+    assert said.code == 4 and "a.iscc.json: features: expected " in said.err
+
+
+@pytest.mark.parametrize("given", [THREE, {**THREE, "offsets": [0, 1, 2]}, {**THREE, "sizes": []},
+                                   {**THREE, "sizes": None}, as_objects({**THREE, "offsets": [0, 1, 2]}, "offsets")])
+def test_simprints_without_sizes_are_left_out_with_a_word(cli, remote, given):
+    put(cli.work / "a.iscc.json", asset_file(1, features=[{"maintype": "semantic", "subtype": "text", **given}]))
+    said = cli.good("add", "a.iscc.json", "--index", "remote")
+    assert said.json == GOOD
+    assert "SEMANTIC_TEXT_V0: simprints without sizes are left out: where their passages end is not known" in said.err
+    assert passages_of(remote, "SEMANTIC_TEXT_V0", 3) == []
 
 
 @pytest.mark.parametrize("bits", [64, 128, 192, 256])
@@ -515,7 +648,7 @@ def test_get_nothing(filled):
 def test_progress_only_on_a_terminal(cli):
     # standard input never ends at once, so there is time for a line to be drawn
     for turn in range(12):
-        shutil.copy(EXAMPLES / "assets.jsonl", cli.work / f"{turn}.jsonl")
+        write_lines(cli.work / f"{turn}.jsonl", [make_asset(2000 * turn + number) for number in range(2000)])
     code, shown, out = cli.on_terminal("add", "*.jsonl", "-b", "20", streams=("stderr",))
     assert code == 0
     assert "assets, " in shown and "%" in shown and shown.endswith("\r\x1b[K")
