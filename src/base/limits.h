@@ -25,6 +25,12 @@
 #define ISX_WRITER_ASSETS 4096
 #define ISX_WRITER_BYTES  (8u << 20) /* of texts and simprints */
 
+/* Files of the command line */
+#define ISX_LINE_BYTES_MAX                                                                         \
+	(256 << 20) /* of one asset in a .jsonl, as of a request; /dev/zero has no lines */
+
+#define ISX_SEEN_MAX (3 << 20) /* ISCC-IDs of one run that are looked for again: 64 MiB of them */
+
 /* .env */
 #define ISX_DOTENV_VALUE_MAX (1 << 16) /* bytes of a value, which others may make grow by ${NAME} */
 

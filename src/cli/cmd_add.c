@@ -3,174 +3,218 @@
  * for lines on standard input.
  *
  * Lines are read as they come, with the memory of two batches. A bad file or line is reported with
- * its name and number, as is a pattern that finds nothing, and the others go in.
+ * its name and number, as is a pattern that finds nothing, and the others go in. Who interrupts it is
+ * told how much is in.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/interrupt.h"
 #include "cli/iscc_file.h"
+#include "cli/lines.h"
 #include "cli/loader.h"
 #include "cli/progress.h"
+#include "cli/say.h"
 #include "cli/target.h"
-#include "json/wire.h"
 
-#include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { FILES_BATCH = 100, LINES_BATCH = 20000, SHOWN_WARNINGS = 5 };
+enum { QUIET_MS = 500, PATIENCE_MS = 10000 }; /* that an interrupted batch gets to end */
 
 struct add {
+	const struct cli_args *args;
+	struct files_list files;
 	struct files_list missing; /* patterns that nothing was found for */
+	struct target target;
 	struct loader *loader;
+	_Atomic(struct loader *) running; /* the same, for the thread that waits for signals */
+	atomic_bool is_interrupted;       /* one has come */
+	struct loader_totals totals;
+	struct loader_messages messages;
+	bool verbose;
 	struct progress progress;
 	uint64_t bytes_done;
 	unsigned simprint_bits;
 };
 
-static bool has_suffix(const char *path, const char *suffix)
-{
-	size_t len = strlen(path), wanted = strlen(suffix);
-	return len >= wanted && strcmp(path + len - wanted, suffix) == 0;
-}
-
-static bool has_lines(const char *path)
-{
-	return strcmp(path, "-") == 0 || has_suffix(path, ".jsonl") || has_suffix(path, ".ndjson");
-}
-
 /* Report something that could not be read; running out of memory ends the command. */
-static enum isx_status skip(struct add *add, const char *source, enum isx_status st,
+static enum isx_status skip(struct add *add, struct seen_place place, enum isx_status st,
 			    const struct isx_err *why, struct isx_err *err)
 {
 	if (st == ISX_NO_MEMORY)
 		return isx_fail_memory(err);
-	loader_error(add->loader, source, why->msg);
+	loader_error_at(add->loader, place, why->msg);
 	return ISX_OK;
 }
 
-static enum isx_status add_file(struct add *add, const char *path, struct isx_err *err)
+static const char *path_of(const struct add *add, struct seen_place place)
+{
+	return add->files.paths.ptr + place.path - 1;
+}
+
+static enum isx_status add_file(struct add *add, struct seen_place place, struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
 	struct isx_asset asset;
 	struct isx_err why = { 0 };
+	const char *path = path_of(add, place);
 	enum isx_status st = files_read(path, FILES_REGULAR, &text, &why);
 	add->bytes_done += text.len;
 	if (!st)
 		st = iscc_file_read((struct isx_span){ text.ptr, text.len }, path,
 				    add->simprint_bits, loader_arena(add->loader), &asset, &why);
-	if (st)
-		st = skip(add, path, st, &why, err);
-	else
-		st = loader_give(add->loader, &asset, path, true, err);
+	st = st ? skip(add, place, st, &why, err) : loader_give(add->loader, &asset, place, err);
 	isx_buf_release(&text);
 	return st;
 }
 
-static enum isx_status add_line(struct add *add, const char *path, size_t number,
-				struct isx_span line, struct isx_err *err)
+static enum isx_status add_line(struct add *add, struct seen_place place, struct isx_span line,
+				struct isx_err *err)
 {
-	char source[512];
 	struct isx_asset asset;
-	struct isx_problems problems = { 0 };
 	struct isx_err why = { 0 };
-	snprintf(source, sizeof source, "%s:%zu", strcmp(path, "-") ? path : "standard input",
-		 number);
-	enum isx_status st = isx_asset_from_json(line, loader_arena(add->loader), &asset, &problems,
-						 &why);
-	isx_problems_release(&problems);
-	return st ? skip(add, source, st, &why, err)
-		  : loader_give(add->loader, &asset, source, false, err);
+	enum isx_status st = lines_read_asset(line, loader_arena(add->loader), &asset, &why);
+	return st ? skip(add, place, st, &why, err) : loader_give(add->loader, &asset, place, err);
 }
 
-static enum isx_status add_lines(struct add *add, const char *path, struct isx_err *err)
+/* Is it named on the command line, and not found in a folder or by a glob? Then it may be a FIFO:
+ * whoever names it knows that it is read as soon as somebody writes to it. */
+static bool is_word(const struct add *add, const char *path)
 {
-	FILE *file = strcmp(path, "-") ? fopen(path, "rb") : stdin;
-	char *line = NULL;
-	size_t cap = 0, number = 0;
-	ssize_t len;
-	enum isx_status st = ISX_OK;
+	for (size_t i = 0; i < add->args->word_count; i++)
+		if (strcmp(add->args->words[i], path) == 0)
+			return true;
+	return false;
+}
+
+static enum isx_status add_lines(struct add *add, struct seen_place place, struct isx_err *err)
+{
+	struct lines lines;
+	struct isx_span line = { 0 };
 	struct isx_err why = { 0 };
-	if (!file) {
-		st = isx_fail(&why, ISX_IO, "%s", strerror(errno));
-		return skip(add, path, st, &why, err);
-	}
-	while (!st && (len = getline(&line, &cap, file)) >= 0) {
-		struct isx_span text = isx_span_trim((struct isx_span){ line, (size_t)len });
-		number++;
-		add->bytes_done += (uint64_t)len;
-		if (number == 1 && isx_span_has_prefix(text, "\xEF\xBB\xBF"))
-			text = isx_span_skip(text, 3);
-		if (text.len)
-			st = add_line(add, path, number, text, err);
-		if (number % 256 == 0)
+	const char *path = path_of(add, place);
+	enum files_kind kind = is_word(add, path) ? FILES_ALSO_FIFO : FILES_REGULAR;
+	enum isx_status st = ISX_OK, read = lines_open(path, kind, &lines, &why);
+	uint64_t before = add->bytes_done;
+	while (!st && !read) {
+		read = lines_next(&lines, &line, &why);
+		if (read || line.len == 0)
+			break;
+		struct seen_place here = { place.path, (uint32_t)lines.number };
+		st = add_line(add, here, line, err);
+		add->bytes_done = before + lines.bytes;
+		if (lines.number % 256 == 0)
 			progress_update(&add->progress, add->bytes_done,
 					loader_written(add->loader));
 	}
-	if (!st && ferror(file)) {
-		st = isx_fail(&why, ISX_IO, "%s", strerror(errno));
-		st = skip(add, path, st, &why, err);
-	}
-	isx_mem_free(line); /* getline() allocates with malloc() */
-	if (file != stdin)
-		fclose(file);
-	return st;
+	lines_close(&lines);
+	return st || !read ? st : skip(add, place, read, &why, err);
 }
 
-static enum isx_status add_all(struct add *add, const struct files_list *files, struct isx_err *err)
+static enum isx_status add_all(struct add *add, struct isx_err *err)
 {
-	const char *path = files->paths.ptr, *pattern = add->missing.paths.ptr;
+	const char *pattern = add->missing.paths.ptr;
+	size_t at = 0;
 	enum isx_status st = ISX_OK;
 	for (size_t i = 0; i < add->missing.count; i++, pattern += strlen(pattern) + 1)
 		loader_error(add->loader, pattern, "no files found");
-	for (size_t i = 0; !st && i < files->count; i++, path += strlen(path) + 1) {
-		st = has_lines(path) ? add_lines(add, path, err) : add_file(add, path, err);
+	for (size_t i = 0; !st && i < add->files.count; i++) {
+		struct seen_place place = { (uint32_t)at + 1, 0 };
+		const char *path = path_of(add, place);
+		st = lines_are_in(path) ? add_lines(add, place, err) : add_file(add, place, err);
 		progress_update(&add->progress, add->bytes_done, loader_written(add->loader));
+		at += strlen(path) + 1;
 	}
 	return st;
 }
 
 /* --- what came of it -------------------------------------------------------------------------- */
 
-/* Print the first lines of a text that ends in a NUL. */
-static void print_messages(const struct isx_buf *messages, size_t shown, size_t total)
+/* Print the first of some lines. */
+static void print_lines(const char *title, const struct isx_buf *lines, size_t shown, size_t total)
 {
-	const char *p = messages->ptr;
-	for (size_t i = 0; p && *p && i < shown; i++) {
-		const char *end = strchr(p, '\n');
-		fprintf(stderr, "  \xE2\x80\xA2 %.*s\n", (int)(end - p), p);
-		p = end + 1;
+	struct isx_span left = { lines->ptr, lines->len };
+	fprintf(stderr, "%s\n", title);
+	for (size_t i = 0; left.len && i < shown; i++) {
+		const char *end = memchr(left.ptr, '\n', left.len);
+		struct isx_span line = { left.ptr, (size_t)(end - left.ptr) };
+		say_line(stderr, "  \xE2\x80\xA2 %.*s", (int)line.len, line.ptr);
+		left = isx_span_skip(left, line.len + 1);
+		total--;
 	}
-	if (total > shown)
-		fprintf(stderr, "  ... and %zu more\n", total - shown);
+	if (total)
+		fprintf(stderr, "  ... and %zu more\n", total);
 }
 
-static int report(const struct files_list *files, const struct loader_totals *totals,
-		  struct isx_buf *messages)
+static void print_duplicates(const struct add *add)
 {
-	isx_buf_char(messages, '\0');
+	char title[160];
+	size_t count = add->totals.duplicates;
+	if (count == 0)
+		return;
+	snprintf(title, sizeof title,
+		 "Duplicates: %zu asset%s the ISCC-ID of another one of this run; the last one "
+		 "counts:",
+		 count, count == 1 ? " has" : "s have");
+	print_lines(title, &add->messages.duplicates, add->verbose ? SIZE_MAX : SHOWN_WARNINGS,
+		    count);
+}
+
+static int report(const struct add *add)
+{
+	const struct loader_totals *totals = &add->totals;
 	if (totals->created + totals->updated == 0) {
 		fprintf(stderr, "No valid assets found\n");
 		if (totals->errors)
-			fprintf(stderr, "Errors:\n");
-		print_messages(messages, SIZE_MAX, totals->errors);
+			print_lines("Errors:", &add->messages.errors, SIZE_MAX, totals->errors);
 		return CLI_NOTHING_ADDED;
 	}
 	printf("{\n  \"files_scanned\": %zu,\n  \"assets_added\": %zu,\n  \"created\": %zu,\n"
 	       "  \"updated\": %zu,\n  \"errors\": %zu\n}\n",
-	       files->count, totals->created + totals->updated, totals->created, totals->updated,
-	       totals->errors);
-	if (totals->errors) {
-		fprintf(stderr, "Warnings:\n");
-		print_messages(messages, SHOWN_WARNINGS, totals->errors);
-	}
+	       add->files.count, totals->created + totals->updated, totals->created,
+	       totals->updated, totals->errors);
+	if (totals->errors)
+		print_lines("Warnings:", &add->messages.errors, SHOWN_WARNINGS, totals->errors);
+	print_duplicates(add);
 	return CLI_OK;
+}
+
+/* A signal has come: say how much is in, once no batch is being written. */
+static void say_interrupted(void *arg)
+{
+	struct add *add = arg;
+	struct loader_totals totals = { 0 };
+	size_t pending = 0;
+	atomic_store(&add->is_interrupted, true);
+	struct loader *loader = atomic_load(&add->running);
+	if (loader)
+		loader_halt(loader, QUIET_MS, &totals, &pending);
+	progress_clear();
+	if (pending) {
+		say_line(stderr,
+			 "Interrupted: the batch of %zu assets that is being written may "
+			 "end first (interrupt again not to wait)",
+			 pending);
+		loader_halt(loader, PATIENCE_MS, &totals, &pending);
+		progress_clear();
+	}
+	say_line(stderr, "Interrupted: %zu assets are in (whole batches), %zu errors",
+		 totals.created + totals.updated, totals.errors);
+	if (pending)
+		say_line(stderr, "The %zu assets that were being written may be in, too", pending);
+	say_line(stderr, "To go on, run the same command again: what is in is not doubled");
+	if (loader && !pending)
+		isx_close(add->target.store); /* a relaxed one still owes the disk */
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-/* Bytes of all files, for the bar; 0 when standard input is among them. Sets whether any has lines.
+/* Bytes of all files, for the bar; 0 when it cannot be known. Sets whether any has lines.
  */
 static uint64_t measure(const struct files_list *files, bool *any_lines)
 {
@@ -179,46 +223,58 @@ static uint64_t measure(const struct files_list *files, bool *any_lines)
 	bool unknown = false;
 	for (size_t i = 0; i < files->count; i++, path += strlen(path) + 1) {
 		struct stat info;
-		*any_lines |= has_lines(path);
-		unknown |= strcmp(path, "-") == 0;
-		if (stat(path, &info) == 0)
+		*any_lines |= lines_are_in(path);
+		if (!files_is_descriptor(path) && stat(path, &info) == 0 && S_ISREG(info.st_mode))
 			total += (uint64_t)info.st_size;
+		else
+			unknown = true;
 	}
 	return unknown ? 0 : total;
 }
 
-static int load(const struct cli_args *args, const struct files_list *files, struct add *add)
+static int load_batches(struct add *add, size_t batch_assets, uint64_t bytes)
 {
-	struct target target;
-	struct loader_totals totals = { 0 };
-	struct isx_buf messages = { 0 };
 	struct isx_err err = { 0 };
+	enum isx_status st = loader_new(add->target.store, add->target.name, batch_assets,
+					add->files.paths.ptr, add->verbose, &add->loader, &err);
+	if (!st) {
+		atomic_store(&add->running, add->loader);
+		while (atomic_load(
+			&add->is_interrupted)) /* it may have been said that none is in */
+			pause();
+		progress_start(&add->progress, bytes);
+		enum isx_status read = add_all(add, &err);
+		st = loader_finish(add->loader, &add->totals, &add->messages, read ? NULL : &err);
+		st = read ? read : st;
+	}
+	return st ? target_fail(st, &err) : CLI_OK;
+}
+
+static int load(const struct cli_args *args, struct add *add)
+{
+	struct interrupt interrupt;
 	bool any_lines = false;
-	uint64_t bytes = measure(files, &any_lines);
+	uint64_t bytes = measure(&add->files, &any_lines);
 	unsigned long batch;
 	int code = CLI_ERROR;
 	if (!cli_option_number(args, "--batch-size", 1, 1000000,
 			       any_lines ? LINES_BATCH : FILES_BATCH, &batch))
 		return CLI_USAGE;
-	if (!target_open(args, &target)) {
-		target_close(&target);
-		return CLI_ERROR;
-	}
-	enum isx_status st = loader_new(target.store, target.name, batch,
-					cli_option_value(args, "--verbose") != NULL, &add->loader,
-					&err);
-	if (!st) {
-		progress_start(&add->progress, bytes);
-		enum isx_status read = add_all(add, files, &err);
-		st = loader_finish(add->loader, &totals, &messages, read ? NULL : &err);
-		st = read ? read : st;
-		progress_end(&add->progress);
-	}
-	code = st ? target_fail(st, &err) : report(files, &totals, &messages);
-	if (st && totals.created + totals.updated)
-		fprintf(stderr, "%zu assets were added before\n", totals.created + totals.updated);
-	isx_buf_release(&messages);
-	target_close(&target);
+	add->verbose = cli_option_value(args, "--verbose") != NULL;
+	interrupt_watch(&interrupt, say_interrupted, add);
+	bool is_open = target_open(args, &add->target);
+	if (is_open)
+		code = load_batches(add, batch, bytes);
+	interrupt_end(&interrupt);
+	loader_free(add->loader);
+	progress_end(&add->progress);
+	if (is_open && code == CLI_OK)
+		code = report(add);
+	else if (add->totals.created + add->totals.updated)
+		fprintf(stderr, "%zu assets were added before\n",
+			add->totals.created + add->totals.updated);
+	loader_messages_release(&add->messages);
+	target_close(&add->target);
 	return code;
 }
 
@@ -247,28 +303,27 @@ static int find_files(const struct cli_args *args, struct files_list *files,
 	if (files->count)
 		return CLI_OK;
 	for (size_t i = 0; i < args->word_count; i++)
-		fprintf(stderr, "No files found matching: %s\n", args->words[i]);
+		say_line(stderr, "No files found matching: %s", args->words[i]);
 	return CLI_USAGE;
 }
 
 static int run_add(const struct cli_args *args)
 {
-	struct add add = { 0 };
-	struct files_list files = { 0 };
+	struct add add = { .args = args };
 	const char *bits = cli_option_value(args, "--simprint-bits");
 	uint64_t number = 0;
 	if (bits &&
 	    (!isx_span_uint(isx_span_of(bits), 256, &number) || number == 0 || number % 64)) {
-		fprintf(stderr, "Invalid --simprint-bits: %s. Must be one of: 64, 128, 192, 256\n",
-			bits);
+		say_line(stderr, "Invalid --simprint-bits: %s. Must be one of: 64, 128, 192, 256",
+			 bits);
 		return CLI_BAD_BITS;
 	}
 	add.simprint_bits = (unsigned)number;
-	int code = find_files(args, &files, &add.missing);
+	int code = find_files(args, &add.files, &add.missing);
 	if (code == CLI_OK)
-		code = load(args, &files, &add);
+		code = load(args, &add);
 	files_list_release(&add.missing);
-	files_list_release(&files);
+	files_list_release(&add.files);
 	return code;
 }
 
@@ -293,13 +348,15 @@ const struct cli_command command_add = {
 		"iscc-sdk\n"
 		"writes it. A bad file or line, or a PATTERN that nothing is found for, is "
 		"reported, and the\n"
-		"others go in.\n\n"
+		"others go in. Assets of one run that share an ISCC-ID are reported; the last one "
+		"counts.\n"
+		"An interrupted add says how many assets are in; the same command goes on.\n\n"
 		"Examples:\n"
 		"  iscc-search add assets.jsonl\n"
 		"  iscc-search add 'collection/**/*.iscc.json' --index production\n"
 		"  zcat assets.jsonl.gz | iscc-search add -\n\n"
 		"Exit status: 0 added, 1 error, 2 nothing found, 3 bad --simprint-bits, 4 nothing "
-		"could be added.\n",
+		"could be\nadded, 130 interrupted, 143 ended by SIGTERM.\n",
 	.options = options,
 	.option_count = sizeof options / sizeof options[0],
 	.run = run_add,

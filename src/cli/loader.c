@@ -9,24 +9,20 @@
  */
 #include "cli/loader.h"
 
+#include "base/clock.h"
 #include "base/thread.h"
+#include "cli/say.h"
+#include "iscc/iscc_id.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { MESSAGES_MAX = 1000 };
 
-/* Where an asset came from. */
-struct source {
-	const char *name;
-	bool is_file; /* not a line of one: worth a line of its own when it is in */
-};
-
 struct batch {
 	struct isx_arena arena;
 	struct isx_asset *assets;
-	struct source *sources;
+	struct seen_place *places;
 	enum isx_outcome *outcomes;
 	size_t count;
 };
@@ -43,21 +39,69 @@ struct loader {
 	pthread_cond_t changed;
 	bool writing; /* the other batch waits for the thread, or is being written */
 	bool ending;
+	bool halted; /* no batch is begun any more */
+	const char *paths;
+	struct seen seen; /* what has been written; of the writing thread */
 	struct loader_totals totals;
-	struct isx_buf messages;
-	size_t message_count;
+	struct loader_messages messages;
 	enum isx_status failed; /* why no more can be written, with its message */
 	struct isx_err why;
 };
 
-/* Count and keep an error, and say so at once if that is wanted. Called with the lock. */
-static void keep_error(struct loader *loader, const char *source, const char *message)
+/* Append the name of a place: a path, or path:line. */
+static void add_place(const struct loader *loader, struct isx_buf *buf, struct seen_place place)
 {
+	const char *path = loader->paths + place.path - 1;
+	isx_buf_text(buf, strcmp(path, "-") ? path : "standard input");
+	if (place.line)
+		isx_buf_printf(buf, ":%u", place.line);
+}
+
+/* Keep a line of what there is to tell, the `number`th of its kind, as it is shown. */
+static void keep_line(struct isx_buf *kept, size_t number, const struct isx_buf *line)
+{
+	if (number > MESSAGES_MAX || line->failed)
+		return;
+	isx_shown_add(kept, (struct isx_span){ line->ptr, line->len });
+	isx_buf_char(kept, '\n');
+}
+
+/* Count and keep an error, and say so at once if that is wanted. Called with the lock. */
+static void keep_error(struct loader *loader, struct isx_buf *source, const char *message)
+{
+	isx_buf_printf(source, ": %s", message);
 	if (loader->verbose)
-		fprintf(stderr, "\xE2\x9C\x97 %s: %s\n", source, message);
-	loader->totals.errors++;
-	if (loader->message_count++ < MESSAGES_MAX)
-		isx_buf_printf(&loader->messages, "%s: %s\n", source, message);
+		say_line(stderr, "\xE2\x9C\x97 %.*s", (int)source->len, source->ptr);
+	keep_line(&loader->messages.errors, ++loader->totals.errors, source);
+}
+
+/* Is it the same file, or line of it, that two patterns have found? */
+static bool is_same_place(const struct loader *loader, struct seen_place a, struct seen_place b)
+{
+	const char *one = loader->paths + a.path - 1, *other = loader->paths + b.path - 1;
+	one += strncmp(one, "./", 2) == 0 ? 2 : 0;
+	other += strncmp(other, "./", 2) == 0 ? 2 : 0;
+	return a.line == b.line && strcmp(one, other) == 0;
+}
+
+/* Note an asset that has been written; if another of this run had its ISCC-ID, count and keep that.
+ * Called with the lock. */
+static void note_written(struct loader *loader, const struct isx_asset *asset,
+			 struct seen_place place)
+{
+	struct isx_iscc_id id;
+	struct seen_place before;
+	struct isx_buf line = { 0 };
+	if (isx_iscc_id_parse(isx_span_of(asset->iscc_id), &id, NULL) ||
+	    !seen_note(&loader->seen, id.body, place, &before) ||
+	    is_same_place(loader, before, place))
+		return;
+	isx_buf_printf(&line, "%s: ", asset->iscc_id);
+	add_place(loader, &line, before);
+	isx_buf_text(&line, ", then ");
+	add_place(loader, &line, place);
+	keep_line(&loader->messages.duplicates, ++loader->totals.duplicates, &line);
+	isx_buf_release(&line);
 }
 
 /* Count what is on disk now. */
@@ -70,8 +114,10 @@ static void count_written(struct loader *loader, const struct batch *batch, size
 			loader->totals.created++;
 		else
 			loader->totals.updated++;
-		if (loader->verbose && batch->sources[i].is_file)
-			fprintf(stderr, "\xE2\x9C\x93 %s\n", batch->sources[i].name);
+		if (loader->verbose && !batch->places[i].line)
+			say_line(stderr, "\xE2\x9C\x93 %s",
+				 loader->paths + batch->places[i].path - 1);
+		note_written(loader, &batch->assets[i], batch->places[i]);
 	}
 	pthread_mutex_unlock(&loader->lock);
 }
@@ -102,11 +148,17 @@ static enum isx_status write_piece(struct loader *loader, const struct batch *ba
 	} else if (!is_refusal(st)) {
 		keep_failure(loader, st, &err);
 	} else if (count == 1) {
-		pthread_mutex_lock(&loader->lock);
-		keep_error(loader, batch->sources[first].name, err.msg);
-		pthread_mutex_unlock(&loader->lock);
+		loader_error_at(loader, batch->places[first], err.msg);
 	}
 	return st;
+}
+
+static bool may_write(struct loader *loader)
+{
+	pthread_mutex_lock(&loader->lock);
+	bool may = !loader->failed && !loader->halted;
+	pthread_mutex_unlock(&loader->lock);
+	return may;
 }
 
 /* Write a batch, in ever smaller pieces where one is refused. Pieces go from left to right, as the
@@ -115,7 +167,7 @@ static enum isx_status write_piece(struct loader *loader, const struct batch *ba
 static void write_batch(struct loader *loader, const struct batch *batch)
 {
 	size_t first = 0, count = batch->count;
-	while (first < batch->count) {
+	while (first < batch->count && may_write(loader)) {
 		enum isx_status st = write_piece(loader, batch, first, count);
 		if (st && !is_refusal(st))
 			break;
@@ -143,10 +195,8 @@ static void *write_batches(void *arg)
 		if (!loader->writing)
 			break;
 		struct batch *batch = &loader->batches[loader->filling ^ 1];
-		bool failed = loader->failed != ISX_OK;
 		pthread_mutex_unlock(&loader->lock);
-		if (!failed)
-			write_batch(loader, batch);
+		write_batch(loader, batch);
 		pthread_mutex_lock(&loader->lock);
 		loader->writing = false;
 		pthread_cond_broadcast(&loader->changed);
@@ -161,15 +211,15 @@ static enum isx_status begin_batch(struct loader *loader, struct batch *batch, s
 	isx_arena_release(&batch->arena);
 	batch->count = 0;
 	batch->assets = isx_arena_alloc(&batch->arena, loader->batch_assets, sizeof *batch->assets);
-	batch->sources = isx_arena_alloc(&batch->arena, loader->batch_assets,
-					 sizeof *batch->sources);
+	batch->places = isx_arena_alloc(&batch->arena, loader->batch_assets, sizeof *batch->places);
 	batch->outcomes = isx_arena_alloc(&batch->arena, loader->batch_assets,
 					  sizeof *batch->outcomes);
-	return batch->assets && batch->sources && batch->outcomes ? ISX_OK : isx_fail_memory(err);
+	return batch->assets && batch->places && batch->outcomes ? ISX_OK : isx_fail_memory(err);
 }
 
 enum isx_status loader_new(struct isx_store *store, const char *name, size_t batch_assets,
-			   bool verbose, struct loader **loader, struct isx_err *err)
+			   const char *paths, bool verbose, struct loader **loader,
+			   struct isx_err *err)
 {
 	struct loader *made = isx_mem_array(1, sizeof *made);
 	if (!made)
@@ -177,9 +227,10 @@ enum isx_status loader_new(struct isx_store *store, const char *name, size_t bat
 	made->store = store;
 	made->name = name;
 	made->batch_assets = batch_assets;
+	made->paths = paths;
 	made->verbose = verbose;
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_cond_init(&made->changed, NULL);
+	isx_clock_cond_init(&made->changed);
 	enum isx_status st = begin_batch(made, &made->batches[0], err);
 	if (!st && isx_thread_start(&made->thread, "loader", write_batches, made) != 0)
 		st = isx_fail(err, ISX_UNAVAILABLE, "no thread could be started");
@@ -216,23 +267,52 @@ static enum isx_status hand_over(struct loader *loader, struct isx_err *err)
 }
 
 enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
-			    const char *source, bool is_file, struct isx_err *err)
+			    struct seen_place place, struct isx_err *err)
 {
 	struct batch *batch = &loader->batches[loader->filling];
-	const char *name = isx_arena_text(&batch->arena, source, strlen(source));
-	if (!name)
-		return isx_fail_memory(err);
 	batch->assets[batch->count] = *asset;
-	batch->sources[batch->count] = (struct source){ name, is_file };
+	batch->places[batch->count] = place;
 	batch->count++;
 	return batch->count == loader->batch_assets ? hand_over(loader, err) : ISX_OK;
 }
 
 void loader_error(struct loader *loader, const char *source, const char *message)
 {
+	struct isx_buf line = { 0 };
+	isx_buf_text(&line, source);
 	pthread_mutex_lock(&loader->lock);
-	keep_error(loader, source, message);
+	keep_error(loader, &line, message);
 	pthread_mutex_unlock(&loader->lock);
+	isx_buf_release(&line);
+}
+
+void loader_error_at(struct loader *loader, struct seen_place place, const char *message)
+{
+	struct isx_buf line = { 0 };
+	add_place(loader, &line, place);
+	pthread_mutex_lock(&loader->lock);
+	keep_error(loader, &line, message);
+	pthread_mutex_unlock(&loader->lock);
+	isx_buf_release(&line);
+}
+
+void loader_halt(struct loader *loader, unsigned wait_ms, struct loader_totals *totals,
+		 size_t *pending)
+{
+	uint64_t until = isx_clock_ns() + (uint64_t)wait_ms * 1000000;
+	pthread_mutex_lock(&loader->lock);
+	loader->halted = true;
+	while (loader->writing && isx_clock_wait(&loader->changed, &loader->lock, until))
+		;
+	*totals = loader->totals;
+	*pending = loader->writing ? loader->batches[loader->filling ^ 1].count : 0;
+	pthread_mutex_unlock(&loader->lock);
+}
+
+void loader_messages_release(struct loader_messages *messages)
+{
+	isx_buf_release(&messages->errors);
+	isx_buf_release(&messages->duplicates);
 }
 
 size_t loader_written(struct loader *loader)
@@ -244,7 +324,7 @@ size_t loader_written(struct loader *loader)
 }
 
 enum isx_status loader_finish(struct loader *loader, struct loader_totals *totals,
-			      struct isx_buf *messages, struct isx_err *err)
+			      struct loader_messages *messages, struct isx_err *err)
 {
 	if (loader->batches[loader->filling].count) {
 		if (hand_over(loader, NULL)) /* what was handed over is written all the same */
@@ -260,10 +340,18 @@ enum isx_status loader_finish(struct loader *loader, struct loader_totals *total
 	enum isx_status st = loader->failed;
 	if (st)
 		st = isx_fail(err, st, "%s", loader->why.msg);
+	loader->messages = (struct loader_messages){ 0 };
+	return st;
+}
+
+void loader_free(struct loader *loader)
+{
+	if (!loader)
+		return;
 	for (size_t i = 0; i < 2; i++)
 		isx_arena_release(&loader->batches[i].arena);
+	seen_release(&loader->seen);
 	pthread_cond_destroy(&loader->changed);
 	pthread_mutex_destroy(&loader->lock);
 	isx_mem_free(loader);
-	return st;
 }

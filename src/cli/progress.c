@@ -62,3 +62,9 @@ void progress_end(struct progress *progress)
 	if (progress->shown)
 		fprintf(stderr, "\r\033[K");
 }
+
+void progress_clear(void)
+{
+	if (isatty(STDERR_FILENO) == 1)
+		fprintf(stderr, "\r\033[K");
+}

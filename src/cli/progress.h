@@ -27,4 +27,8 @@ void progress_copied(struct progress *progress, uint64_t bytes_done, uint64_t by
 /* Take the line away. */
 void progress_end(struct progress *progress);
 
+/* The same for whoever does not have it, as the thread that says the last words of an interrupted
+ * command: messages begin on a line of their own. */
+void progress_clear(void);
+
 #endif

@@ -8,7 +8,7 @@
 #include "cli/files.h"
 #include "cli/iscc_file.h"
 #include "cli/iscc_word.h"
-#include "json/wire.h"
+#include "cli/lines.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -76,28 +76,44 @@ static void read_own_text(const char *path, struct isx_buf *text)
 		isx_buf_clear(text);
 }
 
-/* The asset that a file describes: .iscc.json, or the first line of a .jsonl. */
+/* The first asset of a file with one a line. */
+static enum isx_status read_first_line(const char *path, struct isx_arena *arena,
+				       struct isx_asset *asset, struct isx_err *err)
+{
+	struct lines lines;
+	struct isx_span line = { 0 };
+	enum isx_status st = lines_open(path, FILES_ALSO_FIFO, &lines, err);
+	if (!st)
+		st = lines_next(&lines, &line, err);
+	if (!st && line.len == 0)
+		st = isx_fail(err, ISX_SCHEMA, "expected an asset, the file is empty");
+	if (!st)
+		st = lines_read_asset(line, arena, asset, err);
+	lines_close(&lines);
+	return st;
+}
+
+static enum isx_status read_whole_file(const char *path, struct isx_arena *arena,
+				       struct isx_asset *asset, struct isx_err *err)
+{
+	struct isx_buf text = { 0 };
+	enum isx_status st = files_read(path, FILES_REGULAR, &text, err);
+	if (!st)
+		st = iscc_file_read((struct isx_span){ text.ptr, text.len }, path, 0, arena, asset,
+				    err);
+	isx_buf_release(&text);
+	return st;
+}
+
+/* The asset that a file describes: .iscc.json, or the first one of a .jsonl. */
 static enum isx_status question_of_file(const char *path, struct question *question,
 					struct isx_err *err)
 {
 	struct isx_query *query = &question->query;
-	struct isx_arena *arena = &question->arena;
-	struct isx_buf text = { 0 };
-	struct isx_asset asset;
-	struct isx_problems problems = { 0 };
-	enum isx_status st = files_read(path, FILES_REGULAR, &text, err);
-	struct isx_span content = { text.ptr, text.len };
-	size_t len = strlen(path);
-	if (!st && len > 6 && strcmp(path + len - 6, ".jsonl") == 0) {
-		const char *end = content.len ? memchr(content.ptr, '\n', content.len) : NULL;
-		if (end)
-			content.len = (size_t)(end - content.ptr);
-		st = isx_asset_from_json(content, arena, &asset, &problems, err);
-	} else if (!st) {
-		st = iscc_file_read(content, path, 0, arena, &asset, err);
-	}
-	isx_problems_release(&problems);
-	isx_buf_release(&text);
+	struct isx_asset asset = { 0 };
+	enum isx_status st = lines_are_in(path)
+				     ? read_first_line(path, &question->arena, &asset, err)
+				     : read_whole_file(path, &question->arena, &asset, err);
 	if (st)
 		return isx_err_at(err, st, "%s", path);
 	query->iscc_code = asset.iscc_code;
@@ -113,7 +129,7 @@ static enum isx_status question_of_file(const char *path, struct question *quest
 enum isx_status question_read(const struct cli_args *args, struct question *question,
 			      struct isx_err *err)
 {
-	bool is_file = args->word_count == 1 && access(args->words[0], R_OK) == 0;
+	bool is_file = args->word_count == 1 && access(args->words[0], F_OK) == 0;
 	*question = (struct question){ 0 };
 	question->query.own_chunks = cli_option_value(args, "--chunks") != NULL;
 	return is_file ? question_of_file(args->words[0], question, err)

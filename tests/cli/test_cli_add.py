@@ -399,6 +399,74 @@ def test_the_last_of_one_id_wins(cli):
     assert cli.good("get", iscc_id(1)).json["metadata"]["name"] == "second"
 
 
+# --- one ISCC-ID twice in a run -------------------------------------------------------------------
+
+def duplicates(said):
+    """What is said of them: how many, and the lines below that."""
+    lines = said.err.splitlines()
+    title = next((i for i, line in enumerate(lines) if line.startswith("Duplicates: ")), None)
+    if title is None:
+        return 0, []
+    return int(lines[title].split()[1]), [line.removeprefix("  \u2022 ") for line in lines[title + 1:]]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 100])
+def test_two_files_with_one_id_are_named(cli, batch):
+    for name in ("a", "b", "c"):
+        put(cli.work / f"{name}.iscc.json", asset_file(2 if name == "b" else 1, name=name))
+    said = cli.good("add", ".", "-b", batch)
+    assert said.json == {"files_scanned": 3, "assets_added": 3, "created": 2, "updated": 1, "errors": 0}
+    assert duplicates(said) == (1, [f"{iscc_id(1)}: ./a.iscc.json, then ./c.iscc.json"])
+    assert "the last one counts" in said.err
+    assert cli.good("get", iscc_id(1)).json["metadata"]["name"] == "c"
+
+
+@pytest.mark.parametrize("batch", [1, 3, 1000])
+def test_two_lines_with_one_id_are_named(cli, batch):
+    write_lines(cli.work / "a.jsonl", [make_asset(1), make_asset(2), "", make_asset(1), make_asset(1)])
+    write_lines(cli.work / "b.jsonl", [make_asset(3), make_asset(2)])
+    said = cli.good("add", "a.jsonl", "b.jsonl", "-b", batch)
+    assert duplicates(said) == (3, [f"{iscc_id(1)}: a.jsonl:1, then a.jsonl:4", f"{iscc_id(1)}: a.jsonl:4, then a.jsonl:5",
+                                    f"{iscc_id(2)}: a.jsonl:2, then b.jsonl:2"])
+    said = cli.good("add", "-", stdin=json.dumps(make_asset(1)) + "\n" + json.dumps(make_asset(1)))
+    assert duplicates(said) == (1, [f"{iscc_id(1)}: standard input:1, then standard input:2"])
+
+
+def test_only_what_is_in_is_a_duplicate(cli):
+    """An asset that is refused replaces nothing, and is replaced by nothing."""
+    bad = {**make_asset(1), "units": ["ISCC:!!!!"]}
+    write_lines(cli.work / "a.jsonl", [bad, make_asset(1), bad, make_asset(2)])
+    said = cli.good("add", "a.jsonl")
+    assert said.json["errors"] == 2 and duplicates(said) == (0, [])
+
+
+def test_an_update_of_an_earlier_run_is_no_duplicate(cli):
+    write_lines(cli.work / "a.jsonl", [make_asset(1)])
+    assert cli.good("add", "a.jsonl").err == cli.good("add", "a.jsonl").err == ""
+
+
+def test_a_file_that_two_patterns_find_is_no_duplicate(cli):
+    put(cli.work / "a.iscc.json", asset_file(1))
+    assert cli.good("add", "a.iscc.json", "*.iscc.json", ".", "./**/a.*").err == ""
+
+
+def test_at_most_five_duplicates_unless_verbose(cli):
+    write_lines(cli.work / "a.jsonl", [make_asset(number) for number in range(9)] * 2)
+    count, lines = duplicates(cli.good("add", "a.jsonl"))
+    assert count == 9 and len(lines) == 6 and lines[5] == "  ... and 4 more"
+    count, lines = duplicates(cli.good("add", "a.jsonl", "--verbose"))
+    assert count == 9 and len(lines) == 9
+
+
+def test_duplicates_among_many(cli):
+    """Far apart, in a table that has grown several times."""
+    rows = [{"iscc_id": iscc_id(number)} for number in range(30000)]
+    write_lines(cli.work / "a.jsonl", rows + rows[::10000])
+    count, lines = duplicates(cli.good("add", "a.jsonl", "-b", 1000))
+    assert (count, lines) == (3, [f"{iscc_id(n)}: a.jsonl:{n + 1}, then a.jsonl:{30001 + i}"
+                                  for i, n in enumerate((0, 10000, 20000))])
+
+
 # --- features -------------------------------------------------------------------------------------
 
 def text(raw):

@@ -1,0 +1,51 @@
+/*
+ * interrupt.c - one thread waits for the signals, so that they arrive whatever the others wait for.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/interrupt.h"
+
+#include "base/thread.h"
+
+#include <unistd.h>
+
+static void *watch(void *arg)
+{
+	struct interrupt *interrupt = arg;
+	int which = SIGRTMIN;
+	while (which == SIGRTMIN) {
+		if (atomic_load(&interrupt->is_ended) || sigwait(&interrupt->signals, &which) != 0)
+			return NULL;
+	}
+	pthread_sigmask(SIG_UNBLOCK, &interrupt->signals, NULL);
+	interrupt->stop(interrupt->arg);
+	_exit(128 + which);
+}
+
+void interrupt_watch(struct interrupt *interrupt, interrupt_fn *stop, void *arg)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	*interrupt = (struct interrupt){ .stop = stop, .arg = arg };
+	sigemptyset(&interrupt->signals);
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		struct sigaction now;
+		if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+			sigaddset(&interrupt->signals, ends[i]);
+	}
+	sigaddset(&interrupt->signals, SIGRTMIN); /* wakes the thread: interrupt_end() */
+	pthread_sigmask(SIG_BLOCK, &interrupt->signals, &interrupt->before);
+	interrupt->is_watching = isx_thread_start(&interrupt->thread, "interrupt", watch,
+						  interrupt) == 0;
+	if (!interrupt->is_watching)
+		pthread_sigmask(SIG_SETMASK, &interrupt->before, NULL);
+}
+
+void interrupt_end(struct interrupt *interrupt)
+{
+	if (!interrupt->is_watching)
+		return;
+	atomic_store(&interrupt->is_ended, true);
+	pthread_kill(interrupt->thread, SIGRTMIN);
+	pthread_join(interrupt->thread, NULL);
+	interrupt->is_watching = false;
+	pthread_sigmask(SIG_SETMASK, &interrupt->before, NULL);
+}

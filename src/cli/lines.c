@@ -1,0 +1,132 @@
+/*
+ * lines.c - read assets line by line.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/lines.h"
+
+#include "base/limits.h"
+#include "cli/content.h"
+#include "json/wire.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { CHUNK_BYTES = 64 * 1024 };
+
+static bool has_suffix(const char *path, const char *suffix)
+{
+	size_t len = strlen(path), wanted = strlen(suffix);
+	return len >= wanted && strcmp(path + len - wanted, suffix) == 0;
+}
+
+bool lines_are_in(const char *path)
+{
+	return strcmp(path, "-") == 0 || files_is_descriptor(path) || has_suffix(path, ".jsonl") ||
+	       has_suffix(path, ".ndjson");
+}
+
+enum isx_status lines_open(const char *path, enum files_kind kind, struct lines *lines,
+			   struct isx_err *err)
+{
+	*lines = (struct lines){ .fd = STDIN_FILENO };
+	return strcmp(path, "-") == 0 ? ISX_OK : files_open(path, kind, &lines->fd, err);
+}
+
+void lines_close(struct lines *lines)
+{
+	if (lines->fd > STDERR_FILENO)
+		close(lines->fd);
+	isx_buf_release(&lines->read);
+}
+
+/* Read some more behind what is there. */
+static enum isx_status read_more(struct lines *lines, struct isx_err *err)
+{
+	if (lines->at) {
+		lines->read.len -= lines->at;
+		memmove(lines->read.ptr, lines->read.ptr + lines->at, lines->read.len);
+		lines->at = 0;
+	}
+	if (lines->read.len > ISX_LINE_BYTES_MAX)
+		return isx_fail(err, ISX_TOO_LARGE, "line %zu is longer than %d MiB",
+				lines->number + 1, ISX_LINE_BYTES_MAX >> 20);
+	char *room = isx_buf_reserve(&lines->read, CHUNK_BYTES);
+	if (!room)
+		return isx_fail_memory(err);
+	ssize_t got = read(lines->fd, room, CHUNK_BYTES);
+	if (got < 0 && errno != EINTR)
+		return isx_fail(err, ISX_IO, "%s", strerror(errno));
+	lines->has_ended = got == 0;
+	if (got > 0) {
+		isx_buf_commit(&lines->read, (size_t)got);
+		lines->bytes += (uint64_t)got;
+	}
+	return ISX_OK;
+}
+
+/* The next line, blank or not; at the end `*line` is empty and `has_ended` is set. */
+static enum isx_status next_line(struct lines *lines, struct isx_span *line, struct isx_err *err)
+{
+	const char *end = NULL;
+	size_t seen = 0; /* bytes without a line end */
+	for (;;) {
+		struct isx_span left = { lines->read.ptr + lines->at, lines->read.len - lines->at };
+		if (left.len > seen)
+			end = memchr(left.ptr + seen, '\n', left.len - seen);
+		if (end || lines->has_ended) {
+			line->ptr = left.ptr;
+			line->len = end ? (size_t)(end - left.ptr) : left.len;
+			lines->at += line->len + (end != NULL);
+			lines->number++;
+			return ISX_OK;
+		}
+		seen = left.len;
+		enum isx_status st = read_more(lines, err);
+		if (st)
+			return st;
+	}
+}
+
+/* Is the first line one of many that are one array or object together? */
+static enum isx_status check_first(struct isx_span line, struct isx_err *err)
+{
+	if (line.ptr[0] == '[' && line.ptr[line.len - 1] != ']')
+		return isx_fail(err, ISX_SCHEMA,
+				"expected one asset a line, this is a JSON array over several "
+				"lines: take it apart first (jq -c '.[]')");
+	if (isx_span_is(line, "{"))
+		return isx_fail(err, ISX_SCHEMA,
+				"expected one asset a line, this is a JSON object over several "
+				"lines: put it on one (jq -c .)");
+	return ISX_OK;
+}
+
+enum isx_status lines_next(struct lines *lines, struct isx_span *line, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	*line = (struct isx_span){ 0 };
+	while (!st && !(lines->has_ended && lines->at == lines->read.len)) {
+		st = next_line(lines, line, err);
+		if (!st && lines->number == 1)
+			st = content_begin(line, err);
+		*line = isx_span_trim(*line);
+		if (!st && line->len)
+			break;
+	}
+	if (!st && line->len && !lines->has_begun)
+		st = check_first(*line, err);
+	lines->has_begun |= line->len > 0;
+	return st;
+}
+
+enum isx_status lines_read_asset(struct isx_span line, struct isx_arena *arena,
+				 struct isx_asset *asset, struct isx_err *err)
+{
+	struct isx_problems problems = { 0 };
+	if (line.ptr[0] == '[')
+		return isx_fail(err, ISX_SCHEMA,
+				"expected an asset, a JSON object; this is a JSON array");
+	enum isx_status st = isx_asset_from_json(line, arena, asset, &problems, err);
+	isx_problems_release(&problems);
+	return st;
+}

@@ -1,0 +1,62 @@
+/*
+ * seen.c - a hash table of ISCC-IDs: 16 bytes a slot, at most three of four taken.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/seen.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+enum { FIRST_SLOTS = 1024 };
+
+/* The slot that has `id`, or the one where it would be. */
+static struct seen_slot *find_slot(const struct seen *seen, uint64_t id)
+{
+	uint64_t mixed = id * 0x9E3779B97F4A7C15u; /* times of one batch are neighbours */
+	size_t i = (size_t)(mixed >> 32) & (seen->cap - 1);
+	while (seen->slots[i].place.path && seen->slots[i].id != id)
+		i = (i + 1) & (seen->cap - 1);
+	return &seen->slots[i];
+}
+
+/* Make room for one more; false when there is none. */
+static bool grow(struct seen *seen)
+{
+	if (seen->count >= ISX_SEEN_MAX)
+		return false;
+	if (seen->count < seen->cap / 4 * 3)
+		return true;
+	struct seen grown = { .cap = seen->cap ? seen->cap * 2 : FIRST_SLOTS };
+	grown.slots = isx_mem_array(grown.cap, sizeof *grown.slots);
+	if (!grown.slots)
+		return false;
+	for (size_t i = 0; i < seen->cap; i++)
+		if (seen->slots[i].place.path)
+			*find_slot(&grown, seen->slots[i].id) = seen->slots[i];
+	grown.count = seen->count;
+	isx_mem_free(seen->slots);
+	*seen = grown;
+	return true;
+}
+
+bool seen_note(struct seen *seen, uint64_t id, struct seen_place place, struct seen_place *before)
+{
+	bool has_room = grow(seen);
+	struct seen_slot *slot = seen->cap ? find_slot(seen, id) : NULL;
+	if (slot && slot->place.path) {
+		*before = slot->place;
+		slot->place = place;
+		return true;
+	}
+	if (has_room) {
+		*slot = (struct seen_slot){ id, place };
+		seen->count++;
+	}
+	return false;
+}
+
+void seen_release(struct seen *seen)
+{
+	isx_mem_free(seen->slots);
+	*seen = (struct seen){ 0 };
+}
