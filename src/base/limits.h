@@ -26,8 +26,10 @@
 #define ISX_WRITER_BYTES  (8u << 20) /* of texts and simprints */
 
 /* Files of the command line */
-#define ISX_LINE_BYTES_MAX                                                                         \
-	(256 << 20) /* of one asset in a .jsonl, as of a request; /dev/zero has no lines */
+#define ISX_FILE_BYTES_MAX                                                                         \
+	(256                                                                                       \
+	 << 20) /* that are read at once, a file or a line of one, as of a request: a file     \
+		       without an end must not take all memory */
 
 #define ISX_SEEN_MAX (3 << 20) /* ISCC-IDs of one run that are looked for again: 64 MiB of them */
 

@@ -4,6 +4,7 @@
  */
 #include "cli/files.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 
 #include <dirent.h>
@@ -88,6 +89,11 @@ enum isx_status files_read(const char *path, enum files_kind kind, struct isx_bu
 		if (got <= 0)
 			break;
 		isx_buf_commit(text, (size_t)got);
+		if (text->len > ISX_FILE_BYTES_MAX) {
+			st = isx_fail(err, ISX_TOO_LARGE, "larger than %d MiB",
+				      ISX_FILE_BYTES_MAX >> 20);
+			break;
+		}
 	}
 	close(fd);
 	return st ? st : isx_buf_status(text, err);

@@ -21,7 +21,7 @@ bool files_is_descriptor(const char *path);
 ISX_MUST_CHECK enum isx_status files_open(const char *path, enum files_kind kind, int *fd,
 					  struct isx_err *err);
 
-/* Append the content of a file. Fails as files_open() does. */
+/* Append the content of a file. Fails as files_open() does; ISX_TOO_LARGE above ISX_FILE_BYTES_MAX. */
 ISX_MUST_CHECK enum isx_status files_read(const char *path, enum files_kind kind,
 					  struct isx_buf *text, struct isx_err *err);
 

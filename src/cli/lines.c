@@ -47,9 +47,9 @@ static enum isx_status read_more(struct lines *lines, struct isx_err *err)
 		memmove(lines->read.ptr, lines->read.ptr + lines->at, lines->read.len);
 		lines->at = 0;
 	}
-	if (lines->read.len > ISX_LINE_BYTES_MAX)
+	if (lines->read.len > ISX_FILE_BYTES_MAX)
 		return isx_fail(err, ISX_TOO_LARGE, "line %zu is longer than %d MiB",
-				lines->number + 1, ISX_LINE_BYTES_MAX >> 20);
+				lines->number + 1, ISX_FILE_BYTES_MAX >> 20);
 	char *room = isx_buf_reserve(&lines->read, CHUNK_BYTES);
 	if (!room)
 		return isx_fail_memory(err);

@@ -31,7 +31,7 @@ ISX_MUST_CHECK enum isx_status lines_open(const char *path, enum files_kind kind
 /* The next line that is not blank, without what is blank around it; empty at the end.
  *   line  borrowed until the next call
  * Fails, and then for the whole file, where that is no lines of JSON: see content_begin(); it is an
- * array or an object over several lines; a line is longer than ISX_LINE_BYTES_MAX. */
+ * array or an object over several lines; a line is longer than ISX_FILE_BYTES_MAX. */
 ISX_MUST_CHECK enum isx_status lines_next(struct lines *lines, struct isx_span *line,
 					  struct isx_err *err);
 void lines_close(struct lines *lines);

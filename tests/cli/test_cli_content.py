@@ -211,6 +211,17 @@ def test_devices(cli, name):
         assert said.code != 0 and "this is a device" in said.err
 
 
+@pytest.mark.parametrize("name", ["q.iscc.json", "q.jsonl"])
+def test_a_file_without_an_end(cli, name):
+    """It is read as far as one asset may reach, not into all memory there is."""
+    with open(cli.work / name, "wb") as file:
+        file.write(b'{"x": "')
+        file.truncate(1 << 40)
+    for command in ("add", "search"):
+        said = cli.run(command, name)
+        assert said.code in (1, 4) and "256 MiB" in said.err
+
+
 def test_search_of_a_fifo_does_not_hang(cli):
     os.mkfifo(cli.work / "q.iscc.json")
     assert "this is a FIFO" in cli.run("search", "q.iscc.json", timeout=20).err
