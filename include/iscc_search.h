@@ -76,7 +76,8 @@
  *	isx-copy	one while isx_index_backup() or isx_index_compact() runs with a progress function
  *	pg-loader	one per postgresql:// store with followers, from its first search on
  *
- * libcurl may start one more to resolve the name of an http:// store.
+ * libcurl may start one more to resolve the name of an http:// store, with the signals blocked that the
+ * calling thread blocks.
  *
  * There is nothing to initialise before isx_open(), which may be called from any thread.
  *
