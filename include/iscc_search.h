@@ -139,9 +139,10 @@ enum isx_status {
 
 struct isx_err {
 	enum isx_status status;
-	char msg[256];   /* UTF-8, one line, always terminated */
-	size_t position; /* of the asset at fault in the array that was added, from 0, or
+	char msg[256];          /* UTF-8, one line, always terminated */
+	size_t position;        /* of the asset at fault in the array that was added, from 0, or
 			    ISX_NO_POSITION: none is, or it is not known which */
+	uint32_t retry_after_s; /* of ISX_UNAVAILABLE: try again in so many seconds; 0: not known */
 };
 #define ISX_NO_POSITION SIZE_MAX
 
@@ -203,6 +204,9 @@ struct isx_options {
 	uint32_t postgres_connections; /* default 8: at most so many at once */
 	uint32_t postgres_timeout_s; /* default 30: a server silent for so long counts as gone; what
 					  writes or reads a whole index has 30 times as long */
+	uint32_t
+		postgres_patience_s; /* default 10, at most 3600: a search waits so long for a local
+					   copy that is being loaded */
 	uint32_t
 		threads; /* default 0: one per processor, at most 64; how many threads one search of
 			     simprints uses, the calling thread among them. 1: it starts none */
@@ -277,8 +281,12 @@ struct isx_query {
 	/* May the search go on? Asked when it begins and now and then while it scans, from
 	 * any thread that works for it; anything but ISX_OK ends it with that status. NULL: yes. */
 	enum isx_status (*may_go_on)(void *asker, struct isx_err *err);
-	void *asker;          /* handed to may_go_on() */
-	uint64_t reserved[4]; /* 0 */
+	/* The search begins or ends to wait for something that takes no processor, so that who counts
+	 * threads can let another one run meanwhile. False, when it begins: it must not wait, and fails
+	 * with ISX_UNAVAILABLE. NULL: nobody counts. */
+	bool (*waits)(void *asker, bool begins);
+	void *asker;          /* handed to may_go_on() and waits() */
+	uint64_t reserved[3]; /* 0 */
 };
 
 /* The score of one unit type in one match: 1 - differing bits / compared bits. */
@@ -459,6 +467,20 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_ready(struct isx_store *store,
 						 struct isx_trouble **troubles, size_t *count,
 						 struct isx_err *err);
 ISX_API void isx_troubles_free(struct isx_trouble *troubles);
+
+/* What this host copies from a database so that it can be searched here, while it takes long. */
+struct isx_load {
+	char name[64];   /* of the index */
+	uint64_t done;   /* rows so far */
+	uint64_t total;  /* rows there will be; of passages an estimate */
+	uint32_t left_s; /* seconds it will still take, at the speed so far */
+};
+
+/* Which loads are under way, by all processes of this host; cheap.
+ *   loads  new array of *count (mostly 0), free with isx_loads_free() */
+ISX_API ISX_MUST_CHECK enum isx_status isx_loads(struct isx_store *store, struct isx_load **loads,
+						 size_t *count, struct isx_err *err);
+ISX_API void isx_loads_free(struct isx_load *loads);
 
 /* Add assets, or replace those whose ISCC-ID is there already: all of them or, on any error, none.
  * When the call returns they are on disk (unless the store is relaxed) and found by every search

@@ -59,6 +59,7 @@ enum isx_status isx_fail(struct isx_err *err, enum isx_status status, const char
 		va_end(args);
 		err->status = status;
 		err->position = ISX_NO_POSITION;
+		err->retry_after_s = 0;
 		if (len < 0)
 			err->msg[0] = '\0';
 		else if ((size_t)len >= sizeof err->msg)
@@ -80,6 +81,7 @@ enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const ch
 		char place[128];
 		char rest[sizeof err->msg];
 		size_t position = err->position;
+		uint32_t retry_after_s = err->retry_after_s;
 		va_list args;
 		va_start(args, format);
 		int len = vsnprintf(place, sizeof place, format, args);
@@ -88,6 +90,7 @@ enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const ch
 		if (len >= 0)
 			isx_fail(err, status, "%s: %s", place, rest);
 		err->position = position;
+		err->retry_after_s = retry_after_s;
 	}
 	return status;
 }

@@ -51,6 +51,7 @@ static const struct variable {
 	{ "POSTGRES_SEARCH", TEXT, 0, 0, FIELD(postgres_search) },
 	{ "POSTGRES_CONNECTIONS", NUMBER, 1, 1000, FIELD(postgres_connections) },
 	{ "POSTGRES_TIMEOUT", NUMBER, 1, 3600, FIELD(postgres_timeout_s) },
+	{ "POSTGRES_PATIENCE", NUMBER, 0, 3600, FIELD(postgres_patience_s) },
 	{ "PORT", NUMBER, 0, 65535, FIELD(port) },
 	{ "WORKERS", NUMBER, 1, 1024, FIELD(workers) },
 	{ "THREADS", NUMBER, 1, 1024, FIELD(threads) },
@@ -348,6 +349,7 @@ enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 				       .postgres_search = "follower",
 				       .postgres_connections = 8,
 				       .postgres_timeout_s = 30,
+				       .postgres_patience_s = 10,
 				       .log_level = ISX_LOG_INFO };
 	st = read_file(&file, &settings->texts, err);
 	for (size_t i = 0; !st && i < sizeof variables / sizeof variables[0]; i++) {
@@ -382,6 +384,7 @@ void settings_to_options(const struct settings *settings, struct isx_options *op
 	options->postgres_read_uri = settings->postgres_read_uri;
 	options->postgres_connections = (uint32_t)settings->postgres_connections;
 	options->postgres_timeout_s = (uint32_t)settings->postgres_timeout_s;
+	options->postgres_patience_s = (uint32_t)settings->postgres_patience_s;
 	snprintf(followers, sizeof followers, "%s/followers", settings_data_folder());
 	if (strcmp(settings->postgres_search, "follower") == 0)
 		options->postgres_followers = settings->postgres_followers

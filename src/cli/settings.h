@@ -23,6 +23,7 @@ struct settings {
 	const char *postgres_search;    /* "follower" or "sql" */
 	unsigned long postgres_connections;
 	unsigned long postgres_timeout_s;
+	unsigned long postgres_patience_s;
 	bool read_only; /* of serve */
 	bool relaxed;
 	double match_threshold_units;

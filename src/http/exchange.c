@@ -211,6 +211,16 @@ static enum isx_status may_go_on(void *asker, struct isx_err *err)
 	return ISX_OK;
 }
 
+/* A search waits for something that takes no processor: then another one may run. */
+static bool waits(void *asker, bool begins)
+{
+	const struct exchange *x = asker;
+	if (begins)
+		return isx_pool_wait_begin(x->serving->scan);
+	isx_pool_wait_end(x->serving->scan);
+	return true;
+}
+
 /* A worker's job. Once resumed, the exchange is the polling thread's again. */
 static void run_exchange(void *arg)
 {
@@ -338,6 +348,7 @@ static struct exchange *begin_exchange(struct MHD_Connection *connection, const 
 	x->req.readiness = x->serving->readiness;
 	x->req.metrics = x->serving->metrics;
 	x->req.may_go_on = may_go_on;
+	x->req.waits = waits;
 	x->req.asker = x;
 	x->quota = (struct isx_quota){ .may_take = take_for_answer, .keeper = x };
 	x->req.quota = &x->quota;

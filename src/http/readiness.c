@@ -56,6 +56,36 @@ void isx_readiness_free(struct isx_readiness *readiness)
 	isx_mem_free(readiness);
 }
 
+void isx_readiness_add_loads(struct isx_store *store, bool has_key, struct isx_buf *buf)
+{
+	struct isx_load *loads = NULL;
+	size_t count = 0;
+	struct isx_err err;
+	if (isx_loads(store, &loads, &count, &err))
+		isx_log(ISX_LOG_WARNING, "what is being loaded is not known: %s", err.msg);
+	for (size_t i = 0; i < count; i++) {
+		isx_buf_text(buf, i ? ",{" : ",\"loading\":[{");
+		if (has_key) {
+			isx_buf_text(buf, "\"name\":");
+			isx_json_quote(buf, isx_span_of(loads[i].name));
+			isx_buf_char(buf, ',');
+		}
+		isx_buf_printf(buf, "\"rows_done\":%llu,\"rows_total\":%llu,\"seconds_left\":%u}%s",
+			       (unsigned long long)loads[i].done,
+			       (unsigned long long)loads[i].total, loads[i].left_s,
+			       i + 1 == count ? "]" : "");
+	}
+	isx_loads_free(loads);
+}
+
+/* Say that the store is ready, and what is being loaded all the same. */
+static void add_ready(struct isx_buf *buf, struct isx_store *store, bool has_key)
+{
+	isx_buf_text(buf, "{\"status\":\"ready\"");
+	isx_readiness_add_loads(store, has_key, buf);
+	isx_buf_char(buf, '}');
+}
+
 static void add_troubles(struct isx_buf *buf, const struct isx_trouble *troubles, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -93,7 +123,7 @@ static unsigned look(struct isx_store *store, struct isx_buf texts[2])
 	bool is_ready = !st && count == 0;
 	for (int has_key = 0; has_key < 2; has_key++)
 		if (is_ready)
-			isx_buf_text(&texts[has_key], "{\"status\":\"ready\"}");
+			add_ready(&texts[has_key], store, has_key);
 		else
 			add_reason(&texts[has_key], has_key, st, &err, troubles, count);
 	if (!is_ready)

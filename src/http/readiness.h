@@ -26,4 +26,8 @@ void isx_readiness_free(struct isx_readiness *readiness);
  * hold paths, are for those who have the key. From any thread; may wait for a look of another. */
 unsigned isx_readiness_tell(struct isx_readiness *readiness, bool has_key, struct isx_buf *payload);
 
+/* Append the member `loading` of /readyz and /status, with a comma in front, if this host loads an
+ * index; names are for those who have the key. */
+void isx_readiness_add_loads(struct isx_store *store, bool has_key, struct isx_buf *buf);
+
 #endif

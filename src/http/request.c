@@ -7,6 +7,7 @@
 #include "json/json_text.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 void isx_http_header(struct http_res *res, const char *name, const char *value)
 {
@@ -61,8 +62,11 @@ void isx_http_fail(struct http_res *res, enum isx_status status, const struct is
 		return;
 	}
 	isx_http_detail(res, http_status, err->msg);
-	if (status == ISX_UNAVAILABLE || status == ISX_NO_MEMORY)
-		isx_http_header(res, "Retry-After", "1");
+	if (status == ISX_UNAVAILABLE || status == ISX_NO_MEMORY) {
+		snprintf(res->retry_after, sizeof res->retry_after, "%u",
+			 err->retry_after_s ? err->retry_after_s : 1);
+		isx_http_header(res, "Retry-After", res->retry_after);
+	}
 }
 
 void isx_http_release(struct http_req *req, struct http_res *res)

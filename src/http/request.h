@@ -57,7 +57,9 @@ struct http_req {
 	struct isx_readiness *readiness;    /* borrowed */
 	const struct http_metrics *metrics; /* borrowed */
 	struct isx_quota *quota;            /* of the answer and of what it is made from */
-	enum isx_status (*may_go_on)(void *asker, struct isx_err *err); /* for struct isx_query */
+	/* For struct isx_query. */
+	enum isx_status (*may_go_on)(void *asker, struct isx_err *err);
+	bool (*waits)(void *asker, bool begins);
 	void *asker;
 };
 
@@ -76,6 +78,7 @@ struct http_res {
 	size_t header_count;
 	bool varies_by_accept;        /* another Accept header would give another answer */
 	bool varies_by_coding;        /* another Accept-Encoding would */
+	char retry_after[12];         /* of the header of that name */
 	char *own_value;              /* of the one header that is composed for this answer */
 	struct isx_problems problems; /* what a handler found wrong when it says ISX_SCHEMA */
 };

@@ -39,9 +39,29 @@ static void add_indexes(struct isx_buf *buf, const struct isx_index_info *infos,
 		add_value(buf, "iscc_search_index_readers", infos[i].name, infos[i].readers);
 }
 
+static void add_loads(struct isx_buf *buf, const struct isx_load *loads, size_t count)
+{
+	static const struct {
+		const char *name, *help;
+	} gauges[] = {
+		{ "iscc_search_load_rows_done", "Rows of an index that is being loaded, so far." },
+		{ "iscc_search_load_rows", "Rows of an index that is being loaded, in all." },
+		{ "iscc_search_load_seconds_left", "How long loading an index will still take." },
+	};
+	for (size_t g = 0; g < sizeof gauges / sizeof *gauges; g++) {
+		isx_metrics_head(buf, gauges[g].name, "gauge", gauges[g].help);
+		for (size_t i = 0; i < count; i++)
+			add_value(buf, gauges[g].name, loads[i].name,
+				  g == 0   ? loads[i].done
+				  : g == 1 ? loads[i].total
+					   : loads[i].left_s);
+	}
+}
+
 enum isx_status isx_serve_metrics(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	struct isx_index_info *infos = NULL;
+	struct isx_load *loads = NULL;
 	size_t count = 0;
 	enum isx_status st = isx_index_list(req->store, &infos, &count, err);
 	isx_metrics_print(req->metrics, &res->payload);
@@ -52,6 +72,9 @@ enum isx_status isx_serve_metrics(struct http_req *req, struct http_res *res, st
 	if (!st)
 		add_indexes(&res->payload, infos, count);
 	isx_index_list_free(infos, count);
+	if (!isx_loads(req->store, &loads, &count, err))
+		add_loads(&res->payload, loads, count);
+	isx_loads_free(loads);
 	res->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	return ISX_OK;
 }

@@ -75,6 +75,7 @@ static enum isx_status search(struct http_req *req, struct http_res *res, struct
 {
 	struct isx_result *result = NULL;
 	query->may_go_on = req->may_go_on;
+	query->waits = req->waits;
 	query->asker = req->asker;
 	enum isx_status st = isx_search_within(req->store, req->index_name, query, req->quota,
 					       &result, err);

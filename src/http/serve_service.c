@@ -1,7 +1,8 @@
 /*
  * serve_service.c - what operators and their machines ask: alive, ready, which version.
  *
- * /healthz, /status and / touch nothing but memory, so that they answer while every worker is busy.
+ * /healthz, /status and / touch nothing but memory (and /status, now and then, the notes that the
+ * processes of a host keep of their loads), so that they answer while every worker is busy.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
@@ -46,6 +47,7 @@ enum isx_status isx_serve_status(struct http_req *req, struct http_res *res, str
 	add_mode(&res->payload);
 	if (isx_store_options(req->store)->relaxed) /* 0.3.3 has no such member, nor need of it */
 		isx_buf_text(&res->payload, ",\"durability\":\"relaxed\"");
+	isx_readiness_add_loads(req->store, req->has_key, &res->payload);
 	isx_buf_char(&res->payload, '}');
 	return ISX_OK;
 }

@@ -36,6 +36,9 @@ struct isx_engine_ops {
 	/* As isx_ready(); NULL: ready when the indexes can be listed. */
 	enum isx_status (*ready)(struct isx_engine *engine, struct isx_trouble **troubles,
 				 size_t *count, struct isx_err *err);
+	/* As isx_loads(); NULL: nothing is ever loaded. */
+	enum isx_status (*loads)(struct isx_engine *engine, struct isx_load **loads, size_t *count,
+				 struct isx_err *err);
 	enum isx_status (*create)(struct isx_engine *engine, const char *name, struct isx_err *err);
 	enum isx_status (*drop)(struct isx_engine *engine, const char *name, struct isx_err *err);
 	enum isx_status (*stat)(struct isx_engine *engine, const char *name,

@@ -669,7 +669,8 @@ static bool is_planned_each_time(enum isx_pg_statement which)
 	return which == ISX_PG_ASSETS_METADATA || which == ISX_PG_ASSETS_CHANGED ||
 	       which == ISX_PG_CHANGED_ASSETS || which == ISX_PG_CHANGED_SIMPRINTS ||
 	       which == ISX_PG_CHANGE_REACHES || which == ISX_PG_CHANGE_STEP ||
-	       which == ISX_PG_CHANGE_PRUNE || which >= ISX_PG_SEARCH_UNITS;
+	       which == ISX_PG_SIMPRINTS_SAMPLE || which == ISX_PG_CHANGE_PRUNE ||
+	       which >= ISX_PG_SEARCH_UNITS;
 }
 
 /* Have a statement ready, before it is sent. */

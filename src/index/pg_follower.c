@@ -9,8 +9,8 @@
  *
  * Who follows holds the lock of the follower (flock): one process does the work, the others find it
  * done. A process that dies leaves the lock, and the file as of its last transaction. A search
- * follows itself what is about a block; more is left to a thread (pg_loader.c). The lock file says
- * that work takes long, so that other searches do not wait for it.
+ * follows itself what is about a block; more is left to a thread (pg_loader.c), which also follows what this
+ * host writes, before anybody asks. The lock file says how far work has come that takes long.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "index/pg_follower.h"
@@ -23,6 +23,7 @@
 #include "index/lmdb_verify.h"
 #include "index/lock_file.h"
 #include "index/pg_loader.h"
+#include "index/pg_lock.h"
 #include "iscc/iscc_id.h"
 #include "json/rules.h"
 #include "json/wire.h"
@@ -44,12 +45,11 @@ enum {
 	BLOCK_SIMPRINTS = 200000, /* in one transaction, while loading */
 	CATCH_UPS_MAX = 2,        /* that failed at one head, before the follower is loaded again */
 	ASSETS_AT_ONCE = 2000,    /* of an index that a search loads itself */
-	WORK_MS = 1000,           /* then work takes long */
-	WORK_STEPS = 256,         /* rows between looks at the clock */
-	WAIT_MS = 30000,          /* for somebody else whose work does not take long */
-	WAIT_LONG_MS = 2000,      /* for what does, by who wished for it */
-	WAIT_STEP_MS = 10,
-	DAMAGE_TOLD = 10 /* rows that are named in the log, each time */
+	WORK_STEPS = 16,          /* rows between looks at the clock */
+	SURE_MS = 2000,    /* of work that its speed is measured by, before that is believed */
+	WAIT_MS = 30000,   /* for somebody else whose work does not take long */
+	WAIT_STEP_MS = 10, /* at most; waits begin with shorter ones */
+	DAMAGE_TOLD = 10   /* rows that are named in the log, each time */
 };
 
 struct isx_pg_followers {
@@ -58,6 +58,7 @@ struct isx_pg_followers {
 	char *directory;
 	struct isx_pg_pool *primary;
 	struct isx_pg_loader *loader;
+	struct isx_pg_locks locks;
 };
 
 static isx_pg_wish_fn fulfil_wish;
@@ -75,6 +76,7 @@ enum isx_status isx_pg_followers_new(const char *directory, const struct isx_opt
 	made->primary = primary;
 	made->directory = isx_mem_text(directory, strlen(directory));
 	enum isx_status st = made->directory ? ISX_OK : isx_fail_memory(err);
+	isx_pg_locks_init(&made->locks, made->directory);
 	if (!st)
 		st = isx_lmdb_open(directory, &made->options, &made->engine, err);
 	if (!st)
@@ -93,6 +95,7 @@ void isx_pg_followers_free(struct isx_pg_followers *followers)
 	isx_pg_loader_free(followers->loader); /* its thread uses the rest */
 	if (followers->engine)
 		followers->engine->ops->close(followers->engine);
+	isx_pg_locks_release(&followers->locks);
 	isx_mem_free(followers->directory);
 	isx_mem_free(followers);
 }
@@ -166,35 +169,6 @@ enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *
 
 /* --- work, and what is noted of it ------------------------------------------------------------ */
 
-/* What the holder of a follower's lock writes into it, for all processes: a catch-up that was
- * begun at a head and has not ended, by whatever it failed; and that the work takes long. */
-struct note {
-	int64_t head;
-	uint32_t failed;
-	bool is_long;
-};
-enum { NOTE_BYTES = 13 };
-
-static struct note read_note(int lock)
-{
-	uint8_t bytes[NOTE_BYTES] = { 0 };
-	struct note note = { 0 };
-	if (pread(lock, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes)
-		note = (struct note){ .head = (int64_t)isx_load_be64(bytes),
-				      .failed = isx_load_be32(bytes + 8),
-				      .is_long = bytes[12] };
-	return note;
-}
-
-static void write_note(int lock, struct note note)
-{
-	uint8_t bytes[NOTE_BYTES];
-	isx_store_be64(bytes, (uint64_t)note.head);
-	isx_store_be32(bytes + 8, note.failed);
-	bytes[12] = note.is_long;
-	(void)!pwrite(lock, bytes, sizeof bytes, 0); /* on a full disk they are missing */
-}
-
 /* The work of one thread on a follower, while it has the lock. */
 struct work {
 	struct isx_pg_followers *followers;
@@ -202,12 +176,10 @@ struct work {
 	struct isx_pg_conn *conn;
 	struct isx_pg_head *head; /* moved to that of the snapshot */
 	struct isx_lmdb_view view;
-	int lock;
-	bool is_loader; /* and may take long */
-	bool is_left;   /* to the loader */
-	struct note note;
+	struct isx_pg_progress progress;
+	bool is_loader;           /* and may take long */
+	bool is_left;             /* to the loader */
 	struct position position; /* of the file when it was locked */
-	uint64_t long_ns;         /* then it takes long */
 	unsigned steps;
 	size_t damaged; /* rows that were left out */
 };
@@ -220,22 +192,24 @@ static void tell_damage(struct work *work, const struct isx_err *why)
 			   "follower %s leaves out a row: %s", work->follower->name, why->msg);
 }
 
-static void note_long(struct work *work)
+/* A row was taken; does it count among those that the work is to take? */
+static enum isx_status step(struct work *work, bool counts, struct isx_err *err)
 {
-	if (!work->note.is_long) {
-		work->note.is_long = true;
-		write_note(work->lock, work->note);
-	}
-}
-
-/* A row was taken. */
-static enum isx_status step(struct work *work, struct isx_err *err)
-{
+	work->progress.note.done += counts;
 	if (work->steps++ % WORK_STEPS)
 		return ISX_OK;
-	if (isx_clock_ns() > work->long_ns)
-		note_long(work);
+	isx_pg_progress_look(&work->progress);
 	return work->is_loader ? isx_pg_loader_goes_on(work->followers->loader, err) : ISX_OK;
+}
+
+/* May the loader go on? Asked while the server is waited for, which may sort before the first row
+ * comes. */
+static enum isx_status goes_on(void *arg, struct isx_err *err)
+{
+	struct work *work = arg;
+	if (work->progress.lock >= 0)
+		isx_pg_progress_look(&work->progress);
+	return isx_pg_loader_goes_on(work->followers->loader, err);
 }
 
 /* --- putting ---------------------------------------------------------------------------------- */
@@ -432,7 +406,7 @@ static enum isx_status load_assets(struct work *work, struct isx_err *err)
 		st = add_to_block(work, &block, row.fields[0], row.fields[1], err);
 		PQfreemem(row.memory);
 		if (!st)
-			st = step(work, err);
+			st = step(work, true, err);
 		if (st || block.count < BLOCK_ASSETS)
 			continue;
 		st = put_block(work, &block, err);
@@ -464,13 +438,35 @@ static enum isx_status load_simprints(struct work *work, struct isx_err *err)
 		st = take_simprint(work, &all, &fields, err);
 		PQfreemem(row.memory);
 		if (!st)
-			st = step(work, err);
+			st = step(work, true, err);
 		if (!st && ++taken % BLOCK_SIMPRINTS == 0)
 			st = commit_part(work, err);
 	}
 	if (!st)
 		st = put_simprints(&all, &work->view, err);
 	release_simprints(&all);
+	return st;
+}
+
+/* How many rows there will be, for what is said of the progress only: of simprints an estimate. */
+static enum isx_status count_rows(struct work *work, struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *rows = NULL;
+	int64_t simprints, assets;
+	isx_pg_add_i64(&params, work->head->index_id);
+	enum isx_status st = isx_pg_run(work->conn, ISX_PG_SIMPRINTS_SAMPLE, &params, &rows, err);
+	work->progress.note.done = 0;
+	work->progress.note.total = (uint64_t)work->head->assets;
+	if (!st && isx_pg_count(rows, 0, 0, &simprints) && isx_pg_count(rows, 0, 1, &assets) &&
+	    assets > 0)
+		work->progress.note.total += simprints < ISX_PG_SAMPLE_ROWS
+						     ? (uint64_t)simprints
+						     : (uint64_t)((double)work->head->assets *
+								  (double)simprints /
+								  (double)assets);
+	PQclear(rows);
+	isx_pg_params_release(&params);
 	return st;
 }
 
@@ -482,7 +478,9 @@ static enum isx_status load(struct work *work, struct isx_err *err)
 	isx_log_to(&work->followers->options.logger, ISX_LOG_INFO,
 		   "loading follower %s: %lld assets", follower->name,
 		   (long long)work->head->assets);
-	enum isx_status st = isx_lmdb_write(follower->file, &work->view, err);
+	enum isx_status st = count_rows(work, err);
+	if (!st)
+		st = isx_lmdb_write(follower->file, &work->view, err);
 	if (!st)
 		st = load_assets(work, err);
 	if (!st)
@@ -535,7 +533,7 @@ static enum isx_status replace_assets(struct work *work, const struct isx_pg_par
 			st = put_block(work, &block, err);
 		PQclear(row);
 		if (!st)
-			st = step(work, err);
+			st = step(work, true, err);
 	}
 	if (!st)
 		st = put_block(work, &block, err);
@@ -557,7 +555,7 @@ static enum isx_status replace_simprints(struct work *work, const struct isx_pg_
 		st = take_simprint(work, &all, &fields, err);
 		PQclear(row);
 		if (!st)
-			st = step(work, err);
+			st = step(work, false, err);
 	}
 	if (!st)
 		st = put_simprints(&all, &work->view, err);
@@ -614,9 +612,10 @@ static enum isx_status catch_up(struct work *work, struct position position, str
 {
 	const struct isx_pg_head *head = work->head;
 	isx_pg_be_patient(work->conn);
-	work->note.head = position.head;
-	work->note.failed++;
-	write_note(work->lock, work->note);
+	work->progress.note.head = position.head;
+	work->progress.note.failed++;
+	work->progress.note.total = (uint64_t)(head->changed - position.changed);
+	isx_pg_progress_note(&work->progress);
 	enum isx_status st = isx_lmdb_write(work->follower->file, &work->view, err);
 	while (!st && position.head < head->head) {
 		struct position next = { 0 };
@@ -645,35 +644,16 @@ static enum isx_status make_directory(const struct isx_pg_followers *followers, 
 	return st;
 }
 
-/* Lock a follower, LOCK_EX or LOCK_SH; *lock is -1 when somebody has it.
- *   note  filled: what is noted of the work on it */
+/* As isx_pg_lock_take(). */
 static enum isx_status lock_follower(struct isx_pg_followers *followers, const char *name, int how,
-				     int *lock, struct note *note, struct isx_err *err)
+				     int *lock, struct isx_pg_note *note, struct isx_err *err)
 {
-	char path[PATH_MAX];
-	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) >= PATH_MAX)
-		return isx_fail(err, ISX_INVALID, "the path of the followers is too long");
-	*lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (*lock < 0 && errno == ENOENT && !make_directory(followers, err))
-		*lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (*lock < 0)
-		return isx_err_at(err, isx_lmdb_status(errno, "lock", err), "%s", path);
-	while (flock(*lock, how | LOCK_NB) != 0) {
-		if (errno == EINTR)
-			continue;
-		int code = errno;
-		*note = read_note(*lock);
-		close(*lock);
-		*lock = -1;
-		return code == EWOULDBLOCK ? ISX_OK : isx_lmdb_status(code, "lock", err);
-	}
-	*note = read_note(*lock);
-	return ISX_OK;
-}
-
-static void unlock_follower(int lock)
-{
-	close(lock);
+	enum isx_status st = isx_pg_lock_take(&followers->locks, name, how, lock, note, err);
+	if (st == ISX_NOT_FOUND)
+		st = make_directory(followers, err);
+	else
+		return st;
+	return st ? st : isx_pg_lock_take(&followers->locks, name, how, lock, note, err);
 }
 
 void isx_pg_follower_release(struct isx_pg_follower *follower)
@@ -745,7 +725,7 @@ static enum isx_status leave_if_large(struct work *work, bool is_large, struct i
 	if (work->is_left)
 		return isx_pg_loader_want(work->followers->loader, &wish, err);
 	if (is_large)
-		note_long(work);
+		isx_pg_progress_long(&work->progress);
 	return ISX_OK;
 }
 
@@ -758,7 +738,7 @@ static enum isx_status begin_snapshot(struct work *work, const char **flaw, stru
 	const struct isx_pg_step steps[] = { { ISX_PG_BEGIN_SNAPSHOT, NULL },
 					     { ISX_PG_INDEX_BY_ID, &index },
 					     { ISX_PG_CHANGE_REACHES, &position } };
-	bool is_replica = work->head->is_replica;
+	const struct isx_pg_head was = *work->head;
 	isx_pg_add_i64(&index, work->head->index_id);
 	isx_pg_add_i64(&position, work->head->index_id);
 	isx_pg_add_i64(&position, work->position.head);
@@ -767,7 +747,8 @@ static enum isx_status begin_snapshot(struct work *work, const char **flaw, stru
 	if (!st)
 		st = isx_pg_read_head(results[1], NULL, work->head, err);
 	work->conn->failed |= st == ISX_CORRUPT; /* the database is at fault, not the follower */
-	work->head->is_replica = is_replica;
+	work->head->is_replica = was.is_replica;
+	memcpy(work->head->name, was.name, sizeof was.name);
 	if (!st && work->position.known) {
 		*flaw = find_flaw(work->head, &work->position, results[2]);
 		work->position.changed = isx_pg_i64(results[2], 0, 1);
@@ -791,9 +772,9 @@ static enum isx_status follow(struct work *work, struct isx_err *err)
 		return st;
 	if (position->known && head->is_replica && position->head > head->head)
 		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
-	if (work->note.head != position->head)
-		work->note.failed = 0;
-	if (position->known && !flaw && work->note.failed >= CATCH_UPS_MAX)
+	if (work->progress.note.head != position->head)
+		work->progress.note.failed = 0;
+	if (position->known && !flaw && work->progress.note.failed >= CATCH_UPS_MAX)
 		flaw = "it could not be brought up to date";
 	bool is_loaded = !position->known || flaw;
 	st = leave_if_large(work,
@@ -807,7 +788,7 @@ static enum isx_status follow(struct work *work, struct isx_err *err)
 			   "follower %s is loaded again: %s", work->follower->name, flaw);
 	st = is_loaded ? load_anew(work, err) : catch_up(work, *position, err);
 	if (!st)
-		work->note.failed = 0;
+		work->progress.note.failed = 0;
 	return st;
 }
 
@@ -830,14 +811,12 @@ static enum isx_status open_follower(const struct isx_pg_followers *followers,
 static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = work->follower;
-	enum isx_status st = lock_follower(work->followers, follower->name, LOCK_EX, &work->lock,
-					   &work->note, err);
-	follower->busy = !st && work->lock < 0;
+	enum isx_status st = lock_follower(work->followers, follower->name, LOCK_EX,
+					   &work->progress.lock, &work->progress.note, err);
+	follower->busy = !st && work->progress.lock < 0;
 	if (st || follower->busy)
 		return st;
-	work->note.is_long = false;
-	write_note(work->lock, work->note);
-	work->long_ns = isx_clock_ns() + (uint64_t)WORK_MS * 1000000;
+	isx_pg_progress_begin(&work->progress, work->head->name);
 	isx_pg_follower_release(follower); /* somebody may have replaced it meanwhile */
 	st = open_follower(work->followers, follower, err);
 	if (!st)
@@ -848,10 +827,8 @@ static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 			   work->damaged);
 	if (!st)
 		st = isx_pg_run(work->conn, ISX_PG_COMMIT, NULL, NULL, err);
-	follower->busy = follower->has_wished = work->is_left;
-	work->note.is_long = false;
-	write_note(work->lock, work->note);
-	unlock_follower(work->lock);
+	follower->busy = work->is_left;
+	isx_pg_progress_end(&work->progress);
 	return st;
 }
 
@@ -911,7 +888,7 @@ static void begin_follow(const struct isx_pg_followers *followers, const struct 
 struct long_work {
 	struct isx_pg_followers *followers;
 	struct isx_pg_head head;
-	bool at_fault;
+	struct isx_pg_work *done;
 };
 
 static enum isx_status follow_for_long(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
@@ -922,27 +899,42 @@ static enum isx_status follow_for_long(struct isx_pg_conn *conn, void *arg, stru
 			     .follower = &follower,
 			     .conn = conn,
 			     .head = &of->head,
+			     .progress = { .lock = -1 },
 			     .is_loader = true };
-	conn->may_go_on = isx_pg_loader_goes_on;
-	conn->asker = of->followers->loader;
+	conn->may_go_on = goes_on;
+	conn->asker = &work;
 	begin_follow(of->followers, &of->head, &follower);
 	enum isx_status st = follow_locked(&work, err);
-	of->at_fault = is_at_fault(conn, st);
+	of->done->at_fault = is_at_fault(conn, st);
+	of->done->was_busy = follower.busy;
 	isx_pg_follower_release(&follower);
 	return st;
 }
 
 /* The loader's thread calls this. */
-static enum isx_status fulfil_wish(void *arg, const struct isx_pg_wish *wish, bool *at_fault,
-				   struct isx_err *err)
+static enum isx_status fulfil_wish(void *arg, const struct isx_pg_wish *wish,
+				   struct isx_pg_work *done, struct isx_err *err)
 {
 	struct isx_pg_followers *followers = arg;
-	struct long_work work = { .followers = followers, .head = wish->head };
+	struct long_work work = { .followers = followers, .head = wish->head, .done = done };
 	if (wish->sweeps)
 		return isx_pg_do_soon(followers->primary, sweep, followers, err);
 	enum isx_status st = isx_pg_do(wish->pool, follow_for_long, &work, err);
-	*at_fault = work.at_fault;
+	if (st && st != ISX_NOT_FOUND && wish->is_background)
+		isx_log_to(&followers->options.logger,
+			   st == ISX_UNAVAILABLE ? ISX_LOG_DEBUG : ISX_LOG_WARNING,
+			   "a follower could not be brought up to date: %s", err->msg);
 	return st == ISX_NOT_FOUND ? ISX_OK : st; /* who asks for it finds that out */
+}
+
+void isx_pg_follow_later(struct isx_pg_followers *followers, struct isx_pg_pool *pool,
+			 const struct isx_pg_head *head)
+{
+	const struct isx_pg_wish wish = { .pool = pool, .head = *head, .is_background = true };
+	struct isx_err err;
+	if (isx_pg_loader_want(followers->loader, &wish, &err))
+		isx_log_to(&followers->options.logger, ISX_LOG_DEBUG,
+			   "the next search follows what was written: %s", err.msg);
 }
 
 /* Bring a follower to the head that is not there yet. */
@@ -1007,46 +999,106 @@ enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct i
 	return st == ISX_NOT_FOUND || st == ISX_CORRUPT ? ISX_OK : st;
 }
 
-/* Is somebody at a follower, and will that take long? */
+/* Is somebody at a follower? What is noted of that is empty while it waits for its turn. */
 static enum isx_status look_at_work(struct isx_pg_followers *followers, int64_t incarnation,
-				    bool *busy, bool *is_long, struct isx_err *err)
+				    bool *busy, struct isx_pg_note *note, struct isx_err *err)
 {
 	char name[24];
 	int lock = -1;
-	struct note note = { 0 };
-	*busy = *is_long = isx_pg_loader_is_at(followers->loader, incarnation);
-	if (*busy)
-		return ISX_OK;
 	follower_name(incarnation, name);
-	enum isx_status st = lock_follower(followers, name, LOCK_SH, &lock, &note, err);
+	enum isx_status st = lock_follower(followers, name, LOCK_SH, &lock, note, err);
 	*busy = !st && lock < 0;
-	*is_long = *busy && note.is_long;
-	if (lock >= 0)
-		unlock_follower(lock);
+	if (lock >= 0) {
+		close(lock);
+		*busy = isx_pg_loader_is_at(followers->loader, incarnation);
+		*note = (struct isx_pg_note){ .is_long = *busy };
+	}
 	return st;
 }
 
-enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t incarnation,
-				     bool has_wished, const struct isx_query *query,
+static enum isx_status fail_loading(struct isx_pg_followers *followers, struct isx_pg_note note,
+				    struct isx_err *err)
+{
+	struct isx_load *loads = NULL;
+	size_t count = 0;
+	enum isx_status st;
+	if (note.sure_ms) {
+		st = isx_fail(err, ISX_UNAVAILABLE,
+			      "the index is being loaded by this host (%llu of %llu rows, %u s are "
+			      "left): try again",
+			      (unsigned long long)note.done, (unsigned long long)note.total,
+			      isx_pg_seconds(note.left_ms));
+	} else { /* behind others, perhaps */
+		st = isx_fail(err, ISX_UNAVAILABLE,
+			      "the index is being loaded by this host: try again");
+		if (isx_pg_locks_loads(&followers->locks, &loads, &count, NULL))
+			count = 0;
+		for (size_t i = 0; i < count; i++)
+			note.left_ms += loads[i].left_s * 1000;
+		isx_mem_free(loads);
+	}
+	if (err)
+		err->retry_after_s = isx_pg_seconds(note.left_ms);
+	return st;
+}
+
+/* How long a wait may take, from its begin: as long as the client is patient, unless it is known
+ * already that this is by far too short. */
+static bool is_worth_waiting(const struct isx_pg_followers *followers,
+			     const struct isx_pg_note *note, uint64_t waited_ms)
+{
+	uint64_t most_ms = (uint64_t)followers->options.postgres_patience_s * 1000;
+	if (!note->is_long && most_ms < WAIT_MS)
+		most_ms = WAIT_MS;
+	if (waited_ms >= most_ms)
+		return false;
+	return !note->is_long || note->sure_ms < SURE_MS ||
+	       note->left_ms / 2 <= most_ms - waited_ms;
+}
+
+static enum isx_status wait_for_work(struct isx_pg_followers *followers, int64_t incarnation,
+				     const struct isx_query *query, uint64_t since_ns,
 				     struct isx_err *err)
 {
-	const uint64_t start_ns = isx_clock_ns();
-	const struct timespec pause = { .tv_nsec = WAIT_STEP_MS * 1000000 };
-	bool busy, is_long;
-	enum isx_status st = look_at_work(followers, incarnation, &busy, &is_long, err);
+	struct timespec pause = { .tv_nsec = 500000 };
+	struct isx_pg_note note = { 0 };
+	bool busy;
+	enum isx_status st = look_at_work(followers, incarnation, &busy, &note, err);
 	while (!st && busy) {
-		uint64_t most_ms = !is_long ? WAIT_MS : has_wished ? WAIT_LONG_MS : 0;
-		if (isx_clock_ns() - start_ns > most_ms * 1000000)
-			st = isx_fail(err, ISX_UNAVAILABLE,
-				      "the index is being loaded by this host: try again");
+		if (!is_worth_waiting(followers, &note, (isx_clock_ns() - since_ns) / 1000000))
+			st = fail_loading(followers, note, err);
 		else if (query->may_go_on)
 			st = query->may_go_on(query->asker, err);
 		if (st)
 			break;
 		nanosleep(&pause, NULL);
-		st = look_at_work(followers, incarnation, &busy, &is_long, err);
+		if (pause.tv_nsec < WAIT_STEP_MS * 1000000)
+			pause.tv_nsec *= 2;
+		st = look_at_work(followers, incarnation, &busy, &note, err);
 	}
 	return st;
+}
+
+enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t incarnation,
+				     const struct isx_query *query, uint64_t since_ns,
+				     struct isx_err *err)
+{
+	struct isx_pg_note note = { 0 };
+	bool busy;
+	if (!query->waits || query->waits(query->asker, true)) {
+		enum isx_status st = wait_for_work(followers, incarnation, query, since_ns, err);
+		if (query->waits)
+			query->waits(query->asker, false);
+		return st;
+	}
+	enum isx_status st = look_at_work(followers, incarnation, &busy, &note, err);
+	return st || !busy ? st : fail_loading(followers, note, err);
+}
+
+enum isx_status isx_pg_followers_loads(struct isx_pg_followers *followers, struct isx_load **loads,
+				       size_t *count, struct isx_err *err)
+{
+	return isx_pg_locks_loads(&followers->locks, loads, count, err);
 }
 
 void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t incarnation)

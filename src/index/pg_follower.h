@@ -29,9 +29,8 @@ void isx_pg_followers_free(struct isx_pg_followers *followers);
 
 /* A follower in use. */
 struct isx_pg_follower {
-	bool busy;       /* filled: it is being brought up to date by somebody else */
-	bool has_wished; /* filled: for that, as it takes long */
-	bool at_fault;   /* filled on failure: it (its disk, its file) and not the database */
+	bool busy;     /* filled: it is being brought up to date by somebody else */
+	bool at_fault; /* filled on failure: it (its disk, its file) and not the database */
 	struct isx_engine *engine; /* that has the file */
 	char name[24];             /* of the index in it */
 	struct isx_open_index *index;
@@ -60,13 +59,23 @@ ISX_MUST_CHECK enum isx_status isx_pg_follower_use(struct isx_pg_followers *foll
 ISX_MUST_CHECK enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *head,
 						    struct isx_err *err);
 
-/* Wait until nobody brings this follower up to date, as long as the query may go on. What takes
- * long is waited for by who has wished for it, and not for long; the others do not wait:
- * ISX_UNAVAILABLE, try again. So the threads that search are there for other indexes. */
+/* Wait until nobody brings this follower up to date, as long as the query may go on and the patience
+ * of the options lasts; not even so long once it is known that this takes much longer.
+ * ISX_UNAVAILABLE: try again, with the time that is left.
+ *   since_ns  when the search began, of isx_clock_ns() */
 ISX_MUST_CHECK enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers,
-						    int64_t incarnation, bool has_wished,
+						    int64_t incarnation,
 						    const struct isx_query *query,
-						    struct isx_err *err);
+						    uint64_t since_ns, struct isx_err *err);
+
+/* Bring the follower of an index to its head in the background: this host has written to it. */
+void isx_pg_follow_later(struct isx_pg_followers *followers, struct isx_pg_pool *pool,
+			 const struct isx_pg_head *head);
+
+/* As isx_loads(). */
+ISX_MUST_CHECK enum isx_status isx_pg_followers_loads(struct isx_pg_followers *followers,
+						      struct isx_load **loads, size_t *count,
+						      struct isx_err *err);
 
 /* The follower is damaged: the next one to need it loads it again. */
 void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t incarnation);

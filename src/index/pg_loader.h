@@ -16,13 +16,20 @@ struct isx_pg_loader;
 struct isx_pg_wish {
 	struct isx_pg_pool *pool; /* of the server that `head` is from; borrowed */
 	struct isx_pg_head head;
-	bool sweeps; /* remove the followers of indexes that are gone, instead */
+	bool sweeps;        /* remove the followers of indexes that are gone, instead */
+	bool is_background; /* nobody waits for it: others come first, and how it fails is not kept */
+};
+
+/* What became of a wish. */
+struct isx_pg_work {
+	bool at_fault; /* on failure: it was the follower, not the database */
+	bool was_busy; /* somebody else is at the follower: nothing was done */
 };
 
 /* Fulfil a wish.
- *   at_fault  filled on failure: it was the follower, not the database */
-typedef enum isx_status isx_pg_wish_fn(void *arg, const struct isx_pg_wish *wish, bool *at_fault,
-				       struct isx_err *err);
+ *   work  filled */
+typedef enum isx_status isx_pg_wish_fn(void *arg, const struct isx_pg_wish *wish,
+				       struct isx_pg_work *work, struct isx_err *err);
 
 /* The thread is started at once.
  *   arg     borrowed until the loader is freed
@@ -32,12 +39,13 @@ ISX_MUST_CHECK enum isx_status isx_pg_loader_new(isx_pg_wish_fn *fn, void *arg,
 						 struct isx_err *err);
 void isx_pg_loader_free(struct isx_pg_loader *loader);
 
-/* Wish for something, unless it is pending already. */
+/* Wish for something, unless it is pending already. What is wished for in the background while it is
+ * being done is done once more. */
 ISX_MUST_CHECK enum isx_status isx_pg_loader_want(struct isx_pg_loader *loader,
 						  const struct isx_pg_wish *wish,
 						  struct isx_err *err);
 
-/* Is something wished for, or being done, for this index? */
+/* Is something being done for this index, or wished for by a search? */
 bool isx_pg_loader_is_at(struct isx_pg_loader *loader, int64_t incarnation);
 
 /* How the last wish for an index failed, a moment ago; ISX_OK: it did not. Told once. */

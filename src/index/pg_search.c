@@ -15,7 +15,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/lmdb_search.h"
@@ -25,7 +24,6 @@
 #include "iscc/iscc_id.h"
 #include "json/wire.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -43,52 +41,12 @@ struct pg_search {
 	struct isx_pg_head head;
 	struct isx_pg_follower follower;
 	int64_t searched; /* head up to which the follower may have been when it was searched */
+	uint64_t start_ns;
 	bool failed_here; /* what failed is the follower, not the database */
 	bool is_ahead;    /* the head was not asked for before the follower was searched */
 	bool in_snapshot; /* nothing can change while we search */
 	bool stale;       /* a winner has changed while we searched, or the follower was behind */
 };
-
-/* --- known indexes ---------------------------------------------------------------------------- */
-
-static struct isx_pg_known *known_of(struct isx_pg_store *store, const char *name)
-{
-	return &store->known[isx_hash(name, strlen(name)) % ISX_PG_KNOWN];
-}
-
-/* Take note of the head of an index that was just read.
- *   pause_ms  ask for the head first for so long */
-static void remember(struct pg_search *search, const struct isx_pg_head *head, unsigned pause_ms)
-{
-	struct isx_pg_store *store = search->store;
-	uint64_t now_ns = isx_clock_ns();
-	pthread_mutex_lock(&store->lock);
-	struct isx_pg_known *known = known_of(store, search->name);
-	uint64_t until_ns = strcmp(known->name, search->name) == 0 ? known->until_ns : 0;
-	*known = (struct isx_pg_known){ .index_id = head->index_id,
-					.incarnation = head->incarnation,
-					.head = head->head,
-					.until_ns = pause_ms ? now_ns + (uint64_t)pause_ms * 1000000
-							     : until_ns };
-	snprintf(known->name, sizeof known->name, "%s", search->name);
-	pthread_mutex_unlock(&store->lock);
-}
-
-/* Fill search->head as far as it is known without asking; false if it is not. */
-static bool recall(struct pg_search *search)
-{
-	struct isx_pg_store *store = search->store;
-	uint64_t now_ns = isx_clock_ns();
-	pthread_mutex_lock(&store->lock);
-	const struct isx_pg_known *known = known_of(store, search->name);
-	bool is_known = store->followers && strcmp(known->name, search->name) == 0 &&
-			now_ns >= known->until_ns;
-	search->head = (struct isx_pg_head){ .index_id = known->index_id,
-					     .incarnation = known->incarnation,
-					     .head = known->head };
-	pthread_mutex_unlock(&store->lock);
-	return is_known;
-}
 
 /* --- 1 ---------------------------------------------------------------------------------------- */
 
@@ -101,7 +59,7 @@ static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct 
 	if (st)
 		return st;
 	search->head.is_replica &= conn->pool == search->store->readers;
-	remember(search, &search->head, 0);
+	isx_pg_remember(search->store, &search->head, 0);
 	st = isx_pg_followers_of(search->store, conn, &followers, err);
 	search->failed_here = st != ISX_OK;
 	if (st)
@@ -213,7 +171,7 @@ static enum isx_status check_head(struct pg_search *search, const struct isx_pg_
 	else
 		search->stale = isx_pg_bool(changed, 0, 0);
 	if (search->is_ahead)
-		remember(search, now, search->stale ? ASK_FIRST_MS : 0);
+		isx_pg_remember(search->store, now, search->stale ? ASK_FIRST_MS : 0);
 	return ISX_OK;
 }
 
@@ -274,7 +232,7 @@ static enum isx_status search_ahead(struct pg_search *search, struct isx_err *er
 	bool found = false;
 	forget_result(search);
 	search->stale = true;
-	if (!recall(search) ||
+	if (!isx_pg_recall(search->store, search->name, &search->head) ||
 	    isx_pg_follower_use(search->store->followers, &search->head, follower, &found, &why))
 		return ISX_OK;
 	if (!found)
@@ -299,8 +257,8 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 		st = isx_pg_read(search->store, begin_search, search, err);
 		if (!st && search->follower.busy) /* without a connection: others need them */
 			st = isx_pg_follower_wait(search->store->followers,
-						  search->head.incarnation,
-						  search->follower.has_wished, search->query, err);
+						  search->head.incarnation, search->query,
+						  search->start_ns, err);
 	} while (!st && search->follower.busy);
 	if (st)
 		return st;
@@ -344,6 +302,7 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 				    .name = name,
 				    .query = query,
 				    .arena = arena,
+				    .start_ns = isx_clock_ns(),
 				    .result = result };
 	struct isx_err why = { 0 };
 	enum isx_status st = query->may_go_on ? query->may_go_on(query->asker, err) : ISX_OK;
@@ -366,5 +325,7 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 			isx_pg_follower_discard(search.store->followers, search.head.incarnation);
 		return isx_pg_read(search.store, search_by_sql, &search, err);
 	}
-	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	if (st && err)
+		*err = why; /* with the time to try again after */
+	return st;
 }

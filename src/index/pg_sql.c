@@ -219,6 +219,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" ON CONFLICT DO NOTHING",
 	[ISX_PG_UNITS_DELETE] = "DELETE FROM @.unit WHERE index_id = $1::bigint"
 				" AND iscc_id = ANY($2::bytea[])",
+	[ISX_PG_SIMPRINTS_SAMPLE] = "SELECT count(*), count(DISTINCT iscc_id) FROM (SELECT iscc_id"
+				    " FROM @.simprint WHERE index_id = $1::bigint LIMIT 20000) s",
 	[ISX_PG_SIMPRINTS_PUT] =
 		"INSERT INTO @.simprint (index_id, iscc_id, type, position, start, size, simprint)"
 		" SELECT $1::bigint, * FROM unnest($2::bytea[], $3::text[], $4::bigint[],"

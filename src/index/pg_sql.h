@@ -37,6 +37,7 @@ enum isx_pg_statement {
 	ISX_PG_ASSETS_CHANGED,
 	ISX_PG_UNITS_PUT,
 	ISX_PG_UNITS_DELETE,
+	ISX_PG_SIMPRINTS_SAMPLE,
 	ISX_PG_SIMPRINTS_PUT,
 	ISX_PG_SIMPRINTS_DELETE,
 	ISX_PG_SIMPRINTS_REPLACE,
@@ -61,6 +62,9 @@ extern const char *const isx_pg_statements[ISX_PG_STATEMENTS];
 /* What makes the tables of the current version, in an empty schema: several statements. */
 extern const char isx_pg_tables[];
 
-enum { ISX_PG_VERSION = 1 };
+enum {
+	ISX_PG_VERSION = 1,
+	ISX_PG_SAMPLE_ROWS = 20000 /* of ISX_PG_SIMPRINTS_SAMPLE, at most */
+};
 
 #endif

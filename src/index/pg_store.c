@@ -9,6 +9,8 @@
 #include "index/pg_store.h"
 #include "index/index_info.h"
 
+#include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/lmdb_store.h"
@@ -92,6 +94,8 @@ enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct i
 		.changed = isx_pg_i64(row, 0, 6),
 		.is_replica = isx_pg_bool(row, 0, 8),
 	};
+	if (name)
+		snprintf(head->name, sizeof head->name, "%s", name);
 	enum isx_status st = isx_pg_check_version(isx_pg_i64(row, 0, 7), err);
 	if (!st)
 		st = check_head(row, err);
@@ -196,6 +200,69 @@ enum isx_status isx_pg_followers_of(struct isx_pg_store *store, struct isx_pg_co
 	*followers = store->followers;
 	pthread_mutex_unlock(&store->lock);
 	return st;
+}
+
+/* --- known heads ------------------------------------------------------------------------------ */
+
+static struct isx_pg_known *known_of(struct isx_pg_store *store, const char *name)
+{
+	return &store->known[isx_hash(name, strlen(name)) % ISX_PG_KNOWN];
+}
+
+void isx_pg_remember(struct isx_pg_store *store, const struct isx_pg_head *head, unsigned pause_ms)
+{
+	uint64_t now_ns = isx_clock_ns();
+	pthread_mutex_lock(&store->lock);
+	struct isx_pg_known *known = known_of(store, head->name);
+	uint64_t until_ns = strcmp(known->name, head->name) == 0 ? known->until_ns : 0;
+	*known = (struct isx_pg_known){ .index_id = head->index_id,
+					.incarnation = head->incarnation,
+					.head = head->head,
+					.until_ns = pause_ms ? now_ns + (uint64_t)pause_ms * 1000000
+							     : until_ns };
+	memcpy(known->name, head->name, sizeof known->name);
+	pthread_mutex_unlock(&store->lock);
+}
+
+bool isx_pg_recall(struct isx_pg_store *store, const char *name, struct isx_pg_head *head)
+{
+	uint64_t now_ns = isx_clock_ns();
+	pthread_mutex_lock(&store->lock);
+	const struct isx_pg_known *known = known_of(store, name);
+	bool is_known = store->followers && strcmp(known->name, name) == 0 &&
+			now_ns >= known->until_ns;
+	*head = (struct isx_pg_head){ .index_id = known->index_id,
+				      .incarnation = known->incarnation,
+				      .head = known->head };
+	memcpy(head->name, known->name, sizeof head->name);
+	pthread_mutex_unlock(&store->lock);
+	return is_known;
+}
+
+void isx_pg_wrote(struct isx_pg_store *store, struct isx_pg_conn *conn,
+		  const struct isx_pg_head *head)
+{
+	struct isx_pg_followers *followers;
+	struct isx_err err;
+	if (!store->followers_path)
+		return;
+	isx_pg_remember(store, head, 0);
+	if (isx_pg_followers_of(store, conn, &followers, &err))
+		isx_log_to(&store->engine.options.logger, ISX_LOG_DEBUG,
+			   "no follower for what was written: %s", err.msg);
+	else
+		isx_pg_follow_later(followers, store->readers ? store->readers : store->pool, head);
+}
+
+/* What is loaded; nothing before the first follower is asked for. */
+static enum isx_status store_loads(struct isx_engine *engine, struct isx_load **loads,
+				   size_t *count, struct isx_err *err)
+{
+	struct isx_pg_store *store = store_of(engine);
+	pthread_mutex_lock(&store->lock);
+	struct isx_pg_followers *followers = store->followers;
+	pthread_mutex_unlock(&store->lock);
+	return followers ? isx_pg_followers_loads(followers, loads, count, err) : ISX_OK;
 }
 
 /* --- indexes ---------------------------------------------------------------------------------- */
@@ -540,6 +607,7 @@ static const struct isx_engine_ops store_ops = {
 	.close = store_close,
 	.list = store_list,
 	.ready = store_ready,
+	.loads = store_loads,
 	.create = store_create,
 	.drop = store_drop,
 	.stat = store_stat,

@@ -5,7 +5,8 @@
  *   pg_schema    the tables            pg_sql    all texts of statements
  *   pg_write     adding and removing: one transaction for a group of requests
  *   pg_follower  the local copy of what is searched, and keeping it current
- *   pg_loader    a thread for what takes long of that
+ *   pg_loader    a thread for what takes long of that, and for what is done in the background
+ *   pg_lock      who works on a follower, and how far that has come
  *   pg_walk      reading all assets of an index
  *   pg_search    searching: in the follower, or by SQL alone
  *   pg_store     the engine: indexes, and which of the above a call needs
@@ -55,6 +56,7 @@ struct isx_pg_head {
 	int64_t assets;
 	int64_t changed; /* assets changed in all its changes */
 	bool is_replica; /* read from a replica beside a primary: this host may be ahead of it */
+	char name[ISX_INDEX_NAME_MAX + 1]; /* as it was asked for */
 };
 
 /* Read the head of an index. ISX_NOT_FOUND: no such index. */
@@ -103,6 +105,18 @@ ISX_MUST_CHECK enum isx_status isx_pg_followers_of(struct isx_pg_store *store,
 						   struct isx_pg_conn *conn,
 						   struct isx_pg_followers **followers,
 						   struct isx_err *err);
+
+/* This host has written to an index, whose head it moved there: its follower goes there, too. */
+void isx_pg_wrote(struct isx_pg_store *store, struct isx_pg_conn *conn,
+		  const struct isx_pg_head *head);
+
+/* Take note of the head of an index that was just read or written.
+ *   pause_ms  searches ask for the head first for so long; 0: no change */
+void isx_pg_remember(struct isx_pg_store *store, const struct isx_pg_head *head, unsigned pause_ms);
+
+/* Fill what is known of an index without asking, but its name: number, incarnation, head. False if
+ * nothing is, or has to be asked. */
+bool isx_pg_recall(struct isx_pg_store *store, const char *name, struct isx_pg_head *head);
 
 /* A random number for marks and incarnations. */
 int64_t isx_pg_random(void);

@@ -415,6 +415,7 @@ struct pg_write {
 	int64_t index_id;
 	int64_t head;
 	bool commit_sent;
+	struct isx_pg_head to; /* the head that the changes moved the index to */
 };
 
 /* Note what was changed, move the head on, commit. */
@@ -440,6 +441,8 @@ static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *writ
 	steps[count++] = (struct isx_pg_step){ ISX_PG_COMMIT, NULL };
 	write->index_id = head->index_id;
 	write->head = head->head;
+	write->to = *head;
+	write->to.mark = write->mark;
 	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
 	write->commit_sent = !st || conn->broken;    /* else the server said what was wrong */
 	conn->retryable |= st && write->commit_sent; /* to look for the mark */
@@ -523,10 +526,12 @@ static enum isx_status write_index(struct isx_pg_conn *conn, void *arg, struct i
 		write->mark = isx_pg_random();
 		st = apply_group(conn, write, &head, &changes, err);
 	}
-	if (st)
-		return st;
-	return changes ? end_write(conn, write, &head, err)
-		       : isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
+	if (!st)
+		st = changes ? end_write(conn, write, &head, err)
+			     : isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
+	if (!st && (changes || found))
+		isx_pg_wrote(write->store, conn, &write->to);
+	return st;
 }
 
 /* Write what `write` names, and tell all of it how that went. False: it may be tried again in

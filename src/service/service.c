@@ -36,7 +36,8 @@ void isx_options_init_sized(struct isx_options *options, size_t size)
 					      .match_threshold_simprints = 0.75,
 					      .confidence_exponent = 4,
 					      .postgres_connections = 8,
-					      .postgres_timeout_s = 30 };
+					      .postgres_timeout_s = 30,
+					      .postgres_patience_s = 10 };
 	memset(options, 0, size);
 	memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
 }
@@ -53,6 +54,8 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 		return isx_fail(err, ISX_INVALID, "postgres_connections: expected 1 to 1000");
 	if (options->postgres_timeout_s < 1 || options->postgres_timeout_s > 3600)
 		return isx_fail(err, ISX_INVALID, "postgres_timeout_s: expected 1 to 3600");
+	if (options->postgres_patience_s > 3600)
+		return isx_fail(err, ISX_INVALID, "postgres_patience_s: expected 0 to 3600");
 	if (options->map_bytes && options->map_bytes < ISX_MAP_BYTES_LEAST)
 		return isx_fail(err, ISX_INVALID, "map_bytes: expected at least %u",
 				ISX_MAP_BYTES_LEAST);
@@ -294,6 +297,21 @@ enum isx_status isx_ready(struct isx_store *store, struct isx_trouble **troubles
 void isx_troubles_free(struct isx_trouble *troubles)
 {
 	isx_mem_free(troubles);
+}
+
+enum isx_status isx_loads(struct isx_store *store, struct isx_load **loads, size_t *count,
+			  struct isx_err *err)
+{
+	*loads = NULL;
+	*count = 0;
+	return store->engine->ops->loads
+		       ? store->engine->ops->loads(store->engine, loads, count, err)
+		       : ISX_OK;
+}
+
+void isx_loads_free(struct isx_load *loads)
+{
+	isx_mem_free(loads);
 }
 
 enum isx_status isx_store_check_asset(const struct isx_asset *asset, struct isx_err *err)

@@ -15,7 +15,7 @@ def prepared(text):
 class Proxy:
     """`lose(words, times)`: the next messages with these words arrive, and their connections die.
 
-    `trips` counts messages to the server.
+    `trips` counts messages to the server; answers come at `rate` bytes a second, if that is set.
     """
 
     def __init__(self, port):
@@ -23,7 +23,7 @@ class Proxy:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.lock, self.words, self.left, self.lost = threading.Lock(), b"", 0, 0
-        self.trips = 0
+        self.trips, self.rate = 0, None
         threading.Thread(target=self.accept, daemon=True).start()
 
     def close(self):
@@ -53,6 +53,11 @@ class Proxy:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self.hand_on, args=(one, other, goes_up, state), daemon=True).start()
 
+    def trickle(self, other, message, size=4096):
+        for start in range(0, len(message), size):
+            other.sendall(message[start:start + size])
+            time.sleep(min(size, len(message)) / self.rate)
+
     def hand_on(self, one, other, goes_up, state):
         try:
             while message := one.recv(1 << 20):
@@ -61,7 +66,9 @@ class Proxy:
                     other.sendall(message)
                     time.sleep(0.2)  # so that it is done
                     break
-                if goes_up or not state["is_mute"]:
+                if not goes_up and self.rate:
+                    self.trickle(other, message)
+                elif goes_up or not state["is_mute"]:
                     other.sendall(message)
         except OSError:
             pass
