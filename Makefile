@@ -48,15 +48,16 @@ LIBS = $(eval LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm)$(LIBS)
 LIBRARY_LIBS = $(eval LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARY_PACKAGES)) -lm)$(LIBRARY_LIBS)
 
 # The layers, lowest first. The library holds what other programs may link; the rest is the program.
-LIBRARY_LAYERS := base iscc scan json net index service
+LIBRARY_LAYERS := base iscc scan json engine storage remote similarity prefix postgres service
 PROGRAM_LAYERS := http cli
-sources = $(filter-out $(if $(filter 0,$(WITH_POSTGRES)),src/index/pg_%) \
-	$(if $(filter 0,$(WITH_REMOTE)),src/net/% src/index/remote.c), \
+sources = $(filter-out $(if $(filter 0,$(WITH_POSTGRES)),src/postgres/%) \
+	$(if $(filter 0,$(WITH_REMOTE)),src/remote/%), \
 	$(sort $(wildcard $(addprefix src/,$(addsuffix /*.c,$(1))))))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 LIBRARY_OBJECTS := $(call objects,$(LIBRARY_LAYERS))
 PROGRAM_OBJECTS := $(call objects,$(PROGRAM_LAYERS))
-HTTP_OBJECTS := $(call objects,http)
+# What of the program unit tests and fuzz targets are linked with.
+TESTED_OBJECTS := $(call objects,http) $(BUILD)/src/cli/dotenv.o
 LIBRARY := $(BUILD)/libiscc_search.a
 # Raised by every release that a program built with the one before cannot use (include/iscc_search.h).
 SONAME := libiscc_search.so.0
@@ -100,11 +101,11 @@ UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 FUZZ_SOURCES := $(sort $(wildcard fuzz/fuzz_*.c))
 REPLAY_PROGRAMS := $(FUZZ_SOURCES:fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(HTTP_OBJECTS) $(LIBRARY)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTED_OBJECTS) $(LIBRARY)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay_main.o $(HTTP_OBJECTS) $(LIBRARY)
+$(BUILD)/fuzz/replay_%: $(BUILD)/fuzz/fuzz_%.o $(BUILD)/fuzz/replay_main.o $(TESTED_OBJECTS) $(LIBRARY)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -158,7 +159,7 @@ fuzz:
 			build-fuzz/corpus/$$target fuzz/corpus/$$target || exit 1; \
 	done
 
-$(BUILD)/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(HTTP_OBJECTS) $(LIBRARY)
+$(BUILD)/fuzz_%: $(BUILD)/fuzz/fuzz_%.o $(TESTED_OBJECTS) $(LIBRARY)
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # --- measurements ----------------------------------------------------------------------------------

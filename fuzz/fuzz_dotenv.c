@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"
-#include "base/dotenv.h"
+#include "cli/dotenv.h"
 
 #include <stdlib.h>
 

@@ -58,7 +58,7 @@ struct isx_arena {
 	struct isx_arena_block *blocks;
 	char *next; /* free bytes of the newest block */
 	size_t left;
-	size_t block_bytes; /* of the next block; 0: of the first one */
+	size_t block_bytes;      /* of the next block; 0: of the first one */
 	struct isx_quota *quota; /* asked before a new block; NULL: nobody. Borrowed */
 };
 

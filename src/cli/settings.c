@@ -1,5 +1,5 @@
 /*
- * settings.c - read the environment, and .env (base/dotenv.h) for what it does not have.
+ * settings.c - read the environment, and .env (cli/dotenv.h) for what it does not have.
  *
  * Names are case-insensitive. Variables of 0.3.3's graph engine are checked as it checked them and
  * then have no effect: there is no graph to tune.
@@ -8,8 +8,8 @@
 #include "cli/settings.h"
 
 #include "base/buf.h"
-#include "base/dotenv.h"
 #include "base/limits.h"
+#include "cli/dotenv.h"
 #include "cli/files.h"
 #include "scan/kernel.h"
 

@@ -2,7 +2,7 @@
  * cursor.c - reading assets back: one of them, or all in their order, through the walks of the engines.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "index/index.h"
+#include "engine/engine.h"
 #include "iscc/iscc_id.h"
 #include "service/store.h"
 #include "json/wire.h"

@@ -4,7 +4,7 @@
  */
 #include "iscc.h"
 
-#include "index/score.h"
+#include "engine/score.h"
 #include "iscc/base32.h"
 #include "iscc/code.h"
 #include "iscc/iscc_id.h"

@@ -9,8 +9,8 @@
 
 #include "base/limits.h"
 #include "base/uri.h"
-#include "index/asset_batch.h"
-#include "index/index.h"
+#include "engine/asset_batch.h"
+#include "engine/engine.h"
 #include "iscc/code.h"
 #include "service/store.h"
 #include "json/wire.h"
@@ -136,7 +136,7 @@ static enum isx_status open_engine(const char *uri, const struct isx_options *op
 		return isx_memory_open(options, engine, err);
 	if (isx_span_has_prefix(text, "usearch://")) {
 		enum isx_status st = directory_of(text, "usearch", &directory, err);
-		return st ? st : isx_lmdb_open(directory, options, engine, err);
+		return st ? st : isx_sim_open(directory, options, engine, err);
 	}
 	if (isx_span_has_prefix(text, "lmdb://")) {
 		enum isx_status st = directory_of(text, "lmdb", &directory, err);

@@ -5,7 +5,7 @@
 #ifndef ISX_STORE_H
 #define ISX_STORE_H
 
-#include "index/index.h"
+#include "engine/engine.h"
 
 struct isx_store {
 	struct isx_engine *engine;

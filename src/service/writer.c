@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
-#include "index/asset_units.h"
+#include "engine/asset_units.h"
 #include "iscc/iscc_id.h"
 #include "service/store.h"
 

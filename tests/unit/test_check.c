@@ -5,7 +5,7 @@
  * store that the argument names, usearch or lmdb; without one for both.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "index/lmdb_format.h"
+#include "storage/lmdb_format.h"
 #include "support.h"
 
 #include <lmdb.h>

@@ -5,8 +5,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"
-#include "base/dotenv.h"
 #include "base/limits.h"
+#include "cli/dotenv.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -349,7 +349,7 @@ static void test_library__structs_that_nobody_has_cleared_are_refused(void **sta
 		assert_int_equal(isx_add(store, "main", &asset, 1, NULL, &err), ISX_INVALID);
 		assert_non_null(strstr(err.msg, "reserved"));
 	}
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof((struct isx_query){ 0 }.reserved) / sizeof(uint64_t); i++) {
 		struct isx_query query = { .iscc_id = "ISCC:MAIGBL22ITF6PICK" };
 		query.reserved[i] = 1;
 		assert_int_equal(isx_search(store, "main", &query, &result, &err), ISX_INVALID);

@@ -2,7 +2,7 @@
  * test_meter.c - what a store counts, and how a search that nobody wants ends.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "index/meter.h"
+#include "engine/meter.h"
 #include "iscc/iscc_id.h"
 #include "support.h"
 

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/span.h"
-#include "index/lmdb_format.h"
+#include "storage/lmdb_format.h"
 #include "support.h"
 
 #include <lmdb.h>

@@ -1,0 +1,91 @@
+/*
+ * asset_batch.c - sort the assets of a request, and check that they belong together.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "engine/asset_batch.h"
+
+#include <stdlib.h>
+
+static int by_id_then_position(const void *left, const void *right)
+{
+	const struct isx_batch_asset *a = left, *b = right;
+	if (a->id.body != b->id.body)
+		return a->id.body < b->id.body ? -1 : 1;
+	return (a->position > b->position) - (a->position < b->position);
+}
+
+enum isx_status isx_batch_err_at(struct isx_err *err, enum isx_status status, size_t count,
+				 size_t position)
+{
+	if (count > 1)
+		isx_err_at(err, status, "asset %zu", position);
+	if (err)
+		err->position = position;
+	return status;
+}
+
+enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
+			       struct isx_arena *arena, struct isx_batch_asset **batch,
+			       struct isx_err *err)
+{
+	bool sorted = true;
+	struct isx_batch_asset *read = isx_arena_alloc(arena, count, sizeof *read);
+	if (!read)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		enum isx_status st = ISX_OK;
+		read[i].position = i;
+		if (!assets[i].iscc_id)
+			st = isx_fail(err, ISX_INVALID,
+				      "iscc_id is missing: every asset needs one");
+		else
+			st = isx_iscc_id_parse(isx_span_of(assets[i].iscc_id), &read[i].id, err);
+		if (st)
+			return isx_batch_err_at(err, st, count, i);
+		sorted &= i == 0 || read[i - 1].id.body < read[i].id.body;
+	}
+	if (!sorted)
+		qsort(read, count, sizeof *read, by_id_then_position);
+	for (size_t i = 0; i + 1 < count; i++)
+		read[i].superseded = read[i].id.body == read[i + 1].id.body;
+	*batch = read;
+	return ISX_OK;
+}
+
+enum isx_status isx_check_realm(const char *iscc_id, uint32_t realm, uint32_t index_realm,
+				struct isx_err *err)
+{
+	if (realm == index_realm)
+		return ISX_OK;
+	return isx_fail(err, ISX_INVALID,
+			"%s is of realm %u, but all assets of this index are of realm %u", iscc_id,
+			realm, index_realm);
+}
+
+enum isx_status isx_batch_check_realm(const struct isx_asset *assets,
+				      const struct isx_batch_asset *batch, size_t count,
+				      bool has_realm, uint32_t realm, struct isx_err *err)
+{
+	uint32_t first = realm;
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !has_realm && i < count; i++) /* the first asset given fixes it */
+		if (batch[i].position == 0)
+			first = batch[i].id.realm;
+	for (size_t i = 0; i < count; i++) {
+		const char *iscc_id = assets[batch[i].position].iscc_id;
+		if (has_realm) {
+			st = isx_check_realm(iscc_id, batch[i].id.realm, realm, err);
+		} else if (batch[i].id.realm != first) {
+			st = isx_fail(
+				err, ISX_INVALID,
+				"%s is of realm %u, but all assets of an index are of one realm, "
+				"here %u as the first one",
+				iscc_id, batch[i].id.realm, first);
+		}
+		if (st && err)
+			err->position = batch[i].position;
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}

@@ -1,0 +1,161 @@
+/*
+ * asset_units.c - derive from an asset what it is found by.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "engine/asset_units.h"
+
+#include "base/log.h"
+#include "iscc/base32.h"
+#include "iscc/code.h"
+#include "json/json_text.h"
+#include "json/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum isx_status put_unit(const struct isx_unit *unit, struct isx_indexed_unit *units,
+				size_t *count, struct isx_err *err)
+{
+	struct isx_indexed_unit *one = &units[*count];
+	*one = (struct isx_indexed_unit){ .body_bytes = unit->body_bytes,
+					  .is_instance = isx_unit_is_instance(unit) };
+	enum isx_status st = isx_header_type_name(&unit->header, one->type, err);
+	if (st)
+		return st;
+	memcpy(one->body, unit->body, unit->body_bytes);
+	(*count)++;
+	return ISX_OK;
+}
+
+/* The units of a code; none if it is no code. */
+static enum isx_status units_of_code(const char *code, struct isx_arena *arena,
+				     struct isx_indexed_unit **units, size_t *count,
+				     struct isx_err *err)
+{
+	struct isx_unit parts[ISX_CODE_UNITS_MAX];
+	size_t part_count = 0;
+	if (isx_code_read(isx_span_of(code), parts, &part_count, NULL))
+		part_count = 0;
+	*units = isx_arena_alloc(arena, part_count, sizeof **units);
+	if (!*units)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < part_count; i++) {
+		if (put_unit(&parts[i], *units, count, NULL)) {
+			*count = 0; /* a code of parts that do not exist is no code */
+			break;
+		}
+	}
+	return ISX_OK;
+}
+
+enum isx_status isx_asset_units_all(const struct isx_asset *asset, struct isx_arena *arena,
+				    struct isx_indexed_unit **units, size_t *count,
+				    struct isx_err *err)
+{
+	*count = 0;
+	if (!asset->unit_count)
+		return units_of_code(asset->iscc_code, arena, units, count, err);
+	*units = isx_arena_alloc(arena, asset->unit_count, sizeof **units);
+	if (!*units)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < asset->unit_count; i++) {
+		struct isx_unit unit;
+		enum isx_status st = isx_unit_read(isx_span_of(asset->units[i]), &unit, err);
+		if (!st)
+			st = put_unit(&unit, *units, count, err);
+		if (st)
+			return isx_err_at(err, st, "units[%zu]", i);
+	}
+	return ISX_OK;
+}
+
+/* By type, then by body; of bodies that begin alike the shorter one comes first. */
+static int by_body(const void *left, const void *right)
+{
+	const struct isx_indexed_unit *a = left, *b = right;
+	int order = strcmp(a->type, b->type);
+	if (!order)
+		order = memcmp(a->body, b->body,
+			       a->body_bytes < b->body_bytes ? a->body_bytes : b->body_bytes);
+	return order ? order : (a->body_bytes > b->body_bytes) - (a->body_bytes < b->body_bytes);
+}
+
+size_t isx_units_keep_longest(struct isx_indexed_unit *units, size_t count)
+{
+	size_t kept = 0;
+	if (count)
+		qsort(units, count, sizeof *units, by_body);
+	/* In this order a unit that is a form of any other is one of its next neighbour. */
+	for (size_t i = 0; i < count; i++)
+		if (i + 1 == count || strcmp(units[i].type, units[i + 1].type) != 0 ||
+		    memcmp(units[i].body, units[i + 1].body, units[i].body_bytes) != 0)
+			units[kept++] = units[i];
+	return kept;
+}
+
+enum isx_status isx_asset_units(const struct isx_asset *asset, struct isx_arena *arena,
+				struct isx_indexed_unit **units, size_t *count, struct isx_err *err)
+{
+	size_t all = 0;
+	enum isx_status st = isx_asset_units_all(asset, arena, units, &all, err);
+	*count = st ? 0 : isx_units_keep_longest(*units, all);
+	return st;
+}
+
+enum isx_status isx_stored_units(struct isx_span json, isx_asset_units_fn *units_of,
+				 struct isx_arena *arena, struct isx_stored_units *stored,
+				 struct isx_err *err)
+{
+	struct isx_asset asset;
+	*stored = (struct isx_stored_units){ 0 };
+	enum isx_status st = isx_asset_from_stored(json, arena, &asset, &stored->why);
+	stored->is_read = !st;
+	if (!st)
+		st = units_of(&asset, arena, &stored->units, &stored->count, &stored->why);
+	if (st)
+		stored->count = 0;
+	return st == ISX_NO_MEMORY ? isx_fail_memory(err) : ISX_OK;
+}
+
+enum isx_status isx_asset_simprints(const struct isx_asset *asset, struct isx_arena *arena,
+				    struct isx_indexed_simprint **simprints, struct isx_err *err)
+{
+	struct isx_indexed_simprint *all = isx_arena_alloc(arena, asset->simprint_count,
+							   sizeof *all);
+	if (!all)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < asset->simprint_count; i++) {
+		const struct isx_simprint *given = &asset->simprints[i];
+		size_t count = 0;
+		enum isx_status st = isx_base64_decode(isx_span_of(given->simprint), all[i].bytes,
+						       sizeof all[i].bytes, &count, err);
+		if (!st && count == 0)
+			st = isx_fail(err, ISX_INVALID, "a simprint has at least one byte");
+		if (st)
+			return isx_err_at(err, st, "simprints.%s[%zu]", given->type, i);
+		all[i].type = given->type;
+		all[i].byte_count = (uint32_t)count;
+		all[i].offset = given->offset;
+		all[i].size = given->size;
+	}
+	*simprints = all;
+	return ISX_OK;
+}
+
+enum isx_status isx_stored_metadata(struct isx_span json, uint64_t id,
+				    const struct isx_logger *logger, struct isx_arena *arena,
+				    const char **text, struct isx_err *err)
+{
+	struct isx_err flaw;
+	*text = NULL;
+	if (isx_stored_check(json, &flaw)) {
+		isx_log_to(logger, ISX_LOG_ERROR, "asset %016llx is shown without metadata: %s",
+			   (unsigned long long)id, flaw.msg);
+		return ISX_OK;
+	}
+	struct isx_span metadata = isx_json_member(json, "metadata");
+	if (metadata.len == 0 || isx_span_is(metadata, "null"))
+		return ISX_OK;
+	*text = isx_arena_text(arena, metadata.ptr, metadata.len);
+	return *text ? ISX_OK : isx_fail_memory(err);
+}

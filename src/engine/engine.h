@@ -1,0 +1,91 @@
+/*
+ * engine.h - what an engine is: the table of functions behind the public interface.
+ *
+ * service.c checks names and options, and hands on. tests/conformance runs one suite over all
+ * engines. Unless said otherwise a function may be called from any thread, and an index that does
+ * not exist is ISX_NOT_FOUND with "Index 'NAME' not found".
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_ENGINE_H
+#define ISX_ENGINE_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+struct isx_engine {
+	const struct isx_engine_ops *ops;
+	struct isx_options options;
+};
+
+/* A walk through the assets of one snapshot. It is used by one thread at a time. */
+struct isx_walk {
+	/* The next asset: fills *asset, which lives in `arena`. *more is false behind the last one.
+	 * ISX_CORRUPT: it cannot be read; the next call goes on behind it. */
+	enum isx_status (*next)(struct isx_walk *walk, struct isx_arena *arena,
+				struct isx_asset *asset, bool *more, struct isx_err *err);
+	/* End and free it. */
+	void (*close)(struct isx_walk *walk);
+};
+
+struct isx_engine_ops {
+	/* Close and free; no other call is running. */
+	void (*close)(struct isx_engine *engine);
+	/* All indexes by name, as isx_index_list(). */
+	enum isx_status (*list)(struct isx_engine *engine, struct isx_index_info **infos,
+				size_t *count, struct isx_err *err);
+	/* As isx_ready(); NULL: ready when the indexes can be listed. */
+	enum isx_status (*ready)(struct isx_engine *engine, struct isx_trouble **troubles,
+				 size_t *count, struct isx_err *err);
+	/* As isx_loads(); NULL: nothing is ever loaded. */
+	enum isx_status (*loads)(struct isx_engine *engine, struct isx_load **loads, size_t *count,
+				 struct isx_err *err);
+	enum isx_status (*create)(struct isx_engine *engine, const char *name, struct isx_err *err);
+	enum isx_status (*drop)(struct isx_engine *engine, const char *name, struct isx_err *err);
+	enum isx_status (*stat)(struct isx_engine *engine, const char *name,
+				struct isx_index_info *info, struct isx_err *err);
+	/* All or nothing; durable when it returns. outcomes: filled, one per asset, never NULL. */
+	enum isx_status (*add)(struct isx_engine *engine, const char *name,
+			       const struct isx_asset *assets, size_t count,
+			       enum isx_outcome *outcomes, struct isx_err *err);
+	/* Append the stored JSON of an asset. */
+	enum isx_status (*get)(struct isx_engine *engine, const char *name, const char *iscc_id,
+			       struct isx_buf *json, struct isx_err *err);
+	enum isx_status (*remove)(struct isx_engine *engine, const char *name, const char *iscc_id,
+				  struct isx_err *err);
+	/* Of local stores; NULL: the store is on another server. As in the public interface. */
+	enum isx_status (*backup)(struct isx_engine *engine, const char *name, const char *path,
+				  bool replace, isx_progress_fn *progress, void *arg,
+				  struct isx_err *err);
+	enum isx_status (*compact)(struct isx_engine *engine, const char *name,
+				   struct isx_compaction *done, isx_progress_fn *progress,
+				   void *arg, struct isx_err *err);
+	enum isx_status (*check)(struct isx_engine *engine, const char *name,
+				 struct isx_check *report, isx_finding_fn *found, void *arg,
+				 struct isx_err *err);
+	/* Begin to go through all assets in the order of their ISCC-IDs, from the first one on whose
+	 * ISCC-ID is not before `from` (NULL: the first of all). NULL: the engine cannot.
+	 *   walk  new, closed before the engine is */
+	enum isx_status (*walk)(struct isx_engine *engine, const char *name, const char *from,
+				struct isx_walk **walk, struct isx_err *err);
+	/* query->limit is at least 1. Everything in *result lives in `arena`. */
+	enum isx_status (*search)(struct isx_engine *engine, const char *name,
+				  const struct isx_query *query, struct isx_arena *arena,
+				  struct isx_result *result, struct isx_err *err);
+};
+
+/* The engines: each opens what its URI names.
+ *   engine  new, closed by its ops->close */
+ISX_MUST_CHECK enum isx_status isx_sim_open(const char *directory,
+					    const struct isx_options *options,
+					    struct isx_engine **engine, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_prefix_open(const char *directory,
+					       const struct isx_options *options,
+					       struct isx_engine **engine, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_memory_open(const struct isx_options *options,
+					       struct isx_engine **engine, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_remote_open(const char *url, const struct isx_options *options,
+					       struct isx_engine **engine, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_open(const char *uri, const struct isx_options *options,
+					   struct isx_engine **engine, struct isx_err *err);
+
+#endif

@@ -1,0 +1,121 @@
+/*
+ * query_plan.c - resolve and decode a query.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "engine/query_plan.h"
+
+#include "iscc/code.h"
+
+#include <string.h>
+
+void isx_query_of_asset(const struct isx_asset *asset, size_t limit, struct isx_query *query)
+{
+	*query = (struct isx_query){ .iscc_code = asset->iscc_code,
+				     .units = asset->units,
+				     .unit_count = asset->unit_count,
+				     .named = ISX_QUERY_HAS_ISCC_CODE | ISX_QUERY_HAS_UNITS |
+					      ISX_QUERY_HAS_SIMPRINTS,
+				     .limit = limit };
+}
+
+/* The units of query->iscc_code, decoded and as texts. */
+static enum isx_status derive_units(struct isx_query *query, struct isx_arena *arena,
+				    struct isx_unit *units, size_t *count, struct isx_err *err)
+{
+	enum isx_status st = isx_code_read(isx_span_of(query->iscc_code), units, count, err);
+	if (st)
+		return isx_err_at(err, st, "iscc_code");
+	const char **texts = isx_arena_alloc(arena, *count, sizeof *texts);
+	if (!texts)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < *count; i++) {
+		char *text = isx_arena_alloc(arena, 1, ISX_UNIT_TEXT_BYTES);
+		if (!text)
+			return isx_fail_memory(err);
+		isx_unit_print(&units[i], text);
+		texts[i] = text;
+	}
+	query->units = texts;
+	query->unit_count = *count;
+	return ISX_OK;
+}
+
+/* The units that the query lists, decoded; and the code they form, if they do. */
+static enum isx_status decode_units(struct isx_query *query, struct isx_arena *arena,
+				    struct isx_unit *units, struct isx_err *err)
+{
+	for (size_t i = 0; i < query->unit_count; i++) {
+		enum isx_status st = isx_unit_read(isx_span_of(query->units[i]), &units[i], err);
+		if (st)
+			return isx_err_at(err, st, "units[%zu]", i);
+	}
+	if (query->iscc_code)
+		return ISX_OK;
+	char *code = isx_arena_alloc(arena, 1, ISX_CODE_TEXT_BYTES);
+	if (!code)
+		return isx_fail_memory(err);
+	if (isx_code_compose(units, query->unit_count, code))
+		query->iscc_code = code;
+	return ISX_OK;
+}
+
+/* Enter the type of a unit, unless an earlier unit has it. */
+static enum isx_status enter_type(struct isx_query_plan *plan, const char *type,
+				  struct isx_arena *arena, struct isx_err *err)
+{
+	for (size_t i = 0; i < plan->type_count; i++)
+		if (strcmp(plan->types[i], type) == 0)
+			return ISX_OK;
+	const char *text = isx_arena_text(arena, type, strlen(type));
+	plan->types[plan->type_count++] = text;
+	return text ? ISX_OK : isx_fail_memory(err);
+}
+
+/* Enter the decoded units and their types into the plan. */
+static enum isx_status enter_units(struct isx_query_plan *plan, const struct isx_unit *units,
+				   size_t count, struct isx_arena *arena, struct isx_err *err)
+{
+	plan->units = isx_arena_alloc(arena, count, sizeof *plan->units);
+	plan->types = isx_arena_alloc(arena, count, sizeof *plan->types);
+	if (!plan->units || !plan->types)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		struct isx_indexed_unit *one = &plan->units[i];
+		enum isx_status st = isx_header_type_name(&units[i].header, one->type, err);
+		if (st)
+			return isx_err_at(err, st, "units[%zu]", i);
+		memcpy(one->body, units[i].body, units[i].body_bytes);
+		one->body_bytes = units[i].body_bytes;
+		one->is_instance = isx_unit_is_instance(&units[i]);
+		st = enter_type(plan, one->type, arena, err);
+		if (st)
+			return st;
+	}
+	plan->unit_count = count;
+	return ISX_OK;
+}
+
+enum isx_status isx_query_plan(const struct isx_query *query, enum isx_query_units which,
+			       struct isx_arena *arena, struct isx_query_plan *plan,
+			       struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	*plan = (struct isx_query_plan){ .query = *query };
+	size_t count = query->unit_count;
+	struct isx_unit *units = isx_arena_alloc(arena, count ? count : ISX_CODE_UNITS_MAX,
+						 sizeof *units);
+	if (!units)
+		return isx_fail_memory(err);
+	if (count)
+		st = decode_units(&plan->query, arena, units, err);
+	else if (query->iscc_code)
+		st = derive_units(&plan->query, arena, units, &count, err);
+	else if (!query->simprint_type_count)
+		return isx_fail(err, ISX_INVALID,
+				"Query must have 'iscc_code', 'units', or 'simprints' for search");
+	if (!st)
+		st = enter_units(plan, units, count, arena, err);
+	if (!st && which == ISX_LONGEST_FORMS)
+		plan->unit_count = isx_units_keep_longest(plan->units, count);
+	return st;
+}

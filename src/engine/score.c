@@ -1,0 +1,147 @@
+/*
+ * score.c - scores and the bounded heap of the best.
+ *
+ * The heap has the worst of the best on top: an offer that does not beat it costs one comparison.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "engine/score.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+int32_t isx_distance_max(double threshold, uint32_t compared_bits)
+{
+	int32_t distance = (int32_t)compared_bits;
+	while (distance >= 0 && isx_unit_score((uint32_t)distance, compared_bits) < threshold)
+		distance--;
+	return distance;
+}
+
+/* Descending; a handful, so by insertion. */
+static void sort_scores(double *scores, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		double score = scores[i];
+		size_t at = i;
+		for (; at > 0 && scores[at - 1] < score; at--)
+			scores[at] = scores[at - 1];
+		scores[at] = score;
+	}
+}
+
+double isx_scores_sum(double *scores, size_t count)
+{
+	double sum = 0;
+	sort_scores(scores, count);
+	for (size_t i = 0; i < count; i++)
+		sum += scores[i];
+	return sum;
+}
+
+double isx_asset_score(double *scores, size_t count, uint32_t exponent)
+{
+	double weighted = 0, weight = 0;
+	sort_scores(scores, count);
+	for (size_t i = 0; i < count; i++) {
+		weighted += pow(scores[i], exponent);
+		weight += scores[i];
+	}
+	return weight > 0 ? weighted / weight : 0;
+}
+
+double isx_simprint_weight(uint64_t assets, uint64_t freq)
+{
+	return log(1 + (double)assets / (1 + (double)freq));
+}
+
+double isx_passages_score(double sum, size_t count)
+{
+	double score = count ? nearbyint(ldexp(sum / (double)count, 40)) : 0;
+	return ldexp(score, -40);
+}
+
+/* Does a rank behind b? */
+static bool is_worse(const struct isx_ranked *a, const struct isx_ranked *b)
+{
+	return a->score < b->score || (a->score == b->score && a->id > b->id);
+}
+
+static void swap(struct isx_ranked *a, struct isx_ranked *b)
+{
+	struct isx_ranked held = *a;
+	*a = *b;
+	*b = held;
+}
+
+static void sift_up(struct isx_ranked *items, size_t at)
+{
+	for (size_t parent; at > 0 && is_worse(&items[at], &items[parent = (at - 1) / 2]);
+	     at = parent)
+		swap(&items[at], &items[parent]);
+}
+
+static void sift_down(struct isx_ranked *items, size_t count)
+{
+	for (size_t at = 0, child; (child = 2 * at + 1) < count; at = child) {
+		if (child + 1 < count && is_worse(&items[child + 1], &items[child]))
+			child++;
+		if (!is_worse(&items[child], &items[at]))
+			return;
+		swap(&items[at], &items[child]);
+	}
+}
+
+static enum isx_status grow(struct isx_ranking *ranking, struct isx_err *err)
+{
+	size_t cap = ranking->cap ? ranking->cap * 2 : 128;
+	enum isx_status st = isx_quota_take(ranking->quota,
+					    (cap - ranking->cap) * sizeof *ranking->items, err);
+	if (st)
+		return st;
+	struct isx_ranked *items = isx_mem_resize(ranking->items, cap, sizeof *items);
+	if (!items)
+		return isx_fail_memory(err);
+	ranking->items = items;
+	ranking->cap = cap;
+	return ISX_OK;
+}
+
+enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score, uint64_t id,
+				  struct isx_err *err)
+{
+	struct isx_ranked offer = { score, id };
+	if (ranking->count == ranking->limit) {
+		if (is_worse(&ranking->items[0], &offer)) {
+			ranking->items[0] = offer;
+			sift_down(ranking->items, ranking->count);
+		}
+		return ISX_OK;
+	}
+	if (ranking->count == ranking->cap) {
+		enum isx_status st = grow(ranking, err);
+		if (st)
+			return st;
+	}
+	ranking->items[ranking->count] = offer;
+	sift_up(ranking->items, ranking->count++);
+	return ISX_OK;
+}
+
+static int better_first(const void *left, const void *right)
+{
+	const struct isx_ranked *a = left, *b = right;
+	return is_worse(b, a) ? -1 : is_worse(a, b) ? 1 : 0;
+}
+
+void isx_ranking_sort(struct isx_ranking *ranking)
+{
+	if (ranking->count)
+		qsort(ranking->items, ranking->count, sizeof *ranking->items, better_first);
+}
+
+void isx_ranking_release(struct isx_ranking *ranking)
+{
+	isx_mem_free(ranking->items);
+	*ranking = (struct isx_ranking){ 0 };
+}

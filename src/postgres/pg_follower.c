@@ -1,0 +1,1122 @@
+/*
+ * pg_follower.c - load a follower and keep it current.
+ *
+ *   current:  one look at the position in the file
+ *   behind:   in one snapshot of the database: is our position one of its changes? Then the assets
+ *             changed since, as they are now, replace ours, in one transaction of the file
+ *   otherwise a new file is loaded by COPY; it has no position, and so is not used, until it is
+ *             complete. So it is too when catching up has failed twice
+ *
+ * Who follows holds the lock of the follower (flock): one process does the work, the others find it
+ * done. A process that dies leaves the lock, and the file as of its last transaction. A search
+ * follows itself what is about a block; more is left to a thread (pg_loader.c), which also follows what this
+ * host writes, before anybody asks. The lock file says how far work has come that takes long.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "postgres/pg_follower.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/asset_units.h"
+#include "iscc/iscc_id.h"
+#include "postgres/pg_loader.h"
+#include "postgres/pg_lock.h"
+#include "similarity/sim_add.h"
+#include "similarity/sim_rows.h"
+#include "storage/lmdb_verify.h"
+#include "storage/lock_file.h"
+#include "json/rules.h"
+#include "json/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#define META_FOLLOWS "isx:follows" /* head i64 BE, mark i64 BE; absent while it is loaded */
+
+enum {
+	POSITION_BYTES = 16,
+	BLOCK_ASSETS = 20000,     /* put in one go */
+	BLOCK_SIMPRINTS = 200000, /* in one transaction, while loading */
+	CATCH_UPS_MAX = 2,        /* that failed at one head, before the follower is loaded again */
+	ASSETS_AT_ONCE = 2000,    /* of an index that a search loads itself */
+	WORK_STEPS = 16,          /* rows between looks at the clock */
+	SURE_MS = 2000,    /* of work that its speed is measured by, before that is believed */
+	WAIT_MS = 30000,   /* for somebody else whose work does not take long */
+	WAIT_STEP_MS = 10, /* at most; waits begin with shorter ones */
+	DAMAGE_TOLD = 10   /* rows that are named in the log, each time */
+};
+
+struct isx_pg_followers {
+	struct isx_engine *engine;
+	struct isx_options options;
+	char *directory;
+	struct isx_pg_pool *primary;
+	struct isx_pg_loader *loader;
+	struct isx_pg_locks locks;
+};
+
+static isx_pg_wish_fn fulfil_wish;
+
+enum isx_status isx_pg_followers_new(const char *directory, const struct isx_options *options,
+				     struct isx_pg_pool *primary,
+				     struct isx_pg_followers **followers, struct isx_err *err)
+{
+	struct isx_pg_followers *made = isx_mem_array(1, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	made->options = *options;
+	made->options.read_only = false;
+	made->options.relaxed = false; /* a file that lost pages would be believed */
+	made->primary = primary;
+	made->directory = isx_mem_text(directory, strlen(directory));
+	enum isx_status st = made->directory ? ISX_OK : isx_fail_memory(err);
+	isx_pg_locks_init(&made->locks, made->directory);
+	if (!st)
+		st = isx_sim_open(directory, &made->options, &made->engine, err);
+	if (!st)
+		st = isx_pg_loader_new(fulfil_wish, made, &made->loader, err);
+	if (st)
+		isx_pg_followers_free(made);
+	else
+		*followers = made;
+	return st;
+}
+
+void isx_pg_followers_free(struct isx_pg_followers *followers)
+{
+	if (!followers)
+		return;
+	isx_pg_loader_free(followers->loader); /* its thread uses the rest */
+	if (followers->engine)
+		followers->engine->ops->close(followers->engine);
+	isx_pg_locks_release(&followers->locks);
+	isx_mem_free(followers->directory);
+	isx_mem_free(followers);
+}
+
+/* --- the position ----------------------------------------------------------------------------- */
+
+struct position {
+	bool known;
+	int64_t head;
+	int64_t mark;
+	int64_t changed; /* assets changed up to here; once found in the log */
+};
+
+static enum isx_status read_position(struct isx_lmdb_view *view, struct position *position,
+				     struct isx_err *err)
+{
+	MDB_val key = isx_lmdb_val(META_FOLLOWS, strlen(META_FOLLOWS)), value;
+	int rc = view->tables.metadata ? mdb_get(view->txn, view->tables.metadata, &key, &value)
+				       : MDB_NOTFOUND;
+	*position = (struct position){ 0 };
+	if (rc == 0 && value.mv_size == POSITION_BYTES) {
+		position->head = (int64_t)isx_load_be64(value.mv_data);
+		position->mark = (int64_t)isx_load_be64((const char *)value.mv_data + 8);
+		position->known = position->head >= 0 && position->head <= ISX_PG_COUNT_MAX;
+	}
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "read the position", err);
+}
+
+/* Note that all up to `head` is in the file, and what belongs to the index and not to an asset. */
+static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx_pg_head *head,
+				    struct isx_err *err)
+{
+	uint8_t bytes[POSITION_BYTES], realm[4];
+	enum isx_status st = ISX_OK;
+	isx_store_be64(bytes, (uint64_t)head->head);
+	isx_store_be64(bytes + 8, (uint64_t)head->mark);
+	isx_store_be32(realm, head->realm);
+	if (head->has_realm)
+		st = isx_lmdb_put_meta(view, ISX_META_REALM, realm, sizeof realm, err);
+	if (!st)
+		st = isx_sim_put_counts(view, err);
+	return st ? st : isx_lmdb_put_meta(view, META_FOLLOWS, bytes, sizeof bytes, err);
+}
+
+static bool is_current(const struct position *position, const struct isx_pg_head *head)
+{
+	return position->known && position->head == head->head && position->mark == head->mark;
+}
+
+/* Where a follower stands now. */
+static enum isx_status look_at_position(struct isx_pg_follower *follower, struct position *position,
+					struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	enum isx_status st = isx_lmdb_read(follower->file, ISX_PAGES_BRIEF, &view, err);
+	if (st)
+		return st;
+	st = read_position(&view, position, err);
+	isx_lmdb_end(&view);
+	return st;
+}
+
+enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *head,
+				     struct isx_err *err)
+{
+	struct position position = { 0 };
+	enum isx_status st = look_at_position(follower, &position, err);
+	*head = position.head;
+	return st;
+}
+
+/* --- work, and what is noted of it ------------------------------------------------------------ */
+
+/* The work of one thread on a follower, while it has the lock. */
+struct work {
+	struct isx_pg_followers *followers;
+	struct isx_pg_follower *follower;
+	struct isx_pg_conn *conn;
+	struct isx_pg_head *head; /* moved to that of the snapshot */
+	struct isx_lmdb_view view;
+	struct isx_pg_progress progress;
+	bool is_loader;           /* and may take long */
+	bool is_left;             /* to the loader */
+	struct position position; /* of the file when it was locked */
+	unsigned steps;
+	size_t damaged; /* rows that were left out */
+};
+
+/* A row is left out. Of many the first are told, and how many there were. */
+static void tell_damage(struct work *work, const struct isx_err *why)
+{
+	if (work->damaged++ < DAMAGE_TOLD)
+		isx_log_to(&work->followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s leaves out a row: %s", work->follower->name, why->msg);
+}
+
+/* A row was taken; does it count among those that the work is to take? */
+static enum isx_status step(struct work *work, bool counts, struct isx_err *err)
+{
+	work->progress.note.done += counts;
+	if (work->steps++ % WORK_STEPS)
+		return ISX_OK;
+	isx_pg_progress_look(&work->progress);
+	return work->is_loader ? isx_pg_loader_goes_on(work->followers->loader, err) : ISX_OK;
+}
+
+/* May the loader go on? Asked while the server is waited for, which may sort before the first row
+ * comes. */
+static enum isx_status goes_on(void *arg, struct isx_err *err)
+{
+	struct work *work = arg;
+	if (work->progress.lock >= 0)
+		isx_pg_progress_look(&work->progress);
+	return isx_pg_loader_goes_on(work->followers->loader, err);
+}
+
+/* --- putting ---------------------------------------------------------------------------------- */
+
+/* Assets on their way into the file. */
+struct block {
+	struct isx_arena arena;
+	struct isx_asset *assets;
+	enum isx_outcome *outcomes;
+	size_t count;
+};
+
+/* Add an asset to a block. One whose row is damaged is left out, so that the others are found. */
+static enum isx_status add_to_block(struct work *work, struct block *block, struct isx_span id,
+				    struct isx_span codes, struct isx_err *err)
+{
+	struct isx_err why = { 0 };
+	if (!block->assets) {
+		block->assets = isx_arena_alloc(&block->arena, BLOCK_ASSETS, sizeof *block->assets);
+		block->outcomes = isx_arena_alloc(&block->arena, BLOCK_ASSETS,
+						  sizeof *block->outcomes);
+		if (!block->assets || !block->outcomes)
+			return isx_fail_memory(err);
+	}
+	enum isx_status st = id.len == ISX_KEY_BYTES
+				     ? isx_pg_read_asset(work->head, isx_load_be64(id.ptr), codes,
+							 (struct isx_span){ 0 }, &block->arena,
+							 &block->assets[block->count], &why)
+				     : isx_fail(&why, ISX_CORRUPT,
+						"table asset: an iscc_id has %zu bytes", id.len);
+	if (!st)
+		block->count++;
+	else if (st == ISX_CORRUPT)
+		tell_damage(work, &why);
+	return st == ISX_CORRUPT ? ISX_OK : st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+}
+
+static void release_block(struct block *block)
+{
+	isx_arena_release(&block->arena);
+	*block = (struct block){ 0 };
+}
+
+/* Leave the assets out whose units cannot be decoded: what was added was checked. */
+static enum isx_status drop_undecodable(struct work *work, struct block *block, struct isx_err *err)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < block->count; i++) {
+		struct isx_indexed_unit *units;
+		struct isx_err why = { 0 };
+		size_t count;
+		enum isx_status st = isx_asset_units(&block->assets[i], &block->arena, &units,
+						     &count, &why);
+		if (!st) {
+			block->assets[kept++] = block->assets[i];
+		} else if (st == ISX_INVALID) {
+			isx_err_at(&why, st, "asset %s", block->assets[i].iscc_id);
+			tell_damage(work, &why);
+		} else {
+			return isx_fail(err, st, "%s", why.msg);
+		}
+	}
+	block->count = kept;
+	return ISX_OK;
+}
+
+static enum isx_status put_block(struct work *work, struct block *block, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	if (block->count)
+		st = isx_sim_put_assets(&work->view, block->assets, block->count, block->outcomes,
+					err);
+	if (st == ISX_INVALID) { /* found before anything was put */
+		st = drop_undecodable(work, block, err);
+		if (!st && block->count)
+			st = isx_sim_put_assets(&work->view, block->assets, block->count,
+						block->outcomes, err);
+	}
+	release_block(block);
+	return st;
+}
+
+/* Simprints of one type and asset, on their way into the file. */
+struct simprints {
+	struct isx_arena arena;
+	struct isx_indexed_simprint *items;
+	size_t count;
+	size_t cap;
+	uint64_t id;
+	char type[ISX_SIMPRINT_TYPE_MAX + 1];
+};
+
+static enum isx_status put_simprints(struct simprints *all, struct isx_lmdb_view *view,
+				     struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	if (all->count)
+		st = isx_simprints_put(view, all->id, all->items, all->count, &all->arena, err);
+	isx_arena_release(&all->arena);
+	all->count = 0;
+	return st;
+}
+
+static void release_simprints(struct simprints *all)
+{
+	isx_arena_release(&all->arena);
+	isx_mem_free(all->items);
+}
+
+/* A row of table simprint: its fields in binary form. */
+struct simprint_row {
+	struct isx_span iscc_id, type, start, size, bits;
+};
+
+/* Read a bit string of whole bytes: a count of bits, then they. */
+static bool read_bits(struct isx_span bits, struct isx_indexed_simprint *simprint)
+{
+	if (bits.len < 4)
+		return false;
+	simprint->byte_count = isx_load_be32(bits.ptr) / 8;
+	if (simprint->byte_count > ISX_SIMPRINT_BYTES_MAX || simprint->byte_count != bits.len - 4)
+		return false;
+	memcpy(simprint->bytes, bits.ptr + 4, simprint->byte_count);
+	return true;
+}
+
+/* A place or an extent of a passage. */
+static bool read_extent(struct isx_span field, uint32_t *extent)
+{
+	uint64_t value = field.len == 8 ? isx_load_be64(field.ptr) : UINT64_MAX;
+	*extent = (uint32_t)value;
+	return value <= UINT32_MAX;
+}
+
+/* Take one row; those of one asset and type come one after the other. One that is damaged is left
+ * out. */
+static enum isx_status take_simprint(struct work *work, struct simprints *all,
+				     const struct simprint_row *row, struct isx_err *err)
+{
+	struct isx_indexed_simprint one = { 0 };
+	if (row->iscc_id.len != ISX_KEY_BYTES || !read_extent(row->start, &one.offset) ||
+	    !read_extent(row->size, &one.size) || !read_bits(row->bits, &one)) {
+		struct isx_err why = { 0 };
+		(void)isx_pg_fail_row(work->conn, "simprint", &why);
+		work->conn->failed = false;
+		tell_damage(work, &why);
+		return ISX_OK;
+	}
+	if (!isx_is_simprint_type(row->type))
+		return ISX_OK; /* an earlier version took it; its tables would be those of another */
+	uint64_t id = isx_load_be64(row->iscc_id.ptr);
+	if (all->count && (id != all->id || !isx_span_is(row->type, all->type))) {
+		enum isx_status st = put_simprints(all, &work->view, err);
+		if (st)
+			return st;
+	}
+	if (all->count == all->cap) {
+		size_t cap = all->cap ? all->cap * 2 : 256;
+		struct isx_indexed_simprint *items = isx_mem_resize(all->items, cap, sizeof *items);
+		if (!items)
+			return isx_fail_memory(err);
+		all->items = items;
+		all->cap = cap;
+	}
+	all->id = id;
+	memcpy(all->type, row->type.ptr, row->type.len);
+	all->type[row->type.len] = '\0';
+	one.type = all->type;
+	all->items[all->count++] = one;
+	return ISX_OK;
+}
+
+/* --- loading ---------------------------------------------------------------------------------- */
+
+/* Commit what a long load has put so far, and go on: a transaction keeps its pages in memory. */
+static enum isx_status commit_part(struct work *work, struct isx_err *err)
+{
+	enum isx_status st = isx_lmdb_commit(&work->view, err);
+	return st ? st : isx_lmdb_write(work->follower->file, &work->view, err);
+}
+
+static enum isx_status load_assets(struct work *work, struct isx_err *err)
+{
+	char sql[200];
+	struct block block = { 0 };
+	struct isx_pg_row row;
+	bool more = true;
+	snprintf(sql, sizeof sql,
+		 "COPY (SELECT iscc_id, codes FROM @.asset WHERE index_id = %lld ORDER BY iscc_id)"
+		 " TO STDOUT (FORMAT binary)",
+		 (long long)work->head->index_id);
+	enum isx_status st = isx_pg_copy_begin(work->conn, sql, err);
+	while (!st && !(st = isx_pg_copy_row(work->conn, 2, &row, &more, err)) && more) {
+		st = add_to_block(work, &block, row.fields[0], row.fields[1], err);
+		PQfreemem(row.memory);
+		if (!st)
+			st = step(work, true, err);
+		if (st || block.count < BLOCK_ASSETS)
+			continue;
+		st = put_block(work, &block, err);
+		if (!st)
+			st = commit_part(work, err);
+	}
+	if (!st)
+		st = put_block(work, &block, err);
+	release_block(&block);
+	return st;
+}
+
+static enum isx_status load_simprints(struct work *work, struct isx_err *err)
+{
+	char sql[240];
+	struct simprints all = { 0 };
+	struct isx_pg_row row;
+	bool more = true;
+	size_t taken = 0;
+	snprintf(sql, sizeof sql,
+		 "COPY (SELECT iscc_id, type, start, size, simprint FROM @.simprint"
+		 " WHERE index_id = %lld ORDER BY iscc_id, type, position)"
+		 " TO STDOUT (FORMAT binary)",
+		 (long long)work->head->index_id);
+	enum isx_status st = isx_pg_copy_begin(work->conn, sql, err);
+	while (!st && !(st = isx_pg_copy_row(work->conn, 5, &row, &more, err)) && more) {
+		const struct simprint_row fields = { row.fields[0], row.fields[1], row.fields[2],
+						     row.fields[3], row.fields[4] };
+		st = take_simprint(work, &all, &fields, err);
+		PQfreemem(row.memory);
+		if (!st)
+			st = step(work, true, err);
+		if (!st && ++taken % BLOCK_SIMPRINTS == 0)
+			st = commit_part(work, err);
+	}
+	if (!st)
+		st = put_simprints(&all, &work->view, err);
+	release_simprints(&all);
+	return st;
+}
+
+/* How many rows there will be, for what is said of the progress only: of simprints an estimate. */
+static enum isx_status count_rows(struct work *work, struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *rows = NULL;
+	int64_t simprints, assets;
+	isx_pg_add_i64(&params, work->head->index_id);
+	enum isx_status st = isx_pg_run(work->conn, ISX_PG_SIMPRINTS_SAMPLE, &params, &rows, err);
+	work->progress.note.done = 0;
+	work->progress.note.total = (uint64_t)work->head->assets;
+	if (!st && isx_pg_count(rows, 0, 0, &simprints) && isx_pg_count(rows, 0, 1, &assets) &&
+	    assets > 0)
+		work->progress.note.total += simprints < ISX_PG_SAMPLE_ROWS
+						     ? (uint64_t)simprints
+						     : (uint64_t)((double)work->head->assets *
+								  (double)simprints /
+								  (double)assets);
+	PQclear(rows);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+/* Fill an empty file; the database stands still, in one snapshot. */
+static enum isx_status load(struct work *work, struct isx_err *err)
+{
+	struct isx_pg_follower *follower = work->follower;
+	isx_pg_be_patient(work->conn);
+	isx_log_to(&work->followers->options.logger, ISX_LOG_INFO,
+		   "loading follower %s: %lld assets", follower->name,
+		   (long long)work->head->assets);
+	enum isx_status st = count_rows(work, err);
+	if (!st)
+		st = isx_lmdb_write(follower->file, &work->view, err);
+	if (!st)
+		st = load_assets(work, err);
+	if (!st)
+		st = load_simprints(work, err);
+	if (!st)
+		st = put_position(&work->view, work->head, err);
+	if (!st)
+		st = isx_lmdb_commit(&work->view, err);
+	isx_lmdb_end(&work->view);
+	return st;
+}
+
+/* --- catching up ------------------------------------------------------------------------------ */
+
+/* Why a follower cannot be brought from its position to the head by the log: NULL if it can. */
+static const char *find_flaw(const struct isx_pg_head *head, const struct position *position,
+			     const PGresult *log)
+{
+	int64_t changed;
+	if (position->head > head->head)
+		return "it is ahead of the database, which was restored or has failed over";
+	if (PQgetisnull(log, 0, 0))
+		return "the log no longer reaches back to it";
+	if (isx_pg_i64(log, 0, 0) != position->mark ||
+	    (position->head == head->head && position->mark != head->mark))
+		return "it has another past than the database";
+	if (isx_pg_i64(log, 0, 2) != head->head - position->head + 1)
+		return "the log has a gap";
+	if (!isx_pg_count(log, 0, 1, &changed) || changed > head->changed)
+		return "the log counts more changed assets than there were";
+	return NULL;
+}
+
+/* Replace the assets that have changed in a range of changes. */
+static enum isx_status replace_assets(struct work *work, const struct isx_pg_params *range,
+				      struct isx_err *err)
+{
+	struct block block = { 0 };
+	PGresult *row = NULL;
+	enum isx_status st = isx_pg_rows_begin(work->conn, ISX_PG_CHANGED_ASSETS, range, err);
+	while (!st && !(st = isx_pg_rows_next(work->conn, &row, err)) && row) {
+		struct isx_span id = isx_pg_field(row, 0, 0);
+		if (id.len != ISX_KEY_BYTES)
+			st = isx_pg_fail_row(work->conn, "change", err);
+		if (!st)
+			st = isx_sim_remove_asset(&work->view, isx_load_be64(id.ptr), err);
+		if (!st && !PQgetisnull(row, 0, 1))
+			st = add_to_block(work, &block, id, isx_pg_field(row, 0, 1), err);
+		if (!st && block.count == BLOCK_ASSETS)
+			st = put_block(work, &block, err);
+		PQclear(row);
+		if (!st)
+			st = step(work, true, err);
+	}
+	if (!st)
+		st = put_block(work, &block, err);
+	release_block(&block);
+	return st;
+}
+
+static enum isx_status replace_simprints(struct work *work, const struct isx_pg_params *range,
+					 struct isx_err *err)
+{
+	struct simprints all = { 0 };
+	PGresult *row = NULL;
+	enum isx_status st = isx_pg_rows_begin(work->conn, ISX_PG_CHANGED_SIMPRINTS, range, err);
+	while (!st && !(st = isx_pg_rows_next(work->conn, &row, err)) && row) {
+		const struct simprint_row fields = {
+			isx_pg_field(row, 0, 0), isx_pg_field(row, 0, 1), isx_pg_field(row, 0, 2),
+			isx_pg_field(row, 0, 3), isx_pg_field(row, 0, 4)
+		};
+		st = take_simprint(work, &all, &fields, err);
+		PQclear(row);
+		if (!st)
+			st = step(work, false, err);
+	}
+	if (!st)
+		st = put_simprints(&all, &work->view, err);
+	release_simprints(&all);
+	return st;
+}
+
+/* How far to go in one step: `to` is the last change that brings no more than a block of assets, or
+ * the next one, however many it brings. */
+static enum isx_status plan_step(struct isx_pg_conn *conn, const struct isx_pg_head *head,
+				 const struct position *from, struct position *to,
+				 struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *step = NULL;
+	isx_pg_add_i64(&params, head->index_id);
+	isx_pg_add_i64(&params, from->head);
+	isx_pg_add_i64(&params, head->head);
+	isx_pg_add_i64(&params, from->changed + BLOCK_ASSETS);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_STEP, &params, &step, err);
+	if (!st && PQntuples(step) != 1)
+		st = isx_fail(err, ISX_CORRUPT, "the log has no change behind %lld",
+			      (long long)from->head);
+	if (!st)
+		*to = (struct position){ .head = isx_pg_i64(step, 0, 0) };
+	if (!st && !isx_pg_count(step, 0, 1, &to->changed))
+		to->changed = from->changed; /* it only says how far the next step goes */
+	PQclear(step);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+/* Replace what changed behind `from` up to `to`. Rows are taken one by one: one change may bring
+ * millions of them. */
+static enum isx_status take_step(struct work *work, const struct position *from,
+				 const struct position *to, struct isx_err *err)
+{
+	struct isx_pg_params range = { 0 };
+	isx_pg_add_i64(&range, work->head->index_id);
+	isx_pg_add_i64(&range, from->head);
+	isx_pg_add_i64(&range, to->head);
+	enum isx_status st = isx_buf_status(&range.bytes, err);
+	if (!st)
+		st = replace_assets(work, &range, err);
+	if (!st)
+		st = replace_simprints(work, &range, err);
+	isx_pg_params_release(&range);
+	return st;
+}
+
+/* Bring the file from a position in the log to the head: one transaction, so that nobody sees half
+ * of a change; step by step, so that no step is large. */
+static enum isx_status catch_up(struct work *work, struct position position, struct isx_err *err)
+{
+	const struct isx_pg_head *head = work->head;
+	isx_pg_be_patient(work->conn);
+	work->progress.note.head = position.head;
+	work->progress.note.failed++;
+	work->progress.note.total = (uint64_t)(head->changed - position.changed);
+	isx_pg_progress_note(&work->progress);
+	enum isx_status st = isx_lmdb_write(work->follower->file, &work->view, err);
+	while (!st && position.head < head->head) {
+		struct position next = { 0 };
+		st = plan_step(work->conn, head, &position, &next, err);
+		if (!st)
+			st = take_step(work, &position, &next, err);
+		position = next;
+	}
+	if (!st)
+		st = put_position(&work->view, head, err);
+	if (!st)
+		st = isx_lmdb_commit(&work->view, err);
+	isx_lmdb_end(&work->view);
+	return st;
+}
+
+/* --- one at a time ---------------------------------------------------------------------------- */
+
+/* Somebody has removed the directory: opening a store makes it. */
+static enum isx_status make_directory(const struct isx_pg_followers *followers, struct isx_err *err)
+{
+	struct isx_engine *store;
+	enum isx_status st = isx_sim_open(followers->directory, &followers->options, &store, err);
+	if (!st)
+		store->ops->close(store);
+	return st;
+}
+
+/* As isx_pg_lock_take(). */
+static enum isx_status lock_follower(struct isx_pg_followers *followers, const char *name, int how,
+				     int *lock, struct isx_pg_note *note, struct isx_err *err)
+{
+	enum isx_status st = isx_pg_lock_take(&followers->locks, name, how, lock, note, err);
+	if (st == ISX_NOT_FOUND)
+		st = make_directory(followers, err);
+	else
+		return st;
+	return st ? st : isx_pg_lock_take(&followers->locks, name, how, lock, note, err);
+}
+
+void isx_pg_follower_release(struct isx_pg_follower *follower)
+{
+	if (follower->index)
+		isx_lmdb_store_release(follower->engine, follower->index);
+	follower->index = NULL;
+}
+
+/* Begin to use the file of a follower. ISX_CORRUPT: what of it `extent` names is damaged. */
+static enum isx_status acquire(struct isx_pg_follower *follower, enum isx_pages_extent extent,
+			       struct isx_err *err)
+{
+	enum isx_status st = isx_lmdb_store_acquire(follower->engine, follower->name,
+						    &follower->index, &follower->file, err);
+	if (st)
+		return st;
+	st = isx_lmdb_verify(follower->file, extent, false, err);
+	if (st)
+		isx_pg_follower_release(follower);
+	return st;
+}
+
+/* Remove a folder whose file somebody has removed. */
+static void remove_folder(const struct isx_pg_followers *followers, const char *name)
+{
+	char path[PATH_MAX];
+	if (snprintf(path, sizeof path, "%s/%s/index.lmdb", followers->directory, name) < PATH_MAX)
+		isx_lock_file_remove(path);
+	if (snprintf(path, sizeof path, "%s/%s", followers->directory, name) < PATH_MAX)
+		rmdir(path);
+}
+
+/* Put a new, empty file in the place of what is there. */
+static enum isx_status start_anew(const struct isx_pg_followers *followers,
+				  struct isx_pg_follower *follower, struct isx_err *err)
+{
+	const struct isx_engine_ops *ops = follower->engine->ops;
+	isx_pg_follower_release(follower);
+	enum isx_status st = ops->drop(follower->engine, follower->name, err);
+	if (st == ISX_NOT_FOUND)
+		remove_folder(followers, follower->name);
+	if (!st || st == ISX_NOT_FOUND)
+		st = ops->create(follower->engine, follower->name, err);
+	if (!st && acquire(follower, ISX_PAGES_SAFE,
+			   err)) /* also when it is not found: the index is there */
+		st = isx_fail(err, ISX_UNAVAILABLE, "the new file was removed at once");
+	return st;
+}
+
+static enum isx_status load_anew(struct work *work, struct isx_err *err)
+{
+	struct isx_pg_follower *follower = work->follower;
+	enum isx_status st = start_anew(work->followers, follower, err);
+	if (!st)
+		st = load(work, err);
+	if (st) { /* half a follower is of no use, and may fill the disk */
+		isx_pg_follower_release(follower);
+		(void)!follower->engine->ops->drop(follower->engine, follower->name, NULL);
+	}
+	return st;
+}
+
+/* Leave the work to the loader if it is too much for a search. */
+static enum isx_status leave_if_large(struct work *work, bool is_large, struct isx_err *err)
+{
+	const struct isx_pg_wish wish = { .pool = work->conn->pool, .head = *work->head };
+	work->is_left = is_large && !work->is_loader;
+	if (work->is_left)
+		return isx_pg_loader_want(work->followers->loader, &wish, err);
+	if (is_large)
+		isx_pg_progress_long(&work->progress);
+	return ISX_OK;
+}
+
+/* Begin a snapshot of the database: the head of the index in it, whose number is known, and what the
+ * log says of our position. All in one trip. */
+static enum isx_status begin_snapshot(struct work *work, const char **flaw, struct isx_err *err)
+{
+	struct isx_pg_params index = { 0 }, position = { 0 };
+	PGresult *results[3] = { NULL };
+	const struct isx_pg_step steps[] = { { ISX_PG_BEGIN_SNAPSHOT, NULL },
+					     { ISX_PG_INDEX_BY_ID, &index },
+					     { ISX_PG_CHANGE_REACHES, &position } };
+	const struct isx_pg_head was = *work->head;
+	isx_pg_add_i64(&index, work->head->index_id);
+	isx_pg_add_i64(&position, work->head->index_id);
+	isx_pg_add_i64(&position, work->position.head);
+	enum isx_status st = isx_pg_run_steps(work->conn, steps, work->position.known ? 3 : 2,
+					      results, err);
+	if (!st)
+		st = isx_pg_read_head(results[1], NULL, work->head, err);
+	work->conn->failed |= st == ISX_CORRUPT; /* the database is at fault, not the follower */
+	work->head->is_replica = was.is_replica;
+	memcpy(work->head->name, was.name, sizeof was.name);
+	if (!st && work->position.known) {
+		*flaw = find_flaw(work->head, &work->position, results[2]);
+		work->position.changed = isx_pg_i64(results[2], 0, 1);
+	}
+	isx_pg_clear(results, 3);
+	isx_pg_params_release(&index);
+	isx_pg_params_release(&position);
+	return st;
+}
+
+/* Do what is to be done, with the lock. */
+static enum isx_status follow(struct work *work, struct isx_err *err)
+{
+	const char *flaw = NULL;
+	struct position *position = &work->position;
+	struct isx_pg_head *head = work->head;
+	enum isx_status st = look_at_position(work->follower, position, err);
+	if (!st)
+		st = begin_snapshot(work, &flaw, err);
+	if (st || is_current(position, head))
+		return st;
+	if (position->known && head->is_replica && position->head > head->head)
+		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
+	if (work->progress.note.head != position->head)
+		work->progress.note.failed = 0;
+	if (position->known && !flaw && work->progress.note.failed >= CATCH_UPS_MAX)
+		flaw = "it could not be brought up to date";
+	bool is_loaded = !position->known || flaw;
+	st = leave_if_large(work,
+			    is_loaded ? head->assets > ASSETS_AT_ONCE
+				      : head->changed - position->changed > BLOCK_ASSETS,
+			    err);
+	if (st || work->is_left)
+		return st;
+	if (flaw)
+		isx_log_to(&work->followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s is loaded again: %s", work->follower->name, flaw);
+	st = is_loaded ? load_anew(work, err) : catch_up(work, *position, err);
+	if (!st)
+		work->progress.note.failed = 0;
+	return st;
+}
+
+/* Open the follower; one that is damaged is replaced. */
+static enum isx_status open_follower(const struct isx_pg_followers *followers,
+				     struct isx_pg_follower *follower, struct isx_err *err)
+{
+	enum isx_status st = acquire(follower, ISX_PAGES_SAFE, err);
+	if (st == ISX_NOT_FOUND)
+		return start_anew(followers, follower, err);
+	if (st == ISX_CORRUPT) {
+		isx_log_to(&followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s is damaged and is loaded again: %s", follower->name,
+			   err->msg);
+		return start_anew(followers, follower, err);
+	}
+	return st;
+}
+
+static enum isx_status follow_locked(struct work *work, struct isx_err *err)
+{
+	struct isx_pg_follower *follower = work->follower;
+	enum isx_status st = lock_follower(work->followers, follower->name, LOCK_EX,
+					   &work->progress.lock, &work->progress.note, err);
+	follower->busy = !st && work->progress.lock < 0;
+	if (st || follower->busy)
+		return st;
+	isx_pg_progress_begin(&work->progress, work->head->name);
+	isx_pg_follower_release(follower); /* somebody may have replaced it meanwhile */
+	st = open_follower(work->followers, follower, err);
+	if (!st)
+		st = follow(work, err);
+	if (work->damaged)
+		isx_log_to(&work->followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s leaves out %zu rows that are damaged", work->follower->name,
+			   work->damaged);
+	if (!st)
+		st = isx_pg_run(work->conn, ISX_PG_COMMIT, NULL, NULL, err);
+	follower->busy = work->is_left;
+	isx_pg_progress_end(&work->progress);
+	return st;
+}
+
+static void follower_name(int64_t incarnation, char name[24])
+{
+	snprintf(name, 24, "f%016llx", (unsigned long long)incarnation);
+}
+
+/* Does the list of indexes have this incarnation? */
+static bool is_listed(const PGresult *indexes, int64_t incarnation)
+{
+	for (int i = 0; i < PQntuples(indexes); i++)
+		if (isx_pg_i64(indexes, i, 2) == incarnation)
+			return true;
+	return false;
+}
+
+/* Remove the followers of indexes that other hosts have deleted. The files are listed before the
+ * indexes: no index is younger than its follower. */
+static enum isx_status sweep(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct isx_pg_followers *followers = arg;
+	struct isx_index_info *infos = NULL;
+	PGresult *indexes = NULL;
+	size_t count = 0;
+	enum isx_status st = followers->engine->ops->list(followers->engine, &infos, &count, err);
+	if (st)
+		return st;
+	if (count)
+		st = isx_pg_run(conn, ISX_PG_INDEX_NAMES, NULL, &indexes, err);
+	for (size_t i = 0; !st && i < count; i++) {
+		unsigned long long incarnation;
+		if (sscanf(infos[i].name, "f%16llx", &incarnation) == 1 &&
+		    !is_listed(indexes, (int64_t)incarnation))
+			isx_pg_follower_drop(followers, (int64_t)incarnation);
+	}
+	PQclear(indexes);
+	isx_index_list_free(infos, count);
+	return st;
+}
+
+/* What failed, was it the follower? */
+static bool is_at_fault(const struct isx_pg_conn *conn, enum isx_status st)
+{
+	return st && !conn->failed && st != ISX_NOT_FOUND && st != ISX_UNAVAILABLE &&
+	       st != ISX_NO_MEMORY;
+}
+
+static void begin_follow(const struct isx_pg_followers *followers, const struct isx_pg_head *head,
+			 struct isx_pg_follower *follower)
+{
+	*follower = (struct isx_pg_follower){ .engine = followers->engine };
+	follower_name(head->incarnation, follower->name);
+}
+
+/* A wish, and what came of it. */
+struct long_work {
+	struct isx_pg_followers *followers;
+	struct isx_pg_head head;
+	struct isx_pg_work *done;
+};
+
+static enum isx_status follow_for_long(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct long_work *of = arg;
+	struct isx_pg_follower follower;
+	struct work work = { .followers = of->followers,
+			     .follower = &follower,
+			     .conn = conn,
+			     .head = &of->head,
+			     .progress = { .lock = -1 },
+			     .is_loader = true };
+	conn->may_go_on = goes_on;
+	conn->asker = &work;
+	begin_follow(of->followers, &of->head, &follower);
+	enum isx_status st = follow_locked(&work, err);
+	of->done->at_fault = is_at_fault(conn, st);
+	of->done->was_busy = follower.busy;
+	isx_pg_follower_release(&follower);
+	return st;
+}
+
+/* The loader's thread calls this. */
+static enum isx_status fulfil_wish(void *arg, const struct isx_pg_wish *wish,
+				   struct isx_pg_work *done, struct isx_err *err)
+{
+	struct isx_pg_followers *followers = arg;
+	struct long_work work = { .followers = followers, .head = wish->head, .done = done };
+	if (wish->sweeps)
+		return isx_pg_do_soon(followers->primary, sweep, followers, err);
+	enum isx_status st = isx_pg_do(wish->pool, follow_for_long, &work, err);
+	if (st && st != ISX_NOT_FOUND && wish->is_background)
+		isx_log_to(&followers->options.logger,
+			   st == ISX_UNAVAILABLE ? ISX_LOG_DEBUG : ISX_LOG_WARNING,
+			   "a follower could not be brought up to date: %s", err->msg);
+	return st == ISX_NOT_FOUND ? ISX_OK : st; /* who asks for it finds that out */
+}
+
+void isx_pg_follow_later(struct isx_pg_followers *followers, struct isx_pg_pool *pool,
+			 const struct isx_pg_head *head)
+{
+	const struct isx_pg_wish wish = { .pool = pool, .head = *head, .is_background = true };
+	struct isx_err err;
+	if (isx_pg_loader_want(followers->loader, &wish, &err))
+		isx_log_to(&followers->options.logger, ISX_LOG_DEBUG,
+			   "the next search follows what was written: %s", err.msg);
+}
+
+/* Bring a follower to the head that is not there yet. */
+static enum isx_status make_current(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
+				    struct isx_pg_head *head, struct isx_pg_follower *follower,
+				    struct isx_err *err)
+{
+	struct work work = {
+		.followers = followers, .follower = follower, .conn = conn, .head = head
+	};
+	enum isx_status st = isx_pg_loader_failure(followers->loader, head->incarnation,
+						   &follower->at_fault, err);
+	if (st)
+		return st;
+	follower->busy = isx_pg_loader_is_at(followers->loader, head->incarnation);
+	if (follower->busy)
+		return ISX_OK;
+	st = follow_locked(&work, err);
+	follower->at_fault = is_at_fault(conn, st);
+	return st;
+}
+
+enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
+			      struct isx_pg_head *head, struct isx_pg_follower *follower,
+			      struct isx_err *err)
+{
+	const struct isx_pg_wish cleaning = { .pool = followers->primary, .sweeps = true };
+	struct isx_err why = { 0 };
+	struct position position = { 0 };
+	begin_follow(followers, head, follower);
+	enum isx_status st = acquire(follower, ISX_PAGES_ROWS, &why);
+	if (st == ISX_NOT_FOUND) /* one more: are others in the way? */
+		(void)!isx_pg_loader_want(followers->loader, &cleaning, NULL);
+	if (!st)
+		st = look_at_position(follower, &position, &why);
+	if (st || !is_current(&position, head))
+		st = make_current(followers, conn, head, follower, &why);
+	if (st || follower->busy)
+		isx_pg_follower_release(follower);
+	if (st && isx_fail(err, st, "%s", why.msg) != ISX_NOT_FOUND)
+		isx_err_at(err, st, "follower %s", follower->name);
+	return st;
+}
+
+enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct isx_pg_head *known,
+				    struct isx_pg_follower *follower, bool *found,
+				    struct isx_err *err)
+{
+	struct position position = { 0 };
+	begin_follow(followers, known, follower);
+	enum isx_status st = acquire(follower, ISX_PAGES_ROWS, err);
+	if (!st)
+		st = look_at_position(follower, &position, err);
+	*found = !st && position.known && position.head >= known->head;
+	if (*found) {
+		known->head = position.head;
+		known->mark = position.mark;
+	} else {
+		isx_pg_follower_release(follower);
+	}
+	/* The caller goes on with isx_pg_follow(), which makes a new one in the place of a damaged one. */
+	return st == ISX_NOT_FOUND || st == ISX_CORRUPT ? ISX_OK : st;
+}
+
+/* Is somebody at a follower? What is noted of that is empty while it waits for its turn. */
+static enum isx_status look_at_work(struct isx_pg_followers *followers, int64_t incarnation,
+				    bool *busy, struct isx_pg_note *note, struct isx_err *err)
+{
+	char name[24];
+	int lock = -1;
+	follower_name(incarnation, name);
+	enum isx_status st = lock_follower(followers, name, LOCK_SH, &lock, note, err);
+	*busy = !st && lock < 0;
+	if (lock >= 0) {
+		close(lock);
+		*busy = isx_pg_loader_is_at(followers->loader, incarnation);
+		*note = (struct isx_pg_note){ .is_long = *busy };
+	}
+	return st;
+}
+
+static enum isx_status fail_loading(struct isx_pg_followers *followers, struct isx_pg_note note,
+				    struct isx_err *err)
+{
+	struct isx_load *loads = NULL;
+	size_t count = 0;
+	enum isx_status st;
+	if (note.sure_ms) {
+		st = isx_fail(err, ISX_UNAVAILABLE,
+			      "the index is being loaded by this host (%llu of %llu rows, %u s are "
+			      "left): try again",
+			      (unsigned long long)note.done, (unsigned long long)note.total,
+			      isx_pg_seconds(note.left_ms));
+	} else { /* behind others, perhaps */
+		st = isx_fail(err, ISX_UNAVAILABLE,
+			      "the index is being loaded by this host: try again");
+		if (isx_pg_locks_loads(&followers->locks, &loads, &count, NULL))
+			count = 0;
+		for (size_t i = 0; i < count; i++)
+			note.left_ms += loads[i].left_s * 1000;
+		isx_mem_free(loads);
+	}
+	if (err)
+		err->retry_after_s = isx_pg_seconds(note.left_ms);
+	return st;
+}
+
+/* How long a wait may take, from its begin: as long as the client is patient, unless it is known
+ * already that this is by far too short. */
+static bool is_worth_waiting(const struct isx_pg_followers *followers,
+			     const struct isx_pg_note *note, uint64_t waited_ms)
+{
+	uint64_t most_ms = (uint64_t)followers->options.postgres_patience_s * 1000;
+	if (!note->is_long && most_ms < WAIT_MS)
+		most_ms = WAIT_MS;
+	if (waited_ms >= most_ms)
+		return false;
+	return !note->is_long || note->sure_ms < SURE_MS ||
+	       note->left_ms / 2 <= most_ms - waited_ms;
+}
+
+static enum isx_status wait_for_work(struct isx_pg_followers *followers, int64_t incarnation,
+				     const struct isx_query *query, uint64_t since_ns,
+				     struct isx_err *err)
+{
+	struct timespec pause = { .tv_nsec = 500000 };
+	struct isx_pg_note note = { 0 };
+	bool busy;
+	enum isx_status st = look_at_work(followers, incarnation, &busy, &note, err);
+	while (!st && busy) {
+		if (!is_worth_waiting(followers, &note, (isx_clock_ns() - since_ns) / 1000000))
+			st = fail_loading(followers, note, err);
+		else if (query->may_go_on)
+			st = query->may_go_on(query->asker, err);
+		if (st)
+			break;
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < WAIT_STEP_MS * 1000000)
+			pause.tv_nsec *= 2;
+		st = look_at_work(followers, incarnation, &busy, &note, err);
+	}
+	return st;
+}
+
+enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t incarnation,
+				     const struct isx_query *query, uint64_t since_ns,
+				     struct isx_err *err)
+{
+	struct isx_pg_note note = { 0 };
+	bool busy;
+	if (!query->waits || query->waits(query->asker, true)) {
+		enum isx_status st = wait_for_work(followers, incarnation, query, since_ns, err);
+		if (query->waits)
+			query->waits(query->asker, false);
+		return st;
+	}
+	enum isx_status st = look_at_work(followers, incarnation, &busy, &note, err);
+	return st || !busy ? st : fail_loading(followers, note, err);
+}
+
+enum isx_status isx_pg_followers_loads(struct isx_pg_followers *followers, struct isx_load **loads,
+				       size_t *count, struct isx_err *err)
+{
+	return isx_pg_locks_loads(&followers->locks, loads, count, err);
+}
+
+void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t incarnation)
+{
+	char name[24];
+	struct isx_err err;
+	follower_name(incarnation, name);
+	enum isx_status st = followers->engine->ops->drop(followers->engine, name, &err);
+	if (st && st != ISX_NOT_FOUND)
+		isx_log_to(&followers->options.logger, ISX_LOG_WARNING,
+			   "follower %s could not be removed: %s", name, err.msg);
+}
+
+void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t incarnation)
+{
+	char name[24], path[PATH_MAX];
+	follower_name(incarnation, name);
+	isx_pg_follower_discard(followers, incarnation);
+	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) < PATH_MAX)
+		unlink(path);
+}

@@ -1,0 +1,331 @@
+/*
+ * pg_search.c - answer a query in the follower of this host, or by SQL.
+ *
+ *   1 one trip: the head of the index; bring the follower there (usually it is)
+ *   2 search the follower, as usearch:// searches its files; others may have moved it on meanwhile
+ *   3 one trip: the metadata of the winners, and whether any of them has changed since: then again
+ *
+ * Step 1 is left out where the index is known from a search before: the trip of step 3 brings the
+ * head, too. If that is where the follower was, the answer is right; if not, all three steps are
+ * done, and for a while after that, as others write to the index.
+ *
+ * What was acknowledged before the search began, by any host, is in the head, which is read later,
+ * and so in the answer. Without a follower, or when it cannot be written (its disk is full), SQL
+ * answers in one snapshot.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "iscc/iscc_id.h"
+#include "postgres/pg_follower.h"
+#include "postgres/pg_sql_search.h"
+#include "postgres/pg_store.h"
+#include "similarity/sim_search.h"
+#include "json/wire.h"
+
+#include <string.h>
+
+enum {
+	ATTEMPTS_MAX = 5,
+	ASK_FIRST_MS = 200, /* for the head, after it was not where the follower was */
+	PASS_OVER_MS = 2000 /* a follower that could not be used, before it is tried again */
+};
+
+struct pg_search {
+	struct isx_pg_store *store;
+	const char *name;
+	const struct isx_query *query;
+	struct isx_arena *arena;
+	struct isx_result *result;
+	struct isx_pg_head head;
+	struct isx_pg_follower follower;
+	int64_t searched; /* head up to which the follower may have been when it was searched */
+	uint64_t start_ns;
+	bool failed_here; /* what failed is the follower, not the database */
+	bool is_ahead;    /* the head was not asked for before the follower was searched */
+	bool in_snapshot; /* nothing can change while we search */
+	bool stale;       /* a winner has changed while we searched, or the follower was behind */
+};
+
+/* --- 1 ---------------------------------------------------------------------------------------- */
+
+static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct pg_search *search = arg;
+	struct isx_pg_followers *followers;
+	search->failed_here = false;
+	enum isx_status st = isx_pg_head(conn, search->name, &search->head, err);
+	if (st)
+		return st;
+	search->head.is_replica &= conn->pool == search->store->readers;
+	isx_pg_remember(search->store, &search->head, 0);
+	st = isx_pg_followers_of(search->store, conn, &followers, err);
+	search->failed_here = st != ISX_OK;
+	if (st)
+		return st;
+	st = isx_pg_follow(followers, conn, &search->head, &search->follower, err);
+	search->failed_here = st && search->follower.at_fault;
+	return st == ISX_NOT_FOUND ? isx_fail(err, st, "Index '%s' not found", search->name) : st;
+}
+
+/* --- 3 ---------------------------------------------------------------------------------------- */
+
+static uint64_t body_of(const char *iscc_id)
+{
+	struct isx_iscc_id id = { 0 };
+	return isx_iscc_id_parse(isx_span_of(iscc_id), &id, NULL) ? 0 : id.body;
+}
+
+static void add_winner(struct isx_pg_params *params, const char *iscc_id)
+{
+	uint8_t bytes[8];
+	isx_store_be64(bytes, body_of(iscc_id));
+	isx_pg_array_bytes(params, bytes, sizeof bytes);
+}
+
+/* The row of an asset among the winners' (they are sorted), or -1. */
+static int find_row(const PGresult *rows, const char *iscc_id)
+{
+	uint64_t id = body_of(iscc_id);
+	int low = 0, high = PQntuples(rows);
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+		if (isx_load_be64(isx_pg_field(rows, middle, 0).ptr) < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < PQntuples(rows) && isx_load_be64(isx_pg_field(rows, low, 0).ptr) == id ? low
+											    : -1;
+}
+
+/* Copy the metadata of one winner; *gone when there is no such asset any more. */
+static enum isx_status take_metadata(struct pg_search *search, const PGresult *rows,
+				     const char *iscc_id, const char **metadata, bool *gone,
+				     struct isx_err *err)
+{
+	int row = find_row(rows, iscc_id);
+	*gone = row < 0;
+	if (row < 0 || PQgetisnull(rows, row, 1))
+		return ISX_OK;
+	struct isx_span text = isx_pg_field(rows, row, 1);
+	if (isx_span_is(text, "null"))
+		return ISX_OK;
+	*metadata = isx_arena_text(search->arena, text.ptr, text.len);
+	if (!*metadata)
+		return isx_fail_memory(err);
+	const struct isx_asset told = { .metadata = *metadata };
+	return isx_asset_check(&told, err)
+		       ? isx_err_at(err, ISX_CORRUPT, "table asset of the database: '%s'", iscc_id)
+		       : ISX_OK;
+}
+
+/* The matches with their metadata, without those that are gone. */
+static enum isx_status take_matches(struct pg_search *search, const PGresult *rows,
+				    struct isx_err *err)
+{
+	struct isx_result *result = search->result;
+	struct isx_match *matches = isx_arena_alloc(search->arena, result->match_count,
+						    sizeof *matches);
+	struct isx_chunk_match *chunks = isx_arena_alloc(search->arena, result->chunk_match_count,
+							 sizeof *chunks);
+	size_t kept = 0, chunks_kept = 0;
+	enum isx_status st = matches && chunks ? ISX_OK : isx_fail_memory(err);
+	for (size_t i = 0; !st && i < result->match_count; i++) {
+		bool gone;
+		matches[kept] = result->matches[i];
+		st = take_metadata(search, rows, matches[kept].iscc_id, &matches[kept].metadata,
+				   &gone, err);
+		kept += !gone;
+		search->stale |= gone && !search->in_snapshot; /* there: rows of no asset */
+	}
+	for (size_t i = 0; !st && i < result->chunk_match_count; i++) {
+		bool gone;
+		chunks[chunks_kept] = result->chunk_matches[i];
+		st = take_metadata(search, rows, chunks[chunks_kept].iscc_id,
+				   &chunks[chunks_kept].metadata, &gone, err);
+		chunks_kept += !gone;
+		search->stale |= gone && !search->in_snapshot;
+	}
+	if (st || search->stale)
+		return st;
+	result->matches = matches;
+	result->match_count = kept;
+	result->chunk_matches = chunks;
+	result->chunk_match_count = chunks_kept;
+	return ISX_OK;
+}
+
+/* Is what was found what is there now? `now` is the head after the winners were read. */
+static enum isx_status check_head(struct pg_search *search, const struct isx_pg_head *now,
+				  const PGresult *changed, struct isx_err *err)
+{
+	const struct isx_pg_head *then = &search->head;
+	if (now->incarnation != then->incarnation)
+		search->stale = true;
+	else if (search->is_ahead)
+		search->stale = now->head != then->head || now->mark != then->mark;
+	else if (now->head < search->searched)
+		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind the head");
+	else
+		search->stale = isx_pg_bool(changed, 0, 0);
+	if (search->is_ahead)
+		isx_pg_remember(search->store, now, search->stale ? ASK_FIRST_MS : 0);
+	return ISX_OK;
+}
+
+/* The winners' metadata, whether one of them has changed, and then the head: all in one trip. */
+static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct pg_search *search = arg;
+	const struct isx_result *result = search->result;
+	struct isx_pg_params winners = { 0 }, since = { 0 }, named = { 0 };
+	PGresult *results[3] = { NULL };
+	struct isx_pg_head now;
+	struct isx_pg_params *both[] = { &winners, &since };
+	for (size_t p = 0; p < 2; p++) {
+		isx_pg_add_i64(both[p], search->head.index_id);
+		isx_pg_array_open(both[p], ISX_PG_BYTEA);
+		for (size_t i = 0; i < result->match_count; i++)
+			add_winner(both[p], result->matches[i].iscc_id);
+		for (size_t i = 0; i < result->chunk_match_count; i++)
+			add_winner(both[p], result->chunk_matches[i].iscc_id);
+		isx_pg_array_close(both[p]);
+	}
+	isx_pg_add_i64(&since, search->head.head);
+	isx_pg_add_text(&named, search->name);
+	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_METADATA, &winners },
+					     { ISX_PG_INDEX_HEAD, &named },
+					     { ISX_PG_ASSETS_CHANGED, &since } };
+	enum isx_status st =
+		search->in_snapshot
+			? isx_pg_run(conn, ISX_PG_ASSETS_METADATA, &winners, &results[0], err)
+			: isx_pg_run_steps(conn, steps, search->is_ahead ? 2 : 3, results, err);
+	search->stale = false;
+	if (!st && !search->in_snapshot)
+		st = isx_pg_read_head(results[1], search->name, &now, err);
+	if (!st && !search->in_snapshot)
+		st = check_head(search, &now, results[2], err);
+	if (!st && !search->stale)
+		st = take_matches(search, results[0], err);
+	isx_pg_clear(results, 3);
+	isx_pg_params_release(&winners);
+	isx_pg_params_release(&since);
+	isx_pg_params_release(&named);
+	return st;
+}
+
+/* --- all three -------------------------------------------------------------------------------- */
+
+static void forget_result(struct pg_search *search)
+{
+	*search->result = (struct isx_result){ .memory = search->result->memory };
+	search->stale = false;
+}
+
+/* Search the follower as it is, without asking for the head first. Stale: that was not enough. */
+static enum isx_status search_ahead(struct pg_search *search, struct isx_err *err)
+{
+	struct isx_pg_follower *follower = &search->follower;
+	struct isx_err why;
+	bool found = false;
+	forget_result(search);
+	search->stale = true;
+	if (!isx_pg_recall(search->store, search->name, &search->head) ||
+	    isx_pg_follower_use(search->store->followers, &search->head, follower, &found, &why))
+		return ISX_OK;
+	if (!found)
+		return ISX_OK;
+	enum isx_status st = isx_sim_search(follower->file, &search->store->engine.options,
+					    search->query, search->arena, search->result, &why);
+	isx_pg_follower_release(follower);
+	if (st) /* what is asked for may be behind the follower's head */
+		return ISX_OK;
+	search->is_ahead = true;
+	search->failed_here = false;
+	st = isx_pg_read(search->store, fetch_winners, search, err);
+	search->is_ahead = false;
+	return st;
+}
+
+static enum isx_status search_follower(struct pg_search *search, struct isx_err *err)
+{
+	forget_result(search);
+	enum isx_status st;
+	do {
+		st = isx_pg_read(search->store, begin_search, search, err);
+		if (!st && search->follower.busy) /* without a connection: others need them */
+			st = isx_pg_follower_wait(search->store->followers,
+						  search->head.incarnation, search->query,
+						  search->start_ns, err);
+	} while (!st && search->follower.busy);
+	if (st)
+		return st;
+	search->failed_here = false;
+	st = isx_sim_search(search->follower.file, &search->store->engine.options, search->query,
+			    search->arena, search->result, err);
+	if (!st)
+		st = isx_pg_follower_head(&search->follower, &search->searched, err);
+	isx_pg_follower_release(&search->follower);
+	search->failed_here = st == ISX_CORRUPT || st == ISX_IO;
+	if (!st && search->result->match_count + search->result->chunk_match_count > 0)
+		st = isx_pg_read(search->store, fetch_winners, search, err);
+	return st;
+}
+
+/* All in one snapshot, so that nothing can be stale. When nobody waits for the answer any more,
+ * the server is not waited for either, and sees that the connection is closed. */
+static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct pg_search *search = arg;
+	forget_result(search);
+	search->in_snapshot = true;
+	conn->may_go_on = search->query->may_go_on;
+	conn->asker = search->query->asker;
+	enum isx_status st = isx_pg_begin_read(conn, search->name, &search->head, err);
+	if (!st)
+		st = isx_pg_sql_search(conn, &search->head, search->name,
+				       &search->store->engine.options, search->query, search->arena,
+				       search->result, err);
+	search->searched = search->head.head;
+	if (!st)
+		st = fetch_winners(conn, search, err);
+	return st ? st : isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
+}
+
+enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
+			      const struct isx_query *query, struct isx_arena *arena,
+			      struct isx_result *result, struct isx_err *err)
+{
+	struct pg_search search = { .store = (struct isx_pg_store *)engine,
+				    .name = name,
+				    .query = query,
+				    .arena = arena,
+				    .start_ns = isx_clock_ns(),
+				    .result = result };
+	struct isx_err why = { 0 };
+	enum isx_status st = query->may_go_on ? query->may_go_on(query->asker, err) : ISX_OK;
+	if (st)
+		return st;
+	if (!search.store->followers_path ||
+	    isx_clock_ns() < atomic_load(&search.store->sql_until_ns))
+		return isx_pg_read(search.store, search_by_sql, &search, err);
+	st = search_ahead(&search, &why);
+	for (int i = 0; !st && search.stale && i < ATTEMPTS_MAX; i++)
+		st = search_follower(&search, &why);
+	if (!st && search.stale) /* the winners change faster than we search */
+		return isx_pg_read(search.store, search_by_sql, &search, err);
+	if (st && search.failed_here) {
+		isx_log_to(&engine->options.logger, ISX_LOG_WARNING, "%s: answered by SQL",
+			   why.msg);
+		atomic_store(&search.store->sql_until_ns,
+			     isx_clock_ns() + (uint64_t)PASS_OVER_MS * 1000000);
+		if (st == ISX_CORRUPT && search.store->followers)
+			isx_pg_follower_discard(search.store->followers, search.head.incarnation);
+		return isx_pg_read(search.store, search_by_sql, &search, err);
+	}
+	if (st && err)
+		*err = why; /* with the time to try again after */
+	return st;
+}

@@ -1,0 +1,313 @@
+/*
+ * pg_sql.c - the tables in PostgreSQL and every statement, for docs/postgres.md to explain.
+ *
+ * "@." is replaced by the quoted name of the schema. Parameters carry their types, as they are sent
+ * in binary form.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "postgres/pg_sql.h"
+
+const char isx_pg_tables[] =
+	"CREATE TABLE @.store ("
+	" is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),"
+	" version integer NOT NULL,"
+	" store_id bigint NOT NULL);"
+	"INSERT INTO @.store (version, store_id) VALUES"
+	" (1, ('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint);"
+
+	"CREATE TABLE @.index ("
+	" index_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+	" name text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9]{0,31}$'),"
+	" incarnation bigint NOT NULL,"
+	" realm smallint CHECK (realm IN (0, 1)),"
+	" head bigint NOT NULL,"
+	" head_mark bigint NOT NULL,"
+	" changed bigint NOT NULL,"
+	" assets bigint NOT NULL CHECK (assets >= 0));"
+
+	"CREATE TABLE @.asset ("
+	" index_id bigint NOT NULL REFERENCES @.index,"
+	" iscc_id bytea NOT NULL CHECK (octet_length(iscc_id) = 8),"
+	" codes json NOT NULL,"
+	" metadata json,"
+	" PRIMARY KEY (index_id, iscc_id));"
+
+	"CREATE TABLE @.unit ("
+	" index_id bigint NOT NULL,"
+	" iscc_id bytea NOT NULL,"
+	" type text NOT NULL,"
+	" body varbit NOT NULL CHECK (length(body) BETWEEN 8 AND 256),"
+	" PRIMARY KEY (index_id, iscc_id, type, body));"
+
+	"CREATE TABLE @.simprint ("
+	" index_id bigint NOT NULL,"
+	" iscc_id bytea NOT NULL,"
+	" type text NOT NULL,"
+	" position bigint NOT NULL,"
+	" start bigint NOT NULL,"
+	" size bigint NOT NULL,"
+	" simprint varbit NOT NULL CHECK (length(simprint) BETWEEN 8 AND 256),"
+	" PRIMARY KEY (index_id, iscc_id, type, position));"
+
+	"CREATE TABLE @.change ("
+	" index_id bigint NOT NULL REFERENCES @.index,"
+	" head bigint NOT NULL,"
+	" mark bigint NOT NULL,"
+	" changed bigint NOT NULL,"
+	" iscc_ids bytea[] NOT NULL,"
+	" PRIMARY KEY (index_id, head));";
+
+/* The columns of an index's head, as struct isx_pg_head has them, and the version of the tables:
+ * who knows another one reads and writes nothing, also when they are upgraded while it runs. */
+#define HEAD_COLUMNS                                                                               \
+	"index_id, incarnation, head, head_mark, realm::bigint, assets, changed,"                  \
+	" (SELECT version::bigint FROM @.store)"
+
+/* The sizes of an index are estimated from its first rows, so that asking costs the same whatever
+ * is in it; of an index with fewer rows they are exact. */
+#define SAMPLE(table)                                                                              \
+	"SELECT iscc_id, type, pg_column_size(t.*) AS bytes FROM @." table                         \
+	" t WHERE index_id = $1::bigint LIMIT 20000"
+#define FACTOR(sample)                                                                             \
+	"SELECT CASE WHEN count(*) < 20000 THEN 1 ELSE $2::bigint::numeric /"                      \
+	" count(DISTINCT iscc_id) END FROM " sample
+
+/* The assets changed after a head, up to another. */
+#define CHANGED_IDS                                                                                \
+	"WITH ids AS (SELECT DISTINCT iscc_id FROM @.change, unnest(iscc_ids) AS iscc_id"          \
+	" WHERE index_id = $1::bigint AND head > $2::bigint AND head <= $3::bigint"                \
+	" AND octet_length(iscc_id) = 8) "
+
+/* clang-format off */
+
+/* 1 - differing / compared bits of a stored and a queried body, over their common prefix. */
+#define COMMON(body, other) \
+	"substring(" body " FROM 1 FOR least(length(" body "), length(" other ")))"
+#define SCORE(stored, queried) \
+	"1.0::float8 - bit_count(" COMMON(stored, queried) " # " COMMON(queried, stored) ")" \
+	"::float8" \
+	" / least(length(" stored "), length(" queried "))::float8"
+
+/* Rows that are not as this program writes them are left out, as followers leave them out. */
+#define HAS_BITS(id, bits) \
+	"octet_length(" id ") = 8 AND length(" bits ") BETWEEN 8 AND 256 AND length(" bits ") % 8 = 0"
+#define IS_SOUND(s) \
+	HAS_BITS(s ".iscc_id", s ".simprint") \
+	" AND " s ".start BETWEEN 0 AND 4294967295 AND " s ".size BETWEEN 0 AND 4294967295"
+
+#define UNIT_SCORES \
+	"WITH q AS (" \
+		"SELECT * FROM unnest($2::bigint[], $3::text[], $4::varbit[], $5::bigint[])" \
+		" AS q(type_position, type, body, is_instance))," \
+	" scored AS (" \
+		"SELECT u.iscc_id, q.type_position, q.is_instance," \
+		" " SCORE("u.body", "q.body") " AS score" \
+		" FROM q JOIN @.unit u ON u.index_id = $1::bigint AND u.type = q.type" \
+		" AND " HAS_BITS("u.iscc_id", "u.body")
+
+/* The queried simprints. */
+#define QUERIED \
+	"WITH q AS (" \
+		"SELECT * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::varbit[])" \
+		" AS q(type_position, type, position, body))"
+
+/* Of the simprints of an asset that are at one place only the first is searched. */
+#define IS_SEARCHED(s) \
+	"NOT EXISTS (" \
+		"SELECT FROM @.simprint first WHERE first.index_id = " s ".index_id" \
+		" AND first.iscc_id = " s ".iscc_id AND first.type = " s ".type" \
+		" AND first.position < " s ".position" \
+		" AND first.start = " s ".start AND first.size = " s ".size)"
+
+/* In how many assets the simprints of `source` are, looking at no more than 1,000 entries each;
+ * those that are not searched count too. */
+#define FREQUENCIES(source) \
+	"SELECT type, simprint, count(DISTINCT iscc_id) AS freq FROM (" \
+		"SELECT type, simprint, iscc_id, row_number() OVER" \
+		" (PARTITION BY type, simprint ORDER BY iscc_id, start, size) AS nth" \
+		" FROM (SELECT DISTINCT type, simprint, iscc_id, start, size" \
+			" FROM " source ") d) n" \
+	" WHERE nth <= 1000 GROUP BY type, simprint"
+
+/* clang-format on */
+
+const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
+	[ISX_PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
+	[ISX_PG_BEGIN_SNAPSHOT] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+	[ISX_PG_COMMIT] = "COMMIT",
+	/* A host that dies in the middle must not hold the lock of an index for long, nor may one
+	 * wait for it as long as a silent server is waited for. What an administrator set stays. */
+	[ISX_PG_LIMITS] =
+		"SELECT set_config(name, CASE WHEN setting = '0' THEN value ELSE"
+		" setting || coalesce(unit, '') END, true) FROM pg_settings JOIN (VALUES"
+		" ('lock_timeout', $1::text), ('idle_in_transaction_session_timeout', '60s'),"
+		" ('client_connection_check_interval', '1s')) AS limits (name, value)"
+		" USING (name)",
+	[ISX_PG_RELAX] = "SET LOCAL synchronous_commit TO off",
+	[ISX_PG_SCHEMA_EXISTS] =
+		"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text),"
+		" EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+		" WHERE n.nspname = $1::text AND c.relname = 'store')",
+	[ISX_PG_SCHEMA_LOCK] =
+		"SELECT pg_advisory_xact_lock(hashtextextended('iscc-search ' || $1::text, 0))",
+	[ISX_PG_STORE_READ] = "SELECT version::bigint, store_id FROM @.store",
+
+	[ISX_PG_INDEX_NAMES] = "SELECT name, index_id, incarnation, assets FROM @.index"
+			       " ORDER BY name COLLATE \"C\"",
+	[ISX_PG_INDEX_HEAD] = "SELECT " HEAD_COLUMNS ", pg_is_in_recovery()"
+			      " FROM @.index WHERE name = $1::text",
+	[ISX_PG_INDEX_BY_ID] = "SELECT " HEAD_COLUMNS ", false"
+			       " FROM @.index WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_LOCK] = "SELECT " HEAD_COLUMNS ", false"
+			      " FROM @.index WHERE name = $1::text FOR UPDATE",
+	[ISX_PG_INDEX_CREATE] =
+		"WITH made AS (INSERT INTO @.index"
+		" (name, incarnation, head, head_mark, changed, assets)"
+		" SELECT $1::text, $2::bigint, 0, $3::bigint, 0, 0 FROM @.store"
+		" WHERE version = $4::bigint ON CONFLICT (name) DO NOTHING RETURNING index_id)"
+		" INSERT INTO @.change (index_id, head, mark, changed, iscc_ids)"
+		" SELECT index_id, 0, $3::bigint, 0, '{}' FROM made RETURNING index_id",
+	[ISX_PG_INDEX_DELETE] = "DELETE FROM @.index WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_DELETE_UNITS] = "DELETE FROM @.unit WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_DELETE_SIMPRINTS] = "DELETE FROM @.simprint WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_DELETE_CHANGES] = "DELETE FROM @.change WHERE index_id = $1::bigint",
+	[ISX_PG_INDEX_DELETE_ASSETS] = "DELETE FROM @.asset WHERE index_id = $1::bigint",
+	/* clang-format off */
+	[ISX_PG_INDEX_SIZE] =
+		"WITH u AS (" SAMPLE("unit") "), s AS (" SAMPLE("simprint") ")"
+		" SELECT type, (sum(bytes) * (" FACTOR("u") "))::bigint FROM u GROUP BY type"
+		" UNION ALL"
+		" SELECT 'SIMPRINT_' || type, (sum(bytes) * (" FACTOR("s") "))::bigint FROM s"
+		" GROUP BY type"
+		" ORDER BY 1",
+	/* clang-format on */
+	[ISX_PG_INDEX_ADVANCE] =
+		"UPDATE @.index SET head = $2::bigint, head_mark = $3::bigint, realm = $4::bigint,"
+		" assets = $5::bigint, changed = $6::bigint WHERE index_id = $1::bigint",
+
+	[ISX_PG_ASSETS_PUT] =
+		"INSERT INTO @.asset AS a (index_id, iscc_id, codes, metadata)"
+		" SELECT $1::bigint, * FROM unnest($2::bytea[], $3::json[], $4::json[])"
+		" ON CONFLICT (index_id, iscc_id) DO UPDATE"
+		" SET codes = EXCLUDED.codes, metadata = EXCLUDED.metadata"
+		" RETURNING iscc_id, xmax <> 0",
+	[ISX_PG_ASSETS_DELETE] = "DELETE FROM @.asset WHERE index_id = $1::bigint"
+				 " AND iscc_id = ANY($2::bytea[]) RETURNING iscc_id",
+	[ISX_PG_ASSET_GET] = "SELECT i.realm::bigint, a.codes, a.metadata FROM @.index i"
+			     " LEFT JOIN @.asset a ON a.index_id = i.index_id"
+			     " AND a.iscc_id = $2::bytea WHERE i.name = $1::text",
+	/* OFFSET 0 keeps the server from joining the other way round: of an index that is new to its
+	 * statistics it expects one row, and would read all there are. */
+	[ISX_PG_ASSETS_METADATA] =
+		"SELECT a.* FROM unnest($2::bytea[]) AS winner (iscc_id), LATERAL ("
+		"SELECT iscc_id, metadata FROM @.asset WHERE index_id = $1::bigint"
+		" AND asset.iscc_id = winner.iscc_id OFFSET 0) a ORDER BY 1",
+	[ISX_PG_ASSETS_CHANGED] = "SELECT EXISTS (SELECT FROM @.change WHERE index_id = $1::bigint"
+				  " AND head > $3::bigint AND iscc_ids && $2::bytea[])",
+
+	[ISX_PG_ASSETS_PAGE] = "SELECT iscc_id, codes, metadata FROM @.asset"
+			       " WHERE index_id = $1::bigint AND iscc_id >= $2::bytea"
+			       " ORDER BY iscc_id LIMIT $3::bigint",
+	[ISX_PG_SIMPRINTS_PAGE] = "SELECT iscc_id, type, start, size, simprint FROM @.simprint"
+				  " WHERE index_id = $1::bigint AND iscc_id >= $2::bytea"
+				  " AND iscc_id <= $3::bytea"
+				  " ORDER BY iscc_id, type COLLATE \"C\", start, size, position",
+
+	[ISX_PG_UNITS_PUT] =
+		"INSERT INTO @.unit (index_id, iscc_id, type, body)"
+		" SELECT $1::bigint, * FROM unnest($2::bytea[], $3::text[], $4::varbit[])"
+		" ON CONFLICT DO NOTHING",
+	[ISX_PG_UNITS_DELETE] = "DELETE FROM @.unit WHERE index_id = $1::bigint"
+				" AND iscc_id = ANY($2::bytea[])",
+	[ISX_PG_SIMPRINTS_SAMPLE] = "SELECT count(*), count(DISTINCT iscc_id) FROM (SELECT iscc_id"
+				    " FROM @.simprint WHERE index_id = $1::bigint LIMIT 20000) s",
+	[ISX_PG_SIMPRINTS_PUT] =
+		"INSERT INTO @.simprint (index_id, iscc_id, type, position, start, size, simprint)"
+		" SELECT $1::bigint, * FROM unnest($2::bytea[], $3::text[], $4::bigint[],"
+		" $5::bigint[], $6::bigint[], $7::varbit[])",
+	[ISX_PG_SIMPRINTS_DELETE] = "DELETE FROM @.simprint WHERE index_id = $1::bigint"
+				    " AND iscc_id = ANY($2::bytea[])",
+	[ISX_PG_SIMPRINTS_REPLACE] =
+		"DELETE FROM @.simprint s USING unnest($2::bytea[], $3::text[]) AS d(iscc_id, type)"
+		" WHERE s.index_id = $1::bigint AND s.iscc_id = d.iscc_id AND s.type = d.type",
+
+	[ISX_PG_CHANGE_PUT] =
+		"INSERT INTO @.change (index_id, head, mark, changed, iscc_ids)"
+		" VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bytea[])",
+	[ISX_PG_CHANGE_PRUNE] = /* the oldest of them only: `changed` has no key, but rises */
+	"DELETE FROM @.change WHERE index_id = $1::bigint AND head <= ("
+	"SELECT max(head) FROM (SELECT head, changed FROM @.change"
+	" WHERE index_id = $1::bigint ORDER BY head LIMIT 1000) oldest"
+	" WHERE changed < $2::bigint)",
+	[ISX_PG_CHANGE_FIND] =
+		"SELECT changed FROM @.change WHERE index_id = $1::bigint AND head = $2::bigint"
+		" AND mark = $3::bigint",
+	[ISX_PG_CHANGE_REACHES] =
+		"SELECT max(mark) FILTER (WHERE head = $2::bigint),"
+		" max(changed) FILTER (WHERE head = $2::bigint), count(*) FROM @.change"
+		" WHERE index_id = $1::bigint AND head >= $2::bigint",
+	[ISX_PG_CHANGE_STEP] =
+		"SELECT head, changed FROM @.change WHERE index_id = $1::bigint AND head = ("
+		"SELECT coalesce(max(head) FILTER (WHERE changed <= $4::bigint), min(head))"
+		" FROM @.change WHERE index_id = $1::bigint AND head > $2::bigint"
+		" AND head <= $3::bigint)",
+	[ISX_PG_CHANGED_ASSETS] = CHANGED_IDS
+	"SELECT ids.iscc_id, a.codes FROM ids LEFT JOIN @.asset a"
+	" ON a.index_id = $1::bigint AND a.iscc_id = ids.iscc_id ORDER BY 1",
+	[ISX_PG_CHANGED_SIMPRINTS] = CHANGED_IDS
+	"SELECT s.iscc_id, s.type, s.start, s.size, s.simprint FROM ids JOIN @.simprint s"
+	" ON s.index_id = $1::bigint AND s.iscc_id = ids.iscc_id ORDER BY s.iscc_id, s.type,"
+	" s.position",
+
+	/* clang-format off */
+	[ISX_PG_SEARCH_UNITS] = UNIT_SCORES ")"
+		" SELECT iscc_id, type_position, max(score) FROM scored"
+		" WHERE score >= CASE is_instance WHEN 1 THEN 1.0 ELSE $6::float8 END"
+		" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
+	[ISX_PG_SCORE_UNITS] = UNIT_SCORES " WHERE u.iscc_id = ANY($6::bytea[]))"
+		" SELECT iscc_id, type_position, max(score) FROM scored"
+		" WHERE is_instance = 0 OR score = 1.0"
+		" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
+	[ISX_PG_SIMPRINTS_OF_ASSET] =
+		"SELECT s.type, s.simprint FROM @.simprint s"
+		" WHERE s.index_id = $1::bigint AND s.iscc_id = $2::bytea AND " IS_SOUND("s")
+		" AND " IS_SEARCHED("s")
+		" ORDER BY s.type COLLATE \"C\", s.start, s.size",
+	[ISX_PG_COUNT_SIMPRINTS] = QUERIED ","
+		" same AS ("
+			"SELECT s.* FROM @.simprint s"
+			" JOIN (SELECT DISTINCT type, body FROM q) d"
+			" ON s.type = d.type AND s.simprint = d.body"
+			" WHERE s.index_id = $1::bigint AND " IS_SOUND("s") "),"
+		" f AS (" FREQUENCIES("same") ")"
+		" SELECT q.type_position, q.position, coalesce(f.freq, 0),"
+			" EXISTS (SELECT FROM @.simprint s"
+				" WHERE s.index_id = $1::bigint AND s.type = q.type AND " IS_SOUND("s") "),"
+			" EXISTS (SELECT FROM @.simprint s"
+				" WHERE s.index_id = $1::bigint AND s.type = q.type"
+				" AND length(s.simprint) = length(q.body) AND " IS_SOUND("s")
+				" AND " IS_SEARCHED("s") ")"
+		" FROM q LEFT JOIN f ON f.type = q.type AND f.simprint = q.body ORDER BY 1, 2",
+	[ISX_PG_SEARCH_SIMPRINTS] = QUERIED ","
+		" rows AS MATERIALIZED ("
+			"SELECT iscc_id, type, start, size, simprint, row_number() OVER"
+			" (PARTITION BY iscc_id, type, start, size ORDER BY position) AS nth"
+			" FROM @.simprint s WHERE index_id = $1::bigint AND type = ANY($3::text[])"
+			" AND " IS_SOUND("s") "),"
+		" scored AS ("
+			"SELECT r.*, q.type_position, q.position,"
+			" " SCORE("r.simprint", "q.body") " AS score"
+			" FROM q JOIN rows r ON r.type = q.type AND r.nth = 1"
+			" WHERE $7::bytea[] IS NULL OR r.iscc_id = ANY($7::bytea[])),"
+		" best AS ("
+			"SELECT DISTINCT ON (iscc_id, type_position, position) * FROM scored"
+			" WHERE score >= $6::float8"
+			" ORDER BY iscc_id, type_position, position, score DESC, start, size,"
+			" length(simprint) DESC),"
+		" found AS (SELECT DISTINCT type, simprint FROM best),"
+		" f AS (" FREQUENCIES("rows JOIN found USING (type, simprint)") ")"
+		" SELECT b.iscc_id, b.type_position, b.position, b.score, b.start, b.size,"
+			" b.simprint, f.freq"
+		" FROM best b JOIN f USING (type, simprint) ORDER BY 1, 2, 3",
+	/* clang-format on */
+};

@@ -1,0 +1,594 @@
+/*
+ * pg_sql_search.c - the server compares, this program ranks.
+ *
+ * SQL delivers hits in the order of ISCC-IDs, the best of each queried type (or simprint) in each
+ * asset; they are scored and ranked as they come by, with the functions that the scan of a follower
+ * uses, so that the answers are the same to the last bit. Exact, and as slow as reading every row:
+ * for small indexes.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "postgres/pg_sql_search.h"
+
+#include "base/mem.h"
+#include "engine/query_plan.h"
+#include "engine/score.h"
+#include "iscc/base32.h"
+#include "iscc/iscc_id.h"
+#include "json/wire.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PASSAGES_MAX = 10000, ROWS_A_QUESTION = 4096 };
+
+/* A simprint of the query, and the best one in the asset at hand. */
+struct sql_passage {
+	const char *text;
+	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
+	size_t byte_count;
+	uint64_t freq; /* assets that have exactly this one */
+	double score;  /* -1: none */
+	uint64_t stored_freq;
+};
+
+/* The simprints of one type in the query. */
+struct sql_type {
+	const char *type;
+	struct sql_passage *passages;
+	size_t count;
+	bool is_there; /* the index has simprints of this type */
+	size_t matched;
+};
+
+struct sql_search {
+	struct isx_pg_conn *conn;
+	const struct isx_pg_head *head;
+	const char *name;
+	const struct isx_options *options;
+	struct isx_arena *arena;
+	struct isx_query_plan plan;
+	bool excludes_self;
+	uint64_t self;
+	struct sql_type *types; /* of simprints */
+	size_t type_count;
+};
+
+/* --- the query -------------------------------------------------------------------------------- */
+
+/* The asset that a query by iscc_id asks for. */
+static enum isx_status read_asset(struct sql_search *search, const char *iscc_id,
+				  struct isx_asset *asset, struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *row = NULL;
+	struct isx_iscc_id id;
+	uint8_t bytes[8];
+	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), &id, err);
+	if (!st)
+		st = isx_pg_check_realm(search->head, iscc_id, id.realm, err);
+	if (st)
+		return st;
+	isx_store_be64(bytes, id.body);
+	isx_pg_add_text(&params, search->name);
+	isx_pg_add_bytes(&params, bytes, sizeof bytes);
+	st = isx_pg_run(search->conn, ISX_PG_ASSET_GET, &params, &row, err);
+	if (!st && (PQntuples(row) != 1 || PQgetisnull(row, 0, 1)))
+		st = isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
+	if (!st)
+		st = isx_pg_read_asset(search->head, id.body, isx_pg_field(row, 0, 1),
+				       (struct isx_span){ 0 }, search->arena, asset, err);
+	search->excludes_self = true;
+	search->self = id.body;
+	PQclear(row);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+static const char *text_of_bits(struct isx_arena *arena, struct isx_span bits)
+{
+	char *text = isx_arena_alloc(arena, 1, 2 * ISX_SIMPRINT_BYTES_MAX);
+	if (text && bits.len >= 4 && bits.len - 4 <= ISX_SIMPRINT_BYTES_MAX)
+		isx_base64_encode((const uint8_t *)bits.ptr + 4, bits.len - 4, text);
+	return text;
+}
+
+/* Give the simprints that the asset has stored to the query, type by type. */
+static enum isx_status add_own_chunks(struct sql_search *search, struct isx_query *query,
+				      struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *rows = NULL;
+	uint8_t id[8];
+	isx_store_be64(id, search->self);
+	isx_pg_add_i64(&params, search->head->index_id);
+	isx_pg_add_bytes(&params, id, sizeof id);
+	enum isx_status st = isx_pg_run(search->conn, ISX_PG_SIMPRINTS_OF_ASSET, &params, &rows,
+					err);
+	size_t count = st ? 0 : (size_t)PQntuples(rows);
+	struct isx_query_simprints *types = isx_arena_alloc(search->arena, count, sizeof *types);
+	const char **values = isx_arena_alloc(search->arena, count, sizeof *values);
+	if (!st && (!types || !values))
+		st = isx_fail_memory(err);
+	query->simprint_type_count = 0;
+	for (size_t i = 0; !st && i < count; i++) {
+		struct isx_span type = isx_pg_field(rows, (int)i, 0);
+		struct isx_query_simprints *last = query->simprint_type_count
+							   ? &types[query->simprint_type_count - 1]
+							   : NULL;
+		if (!last || !isx_span_is(type, last->type)) {
+			last = &types[query->simprint_type_count++];
+			last->type = isx_arena_text(search->arena, type.ptr, type.len);
+			last->values = values + i;
+		}
+		values[i] = text_of_bits(search->arena, isx_pg_field(rows, (int)i, 1));
+		last->count++;
+		if (!last->type || !values[i])
+			st = isx_fail_memory(err);
+	}
+	query->simprints = query->simprint_type_count ? types : NULL;
+	PQclear(rows);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+static enum isx_status make_plan(struct sql_search *search, const struct isx_query *query,
+				 struct isx_err *err)
+{
+	struct isx_query effective = *query;
+	struct isx_asset asset;
+	if (query->iscc_id) {
+		enum isx_status st = read_asset(search, query->iscc_id, &asset, err);
+		if (st)
+			return st;
+		isx_query_of_asset(&asset, query->limit, &effective);
+		if (query->own_chunks)
+			st = add_own_chunks(search, &effective, err);
+		if (st)
+			return st;
+	}
+	return isx_query_plan(&effective, query->iscc_id ? ISX_LONGEST_FORMS : ISX_EVERY_UNIT,
+			      search->arena, &search->plan, err);
+}
+
+/* --- units ------------------------------------------------------------------------------------ */
+
+/* $1 to $5 of the statements that score units. */
+static void add_units(struct isx_pg_params *params, const struct sql_search *search)
+{
+	const struct isx_query_plan *plan = &search->plan;
+	isx_pg_add_i64(params, search->head->index_id);
+	isx_pg_array_open(params, ISX_PG_INT8);
+	for (size_t i = 0; i < plan->unit_count; i++) {
+		size_t type = 0;
+		while (strcmp(plan->types[type], plan->units[i].type) != 0)
+			type++;
+		isx_pg_array_i64(params, (int64_t)type);
+	}
+	isx_pg_array_close(params);
+	isx_pg_array_open(params, ISX_PG_TEXT);
+	for (size_t i = 0; i < plan->unit_count; i++)
+		isx_pg_array_bytes(params, plan->units[i].type, strlen(plan->units[i].type));
+	isx_pg_array_close(params);
+	isx_pg_array_open(params, ISX_PG_VARBIT);
+	for (size_t i = 0; i < plan->unit_count; i++)
+		isx_pg_array_bits(params, plan->units[i].body, plan->units[i].body_bytes);
+	isx_pg_array_close(params);
+	isx_pg_array_open(params, ISX_PG_INT8);
+	for (size_t i = 0; i < plan->unit_count; i++)
+		isx_pg_array_i64(params, plan->units[i].is_instance);
+	isx_pg_array_close(params);
+}
+
+/* May the search go on? Asked now and then. */
+static enum isx_status ask(const struct sql_search *search, size_t *rows, struct isx_err *err)
+{
+	const struct isx_query *query = &search->plan.query;
+	if (!query->may_go_on || (*rows)++ % ROWS_A_QUESTION)
+		return ISX_OK;
+	enum isx_status st = query->may_go_on(query->asker, err);
+	if (st)
+		search->conn->broken = true; /* the rest of the rows is not wanted */
+	return st;
+}
+
+/* Offer an asset whose hits have all come. */
+static enum isx_status offer(struct sql_search *search, struct isx_ranking *ranking, uint64_t id,
+			     double score, struct isx_err *err)
+{
+	if (search->excludes_self && id == search->self)
+		return ISX_OK;
+	return isx_ranking_offer(ranking, score, id, err);
+}
+
+static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranking *ranking,
+				     struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	double scores[ISX_UNITS_MAX];
+	size_t count = 0, asked = 0;
+	uint64_t id = 0;
+	PGresult *row = NULL;
+	add_units(&params, search);
+	isx_pg_add_f64(&params, search->options->match_threshold_units);
+	enum isx_status st = isx_pg_rows_begin(search->conn, ISX_PG_SEARCH_UNITS, &params, err);
+	while (!st && !(st = isx_pg_rows_next(search->conn, &row, err)) && row) {
+		uint64_t next = isx_load_be64(isx_pg_field(row, 0, 0).ptr);
+		st = ask(search, &asked, err);
+		if (!st && count && next != id) {
+			st = offer(search, ranking, id,
+				   isx_asset_score(scores, count,
+						   search->options->confidence_exponent),
+				   err);
+			count = 0;
+		}
+		id = next;
+		scores[count++] = isx_pg_f64(row, 0, 2);
+		PQclear(row);
+	}
+	if (!st && count)
+		st = offer(search, ranking, id,
+			   isx_asset_score(scores, count, search->options->confidence_exponent),
+			   err);
+	isx_pg_params_release(&params);
+	isx_ranking_sort(ranking);
+	return st;
+}
+
+/* The ISCC-IDs of a ranking, as an array. */
+static void add_ranked(struct isx_pg_params *params, const struct isx_ranking *ranking)
+{
+	isx_pg_array_open(params, ISX_PG_BYTEA);
+	for (size_t i = 0; i < ranking->count; i++) {
+		uint8_t id[8];
+		isx_store_be64(id, ranking->items[i].id);
+		isx_pg_array_bytes(params, id, sizeof id);
+	}
+	isx_pg_array_close(params);
+}
+
+static size_t place_of(const struct isx_ranking *ranking, uint64_t id)
+{
+	size_t i = 0;
+	while (i < ranking->count && ranking->items[i].id != id)
+		i++;
+	return i;
+}
+
+static void print_id(const struct sql_search *search, uint64_t id, char *text)
+{
+	struct isx_iscc_id iscc_id = { .body = id, .realm = search->head->realm, .version = 1 };
+	isx_iscc_id_print(&iscc_id, text);
+}
+
+/* The matches, with the true score of every queried type they carry. */
+static enum isx_status make_matches(struct sql_search *search, const struct isx_ranking *ranking,
+				    struct isx_result *result, struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *rows = NULL;
+	size_t type_count = search->plan.type_count;
+	struct isx_match *matches = isx_arena_alloc(search->arena, ranking->count, sizeof *matches);
+	struct isx_type_score *types = isx_arena_alloc(search->arena, ranking->count * type_count,
+						       sizeof *types);
+	if (!matches || !types)
+		return isx_fail_memory(err);
+	add_units(&params, search);
+	add_ranked(&params, ranking);
+	enum isx_status st = isx_pg_run(search->conn, ISX_PG_SCORE_UNITS, &params, &rows, err);
+	for (size_t i = 0; i < ranking->count; i++) {
+		print_id(search, ranking->items[i].id, matches[i].iscc_id);
+		matches[i].score = ranking->items[i].score;
+		matches[i].types = types + i * type_count;
+	}
+	for (int row = 0; !st && row < PQntuples(rows); row++) {
+		uint64_t id = isx_load_be64(isx_pg_field(rows, row, 0).ptr);
+		size_t i = place_of(ranking, id);
+		types[i * type_count + matches[i].type_count++] = (struct isx_type_score){
+			search->plan.types[isx_pg_i64(rows, row, 1)], isx_pg_f64(rows, row, 2)
+		};
+	}
+	result->matches = matches;
+	result->match_count = st ? 0 : ranking->count;
+	PQclear(rows);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+/* --- simprints -------------------------------------------------------------------------------- */
+
+/* $1 to $5 of the statements about simprints; types that are not there are left out. */
+static void add_passages(struct isx_pg_params *params, const struct sql_search *search)
+{
+	isx_pg_add_i64(params, search->head->index_id);
+	for (int column = 0; column < 4; column++) {
+		static const enum isx_pg_type of[] = { ISX_PG_INT8, ISX_PG_TEXT, ISX_PG_INT8,
+						       ISX_PG_VARBIT };
+		isx_pg_array_open(params, of[column]);
+		for (size_t t = 0; t < search->type_count; t++) {
+			const struct sql_type *type = &search->types[t];
+			for (size_t i = 0; type->is_there && i < type->count; i++) {
+				if (column == 0)
+					isx_pg_array_i64(params, (int64_t)t);
+				else if (column == 1)
+					isx_pg_array_bytes(params, type->type, strlen(type->type));
+				else if (column == 2)
+					isx_pg_array_i64(params, (int64_t)i);
+				else
+					isx_pg_array_bits(params, type->passages[i].bytes,
+							  type->passages[i].byte_count);
+			}
+		}
+		isx_pg_array_close(params);
+	}
+}
+
+/* Decode the simprints of one type. Whether they can be decoded matters only where there are some
+ * of their type, so a problem is kept until that is known. */
+static enum isx_status read_type(struct sql_search *search, const struct isx_query_simprints *given,
+				 struct sql_type *type, struct isx_err *err)
+{
+	type->type = given->type;
+	type->is_there = true;
+	type->count = given->count;
+	type->passages = isx_arena_alloc(search->arena, given->count, sizeof *type->passages);
+	if (!type->passages)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < given->count; i++) {
+		struct sql_passage *passage = &type->passages[i];
+		passage->text = given->values[i];
+		if (isx_base64_decode(isx_span_of(passage->text), passage->bytes,
+				      sizeof passage->bytes, &passage->byte_count, NULL))
+			passage->byte_count = 0;
+	}
+	return ISX_OK;
+}
+
+/* Say what is wrong with a simprint of a type that is there. */
+static enum isx_status check_passage(const struct sql_type *type, size_t i, bool has_length,
+				     struct isx_err *err)
+{
+	const struct sql_passage *passage = &type->passages[i];
+	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
+	size_t count;
+	enum isx_status st = isx_base64_decode(isx_span_of(passage->text), bytes, sizeof bytes,
+					       &count, err);
+	if (!st && (passage->byte_count == 0 || !has_length))
+		st = isx_fail(err, ISX_INVALID,
+			      "%zu bits: the index has no simprints of this length",
+			      passage->byte_count * 8);
+	return st ? isx_err_at(err, st, "simprints.%s[%zu]", type->type, i) : ISX_OK;
+}
+
+static enum isx_status check_count(const struct sql_type *type, struct isx_err *err)
+{
+	if (!type->is_there || type->count <= PASSAGES_MAX)
+		return ISX_OK;
+	return isx_fail(err, ISX_INVALID, "simprints.%s: expected at most %d, found %zu",
+			type->type, PASSAGES_MAX, type->count);
+}
+
+/* Read the simprints of the query, and ask how frequent they are. */
+static enum isx_status read_passages(struct sql_search *search, struct isx_err *err)
+{
+	const struct isx_query *query = &search->plan.query;
+	struct isx_pg_params params = { 0 };
+	PGresult *rows = NULL;
+	enum isx_status st = ISX_OK;
+	search->type_count = query->simprint_type_count;
+	search->types = isx_arena_alloc(search->arena, search->type_count, sizeof *search->types);
+	if (!search->types)
+		return isx_fail_memory(err);
+	for (size_t t = 0; !st && t < search->type_count; t++)
+		st = read_type(search, &query->simprints[t], &search->types[t], err);
+	add_passages(&params, search);
+	if (!st)
+		st = isx_pg_run(search->conn, ISX_PG_COUNT_SIMPRINTS, &params, &rows, err);
+	for (int row = 0; !st && row < PQntuples(rows); row++) {
+		struct sql_type *type = &search->types[isx_pg_i64(rows, row, 0)];
+		size_t i = (size_t)isx_pg_i64(rows, row, 1);
+		type->is_there = isx_pg_bool(rows, row, 3);
+		type->passages[i].freq = (uint64_t)isx_pg_i64(rows, row, 2);
+		if (i == 0)
+			st = check_count(type, err);
+		if (!st && type->is_there)
+			st = check_passage(type, i, isx_pg_bool(rows, row, 4), err);
+	}
+	PQclear(rows);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+static void forget_best(struct sql_search *search)
+{
+	for (size_t t = 0; t < search->type_count; t++) {
+		search->types[t].matched = 0;
+		for (size_t i = 0; i < search->types[t].count; i++)
+			search->types[t].passages[i].score = -1;
+	}
+}
+
+/* The score of one type, of the asset whose best hits are entered. */
+static double score_type(const struct sql_search *search, const struct sql_type *type)
+{
+	double found = 0, all = 0;
+	for (size_t i = 0; i < type->count; i++) {
+		const struct sql_passage *passage = &type->passages[i];
+		bool matched = passage->score >= 0;
+		double weight = isx_simprint_weight((uint64_t)search->head->assets,
+						    matched ? passage->stored_freq : passage->freq);
+		all += weight;
+		if (matched)
+			found += weight * passage->score;
+	}
+	return all > 0 ? found / all : 0;
+}
+
+static double score_passages(const struct sql_search *search)
+{
+	double sum = 0;
+	size_t matched = 0;
+	for (size_t t = 0; t < search->type_count; t++) {
+		if (search->types[t].matched) {
+			sum += score_type(search, &search->types[t]);
+			matched++;
+		}
+	}
+	return isx_passages_score(sum, matched);
+}
+
+/* Enter a row into the best hits of its asset. */
+static void enter_hit(struct sql_search *search, const PGresult *rows, int row)
+{
+	struct sql_type *type = &search->types[isx_pg_i64(rows, row, 1)];
+	struct sql_passage *passage = &type->passages[isx_pg_i64(rows, row, 2)];
+	passage->score = isx_pg_f64(rows, row, 3);
+	passage->stored_freq = (uint64_t)isx_pg_i64(rows, row, 7);
+	type->matched++;
+}
+
+static enum isx_status rank_by_passages(struct sql_search *search, struct isx_ranking *ranking,
+					struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	size_t asked = 0;
+	uint64_t id = 0;
+	bool any = false;
+	PGresult *row = NULL;
+	add_passages(&params, search);
+	isx_pg_add_f64(&params, search->options->match_threshold_simprints);
+	isx_pg_add_null(&params);
+	forget_best(search);
+	enum isx_status st = isx_pg_rows_begin(search->conn, ISX_PG_SEARCH_SIMPRINTS, &params, err);
+	while (!st && !(st = isx_pg_rows_next(search->conn, &row, err)) && row) {
+		uint64_t next = isx_load_be64(isx_pg_field(row, 0, 0).ptr);
+		st = ask(search, &asked, err);
+		if (!st && any && next != id) {
+			st = offer(search, ranking, id, score_passages(search), err);
+			forget_best(search);
+		}
+		any = true;
+		id = next;
+		enter_hit(search, row, 0);
+		PQclear(row);
+	}
+	if (!st && any)
+		st = offer(search, ranking, id, score_passages(search), err);
+	isx_pg_params_release(&params);
+	isx_ranking_sort(ranking);
+	return st;
+}
+
+/* One matched passage, from its row. */
+static enum isx_status make_chunk(struct sql_search *search, const PGresult *rows, int row,
+				  struct isx_chunk *chunk, struct isx_err *err)
+{
+	const struct sql_type *type = &search->types[isx_pg_i64(rows, row, 1)];
+	const struct sql_passage *passage = &type->passages[isx_pg_i64(rows, row, 2)];
+	char *query = isx_arena_alloc(search->arena, 1, 2 * ISX_SIMPRINT_BYTES_MAX);
+	if (!query)
+		return isx_fail_memory(err);
+	isx_base64_encode(passage->bytes, passage->byte_count, query);
+	chunk->query = query;
+	chunk->score = isx_pg_f64(rows, row, 3);
+	chunk->offset = (uint32_t)isx_pg_i64(rows, row, 4);
+	chunk->size = (uint32_t)isx_pg_i64(rows, row, 5);
+	chunk->match = text_of_bits(search->arena, isx_pg_field(rows, row, 6));
+	chunk->freq = (uint64_t)isx_pg_i64(rows, row, 7);
+	return chunk->match ? ISX_OK : isx_fail_memory(err);
+}
+
+/* The match of one asset, from its rows: [first, end). */
+static enum isx_status make_chunk_match(struct sql_search *search, const PGresult *rows, int first,
+					int end, struct isx_chunk_match *match, struct isx_err *err)
+{
+	struct isx_chunk_type *types = isx_arena_alloc(search->arena, search->type_count,
+						       sizeof *types);
+	struct isx_chunk *chunks = isx_arena_alloc(search->arena, (size_t)(end - first),
+						   sizeof *chunks);
+	enum isx_status st = types && chunks ? ISX_OK : isx_fail_memory(err);
+	forget_best(search);
+	for (int row = first; !st && row < end; row++) {
+		struct sql_type *of = &search->types[isx_pg_i64(rows, row, 1)];
+		if (of->matched == 0)
+			types[match->type_count++] =
+				(struct isx_chunk_type){ .type = of->type,
+							 .queried = of->count,
+							 .chunks = chunks + (row - first) };
+		enter_hit(search, rows, row);
+		types[match->type_count - 1].matches++;
+		types[match->type_count - 1].score = score_type(search, of);
+		st = make_chunk(search, rows, row, &chunks[row - first], err);
+	}
+	match->types = types;
+	return st;
+}
+
+static enum isx_status make_chunk_matches(struct sql_search *search,
+					  const struct isx_ranking *ranking,
+					  struct isx_result *result, struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *rows = NULL;
+	struct isx_chunk_match *matches = isx_arena_alloc(search->arena, ranking->count,
+							  sizeof *matches);
+	if (!matches)
+		return isx_fail_memory(err);
+	add_passages(&params, search);
+	isx_pg_add_f64(&params, search->options->match_threshold_simprints);
+	add_ranked(&params, ranking);
+	enum isx_status st = isx_pg_run(search->conn, ISX_PG_SEARCH_SIMPRINTS, &params, &rows, err);
+	int count = st ? 0 : PQntuples(rows);
+	for (int row = 0, end; !st && row < count; row = end) {
+		uint64_t id = isx_load_be64(isx_pg_field(rows, row, 0).ptr);
+		size_t place = place_of(ranking, id);
+		for (end = row + 1; end < count; end++)
+			if (isx_load_be64(isx_pg_field(rows, end, 0).ptr) != id)
+				break;
+		print_id(search, id, matches[place].iscc_id);
+		matches[place].score = ranking->items[place].score;
+		st = make_chunk_match(search, rows, row, end, &matches[place], err);
+	}
+	result->chunk_matches = matches;
+	result->chunk_match_count = st ? 0 : ranking->count;
+	PQclear(rows);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+static enum isx_status find_passages(struct sql_search *search, struct isx_result *result,
+				     struct isx_err *err)
+{
+	struct isx_ranking ranking = { .limit = search->plan.query.limit,
+				       .quota = search->arena->quota };
+	enum isx_status st = read_passages(search, err);
+	if (!st)
+		st = rank_by_passages(search, &ranking, err);
+	if (!st && ranking.count)
+		st = make_chunk_matches(search, &ranking, result, err);
+	isx_ranking_release(&ranking);
+	return st;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_head *head,
+				  const char *name, const struct isx_options *options,
+				  const struct isx_query *query, struct isx_arena *arena,
+				  struct isx_result *result, struct isx_err *err)
+{
+	struct sql_search search = {
+		.conn = conn, .head = head, .name = name, .options = options, .arena = arena
+	};
+	struct isx_ranking ranking = { .limit = query->limit, .quota = arena->quota };
+	enum isx_status st = make_plan(&search, query, err);
+	if (!st && search.plan.unit_count)
+		st = rank_by_units(&search, &ranking, err);
+	if (!st && ranking.count)
+		st = make_matches(&search, &ranking, result, err);
+	if (!st && search.plan.query.simprint_type_count)
+		st = find_passages(&search, result, err);
+	isx_ranking_release(&ranking);
+	if (!st)
+		result->query = search.plan.query;
+	return st;
+}

@@ -1,0 +1,200 @@
+/*
+ * pg_walk.c - go through the assets of an index, page by page, in one transaction that reads one
+ *             snapshot.
+ *
+ * The walk keeps its connection. The server ends a transaction that rests for longer than
+ * idle_in_transaction_session_timeout (ISX_PG_LIMITS), so that a program that forgot a walk does not
+ * keep the server from cleaning up.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "iscc/base32.h"
+#include "iscc/iscc_id.h"
+#include "postgres/pg_store.h"
+#include "json/wire.h"
+
+#include <string.h>
+
+enum { PAGE_ASSETS = 64 }; /* with all their simprints in memory at once */
+
+struct pg_walk {
+	struct isx_walk walk; /* first */
+	struct isx_pg_conn *conn;
+	struct isx_pg_head head;
+	PGresult *assets; /* of the page */
+	PGresult *simprints;
+	int asset; /* the next row of each */
+	int simprint;
+	uint64_t from; /* body of the least ISCC-ID of the next page */
+	bool is_over;  /* there is no next page */
+};
+
+static enum isx_status run(struct pg_walk *walk, enum isx_pg_statement which, uint64_t last,
+			   PGresult **result, struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	uint8_t bytes[8];
+	isx_pg_add_i64(&params, walk->head.index_id);
+	isx_store_be64(bytes, walk->from);
+	isx_pg_add_bytes(&params, bytes, sizeof bytes);
+	if (which == ISX_PG_ASSETS_PAGE) {
+		isx_pg_add_i64(&params, PAGE_ASSETS);
+	} else {
+		isx_store_be64(bytes, last);
+		isx_pg_add_bytes(&params, bytes, sizeof bytes);
+	}
+	enum isx_status st = isx_pg_run(walk->conn, which, &params, result, err);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+static void drop_page(struct pg_walk *walk)
+{
+	PQclear(walk->assets);
+	PQclear(walk->simprints);
+	walk->assets = walk->simprints = NULL;
+	walk->asset = walk->simprint = 0;
+}
+
+static enum isx_status read_page(struct pg_walk *walk, struct isx_err *err)
+{
+	drop_page(walk);
+	enum isx_status st = run(walk, ISX_PG_ASSETS_PAGE, 0, &walk->assets, err);
+	int count = st ? 0 : PQntuples(walk->assets);
+	walk->is_over = st || count < PAGE_ASSETS;
+	if (count == 0)
+		return st;
+	struct isx_span id = isx_pg_field(walk->assets, count - 1, 0);
+	if (id.len != 8)
+		return isx_pg_fail_row(walk->conn, "asset", err);
+	uint64_t last = isx_load_be64(id.ptr);
+	st = run(walk, ISX_PG_SIMPRINTS_PAGE, last, &walk->simprints, err);
+	walk->from = last + 1;
+	walk->is_over |= last == UINT64_MAX;
+	return st;
+}
+
+/* The simprint in a row: a type, where it is, and a string of bits, its length in front. */
+static enum isx_status read_simprint(struct pg_walk *walk, int row, struct isx_arena *arena,
+				     struct isx_simprint *simprint, struct isx_err *err)
+{
+	struct isx_span type = isx_pg_field(walk->simprints, row, 1);
+	struct isx_span bits = isx_pg_field(walk->simprints, row, 4);
+	size_t bytes = bits.len < 4 ? 0 : bits.len - 4;
+	if (bytes == 0 || bytes > ISX_SIMPRINT_BYTES_MAX || isx_load_be32(bits.ptr) != bytes * 8)
+		return isx_pg_fail_row(walk->conn, "simprint", err);
+	char *text = isx_arena_alloc(arena, bytes * 4 / 3 + 4, 1);
+	char *name = isx_arena_text(arena, type.ptr, type.len);
+	if (!text || !name)
+		return isx_fail_memory(err);
+	isx_base64_encode((const uint8_t *)bits.ptr + 4, bytes, text);
+	*simprint = (struct isx_simprint){
+		.type = name,
+		.simprint = text,
+		.offset = (uint32_t)isx_pg_i64(walk->simprints, row, 2),
+		.size = (uint32_t)isx_pg_i64(walk->simprints, row, 3),
+	};
+	return ISX_OK;
+}
+
+static bool is_of(const PGresult *simprints, int row, struct isx_span id)
+{
+	struct isx_span of = isx_pg_field(simprints, row, 0);
+	return of.len == id.len && memcmp(of.ptr, id.ptr, id.len) == 0;
+}
+
+/* The simprints of an asset are the next rows, as those of the assets before it have been read. */
+static enum isx_status read_simprints(struct pg_walk *walk, struct isx_span id,
+				      struct isx_arena *arena, struct isx_asset *asset,
+				      struct isx_err *err)
+{
+	int rows = PQntuples(walk->simprints), first = walk->simprint, end = first;
+	while (end < rows && is_of(walk->simprints, end, id))
+		end++;
+	walk->simprint = end;
+	struct isx_simprint *simprints = isx_arena_alloc(arena, (size_t)(end - first),
+							 sizeof *simprints);
+	enum isx_status st = simprints ? ISX_OK : isx_fail_memory(err);
+	for (int row = first; !st && row < end; row++)
+		st = read_simprint(walk, row, arena, &simprints[row - first], err);
+	asset->simprints = simprints;
+	asset->simprint_count = (size_t)(end - first);
+	return st;
+}
+
+static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, struct isx_asset *asset,
+			    bool *more, struct isx_err *err)
+{
+	struct pg_walk *walk = (struct pg_walk *)base;
+	enum isx_status st = ISX_OK;
+	if ((!walk->assets || walk->asset == PQntuples(walk->assets)) && !walk->is_over)
+		st = read_page(walk, err);
+	*more = !st && walk->assets && walk->asset < PQntuples(walk->assets);
+	if (!*more)
+		return st;
+	int row = walk->asset++;
+	struct isx_span id = isx_pg_field(walk->assets, row, 0);
+	struct isx_span metadata = isx_pg_field(walk->assets, row, 2);
+	struct isx_asset ignored = { 0 };
+	st = isx_asset_from_stored(isx_pg_field(walk->assets, row, 1), arena, asset, err);
+	if (!st && metadata.len) {
+		asset->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
+		st = asset->metadata ? ISX_OK : isx_fail_memory(err);
+	}
+	enum isx_status simprints = read_simprints(walk, id, arena, st ? &ignored : asset,
+						   st ? NULL : err);
+	return st ? st : simprints;
+}
+
+static void close_walk(struct isx_walk *base)
+{
+	struct pg_walk *walk = (struct pg_walk *)base;
+	drop_page(walk);
+	if (walk->conn)
+		isx_pg_give(walk->conn); /* ends the transaction */
+	isx_mem_free(walk);
+}
+
+/* Take a connection and begin the transaction, from the replica where it serves. */
+static enum isx_status begin_in(struct pg_walk *walk, struct isx_pg_pool *pool, const char *name,
+				struct isx_err *err)
+{
+	enum isx_status st = isx_pg_take(pool, &walk->conn, err);
+	if (!st)
+		st = isx_pg_begin_read(walk->conn, name, &walk->head, err);
+	if (st && walk->conn)
+		isx_pg_give(walk->conn);
+	if (st)
+		walk->conn = NULL;
+	return st;
+}
+
+static enum isx_status begin(struct pg_walk *walk, struct isx_pg_store *store, const char *name,
+			     const char *from, struct isx_err *err)
+{
+	struct isx_iscc_id id = { 0 };
+	enum isx_status st = store->readers ? begin_in(walk, store->readers, name, NULL)
+					    : ISX_UNAVAILABLE;
+	if (!walk->conn)
+		st = begin_in(walk, store->pool, name, err);
+	if (!st && from)
+		st = isx_iscc_id_parse(isx_span_of(from), &id, err);
+	if (!st && from)
+		st = isx_pg_check_realm(&walk->head, from, id.realm, err);
+	walk->from = id.body;
+	return st;
+}
+
+enum isx_status isx_pg_walk(struct isx_engine *engine, const char *name, const char *from,
+			    struct isx_walk **walk, struct isx_err *err)
+{
+	struct pg_walk *made = isx_mem_array(1, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	made->walk = (struct isx_walk){ .next = next, .close = close_walk };
+	enum isx_status st = begin(made, (struct isx_pg_store *)engine, name, from, err);
+	if (st)
+		close_walk(&made->walk);
+	else
+		*walk = &made->walk;
+	return st;
+}

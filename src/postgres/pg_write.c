@@ -1,0 +1,651 @@
+/*
+ * pg_write.c - add and remove: what a group of requests changes in one index is one transaction.
+ *
+ *   BEGIN; lock the row of the index                         one trip
+ *   for each request: its statements in a pipeline            one trip each
+ *   note the change, move the head of the index on; COMMIT    one trip
+ *
+ * The lock makes heads appear in the order of their commits, so that a follower that has read up to
+ * a head has missed nothing before it. A change carries a random mark: when the connection is lost
+ * while the commit is on its way, a new one looks for the mark and knows whether it was made.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/hash.h"
+#include "base/mem.h"
+#include "engine/asset_batch.h"
+#include "engine/asset_units.h"
+#include "postgres/pg_store.h"
+#include "json/wire.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum {
+	LOG_IDS_MAX = 1000000, /* assets changed that a follower may be behind before it reloads */
+	PRUNE_EVERY = 64       /* changes */
+};
+
+/* A request to change an index. */
+struct pg_change {
+	struct isx_commit commit; /* first: the queue hands this back */
+	const char *name;         /* of the index */
+	const struct isx_asset *assets;
+	const char *iscc_id; /* of the one to remove; NULL: add assets */
+	size_t count;
+	enum isx_outcome *outcomes;
+	struct isx_batch_asset *batch;         /* what is put or removed */
+	struct isx_indexed_simprint **decoded; /* of each asset of the batch that has some */
+	struct isx_arena arena;
+	/* The values of the statements, composed by the request's own thread. */
+	struct isx_pg_params ids; /* $1 the index, $2 the ISCC-IDs */
+	struct isx_pg_params rows;
+	struct isx_pg_params units;
+	struct isx_pg_params replaced; /* types of simprints */
+	struct isx_pg_params simprints;
+	bool has_simprints;
+};
+
+int64_t isx_pg_random(void)
+{
+	int64_t number;
+	randombytes_buf(&number, sizeof number);
+	return number;
+}
+
+/* --- preparing -------------------------------------------------------------------------------- */
+
+static void add_id(struct isx_pg_params *params, uint64_t id)
+{
+	uint8_t bytes[8];
+	isx_store_be64(bytes, id);
+	isx_pg_array_bytes(params, bytes, sizeof bytes);
+}
+
+/* The ISCC-IDs of the batch, each once, as an array. */
+static void add_ids(struct isx_pg_params *params, const struct pg_change *change)
+{
+	isx_pg_array_open(params, ISX_PG_BYTEA);
+	for (size_t i = 0; i < change->count; i++)
+		if (!change->batch[i].superseded)
+			add_id(params, change->batch[i].id.body);
+	isx_pg_array_close(params);
+}
+
+/* What is known of the asset at place i of the batch. */
+static const struct isx_asset *asset_at(const struct pg_change *change, size_t i)
+{
+	return &change->assets[change->batch[i].position];
+}
+
+/* $1 to $4 of ISX_PG_ASSETS_PUT; the index is put in once it is known. */
+static enum isx_status compose_rows(struct pg_change *change, struct isx_err *err)
+{
+	struct isx_pg_params *rows = &change->rows;
+	struct isx_buf json = { 0 };
+	isx_pg_add_i64(rows, 0);
+	add_ids(rows, change);
+	isx_pg_array_open(rows, ISX_PG_JSON);
+	for (size_t i = 0; i < change->count; i++) {
+		struct isx_asset codes = *asset_at(change, i);
+		if (change->batch[i].superseded)
+			continue;
+		codes.metadata = NULL;
+		isx_buf_clear(&json);
+		isx_asset_to_json(&json, &codes);
+		isx_pg_array_bytes(rows, json.ptr, json.len);
+	}
+	isx_pg_array_close(rows);
+	enum isx_status st = isx_buf_status(&json, err);
+	isx_buf_release(&json);
+	isx_pg_array_open(rows, ISX_PG_JSON);
+	for (size_t i = 0; i < change->count; i++) {
+		const char *metadata = asset_at(change, i)->metadata;
+		if (change->batch[i].superseded)
+			continue;
+		if (metadata)
+			isx_pg_array_bytes(rows, metadata, strlen(metadata));
+		else
+			isx_pg_array_null(rows);
+	}
+	isx_pg_array_close(rows);
+	return st ? st : isx_buf_status(&rows->bytes, err);
+}
+
+/* A row of table unit or simprint. */
+struct row {
+	uint64_t id;
+	const char *type;
+	const uint8_t *bits;
+	size_t bytes;     /* of the bits */
+	int64_t position; /* among the simprints of its asset */
+	int64_t start;
+	int64_t size;
+};
+
+enum column { ROW_ID, ROW_TYPE, ROW_BITS, ROW_POSITION, ROW_START, ROW_SIZE };
+
+static void add_value(struct isx_pg_params *params, enum column column, const struct row *row)
+{
+	if (column == ROW_ID)
+		add_id(params, row->id);
+	else if (column == ROW_TYPE)
+		isx_pg_array_bytes(params, row->type, strlen(row->type));
+	else if (column == ROW_BITS)
+		isx_pg_array_bits(params, row->bits, row->bytes);
+	else
+		isx_pg_array_i64(params, column == ROW_POSITION ? row->position
+					 : column == ROW_START  ? row->start
+								: row->size);
+}
+
+/* The parameters of a statement that puts rows: the index, which is put in once it is known, and
+ * an array for each column. */
+static enum isx_status compose_columns(struct isx_pg_params *params, const enum column *columns,
+				       size_t column_count, const struct row *rows, size_t count,
+				       struct isx_err *err)
+{
+	static const enum isx_pg_type types[] = {
+		[ROW_ID] = ISX_PG_BYTEA,      [ROW_TYPE] = ISX_PG_TEXT,  [ROW_BITS] = ISX_PG_VARBIT,
+		[ROW_POSITION] = ISX_PG_INT8, [ROW_START] = ISX_PG_INT8, [ROW_SIZE] = ISX_PG_INT8
+	};
+	isx_pg_add_i64(params, 0);
+	for (size_t c = 0; c < column_count; c++) {
+		isx_pg_array_open(params, types[columns[c]]);
+		for (size_t i = 0; i < count; i++)
+			add_value(params, columns[c], &rows[i]);
+		isx_pg_array_close(params);
+	}
+	return isx_buf_status(&params->bytes, err);
+}
+
+struct row_list {
+	struct row *rows;
+	size_t count, cap;
+};
+
+/* Append the units of an asset, borrowed. */
+static enum isx_status add_units(struct row_list *list, uint64_t id,
+				 const struct isx_indexed_unit *units, size_t count,
+				 struct isx_err *err)
+{
+	if (list->count + count > list->cap) {
+		size_t cap = (list->count + count) * 2;
+		struct row *rows = isx_mem_resize(list->rows, cap, sizeof *rows);
+		if (!rows)
+			return isx_fail_memory(err);
+		list->rows = rows;
+		list->cap = cap;
+	}
+	for (size_t i = 0; i < count; i++)
+		list->rows[list->count++] = (struct row){ .id = id,
+							  .type = units[i].type,
+							  .bits = units[i].body,
+							  .bytes = units[i].body_bytes };
+	return ISX_OK;
+}
+
+/* The parameters of ISX_PG_UNITS_PUT. */
+static enum isx_status compose_units(struct pg_change *change, struct isx_err *err)
+{
+	static const enum column columns[] = { ROW_ID, ROW_TYPE, ROW_BITS };
+	struct isx_indexed_unit *units;
+	struct row_list list = { 0 };
+	size_t unit_count;
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < change->count; i++) {
+		st = isx_asset_units(asset_at(change, i), &change->arena, &units, &unit_count, err);
+		if (!st && asset_at(change, i)->simprint_count)
+			st = isx_asset_simprints(asset_at(change, i), &change->arena,
+						 &change->decoded[i], err);
+		if (st)
+			st = isx_batch_err_at(err, st, change->count, change->batch[i].position);
+		if (!st && !change->batch[i].superseded)
+			st = add_units(&list, change->batch[i].id.body, units, unit_count, err);
+	}
+	if (!st)
+		st = compose_columns(&change->units, columns, 3, list.rows, list.count, err);
+	isx_mem_free(list.rows);
+	return st;
+}
+
+/* All simprints of the batch, decoded. */
+static enum isx_status gather_simprints(struct pg_change *change, struct row **rows, size_t *count,
+					struct isx_err *err)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < change->count; i++)
+		total += asset_at(change, i)->simprint_count;
+	*count = 0;
+	*rows = isx_arena_alloc(&change->arena, total, sizeof **rows);
+	if (!*rows)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < change->count; i++) {
+		const struct isx_asset *asset = asset_at(change, i);
+		for (size_t k = 0; !change->batch[i].superseded && k < asset->simprint_count; k++) {
+			const struct isx_indexed_simprint *simprint = &change->decoded[i][k];
+			(*rows)[(*count)++] = (struct row){ .id = change->batch[i].id.body,
+							    .type = simprint->type,
+							    .bits = simprint->bytes,
+							    .bytes = simprint->byte_count,
+							    .position = (int64_t)k,
+							    .start = simprint->offset,
+							    .size = simprint->size };
+		}
+	}
+	return ISX_OK;
+}
+
+/* Does row i begin the simprints of another asset or type? */
+static bool begins_type(const struct row *rows, size_t i)
+{
+	return i == 0 || rows[i].id != rows[i - 1].id ||
+	       strcmp(rows[i].type, rows[i - 1].type) != 0;
+}
+
+/* The parameters of ISX_PG_SIMPRINTS_PUT and _REPLACE. */
+static enum isx_status compose_simprints(struct pg_change *change, struct isx_err *err)
+{
+	static const enum column columns[] = { ROW_ID,    ROW_TYPE, ROW_POSITION,
+					       ROW_START, ROW_SIZE, ROW_BITS };
+	struct row *rows;
+	size_t count, types = 0;
+	enum isx_status st = gather_simprints(change, &rows, &count, err);
+	if (st || !count)
+		return st;
+	change->has_simprints = true;
+	st = compose_columns(&change->simprints, columns, 6, rows, count, err);
+	for (size_t i = 0; i < count; i++) /* of each type one is left */
+		if (begins_type(rows, i))
+			rows[types++] = rows[i];
+	return st ? st : compose_columns(&change->replaced, columns, 2, rows, types, err);
+}
+
+static enum isx_status prepare_add(struct pg_change *change, struct isx_err *err)
+{
+	enum isx_status st = isx_batch_read(change->assets, change->count, &change->arena,
+					    &change->batch, err);
+	change->decoded = isx_arena_alloc(&change->arena, change->count, sizeof *change->decoded);
+	if (!st && !change->decoded)
+		st = isx_fail_memory(err);
+	if (!st)
+		st = compose_rows(change, err);
+	if (!st)
+		st = compose_units(change, err);
+	if (!st)
+		st = compose_simprints(change, err);
+	isx_pg_add_i64(&change->ids, 0);
+	if (!st)
+		add_ids(&change->ids, change);
+	return st ? st : isx_buf_status(&change->ids.bytes, err);
+}
+
+static void release_change(struct pg_change *change)
+{
+	isx_pg_params_release(&change->ids);
+	isx_pg_params_release(&change->rows);
+	isx_pg_params_release(&change->units);
+	isx_pg_params_release(&change->replaced);
+	isx_pg_params_release(&change->simprints);
+	isx_arena_release(&change->arena);
+}
+
+/* --- applying --------------------------------------------------------------------------------- */
+
+enum isx_status isx_pg_check_realm(const struct isx_pg_head *head, const char *iscc_id,
+				   uint32_t realm, struct isx_err *err)
+{
+	return head->has_realm ? isx_check_realm(iscc_id, realm, head->realm, err) : ISX_OK;
+}
+
+/* Say of which index: $1 of every statement that was composed before it was known. */
+static void set_index(struct isx_pg_params *params, int64_t index_id)
+{
+	if (params->count)
+		isx_store_be64(params->bytes.ptr + params->starts[0], (uint64_t)index_id);
+}
+
+/* Where is this ISCC-ID in the batch? Of several the first; `count` if it is not there. */
+static size_t find_in_batch(const struct pg_change *change, uint64_t id)
+{
+	size_t low = 0, high = change->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (change->batch[middle].id.body < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Tell created from updated, by what the server says of each row. */
+static void read_outcomes(struct pg_change *change, const PGresult *rows, struct isx_pg_head *head)
+{
+	for (int row = 0; row < PQntuples(rows); row++) {
+		uint64_t id = isx_load_be64(isx_pg_field(rows, row, 0).ptr);
+		bool existed = isx_pg_bool(rows, row, 1);
+		size_t i = find_in_batch(change, id);
+		head->assets += !existed;
+		for (bool first = true; i < change->count && change->batch[i].id.body == id;
+		     i++, first = false)
+			change->outcomes[change->batch[i].position] = existed || !first
+									      ? ISX_UPDATED
+									      : ISX_CREATED;
+	}
+}
+
+static enum isx_status apply_add(struct isx_pg_conn *conn, struct pg_change *change,
+				 struct isx_pg_head *head, struct isx_err *err)
+{
+	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
+	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_PUT, &change->rows },
+					     { ISX_PG_UNITS_DELETE, &change->ids },
+					     { ISX_PG_UNITS_PUT, &change->units },
+					     { ISX_PG_SIMPRINTS_REPLACE, &change->replaced },
+					     { ISX_PG_SIMPRINTS_PUT, &change->simprints } };
+	size_t count = change->has_simprints ? 5 : 3;
+	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
+	if (!st) {
+		read_outcomes(change, results[0], head);
+		head->has_realm = true;
+		head->realm = change->batch[0].id.realm;
+	}
+	isx_pg_clear(results, count);
+	return st;
+}
+
+static enum isx_status apply_remove(struct isx_pg_conn *conn, struct pg_change *change,
+				    struct isx_pg_head *head, bool *found, struct isx_err *err)
+{
+	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
+	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_DELETE, &change->ids },
+					     { ISX_PG_UNITS_DELETE, &change->ids },
+					     { ISX_PG_SIMPRINTS_DELETE, &change->ids } };
+	enum isx_status st = isx_pg_run_steps(conn, steps, 3, results, err);
+	*found = !st && PQntuples(results[0]) == 1;
+	head->assets -= *found;
+	isx_pg_clear(results, 3);
+	return st;
+}
+
+/* Make one change. *made is false when it does not fit: then nothing of it is there, and its own
+ * status says why. */
+static enum isx_status apply_change(struct isx_pg_conn *conn, struct pg_change *change,
+				    struct isx_pg_head *head, bool *made, struct isx_err *err)
+{
+	struct isx_commit *own = &change->commit;
+	*made = false;
+	if (change->count == 0)
+		return ISX_OK; /* only the index had to be there */
+	if (!change->iscc_id)
+		own->status = isx_batch_check_realm(change->assets, change->batch, change->count,
+						    head->has_realm, head->realm, &own->err);
+	else
+		own->status = isx_pg_check_realm(head, change->iscc_id, change->batch[0].id.realm,
+						 &own->err);
+	if (own->status)
+		return ISX_OK;
+	struct isx_pg_params *all[] = { &change->ids, &change->rows, &change->units,
+					&change->replaced, &change->simprints };
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		set_index(all[i], head->index_id);
+	enum isx_status st;
+	if (!change->iscc_id) {
+		st = apply_add(conn, change, head, err);
+		*made = !st;
+	} else {
+		st = apply_remove(conn, change, head, made, err);
+		if (!st && !*made)
+			own->status = isx_fail(&own->err, ISX_NOT_FOUND,
+					       "Asset '%s' not found in index", change->iscc_id);
+	}
+	return st;
+}
+
+/* --- one transaction -------------------------------------------------------------------------- */
+
+/* The changes of a group that are for one index, and how far they have come. */
+struct pg_write {
+	struct isx_pg_store *store;
+	const char *name;
+	struct isx_commit *group;
+	struct isx_commit *only;  /* of the group; NULL: all that are for the index */
+	struct isx_pg_params ids; /* of ISX_PG_CHANGE_PUT */
+	int64_t mark;
+	int64_t index_id;
+	int64_t head;
+	bool commit_sent;
+	struct isx_pg_head to; /* the head that the changes moved the index to */
+};
+
+/* Note what was changed, move the head on, commit. */
+static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *write,
+				 const struct isx_pg_head *head, struct isx_err *err)
+{
+	struct isx_pg_params advance = { 0 }, prune = { 0 };
+	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
+	isx_pg_add_i64(&advance, head->index_id);
+	isx_pg_add_i64(&advance, head->head);
+	isx_pg_add_i64(&advance, write->mark);
+	isx_pg_add_i64(&advance, head->realm);
+	isx_pg_add_i64(&advance, head->assets);
+	isx_pg_add_i64(&advance, head->changed);
+	isx_pg_add_i64(&prune, head->index_id);
+	isx_pg_add_i64(&prune, head->changed - LOG_IDS_MAX);
+	const bool prunes = head->head % PRUNE_EVERY == 0;
+	struct isx_pg_step steps[ISX_PG_STEPS_MAX] = { { ISX_PG_CHANGE_PUT, &write->ids },
+						       { ISX_PG_INDEX_ADVANCE, &advance } };
+	size_t count = 2;
+	if (prunes)
+		steps[count++] = (struct isx_pg_step){ ISX_PG_CHANGE_PRUNE, &prune };
+	steps[count++] = (struct isx_pg_step){ ISX_PG_COMMIT, NULL };
+	write->index_id = head->index_id;
+	write->head = head->head;
+	write->to = *head;
+	write->to.mark = write->mark;
+	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
+	write->commit_sent = !st || conn->broken;    /* else the server said what was wrong */
+	conn->retryable |= st && write->commit_sent; /* to look for the mark */
+	isx_pg_clear(results, count);
+	isx_pg_params_release(&advance);
+	isx_pg_params_release(&prune);
+	return st;
+}
+
+/* Was the change with our mark committed, on the connection that was lost? Asked under the lock of
+ * the index, so that a commit that is still on its way has either arrived or never will. */
+static enum isx_status look_for_mark(struct isx_pg_conn *conn, struct pg_write *write, bool *found,
+				     struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *change = NULL;
+	isx_pg_add_i64(&params, write->index_id);
+	isx_pg_add_i64(&params, write->head);
+	isx_pg_add_i64(&params, write->mark);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_FIND, &params, &change, err);
+	*found = !st && PQntuples(change) == 1;
+	PQclear(change);
+	isx_pg_params_release(&params);
+	return st;
+}
+
+static bool is_written_here(const struct pg_write *write, const struct isx_commit *one)
+{
+	return write->only ? one == write->only
+			   : strcmp(((const struct pg_change *)one)->name, write->name) == 0;
+}
+
+/* Apply the changes of the group, and collect what they change. */
+static enum isx_status apply_group(struct isx_pg_conn *conn, struct pg_write *write,
+				   struct isx_pg_head *head, size_t *changes, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	*changes = 0;
+	isx_pg_params_release(&write->ids);
+	isx_pg_add_i64(&write->ids, head->index_id);
+	isx_pg_add_i64(&write->ids, head->head + 1);
+	isx_pg_add_i64(&write->ids, write->mark);
+	isx_pg_add_i64(&write->ids, 0);
+	isx_pg_array_open(&write->ids, ISX_PG_BYTEA);
+	for (struct isx_commit *one = write->group; one && !st; one = one->next) {
+		struct pg_change *change = (struct pg_change *)one;
+		bool made = false;
+		if (is_written_here(write, one))
+			st = apply_change(conn, change, head, &made, err);
+		for (size_t i = 0; made && i < change->count; i++) {
+			if (change->batch[i].superseded)
+				continue;
+			add_id(&write->ids, change->batch[i].id.body);
+			head->changed++;
+		}
+		*changes += made;
+	}
+	isx_pg_array_close(&write->ids);
+	if (!st)
+		st = isx_buf_status(&write->ids.bytes, err);
+	if (!st)
+		isx_store_be64(write->ids.bytes.ptr + write->ids.starts[3],
+			       (uint64_t)head->changed);
+	head->head++;
+	return st;
+}
+
+/* Write the changes of one index in one transaction. */
+static enum isx_status write_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct pg_write *write = arg;
+	struct isx_pg_head head;
+	size_t changes = 0;
+	bool found = false;
+	enum isx_status st = isx_pg_begin_write(conn, write->name,
+						write->store->engine.options.relaxed, &head, err);
+	if (!st && write->commit_sent)
+		st = look_for_mark(conn, write, &found, err);
+	if (!st && !found) {
+		write->commit_sent = false;
+		write->mark = isx_pg_random();
+		st = apply_group(conn, write, &head, &changes, err);
+	}
+	if (!st)
+		st = changes ? end_write(conn, write, &head, err)
+			     : isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
+	if (!st && (changes || found))
+		isx_pg_wrote(write->store, conn, &write->to);
+	return st;
+}
+
+/* Write what `write` names, and tell all of it how that went. False: it may be tried again in
+ * smaller pieces. */
+static bool write_and_tell(struct pg_write *write)
+{
+	struct isx_err why = { 0 };
+	enum isx_status st = isx_pg_do(write->store->pool, write_index, write, &why);
+	bool is_final = st == ISX_OK || st == ISX_NOT_FOUND || st == ISX_UNAVAILABLE;
+	if (st && write->commit_sent)
+		isx_err_at(&why, st, "it is not known whether the change was made");
+	isx_pg_params_release(&write->ids);
+	if (!st || (!is_final && !write->only))
+		return is_final;
+	for (struct isx_commit *one = write->group; one; one = one->next) {
+		if (is_written_here(write, one)) {
+			one->status = st;
+			one->err = why;
+		}
+	}
+	return true;
+}
+
+/* Is `one` the first of its group for its index? */
+static bool is_first_of_index(const struct isx_commit *group, const struct isx_commit *one)
+{
+	const char *name = ((const struct pg_change *)one)->name;
+	for (; group != one; group = group->next)
+		if (strcmp(((const struct pg_change *)group)->name, name) == 0)
+			return false;
+	return true;
+}
+
+/* A queue serves several indexes: each has a transaction of its own, so that this always succeeds
+ * and the changes have their statuses. */
+enum isx_status isx_pg_write_group(void *arg, struct isx_commit *group, struct isx_err *err)
+{
+	(void)err;
+	for (struct isx_commit *one = group; one; one = one->next) {
+		struct pg_write write = { .store = arg,
+					  .group = group,
+					  .name = ((struct pg_change *)one)->name };
+		if (!is_first_of_index(group, one) || write_and_tell(&write))
+			continue;
+		for (struct isx_commit *each = one; each; each = each->next) {
+			struct pg_write alone = {
+				.store = arg, .group = each, .only = each, .name = write.name
+			};
+			if (is_written_here(&write, each))
+				write_and_tell(&alone);
+		}
+	}
+	return ISX_OK;
+}
+
+struct isx_commit_queue *isx_pg_queue_of(struct isx_pg_store *store, const char *name)
+{
+	return store->queues[isx_hash(name, strlen(name)) % ISX_PG_QUEUES];
+}
+
+/* --- the engine's calls ----------------------------------------------------------------------- */
+
+static enum isx_status find_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
+{
+	struct isx_pg_head head;
+	return isx_pg_head(conn, arg, &head, err);
+}
+
+/* Something is wrong with what was sent; that the index is not there comes first. */
+static enum isx_status index_first(struct isx_pg_store *store, const char *name,
+				   enum isx_status status, struct isx_err *err)
+{
+	struct isx_err why = { 0 };
+	enum isx_status st = isx_pg_do(store->pool, find_index, (void *)(uintptr_t)name, &why);
+	return st == ISX_NOT_FOUND ? isx_fail(err, st, "%s", why.msg) : status;
+}
+
+enum isx_status isx_pg_add(struct isx_engine *engine, const char *name,
+			   const struct isx_asset *assets, size_t count, enum isx_outcome *outcomes,
+			   struct isx_err *err)
+{
+	struct isx_pg_store *store = (struct isx_pg_store *)engine;
+	struct pg_change change = {
+		.name = name, .assets = assets, .count = count, .outcomes = outcomes
+	};
+	if (engine->options.read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	enum isx_status st = prepare_add(&change, err);
+	if (st == ISX_INVALID)
+		st = index_first(store, name, st, err);
+	if (!st)
+		st = isx_commit_queue_run(isx_pg_queue_of(store, name), &change.commit, err);
+	release_change(&change);
+	return st;
+}
+
+enum isx_status isx_pg_remove(struct isx_engine *engine, const char *name, const char *iscc_id,
+			      struct isx_err *err)
+{
+	struct isx_pg_store *store = (struct isx_pg_store *)engine;
+	struct isx_batch_asset removed = { 0 };
+	struct pg_change change = {
+		.name = name, .iscc_id = iscc_id, .count = 1, .batch = &removed
+	};
+	if (engine->options.read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), &removed.id, err);
+	if (st)
+		return index_first(store, name, st, err);
+	isx_pg_add_i64(&change.ids, 0);
+	add_ids(&change.ids, &change);
+	st = isx_buf_status(&change.ids.bytes, err);
+	if (!st)
+		st = isx_commit_queue_run(isx_pg_queue_of(store, name), &change.commit, err);
+	release_change(&change);
+	return st;
+}

@@ -1,0 +1,66 @@
+/*
+ * prefix_check.c - where things lie in a file of lmdb:// (prefix_format.h), for lmdb_check.c.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "prefix/prefix_file.h"
+#include "storage/lmdb_check.h"
+
+#include <string.h>
+
+static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *id)
+{
+	struct isx_iscc_id found;
+	if (isx_iscc_id_parse(isx_lmdb_span(key), &found, NULL) || found.realm != checking->realm)
+		return false;
+	isx_store_be64(id, found.body);
+	return true;
+}
+
+/* Under the key of each version there may be one. */
+static int find_asset(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
+		      MDB_val *json)
+{
+	const struct isx_iscc_id wanted = { .realm = checking->realm, .body = isx_load_be64(id) };
+	int rc = MDB_NOTFOUND;
+	for (uint32_t version = 0; version < ISX_PREFIX_ID_VERSIONS; version++) {
+		char text[ISX_ISCC_ID_TEXT_BYTES];
+		isx_prefix_key(&wanted, version, text);
+		MDB_val key = isx_lmdb_val(text, strlen(text));
+		rc = mdb_get(checking->view->txn, checking->view->tables.assets, &key, json);
+		if ((rc && rc != MDB_NOTFOUND) || (rc == 0 && nth-- == 0))
+			return rc;
+	}
+	return MDB_NOTFOUND;
+}
+
+static void compose_row(const struct isx_checking *checking, const uint8_t *id,
+			const struct isx_indexed_unit *unit, struct isx_checked_row *row)
+{
+	const struct isx_lmdb_tables *t = &checking->view->tables;
+	row->table = 0;
+	for (size_t i = 0; i < t->prefix_count; i++)
+		if (strcmp(t->prefix[i].type, unit->type) == 0)
+			row->table = t->prefix[i].rows;
+	memcpy(row->room, id, ISX_KEY_BYTES);
+	row->key = isx_lmdb_val(unit->body, unit->body_bytes);
+	row->value = isx_lmdb_val(row->room, ISX_KEY_BYTES);
+}
+
+static size_t row_tables(const struct isx_checking *checking, struct isx_checked_table *tables)
+{
+	const struct isx_lmdb_tables *t = &checking->view->tables;
+	for (size_t i = 0; i < t->prefix_count; i++)
+		tables[i] = (struct isx_checked_table){ .table = t->prefix[i].rows,
+							.name = t->prefix[i].type,
+							.value_bytes = ISX_KEY_BYTES,
+							.key_bytes_max = ISX_BODY_BYTES_MAX,
+							.is_integer = true };
+	return t->prefix_count;
+}
+
+const struct isx_check_rules isx_prefix_check = { .realm = isx_prefix_realm,
+						  .read_key = read_key,
+						  .find = find_asset,
+						  .units = isx_asset_units_all,
+						  .row = compose_row,
+						  .tables = row_tables };

@@ -1,0 +1,37 @@
+/*
+ * prefix_engine.c - the engine of lmdb://: exact prefixes of units, in files of prefix_format.h that
+ *                   0.3.3 can read and write too, one file per index.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "engine/engine.h"
+#include "prefix/prefix_add.h"
+#include "prefix/prefix_derive.h"
+#include "prefix/prefix_file.h"
+#include "prefix/prefix_search.h"
+#include "prefix/prefix_walk.h"
+#include "storage/lmdb_check.h"
+#include "storage/lmdb_store.h"
+
+static const struct isx_lmdb_layout layout = { .open_by_name = isx_prefix_open_table_by_name,
+					       .shape = isx_prefix_table_shape,
+					       .make_tables = isx_prefix_make_tables,
+					       .derive = isx_prefix_derive };
+
+static const struct isx_lmdb_kind prefixes = {
+	.suffix = ".lmdb",
+	.inside = NULL,
+	.layout = &layout,
+	.describe = NULL,
+	.add = isx_prefix_add,
+	.get = isx_prefix_get_json,
+	.remove = isx_prefix_remove,
+	.search = isx_prefix_search,
+	.check = &isx_prefix_check,
+	.walk = &isx_prefix_walk_rules,
+};
+
+enum isx_status isx_prefix_open(const char *directory, const struct isx_options *options,
+				struct isx_engine **engine, struct isx_err *err)
+{
+	return isx_lmdb_store_open(&prefixes, directory, options, engine, err);
+}

@@ -1,0 +1,224 @@
+/*
+ * prefix_file.c - the tables of a file of lmdb://: metadata, assets, rows.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "prefix/prefix_file.h"
+
+#include "engine/asset_batch.h"
+#include "iscc/base32.h"
+#include "storage/lmdb_table.h"
+#include "storage/lmdb_verify.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+static int open_rows(struct isx_lmdb_view *view, const char *type)
+{
+	struct isx_lmdb_tables *t = &view->tables;
+	for (size_t i = 0; i < t->prefix_count; i++)
+		if (strcmp(t->prefix[i].type, type) == 0)
+			return 0;
+	if (t->prefix_count == ISX_PREFIX_TYPES_MAX)
+		return MDB_DBS_FULL;
+	struct isx_prefix_table made = { 0 };
+	snprintf(made.type, sizeof made.type, "%s", type);
+	int rc = isx_lmdb_open_table(view, type, ISX_PREFIX_ROWS_FLAGS, &made.rows);
+	if (!rc)
+		t->prefix[t->prefix_count++] = made;
+	return rc;
+}
+
+int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name)
+{
+	if (strcmp(name, ISX_TABLE_METADATA) == 0)
+		return isx_lmdb_open_table(view, name, 0, &view->tables.metadata);
+	if (strcmp(name, ISX_TABLE_ASSETS) == 0)
+		return isx_lmdb_open_table(view, name, 0, &view->tables.assets);
+	if (strncmp(name, "__", 2) == 0)
+		return MDB_INCOMPATIBLE; /* a file of usearch:// */
+	return strlen(name) < ISX_UNIT_TYPE_MAX ? open_rows(view, name) : 0;
+}
+
+bool isx_prefix_table_shape(const char *name, struct isx_table_shape *shape)
+{
+	*shape = (struct isx_table_shape){ 0 };
+	if (strcmp(name, ISX_TABLE_METADATA) == 0)
+		shape->is_brief = true;
+	else if (strncmp(name, "__", 2) != 0)
+		*shape = (struct isx_table_shape){ .flags = ISX_PREFIX_ROWS_FLAGS,
+						   .row_bytes = ISX_KEY_BYTES };
+	else if (strcmp(name, ISX_TABLE_ASSETS) == 0)
+		shape->is_by_key = true;
+	else
+		return false;
+	return true;
+}
+
+enum isx_status isx_prefix_make_tables(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_lmdb_tables *t = &view->tables;
+	bool is_new = t->metadata == 0;
+	char text[32];
+	struct timespec now;
+	int rc = isx_lmdb_open_table(view, ISX_TABLE_METADATA, 0, &t->metadata);
+	if (!rc)
+		rc = isx_lmdb_open_table(view, ISX_TABLE_ASSETS, 0, &t->assets);
+	enum isx_status st = isx_lmdb_status(rc, "create tables", err);
+	if (st || !is_new)
+		return st;
+	clock_gettime(CLOCK_REALTIME, &now);
+	int len = snprintf(text, sizeof text, "%lld.%06ld", (long long)now.tv_sec,
+			   now.tv_nsec / 1000);
+	return isx_lmdb_put_meta(view, ISX_META_CREATED, text, (size_t)len, err);
+}
+
+enum isx_status isx_prefix_rows_table(struct isx_lmdb_view *view, const char *type, MDB_dbi *table,
+				      struct isx_err *err)
+{
+	int rc = view->writes ? open_rows(view, type) : 0;
+	*table = 0;
+	for (size_t i = 0; !rc && i < view->tables.prefix_count; i++)
+		if (strcmp(view->tables.prefix[i].type, type) == 0)
+			*table = view->tables.prefix[i].rows;
+	return isx_lmdb_status(rc, type, err);
+}
+
+/* --- realm ------------------------------------------------------------------------------------ */
+
+enum isx_status isx_prefix_realm(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
+				 struct isx_err *err)
+{
+	MDB_val key = isx_lmdb_val(ISX_META_REALM, strlen(ISX_META_REALM)), value;
+	int rc = view->tables.metadata ? mdb_get(view->txn, view->tables.metadata, &key, &value)
+				       : MDB_NOTFOUND;
+	uint64_t number;
+	*found = rc == 0;
+	*realm = 0;
+	if (rc)
+		return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "read the realm", err);
+	if (!isx_span_uint(isx_lmdb_span(value), 1, &number))
+		return isx_fail(err, ISX_CORRUPT,
+				"realm_id is neither '0' nor '1': not an index of lmdb://");
+	*realm = (uint32_t)number;
+	return ISX_OK;
+}
+
+enum isx_status isx_prefix_put_realm(struct isx_lmdb_view *view, uint32_t realm,
+				     struct isx_err *err)
+{
+	return isx_lmdb_put_meta(view, ISX_META_REALM, realm ? "1" : "0", 1, err);
+}
+
+enum isx_status isx_prefix_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
+				       uint32_t realm, bool *has_realm, struct isx_err *err)
+{
+	uint32_t wanted;
+	enum isx_status st = isx_prefix_realm(view, has_realm, &wanted, err);
+	if (!st && *has_realm)
+		st = isx_check_realm(iscc_id, realm, wanted, err);
+	return st;
+}
+
+/* --- assets ----------------------------------------------------------------------------------- */
+
+void isx_prefix_key(const struct isx_iscc_id *id, uint32_t version, char *text)
+{
+	const struct isx_header header = { .maintype = ISX_ID,
+					   .subtype = id->realm,
+					   .version = version };
+	uint8_t bytes[ISX_HEADER_BYTES_MAX + ISX_KEY_BYTES];
+	size_t used = isx_header_write(&header, bytes);
+	isx_store_be64(bytes + used, id->body);
+	memcpy(text, "ISCC:", 5);
+	isx_base32_encode(bytes, used + ISX_KEY_BYTES, text + 5);
+}
+
+int isx_prefix_get(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val *value)
+{
+	int rc = MDB_NOTFOUND;
+	for (uint32_t version = ISX_PREFIX_ID_VERSIONS; rc == MDB_NOTFOUND && version-- > 0;) {
+		char text[ISX_ISCC_ID_TEXT_BYTES];
+		isx_prefix_key(id, version, text);
+		MDB_val key = isx_lmdb_val(text, strlen(text));
+		rc = isx_lmdb_get_asset(view, &key, value);
+	}
+	return rc;
+}
+
+enum isx_status isx_prefix_find(struct isx_lmdb_view *view, const char *iscc_id,
+				struct isx_iscc_id *id, struct isx_span *json, struct isx_err *err)
+{
+	char text[ISX_ISCC_ID_TEXT_BYTES];
+	bool has_realm;
+	MDB_val value;
+	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), id, err);
+	if (!st)
+		st = isx_prefix_check_realm(view, iscc_id, id->realm, &has_realm, err);
+	if (st)
+		return st;
+	isx_prefix_key(id, id->version, text);
+	int rc = strcmp(text, iscc_id) == 0 ? isx_prefix_get(view, id, &value) : MDB_NOTFOUND;
+	if (rc == MDB_NOTFOUND)
+		return isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
+	if (!rc)
+		*json = isx_lmdb_span(value);
+	return isx_lmdb_status(rc, "look up an asset", err);
+}
+
+/* --- rows ------------------------------------------------------------------------------------- */
+
+/* Put or remove one row. A row that is there, or gone, already is fine: units may be repeated. */
+static enum isx_status change_row(struct isx_lmdb_view *view, uint64_t id,
+				  const struct isx_indexed_unit *unit, bool put,
+				  struct isx_err *err)
+{
+	MDB_dbi table;
+	uint8_t id_bytes[ISX_KEY_BYTES];
+	isx_store_be64(id_bytes, id);
+	enum isx_status st = isx_prefix_rows_table(view, unit->type, &table, err);
+	if (st)
+		return st;
+	MDB_val key = isx_lmdb_val(unit->body, unit->body_bytes);
+	MDB_val row = isx_lmdb_val(id_bytes, sizeof id_bytes);
+	int rc = put ? mdb_put(view->txn, table, &key, &row, MDB_NODUPDATA)
+		     : mdb_del(view->txn, table, &key, &row);
+	if (rc == MDB_KEYEXIST || rc == MDB_NOTFOUND)
+		rc = 0;
+	return isx_lmdb_status(rc, unit->type, err);
+}
+
+enum isx_status isx_prefix_rows_put(struct isx_lmdb_view *view, uint64_t id,
+				    const struct isx_indexed_unit *units, size_t count,
+				    struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < count; i++)
+		st = change_row(view, id, &units[i], true, err);
+	return st;
+}
+
+/* Of an asset that cannot be read: wherever they are. */
+static enum isx_status sweep_rows(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)
+{
+	const struct isx_lmdb_tables *t = &view->tables;
+	int rc = 0;
+	for (size_t i = 0; !rc && i < t->prefix_count; i++)
+		rc = isx_lmdb_sweep_table(view, t->prefix[i].rows, id, ISX_KEY_BYTES);
+	return isx_lmdb_status(rc, "remove units", err);
+}
+
+enum isx_status isx_prefix_rows_remove(struct isx_lmdb_view *view, uint64_t id,
+				       struct isx_span json, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_stored_units old;
+	enum isx_status st = isx_stored_units(json, isx_asset_units_all, &arena, &old, err);
+	if (!st && !old.is_read)
+		st = sweep_rows(view, id, err);
+	for (size_t i = 0; !st && i < old.count; i++)
+		st = change_row(view, id, &old.units[i], false, err);
+	isx_arena_release(&arena);
+	return st;
+}

@@ -1,0 +1,61 @@
+/*
+ * prefix_file.h - what a file of lmdb:// holds, asset by asset and row by row.
+ *
+ * Works on the views of lmdb_file.h; nothing here begins, ends or commits one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PREFIX_FILE_H
+#define ISX_PREFIX_FILE_H
+
+#include "engine/asset_units.h"
+#include "iscc/iscc_id.h"
+#include "prefix/prefix_format.h"
+#include "storage/lmdb_file.h"
+
+/* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */
+int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name);
+
+/* What the table called `name` has to be like: struct isx_lmdb_layout. */
+bool isx_prefix_table_shape(const char *name, struct isx_table_shape *shape);
+
+/* Make the tables that every index has, and note in a new one when it was made: struct
+ * isx_lmdb_layout. */
+ISX_MUST_CHECK enum isx_status isx_prefix_make_tables(struct isx_lmdb_view *view,
+						      struct isx_err *err);
+
+/* The key of an asset: the text of its ISCC-ID, with this version.
+ *   text  filled, ISX_ISCC_ID_TEXT_BYTES */
+void isx_prefix_key(const struct isx_iscc_id *id, uint32_t version, char *text);
+
+/* The realm of the index. *found is false before the first asset. */
+ISX_MUST_CHECK enum isx_status isx_prefix_realm(struct isx_lmdb_view *view, bool *found,
+						uint32_t *realm, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_prefix_put_realm(struct isx_lmdb_view *view, uint32_t realm,
+						    struct isx_err *err);
+
+/* Does the realm of an ISCC-ID fit this index? */
+ISX_MUST_CHECK enum isx_status isx_prefix_check_realm(struct isx_lmdb_view *view,
+						      const char *iscc_id, uint32_t realm,
+						      bool *has_realm, struct isx_err *err);
+
+/* The stored JSON of an asset, borrowed from the view. ISX_NOT_FOUND with its text, also for a text
+ * that is not the canonical one (lower case), as in 0.3.3. */
+ISX_MUST_CHECK enum isx_status isx_prefix_find(struct isx_lmdb_view *view, const char *iscc_id,
+					       struct isx_iscc_id *id, struct isx_span *json,
+					       struct isx_err *err);
+
+/* Look an asset up under the key of any version. Returns a code of LMDB. */
+int isx_prefix_get(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val *value);
+
+/* The table of a unit type; 0 if there is none (a view that writes makes it). */
+ISX_MUST_CHECK enum isx_status isx_prefix_rows_table(struct isx_lmdb_view *view, const char *type,
+						     MDB_dbi *table, struct isx_err *err);
+
+/* Put the rows of an asset, or remove those of one that is stored as `json`. */
+ISX_MUST_CHECK enum isx_status isx_prefix_rows_put(struct isx_lmdb_view *view, uint64_t id,
+						   const struct isx_indexed_unit *units,
+						   size_t count, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_prefix_rows_remove(struct isx_lmdb_view *view, uint64_t id,
+						      struct isx_span json, struct isx_err *err);
+
+#endif

@@ -1,0 +1,309 @@
+/*
+ * prefix_search.c - answer a query by looking up the stored units that are a prefix of a queried
+ *                   one, or that one of theirs.
+ *
+ *   for each queried unit of q bytes:
+ *       every stored body that begins with it is a hit of q bytes: one range of keys
+ *       every shorter prefix of it that is stored is a hit of that length: q - 1 keys to try
+ *   sort the hits by ISCC-ID, type and matched bits
+ *   unit score  := the most bits matched / bits of the longest queried unit of the type
+ *   asset score := sum over the types / number of queried units
+ *
+ * Costs what is found, not what is stored; but all hits are kept until they are sorted, 16 bytes
+ * each, as the rows of a body come in an order that means nothing (prefix_format.h).
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "prefix/prefix_search.h"
+
+#include "engine/query_plan.h"
+#include "engine/score.h"
+#include "prefix/prefix_file.h"
+#include "json/json_text.h"
+#include "json/wire.h"
+
+#include <stdlib.h>
+
+/* One row that was found. */
+struct hit {
+	uint64_t id;
+	uint32_t type; /* its place in plan.types */
+	uint32_t bits;
+};
+
+struct search {
+	struct isx_lmdb_view view;
+	struct isx_arena *arena;
+	struct isx_query_plan plan;
+	uint32_t bits_max[ISX_UNITS_MAX]; /* by type: of the longest queried unit */
+	struct hit *hits;
+	size_t hit_count;
+	size_t hit_cap;
+	struct isx_ranking ranking;
+	bool excludes_self;
+	uint64_t self;
+	uint32_t realm;
+};
+
+enum isx_status isx_prefix_get_json(struct isx_lmdb_file *file, const char *iscc_id,
+				    struct isx_buf *json, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	struct isx_iscc_id id;
+	struct isx_span stored;
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, err);
+	if (st)
+		return st;
+	st = isx_prefix_find(&view, iscc_id, &id, &stored, err);
+	if (!st)
+		st = isx_stored_check(stored, err);
+	if (!st) {
+		isx_buf_add(json, stored.ptr, stored.len);
+		st = isx_buf_status(json, err);
+	}
+	isx_lmdb_end(&view);
+	return st;
+}
+
+/* Plan the query; one by iscc_id becomes that of the asset. */
+static enum isx_status make_plan(struct search *search, const struct isx_query *query,
+				 struct isx_err *err)
+{
+	struct isx_asset asset;
+	struct isx_iscc_id id;
+	struct isx_span json;
+	struct isx_query effective = *query;
+	if (query->iscc_id) {
+		enum isx_status st = isx_prefix_find(&search->view, query->iscc_id, &id, &json,
+						     err);
+		if (!st)
+			st = isx_asset_from_stored(json, search->arena, &asset, err);
+		if (st)
+			return st;
+		isx_query_of_asset(&asset, query->limit, &effective);
+		search->excludes_self = true;
+		search->self = id.body;
+	}
+	return isx_query_plan(&effective, ISX_EVERY_UNIT, search->arena, &search->plan, err);
+}
+
+/* --- finding rows ----------------------------------------------------------------------------- */
+
+static enum isx_status add_hit(struct search *search, MDB_val row, size_t type, size_t bytes,
+			       struct isx_err *err)
+{
+	if (row.mv_size != ISX_KEY_BYTES)
+		return isx_fail(err, ISX_CORRUPT, "a row of %zu bytes: expected %d", row.mv_size,
+				ISX_KEY_BYTES);
+	if (search->hit_count == search->hit_cap) {
+		size_t cap = search->hit_cap ? search->hit_cap * 2 : 256;
+		enum isx_status st = isx_quota_take(
+			search->arena->quota, (cap - search->hit_cap) * sizeof *search->hits, err);
+		if (st)
+			return st;
+		struct hit *hits = isx_mem_resize(search->hits, cap, sizeof *hits);
+		if (!hits)
+			return isx_fail_memory(err);
+		search->hits = hits;
+		search->hit_cap = cap;
+	}
+	search->hits[search->hit_count++] = (struct hit){ .id = isx_load_be64(row.mv_data),
+							  .type = (uint32_t)type,
+							  .bits = (uint32_t)bytes * 8 };
+	return isx_meter_count(&search->view.meter, 1, err);
+}
+
+/* Stored bodies that begin with the queried one. */
+static enum isx_status find_longer(struct search *search, const struct isx_indexed_unit *unit,
+				   size_t type, MDB_cursor *cursor, struct isx_err *err)
+{
+	MDB_val key = isx_lmdb_val(unit->body, unit->body_bytes), row;
+	enum isx_status st = ISX_OK;
+	int rc = mdb_cursor_get(cursor, &key, &row, MDB_SET_RANGE);
+	while (!rc && !st && key.mv_size >= unit->body_bytes &&
+	       memcmp(key.mv_data, unit->body, unit->body_bytes) == 0) {
+		st = add_hit(search, row, type, unit->body_bytes, err);
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT);
+	}
+	return st || !rc || rc == MDB_NOTFOUND ? st : isx_lmdb_status(rc, unit->type, err);
+}
+
+/* Stored bodies that are the first `bytes` of the queried one. */
+static enum isx_status find_prefix(struct search *search, const struct isx_indexed_unit *unit,
+				   size_t type, size_t bytes, MDB_cursor *cursor,
+				   struct isx_err *err)
+{
+	MDB_val key = isx_lmdb_val(unit->body, bytes), row;
+	enum isx_status st = ISX_OK;
+	int rc = mdb_cursor_get(cursor, &key, &row, MDB_SET_KEY);
+	while (!rc && !st) {
+		st = add_hit(search, row, type, bytes, err);
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_DUP);
+	}
+	return st || rc == MDB_NOTFOUND ? st : isx_lmdb_status(rc, unit->type, err);
+}
+
+static size_t type_position(const struct isx_query_plan *plan, const char *type)
+{
+	size_t i = 0;
+	while (strcmp(plan->types[i], type) != 0)
+		i++;
+	return i;
+}
+
+static enum isx_status find_rows(struct search *search, const struct isx_indexed_unit *unit,
+				 struct isx_err *err)
+{
+	MDB_dbi table;
+	MDB_cursor *cursor;
+	size_t type = type_position(&search->plan, unit->type);
+	if (unit->body_bytes * 8 > search->bits_max[type])
+		search->bits_max[type] = unit->body_bytes * 8;
+	enum isx_status st = isx_prefix_rows_table(&search->view, unit->type, &table, err);
+	if (st || !table)
+		return st;
+	int rc = mdb_cursor_open(search->view.txn, table, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, unit->type, err);
+	st = find_longer(search, unit, type, cursor, err);
+	for (size_t bytes = 1; !st && bytes < unit->body_bytes; bytes++)
+		st = find_prefix(search, unit, type, bytes, cursor, err);
+	mdb_cursor_close(cursor);
+	return st;
+}
+
+/* --- ranking ---------------------------------------------------------------------------------- */
+
+/* By ISCC-ID, then type; the most bits first. */
+static int by_asset(const void *left, const void *right)
+{
+	const struct hit *a = left, *b = right;
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	return (a->bits < b->bits) - (a->bits > b->bits);
+}
+
+/* The score of each type in the hits of one asset, which begin at `at`; *end is behind the last. */
+static size_t score_types(const struct search *search, size_t at, struct isx_type_score *types,
+			  size_t *end)
+{
+	const struct hit *hits = search->hits;
+	size_t count = 0, i = at;
+	for (; i < search->hit_count && hits[i].id == hits[at].id; i++) {
+		if (i > at && hits[i].type == hits[i - 1].type)
+			continue;
+		types[count].type = search->plan.types[hits[i].type];
+		types[count++].score = (double)hits[i].bits / search->bits_max[hits[i].type];
+	}
+	*end = i;
+	return count;
+}
+
+static enum isx_status rank_assets(struct search *search, struct isx_err *err)
+{
+	struct isx_type_score types[ISX_UNITS_MAX];
+	double scores[ISX_UNITS_MAX];
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < search->plan.unit_count; i++)
+		st = find_rows(search, &search->plan.units[i], err);
+	if (st || !search->hit_count)
+		return st;
+	qsort(search->hits, search->hit_count, sizeof *search->hits, by_asset);
+	for (size_t at = 0, end; !st && at < search->hit_count; at = end) {
+		size_t count = score_types(search, at, types, &end);
+		if (search->excludes_self && search->hits[at].id == search->self)
+			continue;
+		for (size_t i = 0; i < count; i++)
+			scores[i] = types[i].score;
+		double score = isx_scores_sum(scores, count) / (double)search->plan.unit_count;
+		st = isx_ranking_offer(&search->ranking, score, search->hits[at].id, err);
+	}
+	isx_ranking_sort(&search->ranking);
+	return st;
+}
+
+/* --- the winners ------------------------------------------------------------------------------ */
+
+/* The first hit of an asset. */
+static size_t first_hit(const struct search *search, uint64_t id)
+{
+	size_t low = 0, high = search->hit_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (search->hits[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static enum isx_status fetch_metadata(struct search *search, const struct isx_iscc_id *id,
+				      const char **text, struct isx_err *err)
+{
+	MDB_val value;
+	int rc = isx_prefix_get(&search->view, id, &value);
+	if (rc)
+		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch metadata",
+				       err);
+	return isx_stored_metadata(isx_lmdb_span(value), id->body, &search->view.file->logger,
+				   search->arena, text, err);
+}
+
+static enum isx_status make_match(struct search *search, const struct isx_ranked *ranked,
+				  struct isx_match *match, struct isx_err *err)
+{
+	const struct isx_iscc_id id = { .body = ranked->id, .realm = search->realm, .version = 1 };
+	size_t end;
+	struct isx_type_score *types = isx_arena_alloc(search->arena, search->plan.type_count,
+						       sizeof *types);
+	if (!types)
+		return isx_fail_memory(err);
+	isx_iscc_id_print(&id, match->iscc_id);
+	match->score = ranked->score;
+	match->type_count = score_types(search, first_hit(search, id.body), types, &end);
+	match->types = types;
+	return fetch_metadata(search, &id, &match->metadata, err);
+}
+
+static enum isx_status make_matches(struct search *search, struct isx_result *result,
+				    struct isx_err *err)
+{
+	size_t count = search->ranking.count;
+	struct isx_match *matches = isx_arena_alloc(search->arena, count, sizeof *matches);
+	enum isx_status st = matches ? ISX_OK : isx_fail_memory(err);
+	for (size_t i = 0; !st && i < count; i++)
+		st = make_match(search, &search->ranking.items[i], &matches[i], err);
+	result->matches = matches;
+	result->match_count = count;
+	return st;
+}
+
+enum isx_status isx_prefix_search(struct isx_lmdb_file *file, const struct isx_options *options,
+				  const struct isx_query *query, struct isx_arena *arena,
+				  struct isx_result *result, struct isx_err *err)
+{
+	struct search search = { .arena = arena,
+				 .ranking = { .limit = query->limit, .quota = arena->quota } };
+	bool has_realm;
+	(void)options;
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &search.view, err);
+	if (st)
+		return st;
+	st = isx_meter_start(&search.view.meter, query, err);
+	if (!st)
+		st = isx_prefix_realm(&search.view, &has_realm, &search.realm, err);
+	if (!st)
+		st = make_plan(&search, query, err);
+	if (!st)
+		st = rank_assets(&search, err);
+	if (!st)
+		st = make_matches(&search, result, err);
+	isx_lmdb_end(&search.view);
+	isx_ranking_release(&search.ranking);
+	isx_mem_free(search.hits);
+	if (!st)
+		result->query = search.plan.query;
+	return st;
+}

@@ -1,0 +1,121 @@
+/*
+ * http_client.c - requests over libcurl.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "remote/http_client.h"
+
+#include "base/mem.h"
+#include "base/uri.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+
+struct isx_http_client {
+	CURL *curl;
+};
+
+struct answer {
+	struct isx_buf *buf;
+	size_t left;
+	bool too_large;
+};
+
+enum isx_status isx_http_client_new(struct isx_http_client **client, struct isx_err *err)
+{
+	struct isx_http_client *made = isx_mem_array(1, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	made->curl = curl_easy_init();
+	if (!made->curl) {
+		isx_mem_free(made);
+		return isx_fail_memory(err);
+	}
+	*client = made;
+	return ISX_OK;
+}
+
+void isx_http_client_free(struct isx_http_client *client)
+{
+	if (!client)
+		return;
+	curl_easy_cleanup(client->curl);
+	isx_mem_free(client);
+}
+
+static size_t take_bytes(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct answer *answer = arg;
+	size_t len = size * count; /* libcurl says that size is 1 */
+	if (len > answer->left) {
+		answer->too_large = true;
+		return 0;
+	}
+	answer->left -= len;
+	isx_buf_add(answer->buf, bytes, len);
+	return answer->buf->failed ? 0 : len;
+}
+
+/* The headers of a request as libcurl's list; NULL when memory ran out. */
+static struct curl_slist *make_headers(const struct isx_http_request *request)
+{
+	struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
+	struct curl_slist *longer = headers;
+	if (longer && request->json.len)
+		longer = curl_slist_append(headers, "Content-Type: application/json");
+	if (longer && request->api_key) {
+		struct isx_buf line = { 0 };
+		isx_buf_printf(&line, "X-API-Key: %s", request->api_key);
+		longer = line.failed ? NULL : curl_slist_append(headers, line.ptr);
+		isx_buf_release(&line);
+	}
+	if (!longer)
+		curl_slist_free_all(headers);
+	return longer;
+}
+
+static enum isx_status fail_curl(struct isx_err *err, const struct isx_http_request *request,
+				 CURLcode code, const struct answer *answer)
+{
+	char shown[ISX_URI_SHOWN_BYTES];
+	if (answer->too_large)
+		return isx_fail(err, ISX_TOO_LARGE, "%s %s: the answer is larger than %zu bytes",
+				request->method, isx_uri_show(request->url, shown),
+				request->answer_bytes_max);
+	if (answer->buf->failed || code == CURLE_OUT_OF_MEMORY)
+		return isx_fail_memory(err);
+	if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
+		return isx_fail(err, ISX_INVALID, "%s: expected http://HOST:PORT or https://HOST",
+				isx_uri_show(request->url, shown));
+	return isx_fail(err, ISX_UNAVAILABLE, "%s %s: %s", request->method,
+			isx_uri_show(request->url, shown), curl_easy_strerror(code));
+}
+
+enum isx_status isx_http_client_send(struct isx_http_client *client,
+				     const struct isx_http_request *request, long *code,
+				     struct isx_buf *answer, struct isx_err *err)
+{
+	struct answer into = { answer, request->answer_bytes_max, false };
+	struct curl_slist *headers = make_headers(request);
+	CURL *curl = client->curl;
+	if (!headers)
+		return isx_fail_memory(err);
+	curl_easy_reset(curl);
+	curl_easy_setopt(curl, CURLOPT_URL, request->url);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->timeout_ms);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &into);
+	if (request->json.len) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json.ptr);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->json.len);
+	}
+	CURLcode done = curl_easy_perform(curl);
+	enum isx_status st = done ? fail_curl(err, request, done, &into) : ISX_OK;
+	if (!st)
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, code);
+	curl_slist_free_all(headers);
+	return st;
+}

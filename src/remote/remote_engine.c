@@ -1,0 +1,772 @@
+/*
+ * remote_engine.c - the engine of http://: the indexes of another server with the same API.
+ *
+ * Every operation is a request. Adds go in chunks, and those that met no server are sent again
+ * after a moment; an add that was sent twice is an update, so nothing is lost by that.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/uri.h"
+#include "engine/engine.h"
+#include "remote/http_client.h"
+#include "json/json.h"
+#include "json/json_text.h"
+#include "json/wire.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { TIMEOUT_MS = 60000, CHUNK_ASSETS = 100, TRIES = 3 };
+enum { STATUS_OK = 200, STATUS_CREATED = 201, STATUS_NO_CONTENT = 204 };
+
+struct remote {
+	struct isx_engine engine; /* first */
+	char *url;                /* without a slash at the end */
+	char *api_key;            /* NULL: none */
+	pthread_mutex_t lock;     /* one request at a time */
+	struct isx_http_client *client;
+};
+
+static struct remote *remote_of(struct isx_engine *engine)
+{
+	return (struct remote *)engine;
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+/* What the server says in "detail", or its status, as an error of ours. */
+static enum isx_status fail_status(long code, struct isx_span answer, struct isx_err *err)
+{
+	static const struct {
+		long code;
+		enum isx_status status;
+	} map[] = { { 400, ISX_INVALID },    { 401, ISX_UNAUTHORIZED }, { 404, ISX_NOT_FOUND },
+		    { 409, ISX_EXISTS },     { 413, ISX_TOO_LARGE },    { 422, ISX_INVALID },
+		    { 503, ISX_UNAVAILABLE } };
+	enum isx_status st = ISX_IO;
+	struct isx_arena arena = { 0 };
+	struct isx_span detail = { 0 }, text = { 0 };
+	size_t offset;
+	for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
+		if (map[i].code == code)
+			st = map[i].status;
+	if (!isx_json_check(answer, &offset, NULL))
+		detail = isx_json_member(answer, "detail");
+	if (!isx_json_string(detail, &arena, &text))
+		st = isx_fail_memory(err);
+	else if (text.len)
+		isx_fail(err, st, "%s", text.ptr);
+	else if (detail.len)
+		isx_fail(err, st, "status %ld: %.*s", code,
+			 (int)(detail.len < 256 ? detail.len : 256), detail.ptr);
+	else
+		isx_fail(err, st, "the server answered with status %ld", code);
+	isx_arena_release(&arena);
+	return st;
+}
+
+/* Append a path segment, percent-encoded. */
+static void add_segment(struct isx_buf *url, const char *text)
+{
+	isx_buf_char(url, '/');
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+			     (c >= '0' && c <= '9') || strchr("-._~:", c);
+		isx_buf_printf(url, plain ? "%c" : "%%%02X", c);
+	}
+}
+
+/* Send METHOD url/indexes[/name[/what[/id]]][suffix]. */
+struct call {
+	const char *method;
+	const char *name, *what, *id, *suffix;
+	struct isx_span json;
+	long success;            /* the status of an answer that says yes: no other one does */
+	size_t answer_bytes_max; /* 0: a short answer */
+	struct isx_buf answer;   /* checked JSON; empty if `success` is 204 */
+};
+
+/* Is the answer of a server what this call wants: its status, and JSON? */
+static enum isx_status check_answer(const struct remote *remote, const struct call *call, long code,
+				    struct isx_err *err)
+{
+	char shown[ISX_URI_SHOWN_BYTES];
+	size_t offset;
+	struct isx_span answer = { call->answer.ptr, call->answer.len };
+	if (code >= 400)
+		return fail_status(code, answer, err);
+	if (code >= 300 && code != 304)
+		return isx_fail(
+			err, ISX_IO,
+			"%s: the server redirects (status %ld): use the URL it redirects to",
+			isx_uri_show(remote->url, shown), code);
+	if (code != call->success)
+		return isx_fail(err, ISX_IO,
+				"%s: the server answered with status %ld, expected %ld",
+				isx_uri_show(remote->url, shown), code, call->success);
+	if (call->success != STATUS_NO_CONTENT && isx_json_check(answer, &offset, NULL))
+		return isx_fail(err, ISX_IO, "%s: the answer is not JSON",
+				isx_uri_show(remote->url, shown));
+	return ISX_OK;
+}
+
+static enum isx_status send_call(struct remote *remote, struct call *call, struct isx_err *err)
+{
+	struct isx_buf url = { 0 };
+	long code = 0;
+	const char *const segments[] = { "indexes", call->name, call->what, call->id };
+	isx_buf_text(&url, remote->url);
+	for (size_t i = 0; i < sizeof segments / sizeof segments[0]; i++)
+		if (segments[i])
+			add_segment(&url, segments[i]);
+	isx_buf_text(&url, call->suffix ? call->suffix : "");
+	isx_buf_char(&url, '\0');
+	const struct isx_http_request request = {
+		.method = call->method,
+		.url = url.ptr,
+		.api_key = remote->api_key,
+		.json = call->json,
+		.answer_bytes_max = call->answer_bytes_max ? call->answer_bytes_max
+							   : ISX_SHORT_ANSWER_BYTES_MAX,
+		.timeout_ms = TIMEOUT_MS
+	};
+	enum isx_status st = isx_buf_status(&url, err);
+	isx_buf_clear(&call->answer);
+	if (!st) {
+		pthread_mutex_lock(&remote->lock);
+		st = isx_http_client_send(remote->client, &request, &code, &call->answer, err);
+		pthread_mutex_unlock(&remote->lock);
+	}
+	isx_buf_release(&url);
+	return st ? st : check_answer(remote, call, code, err);
+}
+
+/* --- reading answers -------------------------------------------------------------------------- */
+
+static enum isx_status fail_answer(struct isx_err *err)
+{
+	return isx_fail(err, ISX_IO, "the server's answer is not what it should be");
+}
+
+/* A count; 0 for what is none. */
+static uint64_t count_of(struct isx_span value)
+{
+	int64_t count = isx_json_int(value);
+	return count > 0 ? (uint64_t)count : 0;
+}
+
+/* A score; 0 for what is none. */
+static double score_of(struct isx_span value)
+{
+	double score = 0;
+	return isx_json_number(value, &score) ? score : 0;
+}
+
+/* Copy a string into a field of `room` bytes; what does not fit is cut off. False: no memory. */
+static bool copy_string(struct isx_span value, char *field, size_t room)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_span text;
+	bool read = isx_json_string(value, &arena, &text);
+	snprintf(field, room, "%s", text.ptr ? text.ptr : "");
+	isx_arena_release(&arena);
+	return read;
+}
+
+/* Count the members of an object whose values have at least `least` bytes. What has fewer is not what
+ * it should be, and would be small in the answer and large in memory. */
+static size_t count_members(struct isx_span object, size_t least)
+{
+	struct isx_json_walk walk = isx_json_walk_start(object);
+	struct isx_span key, value;
+	size_t count = 0;
+	if (isx_json_kind(object) != ISX_JSON_OBJECT)
+		return 0;
+	while (isx_json_next_member(&walk, &key, &value))
+		count += value.len >= least;
+	return count;
+}
+
+static enum isx_status read_sizes(struct isx_span sizes, struct isx_index_info *info,
+				  struct isx_err *err)
+{
+	enum { MIB = 1 << 20 };
+	struct isx_json_walk walk = isx_json_walk_start(sizes);
+	struct isx_span key, value;
+	size_t count = count_members(sizes, 1);
+	if (count > ISX_TYPE_NAMES_MAX)
+		return fail_answer(err);
+	info->parts = isx_mem_array(count, sizeof *info->parts);
+	if (!info->parts)
+		return isx_fail_memory(err);
+	for (; info->part_count < count && isx_json_next_member(&walk, &key, &value);) {
+		struct isx_index_part *part = &info->parts[info->part_count++];
+		struct isx_span quoted = { key.ptr - 1, key.len + 2 };
+		if (!copy_string(quoted, part->name, sizeof part->name))
+			return isx_fail_memory(err);
+		part->bytes = count_of(value) * MIB;
+	}
+	return ISX_OK;
+}
+
+static enum isx_status read_info(struct isx_span object, struct isx_index_info *info,
+				 struct isx_err *err)
+{
+	enum { MIB = 1 << 20 };
+	enum { NAME, ASSETS, SIZE, SIZES, FIELDS };
+	static const char *const names[FIELDS] = { "name", "assets", "size", "sizes" };
+	struct isx_span found[FIELDS];
+	*info = (struct isx_index_info){ 0 };
+	isx_json_find(object, names, FIELDS, found);
+	if (!copy_string(found[NAME], info->name, sizeof info->name))
+		return isx_fail_memory(err);
+	if (!info->name[0])
+		return fail_answer(err);
+	info->assets = count_of(found[ASSETS]);
+	info->bytes = count_of(found[SIZE]) * MIB;
+	return found[SIZES].len ? read_sizes(found[SIZES], info, err) : ISX_OK;
+}
+
+/* A text that has to be one. */
+static enum isx_status read_text(struct isx_span value, struct isx_arena *arena, const char **text,
+				 struct isx_err *err)
+{
+	struct isx_span found;
+	if (isx_json_kind(value) != ISX_JSON_STRING)
+		return fail_answer(err);
+	if (!isx_json_string(value, arena, &found))
+		return isx_fail_memory(err);
+	*text = found.ptr;
+	return ISX_OK;
+}
+
+static enum isx_status read_texts(struct isx_span list, struct isx_arena *arena,
+				  const char *const **texts, size_t *count, struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_span element;
+	size_t length = isx_json_length(list);
+	enum isx_status st = ISX_OK;
+	if (length > ISX_UNITS_MAX)
+		return fail_answer(err);
+	const char **made = isx_arena_alloc(arena, length, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	for (size_t i = 0; !st && i < length && isx_json_next_element(&walk, &element); i++)
+		st = read_text(element, arena, &made[i], err);
+	*texts = made;
+	*count = length;
+	return st;
+}
+
+/* The query as the server understood it; simprints are those that were asked. */
+static enum isx_status read_query(struct isx_span object, const struct isx_query *asked,
+				  struct isx_arena *arena, struct isx_query *query,
+				  struct isx_err *err)
+{
+	enum { ID, CODE, UNITS, SIMPRINTS, FIELDS };
+	static const char *const names[FIELDS] = { "iscc_id", "iscc_code", "units", "simprints" };
+	static const uint32_t flags[FIELDS] = { ISX_QUERY_HAS_ISCC_ID, ISX_QUERY_HAS_ISCC_CODE,
+						ISX_QUERY_HAS_UNITS, ISX_QUERY_HAS_SIMPRINTS };
+	struct isx_span found[FIELDS];
+	enum isx_status st = ISX_OK;
+	*query = (struct isx_query){ .simprints = asked->simprints,
+				     .simprint_type_count = asked->simprint_type_count,
+				     .limit = asked->limit };
+	isx_json_find(object, names, FIELDS, found);
+	for (size_t i = 0; i < FIELDS; i++)
+		if (found[i].len)
+			query->named |= flags[i];
+	if (isx_json_kind(found[CODE]) != ISX_JSON_NULL)
+		st = read_text(found[CODE], arena, &query->iscc_code, err);
+	if (!st && isx_json_kind(found[UNITS]) != ISX_JSON_NULL)
+		st = read_texts(found[UNITS], arena, &query->units, &query->unit_count, err);
+	return st;
+}
+
+static enum isx_status read_types(struct isx_span types, struct isx_arena *arena,
+				  struct isx_match *match, struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(types);
+	struct isx_span key, value;
+	size_t count = count_members(types, 1);
+	struct isx_type_score *made = isx_arena_alloc(arena, count, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	while (match->type_count < count && isx_json_next_member(&walk, &key, &value)) {
+		const char *type = isx_json_name(key, arena);
+		if (!type)
+			return isx_fail_memory(err);
+		made[match->type_count++] = (struct isx_type_score){ type, score_of(value) };
+	}
+	match->types = made;
+	return ISX_OK;
+}
+
+/* What both kinds of match have: whose it is, and metadata, copied as text so that its numbers keep
+ * their digits. */
+static enum isx_status read_owner(struct isx_span id, struct isx_span metadata,
+				  struct isx_arena *arena, char iscc_id[24], const char **copy,
+				  struct isx_err *err)
+{
+	if (isx_json_kind(id) != ISX_JSON_STRING || id.len >= 24 + 2)
+		return fail_answer(err);
+	if (!copy_string(id, iscc_id, 24))
+		return isx_fail_memory(err);
+	if (isx_json_kind(metadata) == ISX_JSON_NULL)
+		return ISX_OK;
+	*copy = isx_arena_text(arena, metadata.ptr, metadata.len);
+	return *copy ? ISX_OK : isx_fail_memory(err);
+}
+
+/* Read one element of a list into `element` (filled, zeroed before). */
+typedef enum isx_status read_element_fn(struct isx_span text, struct isx_arena *arena,
+					void *element, struct isx_err *err);
+
+/* What the elements of a list are. */
+struct element_kind {
+	size_t size;  /* bytes in memory */
+	size_t least; /* characters of the shortest; one takes little more than 2 bytes for each */
+	read_element_fn *read;
+};
+
+/* Read a list of elements.
+ *   elements  filled: in `arena` */
+static enum isx_status read_list(struct isx_span list, const struct element_kind *kind,
+				 struct isx_arena *arena, void **elements, size_t *count,
+				 struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_span text;
+	size_t length = 0;
+	enum isx_status st = ISX_OK;
+	if (list.len && isx_json_kind(list) != ISX_JSON_ARRAY)
+		return fail_answer(err);
+	for (; isx_json_next_element(&walk, &text); length++)
+		if (text.len < kind->least)
+			return fail_answer(err);
+	char *made = isx_arena_alloc(arena, length, kind->size);
+	if (!made)
+		return isx_fail_memory(err);
+	walk = isx_json_walk_start(list);
+	for (size_t i = 0; !st && i < length && isx_json_next_element(&walk, &text); i++)
+		st = kind->read(text, arena, made + i * kind->size, err);
+	*elements = made;
+	*count = length;
+	return st;
+}
+
+static enum isx_status read_match(struct isx_span text, struct isx_arena *arena, void *element,
+				  struct isx_err *err)
+{
+	enum { ID, SCORE, TYPES, METADATA, FIELDS };
+	static const char *const names[FIELDS] = { "iscc_id", "score", "types", "metadata" };
+	struct isx_match *match = element;
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
+					&match->metadata, err);
+	if (!st && (!found[SCORE].len || !found[TYPES].len))
+		st = fail_answer(err);
+	if (st)
+		return st;
+	match->score = score_of(found[SCORE]);
+	return read_types(found[TYPES], arena, match, err);
+}
+
+static const struct element_kind match_kind = {
+	sizeof(struct isx_match), sizeof("{\"iscc_id\":\"\",\"score\":0,\"types\":{}}") - 1,
+	read_match
+};
+
+/* --- passages --------------------------------------------------------------------------------- */
+
+static enum isx_status read_chunk(struct isx_span text, struct isx_arena *arena, void *element,
+				  struct isx_err *err)
+{
+	enum { QUERY, MATCH, SCORE, FREQ, OFFSET, SIZE, FIELDS };
+	static const char *const names[FIELDS] = { "query", "match",  "score",
+						   "freq",  "offset", "size" };
+	struct isx_chunk *chunk = element;
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	chunk->score = score_of(found[SCORE]);
+	chunk->freq = count_of(found[FREQ]);
+	chunk->offset = (uint32_t)count_of(found[OFFSET]);
+	chunk->size = (uint32_t)count_of(found[SIZE]);
+	enum isx_status st = read_text(found[QUERY], arena, &chunk->query, err);
+	return st ? st : read_text(found[MATCH], arena, &chunk->match, err);
+}
+
+static const struct element_kind chunk_kind = { sizeof(struct isx_chunk),
+						sizeof("{\"query\":\"\",\"match\":\"\"}") - 1,
+						read_chunk };
+
+static enum isx_status read_chunk_type(struct isx_span key, struct isx_span object,
+				       struct isx_arena *arena, struct isx_chunk_type *type,
+				       struct isx_err *err)
+{
+	enum { SCORE, QUERIED, CHUNKS, FIELDS };
+	static const char *const names[FIELDS] = { "score", "queried", "chunks" };
+	struct isx_span found[FIELDS];
+	void *chunks = NULL;
+	isx_json_find(object, names, FIELDS, found);
+	if (!found[CHUNKS].len)
+		return fail_answer(err);
+	type->type = isx_json_name(key, arena);
+	if (!type->type)
+		return isx_fail_memory(err);
+	type->score = score_of(found[SCORE]);
+	type->queried = count_of(found[QUERIED]);
+	enum isx_status st = read_list(found[CHUNKS], &chunk_kind, arena, &chunks, &type->matches,
+				       err);
+	type->chunks = chunks;
+	return st;
+}
+
+static enum isx_status read_chunk_types(struct isx_span types, struct isx_arena *arena,
+					struct isx_chunk_match *match, struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(types);
+	struct isx_span key, object;
+	size_t count = count_members(types, sizeof("{\"chunks\":[]}") - 1);
+	enum isx_status st = ISX_OK;
+	if (count != count_members(types, 1))
+		return fail_answer(err);
+	struct isx_chunk_type *made = isx_arena_alloc(arena, count, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	while (!st && match->type_count < count && isx_json_next_member(&walk, &key, &object))
+		st = read_chunk_type(key, object, arena, &made[match->type_count++], err);
+	match->types = made;
+	return st;
+}
+
+static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *arena,
+					void *element, struct isx_err *err)
+{
+	enum { ID, SCORE, TYPES, METADATA, FIELDS };
+	static const char *const names[FIELDS] = { "iscc_id", "score", "types", "metadata" };
+	struct isx_chunk_match *match = element;
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
+					&match->metadata, err);
+	if (!st && !found[TYPES].len)
+		st = fail_answer(err);
+	if (st)
+		return st;
+	match->score = score_of(found[SCORE]);
+	return read_chunk_types(found[TYPES], arena, match, err);
+}
+
+static const struct element_kind chunk_match_kind = { sizeof(struct isx_chunk_match),
+						      sizeof("{\"iscc_id\":\"\",\"types\":{}}") - 1,
+						      read_chunk_match };
+
+/* An answer: the query and both lists. */
+static enum isx_status read_result(struct isx_span text, const struct isx_query *asked,
+				   struct isx_arena *arena, struct isx_result *result,
+				   struct isx_err *err)
+{
+	enum { QUERY, MATCHES, CHUNK_MATCHES, FIELDS };
+	static const char *const names[FIELDS] = { "query", "global_matches", "chunk_matches" };
+	struct isx_span found[FIELDS];
+	void *matches = NULL, *chunk_matches = NULL;
+	isx_json_find(text, names, FIELDS, found);
+	if (isx_json_kind(found[QUERY]) != ISX_JSON_OBJECT)
+		return fail_answer(err);
+	enum isx_status st = read_query(found[QUERY], asked, arena, &result->query, err);
+	if (!st)
+		st = read_list(found[MATCHES], &match_kind, arena, &matches, &result->match_count,
+			       err);
+	if (!st)
+		st = read_list(found[CHUNK_MATCHES], &chunk_match_kind, arena, &chunk_matches,
+			       &result->chunk_match_count, err);
+	result->matches = matches;
+	result->chunk_matches = chunk_matches;
+	return st;
+}
+
+/* --- the table of functions ------------------------------------------------------------------- */
+
+/* Send a call; `answer` is filled: its JSON, borrowed from the call. */
+static enum isx_status call_json(struct isx_engine *engine, struct call *call,
+				 struct isx_span *answer, struct isx_err *err)
+{
+	enum isx_status st = send_call(remote_of(engine), call, err);
+	*answer = isx_span_trim((struct isx_span){ call->answer.ptr, call->answer.len });
+	return st;
+}
+
+static enum isx_status read_infos(struct isx_span list, struct isx_index_info **infos,
+				  size_t *count, struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_span element;
+	size_t length = 0, made = 0;
+	enum isx_status st = ISX_OK;
+	if (isx_json_kind(list) != ISX_JSON_ARRAY)
+		return fail_answer(err);
+	for (; isx_json_next_element(&walk, &element); length++)
+		if (element.len < sizeof("{\"name\":\"a\"}") - 1)
+			return fail_answer(err);
+	struct isx_index_info *all = isx_mem_array(length, sizeof *all);
+	if (!all)
+		return isx_fail_memory(err);
+	walk = isx_json_walk_start(list);
+	for (; !st && made < length && isx_json_next_element(&walk, &element); made++)
+		st = read_info(element, &all[made], err);
+	if (st) {
+		isx_index_list_free(all, made);
+		return st;
+	}
+	*infos = all;
+	*count = length;
+	return ISX_OK;
+}
+
+static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_info **infos,
+				   size_t *count, struct isx_err *err)
+{
+	struct call call = { .method = "GET", .success = STATUS_OK };
+	struct isx_span list;
+	enum isx_status st = call_json(engine, &call, &list, err);
+	if (!st)
+		st = read_infos(list, infos, count, err);
+	isx_buf_release(&call.answer);
+	return st;
+}
+
+static enum isx_status remote_create(struct isx_engine *engine, const char *name,
+				     struct isx_err *err)
+{
+	struct isx_buf body = { 0 };
+	isx_buf_text(&body, "{\"name\":");
+	isx_json_quote(&body, isx_span_of(name));
+	isx_buf_char(&body, '}');
+	struct call call = { .method = "POST",
+			     .json = { body.ptr, body.len },
+			     .success = STATUS_CREATED };
+	enum isx_status st = isx_buf_status(&body, err);
+	if (!st)
+		st = send_call(remote_of(engine), &call, err);
+	isx_buf_release(&call.answer);
+	isx_buf_release(&body);
+	return st;
+}
+
+static enum isx_status remote_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
+{
+	struct call call = { .method = "DELETE", .name = name, .success = STATUS_NO_CONTENT };
+	enum isx_status st = send_call(remote_of(engine), &call, err);
+	isx_buf_release(&call.answer);
+	return st;
+}
+
+static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
+				   struct isx_index_info *info, struct isx_err *err)
+{
+	struct call call = { .method = "GET", .name = name, .success = STATUS_OK };
+	struct isx_span object;
+	enum isx_status st = call_json(engine, &call, &object, err);
+	if (!st) {
+		st = read_info(object, info, err);
+		if (st)
+			isx_index_info_release(info);
+	}
+	isx_buf_release(&call.answer);
+	return st;
+}
+
+static void pause_s(unsigned seconds)
+{
+	struct timespec time = { .tv_sec = (time_t)seconds };
+	nanosleep(&time, NULL);
+}
+
+/* What became of each asset of a chunk. */
+static enum isx_status read_outcomes(struct isx_span list, size_t count, enum isx_outcome *outcomes,
+				     struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_span element;
+	if (isx_json_length(list) != count)
+		return fail_answer(err);
+	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
+		struct isx_span status = isx_json_member(element, "status");
+		if (isx_span_is(status, "\"updated\""))
+			outcomes[i] = ISX_UPDATED;
+		else if (isx_span_is(status, "\"created\""))
+			outcomes[i] = ISX_CREATED;
+		else
+			return fail_answer(err);
+	}
+	return ISX_OK;
+}
+
+/* Add one chunk, again after 1 and 2 s when no server answered. */
+static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
+				 const struct isx_asset *assets, size_t count,
+				 enum isx_outcome *outcomes, struct isx_err *err)
+{
+	struct isx_buf body = { 0 };
+	struct isx_span list = { 0 };
+	isx_buf_char(&body, '[');
+	for (size_t i = 0; i < count; i++) {
+		isx_buf_text(&body, i ? "," : "");
+		isx_asset_to_request(&body, &assets[i]);
+	}
+	isx_buf_char(&body, ']');
+	struct call call = { .method = "POST",
+			     .name = name,
+			     .what = "assets",
+			     .json = { body.ptr, body.len },
+			     .success = STATUS_CREATED };
+	enum isx_status st = isx_buf_status(&body, err);
+	for (unsigned i = 1; !st && i <= TRIES; i++) {
+		st = call_json(engine, &call, &list, err);
+		if (st != ISX_UNAVAILABLE || i == TRIES)
+			break;
+		pause_s(i);
+		st = ISX_OK;
+	}
+	if (!st)
+		st = read_outcomes(list, count, outcomes, err);
+	isx_buf_release(&call.answer);
+	isx_buf_release(&body);
+	return st;
+}
+
+static enum isx_status remote_add(struct isx_engine *engine, const char *name,
+				  const struct isx_asset *assets, size_t count,
+				  enum isx_outcome *outcomes, struct isx_err *err)
+{
+	for (size_t at = 0; at < count; at += CHUNK_ASSETS) {
+		size_t chunk = count - at < CHUNK_ASSETS ? count - at : CHUNK_ASSETS;
+		enum isx_status st = add_chunk(engine, name, assets + at, chunk, outcomes + at,
+					       err);
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}
+
+static enum isx_status remote_get(struct isx_engine *engine, const char *name, const char *iscc_id,
+				  struct isx_buf *json, struct isx_err *err)
+{
+	struct call call = { .method = "GET",
+			     .name = name,
+			     .what = "assets",
+			     .id = iscc_id,
+			     .success = STATUS_OK,
+			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
+	struct isx_span asset;
+	enum isx_status st = call_json(engine, &call, &asset, err);
+	if (!st && isx_json_kind(asset) != ISX_JSON_OBJECT)
+		st = fail_answer(err);
+	if (!st) {
+		isx_json_minify(json, asset);
+		st = isx_buf_status(json, err);
+	}
+	isx_buf_release(&call.answer);
+	return st;
+}
+
+static enum isx_status remote_remove(struct isx_engine *engine, const char *name,
+				     const char *iscc_id, struct isx_err *err)
+{
+	struct call call = { .method = "DELETE",
+			     .name = name,
+			     .what = "assets",
+			     .id = iscc_id,
+			     .success = STATUS_NO_CONTENT };
+	enum isx_status st = send_call(remote_of(engine), &call, err);
+	isx_buf_release(&call.answer);
+	return st;
+}
+
+static enum isx_status remote_search(struct isx_engine *engine, const char *name,
+				     const struct isx_query *query, struct isx_arena *arena,
+				     struct isx_result *result, struct isx_err *err)
+{
+	char suffix[64];
+	struct isx_buf body = { 0 };
+	struct isx_span answer = { 0 };
+	isx_query_to_json(&body, query);
+	snprintf(suffix, sizeof suffix, "?limit=%zu%s", query->limit,
+		 query->own_chunks ? "&chunks=true" : "");
+	struct call call = { .method = "POST",
+			     .name = name,
+			     .what = "search",
+			     .suffix = suffix,
+			     .json = { body.ptr, body.len },
+			     .success = STATUS_OK,
+			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
+	enum isx_status st = isx_buf_status(&body, err);
+	if (!st)
+		st = call_json(engine, &call, &answer, err);
+	if (!st)
+		st = read_result(answer, query, arena, result, err);
+	isx_buf_release(&call.answer);
+	isx_buf_release(&body);
+	return st;
+}
+
+static void remote_close(struct isx_engine *engine)
+{
+	struct remote *remote = remote_of(engine);
+	isx_http_client_free(remote->client);
+	pthread_mutex_destroy(&remote->lock);
+	isx_mem_free(remote->url);
+	isx_mem_free(remote->api_key);
+	isx_mem_free(remote);
+}
+
+static const struct isx_engine_ops remote_ops = {
+	.close = remote_close,
+	.list = remote_list,
+	.create = remote_create,
+	.drop = remote_drop,
+	.stat = remote_stat,
+	.add = remote_add,
+	.get = remote_get,
+	.remove = remote_remove,
+	.search = remote_search,
+};
+
+enum isx_status isx_remote_open(const char *url, const struct isx_options *options,
+				struct isx_engine **engine, struct isx_err *err)
+{
+	char shown[ISX_URI_SHOWN_BYTES];
+	if (strpbrk(url, "?#")) /* what is appended to it would no longer be a path */
+		return isx_fail(
+			err, ISX_INVALID,
+			"index URI '%s': expected http://HOST:PORT without '?' and '#'; in a "
+			"password write %%3F and %%23",
+			isx_uri_show(url, shown));
+	struct remote *remote = isx_mem_array(1, sizeof *remote);
+	size_t len = strlen(url);
+	if (!remote)
+		return isx_fail_memory(err);
+	while (len && url[len - 1] == '/')
+		len--;
+	remote->engine.ops = &remote_ops;
+	remote->engine.options = *options;
+	pthread_mutex_init(&remote->lock, NULL);
+	remote->url = isx_mem_text(url, len);
+	if (options->api_key)
+		remote->api_key = isx_mem_text(options->api_key, strlen(options->api_key));
+	enum isx_status st = isx_http_client_new(&remote->client, err);
+	if (!st && (!remote->url || (options->api_key && !remote->api_key)))
+		st = isx_fail_memory(err);
+	if (st) {
+		remote_close(&remote->engine);
+		return st;
+	}
+	*engine = &remote->engine;
+	return ISX_OK;
+}

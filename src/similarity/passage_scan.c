@@ -1,0 +1,221 @@
+/*
+ * passage_scan.c - compare pages of simprints with all simprints of a query.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "similarity/passage_scan.h"
+
+#include "engine/score.h"
+
+#include <string.h>
+
+static uint64_t row_id(const struct isx_passage_stream *stream, size_t row)
+{
+	return isx_load_be64(stream->page + row * stream->row_bytes);
+}
+
+/* Compare all rows of a page with each query simprint. A kernel's row is a key of 8 bytes and a
+ * body: it is shown the second half of our 16 as key. */
+static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page,
+				 struct isx_err *err)
+{
+	const struct isx_kernel *kernel = isx_kernel_best();
+	stream->page = page.mv_data;
+	stream->row_count = page.mv_size / stream->row_bytes;
+	for (size_t i = 0; i < stream->query->count; i++) {
+		const struct isx_query_passage *passage = &stream->query->passages[i];
+		size_t bytes = passage->byte_count < stream->stored_bytes ? passage->byte_count
+									  : stream->stored_bytes;
+		const struct isx_scan scan = { .rows = stream->page + ISX_CHUNK_BYTES -
+						       ISX_ROW_KEY_BYTES,
+					       .count = stream->row_count,
+					       .row_bytes = stream->row_bytes,
+					       .query = passage->bytes,
+					       .bytes = bytes,
+					       .distance_max = (uint32_t)stream->distance_max[i] };
+		stream->next_found[i] = 0;
+		stream->found_count[i] =
+			stream->distance_max[i] < 0
+				? 0
+				: kernel->scan(&scan, stream->found + i * stream->rows_max);
+	}
+	return isx_meter_count(&stream->view->meter, stream->row_count * stream->query->count, err);
+}
+
+/* Read the next page and compare it. At the end, or beyond id_max, no_more_pages is set. */
+static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_err *err)
+{
+	MDB_val page;
+	int rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_NEXT_MULTIPLE);
+	if (rc == MDB_NOTFOUND) {
+		stream->no_more_pages = true;
+		return ISX_OK;
+	}
+	if (rc)
+		return isx_lmdb_status(rc, "scan simprints", err);
+	if (isx_load_be64(page.mv_data) <= stream->id_max)
+		return scan_page(stream, page, err);
+	stream->no_more_pages = true;
+	return ISX_OK;
+}
+
+/* The first row of the page that is near any query simprint and not yet taken; row_count if none
+ * is. */
+static size_t first_row(const struct isx_passage_stream *stream)
+{
+	size_t first = stream->row_count;
+	for (size_t i = 0; i < stream->query->count; i++) {
+		if (stream->next_found[i] == stream->found_count[i])
+			continue;
+		size_t row = stream->found[i * stream->rows_max + stream->next_found[i]].row;
+		if (row < first)
+			first = row;
+	}
+	return first;
+}
+
+static enum isx_status keep_hit(struct isx_passage_stream *stream, size_t passage,
+				const struct isx_hit *hit, struct isx_err *err)
+{
+	size_t compared = stream->query->passages[passage].byte_count;
+	if (compared > stream->stored_bytes)
+		compared = stream->stored_bytes;
+	if (stream->hit_count == stream->hit_cap) {
+		size_t cap = stream->hit_cap ? stream->hit_cap * 2 : 64;
+		struct isx_passage_hit *hits = isx_mem_resize(stream->hits, cap, sizeof *hits);
+		if (!hits)
+			return isx_fail_memory(err);
+		stream->hits = hits;
+		stream->hit_cap = cap;
+	}
+	stream->hits[stream->hit_count++] = (struct isx_passage_hit){
+		.passage = (uint32_t)passage,
+		.distance = hit->distance,
+		.compared_bits = (uint32_t)compared * 8,
+		.stored_bytes = (uint32_t)stream->stored_bytes,
+		.row = stream->page + hit->row * stream->row_bytes,
+	};
+	return ISX_OK;
+}
+
+/* Take the page's hits on rows before `end`. */
+static enum isx_status take_hits(struct isx_passage_stream *stream, size_t end, struct isx_err *err)
+{
+	for (size_t i = 0; i < stream->query->count; i++) {
+		const struct isx_hit *found = stream->found + i * stream->rows_max;
+		while (stream->next_found[i] < stream->found_count[i] &&
+		       found[stream->next_found[i]].row < end) {
+			enum isx_status st = keep_hit(stream, i, &found[stream->next_found[i]++],
+						      err);
+			if (st)
+				return st;
+		}
+	}
+	return ISX_OK;
+}
+
+enum isx_status isx_passage_next(struct isx_passage_stream *stream, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	size_t row = first_row(stream);
+	stream->hit_count = 0;
+	while (!st && row == stream->row_count && !stream->no_more_pages) {
+		st = next_page(stream, err);
+		row = st || stream->no_more_pages ? row : first_row(stream);
+	}
+	stream->at_end = st || row == stream->row_count || row_id(stream, row) > stream->id_max;
+	if (stream->at_end)
+		return st;
+	stream->id = row_id(stream, row);
+	for (;;) {
+		size_t end = row;
+		while (end < stream->row_count && row_id(stream, end) == stream->id)
+			end++;
+		st = take_hits(stream, end, err);
+		if (st || end < stream->row_count)
+			return st;
+		st = next_page(stream, err); /* the asset may go on there */
+		if (st || stream->no_more_pages)
+			return st;
+		row = 0;
+	}
+}
+
+/* Room for what is found on a page, for each query simprint. */
+static enum isx_status make_room(struct isx_passage_stream *stream, size_t page_bytes,
+				 double threshold, struct isx_arena *arena, struct isx_err *err)
+{
+	size_t count = stream->query->count;
+	stream->rows_max = page_bytes / stream->row_bytes + 1;
+	stream->distance_max = isx_arena_alloc(arena, count, sizeof *stream->distance_max);
+	stream->found = isx_arena_alloc(arena, count * stream->rows_max, sizeof *stream->found);
+	stream->found_count = isx_arena_alloc(arena, count, sizeof *stream->found_count);
+	stream->next_found = isx_arena_alloc(arena, count, sizeof *stream->next_found);
+	if (!stream->distance_max || !stream->found || !stream->found_count || !stream->next_found)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		size_t bytes = stream->query->passages[i].byte_count;
+		if (bytes > stream->stored_bytes)
+			bytes = stream->stored_bytes;
+		stream->distance_max[i] = isx_distance_max(threshold, (uint32_t)bytes * 8);
+	}
+	return ISX_OK;
+}
+
+/* Drop the hits on rows of assets before id_min: they share the first page. */
+static void skip_to(struct isx_passage_stream *stream, uint64_t id_min)
+{
+	for (size_t i = 0; i < stream->query->count; i++) {
+		const struct isx_hit *found = stream->found + i * stream->rows_max;
+		while (stream->next_found[i] < stream->found_count[i] &&
+		       row_id(stream, found[stream->next_found[i]].row) < id_min)
+			stream->next_found[i]++;
+	}
+}
+
+enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_lmdb_view *view,
+				 const struct isx_passage_query *query, size_t stored_bytes,
+				 uint64_t id_min, uint64_t id_max, double threshold,
+				 struct isx_arena *arena, struct isx_err *err)
+{
+	MDB_stat stat;
+	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
+	isx_store_be64(first, id_min);
+	MDB_val page = isx_lmdb_val(first, ISX_CHUNK_BYTES + stored_bytes);
+	stream->at_end = true;
+	stream->view = view;
+	stream->query = query;
+	stream->id_max = id_max;
+	stream->stored_bytes = stored_bytes;
+	stream->row_bytes = ISX_CHUNK_BYTES + stored_bytes;
+	int rc = mdb_env_stat(view->file->env, &stat);
+	if (!rc)
+		rc = mdb_cursor_open(view->txn, view->tables.simprints[stored_bytes],
+				     &stream->cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "scan simprints", err);
+	enum isx_status st = make_room(stream, stat.ms_psize, threshold, arena, err);
+	if (st)
+		return st;
+	stream->key = isx_lmdb_val(query->type, strlen(query->type));
+	rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_GET_BOTH_RANGE);
+	if (!rc) /* a lone row is stored inline: LMDB then leaves `page` as it was set */
+		rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_GET_MULTIPLE);
+	if (rc == MDB_NOTFOUND)
+		return ISX_OK;
+	if (rc)
+		return isx_lmdb_status(rc, "scan simprints", err);
+	st = scan_page(stream, page, err);
+	if (st)
+		return st;
+	skip_to(stream, id_min);
+	return isx_passage_next(stream, err);
+}
+
+void isx_passage_close(struct isx_passage_stream *stream)
+{
+	if (stream->cursor)
+		mdb_cursor_close(stream->cursor);
+	stream->cursor = NULL;
+	isx_mem_free(stream->hits);
+	stream->hits = NULL;
+}

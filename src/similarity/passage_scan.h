@@ -1,0 +1,81 @@
+/*
+ * passage_scan.h - the hits of many query simprints in one table, asset by asset.
+ *
+ * Simprints of an asset are neighbours in the file, and assets come in the order of their ISCC-IDs.
+ * Each page is compared with all query simprints while it is in the processor's cache, and no more
+ * is kept than the hits of one page and of one asset, whatever the data.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PASSAGE_SCAN_H
+#define ISX_PASSAGE_SCAN_H
+
+#include "base/mem.h"
+#include "scan/kernel.h"
+#include "storage/lmdb_file.h"
+
+/* One simprint of a query. */
+struct isx_query_passage {
+	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
+	uint32_t byte_count;
+	uint64_t freq; /* assets that hold exactly this one */
+};
+
+/* The simprints of one type in a query. */
+struct isx_passage_query {
+	const char *type;
+	const struct isx_query_passage *passages;
+	size_t count;
+	size_t position; /* among the types of the query */
+};
+
+/* One stored simprint near one of the query; `row` is borrowed until the view ends. */
+struct isx_passage_hit {
+	uint32_t passage; /* position in the query */
+	uint32_t distance;
+	uint32_t compared_bits;
+	uint32_t stored_bytes;
+	const uint8_t *row; /* ISCC-ID body, offset, size, simprint (lmdb_format.h) */
+};
+
+struct isx_passage_stream {
+	uint64_t id; /* of the current asset */
+	bool at_end;
+	const struct isx_passage_query *query;
+	struct isx_passage_hit *hits; /* of the current asset, in no order */
+	size_t hit_count;
+	size_t hit_cap;
+	/* The stream's own: */
+	struct isx_lmdb_view *view;
+	MDB_cursor *cursor;
+	MDB_val key;
+	uint64_t id_max; /* the last asset it may deliver */
+	size_t stored_bytes;
+	size_t row_bytes;
+	const uint8_t *page;
+	size_t row_count;
+	size_t rows_max;       /* of a page */
+	int32_t *distance_max; /* of each query simprint; -1: it cannot match here */
+	struct isx_hit *found; /* rows_max of each query simprint */
+	size_t *found_count;   /* of each */
+	size_t *next_found;    /* of each */
+	bool no_more_pages;
+};
+
+/* Open a stream over the simprints of query->type in the table of `stored_bytes`, of the assets from
+ * id_min to id_max, and move it to the first asset with a hit.
+ *   view, query, arena  borrowed until isx_passage_close() */
+ISX_MUST_CHECK enum isx_status isx_passage_open(struct isx_passage_stream *stream,
+						struct isx_lmdb_view *view,
+						const struct isx_passage_query *query,
+						size_t stored_bytes, uint64_t id_min,
+						uint64_t id_max, double threshold,
+						struct isx_arena *arena, struct isx_err *err);
+
+/* Move to the next asset that has a hit. */
+ISX_MUST_CHECK enum isx_status isx_passage_next(struct isx_passage_stream *stream,
+						struct isx_err *err);
+
+/* Close what an open has opened; safe on a stream that is all zeros. */
+void isx_passage_close(struct isx_passage_stream *stream);
+
+#endif

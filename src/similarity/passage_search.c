@@ -1,0 +1,776 @@
+/*
+ * passage_search.c - rank assets by the passages they share with a query.
+ *
+ *   idf(f)      = ln(1 + N / (1 + f)), N assets in the index, f of them with exactly that simprint
+ *   type score  = sum(idf_i * s_i over matched i) / sum(idf_i over all i)
+ *                 i a simprint of the query, s_i the score of the best stored one in the asset, idf_i
+ *                 by the stored one's f (by its own if none matched)
+ *   asset score = mean of the type scores over the types in which anything matched
+ *
+ * Streams deliver hits asset by asset in the order of ISCC-IDs (passage_scan.h), so each asset is
+ * scored when it comes by and only the best are remembered. What a winner matched is looked up
+ * again. Large searches are cut into ranges of ISCC-IDs for all cores.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "similarity/passage_search.h"
+
+#include "base/hash.h"
+#include "base/thread.h"
+#include "engine/score.h"
+#include "iscc/base32.h"
+#include "iscc/iscc_id.h"
+#include "similarity/passage_scan.h"
+#include "similarity/sim_rows.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FREQ_MAX = 1000, CACHE_ENTRIES = 1024, PASSAGES_MAX = 10000 };
+
+/* The frequency of a stored simprint that was looked up before. */
+struct freq_entry {
+	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
+	uint32_t byte_count; /* 0: empty */
+	MDB_dbi table;
+	uint64_t freq;
+};
+
+/* The best hit of one query simprint in one asset. */
+struct best_hit {
+	double score; /* -1: none */
+	struct isx_passage_hit hit;
+};
+
+struct type_search {
+	struct isx_passage_query query;
+	const struct isx_sim_sp_tables *tables;
+	struct best_hit *best; /* of each query simprint, for the asset at hand */
+	size_t matched;
+};
+
+struct passage_search {
+	struct isx_lmdb_view *view;
+	const struct isx_options *options;
+	struct isx_arena *arena;
+	uint64_t assets; /* N */
+	struct type_search *types;
+	size_t type_count;
+	struct isx_passage_stream *streams;
+	size_t stream_count;
+	struct freq_entry *cache;
+	struct isx_ranking ranking;
+};
+
+/* --- frequencies ------------------------------------------------------------------------------ */
+
+/* Assets that hold exactly this simprint; not more than FREQ_MAX entries are looked at. */
+static int count_assets(struct passage_search *search, MDB_dbi table, const uint8_t *bytes,
+			size_t count, uint64_t *freq)
+{
+	MDB_cursor *cursor;
+	MDB_val key = isx_lmdb_val(bytes, count), value;
+	uint64_t last = 0;
+	*freq = 0;
+	int rc = mdb_cursor_open(search->view->txn, table, &cursor);
+	if (rc)
+		return rc;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET);
+	for (size_t seen = 0; !rc && seen < FREQ_MAX; seen++) {
+		uint64_t id = isx_load_be64(value.mv_data); /* duplicates are sorted by ISCC-ID */
+		*freq += seen == 0 || id != last;
+		last = id;
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT_DUP);
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* The frequency of a stored simprint, through the cache. */
+static int stored_freq(struct passage_search *search, MDB_dbi table, const uint8_t *bytes,
+		       size_t count, uint64_t *freq)
+{
+	uint64_t hash = isx_hash(bytes, count);
+	struct freq_entry *entry = &search->cache[(hash >> 32 ^ table) % CACHE_ENTRIES];
+	if (entry->byte_count != count || entry->table != table ||
+	    memcmp(entry->bytes, bytes, count) != 0) {
+		int rc = count_assets(search, table, bytes, count, &entry->freq);
+		entry->byte_count = rc ? 0 : (uint32_t)count;
+		if (rc)
+			return rc;
+		entry->table = table;
+		memcpy(entry->bytes, bytes, count);
+	}
+	*freq = entry->freq;
+	return 0;
+}
+
+static double idf(const struct passage_search *search, uint64_t freq)
+{
+	return isx_simprint_weight(search->assets, freq);
+}
+
+/* --- the query -------------------------------------------------------------------------------- */
+
+static bool has_rows(struct passage_search *search, const char *type, size_t bytes)
+{
+	MDB_val key = isx_lmdb_val(type, strlen(type)), value;
+	MDB_dbi table = search->view->tables.simprints[bytes];
+	return table && mdb_get(search->view->txn, table, &key, &value) == 0;
+}
+
+static enum isx_status read_passage(struct passage_search *search, struct type_search *type,
+				    const char *text, struct isx_query_passage *passage,
+				    struct isx_err *err)
+{
+	size_t count = 0;
+	enum isx_status st = isx_base64_decode(isx_span_of(text), passage->bytes,
+					       sizeof passage->bytes, &count, err);
+	if (!st && (count == 0 || !has_rows(search, type->query.type, count)))
+		st = isx_fail(err, ISX_INVALID,
+			      "%zu bits: the index has no simprints of this length", count * 8);
+	if (st)
+		return st;
+	passage->byte_count = (uint32_t)count;
+	return isx_lmdb_status(
+		count_assets(search, type->tables->data, passage->bytes, count, &passage->freq),
+		"count simprints", err);
+}
+
+/* Decode the simprints of one type; a type that the index does not have is left out. */
+static enum isx_status read_type(struct passage_search *search,
+				 const struct isx_query_simprints *given, struct isx_err *err)
+{
+	const struct isx_sim_sp_tables *tables = NULL;
+	for (size_t i = 0; i < search->view->tables.sp_count; i++)
+		if (strcmp(search->view->tables.sp[i].type, given->type) == 0)
+			tables = &search->view->tables.sp[i];
+	if (!tables)
+		return ISX_OK;
+	if (given->count > PASSAGES_MAX)
+		return isx_fail(err, ISX_INVALID, "simprints.%s: expected at most %d, found %zu",
+				given->type, PASSAGES_MAX, given->count);
+	struct type_search *type = &search->types[search->type_count];
+	struct isx_query_passage *passages = isx_arena_alloc(search->arena, given->count,
+							     sizeof *passages);
+	type->best = isx_arena_alloc(search->arena, given->count, sizeof *type->best);
+	if (!passages || !type->best)
+		return isx_fail_memory(err);
+	type->tables = tables;
+	type->query = (struct isx_passage_query){ given->type, passages, given->count,
+						  search->type_count };
+	for (size_t i = 0; i < given->count; i++) {
+		enum isx_status st = read_passage(search, type, given->values[i], &passages[i],
+						  err);
+		if (st)
+			return isx_err_at(err, st, "simprints.%s[%zu]", given->type, i);
+	}
+	search->type_count++;
+	return ISX_OK;
+}
+
+static enum isx_status read_query(struct passage_search *search, const struct isx_query *query,
+				  struct isx_err *err)
+{
+	MDB_stat stat = { 0 };
+	enum isx_status st = ISX_OK;
+	int rc = search->view->tables.assets
+			 ? mdb_stat(search->view->txn, search->view->tables.assets, &stat)
+			 : 0;
+	search->assets = stat.ms_entries;
+	search->types = isx_arena_alloc(search->arena, query->simprint_type_count,
+					sizeof *search->types);
+	search->cache = isx_arena_alloc(search->arena, CACHE_ENTRIES, sizeof *search->cache);
+	if (!search->types || !search->cache)
+		return isx_fail_memory(err);
+	st = isx_lmdb_status(rc, "count assets", err);
+	for (size_t i = 0; !st && i < query->simprint_type_count; i++)
+		st = read_type(search, &query->simprints[i], err);
+	return st;
+}
+
+/* Open the streams of all types and lengths over the assets from id_min to id_max. They live in
+ * `arena`. */
+static enum isx_status open_streams(struct passage_search *search, struct isx_arena *arena,
+				    uint64_t id_min, uint64_t id_max, struct isx_err *err)
+{
+	search->stream_count = 0;
+	search->streams = isx_arena_alloc(arena, search->type_count * ISX_SIMPRINT_BYTES_MAX,
+					  sizeof *search->streams);
+	if (!search->streams)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < search->type_count; i++) {
+		const struct isx_passage_query *query = &search->types[i].query;
+		for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
+			if (!has_rows(search, query->type, bytes))
+				continue;
+			enum isx_status st = isx_passage_open(
+				&search->streams[search->stream_count++], search->view, query,
+				bytes, id_min, id_max, search->options->match_threshold_simprints,
+				arena, err);
+			if (st)
+				return st;
+		}
+	}
+	return ISX_OK;
+}
+
+/* --- one asset -------------------------------------------------------------------------------- */
+
+static void forget_best(struct passage_search *search)
+{
+	for (size_t i = 0; i < search->type_count; i++) {
+		search->types[i].matched = 0;
+		for (size_t k = 0; k < search->types[i].query.count; k++)
+			search->types[i].best[k].score = -1;
+	}
+}
+
+/* Is `a` the better hit? Equal scores: the passage that comes first in the work. */
+static bool is_better(double score, const struct isx_passage_hit *a, const struct best_hit *b)
+{
+	if (score != b->score)
+		return score > b->score;
+	int order = memcmp(a->row + ISX_KEY_BYTES, b->hit.row + ISX_KEY_BYTES,
+			   ISX_CHUNK_BYTES - ISX_KEY_BYTES); /* offset and size, big-endian */
+	return order < 0 || (order == 0 && a->stored_bytes > b->hit.stored_bytes);
+}
+
+static void offer_hit(struct type_search *type, const struct isx_passage_hit *hit)
+{
+	struct best_hit *best = &type->best[hit->passage];
+	double score = isx_unit_score(hit->distance, hit->compared_bits);
+	if (best->score < 0)
+		type->matched++;
+	if (best->score < 0 || is_better(score, hit, best))
+		*best = (struct best_hit){ score, *hit };
+}
+
+static enum isx_status hit_freq(struct passage_search *search, const struct type_search *type,
+				const struct isx_passage_hit *hit, uint64_t *freq,
+				struct isx_err *err)
+{
+	const struct isx_query_passage *passage = &type->query.passages[hit->passage];
+	if (hit->distance == 0 && hit->stored_bytes == passage->byte_count) {
+		*freq = passage->freq; /* it is the same simprint */
+		return ISX_OK;
+	}
+	return isx_lmdb_status(stored_freq(search, type->tables->data, hit->row + ISX_CHUNK_BYTES,
+					   hit->stored_bytes, freq),
+			       "count simprints", err);
+}
+
+/* The score of one type of the asset at hand. */
+static enum isx_status score_type(struct passage_search *search, const struct type_search *type,
+				  double *score, struct isx_err *err)
+{
+	double found = 0, all = 0;
+	for (size_t i = 0; i < type->query.count; i++) {
+		const struct best_hit *best = &type->best[i];
+		uint64_t freq = type->query.passages[i].freq;
+		enum isx_status st = ISX_OK;
+		if (best->score >= 0)
+			st = hit_freq(search, type, &best->hit, &freq, err);
+		if (st)
+			return st;
+		double weight = idf(search, freq);
+		all += weight;
+		if (best->score >= 0)
+			found += weight * best->score;
+	}
+	*score = all > 0 ? found / all : 0;
+	return ISX_OK;
+}
+
+static enum isx_status score_asset(struct passage_search *search, double *score,
+				   struct isx_err *err)
+{
+	double sum = 0;
+	size_t matched = 0;
+	for (size_t i = 0; i < search->type_count; i++) {
+		double one;
+		if (search->types[i].matched == 0)
+			continue;
+		enum isx_status st = score_type(search, &search->types[i], &one, err);
+		if (st)
+			return st;
+		sum += one;
+		matched++;
+	}
+	*score = isx_passages_score(sum, matched);
+	return ISX_OK;
+}
+
+/* --- ranking ---------------------------------------------------------------------------------- */
+
+static bool least_id(const struct passage_search *search, uint64_t *id)
+{
+	bool found = false;
+	for (size_t i = 0; i < search->stream_count; i++) {
+		const struct isx_passage_stream *stream = &search->streams[i];
+		if (!stream->at_end && (!found || stream->id < *id)) {
+			*id = stream->id;
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* Score the asset whose hits the streams are at, and move them on. */
+static enum isx_status take_asset(struct passage_search *search, const struct isx_passage_ask *ask,
+				  uint64_t id, struct isx_err *err)
+{
+	double score;
+	enum isx_status st = ISX_OK;
+	forget_best(search);
+	for (size_t i = 0; i < search->stream_count; i++) {
+		struct isx_passage_stream *stream = &search->streams[i];
+		for (size_t k = 0; !stream->at_end && stream->id == id && k < stream->hit_count;
+		     k++)
+			offer_hit(&search->types[stream->query->position], &stream->hits[k]);
+	}
+	if (!ask->excludes_self || id != ask->self) {
+		st = score_asset(search, &score, err);
+		if (!st)
+			st = isx_ranking_offer(&search->ranking, score, id, err);
+	}
+	for (size_t i = 0; !st && i < search->stream_count; i++)
+		if (!search->streams[i].at_end && search->streams[i].id == id)
+			st = isx_passage_next(&search->streams[i], err);
+	return st;
+}
+
+/* Rank the assets from id_min to id_max. */
+static enum isx_status rank_range(struct passage_search *search, const struct isx_passage_ask *ask,
+				  uint64_t id_min, uint64_t id_max, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	enum isx_status st = open_streams(search, &arena, id_min, id_max, err);
+	for (uint64_t id = 0; !st && least_id(search, &id);)
+		st = take_asset(search, ask, id, err);
+	for (size_t i = 0; i < search->stream_count; i++)
+		isx_passage_close(&search->streams[i]);
+	search->stream_count = 0;
+	isx_arena_release(&arena);
+	return st;
+}
+
+/* --- all cores -------------------------------------------------------------------------------- */
+
+/* The assets cut into pieces by their ISCC-IDs. Each lane, a thread with its own transaction of the
+ * same snapshot, takes the next piece until none is left. */
+struct pieces {
+	const struct isx_passage_ask *ask;
+	uint64_t id_min;
+	uint64_t step; /* ids of a piece */
+	size_t count;
+	atomic_size_t next;
+};
+
+struct lane {
+	struct pieces *pieces;
+	struct passage_search search; /* its own view, types, cache and ranking */
+	struct isx_lmdb_view view;
+	struct isx_arena arena;
+	enum isx_status status;
+	struct isx_err err;
+	pthread_t thread;
+	bool runs;
+};
+
+static enum isx_status rank_pieces(struct passage_search *search, struct pieces *pieces,
+				   struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	for (size_t i; !st && (i = atomic_fetch_add(&pieces->next, 1)) < pieces->count;) {
+		uint64_t first = pieces->id_min + i * pieces->step;
+		uint64_t last = i + 1 == pieces->count ? UINT64_MAX : first + (pieces->step - 1);
+		st = rank_range(search, pieces->ask, first, last, err);
+	}
+	return st;
+}
+
+static void *run_lane(void *arg)
+{
+	struct lane *lane = arg;
+	lane->status = rank_pieces(&lane->search, lane->pieces, &lane->err);
+	return NULL;
+}
+
+/* Give a lane its own of everything that changes. False when it cannot help: no memory, no slot for a
+ * reader, or somebody has written since; the other lanes then do its work. */
+static bool prepare_lane(struct lane *lane, const struct passage_search *search,
+			 struct pieces *pieces)
+{
+	lane->pieces = pieces;
+	if (isx_lmdb_read(search->view->file, ISX_PAGES_ROWS, &lane->view, NULL) ||
+	    mdb_txn_id(lane->view.txn) != mdb_txn_id(search->view->txn))
+		return false;
+	lane->search = *search;
+	lane->search.view = &lane->view;
+	lane->view.meter.may_go_on = search->view->meter.may_go_on;
+	lane->view.meter.asker = search->view->meter.asker;
+	lane->search.arena = &lane->arena;
+	lane->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit,
+						     .quota = search->ranking.quota };
+	lane->search.types = isx_arena_alloc(&lane->arena, search->type_count,
+					     sizeof *lane->search.types);
+	lane->search.cache = isx_arena_alloc(&lane->arena, CACHE_ENTRIES,
+					     sizeof *lane->search.cache);
+	if (!lane->search.types || !lane->search.cache)
+		return false;
+	for (size_t i = 0; i < search->type_count; i++) {
+		struct type_search *type = &lane->search.types[i];
+		*type = search->types[i];
+		type->best = isx_arena_alloc(&lane->arena, type->query.count, sizeof *type->best);
+		if (!type->best)
+			return false;
+	}
+	return true;
+}
+
+/* Wait for a lane and take over what it ranked. */
+static enum isx_status finish_lane(struct lane *lane, struct passage_search *search,
+				   struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	if (lane->runs) {
+		pthread_join(lane->thread, NULL);
+		if (lane->status)
+			st = isx_fail(err, lane->status, "%s", lane->err.msg);
+		for (size_t i = 0; !st && i < lane->search.ranking.count; i++)
+			st = isx_ranking_offer(&search->ranking,
+					       lane->search.ranking.items[i].score,
+					       lane->search.ranking.items[i].id, err);
+	}
+	isx_ranking_release(&lane->search.ranking);
+	if (lane->view.file)
+		isx_lmdb_end(&lane->view);
+	isx_arena_release(&lane->arena);
+	return st;
+}
+
+/* Add what one table holds to the work, and widen the range of ISCC-IDs. */
+static int measure_table(struct passage_search *search, const struct isx_passage_query *query,
+			 size_t bytes, uint64_t *pairs, uint64_t *id_min, uint64_t *id_max)
+{
+	MDB_cursor *cursor;
+	MDB_val key = isx_lmdb_val(query->type, strlen(query->type)), row;
+	MDB_dbi table = search->view->tables.simprints[bytes];
+	size_t rows = 0;
+	int rc = mdb_cursor_open(search->view->txn, table, &cursor);
+	if (rc)
+		return rc;
+	rc = mdb_cursor_get(cursor, &key, &row, MDB_SET);
+	if (!rc && isx_load_be64(row.mv_data) < *id_min)
+		*id_min = isx_load_be64(row.mv_data);
+	if (!rc)
+		rc = mdb_cursor_count(cursor, &rows);
+	if (!rc)
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_LAST_DUP);
+	if (!rc && isx_load_be64(row.mv_data) > *id_max)
+		*id_max = isx_load_be64(row.mv_data);
+	mdb_cursor_close(cursor);
+	*pairs += rows * query->count;
+	return rc;
+}
+
+/* How many pairs of simprints are to be compared, and between which ISCC-IDs. */
+static enum isx_status measure_work(struct passage_search *search, uint64_t *pairs,
+				    uint64_t *id_min, uint64_t *id_max, struct isx_err *err)
+{
+	*pairs = *id_max = 0;
+	*id_min = UINT64_MAX;
+	for (size_t i = 0; i < search->type_count; i++) {
+		const struct isx_passage_query *query = &search->types[i].query;
+		for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
+			int rc = has_rows(search, query->type, bytes)
+					 ? measure_table(search, query, bytes, pairs, id_min,
+							 id_max)
+					 : 0;
+			if (rc)
+				return isx_lmdb_status(rc, "measure simprints", err);
+		}
+	}
+	return ISX_OK;
+}
+
+/* Rank all assets, with as many lanes as the work is worth. */
+static enum isx_status rank_assets(struct passage_search *search, const struct isx_passage_ask *ask,
+				   struct isx_err *err)
+{
+	enum { LANES_MAX = 64, PIECES_A_LANE = 8, PAIRS_A_LANE = 4000000 };
+	uint64_t pairs, id_min, id_max;
+	enum isx_status st = measure_work(search, &pairs, &id_min, &id_max, err);
+	if (st || pairs == 0)
+		return st;
+	long cores = search->options->threads ? (long)search->options->threads
+					      : sysconf(_SC_NPROCESSORS_ONLN);
+	size_t count = cores < 1 ? 1 : cores > LANES_MAX ? LANES_MAX : (size_t)cores;
+	if (pairs / PAIRS_A_LANE < count)
+		count = pairs / PAIRS_A_LANE > 1 ? (size_t)(pairs / PAIRS_A_LANE) : 1;
+	struct pieces pieces = { .ask = ask, .id_min = id_min };
+	pieces.count = count > 1 ? count * PIECES_A_LANE : 1;
+	pieces.step = (id_max - id_min) / pieces.count + 1;
+	struct lane *lanes = isx_arena_alloc(search->arena, count, sizeof *lanes);
+	if (!lanes)
+		return isx_fail_memory(err);
+	for (size_t i = 1; i < count; i++)
+		lanes[i].runs = prepare_lane(&lanes[i], search, &pieces) &&
+				isx_thread_start(&lanes[i].thread, "isx-scan", run_lane,
+						 &lanes[i]) == 0;
+	st = rank_pieces(search, &pieces, err); /* this thread is the first lane */
+	for (size_t i = 1; i < count; i++) {
+		enum isx_status finished = finish_lane(&lanes[i], search, st ? NULL : err);
+		st = st ? st : finished;
+	}
+	isx_ranking_sort(&search->ranking);
+	return st;
+}
+
+/* --- the winners ------------------------------------------------------------------------------ */
+
+/* Compare one stored row with every simprint of the query. */
+static void offer_row(struct passage_search *search, struct type_search *type, const uint8_t *row,
+		      size_t stored_bytes)
+{
+	for (size_t i = 0; i < type->query.count; i++) {
+		const struct isx_query_passage *passage = &type->query.passages[i];
+		size_t compared = passage->byte_count < stored_bytes ? passage->byte_count
+								     : stored_bytes;
+		struct isx_passage_hit hit = { .passage = (uint32_t)i,
+					       .compared_bits = (uint32_t)compared * 8,
+					       .stored_bytes = (uint32_t)stored_bytes,
+					       .row = row };
+		hit.distance = isx_distance(row + ISX_CHUNK_BYTES, passage->bytes, compared);
+		if (isx_unit_score(hit.distance, hit.compared_bits) >=
+		    search->options->match_threshold_simprints)
+			offer_hit(type, &hit);
+	}
+}
+
+/* Find the best hits of one asset again, by its rows in one table. */
+static int offer_rows(struct passage_search *search, struct type_search *type, uint64_t id,
+		      size_t stored_bytes)
+{
+	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(search->view->txn, search->view->tables.simprints[stored_bytes],
+				 &cursor);
+	if (rc)
+		return rc;
+	isx_store_be64(first, id);
+	MDB_val key = isx_lmdb_val(type->query.type, strlen(type->query.type));
+	MDB_val row = isx_lmdb_val(first, ISX_CHUNK_BYTES + stored_bytes);
+	rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
+	while (!rc && isx_load_be64(row.mv_data) == id) {
+		offer_row(search, type, row.mv_data, stored_bytes);
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_DUP);
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static const char *simprint_text(struct isx_arena *arena, const uint8_t *bytes, size_t count)
+{
+	char *text = isx_arena_alloc(arena, 1, 2 * ISX_SIMPRINT_BYTES_MAX);
+	if (text)
+		isx_base64_encode(bytes, count, text);
+	return text;
+}
+
+static enum isx_status make_chunk(struct passage_search *search, const struct type_search *type,
+				  const struct best_hit *best, struct isx_chunk *chunk,
+				  struct isx_err *err)
+{
+	const struct isx_passage_hit *hit = &best->hit;
+	const struct isx_query_passage *passage = &type->query.passages[hit->passage];
+	chunk->query = simprint_text(search->arena, passage->bytes, passage->byte_count);
+	chunk->match = simprint_text(search->arena, hit->row + ISX_CHUNK_BYTES, hit->stored_bytes);
+	chunk->score = best->score;
+	chunk->offset = isx_load_be32(hit->row + ISX_KEY_BYTES);
+	chunk->size = isx_load_be32(hit->row + ISX_KEY_BYTES + 4);
+	if (!chunk->query || !chunk->match)
+		return isx_fail_memory(err);
+	return hit_freq(search, type, hit, &chunk->freq, err);
+}
+
+static enum isx_status make_type(struct passage_search *search, const struct type_search *type,
+				 struct isx_chunk_type *made, struct isx_err *err)
+{
+	struct isx_chunk *chunks = isx_arena_alloc(search->arena, type->matched, sizeof *chunks);
+	enum isx_status st = chunks ? ISX_OK : isx_fail_memory(err);
+	made->type = type->query.type;
+	made->queried = type->query.count;
+	made->chunks = chunks;
+	for (size_t i = 0; !st && i < type->query.count; i++)
+		if (type->best[i].score >= 0)
+			st = make_chunk(search, type, &type->best[i], &chunks[made->matches++],
+					err);
+	return st ? st : score_type(search, type, &made->score, err);
+}
+
+static enum isx_status make_match(struct passage_search *search, const struct isx_ranked *ranked,
+				  uint32_t realm, struct isx_chunk_match *match,
+				  struct isx_err *err)
+{
+	const struct isx_iscc_id iscc_id = { .body = ranked->id, .realm = realm, .version = 1 };
+	struct isx_chunk_type *types = isx_arena_alloc(search->arena, search->type_count,
+						       sizeof *types);
+	if (!types)
+		return isx_fail_memory(err);
+	isx_iscc_id_print(&iscc_id, match->iscc_id);
+	match->score = ranked->score;
+	match->types = types;
+	forget_best(search);
+	for (size_t i = 0; i < search->type_count; i++) {
+		struct type_search *type = &search->types[i];
+		enum isx_status st = ISX_OK;
+		for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
+			if (search->view->tables.simprints[bytes])
+				st = isx_lmdb_status(offer_rows(search, type, ranked->id, bytes),
+						     "look up simprints", err);
+		if (!st && type->matched)
+			st = make_type(search, type, &types[match->type_count++], err);
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}
+
+enum isx_status isx_passage_search(const struct isx_passage_ask *ask, struct isx_arena *arena,
+				   struct isx_chunk_match **matches, uint64_t **ids, size_t *count,
+				   struct isx_err *err)
+{
+	struct passage_search search = { .view = ask->view,
+					 .options = ask->options,
+					 .arena = arena,
+					 .ranking = { .limit = ask->query->limit,
+						      .quota = arena->quota } };
+	struct isx_chunk_match *made = NULL;
+	uint64_t *bodies = NULL;
+	enum isx_status st = read_query(&search, ask->query, err);
+	if (!st && search.type_count)
+		st = rank_assets(&search, ask, err);
+	size_t found = search.ranking.count;
+	if (!st) {
+		made = isx_arena_alloc(arena, found, sizeof *made);
+		bodies = isx_arena_alloc(arena, found, sizeof *bodies);
+		st = made && bodies ? ISX_OK : isx_fail_memory(err);
+	}
+	for (size_t i = 0; !st && i < found; i++) {
+		bodies[i] = search.ranking.items[i].id;
+		st = make_match(&search, &search.ranking.items[i], ask->realm, &made[i], err);
+	}
+	isx_ranking_release(&search.ranking);
+	if (st)
+		return st;
+	*matches = made;
+	*ids = bodies;
+	*count = found;
+	return ISX_OK;
+}
+
+/* --- the simprints of an asset as a query -------------------------------------------------------
+ */
+
+/* A list of simprints that grows; its texts live in an arena. */
+struct own_passages {
+	struct isx_arena *arena;
+	struct own_passage {
+		uint64_t place; /* offset and size: the order of the list */
+		const char *text;
+	} * items;
+	size_t count;
+	size_t cap;
+};
+
+static enum isx_status add_own(struct own_passages *own, const uint8_t *row, size_t stored_bytes,
+			       struct isx_err *err)
+{
+	if (own->count == own->cap) {
+		size_t cap = own->cap ? own->cap * 2 : 64;
+		struct own_passage *items = isx_mem_resize(own->items, cap, sizeof *items);
+		if (!items)
+			return isx_fail_memory(err);
+		own->items = items;
+		own->cap = cap;
+	}
+	const char *text = simprint_text(own->arena, row + ISX_CHUNK_BYTES, stored_bytes);
+	if (!text)
+		return isx_fail_memory(err);
+	own->items[own->count++] = (struct own_passage){ isx_load_be64(row + ISX_KEY_BYTES), text };
+	return ISX_OK;
+}
+
+static int by_place(const void *left, const void *right)
+{
+	const struct own_passage *a = left, *b = right;
+	return (a->place > b->place) - (a->place < b->place);
+}
+
+/* Add the simprints of one type and length. */
+static enum isx_status add_own_rows(struct isx_lmdb_view *view, const char *type, uint64_t id,
+				    size_t stored_bytes, struct own_passages *own,
+				    struct isx_err *err)
+{
+	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
+	MDB_cursor *cursor;
+	enum isx_status st = ISX_OK;
+	int rc = mdb_cursor_open(view->txn, view->tables.simprints[stored_bytes], &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "look up simprints", err);
+	isx_store_be64(first, id);
+	MDB_val key = isx_lmdb_val(type, strlen(type));
+	MDB_val row = isx_lmdb_val(first, ISX_CHUNK_BYTES + stored_bytes);
+	rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
+	while (!rc && !st && isx_load_be64(row.mv_data) == id) {
+		st = add_own(own, row.mv_data, stored_bytes, err);
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_DUP);
+	}
+	mdb_cursor_close(cursor);
+	return st || rc == 0 || rc == MDB_NOTFOUND ? st
+						   : isx_lmdb_status(rc, "look up simprints", err);
+}
+
+/* Put a sorted list as one type into the query. */
+static enum isx_status put_own(struct own_passages *own, const char *type, struct isx_query *query,
+			       struct isx_query_simprints *types, struct isx_err *err)
+{
+	const char **values = isx_arena_alloc(own->arena, own->count, sizeof *values);
+	if (!values)
+		return isx_fail_memory(err);
+	qsort(own->items, own->count, sizeof *own->items, by_place);
+	for (size_t i = 0; i < own->count; i++)
+		values[i] = own->items[i].text;
+	types[query->simprint_type_count++] = (struct isx_query_simprints){ type, values,
+									    own->count };
+	own->count = 0;
+	return ISX_OK;
+}
+
+enum isx_status isx_passages_of_asset(struct isx_lmdb_view *view, uint64_t id,
+				      struct isx_arena *arena, struct isx_query *query,
+				      struct isx_err *err)
+{
+	struct own_passages own = { .arena = arena };
+	size_t type_count = view->tables.sp_count;
+	struct isx_query_simprints *types = isx_arena_alloc(arena, type_count, sizeof *types);
+	enum isx_status st = types ? ISX_OK : isx_fail_memory(err);
+	for (size_t i = 0; !st && i < type_count; i++) {
+		const char *table = view->tables.sp[i].type; /* ends with the view */
+		const char *type = isx_arena_text(arena, table, strlen(table));
+		if (!type)
+			st = isx_fail_memory(err);
+		for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
+			if (view->tables.simprints[bytes])
+				st = add_own_rows(view, type, id, bytes, &own, err);
+		if (!st && own.count)
+			st = put_own(&own, type, query, types, err);
+	}
+	query->simprints = query->simprint_type_count ? types : NULL;
+	isx_mem_free(own.items);
+	return st;
+}

@@ -1,0 +1,292 @@
+/*
+ * sim_check.c - what has to be true of a file of usearch:// (lmdb_format.h) besides what
+ *                      lmdb_check.c asks of any.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "similarity/sim_rows.h"
+#include "storage/lmdb_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- where things lie ------------------------------------------------------------------------- */
+
+static enum isx_status get_realm(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
+				 struct isx_err *err)
+{
+	return isx_lmdb_get_u32(view, ISX_META_REALM, found, realm, err);
+}
+
+static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *id)
+{
+	(void)checking;
+	if (key.mv_size != ISX_KEY_BYTES)
+		return false;
+	memcpy(id, key.mv_data, ISX_KEY_BYTES);
+	return true;
+}
+
+static int find_asset(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
+		      MDB_val *json)
+{
+	MDB_val key = isx_lmdb_val(id, ISX_KEY_BYTES);
+	return nth ? MDB_NOTFOUND
+		   : mdb_get(checking->view->txn, checking->view->tables.assets, &key, json);
+}
+
+static void compose_row(const struct isx_checking *checking, const uint8_t *id,
+			const struct isx_indexed_unit *unit, struct isx_checked_row *row)
+{
+	const struct isx_lmdb_tables *t = &checking->view->tables;
+	memcpy(row->room, id, ISX_KEY_BYTES);
+	memcpy(row->room + ISX_KEY_BYTES, unit->body, unit->body_bytes);
+	if (unit->is_instance) {
+		row->table = t->instance;
+		row->key = isx_lmdb_val(unit->body, unit->body_bytes);
+		row->value = isx_lmdb_val(row->room, ISX_KEY_BYTES);
+	} else {
+		row->table = t->units[unit->body_bytes];
+		row->key = isx_lmdb_val(unit->type, strlen(unit->type));
+		row->value = isx_lmdb_val(row->room, ISX_KEY_BYTES + unit->body_bytes);
+	}
+}
+
+static size_t unit_tables(const struct isx_checking *checking, struct isx_checked_table *tables)
+{
+	const struct isx_lmdb_tables *t = &checking->view->tables;
+	size_t count = 0;
+	if (t->instance)
+		tables[count++] = (struct isx_checked_table){ .table = t->instance,
+							      .name = ISX_TABLE_INSTANCE,
+							      .value_bytes = ISX_KEY_BYTES,
+							      .key_bytes_max = ISX_BODY_BYTES_MAX,
+							      .is_integer = true };
+	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++)
+		if (t->units[bytes])
+			tables[count++] = (struct isx_checked_table){
+				.table = t->units[bytes],
+				.name = "a table of units",
+				.value_bytes = ISX_KEY_BYTES + bytes,
+				.key_bytes_max = ISX_UNIT_TYPE_MAX - 1
+			};
+	return count;
+}
+
+/* --- counts ----------------------------------------------------------------------------------- */
+
+static enum isx_status check_number(struct isx_checking *checking, const char *name,
+				    uint64_t wanted, struct isx_err *err)
+{
+	MDB_val key = isx_lmdb_val(name, strlen(name)), value;
+	int rc = mdb_get(checking->view->txn, checking->view->tables.metadata, &key, &value);
+	if (rc && rc != MDB_NOTFOUND)
+		return isx_lmdb_status(rc, name, err);
+	uint64_t found = !rc && value.mv_size == 8 ? isx_load_be64(value.mv_data) : 0;
+	if (found != wanted)
+		isx_finding(checking, "%s is %llu, but there are %llu", name,
+			    (unsigned long long)found, (unsigned long long)wanted);
+	return ISX_OK;
+}
+
+static enum isx_status check_unit_count(const char *type, uint64_t rows, uint64_t bytes, void *arg,
+					struct isx_err *err)
+{
+	char name[sizeof ISX_META_UNIT_COUNT + ISX_UNIT_TYPE_MAX];
+	(void)bytes;
+	snprintf(name, sizeof name, ISX_META_UNIT_COUNT, type);
+	return check_number(arg, name, rows, err);
+}
+
+/* Types without rows count none; the others were compared. */
+static enum isx_status check_empty_counts(struct isx_checking *checking, struct isx_err *err)
+{
+	static const char prefix[] = "nphd_count:";
+	const struct isx_lmdb_tables *t = &checking->view->tables;
+	MDB_cursor *cursor;
+	MDB_val key = isx_lmdb_val(prefix, strlen(prefix)), value;
+	int rc = mdb_cursor_open(checking->view->txn, t->metadata, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "check counts", err);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (!rc && isx_span_has_prefix(isx_lmdb_span(key), prefix)) {
+		struct isx_span type = isx_span_skip(isx_lmdb_span(key), strlen(prefix));
+		MDB_val type_key = isx_lmdb_val(type.ptr, type.len), row;
+		bool has_rows = false;
+		for (size_t i = 1; i <= ISX_BODY_BYTES_MAX; i++)
+			has_rows |= t->units[i] &&
+				    mdb_get(checking->view->txn, t->units[i], &type_key, &row) == 0;
+		if (!has_rows && value.mv_size == 8 && isx_load_be64(value.mv_data))
+			isx_finding(checking, "%.*s is %llu, but there are none", (int)key.mv_size,
+				    (const char *)key.mv_data,
+				    (unsigned long long)isx_load_be64(value.mv_data));
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "check counts", err);
+}
+
+/* --- simprints -------------------------------------------------------------------------------- */
+
+static enum isx_status has_asset(const struct isx_checking *checking, MDB_dbi table,
+				 const uint8_t *id, bool *has, struct isx_err *err)
+{
+	MDB_val key = isx_lmdb_val(id, ISX_KEY_BYTES), value;
+	int rc = mdb_get(checking->view->txn, table, &key, &value);
+	*has = rc == 0;
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "look up an asset", err);
+}
+
+/* A simprint of 0.3.3's table: is it in ours, under its type or behind another at its place? */
+static enum isx_status check_stored_simprint(struct isx_checking *checking,
+					     const struct isx_sim_sp_tables *sp, MDB_val simprint,
+					     MDB_val chunk, struct isx_err *err)
+{
+	uint8_t row[ISX_SIMPRINT_ROW_BYTES_MAX];
+	char name[ISX_SIMPRINT_TYPE_MAX + 2];
+	size_t len = strlen(sp->type);
+	bool has = false;
+	if (simprint.mv_size > ISX_SIMPRINT_BYTES_MAX)
+		return ISX_OK; /* 0.3.3's; longer than any simprint there is */
+	memcpy(row, chunk.mv_data, ISX_CHUNK_BYTES);
+	memcpy(row + ISX_CHUNK_BYTES, simprint.mv_data, simprint.mv_size);
+	memcpy(name, sp->type, len);
+	name[len] = ISX_SHADOWED;
+	for (size_t shadowed = 0; !has && shadowed <= 1; shadowed++) {
+		enum isx_status st = isx_check_has_row(
+			checking, checking->view->tables.simprints[simprint.mv_size],
+			isx_lmdb_val(name, len + shadowed),
+			isx_lmdb_val(row, ISX_CHUNK_BYTES + simprint.mv_size), &has, err);
+		if (st)
+			return st;
+	}
+	if (!has)
+		isx_finding(checking, "asset %016llx: a simprint of %s cannot be searched",
+			    (unsigned long long)isx_load_be64(row), sp->type);
+	return ISX_OK;
+}
+
+static enum isx_status check_stored_simprints(struct isx_checking *checking,
+					      const struct isx_sim_sp_tables *sp,
+					      struct isx_err *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	enum isx_status st = ISX_OK;
+	int rc = mdb_cursor_open(checking->view->txn, sp->data, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, sp->type, err);
+	while (!st && !(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
+		if (value.mv_size == ISX_CHUNK_BYTES)
+			st = check_stored_simprint(checking, sp, key, value, err);
+	mdb_cursor_close(cursor);
+	return !st && rc != MDB_NOTFOUND ? isx_lmdb_status(rc, sp->type, err) : st;
+}
+
+static const struct isx_sim_sp_tables *tables_of(const struct isx_checking *checking, MDB_val key)
+{
+	const struct isx_lmdb_tables *t = &checking->view->tables;
+	const char *name = key.mv_data;
+	size_t len = key.mv_size;
+	if (len && name[len - 1] == ISX_SHADOWED)
+		len--;
+	for (size_t i = 0; i < t->sp_count; i++)
+		if (strlen(t->sp[i].type) == len && memcmp(t->sp[i].type, name, len) == 0)
+			return &t->sp[i];
+	return NULL;
+}
+
+/* A row of ours: 0.3.3's table has it, its asset is there, and known to have simprints. */
+static enum isx_status check_simprint_row(struct isx_checking *checking, MDB_val key, MDB_val value,
+					  struct isx_err *err)
+{
+	const uint8_t *row = value.mv_data;
+	const struct isx_sim_sp_tables *sp = tables_of(checking, key);
+	unsigned long long id = isx_load_be64(row);
+	bool is_stored = false, is_listed = false, is_asset = false;
+	checking->report->rows++;
+	if (!sp) {
+		isx_finding(checking, "asset %016llx: a simprint of a type that has no table", id);
+		return ISX_OK;
+	}
+	enum isx_status st = isx_check_has_row(
+		checking, sp->data,
+		isx_lmdb_val(row + ISX_CHUNK_BYTES, value.mv_size - ISX_CHUNK_BYTES),
+		isx_lmdb_val(row, ISX_CHUNK_BYTES), &is_stored, err);
+	if (!st)
+		st = has_asset(checking, sp->assets, row, &is_listed, err);
+	if (!st)
+		st = has_asset(checking, checking->view->tables.assets, row, &is_asset, err);
+	if (!st && !(is_stored && is_listed && is_asset))
+		isx_finding(checking, "asset %016llx: a simprint of %s %s", id, sp->type,
+			    !is_asset    ? "without an asset"
+			    : !is_stored ? "that 0.3.3's table does not have"
+					 : "that has no fingerprint");
+	return st;
+}
+
+static enum isx_status check_simprint_rows(struct isx_checking *checking, size_t bytes,
+					   struct isx_err *err)
+{
+	const struct isx_checked_table table = { .table = checking->view->tables.simprints[bytes],
+						 .name = "a table of simprints",
+						 .value_bytes = ISX_CHUNK_BYTES + bytes,
+						 .key_bytes_max = ISX_SIMPRINT_TYPE_MAX + 1 };
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	enum isx_status st = isx_check_order(checking, &table, err);
+	int rc = st ? 0 : mdb_cursor_open(checking->view->txn, table.table, &cursor);
+	if (st || rc)
+		return st ? st : isx_lmdb_status(rc, table.name, err);
+	while (!st && !(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
+		if (value.mv_size == table.value_bytes)
+			st = check_simprint_row(checking, key, value, err);
+	mdb_cursor_close(cursor);
+	return !st && rc != MDB_NOTFOUND ? isx_lmdb_status(rc, table.name, err) : st;
+}
+
+/* 0.3.3's tables of one type, and its count. */
+static enum isx_status check_sp_tables(struct isx_checking *checking,
+				       const struct isx_sim_sp_tables *sp, struct isx_err *err)
+{
+	char name[sizeof ISX_META_SP_COUNT + ISX_SIMPRINT_TYPE_MAX];
+	MDB_stat stat;
+	const struct isx_checked_table data = { .table = sp->data,
+						.name = sp->type,
+						.value_bytes = ISX_CHUNK_BYTES };
+	const struct isx_checked_table assets = { .table = sp->assets,
+						  .name = sp->type,
+						  .value_bytes = ISX_FINGERPRINT_BYTES,
+						  .key_bytes_max = ISX_KEY_BYTES };
+	enum isx_status st = isx_check_order(checking, &data, err);
+	if (!st)
+		st = isx_check_order(checking, &assets, err);
+	if (!st)
+		st = check_stored_simprints(checking, sp, err);
+	if (!st)
+		st = isx_lmdb_status(mdb_stat(checking->view->txn, sp->data, &stat), sp->type, err);
+	snprintf(name, sizeof name, ISX_META_SP_COUNT, sp->type);
+	return st ? st : check_number(checking, name, stat.ms_entries, err);
+}
+
+static enum isx_status check_rest(struct isx_checking *checking, struct isx_err *err)
+{
+	const struct isx_lmdb_tables *t = &checking->view->tables;
+	enum isx_status st = isx_sim_each_unit_type(checking->view, check_unit_count, checking,
+						    err);
+	if (!st)
+		st = check_empty_counts(checking, err);
+	for (size_t i = 0; !st && i < t->sp_count; i++)
+		st = check_sp_tables(checking, &t->sp[i], err);
+	for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
+		if (t->simprints[bytes])
+			st = check_simprint_rows(checking, bytes, err);
+	return st;
+}
+
+const struct isx_check_rules isx_sim_check = { .realm = get_realm,
+					       .read_key = read_key,
+					       .find = find_asset,
+					       .units = isx_asset_units,
+					       .row = compose_row,
+					       .tables = unit_tables,
+					       .rest = check_rest };

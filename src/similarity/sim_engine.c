@@ -1,0 +1,81 @@
+/*
+ * sim_engine.c - the engine of usearch:// and memory://: similarity search in files of
+ *                 lmdb_format.h, one directory per index.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "similarity/sim_engine.h"
+
+#include "engine/engine.h"
+#include "engine/index_info.h"
+#include "similarity/sim_add.h"
+#include "similarity/sim_derive.h"
+#include "similarity/sim_rows.h"
+#include "similarity/sim_search.h"
+#include "similarity/sim_tables.h"
+#include "similarity/sim_walk.h"
+#include "storage/lmdb_check.h"
+#include "storage/lmdb_store.h"
+
+#include <stdio.h>
+
+static enum isx_status add_unit_part(const char *type, uint64_t rows, uint64_t bytes, void *arg,
+				     struct isx_err *err)
+{
+	(void)rows;
+	return isx_index_part_add(arg, type, bytes, err);
+}
+
+/* Simprints of one type: what both of their tables hold. */
+static enum isx_status add_simprint_parts(struct isx_lmdb_view *view, struct isx_index_info *info,
+					  struct isx_err *err)
+{
+	enum { BYTES_EACH = 2 * (ISX_CHUNK_BYTES + ISX_SIMPRINT_BYTES_MAX / 2) };
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < view->tables.sp_count; i++) {
+		char name[ISX_SIMPRINT_TYPE_MAX + 16];
+		MDB_stat stat;
+		int rc = mdb_stat(view->txn, view->tables.sp[i].data, &stat);
+		snprintf(name, sizeof name, "SIMPRINT_%s", view->tables.sp[i].type);
+		st = rc ? isx_lmdb_status(rc, "count simprints", err)
+			: isx_index_part_add(info, name, (uint64_t)stat.ms_entries * BYTES_EACH,
+					     err);
+	}
+	return st;
+}
+
+static enum isx_status describe(struct isx_lmdb_view *view, struct isx_index_info *info,
+				struct isx_err *err)
+{
+	enum isx_status st = isx_sim_each_unit_type(view, add_unit_part, info, err);
+	return st ? st : add_simprint_parts(view, info, err);
+}
+
+const struct isx_lmdb_layout isx_sim_layout = { .open_by_name = isx_sim_open_table_by_name,
+						.shape = isx_sim_table_shape,
+						.make_tables = isx_sim_make_tables,
+						.derive = isx_sim_derive };
+
+static const struct isx_lmdb_kind similarity = {
+	.suffix = "",
+	.inside = "index.lmdb",
+	.layout = &isx_sim_layout,
+	.describe = describe,
+	.add = isx_sim_add,
+	.get = isx_sim_get,
+	.remove = isx_sim_remove,
+	.search = isx_sim_search,
+	.check = &isx_sim_check,
+	.walk = &isx_sim_walk_rules,
+};
+
+enum isx_status isx_sim_open(const char *directory, const struct isx_options *options,
+			     struct isx_engine **engine, struct isx_err *err)
+{
+	return isx_lmdb_store_open(&similarity, directory, options, engine, err);
+}
+
+enum isx_status isx_memory_open(const struct isx_options *options, struct isx_engine **engine,
+				struct isx_err *err)
+{
+	return isx_lmdb_store_open(&similarity, NULL, options, engine, err);
+}

@@ -1,0 +1,405 @@
+/*
+ * sim_search.c - answer a query by scanning every row of the queried unit types.
+ *
+ *   streams := for each queried unit: one per table that has bodies, or the ids of its INSTANCE
+ *   while any stream has a hit:
+ *       id    := the least ISCC-ID among the current hits
+ *       score := of the best hit of each type at id
+ *       offer (score, id) to the best `limit`; move all streams at id on
+ *   for the winners only: the true score of every queried type they carry, and their metadata
+ *
+ * Built for 10^4 to 10^7 rows per type and a few queries at once; at 10^7 memory is the limit.
+ * Relies on: rows of a type being sorted by ISCC-ID (lmdb_format.h), so that hits come sorted and
+ *        no set of candidates is ever kept.
+ * Keeps: one read transaction per query, ended before the reply is written, as a reader that stays
+ *        open makes the file grow.
+ * Must not know: HTTP, JSON beyond picking out metadata.        Numbers: bench/README.md
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "similarity/sim_search.h"
+
+#include "engine/query_plan.h"
+#include "engine/score.h"
+#include "iscc/iscc_id.h"
+#include "similarity/passage_search.h"
+#include "similarity/sim_scan.h"
+#include "similarity/sim_tables.h"
+#include "storage/lmdb_verify.h"
+#include "json/json_text.h"
+#include "json/wire.h"
+
+#include <string.h>
+
+struct search {
+	struct isx_lmdb_view view;
+	const struct isx_options *options;
+	struct isx_arena *arena;
+	struct isx_query_plan plan;
+	struct isx_stream *streams;
+	size_t stream_count;
+	struct isx_ranking ranking;
+	bool excludes_self;
+	uint64_t self;
+	uint32_t realm;
+};
+
+/* --- finding the asset ------------------------------------------------------------------------ */
+
+/* The stored JSON of an asset, borrowed from the view. */
+static enum isx_status find_asset(struct isx_lmdb_view *view, const char *iscc_id,
+				  struct isx_iscc_id *id, struct isx_span *json,
+				  struct isx_err *err)
+{
+	uint8_t id_bytes[ISX_KEY_BYTES];
+	bool has_realm;
+	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), id, err);
+	if (!st)
+		st = isx_sim_check_realm(view, iscc_id, id->realm, &has_realm, err);
+	if (st)
+		return st;
+	isx_store_be64(id_bytes, id->body);
+	MDB_val key = isx_lmdb_val(id_bytes, sizeof id_bytes), value;
+	int rc = isx_lmdb_get_asset(view, &key, &value);
+	if (rc == MDB_NOTFOUND)
+		return isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
+	if (rc)
+		return isx_lmdb_status(rc, "look up an asset", err);
+	*json = isx_lmdb_span(value);
+	return ISX_OK;
+}
+
+enum isx_status isx_sim_get(struct isx_lmdb_file *file, const char *iscc_id, struct isx_buf *json,
+			    struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	struct isx_iscc_id id;
+	struct isx_span stored;
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, err);
+	if (st)
+		return st;
+	st = find_asset(&view, iscc_id, &id, &stored, err);
+	if (!st)
+		st = isx_stored_check(stored, err);
+	if (!st) {
+		isx_buf_add(json, stored.ptr, stored.len);
+		st = isx_buf_status(json, err);
+	}
+	isx_lmdb_end(&view);
+	return st;
+}
+
+/* Plan the query; one by iscc_id becomes that of the asset. */
+static enum isx_status make_plan(struct search *search, const struct isx_query *query,
+				 struct isx_err *err)
+{
+	struct isx_asset asset;
+	struct isx_iscc_id id;
+	struct isx_span json;
+	struct isx_query effective = *query;
+	if (query->iscc_id) {
+		enum isx_status st = find_asset(&search->view, query->iscc_id, &id, &json, err);
+		if (!st)
+			st = isx_asset_from_stored(json, search->arena, &asset, err);
+		if (st)
+			return st;
+		isx_query_of_asset(&asset, query->limit, &effective);
+		if (query->own_chunks)
+			st = isx_passages_of_asset(&search->view, id.body, search->arena,
+						   &effective, err);
+		if (st)
+			return st;
+		search->excludes_self = true;
+		search->self = id.body;
+	}
+	return isx_query_plan(&effective, query->iscc_id ? ISX_LONGEST_FORMS : ISX_EVERY_UNIT,
+			      search->arena, &search->plan, err);
+}
+
+/* --- scanning --------------------------------------------------------------------------------- */
+
+static size_t type_position(const struct isx_query_plan *plan, const char *type)
+{
+	size_t i = 0;
+	while (strcmp(plan->types[i], type) != 0)
+		i++;
+	return i;
+}
+
+static enum isx_status open_streams_of(struct search *search, const struct isx_indexed_unit *unit,
+				       struct isx_err *err)
+{
+	const struct isx_lmdb_tables *tables = &search->view.tables;
+	size_t type = type_position(&search->plan, unit->type);
+	enum isx_status st = ISX_OK;
+	if (unit->is_instance && tables->instance) {
+		struct isx_stream *stream = &search->streams[search->stream_count++];
+		stream->type = type;
+		st = isx_stream_open_instance(stream, &search->view, unit, search->arena, err);
+	}
+	for (size_t bytes = 1; !st && !unit->is_instance && bytes <= ISX_BODY_BYTES_MAX; bytes++) {
+		if (!tables->units[bytes])
+			continue;
+		struct isx_stream *stream = &search->streams[search->stream_count++];
+		stream->type = type;
+		st = isx_stream_open(stream, &search->view, unit, bytes,
+				     search->options->match_threshold_units, search->arena, err);
+	}
+	return st;
+}
+
+static enum isx_status open_streams(struct search *search, struct isx_err *err)
+{
+	size_t tables = 1;
+	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++)
+		tables += search->view.tables.units[bytes] != 0;
+	search->streams = isx_arena_alloc(search->arena, search->plan.unit_count * tables,
+					  sizeof *search->streams);
+	if (!search->streams)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < search->plan.unit_count; i++) {
+		enum isx_status st = open_streams_of(search, &search->plan.units[i], err);
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}
+
+/* The least ISCC-ID among the current hits; false when all streams are at their end. */
+static bool least_id(const struct search *search, uint64_t *id)
+{
+	bool found = false;
+	for (size_t i = 0; i < search->stream_count; i++) {
+		const struct isx_stream *stream = &search->streams[i];
+		if (!stream->at_end && (!found || stream->id < *id)) {
+			*id = stream->id;
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* Take the hits of one asset: the best score of each type, and move on. */
+static enum isx_status take_hits(struct search *search, uint64_t id, double *scores, size_t *count,
+				 struct isx_err *err)
+{
+	double best[ISX_UNITS_MAX];
+	for (size_t i = 0; i < search->plan.type_count; i++)
+		best[i] = -1;
+	for (size_t i = 0; i < search->stream_count; i++) {
+		struct isx_stream *stream = &search->streams[i];
+		while (!stream->at_end && stream->id == id) { /* several units may match */
+			if (stream->score > best[stream->type])
+				best[stream->type] = stream->score;
+			enum isx_status st = isx_stream_next(stream, err);
+			if (st)
+				return st;
+		}
+	}
+	*count = 0;
+	for (size_t i = 0; i < search->plan.type_count; i++)
+		if (best[i] >= 0)
+			scores[(*count)++] = best[i];
+	return ISX_OK;
+}
+
+static enum isx_status rank_assets(struct search *search, struct isx_err *err)
+{
+	double scores[ISX_UNITS_MAX];
+	enum isx_status st = open_streams(search, err);
+	for (uint64_t id = 0; !st && least_id(search, &id);) {
+		size_t count;
+		st = take_hits(search, id, scores, &count, err);
+		if (st || (search->excludes_self && id == search->self))
+			continue;
+		double score = isx_asset_score(scores, count, search->options->confidence_exponent);
+		st = isx_ranking_offer(&search->ranking, score, id, err);
+	}
+	for (size_t i = 0; i < search->stream_count; i++)
+		isx_stream_close(&search->streams[i]);
+	isx_ranking_sort(&search->ranking);
+	return st;
+}
+
+/* --- the winners ------------------------------------------------------------------------------ */
+
+/* Compare a unit with the rows that the asset has in one table, if there are any: the best score that
+ * is more than *best. A code of LMDB. */
+static int score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, uint64_t id,
+		      size_t body_bytes, double *best)
+{
+	uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
+	size_t compared = body_bytes < unit->body_bytes ? body_bytes : unit->body_bytes;
+	isx_store_be64(first, id);
+	MDB_val key = isx_lmdb_val(unit->type, strlen(unit->type));
+	MDB_val row = isx_lmdb_val(first, ISX_KEY_BYTES + body_bytes);
+	int rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
+	while (!rc && memcmp(row.mv_data, first, ISX_KEY_BYTES) == 0) {
+		uint32_t distance = isx_distance((const uint8_t *)row.mv_data + ISX_KEY_BYTES,
+						 unit->body, compared);
+		double score = isx_unit_score(distance, (uint32_t)compared * 8);
+		if (score > *best)
+			*best = score;
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_DUP);
+	}
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* The score of one similarity unit against what the asset carries, if it is more than *best. */
+static enum isx_status score_unit(struct search *search, const struct isx_indexed_unit *unit,
+				  uint64_t id, double *best, struct isx_err *err)
+{
+	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
+		MDB_dbi table = search->view.tables.units[bytes];
+		MDB_cursor *cursor;
+		if (!table)
+			continue;
+		int rc = mdb_cursor_open(search->view.txn, table, &cursor);
+		if (!rc) {
+			rc = score_rows(cursor, unit, id, bytes, best);
+			mdb_cursor_close(cursor);
+		}
+		if (rc)
+			return isx_lmdb_status(rc, "score units", err);
+	}
+	return ISX_OK;
+}
+
+/* Is the asset in the stream of an INSTANCE unit? */
+static bool has_instance(const struct search *search, size_t type, uint64_t id)
+{
+	for (size_t i = 0; i < search->stream_count; i++) {
+		const struct isx_stream *stream = &search->streams[i];
+		if (stream->type != type || !stream->ids)
+			continue;
+		size_t low = 0, high = stream->id_count;
+		while (low < high) {
+			size_t middle = low + (high - low) / 2;
+			if (stream->ids[middle] < id)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		if (low < stream->id_count && stream->ids[low] == id)
+			return true;
+	}
+	return false;
+}
+
+static enum isx_status score_types(struct search *search, uint64_t id, struct isx_match *match,
+				   struct isx_err *err)
+{
+	const struct isx_query_plan *plan = &search->plan;
+	struct isx_type_score *types = isx_arena_alloc(search->arena, plan->type_count,
+						       sizeof *types);
+	if (!types)
+		return isx_fail_memory(err);
+	for (size_t t = 0; t < plan->type_count; t++) {
+		double best = -1;
+		for (size_t i = 0; i < plan->unit_count; i++) {
+			const struct isx_indexed_unit *unit = &plan->units[i];
+			if (strcmp(unit->type, plan->types[t]) != 0)
+				continue;
+			enum isx_status st = ISX_OK;
+			if (!unit->is_instance)
+				st = score_unit(search, unit, id, &best, err);
+			else if (has_instance(search, t, id))
+				best = 1.0;
+			if (st)
+				return st;
+		}
+		if (best >= 0)
+			types[match->type_count++] = (struct isx_type_score){ plan->types[t],
+									      best };
+	}
+	match->types = types;
+	return ISX_OK;
+}
+
+static enum isx_status fetch_metadata(struct search *search, uint64_t id, const char **text,
+				      struct isx_err *err)
+{
+	uint8_t id_bytes[ISX_KEY_BYTES];
+	isx_store_be64(id_bytes, id);
+	MDB_val key = isx_lmdb_val(id_bytes, sizeof id_bytes), value;
+	int rc = isx_lmdb_get_asset(&search->view, &key, &value);
+	if (rc)
+		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch metadata",
+				       err);
+	return isx_stored_metadata(isx_lmdb_span(value), id, &search->view.file->logger,
+				   search->arena, text, err);
+}
+
+static enum isx_status make_matches(struct search *search, struct isx_result *result,
+				    struct isx_err *err)
+{
+	size_t count = search->ranking.count;
+	struct isx_match *matches = isx_arena_alloc(search->arena, count, sizeof *matches);
+	if (!matches)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t id = search->ranking.items[i].id;
+		struct isx_iscc_id iscc_id = { .body = id, .realm = search->realm, .version = 1 };
+		isx_iscc_id_print(&iscc_id, matches[i].iscc_id);
+		matches[i].score = search->ranking.items[i].score;
+		enum isx_status st = score_types(search, id, &matches[i], err);
+		if (!st)
+			st = fetch_metadata(search, id, &matches[i].metadata, err);
+		if (st)
+			return st;
+	}
+	result->matches = matches;
+	result->match_count = count;
+	return ISX_OK;
+}
+
+/* The assets that share passages with the query's simprints. */
+static enum isx_status find_passages(struct search *search, struct isx_result *result,
+				     struct isx_err *err)
+{
+	struct isx_chunk_match *matches = NULL;
+	uint64_t *ids = NULL;
+	size_t count = 0;
+	if (!search->plan.query.simprint_type_count)
+		return ISX_OK;
+	const struct isx_passage_ask ask = { .view = &search->view,
+					     .options = search->options,
+					     .query = &search->plan.query,
+					     .realm = search->realm,
+					     .excludes_self = search->excludes_self,
+					     .self = search->self };
+	enum isx_status st = isx_passage_search(&ask, search->arena, &matches, &ids, &count, err);
+	for (size_t i = 0; !st && i < count; i++)
+		st = fetch_metadata(search, ids[i], &matches[i].metadata, err);
+	result->chunk_matches = matches;
+	result->chunk_match_count = count;
+	return st;
+}
+
+enum isx_status isx_sim_search(struct isx_lmdb_file *file, const struct isx_options *options,
+			       const struct isx_query *query, struct isx_arena *arena,
+			       struct isx_result *result, struct isx_err *err)
+{
+	struct search search = { .options = options,
+				 .arena = arena,
+				 .ranking = { .limit = query->limit, .quota = arena->quota } };
+	bool has_realm;
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &search.view, err);
+	if (st)
+		return st;
+	st = isx_meter_start(&search.view.meter, query, err);
+	if (!st)
+		st = isx_lmdb_get_u32(&search.view, ISX_META_REALM, &has_realm, &search.realm, err);
+	if (!st)
+		st = make_plan(&search, query, err);
+	if (!st)
+		st = rank_assets(&search, err);
+	if (!st)
+		st = make_matches(&search, result, err);
+	if (!st)
+		st = find_passages(&search, result, err);
+	isx_lmdb_end(&search.view);
+	isx_ranking_release(&search.ranking);
+	if (!st)
+		result->query = search.plan.query;
+	return st;
+}

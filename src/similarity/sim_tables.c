@@ -1,0 +1,205 @@
+/*
+ * sim_tables.c - the tables of an index of usearch:// and memory://, by their names in lmdb_format.h.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "similarity/sim_tables.h"
+
+#include "base/buf.h"
+#include "engine/asset_batch.h"
+#include "json/json_text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
+{
+	char name[ISX_TABLE_NAME_MAX];
+	struct isx_lmdb_tables *t = &view->tables;
+	if (strlen(type) > ISX_SIMPRINT_TYPE_MAX)
+		return MDB_BAD_VALSIZE;
+	for (size_t i = 0; i < t->sp_count; i++)
+		if (strcmp(t->sp[i].type, type) == 0)
+			return 0;
+	if (t->sp_count == ISX_SIMPRINT_TYPES_MAX)
+		return MDB_DBS_FULL;
+	struct isx_sim_sp_tables sp = { 0 };
+	snprintf(sp.type, sizeof sp.type, "%s", type);
+	snprintf(name, sizeof name, ISX_TABLE_SP, type);
+	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, &sp.data);
+	snprintf(name, sizeof name, ISX_TABLE_SP_ASSETS, type);
+	if (!rc)
+		rc = isx_lmdb_open_table(view, name, 0, &sp.assets);
+	if (!rc)
+		t->sp[t->sp_count++] = sp;
+	return rc;
+}
+
+/* Is there a simprint type of this name? __sp_assets_X__ may be the fingerprints of X or, as 0.3.3
+ * takes any name, the simprints of assets_X: it is what it is to the shorter name. */
+static bool is_sp_type(struct isx_lmdb_view *view, const char *type)
+{
+	char name[ISX_TABLE_NAME_MAX];
+	const char *part = type;
+	bool is_type = false;
+	while (strncmp(part, ISX_SP_ASSETS, strlen(ISX_SP_ASSETS)) == 0)
+		part += strlen(ISX_SP_ASSETS);
+	for (;; part -= strlen(ISX_SP_ASSETS)) {
+		int len = snprintf(name, sizeof name, ISX_TABLE_SP, part);
+		MDB_val key = isx_lmdb_val(name, (size_t)len), value;
+		is_type = !is_type && mdb_get(view->txn, ISX_LMDB_MAIN_TABLE, &key, &value) == 0;
+		if (part == type)
+			return is_type;
+	}
+}
+
+int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name)
+{
+	enum { UNITS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED };
+	struct isx_lmdb_tables *t = &view->tables;
+	char type[ISX_SIMPRINT_TYPE_MAX + 1];
+	unsigned bits;
+	int end = 0;
+	size_t len = strlen(name);
+	if (strcmp(name, ISX_TABLE_METADATA) == 0)
+		return isx_lmdb_open_table(view, name, 0, &t->metadata);
+	if (strcmp(name, ISX_TABLE_ASSETS) == 0)
+		return isx_lmdb_open_table(view, name, 0, &t->assets);
+	if (strcmp(name, ISX_TABLE_INSTANCE) == 0)
+		return isx_lmdb_open_table(view, name, UNITS_FLAGS | MDB_INTEGERDUP, &t->instance);
+	if (sscanf(name, "__units_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
+	    bits / 8 <= ISX_BODY_BYTES_MAX)
+		return isx_lmdb_open_table(view, name, UNITS_FLAGS, &t->units[bits / 8]);
+	if (sscanf(name, "__simprints_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
+	    bits / 8 <= ISX_SIMPRINT_BYTES_MAX)
+		return isx_lmdb_open_table(view, name, UNITS_FLAGS, &t->simprints[bits / 8]);
+	if (strncmp(name, "__sp_assets_", 12) == 0 && len > 14 &&
+	    len - 14 <= ISX_SIMPRINT_TYPE_MAX) {
+		snprintf(type, sizeof type, "%.*s", (int)(len - 14), name + 12);
+		return is_sp_type(view, type) ? open_sp_tables(view, type) : 0;
+	}
+	return 0;
+}
+
+enum isx_status isx_sim_units_table(struct isx_lmdb_view *view, size_t body_bytes, MDB_dbi *table,
+				    struct isx_err *err)
+{
+	char name[ISX_TABLE_NAME_MAX];
+	snprintf(name, sizeof name, ISX_TABLE_UNITS, (unsigned)body_bytes * 8);
+	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED,
+				     &view->tables.units[body_bytes]);
+	*table = view->tables.units[body_bytes];
+	return isx_lmdb_status(rc, "open the table of units", err);
+}
+
+enum isx_status isx_sim_simprints_table(struct isx_lmdb_view *view, size_t simprint_bytes,
+					MDB_dbi *table, struct isx_err *err)
+{
+	char name[ISX_TABLE_NAME_MAX];
+	MDB_dbi *slot = &view->tables.simprints[simprint_bytes];
+	snprintf(name, sizeof name, ISX_TABLE_SIMPRINTS, (unsigned)simprint_bytes * 8);
+	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, slot);
+	*table = *slot;
+	return isx_lmdb_status(rc, "open the table of simprints", err);
+}
+
+/* Add a type to the JSON list that 0.3.3 reads. */
+static enum isx_status register_sp_types(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_buf list = { 0 };
+	for (size_t i = 0; i < view->tables.sp_count; i++) {
+		isx_buf_text(&list, i ? ", " : "[");
+		isx_json_quote(&list, isx_span_of(view->tables.sp[i].type));
+	}
+	isx_buf_char(&list, ']');
+	enum isx_status st = isx_buf_status(&list, err);
+	if (!st)
+		st = isx_lmdb_put_meta(view, ISX_META_SP_TYPES, list.ptr, list.len, err);
+	isx_buf_release(&list);
+	return st;
+}
+
+enum isx_status isx_sim_sp_tables(struct isx_lmdb_view *view, const char *type,
+				  const struct isx_sim_sp_tables **tables, struct isx_err *err)
+{
+	size_t before = view->tables.sp_count;
+	int rc = open_sp_tables(view, type);
+	*tables = NULL;
+	if (rc == MDB_BAD_VALSIZE)
+		return isx_fail(err, ISX_INVALID, "simprints: a type has at most %d bytes",
+				ISX_SIMPRINT_TYPE_MAX);
+	if (rc == MDB_DBS_FULL)
+		return isx_fail(err, ISX_INVALID, "simprints: an index has at most %d types",
+				ISX_SIMPRINT_TYPES_MAX);
+	enum isx_status st = isx_lmdb_status(rc, "open the tables of simprints", err);
+	if (!st && view->tables.sp_count > before)
+		st = register_sp_types(view, err);
+	for (size_t i = 0; !st && i < view->tables.sp_count; i++)
+		if (strcmp(view->tables.sp[i].type, type) == 0)
+			*tables = &view->tables.sp[i];
+	return st;
+}
+
+bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape)
+{
+	enum { UNITS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED };
+	unsigned bits;
+	int end = 0;
+	size_t len = strlen(name);
+	*shape = (struct isx_table_shape){ 0 };
+	if (strcmp(name, ISX_TABLE_METADATA) == 0)
+		shape->is_brief = true;
+	else if (strcmp(name, ISX_TABLE_INSTANCE) == 0)
+		*shape = (struct isx_table_shape){ .flags = UNITS_FLAGS | MDB_INTEGERDUP,
+						   .row_bytes = ISX_KEY_BYTES };
+	else if (sscanf(name, "__units_%u__%n", &bits, &end) == 1 && (size_t)end == len)
+		*shape = (struct isx_table_shape){ .flags = UNITS_FLAGS,
+						   .row_bytes = ISX_KEY_BYTES + bits / 8,
+						   .is_brief = true };
+	else if (sscanf(name, "__simprints_%u__%n", &bits, &end) == 1 && (size_t)end == len)
+		*shape = (struct isx_table_shape){ .flags = UNITS_FLAGS,
+						   .row_bytes = ISX_CHUNK_BYTES + bits / 8 };
+	else if (strncmp(name, "__sp_assets_", 12) != 0 && strncmp(name, "__sp_", 5) == 0)
+		*shape = (struct isx_table_shape){ .flags = UNITS_FLAGS,
+						   .row_bytes = ISX_CHUNK_BYTES };
+	else if (strcmp(name, ISX_TABLE_ASSETS) == 0)
+		shape->is_by_key = true;
+	else
+		return false;
+	return true;
+}
+
+enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_lmdb_tables *t = &view->tables;
+	bool is_new = t->metadata == 0;
+	int rc = isx_lmdb_open_table(view, ISX_TABLE_METADATA, 0, &t->metadata);
+	if (!rc)
+		rc = isx_lmdb_open_table(view, ISX_TABLE_ASSETS, 0, &t->assets);
+	if (!rc)
+		rc = isx_lmdb_open_table(view, ISX_TABLE_INSTANCE,
+					 MDB_DUPSORT | MDB_DUPFIXED | MDB_INTEGERDUP, &t->instance);
+	enum isx_status st = isx_lmdb_status(rc, "create tables", err);
+	if (st || !is_new)
+		return st;
+	uint8_t number[8];
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	double seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	uint64_t bits;
+	memcpy(&bits, &seconds, sizeof bits);
+	isx_store_be64(number, bits);
+	st = isx_lmdb_put_meta(view, ISX_META_CREATED, number, 8, err);
+	isx_store_be32(number, ISX_BODY_BYTES_MAX * 8);
+	return st ? st : isx_lmdb_put_meta(view, ISX_META_MAX_DIM, number, 4, err);
+}
+
+enum isx_status isx_sim_check_realm(struct isx_lmdb_view *view, const char *iscc_id, uint32_t realm,
+				    bool *has_realm, struct isx_err *err)
+{
+	uint32_t wanted;
+	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, has_realm, &wanted, err);
+	if (!st && *has_realm)
+		st = isx_check_realm(iscc_id, realm, wanted, err);
+	return st;
+}

@@ -1,0 +1,37 @@
+/*
+ * sim_tables.h - the tables of an index of usearch:// and memory://, by their names in lmdb_format.h.
+ *
+ * Works on the views of lmdb_file.h; nothing here begins, ends or commits one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_SIM_TABLES_H
+#define ISX_SIM_TABLES_H
+
+#include "storage/lmdb_file.h"
+
+/* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */
+int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name);
+
+/* What the table called `name` has to be like: struct isx_lmdb_layout. */
+bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape);
+
+/* Make the tables that every index has, and note in a new one when it was made and the longest body:
+ * struct isx_lmdb_layout. */
+ISX_MUST_CHECK enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *err);
+
+/* The handle of a table in a view that writes, created if need be. */
+ISX_MUST_CHECK enum isx_status isx_sim_units_table(struct isx_lmdb_view *view, size_t body_bytes,
+						   MDB_dbi *table, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_sim_simprints_table(struct isx_lmdb_view *view,
+						       size_t simprint_bytes, MDB_dbi *table,
+						       struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_sim_sp_tables(struct isx_lmdb_view *view, const char *type,
+						 const struct isx_sim_sp_tables **tables,
+						 struct isx_err *err);
+
+/* Does the realm of an ISCC-ID fit this index? *has_realm is false for an index without assets. */
+ISX_MUST_CHECK enum isx_status isx_sim_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
+						   uint32_t realm, bool *has_realm,
+						   struct isx_err *err);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * sim_walk.c - the key of an asset is the body of its ISCC-ID, big-endian: the table is in the order of
+ *              a walk. The simprints of an asset lie in tables by their length (lmdb_format.h).
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "similarity/sim_walk.h"
+
+#include "iscc/base32.h"
+#include "similarity/sim_tables.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int find(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id, MDB_val *json)
+{
+	uint8_t bytes[ISX_KEY_BYTES];
+	uint32_t realm = 0;
+	bool has_realm;
+	MDB_cursor *cursor;
+	isx_store_be64(bytes, from);
+	MDB_val key = isx_lmdb_val(bytes, sizeof bytes);
+	int rc = mdb_cursor_open(view->txn, view->tables.assets, &cursor);
+	if (rc)
+		return rc;
+	rc = mdb_cursor_get(cursor, &key, json, MDB_SET_RANGE);
+	if (!rc && key.mv_size != ISX_KEY_BYTES)
+		rc = MDB_CORRUPTED;
+	if (!rc && isx_lmdb_get_u32(view, ISX_META_REALM, &has_realm, &realm, NULL))
+		rc = MDB_CORRUPTED;
+	if (!rc)
+		*id = (struct isx_iscc_id){ .body = isx_load_be64(key.mv_data),
+					    .realm = realm,
+					    .version = 1 };
+	mdb_cursor_close(cursor);
+	return rc;
+}
+
+/* --- simprints -------------------------------------------------------------------------------- */
+
+struct gathered {
+	struct isx_arena *arena;
+	struct placed {
+		struct isx_simprint simprint;
+		size_t nth; /* as they were found */
+	} * items;          /* in memory of its own while it grows */
+	size_t count;
+	size_t cap;
+};
+
+static enum isx_status gather_row(struct gathered *gathered, const char *type, MDB_val row,
+				  struct isx_err *err)
+{
+	const uint8_t *bytes = row.mv_data;
+	size_t simprint_bytes = row.mv_size - ISX_CHUNK_BYTES;
+	if (gathered->count == gathered->cap) {
+		size_t cap = gathered->cap ? gathered->cap * 2 : 64;
+		struct placed *grown = isx_mem_resize(gathered->items, cap, sizeof *grown);
+		if (!grown)
+			return isx_fail_memory(err);
+		gathered->items = grown;
+		gathered->cap = cap;
+	}
+	char *text = isx_arena_alloc(gathered->arena, simprint_bytes * 4 / 3 + 4, 1);
+	if (!text)
+		return isx_fail_memory(err);
+	isx_base64_encode(bytes + ISX_CHUNK_BYTES, simprint_bytes, text);
+	gathered->items[gathered->count] =
+		(struct placed){ .simprint = { .type = type,
+					       .simprint = text,
+					       .offset = isx_load_be32(bytes + ISX_KEY_BYTES),
+					       .size = isx_load_be32(bytes + ISX_KEY_BYTES + 4) },
+				 .nth = gathered->count };
+	gathered->count++;
+	return ISX_OK;
+}
+
+/* Gather the rows of an asset under one key of a type, from the table of one length. */
+static enum isx_status gather_rows(struct isx_lmdb_view *view, uint64_t id, const char *type,
+				   bool is_shadowed, size_t simprint_bytes,
+				   struct gathered *gathered, struct isx_err *err)
+{
+	char name[ISX_SIMPRINT_TYPE_MAX + 2];
+	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
+	size_t len = strlen(type);
+	MDB_cursor *cursor;
+	enum isx_status st = ISX_OK;
+	int rc = mdb_cursor_open(view->txn, view->tables.simprints[simprint_bytes], &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "read simprints", err);
+	memcpy(name, type, len);
+	name[len] = ISX_SHADOWED;
+	isx_store_be64(first, id);
+	MDB_val key = isx_lmdb_val(name, len + is_shadowed);
+	MDB_val row = isx_lmdb_val(first, ISX_CHUNK_BYTES + simprint_bytes);
+	rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
+	while (!rc && !st && isx_load_be64(row.mv_data) == id) {
+		st = gather_row(gathered, type, row, err);
+		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_DUP);
+	}
+	mdb_cursor_close(cursor);
+	return st || rc == 0 || rc == MDB_NOTFOUND ? st
+						   : isx_lmdb_status(rc, "read simprints", err);
+}
+
+static int by_place(const void *left, const void *right)
+{
+	const struct placed *a = left, *b = right;
+	if (a->simprint.offset != b->simprint.offset)
+		return a->simprint.offset < b->simprint.offset ? -1 : 1;
+	if (a->simprint.size != b->simprint.size)
+		return a->simprint.size < b->simprint.size ? -1 : 1;
+	return (a->nth > b->nth) - (a->nth < b->nth);
+}
+
+/* Gather the simprints of one type by their places. Of those at one place the one that is searched comes
+ * first, as it did when the asset was added: an asset that is added again as it was read is
+ * searched by the same simprints. */
+static enum isx_status gather_type(struct isx_lmdb_view *view, uint64_t id, const char *type,
+				   struct gathered *gathered, struct isx_err *err)
+{
+	size_t first = gathered->count;
+	enum isx_status st = ISX_OK;
+	for (int is_shadowed = 0; is_shadowed < 2; is_shadowed++) {
+		for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
+			if (view->tables.simprints[bytes])
+				st = gather_rows(view, id, type, is_shadowed, bytes, gathered, err);
+	}
+	if (!st && gathered->count > first)
+		qsort(gathered->items + first, gathered->count - first, sizeof *gathered->items,
+		      by_place);
+	return st;
+}
+
+static enum isx_status read_simprints(struct isx_lmdb_view *view, uint64_t id,
+				      struct isx_arena *arena, struct isx_asset *asset,
+				      struct isx_err *err)
+{
+	struct gathered gathered = { .arena = arena };
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < view->tables.sp_count; i++) {
+		const struct isx_sim_sp_tables *sp = &view->tables.sp[i];
+		uint8_t bytes[ISX_KEY_BYTES];
+		isx_store_be64(bytes, id);
+		MDB_val key = isx_lmdb_val(bytes, sizeof bytes), digest;
+		int rc = mdb_get(view->txn, sp->assets, &key, &digest);
+		if (rc == MDB_NOTFOUND)
+			continue; /* it has none of this type */
+		const char *type = rc ? NULL : isx_arena_text(arena, sp->type, strlen(sp->type));
+		if (rc)
+			st = isx_lmdb_status(rc, "read simprints", err);
+		else
+			st = type ? gather_type(view, id, type, &gathered, err)
+				  : isx_fail_memory(err);
+	}
+	struct isx_simprint *kept = st ? NULL
+				       : isx_arena_alloc(arena, gathered.count, sizeof *kept);
+	if (!st && !kept)
+		st = isx_fail_memory(err);
+	for (size_t i = 0; !st && i < gathered.count; i++)
+		kept[i] = gathered.items[i].simprint;
+	if (!st) {
+		asset->simprints = kept;
+		asset->simprint_count = gathered.count;
+	}
+	isx_mem_free(gathered.items);
+	return st;
+}
+
+const struct isx_walk_rules isx_sim_walk_rules = { .check_realm = isx_sim_check_realm,
+						   .find = find,
+						   .simprints = read_simprints };

@@ -1,0 +1,397 @@
+/*
+ * lmdb_check.c - verify the invariants of an index file, in one snapshot of it.
+ *
+ * First the pages (lmdb_pages.c): if they are damaged LMDB is not let near them. Then the order of
+ * every table. Then each asset is asked for its rows; if there are more rows than that, each row is
+ * asked for its asset, which costs more and is not needed otherwise.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/lmdb_check.h"
+
+#include "iscc/iscc_id.h"
+#include "storage/lmdb_pages.h"
+#include "json/wire.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void isx_finding(struct isx_checking *checking, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+	checking->report->findings++;
+	if (!checking->found)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	checking->found(text, checking->arg);
+}
+
+static void found_in_pages(const char *text, void *arg)
+{
+	isx_finding(arg, "%s", text);
+}
+
+static unsigned long long id_number(const uint8_t *id)
+{
+	return isx_load_be64(id);
+}
+
+/* --- order ------------------------------------------------------------------------------------ */
+
+static int compare_bytes(MDB_val a, MDB_val b)
+{
+	int order = memcmp(a.mv_data, b.mv_data, a.mv_size < b.mv_size ? a.mv_size : b.mv_size);
+	return order ? order : (a.mv_size > b.mv_size) - (a.mv_size < b.mv_size);
+}
+
+static int compare_values(const struct isx_checked_table *table, MDB_val a, MDB_val b)
+{
+	uint64_t left, right;
+	if (!table->is_integer || a.mv_size != sizeof left || b.mv_size != sizeof left)
+		return compare_bytes(a, b);
+	memcpy(&left, a.mv_data, sizeof left);
+	memcpy(&right, b.mv_data, sizeof right);
+	return (left > right) - (left < right);
+}
+
+/* Is an entry right in itself, and behind the one before? */
+static bool check_entry(struct isx_checking *checking, const struct isx_checked_table *table,
+			const MDB_val *last, MDB_val key, MDB_val value)
+{
+	if (table->key_bytes_max && (key.mv_size == 0 || key.mv_size > table->key_bytes_max)) {
+		isx_finding(checking, "%s: a key of %zu bytes", table->name, key.mv_size);
+		return false;
+	}
+	if (table->value_bytes && value.mv_size != table->value_bytes) {
+		isx_finding(checking, "%s: a row of %zu bytes instead of %zu", table->name,
+			    value.mv_size, table->value_bytes);
+		return false;
+	}
+	int order = last[0].mv_data ? compare_bytes(last[0], key) : -1;
+	if (order > 0 || (order == 0 && compare_values(table, last[1], value) >= 0)) {
+		isx_finding(checking, "%s: its rows are not in order", table->name);
+		return false;
+	}
+	return true;
+}
+
+enum isx_status isx_check_order(struct isx_checking *checking,
+				const struct isx_checked_table *table, struct isx_err *err)
+{
+	MDB_cursor *cursor;
+	MDB_stat stat = { 0 };
+	MDB_val key, value, last[2] = { { 0 } };
+	uint64_t entries = 0;
+	int rc = mdb_stat(checking->view->txn, table->table, &stat);
+	if (!rc)
+		rc = mdb_cursor_open(checking->view->txn, table->table, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, table->name, err);
+	while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+		entries++;
+		if (!check_entry(checking, table, last, key, value))
+			break; /* one finding for a table: the next rows would say the same */
+		last[0] = key;
+		last[1] = value;
+	}
+	mdb_cursor_close(cursor);
+	if (rc == MDB_NOTFOUND && entries != stat.ms_entries)
+		isx_finding(checking, "%s: %llu entries, but it says %zu", table->name,
+			    (unsigned long long)entries, stat.ms_entries);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, table->name, err);
+}
+
+/* --- assets ----------------------------------------------------------------------------------- */
+
+enum isx_status isx_check_has_row(const struct isx_checking *checking, MDB_dbi table, MDB_val key,
+				  MDB_val value, bool *has, struct isx_err *err)
+{
+	MDB_cursor *cursor;
+	*has = false;
+	if (!table)
+		return ISX_OK;
+	int rc = mdb_cursor_open(checking->view->txn, table, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "check rows", err);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_GET_BOTH);
+	mdb_cursor_close(cursor);
+	*has = rc == 0;
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "check rows", err);
+}
+
+static bool same_unit(const struct isx_indexed_unit *a, const struct isx_indexed_unit *b)
+{
+	return a->body_bytes == b->body_bytes && memcmp(a->body, b->body, a->body_bytes) == 0 &&
+	       strcmp(a->type, b->type) == 0;
+}
+
+/* Has every unit of an asset its row? Adds how many rows these are. */
+static enum isx_status check_units(struct isx_checking *checking,
+				   const struct isx_check_rules *rules, const uint8_t *id,
+				   const struct isx_indexed_unit *units, size_t count,
+				   uint64_t *rows, struct isx_err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct isx_checked_row row;
+		size_t before = 0;
+		bool has;
+		while (before < i && !same_unit(&units[before], &units[i]))
+			before++;
+		if (before < i)
+			continue; /* a unit that is listed twice has one row */
+		rules->row(checking, id, &units[i], &row);
+		enum isx_status st = isx_check_has_row(checking, row.table, row.key, row.value,
+						       &has, err);
+		if (st)
+			return st;
+		(*rows)++;
+		if (!has)
+			isx_finding(checking, "asset %016llx: the row of its %s is missing",
+				    id_number(id), units[i].type);
+	}
+	return ISX_OK;
+}
+
+/* Read one asset and ask for its rows. */
+static enum isx_status check_asset(struct isx_checking *checking,
+				   const struct isx_check_rules *rules, MDB_val key, MDB_val json,
+				   uint64_t *rows, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_asset asset;
+	struct isx_indexed_unit *units;
+	struct isx_iscc_id named;
+	struct isx_err why = { 0 };
+	uint8_t id[ISX_KEY_BYTES];
+	size_t count = 0;
+	checking->report->assets++;
+	if (!rules->read_key(key, checking, id)) {
+		isx_finding(checking,
+			    "an asset has a key of %zu bytes that is no ISCC-ID of the "
+			    "index's realm",
+			    key.mv_size);
+		return ISX_OK;
+	}
+	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), &arena, &asset, &why);
+	if (st && st != ISX_NO_MEMORY) {
+		isx_finding(checking, "asset %016llx cannot be read: %s", id_number(id), why.msg);
+		st = ISX_OK;
+		goto done;
+	}
+	if (!st && (!asset.iscc_id || isx_iscc_id_parse(isx_span_of(asset.iscc_id), &named, NULL) ||
+		    named.body != isx_load_be64(id) || named.realm != checking->realm))
+		isx_finding(checking, "asset %016llx calls itself %s", id_number(id),
+			    asset.iscc_id ? asset.iscc_id : "nothing");
+	if (!st)
+		st = rules->units(&asset, &arena, &units, &count, &why);
+	if (st && st != ISX_NO_MEMORY) {
+		checking->report->unsearchable++;
+		st = ISX_OK;
+	} else if (!st && checking->report->is_derived) {
+		st = check_units(checking, rules, id, units, count, rows, &why);
+	}
+done:
+	isx_arena_release(&arena);
+	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+}
+
+static enum isx_status check_assets(struct isx_checking *checking,
+				    const struct isx_check_rules *rules, uint64_t *rows,
+				    struct isx_err *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	enum isx_status st = ISX_OK;
+	int rc = mdb_cursor_open(checking->view->txn, checking->view->tables.assets, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "check assets", err);
+	while (!st && !(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
+		st = check_asset(checking, rules, key, value, rows, err);
+	mdb_cursor_close(cursor);
+	if (!st && rc != MDB_NOTFOUND)
+		st = isx_lmdb_status(rc, "check assets", err);
+	return st;
+}
+
+/* --- rows without an asset -------------------------------------------------------------------- */
+
+/* Does the asset as it is stored at `json` have this row? */
+static enum isx_status has_unit_of_row(struct isx_checking *checking,
+				       const struct isx_check_rules *rules, MDB_val json,
+				       const uint8_t *id, MDB_dbi table, MDB_val key, MDB_val value,
+				       bool *has, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_asset asset;
+	struct isx_indexed_unit *units;
+	size_t count = 0;
+	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), &arena, &asset, err);
+	if (!st)
+		st = rules->units(&asset, &arena, &units, &count, err);
+	for (size_t i = 0; !st && i < count && !*has; i++) {
+		struct isx_checked_row row;
+		rules->row(checking, id, &units[i], &row);
+		*has = row.table == table && compare_bytes(row.key, key) == 0 &&
+		       compare_bytes(row.value, value) == 0;
+	}
+	isx_arena_release(&arena);
+	return st == ISX_NO_MEMORY ? st : ISX_OK;
+}
+
+static enum isx_status check_row(struct isx_checking *checking, const struct isx_check_rules *rules,
+				 const struct isx_checked_table *table, MDB_val key, MDB_val value,
+				 struct isx_err *err)
+{
+	MDB_val json;
+	bool has = false, is_there = false;
+	enum isx_status st = ISX_OK;
+	int rc = 0;
+	for (unsigned nth = 0; !st && !has && !rc; nth++) {
+		rc = rules->find(checking, value.mv_data, nth, &json);
+		if (rc)
+			break;
+		is_there = true;
+		st = has_unit_of_row(checking, rules, json, value.mv_data, table->table, key, value,
+				     &has, err);
+	}
+	if (!st && rc && rc != MDB_NOTFOUND)
+		st = isx_lmdb_status(rc, "look up an asset", err);
+	if (!st && !has)
+		isx_finding(checking, "%s: a row of asset %016llx, which %s", table->name,
+			    id_number(value.mv_data),
+			    is_there ? "has no such unit" : "is not there");
+	return st;
+}
+
+static enum isx_status check_rows(struct isx_checking *checking,
+				  const struct isx_check_rules *rules,
+				  const struct isx_checked_table *table, struct isx_err *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	enum isx_status st = ISX_OK;
+	int rc = mdb_cursor_open(checking->view->txn, table->table, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, table->name, err);
+	while (!st && !(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
+		if (value.mv_size == table->value_bytes)
+			st = check_row(checking, rules, table, key, value, err);
+	mdb_cursor_close(cursor);
+	if (!st && rc != MDB_NOTFOUND)
+		st = isx_lmdb_status(rc, table->name, err);
+	return st;
+}
+
+/* Rows and assets, in both directions. */
+static enum isx_status check_derived(struct isx_checking *checking,
+				     const struct isx_check_rules *rules, struct isx_err *err)
+{
+	struct isx_checked_table tables[ISX_CHECKED_TABLES_MAX];
+	uint64_t expected = 0;
+	size_t count = rules->tables(checking, tables);
+	enum isx_status st = check_assets(checking, rules, &expected, err);
+	if (st || !checking->report->is_derived)
+		return st;
+	uint64_t rows = 0;
+	for (size_t i = 0; !st && i < count; i++) {
+		MDB_stat stat = { 0 };
+		st = isx_lmdb_status(mdb_stat(checking->view->txn, tables[i].table, &stat),
+				     tables[i].name, err);
+		if (!st)
+			st = isx_check_order(checking, &tables[i], err);
+		rows += stat.ms_entries;
+	}
+	checking->report->rows += rows;
+	for (size_t i = 0; !st && rows != expected && i < count; i++)
+		st = check_rows(checking, rules, &tables[i], err);
+	return st && !err->msg[0] ? isx_fail_memory(err) : st;
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+
+static enum isx_status check_tables(struct isx_checking *checking,
+				    const struct isx_check_rules *rules, struct isx_err *err)
+{
+	const struct isx_lmdb_tables *t = &checking->view->tables;
+	if (!t->metadata || !t->assets) {
+		isx_finding(checking, "there is no table of %s: not an index",
+			    t->metadata ? "assets" : "metadata");
+		return ISX_OK;
+	}
+	enum isx_status st = isx_check_order(
+		checking,
+		&(struct isx_checked_table){ .table = t->metadata, .name = ISX_TABLE_METADATA },
+		err);
+	if (!st)
+		st = isx_check_order(
+			checking,
+			&(struct isx_checked_table){ .table = t->assets, .name = ISX_TABLE_ASSETS },
+			err);
+	if (!st)
+		st = rules->realm(checking->view, &checking->has_realm, &checking->realm, err);
+	if (!st && checking->has_realm && checking->realm > 1)
+		isx_finding(checking, "the realm is %u", checking->realm);
+	if (!st)
+		st = check_derived(checking, rules, err);
+	if (!st && !checking->has_realm && checking->report->assets)
+		isx_finding(checking, "there are assets, but no realm");
+	if (!st && rules->rest && checking->report->is_derived)
+		st = rules->rest(checking, err);
+	return st;
+}
+
+enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_check_rules *rules,
+			       struct isx_check *report, isx_finding_fn *found, void *arg,
+			       struct isx_err *err)
+{
+	enum { TRIES = 100 };
+	struct isx_lmdb_view view;
+	struct isx_checking checking = {
+		.view = &view, .report = report, .found = found, .arg = arg
+	};
+	struct isx_err why = { 0 };
+	enum isx_status st = ISX_UNAVAILABLE;
+	for (int i = 0; st == ISX_UNAVAILABLE && i < TRIES; i++) {
+		*report = (struct isx_check){ 0 };
+		st = isx_lmdb_read_as_is(file, &view, &report->is_derived, &why);
+		if (st)
+			break;
+		st = isx_lmdb_pages_check(view.txn, file->layout->shape, ISX_PAGES_ALL,
+					  &report->pages, found_in_pages, &checking, &why);
+		if (!st && report->findings == 0)
+			st = check_tables(&checking, rules, &why);
+		isx_lmdb_end(&view);
+	}
+	if (st == ISX_CORRUPT) { /* LMDB has found it */
+		isx_finding(&checking, "%s", why.msg);
+		st = ISX_OK;
+	}
+	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+}
+
+enum isx_status isx_lmdb_check_refused(const char *path, const struct isx_lmdb_layout *layout,
+				       struct isx_check *report, isx_finding_fn *found, void *arg,
+				       struct isx_err *err)
+{
+	struct isx_options options = { .read_only = true };
+	struct isx_checking checking = { .report = report, .found = found, .arg = arg };
+	struct isx_lmdb_file *file;
+	MDB_txn *txn;
+	*report = (struct isx_check){ 0 };
+	/* It is attached to and not started: LMDB reads none of it but its first pages. */
+	enum isx_status st = isx_lmdb_file_attach(path, layout, &options, ISX_LMDB_WITHOUT_LOCK,
+						  &file, err);
+	if (st)
+		return st;
+	st = isx_lmdb_status(isx_lmdb_begin_snapshot(file, &txn), path, err);
+	if (!st) {
+		st = isx_lmdb_pages_check(txn, layout->shape, ISX_PAGES_ALL, &report->pages,
+					  found_in_pages, &checking, err);
+		mdb_txn_abort(txn);
+	}
+	isx_lmdb_file_close(file);
+	return st;
+}

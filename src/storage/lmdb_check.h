@@ -1,0 +1,92 @@
+/*
+ * lmdb_check.h - verify the invariants of an index file.
+ *
+ * What a file of either layout has to fulfil is the same but for where things lie; *rules* say that.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_LMDB_CHECK_H
+#define ISX_LMDB_CHECK_H
+
+#include "engine/asset_units.h"
+#include "storage/lmdb_file.h"
+
+/* The check of one snapshot that is under way. */
+struct isx_checking {
+	struct isx_lmdb_view *view;
+	struct isx_check *report;
+	isx_finding_fn *found;
+	void *arg;
+	bool has_realm;
+	uint32_t realm;
+};
+
+/* A row: where it is, and its bytes, which are in `room` when it was composed. */
+struct isx_checked_row {
+	MDB_dbi table; /* 0: there is no such table */
+	MDB_val key, value;
+	uint8_t room[ISX_UNIT_ROW_BYTES_MAX];
+};
+
+/* A table of rows, all of one length. */
+struct isx_checked_table {
+	MDB_dbi table;
+	const char *name;   /* borrowed, for messages */
+	size_t value_bytes; /* of each row */
+	size_t key_bytes_max;
+	bool is_integer; /* values are ordered as little-endian numbers */
+};
+
+enum { ISX_CHECKED_TABLES_MAX = ISX_PREFIX_TYPES_MAX + ISX_BODY_BYTES_MAX + 1 };
+
+struct isx_check_rules {
+	/* The realm in __metadata__. */
+	enum isx_status (*realm)(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
+				 struct isx_err *err);
+	/* Is this the key of an asset of the realm? Then its ISCC-ID body, big-endian. */
+	bool (*read_key)(MDB_val key, const struct isx_checking *checking, uint8_t *id);
+	/* The stored JSON of an asset; `nth` counts where it may lie. A code of LMDB. */
+	int (*find)(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
+		    MDB_val *json);
+	/* By which units an asset is found. */
+	isx_asset_units_fn *units;
+	/* The row of one unit of the asset `id`. */
+	void (*row)(const struct isx_checking *checking, const uint8_t *id,
+		    const struct isx_indexed_unit *unit, struct isx_checked_row *row);
+	/* The tables that hold rows of units: returns how many. */
+	size_t (*tables)(const struct isx_checking *checking, struct isx_checked_table *tables);
+	/* What else there is to check; NULL: nothing. */
+	enum isx_status (*rest)(struct isx_checking *checking, struct isx_err *err);
+};
+
+/* Of usearch:// and memory://, and of lmdb://. */
+extern const struct isx_check_rules isx_sim_check;
+extern const struct isx_check_rules isx_prefix_check;
+
+/* Check one snapshot of a file, as isx_index_check(). */
+ISX_MUST_CHECK enum isx_status isx_lmdb_check(struct isx_lmdb_file *file,
+					      const struct isx_check_rules *rules,
+					      struct isx_check *report, isx_finding_fn *found,
+					      void *arg, struct isx_err *err);
+
+/* Check the pages of a file that cannot be opened, as it is damaged, and that nobody has open. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_check_refused(const char *path,
+						      const struct isx_lmdb_layout *layout,
+						      struct isx_check *report,
+						      isx_finding_fn *found, void *arg,
+						      struct isx_err *err);
+
+/* Report something that is wrong. */
+void isx_finding(struct isx_checking *checking, const char *format, ...) ISX_PRINTF(2, 3);
+
+/* Walk a table: are its keys and values in order, of the lengths given (0: of any), and as many as
+ * it says? */
+ISX_MUST_CHECK enum isx_status isx_check_order(struct isx_checking *checking,
+					       const struct isx_checked_table *table,
+					       struct isx_err *err);
+
+/* Is exactly this row there? */
+ISX_MUST_CHECK enum isx_status isx_check_has_row(const struct isx_checking *checking, MDB_dbi table,
+						 MDB_val key, MDB_val value, bool *has,
+						 struct isx_err *err);
+
+#endif

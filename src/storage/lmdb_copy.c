@@ -1,0 +1,281 @@
+/*
+ * lmdb_copy.c - copies of an index file: as it is, and without its free pages.
+ *
+ * A copy is written under a name of its own, synced, checked, and renamed: under its final name it is
+ * whole and right, or not there. The pages of the original are verified before, as LMDB trusts them. While it is made it holds a snapshot: pages that writers free meanwhile are not used
+ * again before it is done.
+ *
+ * LMDB begins the transactions of a compacted copy at 1 again, so isx:derived (lmdb_format.h), which
+ * came along, names one that has not happened yet. It is set anew in the copy before anybody sees
+ * it: otherwise everything would be derived again, or worse, after as many transactions of 0.3.3,
+ * nothing would.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/lmdb_copy.h"
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/thread.h"
+#include "storage/lmdb_verify.h"
+#include "storage/store_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- progress --------------------------------------------------------------------------------- */
+
+struct watch {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool runs;
+	bool done;
+	int fd;
+	uint64_t bytes_total;
+	isx_progress_fn *progress;
+	void *arg;
+};
+
+/* LMDB does not say how far it is, but the copy's size does. */
+static void *watch_copy(void *arg)
+{
+	enum { PAUSE_NS = 100000000 };
+	struct watch *watch = arg;
+	pthread_mutex_lock(&watch->lock);
+	while (!watch->done) {
+		struct stat copy;
+		struct timespec until;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += PAUSE_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&watch->changed, &watch->lock, &until);
+		if (fstat(watch->fd, &copy) == 0)
+			watch->progress((uint64_t)copy.st_size, watch->bytes_total, watch->arg);
+	}
+	pthread_mutex_unlock(&watch->lock);
+	return NULL;
+}
+
+static void watch_start(struct watch *watch, struct isx_lmdb_file *file, int fd,
+			isx_progress_fn *progress, void *arg)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	*watch = (struct watch){ .fd = fd, .progress = progress, .arg = arg };
+	if (!progress || mdb_env_info(file->env, &info) || mdb_env_stat(file->env, &stat))
+		return;
+	watch->bytes_total = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+	pthread_mutex_init(&watch->lock, NULL);
+	pthread_cond_init(&watch->changed, NULL);
+	watch->runs = isx_thread_start(&watch->thread, "isx-copy", watch_copy, watch) == 0;
+}
+
+static void watch_end(struct watch *watch)
+{
+	if (!watch->runs)
+		return;
+	pthread_mutex_lock(&watch->lock);
+	watch->done = true;
+	pthread_cond_signal(&watch->changed);
+	pthread_mutex_unlock(&watch->lock);
+	pthread_join(watch->thread, NULL);
+	pthread_cond_destroy(&watch->changed);
+	pthread_mutex_destroy(&watch->lock);
+}
+
+/* --- copying ---------------------------------------------------------------------------------- */
+
+/* Copy to a new file, down to the disk. */
+static enum isx_status copy_to(struct isx_lmdb_file *file, const char *path, unsigned flags,
+			       isx_progress_fn *progress, void *arg, struct isx_err *err)
+{
+	struct watch watch;
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return isx_lmdb_status(errno, path, err);
+	watch_start(&watch, file, fd, progress, arg);
+	int rc = mdb_env_copyfd2(file->env, fd, flags);
+	watch_end(&watch);
+	if (!rc && fsync(fd) != 0)
+		rc = errno;
+	if (close(fd) != 0 && !rc)
+		rc = errno;
+	if (rc)
+		unlink(path);
+	if (rc == MDB_INCOMPATIBLE) /* what LMDB says when its page counts do not add up */
+		return isx_fail(err, ISX_CORRUPT,
+				"%s: the pages of the file do not add up: see index check", path);
+	if (rc ==
+	    EAGAIN) /* of pthread_create(): LMDB writes a copy without free pages by a thread */
+		return isx_fail(err, ISX_NO_MEMORY,
+				"%s: no thread could be started to write it: memory or threads "
+				"have run out",
+				path);
+	return isx_lmdb_status(rc, path, err);
+}
+
+struct first_finding {
+	char text[256];
+	uint64_t count;
+};
+
+static void keep_first(const char *text, void *arg)
+{
+	struct first_finding *found = arg;
+	if (!found->count++)
+		snprintf(found->text, sizeof found->text, "%s", text);
+}
+
+/* Say of `file` what the check of it, or of a copy of it, has found. */
+static enum isx_status fail_found(const struct isx_lmdb_file *file,
+				  const struct first_finding *found, struct isx_err *err)
+{
+	return isx_fail(err, ISX_CORRUPT,
+			"%s: not copied, as it is damaged: %s%s; bring a backup back (iscc-search "
+			"index check NAME lists what is wrong)",
+			file->path, found->text, found->count > 1 ? ", and more" : "");
+}
+
+/* Is `checked`, which is `file` or a copy of it, right in all that has to be true of an index? */
+static enum isx_status check_all(const struct isx_lmdb_file *file, struct isx_lmdb_file *checked,
+				 const struct isx_check_rules *rules, struct isx_err *err)
+{
+	struct isx_check report;
+	struct first_finding found = { 0 };
+	enum isx_status st = isx_lmdb_check(checked, rules, &report, keep_first, &found, err);
+	return st || !found.count ? st : fail_found(file, &found, err);
+}
+
+enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file,
+				       const struct isx_check_rules *rules, struct isx_err *err)
+{
+	return check_all(file, file, rules, err);
+}
+
+/* Is a copy right, before it takes the place of what may be the last good one?
+ *   rules  check all of it; NULL: only its pages */
+static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *path,
+				  const struct isx_check_rules *rules, struct isx_err *err)
+{
+	struct isx_lmdb_file *copy;
+	struct isx_err why = { 0 };
+	struct first_finding found = { 0 };
+	struct stat named;
+	if (stat(path, &named) != 0)
+		return isx_lmdb_status(errno, path, err);
+	struct isx_options options = {
+		.read_only = true,
+		.map_bytes = ((uint64_t)named.st_size + ISX_MAP_BYTES_LEAST) & ~(uint64_t)4095
+	};
+	enum isx_status st = isx_lmdb_file_open(path, file->layout, &options,
+						ISX_LMDB_WITHOUT_LOCK | ISX_LMDB_WHOLE_MAP, &copy,
+						&why);
+	if (!st) {
+		st = isx_lmdb_verify(copy, ISX_PAGES_SAFE, false, &why);
+		if (!st && rules)
+			st = check_all(file, copy, rules, &why);
+		isx_lmdb_file_close(copy);
+	}
+	if (st != ISX_CORRUPT)
+		return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	keep_first(why.msg, &found);
+	return fail_found(file, &found, err);
+}
+
+/* Call the copy up to date under the number of the transaction that does so. */
+static int mark_derived(MDB_env *env)
+{
+	MDB_txn *txn;
+	MDB_dbi metadata;
+	uint8_t number[8];
+	int rc = mdb_txn_begin(env, NULL, 0, &txn);
+	if (rc)
+		return rc;
+	rc = mdb_dbi_open(txn, ISX_TABLE_METADATA, 0, &metadata);
+	if (!rc) {
+		MDB_val key = isx_lmdb_val(ISX_META_DERIVED, strlen(ISX_META_DERIVED));
+		MDB_val value = isx_lmdb_val(number, sizeof number);
+		isx_store_be64(number, isx_lmdb_derived_mark(mdb_txn_id(txn)));
+		rc = mdb_put(txn, metadata, &key, &value, 0);
+	}
+	if (!rc)
+		return mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return rc;
+}
+
+enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *path,
+				      isx_progress_fn *progress, void *arg, struct isx_err *err)
+{
+	enum { ROOM_BYTES = 16 << 20 }; /* for the pages of one small transaction */
+	MDB_env *env = NULL;
+	struct stat copy;
+	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_SAFE, true, err);
+	if (!st)
+		st = copy_to(file, path, MDB_CP_COMPACT, progress, arg, err);
+	if (st)
+		return st;
+	int rc = stat(path, &copy) == 0 ? mdb_env_create(&env) : errno;
+	if (!rc)
+		rc = mdb_env_set_maxdbs(env, 1);
+	if (!rc) /* else as much address space as the index has, twice at once */
+		rc = mdb_env_set_mapsize(env, ((size_t)copy.st_size + ROOM_BYTES) & ~(size_t)4095);
+	if (!rc) /* without a lock file: nobody else knows of this file */
+		rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK, 0644);
+	if (!rc)
+		rc = mark_derived(env);
+	if (env)
+		mdb_env_close(env);
+	st = rc ? isx_lmdb_status(rc, path, err) : check_copy(file, path, NULL, err);
+	if (st)
+		unlink(path);
+	return st;
+}
+
+/* --- backup ----------------------------------------------------------------------------------- */
+
+static enum isx_status fail_exists(const char *path, struct isx_err *err)
+{
+	return isx_fail(err, ISX_EXISTS, "%s is there already", path);
+}
+
+enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path,
+				const struct isx_check_rules *rules, bool replace,
+				isx_progress_fn *progress, void *arg, struct isx_err *err)
+{
+	char partial[PATH_MAX];
+	int len = snprintf(partial, sizeof partial, "%s.partial-%ld-%llx", path, (long)getpid(),
+			   (unsigned long long)isx_clock_ns());
+	if (len >= (int)sizeof partial)
+		return isx_fail(err, ISX_INVALID, "the path of the backup is too long");
+	if (!replace && access(path, F_OK) == 0)
+		return fail_exists(path, err);
+	/* All pages, as they are: the number of the last transaction stays what isx:derived says, and
+	 * what another program wrote last can still be told. */
+	uint64_t last_change = isx_lmdb_last_change(file);
+	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_SAFE, true, err);
+	if (!st)
+		st = copy_to(file, partial, 0, progress, arg, err);
+	if (st)
+		return st;
+	st = isx_lmdb_was_alone(file, last_change, err);
+	if (!st)
+		st = check_copy(file, partial, rules, err);
+	if (st) {
+		unlink(partial);
+		return st;
+	}
+	if (renameat2(AT_FDCWD, partial, AT_FDCWD, path, replace ? 0 : RENAME_NOREPLACE) != 0) {
+		int code = errno;
+		unlink(partial);
+		return code == EEXIST ? fail_exists(path, err) : isx_lmdb_status(code, path, err);
+	}
+	isx_sync_folder_of(path);
+	return ISX_OK;
+}

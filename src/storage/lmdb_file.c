@@ -1,0 +1,692 @@
+/*
+ * lmdb_file.c - open an index file, look up its tables, begin and end transactions.
+ *
+ * LMDB keeps handles of named tables per environment, not per transaction, and wants them opened by
+ * one transaction at a time, which then has to commit. So: handles are looked up under `opening`,
+ * published under `publishing` once their transaction has committed, and every view works on a copy
+ * taken before its transaction began. That another process made a new table shows in the number of
+ * named tables, which costs nothing to ask.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/lmdb_file.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/lmdb_pages.h"
+#include "storage/lmdb_verify.h"
+#include "storage/lock_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOOK_UPS_MAX = 8, WRITES_PER_READER_CHECK = 32, FULL_BLOCKS = 16 };
+
+/* --- handles ---------------------------------------------------------------------------------- */
+
+int isx_lmdb_open_table(struct isx_lmdb_view *view, const char *name, unsigned flags,
+			MDB_dbi *table)
+{
+	if (*table)
+		return 0;
+	unsigned found = 0;
+	int rc = mdb_dbi_open(view->txn, name, flags | (view->writes ? MDB_CREATE : 0), table);
+	if (!rc)
+		rc = mdb_dbi_flags(view->txn, *table, &found);
+	if (!rc && found != flags) /* LMDB would go by those that are stored */
+		rc = MDB_INCOMPATIBLE;
+	if (rc)
+		*table = 0;
+	return rc;
+}
+
+static size_t count_tables(const struct isx_lmdb_view *view)
+{
+	MDB_stat stat;
+	return mdb_stat(view->txn, ISX_LMDB_MAIN_TABLE, &stat) ? 0 : stat.ms_entries;
+}
+
+/* Open every table that the file has; the caller holds `opening`. */
+static int look_up_tables(struct isx_lmdb_view *view)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	struct isx_buf names = { 0 };
+	int rc = mdb_cursor_open(view->txn, ISX_LMDB_MAIN_TABLE, &cursor);
+	if (rc)
+		return rc;
+	while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+		isx_buf_add(&names, key.mv_data, key.mv_size);
+		isx_buf_char(&names, '\0');
+	}
+	mdb_cursor_close(cursor);
+	rc = rc == MDB_NOTFOUND ? 0 : rc;
+	if (names.failed)
+		rc = ENOMEM;
+	for (size_t at = 0; !rc && at < names.len; at += strlen(names.ptr + at) + 1)
+		rc = view->file->layout->open_by_name(view, names.ptr + at);
+	isx_buf_release(&names);
+	view->tables.count = count_tables(view);
+	return rc;
+}
+
+/* Hand out what has been opened; the caller holds `opening`. */
+static void publish_tables(const struct isx_lmdb_view *view)
+{
+	struct isx_lmdb_file *file = view->file;
+	if (memcmp(&file->tables, &view->tables, sizeof file->tables) == 0)
+		return;
+	pthread_rwlock_wrlock(&file->publishing);
+	file->tables = view->tables;
+	pthread_rwlock_unlock(&file->publishing);
+	atomic_fetch_add(&file->handles_opened, 1);
+}
+
+static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tables)
+{
+	pthread_rwlock_rdlock(&file->publishing);
+	*tables = file->tables;
+	pthread_rwlock_unlock(&file->publishing);
+}
+
+/* If the lock file cannot be written, as on a read-only mount, the file can be read without it, but
+ * only as long as nobody writes: a writer would not know what we read, and use those pages again. */
+static bool is_lockless(const struct isx_lmdb_file *file, int lock_code)
+{
+	return file->read_only && (lock_code == EROFS || lock_code == EACCES || lock_code == EPERM);
+}
+
+/* Begin a read transaction. Slots of processes that were killed are only cleared when somebody
+ * looks: here, when there is no other slot left. */
+int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
+{
+	int dead = 0;
+	int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
+	if (rc == MDB_READERS_FULL && !mdb_reader_check(file->env, &dead) && dead > 0)
+		rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
+	if (!rc && file->is_lockless && isx_lock_file_is_held(file->path)) {
+		mdb_txn_abort(*txn);
+		*txn = NULL;
+		return EBUSY;
+	}
+	return rc;
+}
+
+/* Learn of tables that another process has made. */
+static int refresh_tables(struct isx_lmdb_file *file)
+{
+	struct isx_lmdb_view view = { .file = file };
+	pthread_mutex_lock(&file->opening);
+	copy_tables(file, &view.tables);
+	int rc = isx_lmdb_begin_snapshot(file, &view.txn);
+	if (!rc) {
+		rc = look_up_tables(&view);
+		int ended = mdb_txn_commit(view.txn); /* keeps the handles */
+		rc = rc ? rc : ended;
+		if (!rc)
+			publish_tables(&view);
+	}
+	pthread_mutex_unlock(&file->opening);
+	return rc;
+}
+
+/* --- metadata --------------------------------------------------------------------------------- */
+
+/* Bytes under `name` of exactly `count`; MDB_NOTFOUND when there are none. */
+static int get_meta(const struct isx_lmdb_view *view, const char *name, size_t count,
+		    const void **bytes)
+{
+	MDB_val key = isx_lmdb_val(name, strlen(name)), value;
+	int rc = view->tables.metadata ? mdb_get(view->txn, view->tables.metadata, &key, &value)
+				       : MDB_NOTFOUND;
+	if (!rc && value.mv_size != count)
+		rc = MDB_CORRUPTED;
+	if (!rc)
+		*bytes = value.mv_data;
+	return rc;
+}
+
+enum isx_status isx_lmdb_get_u32(struct isx_lmdb_view *view, const char *name, bool *found,
+				 uint32_t *value, struct isx_err *err)
+{
+	const void *bytes;
+	int rc = get_meta(view, name, sizeof *value, &bytes);
+	*found = rc == 0;
+	if (rc == 0)
+		*value = isx_load_be32(bytes);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, name, err);
+}
+
+enum isx_status isx_lmdb_put_meta(struct isx_lmdb_view *view, const char *name, const void *bytes,
+				  size_t count, struct isx_err *err)
+{
+	MDB_val key = isx_lmdb_val(name, strlen(name));
+	MDB_val value = isx_lmdb_val(bytes, count);
+	return isx_lmdb_status(mdb_put(view->txn, view->tables.metadata, &key, &value, 0), name,
+			       err);
+}
+
+/* Did this program, by the rule it has now, make the last committed change? Then everything derived is up
+ * to date. */
+static int is_derived(const struct isx_lmdb_view *view, bool *derived)
+{
+	const void *bytes;
+	uint64_t last = mdb_txn_id(view->txn) - (view->writes ? 1 : 0);
+	int rc = get_meta(view, ISX_META_DERIVED, sizeof last, &bytes);
+	*derived = rc == 0 && isx_load_be64(bytes) == isx_lmdb_derived_mark(last);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* --- views ------------------------------------------------------------------------------------ */
+
+/* Begin a read whose handles are all there; *derived says whether it may be handed out. */
+static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bool *derived)
+{
+	for (int i = 0; i < ISX_LMDB_TABLES_MAX; i++) { /* so often there are new ones */
+		*view = (struct isx_lmdb_view){ .file = file };
+		copy_tables(file, &view->tables);
+		int rc = isx_lmdb_begin_snapshot(file, &view->txn);
+		if (rc)
+			return rc;
+		if (count_tables(view) == view->tables.count) {
+			rc = is_derived(view, derived);
+			if (rc)
+				isx_lmdb_end(view);
+			return rc;
+		}
+		isx_lmdb_end(view);
+		rc = refresh_tables(file);
+		if (rc)
+			return rc;
+	}
+	return MDB_BAD_TXN; /* tables appear faster than we look */
+}
+
+enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, enum isx_pages_extent extent,
+			      struct isx_lmdb_view *view, struct isx_err *err)
+{
+	enum isx_status st = isx_lmdb_verify(file, extent, false, err);
+	for (int i = 0; !st && i < LOOK_UPS_MAX; i++) {
+		bool derived = false;
+		st = isx_lmdb_status(begin_read(file, view, &derived), "read", err);
+		if (st || derived)
+			return st;
+		isx_lmdb_end(view);
+		if (file->read_only)
+			return isx_lmdb_fail_stale(err);
+		struct isx_lmdb_view writer; /* a write brings everything derived up to date */
+		st = isx_lmdb_write(file, &writer, err);
+		if (!st)
+			st = isx_lmdb_commit(&writer, err);
+	}
+	return st ? st
+		  : isx_fail(err, ISX_UNAVAILABLE, "another program keeps writing to the index");
+}
+
+enum isx_status isx_lmdb_fail_stale(struct isx_err *err)
+{
+	return isx_fail(err, ISX_READ_ONLY,
+			"the index was last written by another program, or another version of this "
+			"one: open it once for writing, so that its codes can be read again");
+}
+
+enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
+				    bool *derived, struct isx_err *err)
+{
+	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_BRIEF, false, err);
+	return st ? st : isx_lmdb_status(begin_read(file, view, derived), "read", err);
+}
+
+/* Refuse a file that a later version wrote. */
+static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	bool found;
+	uint32_t format = ISX_FORMAT_VERSION;
+	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_FORMAT, &found, &format, err);
+	if (!st && found && !view->tables.assets) /* we made both at once: its name was damaged */
+		st = isx_lmdb_fail_damaged(view->file, "there is no table of assets", err);
+	if (!st && format > ISX_FORMAT_VERSION)
+		st = isx_fail(err, ISX_CORRUPT,
+			      "the index has format %u, this program knows formats up to %d: use a "
+			      "newer one",
+			      format, ISX_FORMAT_VERSION);
+	return st;
+}
+
+/* Bring a begun write up to date: its handles, its base tables, what is derived. */
+static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	bool derived = false;
+	int rc = 0;
+	if (count_tables(view) != view->tables.count)
+		rc = look_up_tables(view);
+	enum isx_status st = isx_lmdb_status(rc, "look up tables", err);
+	if (!st)
+		st = check_format(view, err);
+	if (!st)
+		st = view->file->layout->make_tables(view, err);
+	if (!st)
+		st = isx_lmdb_status(is_derived(view, &derived), "read metadata", err);
+	if (!st && !derived)
+		st = view->file->layout->derive(view, err);
+	return st;
+}
+
+/* Begin a write transaction of the file that has the index's name *now*. Who compacts an index holds
+ * the writer lock of the old file from before the copy until after the rename. So a writer that was
+ * waiting for that lock finds another inode under the name as soon as it gets it, and must not write:
+ * nobody would ever see it. And one that finds the same inode may: while it has the lock, no other
+ * file can take the name. (An index may be deleted at any time; then the write came before.) */
+static enum isx_status begin_write(struct isx_lmdb_file *file, MDB_txn **txn, struct isx_err *err)
+{
+	struct stat named;
+	int dead = 0;
+	*txn = NULL;
+	if (file->read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	/* The snapshot of a reader that was killed keeps pages from being used again. */
+	if (atomic_fetch_add(&file->writes_begun, 1) % WRITES_PER_READER_CHECK == 0)
+		mdb_reader_check(file->env, &dead);
+	int rc = mdb_txn_begin(file->env, NULL, 0, txn);
+	if (rc)
+		return isx_lmdb_status(rc, "begin to write", err);
+	if (!file->path || (stat(file->path, &named) == 0 && named.st_dev == file->device &&
+			    named.st_ino == file->inode))
+		return ISX_OK;
+	mdb_txn_abort(*txn);
+	*txn = NULL;
+	atomic_store(&file->is_replaced, true);
+	return isx_fail(err, ISX_UNAVAILABLE, "the file of the index was replaced: try again");
+}
+
+enum isx_status isx_lmdb_queue_run(struct isx_lmdb_file *file, struct isx_lmdb_change *change,
+				   struct isx_err *err)
+{
+	return isx_commit_queue_run(file->queue, &change->commit, err);
+}
+
+enum isx_status isx_lmdb_hold(struct isx_lmdb_file *file, MDB_txn **hold, struct isx_err *err)
+{
+	for (int i = 0; i < LOOK_UPS_MAX; i++) {
+		struct isx_lmdb_view view;
+		bool derived = false;
+		enum isx_status st = isx_lmdb_read(file, ISX_PAGES_SAFE, &view, err);
+		if (st)
+			return st;
+		isx_lmdb_end(&view);
+		st = begin_write(file, hold, err);
+		if (st)
+			return st;
+		st = isx_lmdb_read_as_is(file, &view, &derived, err);
+		if (!st)
+			isx_lmdb_end(&view);
+		if (!st && derived)
+			return ISX_OK;
+		isx_lmdb_let_go(*hold);
+		if (st)
+			return st;
+	}
+	return isx_fail(err, ISX_UNAVAILABLE, "another program keeps writing to the index");
+}
+
+void isx_lmdb_let_go(MDB_txn *hold)
+{
+	mdb_txn_abort(hold);
+}
+
+/* Begin a write that may open handles, with `opening` held at exit. It may take long to get LMDB's
+ * writer lock, and a reader must not wait for that to learn of new tables; but a transaction knows no
+ * handle that was opened after it began. So one that finds such handles begins once more. */
+static enum isx_status begin_to_open(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct isx_lmdb_file *file = view->file;
+	for (int i = 0; i < ISX_LMDB_TABLES_MAX; i++) {
+		unsigned opened = atomic_load(&file->handles_opened);
+		enum isx_status st = begin_write(file, &view->txn, err);
+		if (st)
+			return st;
+		pthread_mutex_lock(&file->opening);
+		if (opened == atomic_load(&file->handles_opened))
+			return ISX_OK;
+		mdb_txn_abort(view->txn);
+		view->txn = NULL;
+		pthread_mutex_unlock(&file->opening);
+	}
+	return isx_fail(err, ISX_UNAVAILABLE, "tables of the index appear faster than we look");
+}
+
+enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
+			       struct isx_err *err)
+{
+	*view = (struct isx_lmdb_view){ .file = file, .writes = true };
+	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_SAFE, false, err);
+	if (!st)
+		st = begin_to_open(view, err);
+	if (st)
+		return st;
+	isx_lmdb_watch_begin(file);
+	copy_tables(file, &view->tables);
+	st = prepare_write(view, err);
+	if (st)
+		isx_lmdb_end(view);
+	return st;
+}
+
+/* Of a write that was cut short LMDB says EIO: that is how a disk gets full under several pages. */
+static int commit_or_full(const struct isx_lmdb_view *view)
+{
+	struct statvfs disk;
+	int fd;
+	int rc = mdb_txn_commit(view->txn);
+	if (rc == EIO && !mdb_env_get_fd(view->file->env, &fd) && !fstatvfs(fd, &disk) &&
+	    disk.f_bavail < FULL_BLOCKS)
+		return ENOSPC;
+	return rc;
+}
+
+enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	uint8_t number[8];
+	const uint64_t txn_id = mdb_txn_id(view->txn);
+	isx_store_be64(number, isx_lmdb_derived_mark(txn_id));
+	enum isx_status st = isx_lmdb_put_meta(view, ISX_META_DERIVED, number, 8, err);
+	isx_store_be32(number, ISX_FORMAT_VERSION);
+	if (!st)
+		st = isx_lmdb_put_meta(view, ISX_META_FORMAT, number, 4, err);
+	if (st) {
+		isx_lmdb_end(view);
+		return st;
+	}
+	view->tables.count = count_tables(view);
+	st = isx_lmdb_status(commit_or_full(view), "write to disk", err);
+	view->txn = NULL; /* commit frees the transaction, also when it fails */
+	isx_lmdb_watch_end(view->file, st ? 0 : txn_id);
+	if (!st)
+		publish_tables(view);
+	if (!st && view->file->counters)
+		__atomic_fetch_add(&view->file->counters->commits, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&view->file->opening);
+	return st;
+}
+
+void isx_lmdb_end(struct isx_lmdb_view *view)
+{
+	if (!view->txn)
+		return;
+	mdb_txn_abort(view->txn);
+	view->txn = NULL;
+	if (view->meter.rows && view->file->counters)
+		__atomic_fetch_add(&view->file->counters->rows_scanned, view->meter.rows,
+				   __ATOMIC_RELAXED);
+	if (view->writes) {
+		isx_lmdb_watch_end(view->file, 0);
+		pthread_mutex_unlock(&view->file->opening);
+	}
+}
+
+uint64_t isx_lmdb_last_change(const struct isx_lmdb_file *file)
+{
+	MDB_envinfo info;
+	return mdb_env_info(file->env, &info) ? 0 : info.me_last_txnid;
+}
+
+enum isx_status isx_lmdb_was_alone(const struct isx_lmdb_file *file, uint64_t last_change,
+				   struct isx_err *err)
+{
+	if (!file->is_lockless)
+		return ISX_OK;
+	if (isx_lock_file_is_held(file->path))
+		return isx_lmdb_status(EBUSY, "read", err);
+	if (isx_lmdb_last_change(file) != last_change)
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"read: another process has written to the index meanwhile, and the "
+				"lock file, in which readers are noted, cannot be written from "
+				"here: try again");
+	return ISX_OK;
+}
+
+/* LMDB lists its readers as text: a line for each, behind a line of titles. */
+static int count_reader(const char *line, void *arg)
+{
+	uint32_t *count = arg;
+	*count += line[strspn(line, " ")] >= '0' && line[strspn(line, " ")] <= '9';
+	return 0;
+}
+
+uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file)
+{
+	uint32_t count = 0;
+	mdb_reader_list(file->env, count_reader, &count);
+	return count;
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+/* Open the environment with `map` bytes of address space, or as much as there is, but not less than
+ * `least`. */
+static int open_env(MDB_env **env, const char *path, unsigned flags, uint64_t map, uint64_t least)
+{
+	int rc = ENOMEM;
+	for (; rc == ENOMEM && map >= least; map /= 2) {
+		rc = mdb_env_create(env);
+		if (rc)
+			return rc;
+		rc = mdb_env_set_mapsize(*env, (size_t)map);
+		if (!rc)
+			rc = mdb_env_set_maxdbs(*env, ISX_LMDB_TABLES_MAX);
+		if (!rc)
+			rc = mdb_env_set_maxreaders(*env, ISX_LMDB_READERS_MAX);
+		if (!rc)
+			rc = mdb_env_open(*env, path, flags, 0644);
+		if (rc) {
+			mdb_env_close(*env);
+			*env = NULL;
+		}
+	}
+	return rc;
+}
+
+/* Remember which file was opened, to see later whether the name still means it. */
+static enum isx_status identify(struct isx_lmdb_file *file, const char *path, struct isx_err *err)
+{
+	struct stat opened;
+	int fd;
+	int rc = mdb_env_get_fd(file->env, &fd);
+	if (!rc && fstat(fd, &opened) != 0)
+		rc = errno;
+	if (rc)
+		return isx_lmdb_status(rc, path, err);
+	file->device = opened.st_dev;
+	file->inode = opened.st_ino;
+	file->path = isx_mem_text(path, strlen(path));
+	return file->path ? ISX_OK : isx_fail_memory(err);
+}
+
+/* Is there a file that LMDB can open? */
+static enum isx_status look_at_path(const char *path, unsigned how, struct isx_err *err)
+{
+	struct stat found;
+	if (stat(path, &found) != 0) /* it is made, or LMDB says why not */
+		return ISX_OK;
+	if (!S_ISREG(found.st_mode))
+		return isx_fail(err, ISX_CORRUPT, "%s: expected a regular file", path);
+	if (found.st_size > 0)
+		return isx_lmdb_pages_head(path, err);
+	if (how & ISX_LMDB_CREATE)
+		return ISX_OK;
+	return isx_fail(err, ISX_CORRUPT, "%s: the file is empty; bring a backup back",
+			path); /* LMDB would begin anew */
+}
+
+/* Open LMDB's environment, with the lock file or, for reading, without. */
+static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsigned how,
+			      const struct isx_options *options, struct isx_err *err)
+{
+	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
+	enum isx_status st = look_at_path(path, how, err);
+	if (st)
+		return st;
+	if (options->read_only)
+		flags |= MDB_RDONLY;
+	if (options->relaxed || how & ISX_LMDB_VOLATILE)
+		flags |= MDB_NOSYNC;
+	int rc = how & ISX_LMDB_WITHOUT_LOCK ? EACCES : isx_lock_file_prepare(path);
+	if (is_lockless(file, rc)) {
+		if (isx_lock_file_is_held(path))
+			return isx_lmdb_status(EBUSY, path, err);
+		file->is_lockless = true;
+		flags |= MDB_NOLOCK;
+	} else if (rc == ENOTSUP || rc == EISDIR || rc == ENXIO || rc == ENOENT) {
+		return isx_fail(err, ISX_IO, "%s-lock: expected a regular file; remove it", path);
+	} else if (rc) {
+		return isx_lmdb_status(rc, path, err);
+	}
+	uint64_t map = options->map_bytes        ? options->map_bytes
+		       : how & ISX_LMDB_VOLATILE ? ISX_MAP_BYTES_VOLATILE
+						 : ISX_MAP_BYTES;
+	bool is_all = how & ISX_LMDB_WHOLE_MAP || map < ISX_MAP_BYTES_MIN;
+	rc = open_env(&file->env, path, flags, map, is_all ? map : ISX_MAP_BYTES_MIN);
+	if (rc == ENOMEM && !(how & ISX_LMDB_WHOLE_MAP))
+		return isx_fail(err, ISX_FULL,
+				"%s: no address space is left for it (ISCC_SEARCH_MAP_GIB)", path);
+	return rc ? isx_lmdb_status(rc, path, err) : identify(file, path, err);
+}
+
+/* An isx_commit_fn over struct isx_lmdb_change: a group of changes as one transaction. */
+static enum isx_status write_group(void *arg, struct isx_commit *group, struct isx_err *err)
+{
+	struct isx_lmdb_file *file = arg;
+	struct isx_lmdb_view view;
+	enum isx_status st = isx_lmdb_write(file, &view, err);
+	if (st)
+		return st;
+	for (struct isx_commit *one = group; one && !st; one = one->next) {
+		struct isx_lmdb_change *change = (struct isx_lmdb_change *)one;
+		one->status = change->check(change, &view, &one->err);
+		if (!one->status)
+			st = change->apply(change, &view, err);
+	}
+	if (!st)
+		return isx_lmdb_commit(&view, err);
+	isx_lmdb_end(&view);
+	return st;
+}
+
+enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_layout *layout,
+				     const struct isx_options *options, unsigned how,
+				     struct isx_lmdb_file **file, struct isx_err *err)
+{
+	struct isx_lmdb_file *opened = isx_mem_array(1, sizeof *opened);
+	if (!opened)
+		return isx_fail_memory(err);
+	opened->layout = layout;
+	opened->read_only = options->read_only;
+	opened->counters = options->counters;
+	opened->logger = options->logger;
+	pthread_mutex_init(&opened->opening, NULL);
+	pthread_mutex_init(&opened->verifying, NULL);
+	pthread_mutex_init(&opened->watch.lock, NULL);
+	pthread_rwlock_init(&opened->publishing, NULL);
+	enum isx_status st = isx_commit_queue_new(write_group, opened, &opened->queue, err);
+	if (!st)
+		st = attach(opened, path, how, options, err);
+	if (st)
+		isx_lmdb_file_close(opened);
+	else
+		*file = opened;
+	return st;
+}
+
+/* Is it of a format that this program knows? */
+static enum isx_status check_opened(struct isx_lmdb_file *file, struct isx_err *err)
+{
+	struct isx_lmdb_view view = { .file = file };
+	enum isx_status st = isx_lmdb_status(isx_lmdb_begin_snapshot(file, &view.txn), file->path,
+					     err);
+	if (st)
+		return st;
+	copy_tables(file, &view.tables);
+	st = check_format(&view, err);
+	isx_lmdb_end(&view);
+	return st;
+}
+
+enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	int dead = 0;
+	mdb_reader_check(file->env, &dead); /* slots of processes that were killed */
+	enum isx_status st = isx_lmdb_verify_opening(file, err);
+	if (st)
+		return st;
+	st = isx_lmdb_status(refresh_tables(file), file->path, err);
+	if (!st && how & ISX_LMDB_CREATE) {
+		st = isx_lmdb_write(file, &view, err);
+		if (!st)
+			st = isx_lmdb_commit(&view, err);
+	} else if (!st) {
+		st = check_opened(file, err);
+	}
+	if (!st && how & ISX_LMDB_VOLATILE) { /* it loses its name soon */
+		isx_mem_free(file->path);
+		file->path = NULL;
+	}
+	return st;
+}
+
+enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layout *layout,
+				   const struct isx_options *options, unsigned how,
+				   struct isx_lmdb_file **file, struct isx_err *err)
+{
+	struct isx_lmdb_file *opened;
+	enum isx_status st = isx_lmdb_file_attach(path, layout, options, how, &opened, err);
+	if (st)
+		return st;
+	st = isx_lmdb_file_start(opened, how, err);
+	if (st)
+		isx_lmdb_file_close(opened);
+	else
+		*file = opened;
+	return st;
+}
+
+/* Bring to the disk what a relaxed store still owes it: nothing, if the file has no name any more. */
+static void pay_debts(struct isx_lmdb_file *file)
+{
+	struct stat opened;
+	unsigned flags = 0;
+	int fd;
+	if (file->read_only || mdb_env_get_flags(file->env, &flags) || !(flags & MDB_NOSYNC) ||
+	    mdb_env_get_fd(file->env, &fd) || (fstat(fd, &opened) == 0 && opened.st_nlink == 0))
+		return;
+	int rc = mdb_env_sync(file->env, 1);
+	if (rc)
+		isx_log_to(&file->logger, ISX_LOG_ERROR,
+			   "%s: the last writes may not be on disk: %s",
+			   file->path ? file->path : "an index", mdb_strerror(rc));
+}
+
+void isx_lmdb_file_close(struct isx_lmdb_file *file)
+{
+	if (!file)
+		return;
+	if (file->env) {
+		pay_debts(file);
+		mdb_env_close(file->env);
+	}
+	isx_mem_free(atomic_load(&file->known));
+	isx_commit_queue_free(file->queue);
+	pthread_rwlock_destroy(&file->publishing);
+	pthread_mutex_destroy(&file->watch.lock);
+	pthread_mutex_destroy(&file->verifying);
+	pthread_mutex_destroy(&file->opening);
+	isx_mem_free(file->path);
+	isx_mem_free(file);
+}

@@ -1,0 +1,46 @@
+/*
+ * lmdb_status.c - LMDB's codes as statuses: the codes of LMDB end here.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/lmdb_status.h"
+
+#include "base/fs.h"
+
+#include <errno.h>
+
+enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err)
+{
+	switch (code) {
+	case 0:
+		return ISX_OK;
+	case MDB_MAP_FULL:
+	case MDB_MAP_RESIZED:
+		return isx_fail(err, ISX_FULL,
+				"%s: the address space of the index is used up "
+				"(ISCC_SEARCH_MAP_GIB)",
+				doing);
+	case EBUSY:
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"%s: another process has the index open, and the lock file, in "
+				"which readers are noted, cannot be written from here",
+				doing);
+	case MDB_READERS_FULL:
+		return isx_fail(err, ISX_UNAVAILABLE, "%s: too many readers at once", doing);
+	case EAGAIN: /* the lock that says "process N reads" is taken by another N */
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"%s: a process of the same number uses it from another PID "
+				"namespace: containers that share it have to share that, too",
+				doing);
+	case MDB_CORRUPTED:
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_PANIC:
+	case MDB_INCOMPATIBLE:
+		return isx_fail(err, ISX_CORRUPT, "%s: %s", doing, mdb_strerror(code));
+	default:
+		if (code > 0) /* LMDB's own codes are negative */
+			return isx_fail_system(err, code, doing);
+		return isx_fail(err, ISX_IO, "%s: %s", doing, mdb_strerror(code));
+	}
+}

@@ -1,0 +1,748 @@
+/*
+ * lmdb_store.c - a directory of index files: creating, deleting, listing, copies, and the calls that
+ *                are handed on to an open file.
+ *
+ * Where the files lie and who may rename them is in store_folder.c, which of them are open in
+ * open_files.c. The files of memory:// are unlinked once they are open.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/lmdb_store.h"
+#include "engine/index_info.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/span.h"
+#include "storage/lmdb_check.h"
+#include "storage/lmdb_copy.h"
+#include "storage/lmdb_verify.h"
+#include "storage/lmdb_walk.h"
+#include "storage/lock_file.h"
+#include "storage/open_files.h"
+#include "storage/store_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct lmdb_store {
+	struct isx_engine engine; /* first */
+	const struct isx_lmdb_kind *kind;
+	struct isx_store_folder folder;
+	struct isx_open_files files;
+};
+
+static struct lmdb_store *store_of(struct isx_engine *engine)
+{
+	return (struct lmdb_store *)engine;
+}
+
+/* --- using an index --------------------------------------------------------------------------- */
+
+/* One call on the file of an index, which is made again when a write finds that the index has got
+ * another file:
+ *
+ *	struct use use = { .store = store, .name = name };
+ *	while (begins(&use, err))
+ *		use.status = ...use.file...;
+ *	return use.status;
+ */
+struct use {
+	struct lmdb_store *store;
+	const char *name;
+	bool is_glance; /* as of isx_open_files_begin() */
+	struct isx_open_index *index;
+	struct isx_lmdb_file *file;
+	uint64_t last_change; /* of the file, before the call */
+	enum isx_status status;
+};
+
+static bool begins(struct use *use, struct isx_err *err)
+{
+	if (use->index) {
+		if (!use->status)
+			use->status = isx_lmdb_was_alone(use->file, use->last_change, err);
+		if (use->status == ISX_CORRUPT && atomic_load(&use->file->is_damaged))
+			isx_fail(err, ISX_CORRUPT, "%s", use->file->damage.msg);
+		else if (use->status == ISX_CORRUPT)
+			isx_lmdb_suspect(use->file);
+		bool again = use->status == ISX_UNAVAILABLE && use->file->is_replaced;
+		isx_open_files_end(&use->store->files, use->index);
+		if (!again)
+			return false;
+	}
+	use->status = isx_open_files_begin(&use->store->files, use->name, use->is_glance,
+					   &use->index, &use->file, err);
+	if (!use->status)
+		use->last_change = isx_lmdb_last_change(use->file);
+	return use->status == ISX_OK;
+}
+
+enum isx_status isx_lmdb_store_acquire(struct isx_engine *engine, const char *name,
+				       struct isx_open_index **index, struct isx_lmdb_file **file,
+				       struct isx_err *err)
+{
+	return isx_open_files_begin(&store_of(engine)->files, name, false, index, file, err);
+}
+
+void isx_lmdb_store_release(struct isx_engine *engine, struct isx_open_index *index)
+{
+	isx_open_files_end(&store_of(engine)->files, index);
+}
+
+/* --- creating and deleting -------------------------------------------------------------------- */
+
+/* Make a complete index at `entry`. */
+static enum isx_status make_index(struct lmdb_store *store, const char *entry, struct isx_err *err)
+{
+	enum { MAP_BYTES = 16 << 20 }; /* for its first pages; all there is may be taken */
+	char path[PATH_MAX];
+	struct isx_lmdb_file *file = NULL;
+	struct isx_options options = store->engine.options;
+	if (options.map_bytes == 0 || options.map_bytes > MAP_BYTES)
+		options.map_bytes = MAP_BYTES;
+	if (store->folder.inside && mkdir(entry, 0755) != 0)
+		return isx_fail_errno(err, "create", entry);
+	if (!isx_store_folder_file_in(&store->folder, entry, path))
+		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
+	enum isx_status st = isx_lmdb_file_open(path, store->kind->layout, &options,
+						ISX_LMDB_CREATE, &file, err);
+	isx_lmdb_file_close(file);
+	return st;
+}
+
+/* Let a complete index appear under its name. */
+static enum isx_status publish_index(struct lmdb_store *store, const char *name, const char *made,
+				     const char *entry, struct isx_err *err)
+{
+	int lock;
+	enum isx_status st = isx_store_folder_lock(&store->folder, LOCK_EX, &lock, err);
+	if (st)
+		return st;
+	if (access(entry, F_OK) != 0)
+		isx_store_folder_remove_lock_file(&store->folder,
+						  entry); /* 0.3.3 leaves it behind */
+	if (renameat2(AT_FDCWD, made, AT_FDCWD, entry, RENAME_NOREPLACE) != 0)
+		st = errno == EEXIST ? isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name)
+				     : isx_fail_errno(err, "create", entry);
+	isx_store_folder_unlock(lock);
+	return st;
+}
+
+static enum isx_status create_on_disk(struct lmdb_store *store, const char *name,
+				      struct isx_err *err)
+{
+	char entry[PATH_MAX];
+	struct isx_private_place made;
+	if (!isx_store_folder_entry(&store->folder, name, entry))
+		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
+	if (access(entry, F_OK) == 0)
+		return isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
+	enum isx_status st = isx_store_folder_begin_work(&store->folder, name, "new", &made, err);
+	if (st)
+		return st;
+	st = make_index(store, made.path, err);
+	if (!st)
+		st = publish_index(store, name, made.path, entry, err);
+	if (st) {
+		isx_store_folder_remove(&store->folder, made.path);
+	} else {
+		isx_store_folder_remove_lock_file(&store->folder, made.path);
+		isx_sync_folder(store->folder.path);
+	}
+	isx_store_folder_end_work(&made);
+	return st;
+}
+
+/* Make an index whose files have no name any more once they are open. */
+static enum isx_status create_in_memory(struct lmdb_store *store, const char *name,
+					struct isx_err *err)
+{
+	char directory[PATH_MAX], path[PATH_MAX];
+	struct isx_lmdb_file *file;
+	const char *parent = store->engine.options.temporary_directory;
+	int len = snprintf(directory, sizeof directory, "%s/iscc-search-XXXXXX",
+			   parent ? parent : "/tmp");
+	if (len >= (int)sizeof directory || !mkdtemp(directory))
+		return isx_fail_errno(err, "create", directory);
+	enum isx_status st = ISX_OK;
+	if (snprintf(path, sizeof path, "%s/index.lmdb", directory) >= (int)sizeof path)
+		st = isx_fail(err, ISX_INVALID, "the path of temporary files is too long");
+	if (!st)
+		st = isx_lmdb_file_open(path, store->kind->layout, &store->engine.options,
+					ISX_LMDB_CREATE | ISX_LMDB_VOLATILE, &file, err);
+	isx_store_folder_remove(&store->folder, directory);
+	return st ? st : isx_open_files_add(&store->files, name, file, err);
+}
+
+static enum isx_status store_create(struct isx_engine *engine, const char *name,
+				    struct isx_err *err)
+{
+	struct lmdb_store *store = store_of(engine);
+	if (engine->options.read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	return store->folder.path ? create_on_disk(store, name, err)
+				  : create_in_memory(store, name, err);
+}
+
+/* Let an index disappear: its entry becomes `doomed`. */
+static enum isx_status hide_index(struct lmdb_store *store, const char *name, const char *doomed,
+				  struct isx_err *err)
+{
+	char entry[PATH_MAX];
+	int lock;
+	if (!isx_store_folder_entry(&store->folder, name, entry))
+		return isx_fail_no_index(err, name);
+	enum isx_status st = isx_store_folder_lock(&store->folder, LOCK_EX, &lock, err);
+	if (st)
+		return st;
+	if (rename(entry, doomed) != 0)
+		st = errno == ENOENT ? isx_fail_no_index(err, name)
+				     : isx_fail_errno(err, "delete", entry);
+	else
+		isx_store_folder_remove_lock_file(&store->folder, entry);
+	isx_store_folder_unlock(lock);
+	return st;
+}
+
+static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, struct isx_err *err)
+{
+	char path[PATH_MAX];
+	struct isx_private_place doomed;
+	if (!isx_store_folder_file(&store->folder, name, path) || access(path, F_OK) != 0)
+		return isx_fail_no_index(err, name);
+	enum isx_status st = isx_store_folder_begin_work(&store->folder, name, "deleted", &doomed,
+							 err);
+	if (st)
+		return st;
+	st = hide_index(store, name, doomed.path, err);
+	if (!st) {
+		isx_sync_folder(store->folder.path);
+		isx_open_files_sweep(&store->files);
+		isx_store_folder_remove(&store->folder, doomed.path);
+	}
+	isx_store_folder_end_work(&doomed);
+	return st;
+}
+
+static enum isx_status store_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
+{
+	struct lmdb_store *store = store_of(engine);
+	if (engine->options.read_only)
+		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	return store->folder.path ? drop_on_disk(store, name, err)
+				  : isx_open_files_drop(&store->files, name, err);
+}
+
+/* --- stat and list ---------------------------------------------------------------------------- */
+
+/* How many assets and bytes an index has. */
+static enum isx_status measure(struct isx_lmdb_view *view, struct isx_index_info *info,
+			       struct isx_err *err)
+{
+	MDB_stat stat = { 0 };
+	MDB_envinfo env;
+	int rc = view->tables.assets ? mdb_stat(view->txn, view->tables.assets, &stat) : 0;
+	info->assets = stat.ms_entries;
+	if (!rc)
+		rc = mdb_env_info(view->file->env, &env);
+	if (!rc)
+		rc = mdb_env_stat(view->file->env, &stat);
+	if (rc)
+		return isx_lmdb_status(rc, "measure the index", err);
+	info->bytes = ((uint64_t)env.me_last_pgno + 1) * stat.ms_psize;
+	return ISX_OK;
+}
+
+/* Describe a file as it is: when another program wrote last, what is derived is made at the first use,
+ * which may take long, and not for a look.
+ *   for_use  fail where it cannot be made, as nothing may be written */
+static enum isx_status describe(const struct use *use, bool for_use, struct isx_index_info *info,
+				struct isx_err *err)
+{
+	const struct isx_lmdb_kind *kind = use->store->kind;
+	struct isx_lmdb_file *file = use->file;
+	struct isx_lmdb_view view;
+	bool is_derived;
+	*info = (struct isx_index_info){ 0 };
+	snprintf(info->name, sizeof info->name, "%s", use->name);
+	enum isx_status st = isx_lmdb_read_as_is(file, &view, &is_derived, err);
+	if (st)
+		return st;
+	st = for_use && file->read_only && !is_derived ? isx_lmdb_fail_stale(err)
+						       : measure(&view, info, err);
+	if (!st)
+		st = isx_index_part_add(info, "lmdb", 0, err);
+	if (!st && kind->describe)
+		st = kind->describe(&view, info, err);
+	isx_lmdb_end(&view);
+	if (st) {
+		isx_index_info_release(info);
+		return st;
+	}
+	info->readers = isx_lmdb_count_readers(file);
+	uint64_t others = 0;
+	for (size_t i = 1; i < info->part_count; i++)
+		others += info->parts[i].bytes;
+	info->parts[0].bytes = info->bytes > others ? info->bytes - others : 0;
+	return ISX_OK;
+}
+
+static enum isx_status store_stat(struct isx_engine *engine, const char *name,
+				  struct isx_index_info *info, struct isx_err *err)
+{
+	struct use use = { .store = store_of(engine), .name = name };
+	*info = (struct isx_index_info){ 0 };
+	while (begins(&use, err))
+		use.status = describe(&use, false, info, err);
+	if (use.status)
+		isx_index_info_release(info);
+	return use.status;
+}
+
+static int by_name(const void *left, const void *right)
+{
+	const struct isx_index_info *a = left, *b = right;
+	return strcmp(a->name, b->name);
+}
+
+/* What a look at all indexes has found. */
+struct listing {
+	struct isx_index_info *infos;
+	size_t count;
+	struct isx_trouble *troubles; /* indexes that cannot be used */
+	size_t trouble_count;
+	bool for_use; /* is it to tell what can be searched? */
+};
+
+static void release_listing(struct listing *listing)
+{
+	isx_index_list_free(listing->infos, listing->count);
+	isx_mem_free(listing->troubles);
+}
+
+static enum isx_status add_trouble(struct listing *listing, const char *name,
+				   const struct isx_err *why, struct isx_err *err)
+{
+	struct isx_trouble *grown = isx_mem_resize(listing->troubles, listing->trouble_count + 1,
+						   sizeof *grown);
+	if (!grown)
+		return isx_fail_memory(err);
+	listing->troubles = grown;
+	grown += listing->trouble_count++;
+	snprintf(grown->name, sizeof grown->name, "%s", name);
+	grown->why = *why;
+	return ISX_OK;
+}
+
+/* Add one index to what was found; one that has gone meanwhile is left out. */
+static enum isx_status list_index(struct lmdb_store *store, const char *name,
+				  struct listing *listing, struct isx_err *err)
+{
+	struct isx_index_info info = { 0 };
+	struct isx_err why;
+	struct use use = { .store = store, .name = name, .is_glance = true };
+	while (begins(&use, &why))
+		use.status = describe(&use, listing->for_use, &info, &why);
+	enum isx_status st = use.status;
+	if (st)
+		isx_index_info_release(&info);
+	if (st == ISX_NO_MEMORY)
+		return isx_fail_memory(err);
+	if (st == ISX_NOT_FOUND)
+		return ISX_OK;
+	if (st)
+		return add_trouble(listing, name, &why, err);
+	struct isx_index_info *grown = isx_mem_resize(listing->infos, listing->count + 1,
+						      sizeof *grown);
+	if (!grown) {
+		isx_index_info_release(&info);
+		return isx_fail_memory(err);
+	}
+	grown[listing->count++] = info;
+	listing->infos = grown;
+	return ISX_OK;
+}
+
+static enum isx_status list_directory(struct lmdb_store *store, struct listing *listing,
+				      struct isx_err *err)
+{
+	struct dirent *entry;
+	char name[ISX_INDEX_NAME_MAX + 1];
+	enum isx_status st = ISX_OK;
+	DIR *directory = opendir(store->folder.path);
+	if (!directory)
+		return isx_fail_errno(err, "list", store->folder.path);
+	while (!st && (entry = readdir(directory)))
+		if (isx_store_folder_name_of(&store->folder, entry->d_name, name))
+			st = list_index(store, name, listing, err);
+	closedir(directory);
+	return st;
+}
+
+static enum isx_status list_open(struct lmdb_store *store, struct listing *listing,
+				 struct isx_err *err)
+{
+	struct isx_buf names = { 0 };
+	isx_open_files_names(&store->files, &names);
+	enum isx_status st = isx_buf_status(&names, err);
+	for (size_t at = 0; !st && at < names.len; at += strlen(names.ptr + at) + 1)
+		st = list_index(store, names.ptr + at, listing, err);
+	isx_buf_release(&names);
+	return st;
+}
+
+static enum isx_status list_all(struct lmdb_store *store, struct listing *listing,
+				struct isx_err *err)
+{
+	enum isx_status st = store->folder.path ? list_directory(store, listing, err)
+						: list_open(store, listing, err);
+	if (!st && listing->count)
+		qsort(listing->infos, listing->count, sizeof *listing->infos, by_name);
+	return st;
+}
+
+static enum isx_status store_list(struct isx_engine *engine, struct isx_index_info **infos,
+				  size_t *count, struct isx_err *err)
+{
+	struct listing listing = { 0 };
+	enum isx_status st = list_all(store_of(engine), &listing, err);
+	for (size_t i = 0; !st && i < listing.trouble_count; i++) {
+		const struct isx_trouble *trouble = &listing.troubles[i];
+		if (trouble->why.status == ISX_UNAVAILABLE) /* no list is short for a while */
+			st = isx_fail(err, ISX_UNAVAILABLE, "index %s: %s", trouble->name,
+				      trouble->why.msg);
+		else
+			isx_log_to(&engine->options.logger, ISX_LOG_WARNING,
+				   "index %s is left out of the list: %s", trouble->name,
+				   trouble->why.msg);
+	}
+	if (!st) {
+		*infos = listing.infos;
+		*count = listing.count;
+		listing.infos = NULL;
+		listing.count = 0;
+	}
+	release_listing(&listing);
+	return st;
+}
+
+static enum isx_status store_ready(struct isx_engine *engine, struct isx_trouble **troubles,
+				   size_t *count, struct isx_err *err)
+{
+	struct listing listing = { .for_use = true };
+	enum isx_status st = list_all(store_of(engine), &listing, err);
+	if (!st) {
+		*troubles = listing.troubles;
+		*count = listing.trouble_count;
+		listing.troubles = NULL;
+	}
+	release_listing(&listing);
+	return st;
+}
+
+/* --- copies and checks ------------------------------------------------------------------------ */
+
+/* Has the index still the file that was copied? It may have been deleted meanwhile, and even made
+ * again: neither the old assets nor the old index must come back. */
+static enum isx_status check_unchanged(struct isx_lmdb_file *file, struct isx_err *err)
+{
+	struct stat named;
+	if (stat(file->path, &named) != 0)
+		return isx_fail(err, ISX_NOT_FOUND, "the index has been deleted");
+	if (named.st_dev == file->device && named.st_ino == file->inode)
+		return ISX_OK;
+	atomic_store(&file->is_replaced, true);
+	return isx_fail(err, ISX_UNAVAILABLE, "the file of the index was replaced: try again");
+}
+
+/* Let the complete file at `made` take the place of `file`, whose writer lock the caller holds. Who is
+ * killed behind the renaming leaves the old lock file to the next one to open the index. */
+static enum isx_status replace_file(struct lmdb_store *store, const char *made,
+				    struct isx_lmdb_file *file, struct isx_err *err)
+{
+	struct stat copy;
+	int lock, rc;
+	enum isx_status st = isx_store_folder_lock(&store->folder, LOCK_EX, &lock, err);
+	if (st)
+		return st;
+	st = check_unchanged(file, err);
+	if (!st && stat(made, &copy) != 0)
+		st = isx_fail_errno(err, "open", made);
+	if (!st && rename(made, file->path) != 0)
+		st = isx_fail_errno(err, "replace", file->path);
+	if (!st && (rc = isx_lock_file_claim(file->path, copy.st_dev, copy.st_ino)))
+		isx_log_to(&file->logger, ISX_LOG_WARNING,
+			   "%s: its lock file could not be replaced: %s", file->path, strerror(rc));
+	isx_store_folder_unlock(lock);
+	return st;
+}
+
+/* Refuse to write over what is in use: every write since then would be lost. */
+static enum isx_status check_backup_target(struct lmdb_store *store, const char *target,
+					   struct isx_err *err)
+{
+	char name[ISX_INDEX_NAME_MAX + 1], path[PATH_MAX];
+	struct stat there, file;
+	struct dirent *entry;
+	enum isx_status st = ISX_OK;
+	if (isx_lock_file_is_at(target))
+		return isx_fail(err, ISX_INVALID, "%s is the lock file of an index", target);
+	if (stat(target, &there) != 0)
+		return ISX_OK;
+	DIR *directory = store->folder.path ? opendir(store->folder.path) : NULL;
+	while (!st && directory && (entry = readdir(directory)))
+		if (isx_store_folder_name_of(&store->folder, entry->d_name, name) &&
+		    isx_store_folder_file(&store->folder, name, path) && stat(path, &file) == 0 &&
+		    file.st_dev == there.st_dev && file.st_ino == there.st_ino)
+			st = isx_fail(err, ISX_INVALID, "%s is the file of the index '%s'", target,
+				      name);
+	if (directory)
+		closedir(directory);
+	if (!st && isx_lock_file_is_held(target))
+		st = isx_fail(err, ISX_INVALID, "%s is an index that is in use", target);
+	return st;
+}
+
+static enum isx_status store_backup(struct isx_engine *engine, const char *name, const char *path,
+				    bool replace, isx_progress_fn *progress, void *arg,
+				    struct isx_err *err)
+{
+	struct use use = { .store = store_of(engine), .name = name };
+	enum isx_status st = check_backup_target(use.store, path, err);
+	if (st)
+		return st;
+	while (begins(&use, err))
+		use.status = isx_lmdb_backup(use.file, path, use.store->kind->check, replace,
+					     progress, arg, err);
+	return use.status;
+}
+
+static uint64_t bytes_of(const char *path)
+{
+	struct stat file;
+	return stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
+}
+
+/* Put a copy without free pages in place of the index's file. The writer lock of the old file is held
+ * over the copy *and* the renaming (lmdb_file.c, begin_write()): what was acknowledged is in the
+ * copy, and nothing can be written to the old file afterwards. */
+static enum isx_status compact_file(struct lmdb_store *store, struct isx_lmdb_file *file,
+				    const char *made, isx_progress_fn *progress, void *arg,
+				    struct isx_err *err)
+{
+	MDB_txn *hold;
+	enum isx_status st = isx_lmdb_check_to_copy(file, store->kind->check, err);
+	if (!st)
+		st = isx_lmdb_hold(file, &hold, err);
+	if (st)
+		return st;
+	st = isx_lmdb_copy_compact(file, made, progress, arg, err);
+	if (!st) {
+		st = replace_file(store, made, file, err);
+		if (st)
+			unlink(made);
+	}
+	isx_lmdb_let_go(hold);
+	return st;
+}
+
+static enum isx_status store_compact(struct isx_engine *engine, const char *name,
+				     struct isx_compaction *done, isx_progress_fn *progress,
+				     void *arg, struct isx_err *err)
+{
+	struct use use = { .store = store_of(engine), .name = name };
+	struct isx_store_folder *folder = &use.store->folder;
+	struct isx_private_place made;
+	char path[PATH_MAX];
+	if (!folder->path)
+		return isx_fail(err, ISX_INVALID, "an index of memory:// has no file to compact");
+	if (!isx_store_folder_file(folder, name, path))
+		return isx_fail_no_index(err, name);
+	enum isx_status st = isx_store_folder_begin_work(folder, name, "compact", &made, err);
+	if (st)
+		return st;
+	while (begins(&use, err)) {
+		done->bytes_before = bytes_of(path);
+		use.status = compact_file(use.store, use.file, made.path, progress, arg, err);
+	}
+	isx_store_folder_end_work(&made);
+	if (use.status)
+		return use.status;
+	done->bytes_after = bytes_of(path);
+	isx_sync_folder_of(path);
+	isx_sync_folder(folder->path);
+	return ISX_OK;
+}
+
+static enum isx_status store_check(struct isx_engine *engine, const char *name,
+				   struct isx_check *report, isx_finding_fn *found, void *arg,
+				   struct isx_err *err)
+{
+	struct use use = { .store = store_of(engine), .name = name };
+	char path[PATH_MAX];
+	while (begins(&use, err))
+		use.status = isx_lmdb_check(use.file, use.store->kind->check, report, found, arg,
+					    err);
+	if (use.status != ISX_CORRUPT || use.index || !use.store->folder.path ||
+	    !isx_store_folder_file(&use.store->folder, name, path))
+		return use.status;
+	/* It is refused with the first finding; here is asked for all, if there is a way to them. */
+	enum isx_status st = isx_lmdb_check_refused(path, use.store->kind->layout, report, found,
+						    arg, NULL);
+	return !st && report->findings ? ISX_OK : ISX_CORRUPT;
+}
+
+/* --- assets ----------------------------------------------------------------------------------- */
+
+static enum isx_status store_add(struct isx_engine *engine, const char *name,
+				 const struct isx_asset *assets, size_t count,
+				 enum isx_outcome *outcomes, struct isx_err *err)
+{
+	struct use use = { .store = store_of(engine), .name = name };
+	while (begins(&use, err))
+		use.status = use.store->kind->add(use.file, assets, count, outcomes, err);
+	return use.status;
+}
+
+static enum isx_status store_get(struct isx_engine *engine, const char *name, const char *iscc_id,
+				 struct isx_buf *json, struct isx_err *err)
+{
+	struct use use = { .store = store_of(engine), .name = name };
+	while (begins(&use, err))
+		use.status = use.store->kind->get(use.file, iscc_id, json, err);
+	return use.status;
+}
+
+static enum isx_status store_remove(struct isx_engine *engine, const char *name,
+				    const char *iscc_id, struct isx_err *err)
+{
+	struct use use = { .store = store_of(engine), .name = name };
+	while (begins(&use, err))
+		use.status = use.store->kind->remove(use.file, iscc_id, err);
+	return use.status;
+}
+
+static enum isx_status store_search(struct isx_engine *engine, const char *name,
+				    const struct isx_query *query, struct isx_arena *arena,
+				    struct isx_result *result, struct isx_err *err)
+{
+	struct use use = { .store = store_of(engine), .name = name };
+	while (begins(&use, err))
+		use.status = use.store->kind->search(use.file, &engine->options, query, arena,
+						     result, err);
+	return use.status;
+}
+
+static enum isx_status store_walk(struct isx_engine *engine, const char *name, const char *from,
+				  struct isx_walk **walk, struct isx_err *err)
+{
+	return isx_lmdb_walk(engine, store_of(engine)->kind->walk, name, from, walk, err);
+}
+
+/* --- opening and closing ---------------------------------------------------------------------- */
+
+static void store_close(struct isx_engine *engine)
+{
+	struct lmdb_store *store = store_of(engine);
+	isx_open_files_release(&store->files);
+	isx_mem_free(store->folder.path);
+	isx_mem_free(store);
+}
+
+static const struct isx_engine_ops store_ops = {
+	.close = store_close,
+	.list = store_list,
+	.ready = store_ready,
+	.create = store_create,
+	.drop = store_drop,
+	.stat = store_stat,
+	.add = store_add,
+	.get = store_get,
+	.remove = store_remove,
+	.search = store_search,
+	.walk = store_walk,
+	.backup = store_backup,
+	.compact = store_compact,
+	.check = store_check,
+};
+
+static struct lmdb_store *new_store(const struct isx_lmdb_kind *kind,
+				    const struct isx_options *options)
+{
+	struct lmdb_store *store = isx_mem_array(1, sizeof *store);
+	if (store) {
+		store->engine.ops = &store_ops;
+		store->engine.options = *options;
+		store->kind = kind;
+		store->folder.suffix = kind->suffix;
+		store->folder.inside = kind->inside;
+		store->folder.logger = options->logger;
+		isx_open_files_init(&store->files, &store->folder, kind->layout,
+				    &store->engine.options);
+	}
+	return store;
+}
+
+/* Create `path` and what is missing above it. */
+static enum isx_status make_directories(const char *path, struct isx_err *err)
+{
+	char partial[PATH_MAX];
+	size_t len = strlen(path);
+	if (len >= sizeof partial)
+		return isx_fail(err, ISX_INVALID, "the path of the store is too long");
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(partial, path, i);
+		partial[i] = '\0';
+		if (mkdir(partial, 0755) != 0 && errno != EEXIST && errno != EISDIR)
+			return isx_fail_errno(err, "create", partial);
+	}
+	return ISX_OK;
+}
+
+/* Make sure that there is a directory to work in. */
+static enum isx_status check_directory(const char *directory, bool read_only, struct isx_err *err)
+{
+	struct stat found;
+	enum isx_status st = read_only ? ISX_OK : make_directories(directory, err);
+	if (st)
+		return st;
+	if (stat(directory, &found) != 0)
+		return isx_fail_errno(err, "open", directory);
+	if (!S_ISDIR(found.st_mode))
+		return isx_fail(err, ISX_INVALID, "%s is not a directory", directory);
+	return ISX_OK;
+}
+
+enum isx_status isx_lmdb_store_open(const struct isx_lmdb_kind *kind, const char *directory,
+				    const struct isx_options *options, struct isx_engine **engine,
+				    struct isx_err *err)
+{
+	enum isx_status st = directory ? check_directory(directory, options->read_only, err)
+				       : ISX_OK;
+	if (st)
+		return st;
+	struct lmdb_store *store = new_store(kind, options);
+	if (!store)
+		return isx_fail_memory(err);
+	if (!directory) {
+		store->engine.options.read_only = false;
+	} else {
+		store->folder.path = isx_mem_text(directory, strlen(directory));
+		if (!store->folder.path) {
+			store_close(&store->engine);
+			return isx_fail_memory(err);
+		}
+	}
+	if (directory && !options->read_only)
+		isx_store_folder_clean(&store->folder);
+	*engine = &store->engine;
+	return ISX_OK;
+}

@@ -1,0 +1,289 @@
+/*
+ * lmdb_verify.c - which pages of an open file LMDB can be let near, and the refusal of one that is damaged.
+ *
+ * LMDB maps the file and trusts every byte of it: a flipped bit in the number of a page is a SIGBUS, for
+ * all indexes of the process. So nothing of a file is read by LMDB before its pages were walked here
+ * (lmdb_pages.c), once for each file that is opened: what opening and listing reads, when it is opened;
+ * the tables of rows, which a search reads as a whole anyway, before the first search; all of it, lists
+ * of free pages too, before the first write. Assets, most of a file, are read one by one: the way
+ * to each is verified when it is first gone. What is written afterwards is written by those who have
+ * verified what they change.
+ *
+ * A file that is damaged is refused from then on, whoever asks. So is one that has become shorter, which
+ * no writer makes it. Damage that comes to pages in use while the file is open is not looked for:
+ * the system keeps those in memory. But where the file was written without a transaction (a program that
+ * overwrites it in place), or LMDB itself notices something, all is verified again.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/lmdb_verify.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/lmdb_pages.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* What a walk over the pages has found. */
+struct findings {
+	char first[160];
+	size_t count;
+};
+
+static void keep_first(const char *text, void *arg)
+{
+	struct findings *findings = arg;
+	if (!findings->count++)
+		snprintf(findings->first, sizeof findings->first, "%s", text);
+}
+
+enum isx_status isx_lmdb_fail_damaged(const struct isx_lmdb_file *file, const char *what,
+				      struct isx_err *err)
+{
+	return isx_fail(err, ISX_CORRUPT,
+			"%s: %s; bring a backup back (iscc-search index check NAME lists what is "
+			"wrong)",
+			file->path ? file->path : "the index", what);
+}
+
+static enum isx_status fail_found(const struct isx_lmdb_file *file, const struct findings *findings,
+				  bool is_whole, struct isx_err *err)
+{
+	char what[sizeof findings->first + 80];
+	snprintf(what, sizeof what, "the file is %sdamaged (%s%s)",
+		 is_whole ? "" : "shorter than it says, or ", findings->first,
+		 findings->count > 1 ? ", and more" : "");
+	return isx_lmdb_fail_damaged(file, what, err);
+}
+
+/* Walk the pages of one snapshot. ISX_CORRUPT: they are damaged. */
+static enum isx_status look_at_pages(struct isx_lmdb_file *file, enum isx_pages_extent extent,
+				     bool is_whole, struct isx_err *err)
+{
+	enum { TRIES = 100 };
+	struct findings findings = { 0 };
+	uint64_t pages, last_change = isx_lmdb_last_change(file);
+	enum isx_status st = ISX_UNAVAILABLE;
+	for (int i = 0; st == ISX_UNAVAILABLE && i < TRIES; i++) {
+		MDB_txn *txn;
+		int rc = isx_lmdb_begin_snapshot(file, &txn);
+		if (rc == MDB_MAP_RESIZED && !isx_lmdb_pages_heads_fit(file->env))
+			return isx_lmdb_fail_damaged(file, "its first pages are damaged", err);
+		if (rc)
+			return isx_lmdb_status(rc, "read", err);
+		st = isx_lmdb_pages_check(txn, file->layout->shape, extent, &pages, keep_first,
+					  &findings, err);
+		mdb_txn_abort(txn);
+	}
+	if (st == ISX_UNAVAILABLE && isx_lmdb_last_change(file) == last_change)
+		st = isx_lmdb_fail_damaged(file, "its first pages are damaged", err);
+	if (!st && findings.count)
+		st = isx_lmdb_was_alone(file, last_change, err);
+	return st || !findings.count ? st : fail_found(file, &findings, is_whole, err);
+}
+
+/* From now on the file is refused. Called with `verifying`. */
+static void note_damage(struct isx_lmdb_file *file, const struct isx_err *why)
+{
+	if (!atomic_load(&file->is_damaged)) {
+		file->damage = *why;
+		isx_log_to(&file->logger, ISX_LOG_ERROR, "%s", why->msg);
+	}
+	atomic_store(&file->is_damaged, true);
+}
+
+/* Fail if the file is known to be damaged, or has become shorter: to read what was cut off would be a
+ * SIGBUS. *now is filled. */
+static enum isx_status check_sound(struct isx_lmdb_file *file, struct stat *now,
+				   struct isx_err *err)
+{
+	struct isx_err why;
+	int fd;
+	/* What others note meanwhile was seen later, and may be more. */
+	const unsigned long long before = atomic_load(&file->bytes_seen);
+	*now = (struct stat){ 0 };
+	if (!atomic_load(&file->is_damaged) && !mdb_env_get_fd(file->env, &fd) &&
+	    fstat(fd, now) == 0) {
+		unsigned long long seen = before, bytes = (unsigned long long)now->st_size;
+		while (bytes > seen &&
+		       !atomic_compare_exchange_weak(&file->bytes_seen, &seen, bytes))
+			;
+		if (bytes >= before)
+			return ISX_OK;
+		(void)isx_lmdb_fail_damaged(file, "the file has become shorter", &why);
+		pthread_mutex_lock(&file->verifying);
+		note_damage(file, &why);
+		pthread_mutex_unlock(&file->verifying);
+	}
+	return isx_fail(err, ISX_CORRUPT, "%s", file->damage.msg);
+}
+
+/* --- writes without a transaction -------------------------------------------------------------- */
+
+static int64_t written_ns(const struct stat *file)
+{
+	return (int64_t)file->st_mtim.tv_sec * 1000000000 + file->st_mtim.tv_nsec;
+}
+
+void isx_lmdb_watch_begin(struct isx_lmdb_file *file)
+{
+	pthread_mutex_lock(&file->watch.lock);
+	file->watch.writing++;
+	pthread_mutex_unlock(&file->watch.lock);
+}
+
+void isx_lmdb_watch_end(struct isx_lmdb_file *file, uint64_t txn_id)
+{
+	struct stat now;
+	int fd;
+	struct isx_lmdb_watch *watch = &file->watch;
+	pthread_mutex_lock(&watch->lock);
+	watch->writing--;
+	if (!mdb_env_get_fd(file->env, &fd) && fstat(fd, &now) == 0)
+		watch->written_ns = written_ns(&now); /* also when pages were written for nothing */
+	if (txn_id)
+		watch->txn_id = watch->own_txn_id = txn_id;
+	pthread_mutex_unlock(&watch->lock);
+}
+
+/* Was the file written since it was last looked at, without a transaction to show for it? Then another
+ * program has overwritten some of it. Where other processes write, too, theirs may be on its way:
+ * then the answer waits until that would take too long. */
+static bool is_meddled_with(struct isx_lmdb_file *file, const struct stat *now)
+{
+	const uint64_t commit_ns = 100000000; /* longer, and all is verified once for nothing */
+	struct isx_lmdb_watch *watch = &file->watch;
+	bool is_meddled = false;
+	pthread_mutex_lock(&watch->lock);
+	const int64_t time_ns = written_ns(now);
+	const uint64_t txn_id = isx_lmdb_last_change(file);
+	bool is_first = watch->written_ns == 0;
+	if (txn_id != watch->txn_id || is_first) {
+		bool is_own = is_first || watch->writing || txn_id == watch->own_txn_id;
+		is_meddled = !is_own && !isx_lmdb_pages_heads_fit(file->env);
+		watch->others_write |= !is_own && !is_meddled;
+		watch->txn_id = txn_id;
+		watch->written_ns = time_ns;
+	} else if (time_ns != watch->written_ns && !watch->writing) {
+		if (watch->odd_ns != time_ns) {
+			watch->odd_ns = time_ns;
+			watch->odd_since_ns = isx_clock_ns();
+		}
+		is_meddled = !watch->others_write ||
+			     isx_clock_ns() - watch->odd_since_ns > commit_ns;
+		if (is_meddled)
+			watch->written_ns = time_ns;
+	}
+	pthread_mutex_unlock(&watch->lock);
+	return is_meddled;
+}
+
+/* What was verified is to be verified again. */
+static void forget_verified(struct isx_lmdb_file *file)
+{
+	struct isx_known_pages *known = atomic_load(&file->known);
+	atomic_store(&file->verified, ISX_PAGES_NONE);
+	for (uint64_t i = 0; known && i < known->count / 8; i++)
+		__atomic_store_n(&known->bits[i], 0, __ATOMIC_RELAXED);
+}
+
+void isx_lmdb_suspect(struct isx_lmdb_file *file)
+{
+	const unsigned long long pause_ns = 60000000000u;
+	unsigned long long now = isx_clock_ns(), last = atomic_load(&file->suspected_ns);
+	if ((last == 0 || now - last > pause_ns) &&
+	    atomic_compare_exchange_strong(&file->suspected_ns, &last, now))
+		forget_verified(file);
+}
+
+/* --- verifying --------------------------------------------------------------------------------- */
+
+/* Look at what LMDB reads first before it does; at all pages, if the file is shorter than it says. Not
+ * every short file is a torn one: pages at the end that were free when they were to be written never
+ * are. So the trees say what has to be there. */
+enum isx_status isx_lmdb_verify_opening(struct isx_lmdb_file *file, struct isx_err *err)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	struct stat found;
+	int rc = mdb_env_info(file->env, &info);
+	if (!rc)
+		rc = mdb_env_stat(file->env, &stat);
+	enum isx_status st = rc ? isx_lmdb_status(rc, file->path, err)
+				: check_sound(file, &found, err);
+	if (st)
+		return st;
+	(void)is_meddled_with(file, &found); /* from now on */
+	bool is_whole = (uint64_t)found.st_size / stat.ms_psize > info.me_last_pgno;
+	st = look_at_pages(file, is_whole ? ISX_PAGES_BRIEF : ISX_PAGES_SAFE, is_whole, err);
+	if (!st)
+		atomic_store(&file->verified, is_whole ? ISX_PAGES_BRIEF : ISX_PAGES_SAFE);
+	return st;
+}
+
+enum isx_status isx_lmdb_verify(struct isx_lmdb_file *file, enum isx_pages_extent extent,
+				bool again, struct isx_err *err)
+{
+	struct isx_err why = { 0 };
+	struct stat now;
+	enum isx_status st = check_sound(file, &now, err);
+	if (!st && is_meddled_with(file, &now))
+		forget_verified(file);
+	if (st || (atomic_load(&file->verified) >= (int)extent && !again))
+		return st;
+	pthread_mutex_lock(&file->verifying); /* the others would only wait for the same disk */
+	if (again || atomic_load(&file->verified) < (int)extent)
+		st = look_at_pages(file, extent, true, &why);
+	if (!st && atomic_load(&file->verified) < (int)extent)
+		atomic_store(&file->verified, (int)extent);
+	if (st == ISX_CORRUPT)
+		note_damage(file, &why);
+	pthread_mutex_unlock(&file->verifying);
+	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+}
+
+/* Where to note which pages of the table of assets are known to be right: for the file as large as it
+ * is now. A file that grows is written, and who writes has verified all of it. */
+static struct isx_known_pages *known_pages(struct isx_lmdb_file *file)
+{
+	MDB_stat stat;
+	struct isx_known_pages *none = NULL, *known = atomic_load(&file->known);
+	if (known || mdb_env_stat(file->env, &stat))
+		return known;
+	size_t bytes = (size_t)(atomic_load(&file->bytes_seen) / stat.ms_psize / 8 + 1);
+	known = isx_mem_array(1, sizeof *known + bytes);
+	if (!known)
+		return NULL;
+	known->count = (uint64_t)bytes * 8;
+	if (atomic_compare_exchange_strong(&file->known, &none, known))
+		return known;
+	isx_mem_free(known); /* another thread was faster */
+	return none;
+}
+
+int isx_lmdb_get_asset(struct isx_lmdb_view *view, MDB_val *key, MDB_val *value)
+{
+	struct isx_lmdb_file *file = view->file;
+	struct findings findings = { 0 };
+	struct isx_err why = { 0 };
+	if (!view->tables.assets)
+		return MDB_NOTFOUND;
+	if (atomic_load(&file->verified) < ISX_PAGES_SAFE && !view->writes) {
+		enum isx_status st = isx_lmdb_pages_path(view->txn, ISX_TABLE_ASSETS, *key,
+							 known_pages(file), keep_first, &findings,
+							 &why);
+		if (st)
+			return st == ISX_NO_MEMORY ? ENOMEM : MDB_CORRUPTED;
+	}
+	if (!findings.count)
+		return mdb_get(view->txn, view->tables.assets, key, value);
+	if (file->is_lockless) /* a writer may have used the page again: was_alone() tells */
+		return MDB_CORRUPTED;
+	fail_found(file, &findings, true, &why);
+	pthread_mutex_lock(&file->verifying);
+	note_damage(file, &why);
+	pthread_mutex_unlock(&file->verifying);
+	return MDB_CORRUPTED;
+}

@@ -1,0 +1,112 @@
+/*
+ * lmdb_walk.c - each step looks for the next ISCC-ID by a search from the root of the table, about a
+ *               microsecond, so nothing but a number is kept between steps.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/lmdb_walk.h"
+
+#include "storage/lmdb_store.h"
+#include "json/wire.h"
+
+struct file_walk {
+	struct isx_walk walk; /* first */
+	const struct isx_walk_rules *rules;
+	struct isx_engine *engine;
+	struct isx_open_index *index;
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	uint64_t last_change; /* of the file, before the snapshot */
+	uint64_t from;        /* body of the least ISCC-ID that comes next */
+	bool is_over;
+};
+
+/* Read an asset; what it had under this ISCC-ID only by its key is filled in. */
+static enum isx_status read_asset(struct file_walk *walk, const struct isx_iscc_id *id,
+				  MDB_val json, struct isx_arena *arena, struct isx_asset *asset,
+				  struct isx_err *err)
+{
+	char text[ISX_ISCC_ID_TEXT_BYTES];
+	isx_iscc_id_print(id, text);
+	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), arena, asset, err);
+	if (st == ISX_CORRUPT)
+		return isx_err_at(err, st, "%s", text);
+	if (!st && !asset->iscc_id)
+		asset->iscc_id = isx_arena_text(arena, text, ISX_ISCC_ID_TEXT_BYTES - 1);
+	if (!st && !asset->iscc_id)
+		st = isx_fail_memory(err);
+	if (!st && walk->rules->simprints)
+		st = walk->rules->simprints(&walk->view, id->body, arena, asset, err);
+	return st;
+}
+
+static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, struct isx_asset *asset,
+			    bool *more, struct isx_err *err)
+{
+	struct file_walk *walk = (struct file_walk *)base;
+	struct isx_iscc_id id;
+	MDB_val json;
+	int rc = walk->is_over || !walk->view.tables.assets
+			 ? MDB_NOTFOUND
+			 : walk->rules->find(&walk->view, walk->from, &id, &json);
+	enum isx_status st = ISX_OK;
+	*more = rc == 0;
+	walk->is_over |= rc != 0;
+	if (!rc) {
+		walk->from = id.body + 1;
+		walk->is_over = id.body == UINT64_MAX;
+		st = read_asset(walk, &id, json, arena, asset, err);
+	} else if (rc != MDB_NOTFOUND) {
+		st = isx_lmdb_status(rc, "read assets", err);
+	}
+	return st ? st : isx_lmdb_was_alone(walk->file, walk->last_change, err);
+}
+
+static void close_walk(struct isx_walk *base)
+{
+	struct file_walk *walk = (struct file_walk *)base;
+	if (walk->view.file)
+		isx_lmdb_end(&walk->view);
+	if (walk->index)
+		isx_lmdb_store_release(walk->engine, walk->index);
+	isx_mem_free(walk);
+}
+
+static enum isx_status begin(struct file_walk *walk, const char *name, const char *from,
+			     struct isx_err *err)
+{
+	struct isx_iscc_id id = { 0 };
+	bool has_realm;
+	enum isx_status st = isx_lmdb_store_acquire(walk->engine, name, &walk->index, &walk->file,
+						    err);
+	if (st)
+		return st;
+	walk->last_change = isx_lmdb_last_change(walk->file);
+	st = from ? isx_iscc_id_parse(isx_span_of(from), &id, err) : ISX_OK;
+	if (!st)
+		st = isx_lmdb_read(walk->file, ISX_PAGES_SAFE, &walk->view, err);
+	if (st) {
+		walk->view.file = NULL;
+		return st;
+	}
+	walk->from = id.body;
+	return from ? walk->rules->check_realm(&walk->view, from, id.realm, &has_realm, err)
+		    : ISX_OK;
+}
+
+enum isx_status isx_lmdb_walk(struct isx_engine *engine, const struct isx_walk_rules *rules,
+			      const char *name, const char *from, struct isx_walk **walk,
+			      struct isx_err *err)
+{
+	struct file_walk *made = isx_mem_array(1, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	made->walk = (struct isx_walk){ .next = next, .close = close_walk };
+	made->rules = rules;
+	made->engine = engine;
+	enum isx_status st = begin(made, name, from, err);
+	if (st)
+		close_walk(&made->walk);
+	else
+		*walk = &made->walk;
+	return st;
+}

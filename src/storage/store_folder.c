@@ -1,0 +1,248 @@
+/*
+ * store_folder.c - the directory of a store: where an index lies in it, and who may rename there.
+ *
+ * An index appears and disappears in one step for every process: it is made (and deleted) under a
+ * private name, with a dot, and renamed. A file and its lock file are two names, though, and a file
+ * must never meet the lock file of another one (lock_file.c): so whoever opens holds the directory's
+ * lock (flock) shared, whoever renames or removes a lock file holds it alone.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/store_folder.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "storage/lock_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+/* "FOLDER/NAME" and "SUFFIX" behind it. False when it is too long for the system. */
+static bool join(char path[PATH_MAX], const char *folder, const char *name, const char *suffix)
+{
+	int len = snprintf(path, PATH_MAX, "%s/%s%s", folder, name, suffix);
+	return len > 0 && len < PATH_MAX;
+}
+
+/* Can this be the name of an index on disk? Anything else is not found, wherever it points. */
+static bool is_possible_name(const char *name)
+{
+	return name[0] && name[0] != '.' && strlen(name) <= ISX_INDEX_NAME_MAX &&
+	       !strchr(name, '/');
+}
+
+bool isx_store_folder_entry(const struct isx_store_folder *folder, const char *name,
+			    char entry[PATH_MAX])
+{
+	return is_possible_name(name) && join(entry, folder->path, name, folder->suffix);
+}
+
+bool isx_store_folder_file_in(const struct isx_store_folder *folder, const char *entry,
+			      char path[PATH_MAX])
+{
+	if (folder->inside)
+		return join(path, entry, folder->inside, "");
+	snprintf(path, PATH_MAX, "%s", entry);
+	return true;
+}
+
+bool isx_store_folder_file(const struct isx_store_folder *folder, const char *name,
+			   char path[PATH_MAX])
+{
+	char entry[PATH_MAX];
+	return isx_store_folder_entry(folder, name, entry) &&
+	       isx_store_folder_file_in(folder, entry, path);
+}
+
+bool isx_store_folder_name_of(const struct isx_store_folder *folder, const char *entry,
+			      char name[ISX_INDEX_NAME_MAX + 1])
+{
+	size_t len = strlen(entry), suffix_len = strlen(folder->suffix);
+	if (len <= suffix_len || len - suffix_len > ISX_INDEX_NAME_MAX ||
+	    strcmp(entry + len - suffix_len, folder->suffix) != 0)
+		return false;
+	snprintf(name, ISX_INDEX_NAME_MAX + 1, "%.*s", (int)(len - suffix_len), entry);
+	return is_possible_name(name);
+}
+
+/* --- locking ---------------------------------------------------------------------------------- */
+
+enum isx_status isx_store_folder_relock(const struct isx_store_folder *folder, int how, int lock,
+					struct isx_err *err)
+{
+	while (flock(lock, how) != 0)
+		if (errno != EINTR)
+			return isx_fail_errno(err, "lock", folder->path);
+	return ISX_OK;
+}
+
+enum isx_status isx_store_folder_lock(const struct isx_store_folder *folder, int how, int *lock,
+				      struct isx_err *err)
+{
+	*lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*lock < 0)
+		return isx_fail_errno(err, "open", folder->path);
+	enum isx_status st = isx_store_folder_relock(folder, how, *lock, err);
+	if (st)
+		close(*lock);
+	return st;
+}
+
+void isx_store_folder_unlock(int lock)
+{
+	close(lock);
+}
+
+/* --- removing --------------------------------------------------------------------------------- */
+
+static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *where)
+{
+	(void)stat, (void)kind, (void)where;
+	return remove(path);
+}
+
+static void remove_tree(const struct isx_store_folder *folder, const char *path)
+{
+	enum { OPEN_DIRECTORIES = 8 };
+	if (nftw(path, remove_one, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+		isx_log_to(&folder->logger, ISX_LOG_WARNING, "could not remove %s: %s", path,
+			   strerror(errno));
+}
+
+/* That of an index in a directory of its own goes with the directory. Nobody may use the lock file any
+ * more, or only those who have a deleted index open. */
+void isx_store_folder_remove_lock_file(const struct isx_store_folder *folder, const char *entry)
+{
+	int rc = folder->inside ? 0 : isx_lock_file_remove(entry);
+	if (rc)
+		isx_log_to(&folder->logger, ISX_LOG_WARNING,
+			   "could not remove the lock file of %s: %s", entry, strerror(rc));
+}
+
+void isx_store_folder_remove(const struct isx_store_folder *folder, const char *entry)
+{
+	remove_tree(folder, entry);
+	isx_store_folder_remove_lock_file(folder, entry);
+}
+
+/* --- private places ---------------------------------------------------------------------------- */
+
+/* ".NAME.WHY-PID-TIME". It has no suffix: 0.3.3 takes whatever ends in ".lmdb" for an index. */
+static bool private_path(struct isx_store_folder *folder, const char *name, const char *why,
+			 char path[PATH_MAX])
+{
+	char hidden[ISX_INDEX_NAME_MAX + 80];
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now); /* in containers many are process 1 */
+	snprintf(hidden, sizeof hidden, ".%s.%s-%ld-%llx%09lx-%x", name, why, (long)getpid(),
+		 (unsigned long long)now.tv_sec, now.tv_nsec,
+		 atomic_fetch_add(&folder->names_made, 1));
+	return join(path, folder->path, hidden, "");
+}
+
+/* Is an entry such a place, or the lock file of one? */
+static bool is_private(const char *entry)
+{
+	static const char *const whys[] = { ".new-", ".deleted-", ".compact-" };
+	for (size_t i = 0; entry[0] == '.' && i < sizeof whys / sizeof whys[0]; i++) {
+		const char *rest = strstr(entry + 1, whys[i]);
+		if (!rest)
+			continue;
+		rest += strlen(whys[i]);
+		rest += strspn(rest, "0123456789abcdef-");
+		if (!*rest || strcmp(rest, "lock") == 0 || strcmp(rest, "lock-of") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those at work share a lock on the directory's bytes, which is not the lock of the directory: they
+ * hold it for as long as they work. It is taken under that one, so that who has that alone knows that
+ * nobody begins. */
+enum isx_status isx_store_folder_begin_work(struct isx_store_folder *folder, const char *name,
+					    const char *why, struct isx_private_place *place,
+					    struct isx_err *err)
+{
+	struct flock at_work = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int lock;
+	if (!private_path(folder, name, why, place->path))
+		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
+	enum isx_status st = isx_store_folder_lock(folder, LOCK_SH, &lock, err);
+	if (st)
+		return st;
+	place->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (place->lock < 0 || fcntl(place->lock, F_OFD_SETLK, &at_work) != 0)
+		st = isx_fail_errno(err, "lock", folder->path);
+	isx_store_folder_unlock(lock);
+	if (st && place->lock >= 0)
+		close(place->lock);
+	return st;
+}
+
+void isx_store_folder_end_work(struct isx_private_place *place)
+{
+	close(place->lock);
+}
+
+/* All private places, each name with its NUL. */
+static void list_private(const struct isx_store_folder *folder, struct isx_buf *names)
+{
+	struct dirent *entry;
+	DIR *directory = opendir(folder->path);
+	while (directory && (entry = readdir(directory)))
+		if (is_private(entry->d_name))
+			isx_buf_add(names, entry->d_name, strlen(entry->d_name) + 1);
+	if (directory)
+		closedir(directory);
+}
+
+void isx_store_folder_clean(const struct isx_store_folder *folder)
+{
+	struct isx_buf names = { 0 };
+	struct flock at_work = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[PATH_MAX];
+	int lock;
+	list_private(folder, &names);
+	if (names.len && !isx_store_folder_lock(folder, LOCK_EX, &lock, NULL)) {
+		bool is_nobody = fcntl(lock, F_OFD_GETLK, &at_work) == 0 &&
+				 at_work.l_type == F_UNLCK;
+		isx_buf_clear(&names);
+		if (is_nobody)
+			list_private(folder, &names);
+		isx_store_folder_unlock(lock);
+		for (size_t at = 0; at < names.len; at += strlen(names.ptr + at) + 1)
+			if (!names.failed && join(path, folder->path, names.ptr + at, ""))
+				remove_tree(folder, path);
+	}
+	isx_buf_release(&names);
+}
+
+/* --- the disk --------------------------------------------------------------------------------- */
+
+void isx_sync_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		(void)fsync(fd);
+		close(fd);
+	}
+}
+
+void isx_sync_folder_of(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1,
+		 slash ? path : ".");
+	isx_sync_folder(folder[0] ? folder : "/");
+}
