@@ -60,7 +60,7 @@ static const char *path_of(const struct add *add, struct seen_place place)
 static enum isx_status add_file(struct add *add, struct seen_place place, struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
-	struct isx_asset asset;
+	struct isx_asset asset = { 0 };
 	struct isx_err why = { 0 };
 	const char *path = path_of(add, place);
 	enum isx_status st = files_read(path, FILES_REGULAR, &text, &why);
@@ -76,7 +76,7 @@ static enum isx_status add_file(struct add *add, struct seen_place place, struct
 static enum isx_status add_line(struct add *add, struct seen_place place, struct isx_span line,
 				struct isx_err *err)
 {
-	struct isx_asset asset;
+	struct isx_asset asset = { 0 };
 	struct isx_err why = { 0 };
 	enum isx_status st = lines_read_asset(line, loader_arena(add->loader), &asset, &why);
 	return st ? skip(add, place, st, &why, err) : loader_give(add->loader, &asset, place, err);

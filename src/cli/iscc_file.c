@@ -193,7 +193,9 @@ static struct isx_span own_or_beside(struct isx_span own, struct isx_json_walk *
 	if (!isx_json_next_element(list, &beside))
 		beside = (struct isx_span){ 0 };
 	struct isx_span found = isx_json_kind(own) == ISX_JSON_NULL ? beside : own;
-	return isx_json_kind(found) == ISX_JSON_NULL ? (struct isx_span){ 0 } : found;
+	if (isx_json_kind(found) == ISX_JSON_NULL)
+		found.len = 0;
+	return found;
 }
 
 /* Step to the next passage; false at the end. */
