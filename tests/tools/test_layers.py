@@ -37,10 +37,10 @@ def test_a_tree_that_keeps_the_laws(tmp_path):
 def test_a_call_through_a_wall_names_both_files_and_the_symbol(tmp_path):
     """As it was with isx_index_list_free(): declared in a public header, defined in service/."""
     status, lines = check(tmp_path, {
-        "index/low.c": "int isx_high(void);\nint isx_low(void)\n{\n\treturn isx_high();\n}\n",
+        "engine/low.c": "int isx_high(void);\nint isx_low(void)\n{\n\treturn isx_high();\n}\n",
         "service/high.c": "int isx_high(void)\n{\n\treturn 1;\n}\n",
     })
-    assert (status, lines) == (1, ["src/index/low.c: must not use isx_high of src/service/high.c"])
+    assert (status, lines) == (1, ["src/engine/low.c: must not use isx_high of src/service/high.c"])
 
 
 def test_folders_of_one_level_do_not_see_each_other(tmp_path):
