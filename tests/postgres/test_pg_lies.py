@@ -246,17 +246,15 @@ def columns_of(host):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_any_value_in_any_column(lying, way, start_host, shared_cluster, database):
-    """Documented statuses, JSON, and a host that lives: also one that has to load all of it."""
+def test_any_value_in_any_column(lying, way):
+    """Documented statuses, JSON, and a host that lives."""
     rng, host = seeded(), lying(way)
-    host.lie("create table kept as select 1; drop table kept")
     tables = ["asset", "unit", "simprint", "change", "index", "store"]
     copies = "; ".join(f"create table copy_{name} as table {name}" for name in tables)
     back = "; ".join(f"truncate {name} cascade; insert into {name} overriding system value table copy_{name}"
                      for name in tables)
     host.lie(copies)
-    columns = columns_of(host)
-    columns = [one for one in columns if not one[0].startswith("copy_")]
+    columns = [one for one in columns_of(host) if not one[0].startswith("copy_")]
     for turn in range(12 * ROUNDS):
         for _ in range(rng.choice([1, 1, 3])):
             table, column, kind = rng.choice(columns)

@@ -89,7 +89,7 @@ def test_a_load_beyond_the_patience_says_when_to_come_back(trickling, patience_s
     end = time.monotonic()
     assert len(times) > 3 and times[-1][1] <= times[0][1], times
     for asked, left_s in times[1:]:
-        assert left_s <= 3 * (end - asked) + 2 and end - asked <= 3 * left_s + 2, (end - asked, left_s)
+        assert left_s <= 4 * (end - asked) + 5 and end - asked <= 4 * left_s + 5, (end - asked, left_s)
 
 
 def test_a_load_is_told_of_while_it_goes_on(trickling):
