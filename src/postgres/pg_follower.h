@@ -11,7 +11,7 @@
 #ifndef ISX_PG_FOLLOWER_H
 #define ISX_PG_FOLLOWER_H
 
-#include "postgres/pg_store.h"
+#include "postgres/pg_head.h"
 #include "storage/lmdb_store.h"
 
 struct isx_pg_followers;

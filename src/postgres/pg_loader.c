@@ -14,6 +14,7 @@
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum {
 	WISHES_MAX = 1024,

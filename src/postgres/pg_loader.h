@@ -9,7 +9,7 @@
 #ifndef ISX_PG_LOADER_H
 #define ISX_PG_LOADER_H
 
-#include "postgres/pg_store.h"
+#include "postgres/pg_head.h"
 
 struct isx_pg_loader;
 

@@ -14,13 +14,14 @@
  * answers in one snapshot.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "postgres/pg_search.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "iscc/iscc_id.h"
 #include "postgres/pg_follower.h"
 #include "postgres/pg_sql_search.h"
-#include "postgres/pg_store.h"
 #include "similarity/sim_search.h"
 #include "json/wire.h"
 

@@ -7,9 +7,10 @@
  * keep the server from cleaning up.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "postgres/pg_walk.h"
+
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
-#include "postgres/pg_store.h"
 #include "json/wire.h"
 
 #include <string.h>

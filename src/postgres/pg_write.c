@@ -10,14 +10,14 @@
  * while the commit is on its way, a new one looks for the mark and knows whether it was made.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "postgres/pg_write.h"
+
 #include "base/hash.h"
 #include "base/mem.h"
 #include "engine/asset_batch.h"
 #include "engine/asset_units.h"
-#include "postgres/pg_store.h"
 #include "json/wire.h"
 
-#include <sodium.h>
 #include <string.h>
 
 enum {
@@ -44,13 +44,6 @@ struct pg_change {
 	struct isx_pg_params simprints;
 	bool has_simprints;
 };
-
-int64_t isx_pg_random(void)
-{
-	int64_t number;
-	randombytes_buf(&number, sizeof number);
-	return number;
-}
 
 /* --- preparing -------------------------------------------------------------------------------- */
 
@@ -290,12 +283,6 @@ static void release_change(struct pg_change *change)
 }
 
 /* --- applying --------------------------------------------------------------------------------- */
-
-enum isx_status isx_pg_check_realm(const struct isx_pg_head *head, const char *iscc_id,
-				   uint32_t realm, struct isx_err *err)
-{
-	return head->has_realm ? isx_check_realm(iscc_id, realm, head->realm, err) : ISX_OK;
-}
 
 /* Say of which index: $1 of every statement that was composed before it was known. */
 static void set_index(struct isx_pg_params *params, int64_t index_id)
@@ -586,13 +573,6 @@ enum isx_status isx_pg_write_group(void *arg, struct isx_commit *group, struct i
 	}
 	return ISX_OK;
 }
-
-struct isx_commit_queue *isx_pg_queue_of(struct isx_pg_store *store, const char *name)
-{
-	return store->queues[isx_hash(name, strlen(name)) % ISX_PG_QUEUES];
-}
-
-/* --- the engine's calls ----------------------------------------------------------------------- */
 
 static enum isx_status find_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {

@@ -1,0 +1,15 @@
+/*
+ * pg_search.h - search an index on PostgreSQL: in its follower, or by SQL alone.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PG_SEARCH_H
+#define ISX_PG_SEARCH_H
+
+#include "postgres/pg_store.h"
+
+/* As in struct isx_engine_ops. */
+ISX_MUST_CHECK enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
+					     const struct isx_query *query, struct isx_arena *arena,
+					     struct isx_result *result, struct isx_err *err);
+
+#endif

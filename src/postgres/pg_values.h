@@ -1,0 +1,60 @@
+/*
+ * pg_values.h - the values of statements and of their results, in PostgreSQL's binary form.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PG_VALUES_H
+#define ISX_PG_VALUES_H
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+#include <libpq-fe.h>
+
+enum { ISX_PG_PARAMS_MAX = 8 };
+
+/* The values of one statement; `{ 0 }` has none. Their bytes are kept in `bytes`. */
+struct isx_pg_params {
+	struct isx_buf bytes;
+	int count;
+	size_t starts[ISX_PG_PARAMS_MAX];
+	int lengths[ISX_PG_PARAMS_MAX]; /* -1: null */
+};
+
+/* Append a value, as $1 and so on; all are copied. */
+void isx_pg_add_bytes(struct isx_pg_params *params, const void *bytes, size_t len);
+void isx_pg_add_text(struct isx_pg_params *params, const char *text);
+void isx_pg_add_i64(struct isx_pg_params *params, int64_t value);
+void isx_pg_add_f64(struct isx_pg_params *params, double value);
+void isx_pg_add_null(struct isx_pg_params *params);
+void isx_pg_params_release(struct isx_pg_params *params);
+
+/* An array: elements between open and close. `of` is the type of the elements. */
+enum isx_pg_type {
+	ISX_PG_INT8 = 20,
+	ISX_PG_BYTEA = 17,
+	ISX_PG_TEXT = 25,
+	ISX_PG_JSON = 114,
+	ISX_PG_VARBIT = 1562
+};
+void isx_pg_array_open(struct isx_pg_params *params, enum isx_pg_type of);
+void isx_pg_array_bytes(struct isx_pg_params *params, const void *bytes, size_t len);
+void isx_pg_array_i64(struct isx_pg_params *params, int64_t value);
+void isx_pg_array_bits(struct isx_pg_params *params, const void *bytes, size_t len);
+void isx_pg_array_null(struct isx_pg_params *params);
+void isx_pg_array_close(struct isx_pg_params *params);
+
+/* A field of a result in binary form: an empty span, 0 or false for NULL, and for what has another
+ * length. What is in the database is outside data: an administrator may have changed it. */
+struct isx_span isx_pg_field(const PGresult *result, int row, int column);
+int64_t isx_pg_i64(const PGresult *result, int row, int column);
+double isx_pg_f64(const PGresult *result, int row, int column);
+bool isx_pg_bool(const PGresult *result, int row, int column);
+
+/* A number that counts something: false if it is missing or out of 0 to ISX_PG_COUNT_MAX, so that
+ * counts can be added. */
+bool isx_pg_count(const PGresult *result, int row, int column, int64_t *count);
+
+/* The 8 bytes of an ISCC-ID; false if it is none. */
+bool isx_pg_id(const PGresult *result, int row, int column, uint64_t *id);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * pg_write.h - add and remove: what a group of requests changes in one index is one transaction.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_PG_WRITE_H
+#define ISX_PG_WRITE_H
+
+#include "postgres/pg_store.h"
+
+/* As in struct isx_engine_ops. */
+ISX_MUST_CHECK enum isx_status isx_pg_add(struct isx_engine *engine, const char *name,
+					  const struct isx_asset *assets, size_t count,
+					  enum isx_outcome *outcomes, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_remove(struct isx_engine *engine, const char *name,
+					     const char *iscc_id, struct isx_err *err);
+
+/* Write the groups of the queues of a store: an isx_commit_fn over struct isx_pg_store. */
+enum isx_status isx_pg_write_group(void *store, struct isx_commit *group, struct isx_err *err);
+
+#endif
