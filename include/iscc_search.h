@@ -91,8 +91,8 @@
  * added, and structs grow: struct isx_options at its end, which its `size` tells, and others into
  * their `reserved` members, which a program leaves 0 in what it hands in and does not read in what it
  * gets. So clear a struct before you fill it: `struct isx_asset asset = { 0 };`. struct isx_err,
- * isx_simprint, isx_query_simprints, isx_type_score, isx_index_part, isx_logger and isx_trouble stay
- * as they are. Expect a status that this header does not list.
+ * isx_simprint, isx_query_simprints, isx_type_score, isx_index_part, isx_logger and isx_index_problem
+ * stay as they are. Expect a status that this header does not list.
  *
  * Ownership: pointers into this library's functions are *borrowed* until the call returns. What is
  * handed out is *new* and has to be given back to the function named beside it.
@@ -133,7 +133,7 @@ enum isx_status {
 	ISX_CORRUPT,      /* a file is not what it should be */
 	ISX_IO,           /* the operating system refused */
 	ISX_NO_MEMORY,    /* memory ran out */
-	ISX_ABANDONED,    /* whoever asked no longer wants the answer */
+	ISX_CANCELLED,    /* cancel_check() of the query ended the search */
 	ISX_UNSUPPORTED,  /* this kind of store, or this build of the library, cannot do it */
 };
 
@@ -278,14 +278,16 @@ struct isx_query {
 	bool own_chunks; /* with iscc_id: also search the simprints that asset has stored */
 	uint32_t named;  /* ISX_QUERY_HAS_...; set fields count as named without it */
 	size_t limit;    /* at most so many matches; 0 for the default of 100 */
-	/* May the search go on? Asked when it begins and now and then while it scans, from
-	 * any thread that works for it; anything but ISX_OK ends it with that status. NULL: yes. */
-	enum isx_status (*may_go_on)(void *asker, struct isx_err *err);
+	/* Called when the search begins and regularly while it scans or waits for a database, from
+	 * any thread that works for the search; an http:// store does not call it. Anything but
+	 * ISX_OK, for example ISX_CANCELLED, ends the search with that status. NULL: the search
+	 * cannot be cancelled. */
+	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
 	/* The search begins or ends to wait for something that takes no processor, so that who counts
 	 * threads can let another one run meanwhile. False, when it begins: it must not wait, and fails
 	 * with ISX_UNAVAILABLE. NULL: nobody counts. */
-	bool (*waits)(void *asker, bool begins);
-	void *asker;          /* handed to may_go_on() and waits() */
+	bool (*waits)(void *cancel_arg, bool begins);
+	void *cancel_arg;     /* handed to cancel_check() and waits() */
 	uint64_t reserved[3]; /* 0 */
 };
 
@@ -456,17 +458,17 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_index_check(struct isx_store *store, 
 						       struct isx_err *err);
 
 /* An index that cannot be used, and why. */
-struct isx_trouble {
+struct isx_index_problem {
 	char name[64];
-	struct isx_err why;
+	struct isx_err cause;
 };
 
 /* Can the store be used? Fails where its indexes cannot even be listed.
- *   troubles  new array of *count (often 0), free with isx_troubles_free() */
+ *   problems  new array of *count (often 0), free with isx_index_problems_free() */
 ISX_API ISX_MUST_CHECK enum isx_status isx_ready(struct isx_store *store,
-						 struct isx_trouble **troubles, size_t *count,
+						 struct isx_index_problem **problems, size_t *count,
 						 struct isx_err *err);
-ISX_API void isx_troubles_free(struct isx_trouble *troubles);
+ISX_API void isx_index_problems_free(struct isx_index_problem *problems);
 
 /* What this host copies from a database so that it can be searched here, while it takes long. */
 struct isx_load {

@@ -26,7 +26,7 @@ static const struct {
 	[ISX_CORRUPT] = { "corrupt", 500, 1 },
 	[ISX_IO] = { "io", 500, 1 },
 	[ISX_NO_MEMORY] = { "no_memory", 503, 1 },
-	[ISX_ABANDONED] = { "abandoned", 499, 1 }, /* as nginx logs it; nobody reads it */
+	[ISX_CANCELLED] = { "cancelled", 499, 1 }, /* 499: as nginx logs it */
 	[ISX_UNSUPPORTED] = { "unsupported", 501, 1 },
 };
 

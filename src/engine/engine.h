@@ -34,7 +34,7 @@ struct isx_engine_ops {
 	enum isx_status (*list)(struct isx_engine *engine, struct isx_index_info **infos,
 				size_t *count, struct isx_err *err);
 	/* As isx_ready(); NULL: ready when the indexes can be listed. */
-	enum isx_status (*ready)(struct isx_engine *engine, struct isx_trouble **troubles,
+	enum isx_status (*ready)(struct isx_engine *engine, struct isx_index_problem **problems,
 				 size_t *count, struct isx_err *err);
 	/* As isx_loads(); NULL: nothing is ever loaded. */
 	enum isx_status (*loads)(struct isx_engine *engine, struct isx_load **loads, size_t *count,

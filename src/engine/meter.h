@@ -14,8 +14,9 @@ enum { ISX_METER_STEP = 1 << 16 };
 
 /* `{ 0 }` asks nobody. */
 struct isx_meter {
-	enum isx_status (*may_go_on)(void *asker, struct isx_err *err); /* of the query, or NULL */
-	void *asker;
+	enum isx_status (*cancel_check)(void *cancel_arg,
+					struct isx_err *err); /* of the query, or NULL */
+	void *cancel_arg;
 	uint64_t
 		rows; /* compared so far; a row counts once for each unit or simprint of the query */
 	uint64_t next; /* ask when `rows` is there */
@@ -26,7 +27,7 @@ ISX_MUST_CHECK static inline enum isx_status isx_meter_ask(struct isx_meter *met
 							   struct isx_err *err)
 {
 	meter->next = meter->rows + ISX_METER_STEP;
-	return meter->may_go_on ? meter->may_go_on(meter->asker, err) : ISX_OK;
+	return meter->cancel_check ? meter->cancel_check(meter->cancel_arg, err) : ISX_OK;
 }
 
 /* Begin a search: may it begin at all? */
@@ -34,7 +35,8 @@ ISX_MUST_CHECK static inline enum isx_status isx_meter_start(struct isx_meter *m
 							     const struct isx_query *query,
 							     struct isx_err *err)
 {
-	*meter = (struct isx_meter){ .may_go_on = query->may_go_on, .asker = query->asker };
+	*meter = (struct isx_meter){ .cancel_check = query->cancel_check,
+				     .cancel_arg = query->cancel_arg };
 	return isx_meter_ask(meter, err);
 }
 

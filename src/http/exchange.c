@@ -196,9 +196,9 @@ static enum isx_status fail_stopping(struct isx_err *err)
 /* May a search go on? Asked by the threads that work for it. While a connection is suspended nobody
  * but us looks at its socket. A client that has closed its side of the connection counts as gone:
  * one that has only ended its sending looks the same. */
-static enum isx_status may_go_on(void *asker, struct isx_err *err)
+static enum isx_status cancel_check(void *cancel_arg, struct isx_err *err)
 {
-	struct exchange *x = asker;
+	struct exchange *x = cancel_arg;
 	uint64_t now_ns = isx_clock_ns();
 	if (atomic_load_explicit(&x->serving->is_cutting, memory_order_relaxed))
 		return fail_stopping(err);
@@ -207,14 +207,14 @@ static enum isx_status may_go_on(void *asker, struct isx_err *err)
 	atomic_store_explicit(&x->next_look, now_ns + LOOK_NS, memory_order_relaxed);
 	struct pollfd look = { .fd = x->socket, .events = POLLRDHUP };
 	if (poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)))
-		return isx_fail(err, ISX_ABANDONED, "the client has gone");
+		return isx_fail(err, ISX_CANCELLED, "the client has gone");
 	return ISX_OK;
 }
 
 /* A search waits for something that takes no processor: then another one may run. */
-static bool waits(void *asker, bool begins)
+static bool waits(void *cancel_arg, bool begins)
 {
-	const struct exchange *x = asker;
+	const struct exchange *x = cancel_arg;
 	if (begins)
 		return isx_pool_wait_begin(x->serving->scan);
 	isx_pool_wait_end(x->serving->scan);
@@ -347,9 +347,9 @@ static struct exchange *begin_exchange(struct MHD_Connection *connection, const 
 	x->req.store = x->serving->store;
 	x->req.readiness = x->serving->readiness;
 	x->req.metrics = x->serving->metrics;
-	x->req.may_go_on = may_go_on;
+	x->req.cancel_check = cancel_check;
 	x->req.waits = waits;
-	x->req.asker = x;
+	x->req.cancel_arg = x;
 	x->quota = (struct isx_quota){ .may_take = take_for_answer, .keeper = x };
 	x->req.quota = &x->quota;
 	x->res.payload.quota = &x->quota;

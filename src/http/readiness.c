@@ -86,26 +86,28 @@ static void add_ready(struct isx_buf *buf, struct isx_store *store, bool has_key
 	isx_buf_char(buf, '}');
 }
 
-static void add_troubles(struct isx_buf *buf, const struct isx_trouble *troubles, size_t count)
+static void add_problems(struct isx_buf *buf, const struct isx_index_problem *problems,
+			 size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		isx_buf_text(buf, i ? ",{\"name\":" : ",\"indexes\":[{\"name\":");
-		isx_json_quote(buf, isx_span_of(troubles[i].name));
+		isx_json_quote(buf, isx_span_of(problems[i].name));
 		isx_buf_printf(buf, ",\"reason\":\"%s\",\"detail\":",
-			       isx_status_name(troubles[i].why.status));
-		isx_json_quote(buf, isx_span_of(troubles[i].why.msg));
+			       isx_status_name(problems[i].cause.status));
+		isx_json_quote(buf, isx_span_of(problems[i].cause.msg));
 		isx_buf_text(buf, i + 1 == count ? "}]" : "}");
 	}
 }
 
 /* Say why the store is not ready. */
 static void add_reason(struct isx_buf *buf, bool has_key, enum isx_status status,
-		       const struct isx_err *err, const struct isx_trouble *troubles, size_t count)
+		       const struct isx_err *err, const struct isx_index_problem *problems,
+		       size_t count)
 {
 	isx_buf_printf(buf, "{\"status\":\"not_ready\",\"reason\":\"%s\"",
 		       status ? "list_indexes_failed" : "index_not_ready");
 	if (has_key)
-		add_troubles(buf, troubles, count);
+		add_problems(buf, problems, count);
 	if (has_key && status) {
 		isx_buf_text(buf, ",\"detail\":");
 		isx_json_quote(buf, isx_span_of(err->msg));
@@ -116,19 +118,19 @@ static void add_reason(struct isx_buf *buf, bool has_key, enum isx_status status
 /* Look at all indexes; returns the status to answer, with both texts. */
 static unsigned look(struct isx_store *store, struct isx_buf texts[2])
 {
-	struct isx_trouble *troubles = NULL;
+	struct isx_index_problem *problems = NULL;
 	size_t count = 0;
 	struct isx_err err = { 0 };
-	enum isx_status st = isx_ready(store, &troubles, &count, &err);
+	enum isx_status st = isx_ready(store, &problems, &count, &err);
 	bool is_ready = !st && count == 0;
 	for (int has_key = 0; has_key < 2; has_key++)
 		if (is_ready)
 			add_ready(&texts[has_key], store, has_key);
 		else
-			add_reason(&texts[has_key], has_key, st, &err, troubles, count);
+			add_reason(&texts[has_key], has_key, st, &err, problems, count);
 	if (!is_ready)
-		isx_log(ISX_LOG_WARNING, "not ready: %s", st ? err.msg : troubles[0].why.msg);
-	isx_troubles_free(troubles);
+		isx_log(ISX_LOG_WARNING, "not ready: %s", st ? err.msg : problems[0].cause.msg);
+	isx_index_problems_free(problems);
 	return is_ready ? 200 : 503;
 }
 

@@ -58,9 +58,9 @@ struct http_req {
 	const struct http_metrics *metrics; /* borrowed */
 	struct isx_quota *quota;            /* of the answer and of what it is made from */
 	/* For struct isx_query. */
-	enum isx_status (*may_go_on)(void *asker, struct isx_err *err);
-	bool (*waits)(void *asker, bool begins);
-	void *asker;
+	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
+	bool (*waits)(void *cancel_arg, bool begins);
+	void *cancel_arg;
 };
 
 struct http_header {

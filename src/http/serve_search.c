@@ -74,9 +74,9 @@ static enum isx_status search(struct http_req *req, struct http_res *res, struct
 			      struct isx_err *err)
 {
 	struct isx_result *result = NULL;
-	query->may_go_on = req->may_go_on;
+	query->cancel_check = req->cancel_check;
 	query->waits = req->waits;
-	query->asker = req->asker;
+	query->cancel_arg = req->cancel_arg;
 	enum isx_status st = isx_search_within(req->store, req->index_name, query, req->quota,
 					       &result, err);
 	if (st)

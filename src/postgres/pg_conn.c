@@ -173,7 +173,8 @@ enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, str
  * notices that it is closed, and ends its work (ISX_PG_LIMITS). */
 static enum isx_status ask_whether_to_wait(struct isx_pg_conn *conn, struct isx_err *err)
 {
-	enum isx_status st = conn->may_go_on ? conn->may_go_on(conn->asker, err) : ISX_OK;
+	enum isx_status st = conn->cancel_check ? conn->cancel_check(conn->cancel_arg, err)
+						: ISX_OK;
 	conn->broken |= st != ISX_OK;
 	return st;
 }
@@ -187,7 +188,7 @@ static enum isx_status wait_socket(struct isx_pg_conn *conn, bool writes, struct
 		socket.events |= POLLOUT;
 	for (int waited_ms = 0; ready <= 0;) {
 		int left_ms = conn->silence_ms - waited_ms;
-		int slice_ms = conn->may_go_on && left_ms > SLICE_MS ? SLICE_MS : left_ms;
+		int slice_ms = conn->cancel_check && left_ms > SLICE_MS ? SLICE_MS : left_ms;
 		if (left_ms <= 0)
 			return fail_silent(conn, err);
 		ready = poll(&socket, 1, slice_ms);
@@ -596,7 +597,7 @@ static void begin_use(struct isx_pg_conn *conn, int silence_ms)
 	conn->failed = false;
 	conn->retryable = false;
 	conn->silence_ms = silence_ms;
-	conn->may_go_on = NULL;
+	conn->cancel_check = NULL;
 }
 
 enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, struct isx_err *err)

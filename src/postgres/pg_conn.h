@@ -35,8 +35,8 @@ struct isx_pg_conn {
 	bool failed;    /* the server or the way to it was at fault in what failed */
 	bool retryable; /* what failed may be done again on another connection */
 	/* May what is done go on? Asked while the server is waited for; NULL: always. */
-	enum isx_status (*may_go_on)(void *asker, struct isx_err *err);
-	void *asker;
+	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
+	void *cancel_arg;
 };
 
 /* What is done with a connection, in isx_pg_do(). */

@@ -333,7 +333,7 @@ static void store_close(struct isx_engine *engine)
 
 /* One short question, whatever there is in the indexes. Who writes needs the primary; for
  * reading alone the replica will do. */
-static enum isx_status store_ready(struct isx_engine *engine, struct isx_trouble **troubles,
+static enum isx_status store_ready(struct isx_engine *engine, struct isx_index_problem **troubles,
 				   size_t *count, struct isx_err *err)
 {
 	struct isx_pg_store *store = store_of(engine);

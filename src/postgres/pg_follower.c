@@ -901,8 +901,8 @@ static enum isx_status follow_for_long(struct isx_pg_conn *conn, void *arg, stru
 			     .head = &of->head,
 			     .progress = { .lock = -1 },
 			     .is_loader = true };
-	conn->may_go_on = goes_on;
-	conn->asker = &work;
+	conn->cancel_check = goes_on;
+	conn->cancel_arg = &work;
 	begin_follow(of->followers, &of->head, &follower);
 	enum isx_status st = follow_locked(&work, err);
 	of->done->at_fault = is_at_fault(conn, st);
@@ -1067,8 +1067,8 @@ static enum isx_status wait_for_work(struct isx_pg_followers *followers, int64_t
 	while (!st && busy) {
 		if (!is_worth_waiting(followers, &note, (isx_clock_ns() - since_ns) / 1000000))
 			st = fail_loading(followers, note, err);
-		else if (query->may_go_on)
-			st = query->may_go_on(query->asker, err);
+		else if (query->cancel_check)
+			st = query->cancel_check(query->cancel_arg, err);
 		if (st)
 			break;
 		nanosleep(&pause, NULL);
@@ -1085,10 +1085,10 @@ enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t
 {
 	struct isx_pg_note note = { 0 };
 	bool busy;
-	if (!query->waits || query->waits(query->asker, true)) {
+	if (!query->waits || query->waits(query->cancel_arg, true)) {
 		enum isx_status st = wait_for_work(followers, incarnation, query, since_ns, err);
 		if (query->waits)
-			query->waits(query->asker, false);
+			query->waits(query->cancel_arg, false);
 		return st;
 	}
 	enum isx_status st = look_at_work(followers, incarnation, &busy, &note, err);

@@ -282,8 +282,8 @@ static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct
 	struct pg_search *search = arg;
 	forget_result(search);
 	search->in_snapshot = true;
-	conn->may_go_on = search->query->may_go_on;
-	conn->asker = search->query->asker;
+	conn->cancel_check = search->query->cancel_check;
+	conn->cancel_arg = search->query->cancel_arg;
 	enum isx_status st = isx_pg_begin_read(conn, search->name, &search->head, err);
 	if (!st)
 		st = isx_pg_sql_search(conn, &search->head, search->name,
@@ -306,7 +306,8 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 				    .start_ns = isx_clock_ns(),
 				    .result = result };
 	struct isx_err why = { 0 };
-	enum isx_status st = query->may_go_on ? query->may_go_on(query->asker, err) : ISX_OK;
+	enum isx_status st = query->cancel_check ? query->cancel_check(query->cancel_arg, err)
+						 : ISX_OK;
 	if (st)
 		return st;
 	if (!search.store->followers_path ||

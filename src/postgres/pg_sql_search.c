@@ -183,9 +183,9 @@ static void add_units(struct isx_pg_params *params, const struct sql_search *sea
 static enum isx_status ask(const struct sql_search *search, size_t *rows, struct isx_err *err)
 {
 	const struct isx_query *query = &search->plan.query;
-	if (!query->may_go_on || (*rows)++ % ROWS_A_QUESTION)
+	if (!query->cancel_check || (*rows)++ % ROWS_A_QUESTION)
 		return ISX_OK;
-	enum isx_status st = query->may_go_on(query->asker, err);
+	enum isx_status st = query->cancel_check(query->cancel_arg, err);
 	if (st)
 		search->conn->broken = true; /* the rest of the rows is not wanted */
 	return st;

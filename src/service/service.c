@@ -278,25 +278,25 @@ enum isx_status isx_index_check(struct isx_store *store, const char *name, struc
 	return ops->check(store->engine, name, report, found, arg, err);
 }
 
-enum isx_status isx_ready(struct isx_store *store, struct isx_trouble **troubles, size_t *count,
-			  struct isx_err *err)
+enum isx_status isx_ready(struct isx_store *store, struct isx_index_problem **problems,
+			  size_t *count, struct isx_err *err)
 {
 	struct isx_index_info *infos = NULL;
 	size_t info_count = 0;
 	if (store->engine->ops->ready)
-		return store->engine->ops->ready(store->engine, troubles, count, err);
+		return store->engine->ops->ready(store->engine, problems, count, err);
 	enum isx_status st = isx_index_list(store, &infos, &info_count, err);
 	if (st)
 		return st;
 	isx_index_list_free(infos, info_count);
-	*troubles = NULL;
+	*problems = NULL;
 	*count = 0;
 	return ISX_OK;
 }
 
-void isx_troubles_free(struct isx_trouble *troubles)
+void isx_index_problems_free(struct isx_index_problem *problems)
 {
-	isx_mem_free(troubles);
+	isx_mem_free(problems);
 }
 
 enum isx_status isx_loads(struct isx_store *store, struct isx_load **loads, size_t *count,

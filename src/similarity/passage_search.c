@@ -410,8 +410,8 @@ static bool prepare_lane(struct lane *lane, const struct passage_search *search,
 		return false;
 	lane->search = *search;
 	lane->search.view = &lane->view;
-	lane->view.meter.may_go_on = search->view->meter.may_go_on;
-	lane->view.meter.asker = search->view->meter.asker;
+	lane->view.meter.cancel_check = search->view->meter.cancel_check;
+	lane->view.meter.cancel_arg = search->view->meter.cancel_arg;
 	lane->search.arena = &lane->arena;
 	lane->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit,
 						     .quota = search->ranking.quota };

@@ -315,28 +315,28 @@ static int by_name(const void *left, const void *right)
 struct listing {
 	struct isx_index_info *infos;
 	size_t count;
-	struct isx_trouble *troubles; /* indexes that cannot be used */
-	size_t trouble_count;
+	struct isx_index_problem *problems; /* indexes that cannot be used */
+	size_t problem_count;
 	bool for_use; /* is it to tell what can be searched? */
 };
 
 static void release_listing(struct listing *listing)
 {
 	isx_index_list_free(listing->infos, listing->count);
-	isx_mem_free(listing->troubles);
+	isx_mem_free(listing->problems);
 }
 
-static enum isx_status add_trouble(struct listing *listing, const char *name,
-				   const struct isx_err *why, struct isx_err *err)
+static enum isx_status add_problem(struct listing *listing, const char *name,
+				   const struct isx_err *cause, struct isx_err *err)
 {
-	struct isx_trouble *grown = isx_mem_resize(listing->troubles, listing->trouble_count + 1,
-						   sizeof *grown);
+	struct isx_index_problem *grown = isx_mem_resize(listing->problems,
+							 listing->problem_count + 1, sizeof *grown);
 	if (!grown)
 		return isx_fail_memory(err);
-	listing->troubles = grown;
-	grown += listing->trouble_count++;
+	listing->problems = grown;
+	grown += listing->problem_count++;
 	snprintf(grown->name, sizeof grown->name, "%s", name);
-	grown->why = *why;
+	grown->cause = *cause;
 	return ISX_OK;
 }
 
@@ -345,10 +345,10 @@ static enum isx_status list_index(struct lmdb_store *store, const char *name,
 				  struct listing *listing, struct isx_err *err)
 {
 	struct isx_index_info info = { 0 };
-	struct isx_err why;
+	struct isx_err cause;
 	struct use use = { .store = store, .name = name, .is_glance = true };
-	while (begins(&use, &why))
-		use.status = describe(&use, listing->for_use, &info, &why);
+	while (begins(&use, &cause))
+		use.status = describe(&use, listing->for_use, &info, &cause);
 	enum isx_status st = use.status;
 	if (st)
 		isx_index_info_release(&info);
@@ -357,7 +357,7 @@ static enum isx_status list_index(struct lmdb_store *store, const char *name,
 	if (st == ISX_NOT_FOUND)
 		return ISX_OK;
 	if (st)
-		return add_trouble(listing, name, &why, err);
+		return add_problem(listing, name, &cause, err);
 	struct isx_index_info *grown = isx_mem_resize(listing->infos, listing->count + 1,
 						      sizeof *grown);
 	if (!grown) {
@@ -412,15 +412,15 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 {
 	struct listing listing = { 0 };
 	enum isx_status st = list_all(store_of(engine), &listing, err);
-	for (size_t i = 0; !st && i < listing.trouble_count; i++) {
-		const struct isx_trouble *trouble = &listing.troubles[i];
-		if (trouble->why.status == ISX_UNAVAILABLE) /* no list is short for a while */
-			st = isx_fail(err, ISX_UNAVAILABLE, "index %s: %s", trouble->name,
-				      trouble->why.msg);
+	for (size_t i = 0; !st && i < listing.problem_count; i++) {
+		const struct isx_index_problem *problem = &listing.problems[i];
+		if (problem->cause.status == ISX_UNAVAILABLE) /* no list is short for a while */
+			st = isx_fail(err, ISX_UNAVAILABLE, "index %s: %s", problem->name,
+				      problem->cause.msg);
 		else
 			isx_log_to(&engine->options.logger, ISX_LOG_WARNING,
-				   "index %s is left out of the list: %s", trouble->name,
-				   trouble->why.msg);
+				   "index %s is left out of the list: %s", problem->name,
+				   problem->cause.msg);
 	}
 	if (!st) {
 		*infos = listing.infos;
@@ -432,15 +432,15 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 	return st;
 }
 
-static enum isx_status store_ready(struct isx_engine *engine, struct isx_trouble **troubles,
+static enum isx_status store_ready(struct isx_engine *engine, struct isx_index_problem **problems,
 				   size_t *count, struct isx_err *err)
 {
 	struct listing listing = { .for_use = true };
 	enum isx_status st = list_all(store_of(engine), &listing, err);
 	if (!st) {
-		*troubles = listing.troubles;
-		*count = listing.trouble_count;
-		listing.troubles = NULL;
+		*problems = listing.problems;
+		*count = listing.problem_count;
+		listing.problems = NULL;
 	}
 	release_listing(&listing);
 	return st;

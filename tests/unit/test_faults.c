@@ -216,14 +216,14 @@ static enum isx_status get_first(struct isx_store *store, struct isx_err *err)
 	return st;
 }
 
-static size_t count_troubles(struct isx_store *store)
+static size_t count_problems(struct isx_store *store)
 {
-	struct isx_trouble *troubles;
+	struct isx_index_problem *problems;
 	struct isx_err err;
 	size_t count;
-	if (isx_ready(store, &troubles, &count, &err))
+	if (isx_ready(store, &problems, &count, &err))
 		fail_msg("%s", err.msg);
-	isx_troubles_free(troubles);
+	isx_index_problems_free(problems);
 	return count;
 }
 
@@ -241,7 +241,7 @@ static void test_faults__what_others_wrote_cannot_be_read_without_writing(void *
 	assert_int_equal(get_first(store, &err), ISX_READ_ONLY);
 	assert_non_null(strstr(err.msg, "last written by another program"));
 	assert_int_equal(count_assets(store), 1);
-	assert_int_equal(count_troubles(store), 1);
+	assert_int_equal(count_problems(store), 1);
 	assert_false(is_derived(store));
 	assert_int_equal(add(store, 1, &err), ISX_READ_ONLY);
 	isx_close(store);
@@ -269,7 +269,7 @@ static void test_faults__a_look_at_what_others_wrote_changes_nothing(void **stat
 	assert_int_equal(isx_index_list(store, &infos, &count, &err), ISX_OK);
 	assert_int_equal(count, 1);
 	isx_index_list_free(infos, count);
-	assert_int_equal(count_troubles(store), 0);
+	assert_int_equal(count_problems(store), 0);
 	assert_false(is_derived(store));
 	assert_int_equal(get_first(store, &err), ISX_OK);
 	assert_true(is_derived(store));

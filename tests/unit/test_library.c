@@ -138,8 +138,8 @@ static void test_library__a_search_uses_as_many_threads_as_the_options_say(void 
 		struct isx_query_simprints type = { "T_V0", values, QUERIES };
 		struct isx_query query = { .simprints = &type,
 					   .simprint_type_count = 1,
-					   .may_go_on = note_thread,
-					   .asker = &askers };
+					   .cancel_check = note_thread,
+					   .cancel_arg = &askers };
 		/* A thread may come too late for any work; ten times in a row it does not. */
 		for (int tries = 0; tries < 10 && !atomic_load(&askers.others); tries++) {
 			if (isx_search(store, "main", &query, &result, &err))

@@ -1,5 +1,5 @@
 /*
- * test_meter.c - what a store counts, and how a search that nobody wants ends.
+ * test_meter.c - what a store counts, and how a search is cancelled.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/meter.h"
@@ -14,9 +14,9 @@
 
 enum { ASSETS = 30000, UNITS = 3, BODY_BYTES = 8 };
 
-struct asker {
-	unsigned asked;
-	unsigned patience; /* answers "yes" so many times */
+struct caller {
+	unsigned asked;    /* calls of cancel_check() */
+	unsigned patience; /* calls that let the search go on */
 };
 
 struct fixture {
@@ -93,26 +93,26 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static enum isx_status be_patient(void *arg, struct isx_err *err)
+static enum isx_status count_checks(void *arg, struct isx_err *err)
 {
-	struct asker *asker = arg;
-	if (asker->asked++ < asker->patience)
+	struct caller *caller = arg;
+	if (caller->asked++ < caller->patience)
 		return ISX_OK;
 	if (err) {
-		err->status = ISX_ABANDONED;
+		err->status = ISX_CANCELLED;
 		snprintf(err->msg, sizeof err->msg, "enough");
 	}
-	return ISX_ABANDONED;
+	return ISX_CANCELLED;
 }
 
 /* Search with this much patience; returns how many rows were compared. */
-static uint64_t search(struct asker *asker, enum isx_status wanted)
+static uint64_t search(struct caller *caller, enum isx_status wanted)
 {
 	struct isx_result *result = NULL;
 	struct isx_query query = { .units = fx.unit_list,
 				   .unit_count = UNITS,
-				   .may_go_on = asker ? be_patient : NULL,
-				   .asker = asker };
+				   .cancel_check = caller ? count_checks : NULL,
+				   .cancel_arg = caller };
 	uint64_t before = fx.counters.rows_scanned;
 	assert_int_equal(isx_search(fx.store, "main", &query, &result, &fx.err), wanted);
 	isx_result_free(result);
@@ -141,32 +141,32 @@ static void test_meter__counts_every_comparison(void **state)
 
 static void test_meter__a_search_may_not_even_begin(void **state)
 {
-	struct asker asker = { .patience = 0 };
+	struct caller caller = { .patience = 0 };
 	(void)state;
-	assert_int_equal(search(&asker, ISX_ABANDONED), 0);
+	assert_int_equal(search(&caller, ISX_CANCELLED), 0);
 	assert_string_equal(fx.err.msg, "enough");
-	assert_int_equal(asker.asked, 1);
+	assert_int_equal(caller.asked, 1);
 }
 
 static void test_meter__a_search_ends_on_the_way(void **state)
 {
-	struct asker asker = { .patience = 1 };
+	struct caller caller = { .patience = 1 };
 	struct isx_index_info info;
 	(void)state;
-	uint64_t rows = search(&asker, ISX_ABANDONED);
+	uint64_t rows = search(&caller, ISX_CANCELLED);
 	assert_true(rows >= ISX_METER_STEP && rows < ASSETS * UNITS);
-	assert_int_equal(asker.asked, 2);
+	assert_int_equal(caller.asked, 2);
 	assert_int_equal(isx_index_stat(fx.store, "main", &info, &fx.err), ISX_OK);
 	assert_int_equal(info.readers, 0);
 	isx_index_info_release(&info);
 }
 
-static void test_meter__a_patient_asker_gets_the_answer(void **state)
+static void test_meter__a_patient_caller_gets_the_answer(void **state)
 {
-	struct asker asker = { .patience = 1000 };
+	struct caller caller = { .patience = 1000 };
 	(void)state;
-	assert_int_equal(search(&asker, ISX_OK), ASSETS * UNITS);
-	assert_true(asker.asked >= 2);
+	assert_int_equal(search(&caller, ISX_OK), ASSETS * UNITS);
+	assert_true(caller.asked >= 2);
 }
 
 int main(void)
@@ -176,7 +176,7 @@ int main(void)
 		cmocka_unit_test(test_meter__counts_every_comparison),
 		cmocka_unit_test(test_meter__a_search_may_not_even_begin),
 		cmocka_unit_test(test_meter__a_search_ends_on_the_way),
-		cmocka_unit_test(test_meter__a_patient_asker_gets_the_answer),
+		cmocka_unit_test(test_meter__a_patient_caller_gets_the_answer),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
