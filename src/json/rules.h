@@ -16,7 +16,7 @@ extern const struct isx_text_rule isx_rule_index_name;
 /* May this be the name of a simprint type? It becomes the name of a table (and, should 0.3.3 open
  * the directory again, of a folder): 1 to 64 bytes, no path separators or control characters, no dot
  * in front; and no "assets_", which would make it the name of a table of another type
- * (storage/lmdb_format.h). */
+ * (similarity/sim_format.h). */
 #define ISX_SIMPRINT_TYPE_RULE                                                                     \
 	"A simprint type is 1 to 64 bytes without / and \\ and control characters, and does not "  \
 	"begin with '.' or 'assets_'"

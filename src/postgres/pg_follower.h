@@ -1,6 +1,6 @@
 /*
  * pg_follower.h - the local copy of what is searched: an index file of the similarity engine
- *                 (lmdb_format.h) whose assets have codes but no metadata.
+ *                 (sim_format.h) whose assets have codes but no metadata.
  *
  * A follower holds, in the same transaction as its rows, the head (number and mark) up to which it
  * has followed. It is used only when that is the head of the database, so it is never wrong; where

@@ -5,6 +5,7 @@
 #include "similarity/passage_scan.h"
 
 #include "engine/score.h"
+#include "similarity/sim_tables.h"
 
 #include <string.h>
 

@@ -34,7 +34,7 @@ struct isx_passage_hit {
 	uint32_t distance;
 	uint32_t compared_bits;
 	uint32_t stored_bytes;
-	const uint8_t *row; /* ISCC-ID body, offset, size, simprint (lmdb_format.h) */
+	const uint8_t *row; /* ISCC-ID body, offset, size, simprint (sim_format.h) */
 };
 
 struct isx_passage_stream {

@@ -21,6 +21,7 @@
 #include "iscc/iscc_id.h"
 #include "similarity/passage_scan.h"
 #include "similarity/sim_rows.h"
+#include "similarity/sim_tables.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

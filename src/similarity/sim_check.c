@@ -1,9 +1,10 @@
 /*
- * sim_check.c - what has to be true of a file of usearch:// (lmdb_format.h) besides what
+ * sim_check.c - what has to be true of a file of usearch:// (sim_format.h) besides what
  *                      lmdb_check.c asks of any.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_rows.h"
+#include "similarity/sim_tables.h"
 #include "storage/lmdb_check.h"
 
 #include <stdio.h>

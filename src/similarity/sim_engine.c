@@ -1,6 +1,6 @@
 /*
  * sim_engine.c - the engine of usearch:// and memory://: similarity search in files of
- *                 lmdb_format.h, one directory per index.
+ *                 sim_format.h, one directory per index.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_engine.h"

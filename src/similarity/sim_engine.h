@@ -7,7 +7,7 @@
 
 #include "storage/lmdb_file.h"
 
-/* The tables of such a file (lmdb_format.h), and how what is derived is filled. */
+/* The tables of such a file (sim_format.h), and how what is derived is filled. */
 extern const struct isx_lmdb_layout isx_sim_layout;
 
 #endif

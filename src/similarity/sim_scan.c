@@ -5,6 +5,7 @@
 #include "similarity/sim_scan.h"
 
 #include "engine/score.h"
+#include "similarity/sim_tables.h"
 
 #include <stdlib.h>
 #include <string.h>

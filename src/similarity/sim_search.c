@@ -9,7 +9,7 @@
  *   for the winners only: the true score of every queried type they carry, and their metadata
  *
  * Built for 10^4 to 10^7 rows per type and a few queries at once; at 10^7 memory is the limit.
- * Relies on: rows of a type being sorted by ISCC-ID (lmdb_format.h), so that hits come sorted and
+ * Relies on: rows of a type being sorted by ISCC-ID (sim_format.h), so that hits come sorted and
  *        no set of candidates is ever kept.
  * Keeps: one read transaction per query, ended before the reply is written, as a reader that stays
  *        open makes the file grow.

@@ -1,5 +1,5 @@
 /*
- * sim_tables.c - the tables of an index of usearch:// and memory://, by their names in lmdb_format.h.
+ * sim_tables.c - the tables of an index of usearch:// and memory://, by their names in sim_format.h.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_tables.h"

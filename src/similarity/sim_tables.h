@@ -1,5 +1,5 @@
 /*
- * sim_tables.h - the tables of an index of usearch:// and memory://, by their names in lmdb_format.h.
+ * sim_tables.h - the tables of an index of usearch:// and memory://, by their names in sim_format.h.
  *
  * Works on the views of lmdb_file.h; nothing here begins, ends or commits one.
  * SPDX-License-Identifier: Apache-2.0
@@ -7,6 +7,7 @@
 #ifndef ISX_SIM_TABLES_H
 #define ISX_SIM_TABLES_H
 
+#include "similarity/sim_format.h"
 #include "storage/lmdb_file.h"
 
 /* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */

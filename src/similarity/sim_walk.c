@@ -1,6 +1,6 @@
 /*
  * sim_walk.c - the key of an asset is the body of its ISCC-ID, big-endian: the table is in the order of
- *              a walk. The simprints of an asset lie in tables by their length (lmdb_format.h).
+ *              a walk. The simprints of an asset lie in tables by their length (sim_format.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_walk.h"
