@@ -36,26 +36,28 @@ static int find_asset(const struct isx_checking *checking, const uint8_t *id, un
 static void compose_row(const struct isx_checking *checking, const uint8_t *id,
 			const struct isx_indexed_unit *unit, struct isx_checked_row *row)
 {
-	const struct isx_lmdb_tables *t = &checking->view->tables;
+	const struct isx_prefix_tables *t = isx_prefix_tables(checking->view);
 	row->table = 0;
-	for (size_t i = 0; i < t->prefix_count; i++)
-		if (strcmp(t->prefix[i].type, unit->type) == 0)
-			row->table = t->prefix[i].rows;
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->types[i].type, unit->type) == 0)
+			row->table = t->types[i].rows;
 	memcpy(row->room, id, ISX_KEY_BYTES);
 	row->key = isx_lmdb_val(unit->body, unit->body_bytes);
 	row->value = isx_lmdb_val(row->room, ISX_KEY_BYTES);
 }
 
+_Static_assert((int)ISX_PREFIX_TYPES_MAX <= (int)ISX_CHECKED_TABLES_MAX, "row_tables() overflows");
+
 static size_t row_tables(const struct isx_checking *checking, struct isx_checked_table *tables)
 {
-	const struct isx_lmdb_tables *t = &checking->view->tables;
-	for (size_t i = 0; i < t->prefix_count; i++)
-		tables[i] = (struct isx_checked_table){ .table = t->prefix[i].rows,
-							.name = t->prefix[i].type,
+	const struct isx_prefix_tables *t = isx_prefix_tables(checking->view);
+	for (size_t i = 0; i < t->count; i++)
+		tables[i] = (struct isx_checked_table){ .table = t->types[i].rows,
+							.name = t->types[i].type,
 							.value_bytes = ISX_KEY_BYTES,
 							.key_bytes_max = ISX_BODY_BYTES_MAX,
 							.is_integer = true };
-	return t->prefix_count;
+	return t->count;
 }
 
 const struct isx_check_rules isx_prefix_check = { .realm = isx_prefix_realm,

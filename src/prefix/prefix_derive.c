@@ -53,8 +53,8 @@ static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *curs
 static enum isx_status empty_rows(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	int rc = 0;
-	for (size_t i = 0; !rc && i < view->tables.prefix_count; i++)
-		rc = mdb_drop(view->txn, view->tables.prefix[i].rows, 0);
+	for (size_t i = 0; !rc && i < isx_prefix_tables(view)->count; i++)
+		rc = mdb_drop(view->txn, isx_prefix_tables(view)->types[i].rows, 0);
 	return isx_lmdb_status(rc, "empty the tables of units", err);
 }
 

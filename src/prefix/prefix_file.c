@@ -16,17 +16,17 @@
 
 static int open_rows(struct isx_lmdb_view *view, const char *type)
 {
-	struct isx_lmdb_tables *t = &view->tables;
-	for (size_t i = 0; i < t->prefix_count; i++)
-		if (strcmp(t->prefix[i].type, type) == 0)
+	struct isx_prefix_tables *t = isx_prefix_tables(view);
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->types[i].type, type) == 0)
 			return 0;
-	if (t->prefix_count == ISX_PREFIX_TYPES_MAX)
+	if (t->count == ISX_PREFIX_TYPES_MAX)
 		return MDB_DBS_FULL;
 	struct isx_prefix_table made = { 0 };
 	snprintf(made.type, sizeof made.type, "%s", type);
 	int rc = isx_lmdb_open_table(view, type, ISX_PREFIX_ROWS_FLAGS, &made.rows);
 	if (!rc)
-		t->prefix[t->prefix_count++] = made;
+		t->types[t->count++] = made;
 	return rc;
 }
 
@@ -79,9 +79,9 @@ enum isx_status isx_prefix_rows_table(struct isx_lmdb_view *view, const char *ty
 {
 	int rc = view->writes ? open_rows(view, type) : 0;
 	*table = 0;
-	for (size_t i = 0; !rc && i < view->tables.prefix_count; i++)
-		if (strcmp(view->tables.prefix[i].type, type) == 0)
-			*table = view->tables.prefix[i].rows;
+	for (size_t i = 0; !rc && i < isx_prefix_tables(view)->count; i++)
+		if (strcmp(isx_prefix_tables(view)->types[i].type, type) == 0)
+			*table = isx_prefix_tables(view)->types[i].rows;
 	return isx_lmdb_status(rc, type, err);
 }
 
@@ -202,10 +202,10 @@ enum isx_status isx_prefix_rows_put(struct isx_lmdb_view *view, uint64_t id,
 /* Of an asset that cannot be read: wherever they are. */
 static enum isx_status sweep_rows(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)
 {
-	const struct isx_lmdb_tables *t = &view->tables;
+	const struct isx_prefix_tables *t = isx_prefix_tables(view);
 	int rc = 0;
-	for (size_t i = 0; !rc && i < t->prefix_count; i++)
-		rc = isx_lmdb_sweep_table(view, t->prefix[i].rows, id, ISX_KEY_BYTES);
+	for (size_t i = 0; !rc && i < t->count; i++)
+		rc = isx_lmdb_sweep_table(view, t->types[i].rows, id, ISX_KEY_BYTES);
 	return isx_lmdb_status(rc, "remove units", err);
 }
 

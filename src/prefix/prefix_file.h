@@ -12,6 +12,27 @@
 #include "prefix/prefix_format.h"
 #include "storage/lmdb_file.h"
 
+/* Unit types of one file, each a table of its own. */
+enum { ISX_PREFIX_TYPES_MAX = 48 };
+
+/* Handles of the tables of unit types, in the room that a view has for them. */
+struct isx_prefix_tables {
+	size_t count;
+	struct isx_prefix_table {
+		char type[ISX_UNIT_TYPE_MAX];
+		MDB_dbi rows;
+	} __attribute__((may_alias)) types[ISX_PREFIX_TYPES_MAX];
+} __attribute__((may_alias)); /* a view declares the room as bytes */
+
+_Static_assert(sizeof(struct isx_prefix_tables) <= ISX_LMDB_ENGINE_TABLES_BYTES,
+	       "views have no room");
+
+/* The handles that are valid in a view; they end with it. */
+static inline struct isx_prefix_tables *isx_prefix_tables(struct isx_lmdb_view *view)
+{
+	return (void *)view->tables.of_engine;
+}
+
 /* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */
 int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name);
 

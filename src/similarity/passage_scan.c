@@ -190,7 +190,7 @@ enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_l
 	stream->row_bytes = ISX_CHUNK_BYTES + stored_bytes;
 	int rc = mdb_env_stat(view->file->env, &stat);
 	if (!rc)
-		rc = mdb_cursor_open(view->txn, view->tables.simprints[stored_bytes],
+		rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->simprints[stored_bytes],
 				     &stream->cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "scan simprints", err);

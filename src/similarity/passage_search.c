@@ -118,7 +118,7 @@ static double idf(const struct passage_search *search, uint64_t freq)
 static bool has_rows(struct passage_search *search, const char *type, size_t bytes)
 {
 	MDB_val key = isx_lmdb_val(type, strlen(type)), value;
-	MDB_dbi table = search->view->tables.simprints[bytes];
+	MDB_dbi table = isx_sim_tables(search->view)->simprints[bytes];
 	return table && mdb_get(search->view->txn, table, &key, &value) == 0;
 }
 
@@ -145,9 +145,9 @@ static enum isx_status read_type(struct passage_search *search,
 				 const struct isx_query_simprints *given, struct isx_err *err)
 {
 	const struct isx_sim_sp_tables *tables = NULL;
-	for (size_t i = 0; i < search->view->tables.sp_count; i++)
-		if (strcmp(search->view->tables.sp[i].type, given->type) == 0)
-			tables = &search->view->tables.sp[i];
+	for (size_t i = 0; i < isx_sim_tables(search->view)->sp_count; i++)
+		if (strcmp(isx_sim_tables(search->view)->sp[i].type, given->type) == 0)
+			tables = &isx_sim_tables(search->view)->sp[i];
 	if (!tables)
 		return ISX_OK;
 	if (given->count > PASSAGES_MAX)
@@ -459,7 +459,7 @@ static int measure_table(struct passage_search *search, const struct isx_passage
 {
 	MDB_cursor *cursor;
 	MDB_val key = isx_lmdb_val(query->type, strlen(query->type)), row;
-	MDB_dbi table = search->view->tables.simprints[bytes];
+	MDB_dbi table = isx_sim_tables(search->view)->simprints[bytes];
 	size_t rows = 0;
 	int rc = mdb_cursor_open(search->view->txn, table, &cursor);
 	if (rc)
@@ -558,8 +558,8 @@ static int offer_rows(struct passage_search *search, struct type_search *type, u
 {
 	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
 	MDB_cursor *cursor;
-	int rc = mdb_cursor_open(search->view->txn, search->view->tables.simprints[stored_bytes],
-				 &cursor);
+	int rc = mdb_cursor_open(search->view->txn,
+				 isx_sim_tables(search->view)->simprints[stored_bytes], &cursor);
 	if (rc)
 		return rc;
 	isx_store_be64(first, id);
@@ -630,7 +630,7 @@ static enum isx_status make_match(struct passage_search *search, const struct is
 		struct type_search *type = &search->types[i];
 		enum isx_status st = ISX_OK;
 		for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
-			if (search->view->tables.simprints[bytes])
+			if (isx_sim_tables(search->view)->simprints[bytes])
 				st = isx_lmdb_status(offer_rows(search, type, ranked->id, bytes),
 						     "look up simprints", err);
 		if (!st && type->matched)
@@ -720,7 +720,7 @@ static enum isx_status add_own_rows(struct isx_lmdb_view *view, const char *type
 	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
 	MDB_cursor *cursor;
 	enum isx_status st = ISX_OK;
-	int rc = mdb_cursor_open(view->txn, view->tables.simprints[stored_bytes], &cursor);
+	int rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->simprints[stored_bytes], &cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "look up simprints", err);
 	isx_store_be64(first, id);
@@ -757,16 +757,16 @@ enum isx_status isx_passages_of_asset(struct isx_lmdb_view *view, uint64_t id,
 				      struct isx_err *err)
 {
 	struct own_passages own = { .arena = arena };
-	size_t type_count = view->tables.sp_count;
+	size_t type_count = isx_sim_tables(view)->sp_count;
 	struct isx_query_simprints *types = isx_arena_alloc(arena, type_count, sizeof *types);
 	enum isx_status st = types ? ISX_OK : isx_fail_memory(err);
 	for (size_t i = 0; !st && i < type_count; i++) {
-		const char *table = view->tables.sp[i].type; /* ends with the view */
+		const char *table = isx_sim_tables(view)->sp[i].type; /* ends with the view */
 		const char *type = isx_arena_text(arena, table, strlen(table));
 		if (!type)
 			st = isx_fail_memory(err);
 		for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
-			if (view->tables.simprints[bytes])
+			if (isx_sim_tables(view)->simprints[bytes])
 				st = add_own_rows(view, type, id, bytes, &own, err);
 		if (!st && own.count)
 			st = put_own(&own, type, query, types, err);

@@ -38,7 +38,7 @@ static int find_asset(const struct isx_checking *checking, const uint8_t *id, un
 static void compose_row(const struct isx_checking *checking, const uint8_t *id,
 			const struct isx_indexed_unit *unit, struct isx_checked_row *row)
 {
-	const struct isx_lmdb_tables *t = &checking->view->tables;
+	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
 	memcpy(row->room, id, ISX_KEY_BYTES);
 	memcpy(row->room + ISX_KEY_BYTES, unit->body, unit->body_bytes);
 	if (unit->is_instance) {
@@ -52,9 +52,11 @@ static void compose_row(const struct isx_checking *checking, const uint8_t *id,
 	}
 }
 
+_Static_assert(1 + ISX_BODY_BYTES_MAX <= ISX_CHECKED_TABLES_MAX, "unit_tables() overflows");
+
 static size_t unit_tables(const struct isx_checking *checking, struct isx_checked_table *tables)
 {
-	const struct isx_lmdb_tables *t = &checking->view->tables;
+	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
 	size_t count = 0;
 	if (t->instance)
 		tables[count++] = (struct isx_checked_table){ .table = t->instance,
@@ -102,10 +104,10 @@ static enum isx_status check_unit_count(const char *type, uint64_t rows, uint64_
 static enum isx_status check_empty_counts(struct isx_checking *checking, struct isx_err *err)
 {
 	static const char prefix[] = "nphd_count:";
-	const struct isx_lmdb_tables *t = &checking->view->tables;
+	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
 	MDB_cursor *cursor;
 	MDB_val key = isx_lmdb_val(prefix, strlen(prefix)), value;
-	int rc = mdb_cursor_open(checking->view->txn, t->metadata, &cursor);
+	int rc = mdb_cursor_open(checking->view->txn, checking->view->tables.metadata, &cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "check counts", err);
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
@@ -154,7 +156,7 @@ static enum isx_status check_stored_simprint(struct isx_checking *checking,
 	name[len] = ISX_SHADOWED;
 	for (size_t shadowed = 0; !has && shadowed <= 1; shadowed++) {
 		enum isx_status st = isx_check_has_row(
-			checking, checking->view->tables.simprints[simprint.mv_size],
+			checking, isx_sim_tables(checking->view)->simprints[simprint.mv_size],
 			isx_lmdb_val(name, len + shadowed),
 			isx_lmdb_val(row, ISX_CHUNK_BYTES + simprint.mv_size), &has, err);
 		if (st)
@@ -185,7 +187,7 @@ static enum isx_status check_stored_simprints(struct isx_checking *checking,
 
 static const struct isx_sim_sp_tables *tables_of(const struct isx_checking *checking, MDB_val key)
 {
-	const struct isx_lmdb_tables *t = &checking->view->tables;
+	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
 	const char *name = key.mv_data;
 	size_t len = key.mv_size;
 	if (len && name[len - 1] == ISX_SHADOWED)
@@ -228,10 +230,12 @@ static enum isx_status check_simprint_row(struct isx_checking *checking, MDB_val
 static enum isx_status check_simprint_rows(struct isx_checking *checking, size_t bytes,
 					   struct isx_err *err)
 {
-	const struct isx_checked_table table = { .table = checking->view->tables.simprints[bytes],
-						 .name = "a table of simprints",
-						 .value_bytes = ISX_CHUNK_BYTES + bytes,
-						 .key_bytes_max = ISX_SIMPRINT_TYPE_MAX + 1 };
+	const struct isx_checked_table table = {
+		.table = isx_sim_tables(checking->view)->simprints[bytes],
+		.name = "a table of simprints",
+		.value_bytes = ISX_CHUNK_BYTES + bytes,
+		.key_bytes_max = ISX_SIMPRINT_TYPE_MAX + 1
+	};
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	enum isx_status st = isx_check_order(checking, &table, err);
@@ -271,7 +275,7 @@ static enum isx_status check_sp_tables(struct isx_checking *checking,
 
 static enum isx_status check_rest(struct isx_checking *checking, struct isx_err *err)
 {
-	const struct isx_lmdb_tables *t = &checking->view->tables;
+	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
 	enum isx_status st = isx_sim_each_unit_type(checking->view, check_unit_count, checking,
 						    err);
 	if (!st)

@@ -23,7 +23,7 @@ enum { BLOCK_ASSETS = 20000 };
 
 static enum isx_status empty_derived(struct isx_lmdb_view *view, struct isx_err *err)
 {
-	struct isx_lmdb_tables *t = &view->tables;
+	struct isx_sim_tables *t = isx_sim_tables(view);
 	int rc = mdb_drop(view->txn, t->instance, 0);
 	for (size_t bytes = 0; !rc && bytes <= ISX_BODY_BYTES_MAX; bytes++)
 		if (t->units[bytes])
@@ -125,8 +125,8 @@ enum isx_status isx_sim_derive(struct isx_lmdb_view *view, struct isx_err *err)
 	enum isx_status st = empty_derived(view, err);
 	if (!st)
 		st = derive_units(view, &assets, err);
-	for (size_t i = 0; !st && i < view->tables.sp_count; i++)
-		st = derive_simprints(view, &view->tables.sp[i], err);
+	for (size_t i = 0; !st && i < isx_sim_tables(view)->sp_count; i++)
+		st = derive_simprints(view, &isx_sim_tables(view)->sp[i], err);
 	if (!st)
 		st = isx_sim_put_counts(view, err);
 	if (!st && assets)

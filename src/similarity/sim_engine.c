@@ -31,11 +31,11 @@ static enum isx_status add_simprint_parts(struct isx_lmdb_view *view, struct isx
 {
 	enum { BYTES_EACH = 2 * (ISX_CHUNK_BYTES + ISX_SIMPRINT_BYTES_MAX / 2) };
 	enum isx_status st = ISX_OK;
-	for (size_t i = 0; !st && i < view->tables.sp_count; i++) {
+	for (size_t i = 0; !st && i < isx_sim_tables(view)->sp_count; i++) {
 		char name[ISX_SIMPRINT_TYPE_MAX + 16];
 		MDB_stat stat;
-		int rc = mdb_stat(view->txn, view->tables.sp[i].data, &stat);
-		snprintf(name, sizeof name, "SIMPRINT_%s", view->tables.sp[i].type);
+		int rc = mdb_stat(view->txn, isx_sim_tables(view)->sp[i].data, &stat);
+		snprintf(name, sizeof name, "SIMPRINT_%s", isx_sim_tables(view)->sp[i].type);
 		st = rc ? isx_lmdb_status(rc, "count simprints", err)
 			: isx_index_part_add(info, name, (uint64_t)stat.ms_entries * BYTES_EACH,
 					     err);
@@ -50,7 +50,9 @@ static enum isx_status describe(struct isx_lmdb_view *view, struct isx_index_inf
 	return st ? st : add_simprint_parts(view, info, err);
 }
 
-const struct isx_lmdb_layout isx_sim_layout = { .open_by_name = isx_sim_open_table_by_name,
+const struct isx_lmdb_layout isx_sim_layout = { .engine_tables_bytes =
+							sizeof(struct isx_sim_tables),
+						.open_by_name = isx_sim_open_table_by_name,
 						.shape = isx_sim_table_shape,
 						.make_tables = isx_sim_make_tables,
 						.derive = isx_sim_derive };

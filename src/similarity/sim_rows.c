@@ -105,7 +105,7 @@ enum isx_status isx_unit_rows_put(const struct isx_unit_rows *rows, struct isx_l
 {
 	for (struct isx_unit_group *group = rows->groups; group; group = group->next) {
 		MDB_cursor *cursor;
-		MDB_dbi table = view->tables.instance;
+		MDB_dbi table = isx_sim_tables(view)->instance;
 		enum isx_status st = ISX_OK;
 		if (!group->is_instance)
 			st = isx_sim_units_table(view, group->body_bytes, &table, err);
@@ -130,8 +130,9 @@ enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, uint64_t id,
 	uint8_t row[ISX_UNIT_ROW_BYTES_MAX];
 	isx_store_be64(row, id);
 	for (size_t i = 0; i < count; i++) {
-		MDB_dbi table = units[i].is_instance ? view->tables.instance
-						     : view->tables.units[units[i].body_bytes];
+		MDB_dbi table = units[i].is_instance
+					? isx_sim_tables(view)->instance
+					: isx_sim_tables(view)->units[units[i].body_bytes];
 		memcpy(row + ISX_KEY_BYTES, units[i].body, units[i].body_bytes);
 		MDB_val key = isx_lmdb_val(units[i].type, strlen(units[i].type));
 		MDB_val value = isx_lmdb_val(row, ISX_KEY_BYTES + units[i].body_bytes);
@@ -148,7 +149,7 @@ enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, uint64_t id,
 
 enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)
 {
-	const struct isx_lmdb_tables *t = &view->tables;
+	const struct isx_sim_tables *t = isx_sim_tables(view);
 	int rc = isx_lmdb_sweep_table(view, t->instance, id, ISX_KEY_BYTES);
 	for (size_t bytes = 1; !rc && bytes <= ISX_BODY_BYTES_MAX; bytes++)
 		rc = isx_lmdb_sweep_table(view, t->units[bytes], id, ISX_KEY_BYTES + bytes);
@@ -171,7 +172,7 @@ static int count_table(struct isx_lmdb_view *view, size_t body_bytes, struct typ
 {
 	MDB_cursor *cursor;
 	MDB_val key, value;
-	int rc = mdb_cursor_open(view->txn, view->tables.units[body_bytes], &cursor);
+	int rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->units[body_bytes], &cursor);
 	if (rc)
 		return rc;
 	while (!(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT_NODUP))) {
@@ -199,8 +200,9 @@ enum isx_status isx_sim_each_unit_type(struct isx_lmdb_view *view, isx_unit_type
 	struct type_count counts[TYPES_MAX] = { 0 };
 	size_t type_count = 0;
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
-		int rc = view->tables.units[bytes] ? count_table(view, bytes, counts, &type_count)
-						   : 0;
+		int rc = isx_sim_tables(view)->units[bytes]
+				 ? count_table(view, bytes, counts, &type_count)
+				 : 0;
 		if (rc)
 			return isx_lmdb_status(rc, "count units", err);
 	}
@@ -250,12 +252,12 @@ enum isx_status isx_sim_put_counts(struct isx_lmdb_view *view, struct isx_err *e
 	enum isx_status st = zero_unit_counts(view, err);
 	if (!st)
 		st = isx_sim_each_unit_type(view, put_unit_count, view, err);
-	for (size_t i = 0; !st && i < view->tables.sp_count; i++) {
+	for (size_t i = 0; !st && i < isx_sim_tables(view)->sp_count; i++) {
 		char name[sizeof ISX_META_SP_COUNT + ISX_SIMPRINT_TYPE_MAX];
 		uint8_t number[8];
 		MDB_stat stat;
-		int rc = mdb_stat(view->txn, view->tables.sp[i].data, &stat);
-		snprintf(name, sizeof name, ISX_META_SP_COUNT, view->tables.sp[i].type);
+		int rc = mdb_stat(view->txn, isx_sim_tables(view)->sp[i].data, &stat);
+		snprintf(name, sizeof name, ISX_META_SP_COUNT, isx_sim_tables(view)->sp[i].type);
 		isx_store_be64(number, rc ? 0 : stat.ms_entries);
 		st = rc ? isx_lmdb_status(rc, "count simprints", err)
 			: isx_lmdb_put_meta(view, name, number, sizeof number, err);

@@ -70,7 +70,8 @@ enum isx_status isx_stream_open(struct isx_stream *stream, struct isx_lmdb_view 
 					  .distance_max = (uint32_t)distance_max };
 	int rc = mdb_env_stat(view->file->env, &stat);
 	if (!rc)
-		rc = mdb_cursor_open(view->txn, view->tables.units[body_bytes], &stream->cursor);
+		rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->units[body_bytes],
+				     &stream->cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "scan units", err);
 	stream->hits = isx_arena_alloc(arena, stat.ms_psize / stream->scan.row_bytes + 1,
@@ -178,7 +179,7 @@ enum isx_status isx_stream_open_instance(struct isx_stream *stream, struct isx_l
 	struct id_list list = { 0 };
 	MDB_cursor *cursor;
 	stream->at_end = true;
-	int rc = mdb_cursor_open(view->txn, view->tables.instance, &cursor);
+	int rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->instance, &cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "look up INSTANCE", err);
 	enum isx_status st = add_longer(&list, cursor, unit, err);

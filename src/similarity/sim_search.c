@@ -128,7 +128,7 @@ static size_t type_position(const struct isx_query_plan *plan, const char *type)
 static enum isx_status open_streams_of(struct search *search, const struct isx_indexed_unit *unit,
 				       struct isx_err *err)
 {
-	const struct isx_lmdb_tables *tables = &search->view.tables;
+	const struct isx_sim_tables *tables = isx_sim_tables(&search->view);
 	size_t type = type_position(&search->plan, unit->type);
 	enum isx_status st = ISX_OK;
 	if (unit->is_instance && tables->instance) {
@@ -151,7 +151,7 @@ static enum isx_status open_streams(struct search *search, struct isx_err *err)
 {
 	size_t tables = 1;
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++)
-		tables += search->view.tables.units[bytes] != 0;
+		tables += isx_sim_tables(&search->view)->units[bytes] != 0;
 	search->streams = isx_arena_alloc(search->arena, search->plan.unit_count * tables,
 					  sizeof *search->streams);
 	if (!search->streams)
@@ -249,7 +249,7 @@ static enum isx_status score_unit(struct search *search, const struct isx_indexe
 				  uint64_t id, double *best, struct isx_err *err)
 {
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
-		MDB_dbi table = search->view.tables.units[bytes];
+		MDB_dbi table = isx_sim_tables(&search->view)->units[bytes];
 		MDB_cursor *cursor;
 		if (!table)
 			continue;

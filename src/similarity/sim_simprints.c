@@ -151,7 +151,7 @@ static int remove_rows(struct isx_lmdb_view *view, const struct isx_sim_sp_table
 	char name[ISX_SIMPRINT_TYPE_MAX + 2];
 	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
 	MDB_cursor *cursor;
-	int rc = mdb_cursor_open(view->txn, view->tables.simprints[bytes], &cursor);
+	int rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->simprints[bytes], &cursor);
 	if (rc)
 		return rc;
 	memcpy(first, id, ISX_KEY_BYTES);
@@ -180,8 +180,8 @@ enum isx_status isx_simprints_remove(struct isx_lmdb_view *view, uint64_t id, co
 {
 	uint8_t id_bytes[ISX_KEY_BYTES];
 	isx_store_be64(id_bytes, id);
-	for (size_t i = 0; i < view->tables.sp_count; i++) {
-		const struct isx_sim_sp_tables *sp = &view->tables.sp[i];
+	for (size_t i = 0; i < isx_sim_tables(view)->sp_count; i++) {
+		const struct isx_sim_sp_tables *sp = &isx_sim_tables(view)->sp[i];
 		MDB_val key = isx_lmdb_val(id_bytes, sizeof id_bytes);
 		if (type && strcmp(sp->type, type) != 0)
 			continue;
@@ -189,7 +189,7 @@ enum isx_status isx_simprints_remove(struct isx_lmdb_view *view, uint64_t id, co
 		if (rc == MDB_NOTFOUND)
 			continue; /* it has none of this type */
 		for (size_t bytes = 1; !rc && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
-			if (!view->tables.simprints[bytes])
+			if (!isx_sim_tables(view)->simprints[bytes])
 				continue;
 			rc = remove_rows(view, sp, id_bytes, bytes, false);
 			if (!rc)

@@ -15,7 +15,7 @@
 static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
 {
 	char name[ISX_TABLE_NAME_MAX];
-	struct isx_lmdb_tables *t = &view->tables;
+	struct isx_sim_tables *t = isx_sim_tables(view);
 	if (strlen(type) > ISX_SIMPRINT_TYPE_MAX)
 		return MDB_BAD_VALSIZE;
 	for (size_t i = 0; i < t->sp_count; i++)
@@ -56,15 +56,15 @@ static bool is_sp_type(struct isx_lmdb_view *view, const char *type)
 int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name)
 {
 	enum { UNITS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED };
-	struct isx_lmdb_tables *t = &view->tables;
+	struct isx_sim_tables *t = isx_sim_tables(view);
 	char type[ISX_SIMPRINT_TYPE_MAX + 1];
 	unsigned bits;
 	int end = 0;
 	size_t len = strlen(name);
 	if (strcmp(name, ISX_TABLE_METADATA) == 0)
-		return isx_lmdb_open_table(view, name, 0, &t->metadata);
+		return isx_lmdb_open_table(view, name, 0, &view->tables.metadata);
 	if (strcmp(name, ISX_TABLE_ASSETS) == 0)
-		return isx_lmdb_open_table(view, name, 0, &t->assets);
+		return isx_lmdb_open_table(view, name, 0, &view->tables.assets);
 	if (strcmp(name, ISX_TABLE_INSTANCE) == 0)
 		return isx_lmdb_open_table(view, name, UNITS_FLAGS | MDB_INTEGERDUP, &t->instance);
 	if (sscanf(name, "__units_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
@@ -87,8 +87,8 @@ enum isx_status isx_sim_units_table(struct isx_lmdb_view *view, size_t body_byte
 	char name[ISX_TABLE_NAME_MAX];
 	snprintf(name, sizeof name, ISX_TABLE_UNITS, (unsigned)body_bytes * 8);
 	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED,
-				     &view->tables.units[body_bytes]);
-	*table = view->tables.units[body_bytes];
+				     &isx_sim_tables(view)->units[body_bytes]);
+	*table = isx_sim_tables(view)->units[body_bytes];
 	return isx_lmdb_status(rc, "open the table of units", err);
 }
 
@@ -96,7 +96,7 @@ enum isx_status isx_sim_simprints_table(struct isx_lmdb_view *view, size_t simpr
 					MDB_dbi *table, struct isx_err *err)
 {
 	char name[ISX_TABLE_NAME_MAX];
-	MDB_dbi *slot = &view->tables.simprints[simprint_bytes];
+	MDB_dbi *slot = &isx_sim_tables(view)->simprints[simprint_bytes];
 	snprintf(name, sizeof name, ISX_TABLE_SIMPRINTS, (unsigned)simprint_bytes * 8);
 	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, slot);
 	*table = *slot;
@@ -107,9 +107,9 @@ enum isx_status isx_sim_simprints_table(struct isx_lmdb_view *view, size_t simpr
 static enum isx_status register_sp_types(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_buf list = { 0 };
-	for (size_t i = 0; i < view->tables.sp_count; i++) {
+	for (size_t i = 0; i < isx_sim_tables(view)->sp_count; i++) {
 		isx_buf_text(&list, i ? ", " : "[");
-		isx_json_quote(&list, isx_span_of(view->tables.sp[i].type));
+		isx_json_quote(&list, isx_span_of(isx_sim_tables(view)->sp[i].type));
 	}
 	isx_buf_char(&list, ']');
 	enum isx_status st = isx_buf_status(&list, err);
@@ -122,7 +122,7 @@ static enum isx_status register_sp_types(struct isx_lmdb_view *view, struct isx_
 enum isx_status isx_sim_sp_tables(struct isx_lmdb_view *view, const char *type,
 				  const struct isx_sim_sp_tables **tables, struct isx_err *err)
 {
-	size_t before = view->tables.sp_count;
+	size_t before = isx_sim_tables(view)->sp_count;
 	int rc = open_sp_tables(view, type);
 	*tables = NULL;
 	if (rc == MDB_BAD_VALSIZE)
@@ -132,11 +132,11 @@ enum isx_status isx_sim_sp_tables(struct isx_lmdb_view *view, const char *type,
 		return isx_fail(err, ISX_INVALID, "simprints: an index has at most %d types",
 				ISX_SIMPRINT_TYPES_MAX);
 	enum isx_status st = isx_lmdb_status(rc, "open the tables of simprints", err);
-	if (!st && view->tables.sp_count > before)
+	if (!st && isx_sim_tables(view)->sp_count > before)
 		st = register_sp_types(view, err);
-	for (size_t i = 0; !st && i < view->tables.sp_count; i++)
-		if (strcmp(view->tables.sp[i].type, type) == 0)
-			*tables = &view->tables.sp[i];
+	for (size_t i = 0; !st && i < isx_sim_tables(view)->sp_count; i++)
+		if (strcmp(isx_sim_tables(view)->sp[i].type, type) == 0)
+			*tables = &isx_sim_tables(view)->sp[i];
 	return st;
 }
 
@@ -171,11 +171,11 @@ bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape)
 
 enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *err)
 {
-	struct isx_lmdb_tables *t = &view->tables;
-	bool is_new = t->metadata == 0;
-	int rc = isx_lmdb_open_table(view, ISX_TABLE_METADATA, 0, &t->metadata);
+	struct isx_sim_tables *t = isx_sim_tables(view);
+	bool is_new = view->tables.metadata == 0;
+	int rc = isx_lmdb_open_table(view, ISX_TABLE_METADATA, 0, &view->tables.metadata);
 	if (!rc)
-		rc = isx_lmdb_open_table(view, ISX_TABLE_ASSETS, 0, &t->assets);
+		rc = isx_lmdb_open_table(view, ISX_TABLE_ASSETS, 0, &view->tables.assets);
 	if (!rc)
 		rc = isx_lmdb_open_table(view, ISX_TABLE_INSTANCE,
 					 MDB_DUPSORT | MDB_DUPFIXED | MDB_INTEGERDUP, &t->instance);

@@ -10,6 +10,29 @@
 #include "similarity/sim_format.h"
 #include "storage/lmdb_file.h"
 
+enum { ISX_SIMPRINT_TYPES_MAX = 64 };
+
+/* Handles of the tables of usearch:// and memory://, in the room that a view has for them. */
+struct isx_sim_tables {
+	MDB_dbi instance;
+	MDB_dbi units[ISX_BODY_BYTES_MAX + 1];         /* by bytes of the body */
+	MDB_dbi simprints[ISX_SIMPRINT_BYTES_MAX + 1]; /* by bytes of the simprint */
+	size_t sp_count;
+	struct isx_sim_sp_tables {
+		char type[ISX_SIMPRINT_TYPE_MAX + 1];
+		MDB_dbi data;
+		MDB_dbi assets;
+	} __attribute__((may_alias)) sp[ISX_SIMPRINT_TYPES_MAX];
+} __attribute__((may_alias)); /* a view declares the room as bytes */
+
+_Static_assert(sizeof(struct isx_sim_tables) <= ISX_LMDB_ENGINE_TABLES_BYTES, "views have no room");
+
+/* The handles that are valid in a view; they end with it. */
+static inline struct isx_sim_tables *isx_sim_tables(struct isx_lmdb_view *view)
+{
+	return (void *)view->tables.of_engine;
+}
+
 /* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */
 int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name);
 

@@ -84,7 +84,8 @@ static enum isx_status gather_rows(struct isx_lmdb_view *view, uint64_t id, cons
 	size_t len = strlen(type);
 	MDB_cursor *cursor;
 	enum isx_status st = ISX_OK;
-	int rc = mdb_cursor_open(view->txn, view->tables.simprints[simprint_bytes], &cursor);
+	int rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->simprints[simprint_bytes],
+				 &cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "read simprints", err);
 	memcpy(name, type, len);
@@ -122,7 +123,7 @@ static enum isx_status gather_type(struct isx_lmdb_view *view, uint64_t id, cons
 	enum isx_status st = ISX_OK;
 	for (int is_shadowed = 0; is_shadowed < 2; is_shadowed++) {
 		for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
-			if (view->tables.simprints[bytes])
+			if (isx_sim_tables(view)->simprints[bytes])
 				st = gather_rows(view, id, type, is_shadowed, bytes, gathered, err);
 	}
 	if (!st && gathered->count > first)
@@ -137,8 +138,8 @@ static enum isx_status read_simprints(struct isx_lmdb_view *view, uint64_t id,
 {
 	struct gathered gathered = { .arena = arena };
 	enum isx_status st = ISX_OK;
-	for (size_t i = 0; !st && i < view->tables.sp_count; i++) {
-		const struct isx_sim_sp_tables *sp = &view->tables.sp[i];
+	for (size_t i = 0; !st && i < isx_sim_tables(view)->sp_count; i++) {
+		const struct isx_sim_sp_tables *sp = &isx_sim_tables(view)->sp[i];
 		uint8_t bytes[ISX_KEY_BYTES];
 		isx_store_be64(bytes, id);
 		MDB_val key = isx_lmdb_val(bytes, sizeof bytes), digest;

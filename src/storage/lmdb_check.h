@@ -36,7 +36,8 @@ struct isx_checked_table {
 	bool is_integer; /* values are ordered as little-endian numbers */
 };
 
-enum { ISX_CHECKED_TABLES_MAX = ISX_PREFIX_TYPES_MAX + ISX_BODY_BYTES_MAX + 1 };
+/* Tables of unit rows in one file: up to 48 of lmdb://, up to 33 of usearch://. */
+enum { ISX_CHECKED_TABLES_MAX = 48 };
 
 struct isx_check_rules {
 	/* The realm in __metadata__. */

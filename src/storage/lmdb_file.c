@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,10 +90,12 @@ static void publish_tables(const struct isx_lmdb_view *view)
 	atomic_fetch_add(&file->handles_opened, 1);
 }
 
+/* Copy the published handles to `tables`, which is all zeros: the rest of its room is not written. */
 static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tables)
 {
 	pthread_rwlock_rdlock(&file->publishing);
-	*tables = file->tables;
+	memcpy(tables, &file->tables,
+	       offsetof(struct isx_lmdb_tables, of_engine) + file->layout->engine_tables_bytes);
 	pthread_rwlock_unlock(&file->publishing);
 }
 

@@ -20,36 +20,28 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { ISX_SIMPRINT_TYPES_MAX = 64, ISX_PREFIX_TYPES_MAX = 48 };
-
 /* The handle of the table of tables, which LMDB gives no other number. */
 enum { ISX_LMDB_MAIN_TABLE = 1 };
+
+/* Room in each view for the handles of an engine's own tables. usearch:// needs the most, 5,144 bytes:
+ * the names and handles of 64 simprint types, and two handles for each of 32 lengths. */
+enum { ISX_LMDB_ENGINE_TABLES_BYTES = 5248 };
 
 /* Handles of the tables that exist; 0 for one that does not (LMDB gives named tables 2 and up). */
 struct isx_lmdb_tables {
 	size_t count; /* named tables in the file when these were looked up */
 	MDB_dbi metadata;
 	MDB_dbi assets;
-	MDB_dbi instance;
-	MDB_dbi units[ISX_BODY_BYTES_MAX + 1];         /* by bytes of the body */
-	MDB_dbi simprints[ISX_SIMPRINT_BYTES_MAX + 1]; /* by bytes of the simprint */
-	size_t sp_count;
-	struct isx_sim_sp_tables {
-		char type[ISX_SIMPRINT_TYPE_MAX + 1];
-		MDB_dbi data;
-		MDB_dbi assets;
-	} sp[ISX_SIMPRINT_TYPES_MAX];
-	size_t prefix_count; /* of lmdb://, prefix_format.h */
-	struct isx_prefix_table {
-		char type[ISX_UNIT_TYPE_MAX];
-		MDB_dbi rows;
-	} prefix[ISX_PREFIX_TYPES_MAX];
+	/* The engine's own struct (isx_sim_tables(), isx_prefix_tables()): all zeros for no table. It is
+	 * copied and compared as bytes. */
+	_Alignas(8) unsigned char of_engine[ISX_LMDB_ENGINE_TABLES_BYTES];
 };
 
 struct isx_lmdb_view;
 
 /* What the tables of a file are, and how they come about: one for each engine. */
 struct isx_lmdb_layout {
+	size_t engine_tables_bytes; /* of struct isx_lmdb_tables.of_engine that this engine uses */
 	/* Open the table called `name` if it is one of this layout (isx_lmdb_open_table()).
 	 * Returns a code of LMDB: MDB_INCOMPATIBLE for a file of another layout. */
 	int (*open_by_name)(struct isx_lmdb_view *view, const char *name);
