@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "http/access_log.h"
 #include "http/head.h"
+#include "http/routes.h"
 #include "http/server.h"
 #include "http/url.h"
 #include "json/json_text.h"
@@ -107,7 +108,7 @@ static uint16_t start_server(void)
 	isx_server_settings_init(&how);
 	how.host = "127.0.0.1";
 	how.port = 0;
-	expect(isx_metrics_new(1, &metrics, NULL) == ISX_OK);
+	expect(isx_metrics_new(1, isx_route_describe, &metrics, NULL) == ISX_OK);
 	expect(isx_open("memory://", NULL, &store, NULL) == ISX_OK);
 	how.store = store;
 	how.metrics = metrics;

@@ -11,6 +11,7 @@
 #include "cli/target.h"
 #include "cli/workers.h"
 #include "http/listen.h"
+#include "http/routes.h"
 #include "http/server.h"
 
 #include <malloc.h>
@@ -259,7 +260,7 @@ static int serve_as_set(const struct settings *settings)
 		    NULL); /* before any thread: none takes them away */
 	serving.announces = settings->workers <= 1;
 	enum isx_status st = isx_metrics_new(settings->workers ? (unsigned)settings->workers : 1,
-					     &serving.metrics, &err);
+					     isx_route_describe, &serving.metrics, &err);
 	if (!st)
 		st = read_tls(&serving, &err);
 	int code = st                  ? target_fail(st, &err)

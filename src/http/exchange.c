@@ -42,7 +42,7 @@ struct exchange {
 	struct MHD_Connection *connection;
 	uint64_t start_ns;
 	int socket;              /* of the connection, while it is suspended */
-	unsigned lane;           /* where it waits */
+	unsigned pool;           /* number of its worker pool, 0 to HTTP_POOLS - 1 */
 	atomic_ullong next_look; /* when to see whether the client is still there */
 	char *target;            /* the request target as sent */
 	struct isx_head head;
@@ -226,7 +226,7 @@ static void run_exchange(void *arg)
 {
 	struct exchange *x = arg;
 	struct isx_err err = { 0 };
-	isx_metrics_run(x->serving->counts, x->lane);
+	isx_metrics_run(x->serving->counts, x->pool);
 	if (atomic_load(&x->serving->is_cutting))
 		answer_failure(x, fail_stopping(&err), &err);
 	else
@@ -382,8 +382,8 @@ bool isx_exchange_field(struct MHD_Connection *connection, struct isx_span name,
 	return !x || isx_head_field(&x->head, name, value);
 }
 
-/* Trailers are of no use to us, and the library reads them as it reads headers. So where the next request
- * begins is not certain enough. */
+/* Trailers are of no use to us, and the library reads them as it reads headers. So where the next
+ * request begins is not certain enough. */
 void isx_exchange_trailer(struct MHD_Connection *connection)
 {
 	struct exchange *x = exchange_of(connection);
@@ -463,28 +463,29 @@ static bool open_exchange(struct exchange *x, const char *method)
 	return false;
 }
 
-static struct isx_pool *pool_of(const struct http_serving *serving, enum http_lane lane)
+static struct isx_pool *pool_of(const struct http_serving *serving, enum http_pool which)
 {
-	if (lane == HTTP_LANE_WRITE)
+	if (which == HTTP_POOL_WRITE)
 		return serving->write;
-	return lane == HTTP_LANE_SCAN ? serving->scan : serving->quick;
+	return which == HTTP_POOL_SCAN ? serving->scan : serving->quick;
 }
 
-/* The request is complete: answer it, here or elsewhere. */
+/* The request is complete: answer it in this event-loop thread, or suspend the connection and queue
+ * the request for a worker. */
 static enum MHD_Result dispatch(struct exchange *x)
 {
-	enum http_lane lane = isx_cors_is_preflight(&x->req) ? HTTP_LANE_INLINE
-							     : isx_router_lane(&x->req);
-	struct isx_pool *pool = pool_of(x->serving, lane);
+	enum http_pool which = isx_cors_is_preflight(&x->req) ? HTTP_POOL_NONE
+							      : isx_router_pool(&x->req);
+	struct isx_pool *pool = pool_of(x->serving, which);
 	struct isx_err err = { 0 };
-	if (lane == HTTP_LANE_INLINE) {
+	if (which == HTTP_POOL_NONE) {
 		answer(x);
 		return send_answer(x);
 	}
-	x->lane = lane - HTTP_LANE_QUICK;
+	x->pool = which - HTTP_POOL_QUICK;
 	x->socket = socket_of(x->connection);
 	atomic_store(&x->next_look, isx_clock_ns() + LOOK_NS);
-	isx_metrics_wait(x->serving->counts, x->lane);
+	isx_metrics_wait(x->serving->counts, x->pool);
 	MHD_suspend_connection(x->connection);
 	if (!isx_pool_put(pool, run_exchange, x)) {
 		enum isx_status st =
@@ -492,7 +493,7 @@ static enum MHD_Result dispatch(struct exchange *x)
 				? fail_stopping(&err)
 				: isx_fail(&err, ISX_UNAVAILABLE,
 					   "too many requests are waiting: try again later");
-		isx_metrics_run(x->serving->counts, x->lane);
+		isx_metrics_run(x->serving->counts, x->pool);
 		answer_failure(x, st, &err);
 		MHD_resume_connection(x->connection);
 	}
@@ -524,7 +525,8 @@ enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection,
 	return x->is_answered ? send_answer(x) : dispatch(x);
 }
 
-/* What the library could not read, by the status it means to answer with and how far it has come. */
+/* What the library could not read: known from the status it is about to answer with, and from how
+ * much of the request it has read. */
 static const char *name_trouble(unsigned status, bool has_line, bool has_head)
 {
 	switch (status) {

@@ -8,7 +8,7 @@
 #include "http/metrics.h"
 
 #include "base/mem.h"
-#include "http/router.h"
+#include "http/request.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ static const unsigned bounds_us[] = { 500,    1000,   2500,   5000,    10000,   
 static const unsigned statuses[] = { 200, 201, 204, 301, 307, 400, 401, 404, 405, 408, 409, 413,
 				     414, 415, 422, 431, 499, 500, 501, 503, 505, 507, 0 };
 
-static const char *const lanes[HTTP_LANES] = { "quick", "scan", "write" };
+static const char *const pool_names[HTTP_POOLS] = { "quick", "scan", "write" };
 
 enum {
 	BUCKETS = sizeof bounds_us / sizeof *bounds_us + 1,
@@ -37,7 +37,7 @@ struct http_counts {
 	struct isx_counters store;
 	atomic_ullong starts;
 	atomic_llong under_way;
-	atomic_llong waiting[HTTP_LANES];
+	atomic_llong waiting[HTTP_POOLS];
 	struct route_counts {
 		atomic_ullong statuses[STATUSES];
 		atomic_ullong buckets[BUCKETS];
@@ -46,16 +46,18 @@ struct http_counts {
 };
 
 struct http_metrics {
-	struct http_counts *slots;
+	http_route_describe *describe;
+	struct http_counts *slots; /* shared memory, one slot per process */
 	unsigned count;
 };
 
-enum isx_status isx_metrics_new(unsigned processes, struct http_metrics **metrics,
-				struct isx_err *err)
+enum isx_status isx_metrics_new(unsigned processes, http_route_describe *describe,
+				struct http_metrics **metrics, struct isx_err *err)
 {
 	struct http_metrics *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
+	made->describe = describe;
 	made->count = processes;
 	made->slots = mmap(NULL, processes * sizeof *made->slots, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -81,7 +83,7 @@ struct http_counts *isx_metrics_begin(struct http_metrics *metrics, unsigned pro
 	struct http_counts *counts = &metrics->slots[process];
 	atomic_fetch_add(&counts->starts, 1);
 	atomic_store(&counts->under_way, 0);
-	for (size_t i = 0; i < HTTP_LANES; i++)
+	for (size_t i = 0; i < HTTP_POOLS; i++)
 		atomic_store(&counts->waiting[i], 0);
 	return counts;
 }
@@ -99,14 +101,14 @@ void isx_metrics_request(struct http_counts *counts)
 	atomic_fetch_add_explicit(&counts->under_way, 1, memory_order_relaxed);
 }
 
-void isx_metrics_wait(struct http_counts *counts, unsigned lane)
+void isx_metrics_wait(struct http_counts *counts, unsigned pool)
 {
-	atomic_fetch_add_explicit(&counts->waiting[lane], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&counts->waiting[pool], 1, memory_order_relaxed);
 }
 
-void isx_metrics_run(struct http_counts *counts, unsigned lane)
+void isx_metrics_run(struct http_counts *counts, unsigned pool)
 {
-	atomic_fetch_sub_explicit(&counts->waiting[lane], 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&counts->waiting[pool], 1, memory_order_relaxed);
 }
 
 void isx_metrics_end(struct http_counts *counts, size_t route, unsigned status,
@@ -164,10 +166,10 @@ static void print_one(struct isx_buf *buf, const char *name, const char *type, c
 }
 
 /* The labels of a route: its method and template. */
-static void name_route(size_t route, char text[96])
+static void name_route(const struct http_metrics *metrics, size_t route, char text[96])
 {
 	const char *method = "other", *template = "other";
-	isx_router_describe(route, &method, &template);
+	metrics->describe(route, &method, &template);
 	snprintf(text, 96, "method=\"%s\",route=\"%s\"", method, template);
 }
 
@@ -177,7 +179,7 @@ static void print_requests(const struct http_metrics *metrics, struct isx_buf *b
 	char labels[96], status[12];
 	isx_metrics_head(buf, name, "counter", "Requests that have ended.");
 	for (size_t r = 0; r < HTTP_ROUTES_MAX; r++) {
-		name_route(r, labels);
+		name_route(metrics, r, labels);
 		for (size_t s = 0; s < STATUSES; s++) {
 			size_t offset = offsetof(struct route_counts, statuses) +
 					s * sizeof(atomic_ullong);
@@ -202,7 +204,7 @@ static void print_histogram(const struct http_metrics *metrics, struct isx_buf *
 	}
 	if (!count)
 		return;
-	name_route(route, labels);
+	name_route(metrics, route, labels);
 	for (size_t b = 0; b < BUCKETS - 1; b++) {
 		below += buckets[b];
 		isx_buf_printf(buf, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels,
@@ -226,8 +228,8 @@ void isx_metrics_print(const struct http_metrics *metrics, struct isx_buf *buf)
 		  "Requests that have begun and not ended.", sum(metrics, OFFSET(under_way)));
 	isx_metrics_head(buf, "iscc_search_queue_depth", "gauge",
 			 "Requests that wait for a thread, by the threads they wait for.");
-	for (size_t i = 0; i < HTTP_LANES; i++)
-		isx_buf_printf(buf, "iscc_search_queue_depth{threads=\"%s\"} %llu\n", lanes[i],
+	for (size_t i = 0; i < HTTP_POOLS; i++)
+		isx_buf_printf(buf, "iscc_search_queue_depth{threads=\"%s\"} %llu\n", pool_names[i],
 			       sum(metrics, OFFSET(waiting) + i * sizeof(atomic_llong)));
 	print_one(buf, "iscc_search_rows_scanned_total", "counter",
 		  "Comparisons of a stored row with a unit or simprint of a query.",

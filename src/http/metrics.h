@@ -11,18 +11,21 @@
 
 #include "base/buf.h"
 
-enum {
-	HTTP_ROUTES_MAX = 32, /* one behind the last route stands for requests that lead to none */
-	HTTP_LANES = 3        /* that requests wait in, from HTTP_LANE_QUICK on */
-};
+/* Worker pools with a queue: those of enum http_pool (routes.h), in their order, without
+ * HTTP_POOL_NONE. */
+#define HTTP_POOLS 3
 
 struct http_metrics;
 struct http_counts;
 
+/* Returns the labels of route `number` in static texts; leaves both unchanged if there is none. */
+typedef void http_route_describe(size_t number, const char **method, const char **path);
+
 /* Room for the counts of `processes`, to be shared by fork().
- *   metrics  new, free with isx_metrics_free() */
-ISX_MUST_CHECK enum isx_status isx_metrics_new(unsigned processes, struct http_metrics **metrics,
-					       struct isx_err *err);
+ *   describe  gives the labels of a route when the counts are printed
+ *   metrics   new, free with isx_metrics_free() */
+ISX_MUST_CHECK enum isx_status isx_metrics_new(unsigned processes, http_route_describe *describe,
+					       struct http_metrics **metrics, struct isx_err *err);
 
 /* Give the memory back, as far as this process goes. NULL is allowed. */
 void isx_metrics_free(struct http_metrics *metrics);
@@ -33,10 +36,11 @@ struct http_counts *isx_metrics_begin(struct http_metrics *metrics, unsigned pro
 /* Where the store of a process counts. */
 struct isx_counters *isx_metrics_store(struct http_metrics *metrics, unsigned process);
 
-/* A request has begun, waits in a lane, has left it, has ended. */
+/* A request has begun, waits in the queue of a pool (0 to HTTP_POOLS - 1), has left that queue, has
+ * ended. `route` is below HTTP_ROUTES_MAX; `status` 0 means that no answer was sent. */
 void isx_metrics_request(struct http_counts *counts);
-void isx_metrics_wait(struct http_counts *counts, unsigned lane);
-void isx_metrics_run(struct http_counts *counts, unsigned lane);
+void isx_metrics_wait(struct http_counts *counts, unsigned pool);
+void isx_metrics_run(struct http_counts *counts, unsigned pool);
 void isx_metrics_end(struct http_counts *counts, size_t route, unsigned status,
 		     uint64_t duration_ns);
 

@@ -12,6 +12,10 @@
 #include "base/mem.h"
 #include "json/wire.h"
 
+/* Ceiling of the numbers of routes, which the metrics reserve memory for. The last number stands
+ * for requests that match no route. */
+#define HTTP_ROUTES_MAX 32
+
 #define HTTP_HEADERS_MAX 12 /* of one answer: what the program itself sets, with room to spare */
 
 struct http_metrics;

@@ -1,5 +1,5 @@
 /*
- * router.c - the table of routes, and the order in which a request is checked.
+ * router.c - matches a request against the routes, and checks it in a fixed order.
  *
  * The order is part of the contract with clients: route and method, well-formed JSON (422 even
  * without a key), the key (401), then whatever the handler checks: parameters and shape of the body
@@ -9,51 +9,9 @@
 #include "http/router.h"
 
 #include "base/log.h"
-#include "http/metrics.h"
-#include "http/serve.h"
 #include "http/url.h"
 
 #include <string.h>
-
-enum route_flags { NEEDS_KEY = 1, HAS_PAYLOAD = 2 };
-
-struct http_route {
-	const char *method;
-	const char *path; /* "{name}", "{iscc_id}": one segment; "*" at the end: one or more */
-	http_handler *serve;
-	unsigned flags;
-	enum http_lane lane;
-};
-
-/* Rows of one path stand together, so that Allow reads well. */
-static const struct http_route routes[] = {
-	{ "GET", "/indexes", isx_serve_index_list, NEEDS_KEY, HTTP_LANE_QUICK },
-	{ "POST", "/indexes", isx_serve_index_create, NEEDS_KEY | HAS_PAYLOAD, HTTP_LANE_WRITE },
-	{ "GET", "/indexes/{name}", isx_serve_index_stat, NEEDS_KEY, HTTP_LANE_QUICK },
-	{ "DELETE", "/indexes/{name}", isx_serve_index_delete, NEEDS_KEY, HTTP_LANE_WRITE },
-	{ "POST", "/indexes/{name}/assets", isx_serve_asset_add, NEEDS_KEY | HAS_PAYLOAD,
-	  HTTP_LANE_WRITE },
-	{ "GET", "/indexes/{name}/assets/{iscc_id}", isx_serve_asset_get, NEEDS_KEY,
-	  HTTP_LANE_QUICK },
-	{ "DELETE", "/indexes/{name}/assets/{iscc_id}", isx_serve_asset_remove, NEEDS_KEY,
-	  HTTP_LANE_WRITE },
-	{ "POST", "/indexes/{name}/search", isx_serve_search_post, NEEDS_KEY | HAS_PAYLOAD,
-	  HTTP_LANE_SCAN },
-	{ "GET", "/indexes/{name}/search", isx_serve_search_get, NEEDS_KEY, HTTP_LANE_SCAN },
-	{ "GET", "/healthz", isx_serve_health, 0, HTTP_LANE_INLINE },
-	{ "GET", "/readyz", isx_serve_ready, 0, HTTP_LANE_QUICK },
-	{ "GET", "/metrics", isx_serve_metrics, NEEDS_KEY, HTTP_LANE_QUICK },
-	{ "GET", "/status", isx_serve_status, 0, HTTP_LANE_INLINE },
-	{ "GET", "/", isx_serve_root, 0, HTTP_LANE_INLINE },
-	{ "GET", "/playground", isx_serve_playground, 0, HTTP_LANE_INLINE },
-	{ "GET", "/docs", isx_serve_docs, 0, HTTP_LANE_INLINE },
-	{ "GET", "/openapi/*", isx_serve_openapi_file, 0, HTTP_LANE_INLINE },
-	{ "GET", "/static/*", isx_serve_static_file, 0, HTTP_LANE_INLINE },
-};
-
-enum { ROUTE_COUNT = sizeof routes / sizeof *routes };
-_Static_assert(sizeof routes / sizeof *routes < HTTP_ROUTES_MAX,
-	       "one number is left for requests without a route");
 
 /* The next segment of a route's path; false at its end. */
 static bool next_segment(struct isx_span *path, struct isx_span *segment)
@@ -98,10 +56,10 @@ static bool is_method_match(const struct http_route *route, const char *method)
 	return strcmp(route->method, method) == 0;
 }
 
-/* The first route at or after `from` with this path; ROUTE_COUNT if there is none. */
+/* The first route at or after `from` with this path; isx_route_count if there is none. */
 static size_t find_path(const struct isx_url_path *path, size_t from)
 {
-	while (from < ROUTE_COUNT && !is_path_match(&routes[from], path))
+	while (from < isx_route_count && !is_path_match(&isx_routes[from], path))
 		from++;
 	return from;
 }
@@ -117,7 +75,7 @@ static bool has_other_path(struct isx_url_path path)
 		while (path.count > 0 && path.segments[path.count - 1].len == 0)
 			path.count--;
 	}
-	return find_path(&path, 0) < ROUTE_COUNT;
+	return find_path(&path, 0) < isx_route_count;
 }
 
 static enum isx_status take_params(struct http_req *req, const struct isx_url_path *path,
@@ -152,17 +110,17 @@ enum isx_status isx_router_find(const struct isx_auth *auth, struct http_req *re
 	if (st || !found)
 		return st;
 	size_t i = find_path(&path, 0);
-	if (i < ROUTE_COUNT)
+	if (i < isx_route_count)
 		req->target = HTTP_TO_OTHER_METHOD;
 	else if (has_other_path(path))
 		req->target = HTTP_TO_OTHER_PATH;
-	for (; i < ROUTE_COUNT; i = find_path(&path, i + 1)) {
-		req->route = &routes[i];
+	for (; i < isx_route_count; i = find_path(&path, i + 1)) {
+		req->route = &isx_routes[i];
 		if (!is_method_match(req->route, req->method))
 			continue;
 		req->target = HTTP_TO_ROUTE;
 		req->has_key = isx_auth_allows(auth, req->api_key);
-		req->is_allowed = !(req->route->flags & NEEDS_KEY) || req->has_key;
+		req->is_allowed = !(req->route->flags & HTTP_NEEDS_KEY) || req->has_key;
 		return take_params(req, &path, err);
 	}
 	return ISX_OK;
@@ -170,13 +128,13 @@ enum isx_status isx_router_find(const struct isx_auth *auth, struct http_req *re
 
 bool isx_router_wants_payload(const struct http_req *req)
 {
-	return req->target == HTTP_TO_ROUTE && (req->route->flags & HAS_PAYLOAD);
+	return req->target == HTTP_TO_ROUTE && (req->route->flags & HTTP_HAS_PAYLOAD);
 }
 
-enum http_lane isx_router_lane(const struct http_req *req)
+enum http_pool isx_router_pool(const struct http_req *req)
 {
 	bool reaches_handler = req->target == HTTP_TO_ROUTE && req->is_allowed && !req->cut.status;
-	return reaches_handler ? req->route->lane : HTTP_LANE_INLINE;
+	return reaches_handler ? req->route->pool : HTTP_POOL_NONE;
 }
 
 const char *isx_router_template(const struct http_req *req)
@@ -186,15 +144,7 @@ const char *isx_router_template(const struct http_req *req)
 
 size_t isx_router_number(const struct http_req *req)
 {
-	return isx_router_template(req) ? (size_t)(req->route - routes) : HTTP_ROUTES_MAX - 1;
-}
-
-void isx_router_describe(size_t number, const char **method, const char **path)
-{
-	if (number < ROUTE_COUNT) {
-		*method = routes[number].method;
-		*path = routes[number].path;
-	}
+	return isx_router_template(req) ? (size_t)(req->route - isx_routes) : HTTP_ROUTES_MAX - 1;
 }
 
 /* Tell the methods of the path: `req->route` is the last of its routes. */
@@ -203,9 +153,9 @@ static void answer_other_method(const struct http_req *req, struct http_res *res
 	static const char *const known[] = { "GET", "HEAD", "POST", "DELETE" };
 	struct isx_buf allow = { 0 };
 	for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
-		for (size_t i = 0; i < ROUTE_COUNT; i++) {
-			if (strcmp(routes[i].path, req->route->path) != 0 ||
-			    !is_method_match(&routes[i], known[k]))
+		for (size_t i = 0; i < isx_route_count; i++) {
+			if (strcmp(isx_routes[i].path, req->route->path) != 0 ||
+			    !is_method_match(&isx_routes[i], known[k]))
 				continue;
 			isx_buf_text(&allow, allow.len ? ", " : "");
 			isx_buf_text(&allow, known[k]);
@@ -215,8 +165,9 @@ static void answer_other_method(const struct http_req *req, struct http_res *res
 	isx_http_own_header(res, "Allow", &allow);
 }
 
-/* Send the client to its path without slashes at the end, or with one where a folder is. The Location has
- * no host: which one the client sees, a server cannot know, and the Host header may be anybody's. */
+/* Send the client to its path without slashes at the end, or with one where a folder is. The
+ * Location has no host: which one the client sees, a server cannot know, and the Host header may be
+ * anybody's. */
 static void answer_other_path(const struct http_req *req, struct http_res *res)
 {
 	struct isx_buf location = { 0 };
@@ -240,7 +191,7 @@ static enum isx_status check_and_serve(struct http_req *req, struct http_res *re
 				       struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
-	if ((req->route->flags & HAS_PAYLOAD) && req->payload.text.len > 0)
+	if ((req->route->flags & HTTP_HAS_PAYLOAD) && req->payload.text.len > 0)
 		st = isx_payload_check(&req->payload, &res->problems, err);
 	if (!st && !req->is_allowed)
 		st = isx_fail(err, ISX_UNAUTHORIZED, "Unauthorized");

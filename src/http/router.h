@@ -8,15 +8,7 @@
 #define ISX_ROUTER_H
 
 #include "http/auth.h"
-#include "http/request.h"
-
-/* Where a request is to be answered. */
-enum http_lane {
-	HTTP_LANE_INLINE, /* at once: it touches nothing that could make it wait */
-	HTTP_LANE_QUICK,  /* by a worker that never scans or writes */
-	HTTP_LANE_SCAN,   /* by a worker that computes: one per processor */
-	HTTP_LANE_WRITE   /* by one that waits for the disk, together with others */
-};
+#include "http/routes.h"
 
 /* Find the route of a request from its method, path and key; fills the fields of `req` that are the
  * router's. The payload is not needed yet. */
@@ -26,17 +18,14 @@ ISX_MUST_CHECK enum isx_status isx_router_find(const struct isx_auth *auth, stru
 /* Has the payload of this request to be kept? After isx_router_find(), as are all below. */
 bool isx_router_wants_payload(const struct http_req *req);
 
-/* Where this request is to be answered. */
-enum http_lane isx_router_lane(const struct http_req *req);
+/* The pool that runs this request; HTTP_POOL_NONE also if the request does not reach its handler. */
+enum http_pool isx_router_pool(const struct http_req *req);
 
 /* The template of the route ("/indexes/{name}"), or NULL where the request leads to none. */
 const char *isx_router_template(const struct http_req *req);
 
 /* The number of the route, or HTTP_ROUTES_MAX - 1 where the request leads to none. */
 size_t isx_router_number(const struct http_req *req);
-
-/* The method and template of a route; left alone where there is no route of that number. */
-void isx_router_describe(size_t number, const char **method, const char **path);
 
 /* Answer the request. Never fails: what goes wrong is told in the answer. */
 void isx_router_run(struct http_req *req, struct http_res *res);

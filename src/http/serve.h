@@ -1,5 +1,5 @@
 /*
- * serve.h - all handlers; router.c says which path leads to which.
+ * serve.h - all handlers; routes.c says which path leads to which.
  *
  * Each reads what it needs from the request, works on its store and writes the answer.
  * SPDX-License-Identifier: Apache-2.0
