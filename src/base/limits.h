@@ -55,6 +55,7 @@
 /* HTTP */
 #define ISX_BODY_MIB_DEFAULT 256  /* of one request */
 #define ISX_PARAMS_MAX       256  /* of one query, which is searched for each that a route knows */
+#define ISX_BULK_MATCHES     1000 /* a search for more runs in a pool of its own: it takes long */
 #define ISX_QUEUE_DEFAULT    4096 /* requests that wait for a thread; beyond them: 503 */
 #define ISX_PAYLOADS_MAX     4    /* bodies of the largest size that may be in memory at once */
 #define ISX_SMALL_BYTES_MAX                                                                        \

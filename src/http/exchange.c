@@ -467,6 +467,8 @@ static struct isx_pool *pool_of(const struct http_serving *serving, enum http_po
 {
 	if (which == HTTP_POOL_WRITE)
 		return serving->write;
+	if (which == HTTP_POOL_BULK)
+		return serving->bulk;
 	return which == HTTP_POOL_SCAN ? serving->scan : serving->quick;
 }
 

@@ -36,6 +36,7 @@ struct http_serving {
 	struct isx_pool *quick;
 	struct isx_pool *scan;
 	struct isx_pool *write;
+	struct isx_pool *bulk;
 	atomic_size_t exchanges; /* requests that have begun and not ended */
 	atomic_size_t arriving;  /* those of them that are not complete yet */
 	atomic_size_t pieces;    /* of requests that have arrived, ever */

@@ -25,7 +25,7 @@ static const unsigned bounds_us[] = { 500,    1000,   2500,   5000,    10000,   
 static const unsigned statuses[] = { 200, 201, 204, 301, 307, 400, 401, 404, 405, 408, 409, 413,
 				     414, 415, 422, 431, 499, 500, 501, 503, 505, 507, 0 };
 
-static const char *const pool_names[HTTP_POOLS] = { "quick", "scan", "write" };
+static const char *const pool_names[HTTP_POOLS] = { "quick", "scan", "write", "bulk" };
 
 enum {
 	BUCKETS = sizeof bounds_us / sizeof *bounds_us + 1,

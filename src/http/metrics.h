@@ -13,7 +13,7 @@
 
 /* Worker pools with a queue: those of enum http_pool (routes.h), in their order, without
  * HTTP_POOL_NONE. */
-#define HTTP_POOLS 3
+#define HTTP_POOLS 4
 
 struct http_metrics;
 struct http_counts;

@@ -19,7 +19,7 @@ ISX_MUST_CHECK enum isx_status isx_router_find(const struct isx_auth *auth, stru
 bool isx_router_wants_payload(const struct http_req *req);
 
 /* The pool that runs this request; HTTP_POOL_NONE also if the request does not reach its handler. */
-enum http_pool isx_router_pool(const struct http_req *req);
+enum http_pool isx_router_pool(struct http_req *req);
 
 /* The template of the route ("/indexes/{name}"), or NULL where the request leads to none. */
 const char *isx_router_template(const struct http_req *req);

@@ -7,6 +7,7 @@
  */
 #include "http/serve.h"
 
+#include "base/limits.h"
 #include "http/url.h"
 #include "service/service.h"
 #include "json/json_text.h"
@@ -46,6 +47,14 @@ static enum isx_status read_limit(struct http_req *req, struct http_res *res, si
 	else
 		*limit = (size_t)(number < SEARCH_LIMIT_MAX ? number : SEARCH_LIMIT_MAX);
 	return ISX_OK;
+}
+
+bool isx_search_is_bulk(struct http_req *req)
+{
+	struct isx_span value;
+	int64_t number;
+	return !isx_url_param(req->query, "limit", &req->arena, &value, NULL) && value.ptr &&
+	       isx_url_int(value, &number) && number > ISX_BULK_MATCHES;
 }
 
 /* Read `chunks`, which asks an iscc_id search for passages too; a wrong one becomes a problem. */

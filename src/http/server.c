@@ -223,6 +223,9 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	if (!st)
 		st = isx_pool_new("http-write", WRITE_THREADS, settings->queue_max,
 				  &made->serving.write, err);
+	if (!st) /* fewer than scan, so that these are never all processors */
+		st = isx_pool_new("http-bulk", (threads + 1) / 2, settings->queue_max,
+				  &made->serving.bulk, err);
 	if (!st)
 		st = start_pollers(made, settings, err);
 	if (st)
@@ -264,7 +267,8 @@ static bool finish_workers(struct isx_server *server)
 	uint64_t end_ns = isx_clock_ns() + (uint64_t)GIVE_UP_MS * 1000000u;
 	bool quick = isx_pool_finish_by(server->serving.quick, end_ns);
 	bool scan = isx_pool_finish_by(server->serving.scan, end_ns);
-	return isx_pool_finish_by(server->serving.write, end_ns) && quick && scan;
+	bool bulk = isx_pool_finish_by(server->serving.bulk, end_ns);
+	return isx_pool_finish_by(server->serving.write, end_ns) && quick && scan && bulk;
 }
 
 bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
@@ -294,6 +298,7 @@ bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 	isx_pool_free(server->serving.quick);
 	isx_pool_free(server->serving.scan);
 	isx_pool_free(server->serving.write);
+	isx_pool_free(server->serving.bulk);
 	isx_readiness_free(server->serving.readiness);
 	isx_links_free(server->serving.links);
 	isx_mem_free(server);

@@ -136,6 +136,23 @@ def test_health_does_not_wait_for_searches(busy):
     assert [status_of(read_all(link)) for link in links] == [200] * 3 * SCAN_THREADS
 
 
+def test_searches_for_few_do_not_wait_for_searches_for_very_many(busy):
+    start, folder = busy
+    server = start()
+    server.post("/indexes/main/assets", json=[make_asset(1)])
+    server.post("/indexes", json={"name": "cold"})
+    query = {"units": make_asset(1)["units"]}
+    with locked(folder):
+        links = [send(server, "POST", f"/indexes/cold/search?limit={limit}", query)
+                 for limit in (1001, 2147483647) * SCAN_THREADS]
+        wait_until(lambda: wanting(folder))  # one of them opens the index, and waits for the lock
+        for _ in range(20):
+            assert len(server.post("/indexes/main/search?limit=1000", json=query).json()
+                       ["global_matches"]) == 1
+        assert not any(has_answer(link) for link in links)
+    assert [status_of(read_all(link)) for link in links] == [200] * 2 * SCAN_THREADS
+
+
 def test_beyond_the_queue_is_503(busy):
     start, folder = busy
     server = start(queue=2)

@@ -52,6 +52,7 @@ def test_fresh_server(start_server):
     assert metrics.value("iscc_search_commits_total") == 0
     assert metrics.value("iscc_search_queue_depth", threads="scan") == 0
     assert metrics.value("iscc_search_queue_depth", threads="quick") == 0
+    assert metrics.value("iscc_search_queue_depth", threads="bulk") == 0
     assert metrics.value("iscc_search_http_requests_in_progress") == 1
     assert metrics.value("iscc_search_index_assets") is None
 
