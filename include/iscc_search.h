@@ -73,8 +73,8 @@
  *			isx_options) while a search compares very many simprints
  *	isx-sweep	one per usearch:// and lmdb:// store (and per store of followers), from its first
  *			use on: closes the files of indexes that another process deletes or replaces
- *	isx-copy	one while isx_index_backup() or isx_index_compact() runs with a progress function
- *	pg-loader	one per postgresql:// store with followers, from its first search on
+ *	isx-copy	one while isx_index_backup() copies, two while isx_index_compact() does
+ *	pg-loader	one per postgresql:// store with followers, from its first search or change on
  *
  * libcurl may start one more to resolve the name of an http:// store, with the signals blocked that the
  * calling thread blocks.
@@ -413,7 +413,7 @@ typedef void isx_progress_fn(uint64_t bytes_done, uint64_t bytes_total, void *ar
  * the file beside its place in a store and renaming it: to DIR/NAME/index.lmdb (usearch://) or to
  * DIR/NAME.lmdb (lmdb://).
  *   replace   whether a file of that name may be replaced
- *   progress  called now and then from another thread; may be NULL
+ *   progress  called now and then by the thread of the caller; may be NULL
  * ISX_EXISTS: the file is there. ISX_INVALID: a store of another server, or `path` is the file of an
  * index of this store, or of one in use. ISX_CORRUPT: the index is damaged; there is no copy. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store, const char *name,

@@ -27,81 +27,77 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- progress --------------------------------------------------------------------------------- */
+/* --- copying ---------------------------------------------------------------------------------- */
 
-struct watch {
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool runs;
-	bool done;
+/* LMDB copies in a thread of ours: for a copy without free pages it starts another one, which has the
+ * signal mask of the thread that starts it. */
+struct copying {
+	MDB_env *env;
 	int fd;
-	uint64_t bytes_total;
-	isx_progress_fn *progress;
-	void *arg;
+	unsigned flags;
+	pthread_mutex_t lock; /* guards the rest */
+	pthread_cond_t changed;
+	bool done;
+	int code; /* of LMDB */
 };
 
-/* LMDB does not say how far it is, but the copy's size does. */
-static void *watch_copy(void *arg)
+static void *run_copying(void *arg)
 {
-	enum { PAUSE_NS = 100000000 };
-	struct watch *watch = arg;
-	pthread_mutex_lock(&watch->lock);
-	while (!watch->done) {
-		struct stat copy;
-		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += PAUSE_NS;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&watch->changed, &watch->lock, &until);
-		if (fstat(watch->fd, &copy) == 0)
-			watch->progress((uint64_t)copy.st_size, watch->bytes_total, watch->arg);
-	}
-	pthread_mutex_unlock(&watch->lock);
+	struct copying *copying = arg;
+	int code = mdb_env_copyfd2(copying->env, copying->fd, copying->flags);
+	pthread_mutex_lock(&copying->lock);
+	copying->code = code;
+	copying->done = true;
+	pthread_cond_signal(&copying->changed);
+	pthread_mutex_unlock(&copying->lock);
 	return NULL;
 }
 
-static void watch_start(struct watch *watch, struct isx_lmdb_file *file, int fd,
-			isx_progress_fn *progress, void *arg)
+/* Wait for the copy. LMDB does not say how far it is, but the copy's size does. */
+static void wait_for_copy(struct copying *copying, isx_progress_fn *progress, void *arg)
 {
+	enum { PAUSE_NS = 100000000 };
 	MDB_envinfo info;
 	MDB_stat stat;
-	*watch = (struct watch){ .fd = fd, .progress = progress, .arg = arg };
-	if (!progress || mdb_env_info(file->env, &info) || mdb_env_stat(file->env, &stat))
-		return;
-	watch->bytes_total = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
-	pthread_mutex_init(&watch->lock, NULL);
-	pthread_cond_init(&watch->changed, NULL);
-	watch->runs = isx_thread_start(&watch->thread, "isx-copy", watch_copy, watch) == 0;
+	struct stat copy;
+	if (progress && (mdb_env_info(copying->env, &info) || mdb_env_stat(copying->env, &stat)))
+		progress = NULL;
+	pthread_mutex_lock(&copying->lock);
+	while (!copying->done) {
+		(void)isx_clock_wait(&copying->changed, &copying->lock, isx_clock_ns() + PAUSE_NS);
+		if (progress && fstat(copying->fd, &copy) == 0)
+			progress((uint64_t)copy.st_size,
+				 ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize, arg);
+	}
+	pthread_mutex_unlock(&copying->lock);
 }
 
-static void watch_end(struct watch *watch)
+/* A code of LMDB; EAGAIN: there is no thread. */
+static int copy_file(MDB_env *env, int fd, unsigned flags, isx_progress_fn *progress, void *arg)
 {
-	if (!watch->runs)
-		return;
-	pthread_mutex_lock(&watch->lock);
-	watch->done = true;
-	pthread_cond_signal(&watch->changed);
-	pthread_mutex_unlock(&watch->lock);
-	pthread_join(watch->thread, NULL);
-	pthread_cond_destroy(&watch->changed);
-	pthread_mutex_destroy(&watch->lock);
+	struct copying copying = { .env = env, .fd = fd, .flags = flags };
+	pthread_t thread;
+	pthread_mutex_init(&copying.lock, NULL);
+	isx_clock_cond_init(&copying.changed);
+	int rc = isx_thread_start(&thread, "isx-copy", run_copying, &copying);
+	if (!rc) {
+		wait_for_copy(&copying, progress, arg);
+		pthread_join(thread, NULL);
+		rc = copying.code;
+	}
+	pthread_cond_destroy(&copying.changed);
+	pthread_mutex_destroy(&copying.lock);
+	return rc;
 }
-
-/* --- copying ---------------------------------------------------------------------------------- */
 
 /* Copy to a new file, down to the disk. */
 static enum isx_status copy_to(struct isx_lmdb_file *file, const char *path, unsigned flags,
 			       isx_progress_fn *progress, void *arg, struct isx_err *err)
 {
-	struct watch watch;
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return isx_lmdb_status(errno, path, err);
-	watch_start(&watch, file, fd, progress, arg);
-	int rc = mdb_env_copyfd2(file->env, fd, flags);
-	watch_end(&watch);
+	int rc = copy_file(file->env, fd, flags, progress, arg);
 	if (!rc && fsync(fd) != 0)
 		rc = errno;
 	if (close(fd) != 0 && !rc)
@@ -111,8 +107,7 @@ static enum isx_status copy_to(struct isx_lmdb_file *file, const char *path, uns
 	if (rc == MDB_INCOMPATIBLE) /* what LMDB says when its page counts do not add up */
 		return isx_fail(err, ISX_CORRUPT,
 				"%s: the pages of the file do not add up: see index check", path);
-	if (rc ==
-	    EAGAIN) /* of pthread_create(): LMDB writes a copy without free pages by a thread */
+	if (rc == EAGAIN) /* of pthread_create(), ours or LMDB's */
 		return isx_fail(err, ISX_NO_MEMORY,
 				"%s: no thread could be started to write it: memory or threads "
 				"have run out",
