@@ -689,7 +689,7 @@ enum isx_status isx_lmdb_pages_head(const char *path, struct isx_err *err)
 	return st;
 }
 
-bool isx_lmdb_pages_heads_fit(MDB_env *env)
+static bool do_heads_fit(MDB_env *env)
 {
 	uint8_t page[META_BYTES];
 	struct meta metas[META_COUNT];
@@ -707,6 +707,15 @@ bool isx_lmdb_pages_heads_fit(MDB_env *env)
 	}
 	uint64_t first = metas[0].txn_id, second = metas[1].txn_id;
 	return (first == 0 && second == 0) || first == second + 1 || second == first + 1;
+}
+
+bool isx_lmdb_pages_heads_fit(MDB_env *env)
+{
+	enum { TRIES = 8 }; /* others may commit between two reads */
+	bool do_fit = do_heads_fit(env);
+	for (int i = 1; !do_fit && i < TRIES; i++)
+		do_fit = do_heads_fit(env);
+	return do_fit;
 }
 
 /* The meta page of the snapshot of `txn`. *is_right: LMDB can go by its flags. */

@@ -155,11 +155,17 @@ static bool is_meddled_with(struct isx_lmdb_file *file, const struct stat *now)
 {
 	const uint64_t commit_ns = 100000000; /* longer, and all is verified once for nothing */
 	struct isx_lmdb_watch *watch = &file->watch;
+	struct stat again;
 	bool is_meddled = false;
+	int fd;
 	pthread_mutex_lock(&watch->lock);
-	const int64_t time_ns = written_ns(now);
 	const uint64_t txn_id = isx_lmdb_last_change(file);
 	bool is_first = watch->written_ns == 0;
+	int64_t time_ns = written_ns(now);
+	/* A commit may lie between that look and the lock: a time must not be older than its number. */
+	if ((txn_id != watch->txn_id || time_ns != watch->written_ns) &&
+	    !mdb_env_get_fd(file->env, &fd) && fstat(fd, &again) == 0)
+		time_ns = written_ns(&again);
 	if (txn_id != watch->txn_id || is_first) {
 		bool is_own = is_first || watch->writing || txn_id == watch->own_txn_id;
 		is_meddled = !is_own && !isx_lmdb_pages_heads_fit(file->env);
@@ -229,8 +235,13 @@ enum isx_status isx_lmdb_verify(struct isx_lmdb_file *file, enum isx_pages_exten
 	struct isx_err why = { 0 };
 	struct stat now;
 	enum isx_status st = check_sound(file, &now, err);
-	if (!st && is_meddled_with(file, &now))
+	if (!st && is_meddled_with(file, &now)) {
+		isx_log_to(&file->logger, ISX_LOG_DEBUG,
+			   "%s was written without a transaction so far: its pages are verified "
+			   "again",
+			   file->path ? file->path : "an index");
 		forget_verified(file);
+	}
 	if (st || (atomic_load(&file->verified) >= (int)extent && !again))
 		return st;
 	pthread_mutex_lock(&file->verifying); /* the others would only wait for the same disk */

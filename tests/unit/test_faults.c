@@ -8,9 +8,11 @@
 #include "storage/lmdb_file.h"
 #include "support.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -434,6 +436,45 @@ static void test_readers__without_a_lock_file_learn_of_a_writer_afterwards(void 
 	isx_lmdb_file_close(file);
 }
 
+/* --- beside a writer -------------------------------------------------------------------------- */
+
+static atomic_bool has_written;
+static atomic_uint messages;
+
+static void count_message(enum isx_log_level level, const char *message, void *arg)
+{
+	(void)level, (void)message, (void)arg;
+	atomic_fetch_add(&messages, 1);
+}
+
+static void *look_on(void *store)
+{
+	while (!atomic_load(&has_written))
+		(void)count_assets(store);
+	return NULL;
+}
+
+/* That all is verified again is a message. */
+static void test_readers__take_no_commit_for_overwriting(void **state)
+{
+	enum { WRITES = 8000, READERS = 4 };
+	pthread_t readers[READERS];
+	struct isx_err err = { 0 };
+	(void)state;
+	options.relaxed = true;
+	options.logger.fn = count_message;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	for (size_t i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, look_on, store), 0);
+	overwrite(store, WRITES);
+	atomic_store(&has_written, true);
+	for (size_t i = 0; i < READERS; i++)
+		pthread_join(readers[i], NULL);
+	isx_close(store);
+	assert_int_equal(atomic_load(&messages), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +488,7 @@ int main(void)
 		TEST(test_readers__all_slots_of_the_dead_are_used_again),
 		TEST(test_readers__a_file_whose_slots_all_the_dead_have_is_opened),
 		TEST(test_readers__without_a_lock_file_learn_of_a_writer_afterwards),
+		TEST(test_readers__take_no_commit_for_overwriting),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
