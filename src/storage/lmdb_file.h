@@ -85,6 +85,7 @@ struct isx_lmdb_file {
 	atomic_uint handles_opened; /* how often `tables` got more of them */
 	pthread_mutex_t verifying;  /* held while all pages are walked; guards `damage` */
 	atomic_int verified;        /* an enum isx_pages_extent */
+	atomic_uint forgotten;      /* how often `verified` was taken back */
 	atomic_bool is_damaged;     /* it is refused: `damage` says why, for good */
 	struct isx_err damage;
 	struct isx_known_pages *_Atomic known; /* of the table of assets; NULL: none yet */

@@ -190,6 +190,7 @@ static bool is_meddled_with(struct isx_lmdb_file *file, const struct stat *now)
 static void forget_verified(struct isx_lmdb_file *file)
 {
 	struct isx_known_pages *known = atomic_load(&file->known);
+	atomic_fetch_add(&file->forgotten, 1);
 	atomic_store(&file->verified, ISX_PAGES_NONE);
 	for (uint64_t i = 0; known && i < known->count / 8; i++)
 		__atomic_store_n(&known->bits[i], 0, __ATOMIC_RELAXED);
@@ -245,10 +246,13 @@ enum isx_status isx_lmdb_verify(struct isx_lmdb_file *file, enum isx_pages_exten
 	if (st || (atomic_load(&file->verified) >= (int)extent && !again))
 		return st;
 	pthread_mutex_lock(&file->verifying); /* the others would only wait for the same disk */
+	const unsigned forgotten = atomic_load(&file->forgotten);
 	if (again || atomic_load(&file->verified) < (int)extent)
 		st = look_at_pages(file, extent, true, &why);
 	if (!st && atomic_load(&file->verified) < (int)extent)
 		atomic_store(&file->verified, (int)extent);
+	if (atomic_load(&file->forgotten) != forgotten) /* meanwhile */
+		atomic_store(&file->verified, ISX_PAGES_NONE);
 	if (st == ISX_CORRUPT)
 		note_damage(file, &why);
 	pthread_mutex_unlock(&file->verifying);
