@@ -7,6 +7,7 @@ named with its reason above it). Exit status 0 when nothing failed.
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,10 @@ def main():
     parser.add_argument("--tsan", action="append", default=[], type=Path,
                         help="a unit program that was built with the thread sanitizer")
     options, extra = parser.parse_known_args()
+    # A shell starts a job in the background with these ignored, and so would be every program under
+    # test, which leaves what its caller ignores ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     build = options.build if options.build.is_absolute() else ROOT / options.build
     count = Count()
     done = run([str(ROOT / "tools" / "check_layers"), "--build", str(build)])
