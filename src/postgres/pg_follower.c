@@ -747,7 +747,7 @@ static enum isx_status begin_snapshot(struct work *work, const char **flaw, stru
 	if (!st)
 		st = isx_pg_read_head(results[1], NULL, work->head, err);
 	work->conn->failed |= st == ISX_CORRUPT; /* the database is at fault, not the follower */
-	work->head->is_replica = was.is_replica;
+	work->head->is_replica &= work->conn->pool != work->followers->primary;
 	memcpy(work->head->name, was.name, sizeof was.name);
 	if (!st && work->position.known) {
 		*flaw = find_flaw(work->head, &work->position, results[2]);

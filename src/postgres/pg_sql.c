@@ -156,7 +156,7 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 			       " ORDER BY name COLLATE \"C\"",
 	[ISX_PG_INDEX_HEAD] = "SELECT " HEAD_COLUMNS ", pg_is_in_recovery()"
 			      " FROM @.index WHERE name = $1::text",
-	[ISX_PG_INDEX_BY_ID] = "SELECT " HEAD_COLUMNS ", false"
+	[ISX_PG_INDEX_BY_ID] = "SELECT " HEAD_COLUMNS ", pg_is_in_recovery()"
 			       " FROM @.index WHERE index_id = $1::bigint",
 	[ISX_PG_INDEX_LOCK] = "SELECT " HEAD_COLUMNS ", false"
 			      " FROM @.index WHERE name = $1::text FOR UPDATE",

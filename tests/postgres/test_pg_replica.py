@@ -80,6 +80,31 @@ def test_reads_go_to_the_standby(pair, start_host):
         time.sleep(0.05)
 
 
+def test_what_follows_a_write_does_not_go_back_to_where_the_standby_is(pair, start_host, tmp_path):
+    """Two servers on one machine, one of which reads from a standby that is behind: their follower stays ahead."""
+    primary, standby = pair
+    folder = {"ISCC_SEARCH_POSTGRES_FOLLOWER_DIR": str(tmp_path / "shared"), "ISCC_SEARCH_LOG_LEVEL": "debug"}
+    ahead = start_host(primary.uri("main"), env=folder)
+    assert ahead.post("/indexes", json={"name": "main"}).status_code == 201
+    ahead.must_add(range(20))
+    standby.wait_replayed(primary.position())
+    behind = start_host(primary.uri("main"),
+                        env={"ISCC_SEARCH_POSTGRES_READ_URI": standby.uri("main"), **folder})
+    find_soon(behind, range(20))
+    freeze_replay(standby)
+    ahead.must_add(range(20, 30))
+    ahead.expect_found(range(30))
+    behind.must_add([30])
+    end = time.monotonic() + 30
+    while "the replica is behind this host" not in behind.log():
+        assert "is loaded again" not in behind.log(), behind.log()[-2000:]
+        assert time.monotonic() < end, behind.log()[-2000:]
+        time.sleep(0.02)
+    behind.expect_found(range(31))
+    ahead.expect_found(range(31))
+    assert "is loaded again" not in behind.log() + ahead.log()
+
+
 def test_a_server_of_its_own_on_the_standby_only_reads(pair, start_host):
     """The first URI is the standby: searches work, changes are refused with the reason."""
     primary, standby = pair
