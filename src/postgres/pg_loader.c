@@ -117,7 +117,8 @@ static uint64_t in_ms(unsigned ms)
 }
 
 /* What is to be done next, NULL if nothing is yet: what searches wait for comes first. Entries that
- * have rested go. *wake_ns is when to look again. Called with the lock. */
+ * have rested go, and failures that are not told any more. *wake_ns is when to look again. Called
+ * with the lock. */
 static struct entry *find_due(struct isx_pg_loader *loader, uint64_t *wake_ns)
 {
 	const uint64_t now_ns = isx_clock_ns();
@@ -125,7 +126,8 @@ static struct entry *find_due(struct isx_pg_loader *loader, uint64_t *wake_ns)
 	*wake_ns = in_ms(60000);
 	for (struct entry **at = &loader->entries; *at;) {
 		struct entry *entry = *at;
-		if (entry->state == RESTING && entry->until_ns <= now_ns) {
+		bool is_done = entry->state == RESTING || entry->state == FAILED;
+		if (is_done && entry->until_ns <= now_ns) {
 			remove_entry(at);
 			continue;
 		}
@@ -133,7 +135,7 @@ static struct entry *find_due(struct isx_pg_loader *loader, uint64_t *wake_ns)
 		if (entry->state == WAITING && entry->until_ns <= now_ns) {
 			if (!due || (due->wish.is_background && !entry->wish.is_background))
 				due = entry;
-		} else if (entry->state != FAILED && entry->until_ns < *wake_ns) {
+		} else if (entry->until_ns < *wake_ns) {
 			*wake_ns = entry->until_ns;
 		}
 	}
