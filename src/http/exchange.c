@@ -603,6 +603,7 @@ void isx_exchange_end(void *arg, struct MHD_Connection *connection, void **state
 	isx_http_payload_drop(&x->payload);
 	isx_http_release(&x->req, &x->res);
 	isx_hold_release(&x->hold);
+	isx_link_watch(serving->links, x->link, HTTP_WATCH_HEAD, NULL); /* of the next request */
 	isx_mem_free(x->target);
 	isx_mem_free(x);
 	*state = NULL;

@@ -130,6 +130,7 @@ struct http_link *isx_link_add(struct isx_links *links, struct http_serving *ser
 		return NULL;
 	link->serving = serving;
 	link->fd = fd;
+	link->watched.what = HTTP_WATCH_HEAD;
 	pthread_mutex_lock(&links->lock);
 	join_before(&links->ring, link);
 	links->count++;

@@ -32,10 +32,10 @@ ISX_MUST_CHECK enum isx_status isx_links_new(const struct http_watch_rule *rule,
 /* End the thread and free the list, which no connection is in any more. NULL is allowed. */
 void isx_links_free(struct isx_links *links);
 
-/* Add a connection that has begun; NULL without memory. */
+/* Add a connection that has begun, and whose first head has to come; NULL without memory. */
 struct http_link *isx_link_add(struct isx_links *links, struct http_serving *serving, int fd);
 
-/* From now on the connection has to move: its body arrives, or its answer is sent. `request_id` is
+/* From now on the connection has to move: a head or a body arrives, or its answer is sent. `request_id` is
  * borrowed until isx_link_unwatch(). */
 void isx_link_watch(struct isx_links *links, struct http_link *link, enum http_watch_for what,
 		    const char *request_id);

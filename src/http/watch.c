@@ -39,7 +39,7 @@ static bool count_moved(enum http_watch_for what, int fd, uint64_t *moved)
 	memset(&info, 0, sizeof info); /* an older system fills less of it */
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return false;
-	*moved = what == HTTP_WATCH_BODY ? info.tcpi_bytes_received : info.tcpi_bytes_acked;
+	*moved = what == HTTP_WATCH_ANSWER ? info.tcpi_bytes_acked : info.tcpi_bytes_received;
 	return true;
 }
 

@@ -1,9 +1,10 @@
 /*
- * watch.h - does a connection move? Clients that neither send the body they announced nor take the
- *           answer they asked for are cut off, as what they hold of memory is missing to the others.
+ * watch.h - does a connection move? Clients that neither send the request they began nor take the
+ *           answer they asked for are cut off, as the memory and the connection that they hold are
+ *           missing to the others.
  *
- * libmicrohttpd's own timeout starts anew with each byte, so a byte now and then would hold a body
- * or an answer for ever. Here a connection has to move ISX_CLIENT_BYTES_MIN in each period, counted
+ * libmicrohttpd's own timeout starts anew with each byte, so a byte now and then would hold a head,
+ * a body or an answer for ever. Here a connection has to move ISX_CLIENT_BYTES_MIN in each period, counted
  * by the system (TCP_INFO): what came from the client, or what the client has confirmed.
  *
  * Must not know: which connections there are (link.c), and locks.
@@ -15,8 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a connection is watched for. */
-enum http_watch_for { HTTP_WATCH_NOTHING, HTTP_WATCH_BODY, HTTP_WATCH_ANSWER };
+/* What a connection is watched for. HEAD: from its begin, or the end of a request, until the head of the
+ * next request is there. */
+enum http_watch_for { HTTP_WATCH_NOTHING, HTTP_WATCH_HEAD, HTTP_WATCH_BODY, HTTP_WATCH_ANSWER };
 
 /* What is known of a connection. `{ 0 }` is not watched. */
 struct http_watched {

@@ -202,6 +202,47 @@ def test_a_body_that_trickles_is_408(start_server):
         assert status_of(read_all(link)) == 408
 
 
+TRICKLES = {
+    "line": (b"GET /heal", b"a"), "header": (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ", b"a"), "line-ends": (b"", b"\r\n"),
+    "second": (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"a"),
+    "second-line-ends": (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n"),
+    "behind-body": (b"POST /indexes HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]", b"a")}
+
+
+@pytest.mark.parametrize("kind", TRICKLES)
+def test_heads_that_trickle_do_not_hold_the_connections(start_server, kind):
+    """Without a key, a byte now and then held all connections for ever, and others were not answered."""
+    begin, byte = TRICKLES[kind]
+    server = start_server(env={"ISCC_SEARCH_CLIENT_TIMEOUT": "1", "ISCC_SEARCH_CONNECTIONS": "16"})
+    links, began = [server.connect() for _ in range(32)], time.monotonic()
+    try:
+        for link in links:
+            link.sendall(begin)
+        left = list(links)
+        while left:
+            assert time.monotonic() - began < 30, f"{len(left)} connections are held"
+            time.sleep(0.1)
+            for link in list(left):
+                try:
+                    link.sendall(byte)
+                except ConnectionError:
+                    left.remove(link)
+    finally:
+        close_all(links)
+    assert server.get("/healthz").status_code == 200
+    wait_until(lambda: under_way(server) == 0)
+
+
+def test_a_connection_that_asks_now_and_then_is_kept(start_server):
+    """Each request has its own time, however long the connection has been there."""
+    server = start_server(env={"ISCC_SEARCH_CLIENT_TIMEOUT": "1"})
+    with server.connect() as link:
+        for _ in range(6):
+            link.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert link.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            time.sleep(0.5)
+
+
 def test_a_body_that_is_slow_but_moves_is_taken(start_server):
     server = start_server(env={"ISCC_SEARCH_CLIENT_TIMEOUT": "1"})
     text = json.dumps({"name": "slow"}).encode().ljust(5 * 65_536)
