@@ -211,13 +211,23 @@ static enum isx_status cancel_check(void *cancel_arg, struct isx_err *err)
 	return ISX_OK;
 }
 
+static struct isx_pool *pool_of(const struct http_serving *serving, enum http_pool which)
+{
+	if (which == HTTP_POOL_WRITE)
+		return serving->write;
+	if (which == HTTP_POOL_BULK)
+		return serving->bulk;
+	return which == HTTP_POOL_SCAN ? serving->scan : serving->quick;
+}
+
 /* A search waits for something that takes no processor: then another one may run. */
 static bool waits(void *cancel_arg, bool begins)
 {
 	const struct exchange *x = cancel_arg;
+	struct isx_pool *own = pool_of(x->serving, x->pool + HTTP_POOL_QUICK);
 	if (begins)
-		return isx_pool_wait_begin(x->serving->scan);
-	isx_pool_wait_end(x->serving->scan);
+		return isx_pool_wait_begin(own);
+	isx_pool_wait_end(own);
 	return true;
 }
 
@@ -461,15 +471,6 @@ static bool open_exchange(struct exchange *x, const char *method)
 	isx_http_payload_refuse(&x->payload, req);
 	answer(x);
 	return false;
-}
-
-static struct isx_pool *pool_of(const struct http_serving *serving, enum http_pool which)
-{
-	if (which == HTTP_POOL_WRITE)
-		return serving->write;
-	if (which == HTTP_POOL_BULK)
-		return serving->bulk;
-	return which == HTTP_POOL_SCAN ? serving->scan : serving->quick;
 }
 
 /* The request is complete: answer it in this event-loop thread, or suspend the connection and queue

@@ -12,8 +12,8 @@ from serving import Server
 MANY = 2500  # more than a search loads by itself
 
 
-def search(host, index, number, **more):
-    return requests.post(f"{host.base}/indexes/{index}/search?limit=3", json={"units": make(number)["units"]},
+def search(host, index, number, limit=3, **more):
+    return requests.post(f"{host.base}/indexes/{index}/search?limit={limit}", json={"units": make(number)["units"]},
                          timeout=60, **more)
 
 
@@ -40,15 +40,15 @@ def slow_loading(start_host, shared_cluster, database):
     return start
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_load_leaves_the_other_indexes_searchable(slow_loading, threads):
-    """Whoever waits for the load does not take a place from others."""
+@pytest.mark.parametrize(("threads", "limit"), [(1, 3), (2, 3), (2, 5000)])
+def test_a_load_leaves_the_other_indexes_searchable(slow_loading, threads, limit):
+    """Whoever waits for the load does not take a place from others, in either pool of searches."""
     host = slow_loading(threads, 60)
     with ThreadPoolExecutor(8) as pool:
-        asking = [pool.submit(search, host, "main", n) for n in range(8)]
+        asking = [pool.submit(search, host, "main", n, limit) for n in range(8)]
         time.sleep(0.2)
-        other = search(host, "other", 3)
-        assert other.status_code == 200 and other.json()["global_matches"][0]["iscc_id"] == make(3)["iscc_id"]
+        for other in (search(host, "other", 3), search(host, "other", 3, 5000)):
+            assert other.status_code == 200 and other.json()["global_matches"][0]["iscc_id"] == make(3)["iscc_id"]
         assert not any(one.done() for one in asking), "it was loaded before this was asked"
         said = [one.result() for one in asking]
         assert [one.status_code for one in said] == [200] * 8, [one.text for one in said]
