@@ -139,13 +139,6 @@ bool isx_pg_count(const PGresult *result, int row, int column, int64_t *count)
 	return field.len == 8 && *count >= 0 && *count <= ISX_PG_COUNT_MAX;
 }
 
-bool isx_pg_id(const PGresult *result, int row, int column, uint64_t *id)
-{
-	struct isx_span field = isx_pg_field(result, row, column);
-	*id = field.len == 8 ? isx_load_be64(field.ptr) : 0;
-	return field.len == 8;
-}
-
 bool isx_pg_bool(const PGresult *result, int row, int column)
 {
 	struct isx_span field = isx_pg_field(result, row, column);

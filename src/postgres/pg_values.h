@@ -54,7 +54,4 @@ bool isx_pg_bool(const PGresult *result, int row, int column);
  * counts can be added. */
 bool isx_pg_count(const PGresult *result, int row, int column, int64_t *count);
 
-/* The 8 bytes of an ISCC-ID; false if it is none. */
-bool isx_pg_id(const PGresult *result, int row, int column, uint64_t *id);
-
 #endif
