@@ -16,8 +16,10 @@ enum {
 	KEPT_COSTS = 10, /* times the processor time of the look that a result is kept */
 	KEPT_NS_MAX =
 		1000000000, /* and at most this: who asks once a second learns of every change */
-	STALE_NS_MAX = 2000000000 /* age of a result that is told while the next look is under way;
-				     an older one may be wrong for as long as a disk hangs */
+	STALE_NS_MAX = 2000000000, /* age of a result that is told while the next look is under way;
+				      an older one may be wrong for as long as a disk hangs */
+	LOOK_NS_MAX =
+		2000000000 /* a look that takes longer is not waited for: the store is not ready */
 };
 
 struct isx_readiness {
@@ -25,6 +27,7 @@ struct isx_readiness {
 	pthread_mutex_t lock;  /* of all that follows; never held while looking */
 	pthread_cond_t looked; /* a look has ended */
 	bool is_looking;
+	uint64_t begun_ns;       /* when the look that is under way began */
 	uint64_t looks;          /* that have ended */
 	uint64_t looked_ns;      /* when the last one ended */
 	uint64_t fresh_until_ns; /* its result needs no other look until then */
@@ -40,7 +43,7 @@ enum isx_status isx_readiness_new(struct isx_store *store, struct isx_readiness 
 		return isx_fail_memory(err);
 	made->store = store;
 	pthread_mutex_init(&made->lock, NULL);
-	pthread_cond_init(&made->looked, NULL);
+	isx_clock_cond_init(&made->looked);
 	*readiness = made;
 	return ISX_OK;
 }
@@ -146,6 +149,7 @@ static void look_again(struct isx_readiness *readiness)
 {
 	struct isx_buf texts[2] = { 0 };
 	readiness->is_looking = true;
+	readiness->begun_ns = isx_clock_ns();
 	pthread_mutex_unlock(&readiness->lock);
 	uint64_t begin_ns = processor_ns();
 	unsigned status = look(readiness->store, texts);
@@ -164,6 +168,27 @@ static void look_again(struct isx_readiness *readiness)
 	pthread_cond_broadcast(&readiness->looked);
 }
 
+/* Wait for the look that is under way. False: it takes too long, as on a disk that hangs; each request
+ * that waited on would take a thread from those that ask for assets. Called with the lock. */
+static bool wait_for_look(struct isx_readiness *readiness, uint64_t looks)
+{
+	bool in_time = true;
+	while (readiness->looks == looks && in_time)
+		in_time = isx_clock_wait(&readiness->looked, &readiness->lock,
+					 readiness->begun_ns + LOOK_NS_MAX);
+	return readiness->looks != looks;
+}
+
+/* Say that the look takes too long. */
+static unsigned tell_late(bool has_key, struct isx_buf *payload)
+{
+	struct isx_err err;
+	enum isx_status st = isx_fail(&err, ISX_UNAVAILABLE,
+				      "the indexes have been looked at for more than 2 s");
+	add_reason(payload, has_key, st, &err, NULL, 0);
+	return 503;
+}
+
 unsigned isx_readiness_tell(struct isx_readiness *readiness, bool has_key, struct isx_buf *payload)
 {
 	pthread_mutex_lock(&readiness->lock);
@@ -172,9 +197,10 @@ unsigned isx_readiness_tell(struct isx_readiness *readiness, bool has_key, struc
 	bool is_stale = looks > 0 && now_ns - readiness->looked_ns < STALE_NS_MAX;
 	if (!is_fresh && !readiness->is_looking)
 		look_again(readiness);
-	else if (!is_fresh && !is_stale)
-		while (readiness->looks == looks)
-			pthread_cond_wait(&readiness->looked, &readiness->lock);
+	else if (!is_fresh && !is_stale && !wait_for_look(readiness, looks)) {
+		pthread_mutex_unlock(&readiness->lock);
+		return tell_late(has_key, payload);
+	}
 	const struct isx_buf *text = &readiness->texts[has_key];
 	isx_buf_add(payload, text->ptr, text->len);
 	payload->failed = payload->failed || text->failed;

@@ -153,6 +153,23 @@ def test_searches_for_few_do_not_wait_for_searches_for_very_many(busy):
     assert [status_of(read_all(link)) for link in links] == [200] * 2 * SCAN_THREADS
 
 
+def test_a_look_at_the_indexes_that_hangs_takes_one_thread(busy):
+    """/readyz opens the cold index, which needs the lock: who asks meanwhile is told that it takes long."""
+    start, folder = busy
+    server = start()
+    server.post("/indexes/main/assets", json=[make_asset(1)])
+    server.post("/indexes", json={"name": "cold"})
+    with locked(folder):
+        links = [send(server, "GET", "/readyz") for _ in range(40)]
+        wait_until(lambda: sum(has_answer(link) for link in links) == len(links) - 1)
+        assert server.get(f"/indexes/main/assets/{iscc_id(1)}").status_code == 200
+        told = server.get("/readyz")
+        assert (told.status_code, told.json()["reason"]) == (503, "list_indexes_failed")
+        assert "more than 2 s" in told.json()["detail"]
+    assert sorted(status_of(read_all(link)) for link in links) == [200] + [503] * (len(links) - 1)
+    wait_until(lambda: server.get("/readyz").status_code == 200)
+
+
 def test_beyond_the_queue_is_503(busy):
     start, folder = busy
     server = start(queue=2)
