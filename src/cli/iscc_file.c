@@ -326,10 +326,15 @@ static enum isx_status group_by_type(const struct reader *reader, struct isx_ass
 {
 	struct isx_simprint *grouped = isx_arena_alloc(reader->arena, count, sizeof *grouped);
 	bool *taken = isx_arena_alloc(reader->arena, count, sizeof *taken);
-	size_t placed = 0;
+	size_t placed = 0, types = 0;
 	if (!grouped || !taken)
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < count; i++) {
+		if (!taken[i] && ++types > ISX_TYPE_NAMES_MAX) /* each is a walk over all */
+			return isx_fail(
+				err, ISX_SCHEMA,
+				"features: more than %d types of simprints: an index takes fewer",
+				ISX_TYPE_NAMES_MAX);
 		for (size_t k = i; !taken[i] && k < count; k++) {
 			if (k != i && strcmp(found[k].type, found[i].type) != 0)
 				continue;
