@@ -1,5 +1,5 @@
 /*
- * passage_search.c - rank assets by the passages they share with a query.
+ * passage_search.c - rank assets by the passages that they share with a query.
  *
  *   idf(f)      = ln(1 + N / (1 + f)), N assets in the index, f of them with exactly that simprint
  *   type score  = sum(idf_i * s_i over matched i) / sum(idf_i over all i)
@@ -8,8 +8,13 @@
  *   asset score = mean of the type scores over the types in which anything matched
  *
  * Streams deliver hits asset by asset in the order of ISCC-IDs (passage_scan.h), so each asset is
- * scored when it comes by and only the best are remembered. What a winner matched is looked up
- * again. Large searches are cut into ranges of ISCC-IDs for all cores.
+ * scored when the streams reach it and only the best assets are kept. The passages that a winner
+ * matched are looked up again afterwards. Large searches are cut into ranges of ISCC-IDs, which
+ * several threads scan.
+ *
+ * The formulas and their limits are those of iscc-search 0.3.3. Relies on: rows of a type being
+ * sorted by ISCC-ID (sim_format.h). Locks nothing: the caller's view is one snapshot, and each
+ * further thread reads the same snapshot in a transaction of its own.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/passage_search.h"
@@ -29,9 +34,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FREQ_MAX = 1000, CACHE_ENTRIES = 1024, PASSAGES_MAX = 10000 };
+enum {
+	FREQ_MAX = 1000, /* rows counted for one frequency, as in 0.3.3: bounds a common simprint */
+	CACHE_ENTRIES = 1024, /* 48 KiB for each thread */
+	/* Query simprints of one type. A stream keeps the hits of one page for each: 10 MB in all
+	 * for simprints of 128 bits and pages of 4 KiB. */
+	PASSAGES_MAX = 10000
+};
 
-/* The frequency of a stored simprint that was looked up before. */
+/* The frequency of a stored simprint that was looked up before. Of two simprints with the same
+ * place in the cache, the later one replaces the earlier. */
 struct freq_entry {
 	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
 	uint32_t byte_count; /* 0: empty */
@@ -45,13 +57,16 @@ struct best_hit {
 	struct isx_passage_hit hit;
 };
 
+/* The search of one simprint type: what the query asks, and the state for the current asset. */
 struct type_search {
 	struct isx_passage_query query;
 	const struct isx_sim_sp_tables *tables;
-	struct best_hit *best; /* of each query simprint, for the asset at hand */
-	size_t matched;
+	struct best_hit *best; /* of each query simprint, in the current asset */
+	size_t matched;        /* query simprints with a hit in the current asset */
 };
 
+/* The search as one thread runs it. `types`, `streams`, `cache` and `ranking` change, so each
+ * thread has its own; the rest is shared and only read. */
 struct passage_search {
 	struct isx_lmdb_view *view;
 	const struct isx_options *options;
@@ -67,7 +82,8 @@ struct passage_search {
 
 /* --- frequencies ------------------------------------------------------------------------------ */
 
-/* Assets that hold exactly this simprint; not more than FREQ_MAX entries are looked at. */
+/* Count the assets that hold exactly this simprint, in __sp_TYPE__: it is sorted by simprint, and
+ * has shadowed simprints too, which count in frequencies. Reads at most FREQ_MAX rows. */
 static int count_assets(struct passage_search *search, MDB_dbi table, const uint8_t *bytes,
 			size_t count, uint64_t *freq)
 {
@@ -115,6 +131,7 @@ static double idf(const struct passage_search *search, uint64_t freq)
 
 /* --- the query -------------------------------------------------------------------------------- */
 
+/* Does the index have simprints of this type and length? */
 static bool has_rows(struct passage_search *search, const char *type, size_t bytes)
 {
 	MDB_val key = isx_lmdb_val(type, strlen(type)), value;
@@ -122,6 +139,8 @@ static bool has_rows(struct passage_search *search, const char *type, size_t byt
 	return table && mdb_get(search->view->txn, table, &key, &value) == 0;
 }
 
+/* Decode one query simprint and look up its own frequency. Like 0.3.3, refuses a length that no
+ * stored simprint of the type has. */
 static enum isx_status read_passage(struct passage_search *search, struct type_search *type,
 				    const char *text, struct isx_query_passage *passage,
 				    struct isx_err *err)
@@ -140,7 +159,8 @@ static enum isx_status read_passage(struct passage_search *search, struct type_s
 		"count simprints", err);
 }
 
-/* Decode the simprints of one type; a type that the index does not have is left out. */
+/* Decode the query simprints of one type. As in 0.3.3, a type that the index does not have is left
+ * out and is no error. */
 static enum isx_status read_type(struct passage_search *search,
 				 const struct isx_query_simprints *given, struct isx_err *err)
 {
@@ -172,6 +192,7 @@ static enum isx_status read_type(struct passage_search *search,
 	return ISX_OK;
 }
 
+/* Decode the query. The other threads share the decoded simprints and only read them. */
 static enum isx_status read_query(struct passage_search *search, const struct isx_query *query,
 				  struct isx_err *err)
 {
@@ -193,7 +214,7 @@ static enum isx_status read_query(struct passage_search *search, const struct is
 }
 
 /* Open the streams of all types and lengths over the assets from id_min to id_max. They live in
- * `arena`. */
+ * `arena`. Also on failure the caller closes the first search->stream_count of them. */
 static enum isx_status open_streams(struct passage_search *search, struct isx_arena *arena,
 				    uint64_t id_min, uint64_t id_max, struct isx_err *err)
 {
@@ -220,6 +241,7 @@ static enum isx_status open_streams(struct passage_search *search, struct isx_ar
 
 /* --- one asset -------------------------------------------------------------------------------- */
 
+/* Forget the hits of the previous asset. */
 static void forget_best(struct passage_search *search)
 {
 	for (size_t i = 0; i < search->type_count; i++) {
@@ -229,7 +251,9 @@ static void forget_best(struct passage_search *search)
 	}
 }
 
-/* Is `a` the better hit? Equal scores: the passage that comes first in the work. */
+/* Is `a`, with `score`, a better hit than `b`? Of equal scores the passage that comes first in the
+ * asset is better, then the longer simprint, so that the answer does not depend on the order of
+ * the streams. */
 static bool is_better(double score, const struct isx_passage_hit *a, const struct best_hit *b)
 {
 	if (score != b->score)
@@ -249,13 +273,14 @@ static void offer_hit(struct type_search *type, const struct isx_passage_hit *hi
 		*best = (struct best_hit){ score, *hit };
 }
 
+/* The frequency of the stored simprint of a hit. */
 static enum isx_status hit_freq(struct passage_search *search, const struct type_search *type,
 				const struct isx_passage_hit *hit, uint64_t *freq,
 				struct isx_err *err)
 {
 	const struct isx_query_passage *passage = &type->query.passages[hit->passage];
 	if (hit->distance == 0 && hit->stored_bytes == passage->byte_count) {
-		*freq = passage->freq; /* it is the same simprint */
+		*freq = passage->freq; /* the stored simprint is the queried one */
 		return ISX_OK;
 	}
 	return isx_lmdb_status(stored_freq(search, type->tables->data, hit->row + ISX_CHUNK_BYTES,
@@ -263,7 +288,8 @@ static enum isx_status hit_freq(struct passage_search *search, const struct type
 			       "count simprints", err);
 }
 
-/* The score of one type of the asset at hand. */
+/* The score of one type in the current asset. A query simprint without a hit adds its weight to the
+ * divisor only, and so lowers the score. */
 static enum isx_status score_type(struct passage_search *search, const struct type_search *type,
 				  double *score, struct isx_err *err)
 {
@@ -285,6 +311,7 @@ static enum isx_status score_type(struct passage_search *search, const struct ty
 	return ISX_OK;
 }
 
+/* The score of the current asset. Types without any hit do not count against it. */
 static enum isx_status score_asset(struct passage_search *search, double *score,
 				   struct isx_err *err)
 {
@@ -306,6 +333,7 @@ static enum isx_status score_asset(struct passage_search *search, double *score,
 
 /* --- ranking ---------------------------------------------------------------------------------- */
 
+/* The least ISCC-ID that any stream is at; false when all streams have ended. */
 static bool least_id(const struct passage_search *search, uint64_t *id)
 {
 	bool found = false;
@@ -319,7 +347,9 @@ static bool least_id(const struct passage_search *search, uint64_t *id)
 	return found;
 }
 
-/* Score the asset whose hits the streams are at, and move them on. */
+/* Score the asset `id`, offer it to the ranking, and move the streams that were at it to their
+ * next asset. The hits of a stream are valid until it moves, so all are taken and scored before
+ * any stream moves. */
 static enum isx_status take_asset(struct passage_search *search, const struct isx_passage_ask *ask,
 				  uint64_t id, struct isx_err *err)
 {
@@ -343,7 +373,8 @@ static enum isx_status take_asset(struct passage_search *search, const struct is
 	return st;
 }
 
-/* Rank the assets from id_min to id_max. */
+/* Rank the assets from id_min to id_max, both included. The buffers of the streams end with the
+ * range. */
 static enum isx_status rank_range(struct passage_search *search, const struct isx_passage_ask *ask,
 				  uint64_t id_min, uint64_t id_max, struct isx_err *err)
 {
@@ -360,27 +391,33 @@ static enum isx_status rank_range(struct passage_search *search, const struct is
 
 /* --- all cores -------------------------------------------------------------------------------- */
 
-/* The assets cut into pieces by their ISCC-IDs. Each lane, a thread with its own transaction of the
- * same snapshot, takes the next piece until none is left. */
+/* The assets, cut into pieces of equally wide ranges of ISCC-IDs. Each thread takes the next piece
+ * until none is left. Bodies of ISCC-IDs are times, so one range may hold far more assets than
+ * another: with several pieces per thread, a thread that got a small piece takes more of them.
+ * Assets are never split, so each asset is ranked by exactly one thread. */
 struct pieces {
 	const struct isx_passage_ask *ask;
 	uint64_t id_min;
 	uint64_t step; /* ids of a piece */
 	size_t count;
-	atomic_size_t next;
+	atomic_size_t next; /* the first piece that no thread has taken */
 };
 
-struct lane {
+/* One further thread of a search. Between its start and its end only that thread touches the
+ * struct. */
+struct scan_thread {
 	struct pieces *pieces;
 	struct passage_search search; /* its own view, types, cache and ranking */
 	struct isx_lmdb_view view;
 	struct isx_arena arena;
 	enum isx_status status;
 	struct isx_err err;
-	pthread_t thread;
+	pthread_t handle;
 	bool runs;
 };
 
+/* Rank pieces until none is left. The last one ends at the largest possible ISCC-ID, as the ranges
+ * are rounded up. */
 static enum isx_status rank_pieces(struct passage_search *search, struct pieces *pieces,
 				   struct isx_err *err)
 {
@@ -393,67 +430,71 @@ static enum isx_status rank_pieces(struct passage_search *search, struct pieces 
 	return st;
 }
 
-static void *run_lane(void *arg)
+static void *run_scan_thread(void *arg)
 {
-	struct lane *lane = arg;
-	lane->status = rank_pieces(&lane->search, lane->pieces, &lane->err);
+	struct scan_thread *thread = arg;
+	thread->status = rank_pieces(&thread->search, thread->pieces, &thread->err);
 	return NULL;
 }
 
-/* Give a lane its own of everything that changes. False when it cannot help: no memory, no slot for a
- * reader, or somebody has written since; the other lanes then do its work. */
-static bool prepare_lane(struct lane *lane, const struct passage_search *search,
-			 struct pieces *pieces)
+/* Give a thread its own copy of everything that changes. Returns false when the thread must not
+ * start: there is no memory, LMDB has no slot for another reader, or a writer has committed since
+ * the search began, so that the thread would read another snapshot. That is no error: the other
+ * threads take its pieces. finish_thread() releases the copy in either case. */
+static bool prepare_thread(struct scan_thread *thread, const struct passage_search *search,
+			   struct pieces *pieces)
 {
-	lane->pieces = pieces;
-	if (isx_lmdb_read(search->view->file, ISX_PAGES_ROWS, &lane->view, NULL) ||
-	    mdb_txn_id(lane->view.txn) != mdb_txn_id(search->view->txn))
+	thread->pieces = pieces;
+	if (isx_lmdb_read(search->view->file, ISX_PAGES_ROWS, &thread->view, NULL) ||
+	    mdb_txn_id(thread->view.txn) != mdb_txn_id(search->view->txn))
 		return false;
-	lane->search = *search;
-	lane->search.view = &lane->view;
-	lane->view.meter.cancel_check = search->view->meter.cancel_check;
-	lane->view.meter.cancel_arg = search->view->meter.cancel_arg;
-	lane->search.arena = &lane->arena;
-	lane->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit,
-						     .quota = search->ranking.quota };
-	lane->search.types = isx_arena_alloc(&lane->arena, search->type_count,
-					     sizeof *lane->search.types);
-	lane->search.cache = isx_arena_alloc(&lane->arena, CACHE_ENTRIES,
-					     sizeof *lane->search.cache);
-	if (!lane->search.types || !lane->search.cache)
+	thread->search = *search;
+	thread->search.view = &thread->view;
+	thread->view.meter.cancel_check = search->view->meter.cancel_check;
+	thread->view.meter.cancel_arg = search->view->meter.cancel_arg;
+	thread->search.arena = &thread->arena;
+	thread->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit,
+						       .quota = search->ranking.quota };
+	thread->search.types = isx_arena_alloc(&thread->arena, search->type_count,
+					       sizeof *thread->search.types);
+	thread->search.cache = isx_arena_alloc(&thread->arena, CACHE_ENTRIES,
+					       sizeof *thread->search.cache);
+	if (!thread->search.types || !thread->search.cache)
 		return false;
 	for (size_t i = 0; i < search->type_count; i++) {
-		struct type_search *type = &lane->search.types[i];
+		struct type_search *type = &thread->search.types[i];
 		*type = search->types[i];
-		type->best = isx_arena_alloc(&lane->arena, type->query.count, sizeof *type->best);
+		type->best = isx_arena_alloc(&thread->arena, type->query.count, sizeof *type->best);
 		if (!type->best)
 			return false;
 	}
 	return true;
 }
 
-/* Wait for a lane and take over what it ranked. */
-static enum isx_status finish_lane(struct lane *lane, struct passage_search *search,
-				   struct isx_err *err)
+/* Wait for a thread and merge its ranking into that of the search. Releases what the thread had,
+ * also if it never ran. */
+static enum isx_status finish_thread(struct scan_thread *thread, struct passage_search *search,
+				     struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
-	if (lane->runs) {
-		pthread_join(lane->thread, NULL);
-		if (lane->status)
-			st = isx_fail(err, lane->status, "%s", lane->err.msg);
-		for (size_t i = 0; !st && i < lane->search.ranking.count; i++)
+	if (thread->runs) {
+		pthread_join(thread->handle, NULL);
+		if (thread->status)
+			st = isx_fail(err, thread->status, "%s", thread->err.msg);
+		for (size_t i = 0; !st && i < thread->search.ranking.count; i++)
 			st = isx_ranking_offer(&search->ranking,
-					       lane->search.ranking.items[i].score,
-					       lane->search.ranking.items[i].id, err);
+					       thread->search.ranking.items[i].score,
+					       thread->search.ranking.items[i].id, err);
 	}
-	isx_ranking_release(&lane->search.ranking);
-	if (lane->view.file)
-		isx_lmdb_end(&lane->view);
-	isx_arena_release(&lane->arena);
+	isx_ranking_release(&thread->search.ranking);
+	if (thread->view.file)
+		isx_lmdb_end(&thread->view);
+	isx_arena_release(&thread->arena);
 	return st;
 }
 
-/* Add what one table holds to the work, and widen the range of ISCC-IDs. */
+/* Add the pairs of one table to *pairs, and widen the range of ISCC-IDs to those in the table.
+ * Rows are sorted by ISCC-ID, so the first and the last row of the type have the limits. */
 static int measure_table(struct passage_search *search, const struct isx_passage_query *query,
 			 size_t bytes, uint64_t *pairs, uint64_t *id_min, uint64_t *id_max)
 {
@@ -498,33 +539,36 @@ static enum isx_status measure_work(struct passage_search *search, uint64_t *pai
 	return ISX_OK;
 }
 
-/* Rank all assets, with as many lanes as the work is worth. */
+/* Rank all assets, with one thread for each PAIRS_PER_THREAD pairs of simprints, up to the number
+ * of cores or the option `threads`. One core compares 1.6 thousand million pairs a second
+ * (bench/README.md, passages), so that many take 2.5 ms: less is not worth a thread and its
+ * transaction. */
 static enum isx_status rank_assets(struct passage_search *search, const struct isx_passage_ask *ask,
 				   struct isx_err *err)
 {
-	enum { LANES_MAX = 64, PIECES_A_LANE = 8, PAIRS_A_LANE = 4000000 };
+	enum { THREADS_MAX = 64, PIECES_PER_THREAD = 8, PAIRS_PER_THREAD = 4000000 };
 	uint64_t pairs, id_min, id_max;
 	enum isx_status st = measure_work(search, &pairs, &id_min, &id_max, err);
 	if (st || pairs == 0)
 		return st;
 	long cores = search->options->threads ? (long)search->options->threads
 					      : sysconf(_SC_NPROCESSORS_ONLN);
-	size_t count = cores < 1 ? 1 : cores > LANES_MAX ? LANES_MAX : (size_t)cores;
-	if (pairs / PAIRS_A_LANE < count)
-		count = pairs / PAIRS_A_LANE > 1 ? (size_t)(pairs / PAIRS_A_LANE) : 1;
+	size_t count = cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (size_t)cores;
+	if (pairs / PAIRS_PER_THREAD < count)
+		count = pairs / PAIRS_PER_THREAD > 1 ? (size_t)(pairs / PAIRS_PER_THREAD) : 1;
 	struct pieces pieces = { .ask = ask, .id_min = id_min };
-	pieces.count = count > 1 ? count * PIECES_A_LANE : 1;
+	pieces.count = count > 1 ? count * PIECES_PER_THREAD : 1;
 	pieces.step = (id_max - id_min) / pieces.count + 1;
-	struct lane *lanes = isx_arena_alloc(search->arena, count, sizeof *lanes);
-	if (!lanes)
+	struct scan_thread *threads = isx_arena_alloc(search->arena, count, sizeof *threads);
+	if (!threads)
 		return isx_fail_memory(err);
 	for (size_t i = 1; i < count; i++)
-		lanes[i].runs = prepare_lane(&lanes[i], search, &pieces) &&
-				isx_thread_start(&lanes[i].thread, "isx-scan", run_lane,
-						 &lanes[i]) == 0;
-	st = rank_pieces(search, &pieces, err); /* this thread is the first lane */
+		threads[i].runs = prepare_thread(&threads[i], search, &pieces) &&
+				  isx_thread_start(&threads[i].handle, "isx-scan", run_scan_thread,
+						   &threads[i]) == 0;
+	st = rank_pieces(search, &pieces, err); /* the caller's thread is threads[0] */
 	for (size_t i = 1; i < count; i++) {
-		enum isx_status finished = finish_lane(&lanes[i], search, st ? NULL : err);
+		enum isx_status finished = finish_thread(&threads[i], search, st ? NULL : err);
 		st = st ? st : finished;
 	}
 	isx_ranking_sort(&search->ranking);
@@ -533,7 +577,7 @@ static enum isx_status rank_assets(struct passage_search *search, const struct i
 
 /* --- the winners ------------------------------------------------------------------------------ */
 
-/* Compare one stored row with every simprint of the query. */
+/* Compare one stored row of a winner with every simprint of the query. */
 static void offer_row(struct passage_search *search, struct type_search *type, const uint8_t *row,
 		      size_t stored_bytes)
 {
@@ -552,7 +596,9 @@ static void offer_row(struct passage_search *search, struct type_search *type, c
 	}
 }
 
-/* Find the best hits of one asset again, by its rows in one table. */
+/* Find the best hits of one winner again, in its rows of one table. Keeping the hits of all assets
+ * in the ranking would take memory for each query simprint of each; a winner has only its own few
+ * rows. */
 static int offer_rows(struct passage_search *search, struct type_search *type, uint64_t id,
 		      size_t stored_bytes)
 {
@@ -574,6 +620,7 @@ static int offer_rows(struct passage_search *search, struct type_search *type, u
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* A simprint as base64url text without padding; NULL when there is no memory. */
 static const char *simprint_text(struct isx_arena *arena, const uint8_t *bytes, size_t count)
 {
 	char *text = isx_arena_alloc(arena, 1, 2 * ISX_SIMPRINT_BYTES_MAX);
@@ -598,6 +645,7 @@ static enum isx_status make_chunk(struct passage_search *search, const struct ty
 	return hit_freq(search, type, hit, &chunk->freq, err);
 }
 
+/* Describe what an asset matched of one type: chunks come in the order of the query's simprints. */
 static enum isx_status make_type(struct passage_search *search, const struct type_search *type,
 				 struct isx_chunk_type *made, struct isx_err *err)
 {
@@ -613,6 +661,7 @@ static enum isx_status make_type(struct passage_search *search, const struct typ
 	return st ? st : score_type(search, type, &made->score, err);
 }
 
+/* Describe one winner. Its scores come out as in the ranking: the same hits, the same functions. */
 static enum isx_status make_match(struct passage_search *search, const struct isx_ranked *ranked,
 				  uint32_t realm, struct isx_chunk_match *match,
 				  struct isx_err *err)
@@ -674,8 +723,7 @@ enum isx_status isx_passage_search(const struct isx_passage_ask *ask, struct isx
 	return ISX_OK;
 }
 
-/* --- the simprints of an asset as a query -------------------------------------------------------
- */
+/* --- the simprints of an asset as a query ------------------------------------------------------ */
 
 /* A list of simprints that grows; its texts live in an arena. */
 struct own_passages {
@@ -712,7 +760,8 @@ static int by_place(const void *left, const void *right)
 	return (a->place > b->place) - (a->place < b->place);
 }
 
-/* Add the simprints of one type and length. */
+/* Add the simprints of one type and length. Shadowed simprints have another key and are left out:
+ * they are not searched, so they do not search either. */
 static enum isx_status add_own_rows(struct isx_lmdb_view *view, const char *type, uint64_t id,
 				    size_t stored_bytes, struct own_passages *own,
 				    struct isx_err *err)
@@ -736,7 +785,7 @@ static enum isx_status add_own_rows(struct isx_lmdb_view *view, const char *type
 						   : isx_lmdb_status(rc, "look up simprints", err);
 }
 
-/* Put a sorted list as one type into the query. */
+/* Sort the list by place, make it one type of the query, and empty it for the next type. */
 static enum isx_status put_own(struct own_passages *own, const char *type, struct isx_query *query,
 			       struct isx_query_simprints *types, struct isx_err *err)
 {
