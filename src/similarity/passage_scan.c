@@ -1,5 +1,13 @@
 /*
  * passage_scan.c - compare pages of simprints with all simprints of a query.
+ *
+ * LMDB packs the rows of one type into pages, sorted by ISCC-ID (sim_format.h). Each page is
+ * compared with every query simprint before the next page is read, while it is in the processor's
+ * cache: 97 ms instead of 155 ms for 200 simprints against a million (bench/README.md, "Why
+ * blocks").
+ *
+ * Relies on: a page of LMDB staying where it is until the read transaction ends, so hits point
+ * into pages. One thread uses a stream; it locks nothing.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/passage_scan.h"
@@ -9,13 +17,16 @@
 
 #include <string.h>
 
+/* The ISCC-ID body of a row of the current page. */
 static uint64_t row_id(const struct isx_passage_stream *stream, size_t row)
 {
 	return isx_load_be64(stream->page + row * stream->row_bytes);
 }
 
 /* Compare all rows of a page with each query simprint. A kernel's row is a key of 8 bytes and a
- * body: it is shown the second half of our 16 as key. */
+ * body. A row here has 16 bytes before its simprint (ISCC-ID body, offset, size), so the kernel
+ * gets a pointer to the first row's offset, and
+ * offset and size are the key. */
 static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page,
 				 struct isx_err *err)
 {
@@ -42,7 +53,8 @@ static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page
 	return isx_meter_count(&stream->view->meter, stream->row_count * stream->query->count, err);
 }
 
-/* Read the next page and compare it. At the end, or beyond id_max, no_more_pages is set. */
+/* Read the next page and compare it. Sets no_more_pages when the type has no further page, or when
+ * the page begins beyond id_max: rows are sorted, so all pages behind it do too. */
 static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_err *err)
 {
 	MDB_val page;
@@ -59,8 +71,7 @@ static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_e
 	return ISX_OK;
 }
 
-/* The first row of the page that is near any query simprint and not yet taken; row_count if none
- * is. */
+/* The first row of the page that has a hit which is not yet taken; row_count if there is none. */
 static size_t first_row(const struct isx_passage_stream *stream)
 {
 	size_t first = stream->row_count;
@@ -74,6 +85,7 @@ static size_t first_row(const struct isx_passage_stream *stream)
 	return first;
 }
 
+/* Add a hit to those of the current asset. */
 static enum isx_status keep_hit(struct isx_passage_stream *stream, size_t passage,
 				const struct isx_hit *hit, struct isx_err *err)
 {
@@ -98,7 +110,8 @@ static enum isx_status keep_hit(struct isx_passage_stream *stream, size_t passag
 	return ISX_OK;
 }
 
-/* Take the page's hits on rows before `end`. */
+/* Take the page's hits on rows before `end`. The hits of each query simprint are in the order of
+ * rows, so next_found only moves forward. */
 static enum isx_status take_hits(struct isx_passage_stream *stream, size_t end, struct isx_err *err)
 {
 	for (size_t i = 0; i < stream->query->count; i++) {
@@ -114,6 +127,9 @@ static enum isx_status take_hits(struct isx_passage_stream *stream, size_t end, 
 	return ISX_OK;
 }
 
+/* Skips pages without hits first. Then takes the hits of one asset, the rows of which may continue
+ * on the next pages; the loop ends on the page that has a row of another asset, and this page
+ * stays current. */
 enum isx_status isx_passage_next(struct isx_passage_stream *stream, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
@@ -134,14 +150,15 @@ enum isx_status isx_passage_next(struct isx_passage_stream *stream, struct isx_e
 		st = take_hits(stream, end, err);
 		if (st || end < stream->row_count)
 			return st;
-		st = next_page(stream, err); /* the asset may go on there */
+		st = next_page(stream, err); /* the asset may continue there */
 		if (st || stream->no_more_pages)
 			return st;
 		row = 0;
 	}
 }
 
-/* Room for what is found on a page, for each query simprint. */
+/* Allocate the hits of one page for each query simprint, and compute how far each may be from a
+ * hit. LMDB's page size is the upper limit of what MDB_GET_MULTIPLE returns at once. */
 static enum isx_status make_room(struct isx_passage_stream *stream, size_t page_bytes,
 				 double threshold, struct isx_arena *arena, struct isx_err *err)
 {
@@ -162,7 +179,8 @@ static enum isx_status make_room(struct isx_passage_stream *stream, size_t page_
 	return ISX_OK;
 }
 
-/* Drop the hits on rows of assets before id_min: they share the first page. */
+/* Drop the hits on rows of assets before id_min. LMDB returns whole pages, and the first page may
+ * begin with the assets of the range before. */
 static void skip_to(struct isx_passage_stream *stream, uint64_t id_min)
 {
 	for (size_t i = 0; i < stream->query->count; i++) {

@@ -61,8 +61,8 @@ struct isx_passage_stream {
 	bool no_more_pages;
 };
 
-/* Open a stream over the simprints of query->type in the table of `stored_bytes`, of the assets from
- * id_min to id_max, and move it to the first asset with a hit.
+/* Open a stream over the simprints of query->type in the table of `stored_bytes`, for the assets
+ * from id_min to id_max, and move it to the first asset with a hit.
  *   view, query, arena  borrowed until isx_passage_close() */
 ISX_MUST_CHECK enum isx_status isx_passage_open(struct isx_passage_stream *stream,
 						struct isx_lmdb_view *view,

@@ -3,8 +3,9 @@
  *
  *   idf(f)      = ln(1 + N / (1 + f)), N assets in the index, f of them with exactly that simprint
  *   type score  = sum(idf_i * s_i over matched i) / sum(idf_i over all i)
- *                 i a simprint of the query, s_i the score of the best stored one in the asset, idf_i
- *                 by the stored one's f (by its own if none matched)
+ *                 i is a simprint of the query, s_i the score of the best stored simprint in the
+ *                 asset; idf_i is taken from the f of that stored simprint, or from the f of i
+ *                 where none matched
  *   asset score = mean of the type scores over the types in which anything matched
  *
  * Streams deliver hits asset by asset in the order of ISCC-IDs (passage_scan.h), so each asset is
@@ -105,7 +106,8 @@ static int count_assets(struct passage_search *search, MDB_dbi table, const uint
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* The frequency of a stored simprint, through the cache. */
+/* The frequency of a stored simprint, through the cache: a common simprint is met in many assets.
+ * A failed count leaves the entry empty. Returns a code of LMDB. */
 static int stored_freq(struct passage_search *search, MDB_dbi table, const uint8_t *bytes,
 		       size_t count, uint64_t *freq)
 {
@@ -124,6 +126,7 @@ static int stored_freq(struct passage_search *search, MDB_dbi table, const uint8
 	return 0;
 }
 
+/* The weight of a simprint by its frequency: rare ones count more. */
 static double idf(const struct passage_search *search, uint64_t freq)
 {
 	return isx_simprint_weight(search->assets, freq);
@@ -263,6 +266,7 @@ static bool is_better(double score, const struct isx_passage_hit *a, const struc
 	return order < 0 || (order == 0 && a->stored_bytes > b->hit.stored_bytes);
 }
 
+/* Keep a hit if it is the best of its query simprint in the current asset. */
 static void offer_hit(struct type_search *type, const struct isx_passage_hit *hit)
 {
 	struct best_hit *best = &type->best[hit->passage];
@@ -398,7 +402,7 @@ static enum isx_status rank_range(struct passage_search *search, const struct is
 struct pieces {
 	const struct isx_passage_ask *ask;
 	uint64_t id_min;
-	uint64_t step; /* ids of a piece */
+	uint64_t step; /* ISCC-ID bodies of one piece, whether an asset has them or not */
 	size_t count;
 	atomic_size_t next; /* the first piece that no thread has taken */
 };
@@ -430,6 +434,7 @@ static enum isx_status rank_pieces(struct passage_search *search, struct pieces 
 	return st;
 }
 
+/* What a further thread runs; it takes no signals (isx_thread_start()). */
 static void *run_scan_thread(void *arg)
 {
 	struct scan_thread *thread = arg;
@@ -519,7 +524,8 @@ static int measure_table(struct passage_search *search, const struct isx_passage
 	return rc;
 }
 
-/* How many pairs of simprints are to be compared, and between which ISCC-IDs. */
+/* Count the pairs of simprints that are to be compared, and find the range of ISCC-IDs that have
+ * them. Costs one lookup for each type and length. */
 static enum isx_status measure_work(struct passage_search *search, uint64_t *pairs,
 				    uint64_t *id_min, uint64_t *id_max, struct isx_err *err)
 {
@@ -629,6 +635,7 @@ static const char *simprint_text(struct isx_arena *arena, const uint8_t *bytes, 
 	return text;
 }
 
+/* Describe one hit of a winner. */
 static enum isx_status make_chunk(struct passage_search *search, const struct type_search *type,
 				  const struct best_hit *best, struct isx_chunk *chunk,
 				  struct isx_err *err)
@@ -723,12 +730,12 @@ enum isx_status isx_passage_search(const struct isx_passage_ask *ask, struct isx
 	return ISX_OK;
 }
 
-/* --- the simprints of an asset as a query ------------------------------------------------------ */
+/* --- the simprints of an asset as a query ----------------------------------------------------- */
 
 /* A list of simprints that grows; its texts live in an arena. */
 struct own_passages {
 	struct isx_arena *arena;
-	struct own_passage {
+	struct own_passage {    /* one simprint of the asset */
 		uint64_t place; /* offset and size: the order of the list */
 		const char *text;
 	} * items;
@@ -736,6 +743,7 @@ struct own_passages {
 	size_t cap;
 };
 
+/* Add the simprint of one row to the list. */
 static enum isx_status add_own(struct own_passages *own, const uint8_t *row, size_t stored_bytes,
 			       struct isx_err *err)
 {
@@ -754,6 +762,7 @@ static enum isx_status add_own(struct own_passages *own, const uint8_t *row, siz
 	return ISX_OK;
 }
 
+/* Order of qsort(): simprints as they come in the asset. */
 static int by_place(const void *left, const void *right)
 {
 	const struct own_passage *a = left, *b = right;

@@ -1,5 +1,5 @@
 /*
- * passage_search.h - which assets contain parts of this, and where: the simprints of a query.
+ * passage_search.h - find the assets that share passages with the simprints of a query.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PASSAGE_SEARCH_H
@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "storage/lmdb_file.h"
 
-/* Who asks, and of what. All borrowed. */
+/* A search: the snapshot it reads, its query, and the asset it leaves out. All borrowed. */
 struct isx_passage_ask {
 	struct isx_lmdb_view *view;
 	const struct isx_options *options;
@@ -18,8 +18,8 @@ struct isx_passage_ask {
 	uint64_t self;
 };
 
-/* Give the simprints that an asset has stored as those of a query, type by type in the order of
- * their places. The texts live in `arena`. */
+/* Make the stored simprints of an asset the simprints of `query`, type by type in the order of
+ * their places in the asset. The texts live in `arena`. */
 ISX_MUST_CHECK enum isx_status isx_passages_of_asset(struct isx_lmdb_view *view, uint64_t id,
 						     struct isx_arena *arena,
 						     struct isx_query *query, struct isx_err *err);

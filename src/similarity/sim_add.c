@@ -1,9 +1,13 @@
 /*
  * sim_add.c - add, update and remove assets.
  *
- * What needs no file is done by the caller's own thread before it queues: decoding units and
- * simprints, writing the JSON, sorting by ISCC-ID. The thread that holds the file only looks up
- * what is there, removes what an update replaces, and puts.
+ * Everything that needs no file is done in the caller's own thread before it queues: decoding
+ * units and simprints, writing the JSON, sorting by ISCC-ID. The thread that runs the queued group
+ * of changes (engine/commit_queue.h) holds LMDB's writer lock; it only looks up stored assets,
+ * removes the rows that an update replaces, and puts. It may be the thread of another caller, so a
+ * change must not depend on anything thread-local.
+ *
+ * Must not know: how a group is committed (storage/lmdb_file.c).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_add.h"
@@ -17,7 +21,8 @@
 
 #include <string.h>
 
-/* What was prepared of one asset of the batch. */
+/* One asset of the batch as it was prepared. Its JSON lies in the buffer of the change, which
+ * moves when it grows, so it is known by its position. */
 struct added_asset {
 	struct isx_batch_asset key;
 	size_t json_start;
@@ -26,12 +31,14 @@ struct added_asset {
 	size_t simprint_count;
 };
 
+/* Assets to add, with everything prepared. It lives on the caller's stack until the queue has run
+ * it. */
 struct add_change {
-	struct isx_lmdb_change change; /* first: the queue hands this back */
+	struct isx_lmdb_change change; /* first member: the queue passes a pointer to it */
 	const struct isx_asset *assets;
 	enum isx_outcome *outcomes;
 	struct isx_batch_asset *batch;
-	struct added_asset *added; /* as in `batch` */
+	struct added_asset *added; /* in the order of `batch`: by ISCC-ID */
 	size_t count;
 	struct isx_arena arena;
 	struct isx_buf json;
@@ -40,7 +47,8 @@ struct add_change {
 
 /* --- preparing -------------------------------------------------------------------------------- */
 
-/* Decode one asset. A superseded one is only checked. */
+/* Decode one asset. One that a later asset of the batch with the same ISCC-ID supersedes is
+ * decoded too, although it is not put: if it is invalid, the whole batch is refused. */
 static enum isx_status prepare_asset(struct add_change *add, size_t at, struct isx_err *err)
 {
 	const struct isx_batch_asset *placed = &add->batch[at];
@@ -64,6 +72,7 @@ static enum isx_status prepare_asset(struct add_change *add, size_t at, struct i
 	return isx_buf_status(&add->json, err);
 }
 
+/* Decode the whole batch. No lock is held. */
 static enum isx_status prepare(struct add_change *add, struct isx_err *err)
 {
 	add->added = isx_arena_alloc(&add->arena, add->count, sizeof *add->added);
@@ -78,6 +87,8 @@ static enum isx_status prepare(struct add_change *add, struct isx_err *err)
 
 /* --- applying --------------------------------------------------------------------------------- */
 
+/* Refuse the batch if its realm is not that of the index. The realm can only be known here: a
+ * change that is earlier in the group may have set it. */
 static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				 struct isx_err *err)
 {
@@ -90,7 +101,8 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 					  err);
 }
 
-/* Remove the unit rows of an asset as it was stored, or wherever they are if that tells nothing. */
+/* Remove the unit rows of a stored asset. Its JSON says which they are; if the JSON cannot be
+ * read, all tables are searched for rows with its ISCC-ID. */
 static enum isx_status remove_old_units(struct isx_lmdb_view *view, uint64_t id,
 					struct isx_span json, struct isx_err *err)
 {
@@ -104,7 +116,10 @@ static enum isx_status remove_old_units(struct isx_lmdb_view *view, uint64_t id,
 	return st;
 }
 
-/* Put the JSON of one asset, and remove the units it had before. `cursor` is on __assets__. */
+/* Put the JSON of one asset, and remove the unit rows that it had before. Its new rows are put
+ * later, with those of the whole batch.
+ *   cursor  of __assets__
+ *   append  the whole batch comes behind the stored assets: nothing is looked up */
 static enum isx_status put_asset(struct add_change *add, const struct added_asset *one,
 				 struct isx_lmdb_view *view, MDB_cursor *cursor, bool append,
 				 bool *existed, struct isx_err *err)
@@ -127,7 +142,9 @@ static enum isx_status put_asset(struct add_change *add, const struct added_asse
 	return isx_lmdb_status(rc, "add an asset", err);
 }
 
-/* Put the simprints of an asset, type by type. */
+/* Put the simprints of an asset, type by type. As in 0.3.3, types that the update does not have
+ * keep their simprints. isx_asset_simprints() keeps the order of the asset, in which one type
+ * stands together. */
 static enum isx_status put_simprints(struct add_change *add, const struct added_asset *one,
 				     struct isx_lmdb_view *view, struct isx_err *err)
 {
@@ -143,7 +160,8 @@ static enum isx_status put_simprints(struct add_change *add, const struct added_
 	return ISX_OK;
 }
 
-/* Do all assets of the batch come behind those in the table? */
+/* Do all assets of the batch come behind those in the table? New ISCC-IDs usually do, as they
+ * begin with the time; appending fills pages completely and searches for no place. */
 static int comes_last(MDB_cursor *cursor, const struct add_change *add, bool *last)
 {
 	MDB_val key, value;
@@ -153,6 +171,8 @@ static int comes_last(MDB_cursor *cursor, const struct add_change *add, bool *la
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* Put all assets of the batch, in the order of their ISCC-IDs. Of several assets with one ISCC-ID
+ * only the last is put; the others only get an outcome, as if each had replaced the one before. */
 static enum isx_status put_assets(struct add_change *add, struct isx_lmdb_view *view,
 				  MDB_cursor *cursor, struct isx_err *err)
 {
@@ -161,7 +181,7 @@ static enum isx_status put_assets(struct add_change *add, struct isx_lmdb_view *
 	for (size_t i = 0; !st && i < add->count; i++) {
 		const struct added_asset *one = &add->added[i];
 		bool repeated = i > 0 && add->added[i - 1].key.id.body == one->key.id.body;
-		if (one->key.superseded) { /* not put: it only has an outcome */
+		if (one->key.superseded) { /* looked up for its outcome only */
 			MDB_val key, value;
 			uint8_t id[ISX_KEY_BYTES];
 			isx_store_be64(id, one->key.id.body);
@@ -177,6 +197,8 @@ static enum isx_status put_assets(struct add_change *add, struct isx_lmdb_view *
 	return st;
 }
 
+/* Put the batch, and its realm in an index that has none. May be called again with the same change
+ * if the transaction failed, so it changes nothing but the outcomes. */
 static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				 struct isx_err *err)
 {
@@ -233,11 +255,13 @@ enum isx_status isx_sim_add(struct isx_lmdb_file *file, const struct isx_asset *
 /* --- removing --------------------------------------------------------------------------------- */
 
 struct remove_change {
-	struct isx_lmdb_change change; /* first */
+	struct isx_lmdb_change change; /* first member, as in struct add_change */
 	const char *iscc_id;
 	struct isx_iscc_id id;
 };
 
+/* Refuse to remove an asset that does not exist: looked up in the transaction that removes, so
+ * that of two callers only one succeeds. */
 static enum isx_status check_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				    struct isx_err *err)
 {

@@ -1,6 +1,13 @@
 /*
- * sim_check.c - what has to be true of a file of usearch:// (sim_format.h) besides what
- *                      lmdb_check.c asks of any.
+ * sim_check.c - check a file of usearch:// beyond what storage/lmdb_check.c checks of any file.
+ *
+ * The first part tells lmdb_check.c where this engine keeps assets and rows of units. The second
+ * checks counts, the third simprints, in both directions: each simprint of 0.3.3's table has a
+ * row, and each row has its simprint, fingerprint and asset.
+ *
+ * Everything reads one snapshot and writes nothing; writers are not held off. What is wrong is
+ * reported as a finding, and the check goes on; a status other than ISX_OK means that it could not
+ * go on.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_rows.h"
@@ -12,6 +19,7 @@
 
 /* --- where things lie ------------------------------------------------------------------------- */
 
+/* The realm is a u32 here; lmdb:// has it as text. */
 static enum isx_status get_realm(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
 				 struct isx_err *err)
 {
@@ -27,6 +35,7 @@ static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *
 	return true;
 }
 
+/* An asset has one key here, so only the 0th exists. */
 static int find_asset(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
 		      MDB_val *json)
 {
@@ -35,6 +44,7 @@ static int find_asset(const struct isx_checking *checking, const uint8_t *id, un
 		   : mdb_get(checking->view->txn, checking->view->tables.assets, &key, json);
 }
 
+/* The row that a unit of an asset has to have. row->table is 0 if its table does not exist. */
 static void compose_row(const struct isx_checking *checking, const uint8_t *id,
 			const struct isx_indexed_unit *unit, struct isx_checked_row *row)
 {
@@ -54,6 +64,7 @@ static void compose_row(const struct isx_checking *checking, const uint8_t *id,
 
 _Static_assert(1 + ISX_BODY_BYTES_MAX <= ISX_CHECKED_TABLES_MAX, "unit_tables() overflows");
 
+/* List the tables of unit rows that exist. */
 static size_t unit_tables(const struct isx_checking *checking, struct isx_checked_table *tables)
 {
 	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
@@ -77,6 +88,7 @@ static size_t unit_tables(const struct isx_checking *checking, struct isx_checke
 
 /* --- counts ----------------------------------------------------------------------------------- */
 
+/* Compare a count in __metadata__ with the number that was counted. No count is a count of 0. */
 static enum isx_status check_number(struct isx_checking *checking, const char *name,
 				    uint64_t wanted, struct isx_err *err)
 {
@@ -91,6 +103,7 @@ static enum isx_status check_number(struct isx_checking *checking, const char *n
 	return ISX_OK;
 }
 
+/* An isx_unit_type_fn, with the check as its argument. */
 static enum isx_status check_unit_count(const char *type, uint64_t rows, uint64_t bytes, void *arg,
 					struct isx_err *err)
 {
@@ -100,7 +113,8 @@ static enum isx_status check_unit_count(const char *type, uint64_t rows, uint64_
 	return check_number(arg, name, rows, err);
 }
 
-/* Types without rows count none; the others were compared. */
+/* Check that the count of each type without rows is 0. Types with rows are compared by
+ * check_unit_count(). */
 static enum isx_status check_empty_counts(struct isx_checking *checking, struct isx_err *err)
 {
 	static const char prefix[] = "nphd_count:";
@@ -116,7 +130,7 @@ static enum isx_status check_empty_counts(struct isx_checking *checking, struct 
 		MDB_val type_key = isx_lmdb_val(type.ptr, type.len), row;
 		bool has_rows = false;
 		for (size_t i = 1; i <= ISX_BODY_BYTES_MAX; i++)
-			has_rows |= t->units[i] &&
+			has_rows |= t->units[i] && /* one key lookup in each table */
 				    mdb_get(checking->view->txn, t->units[i], &type_key, &row) == 0;
 		if (!has_rows && value.mv_size == 8 && isx_load_be64(value.mv_data))
 			isx_finding(checking, "%.*s is %llu, but there are none", (int)key.mv_size,
@@ -130,6 +144,7 @@ static enum isx_status check_empty_counts(struct isx_checking *checking, struct 
 
 /* --- simprints -------------------------------------------------------------------------------- */
 
+/* Does a table with ISCC-ID bodies as keys, __assets__ or __sp_assets_TYPE__, have this one? */
 static enum isx_status has_asset(const struct isx_checking *checking, MDB_dbi table,
 				 const uint8_t *id, bool *has, struct isx_err *err)
 {
@@ -139,7 +154,7 @@ static enum isx_status has_asset(const struct isx_checking *checking, MDB_dbi ta
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "look up an asset", err);
 }
 
-/* A simprint of 0.3.3's table: is it in ours, under its type or behind another at its place? */
+/* Check that a simprint of __sp_TYPE__ has a row in __simprints_BITS__, searched or shadowed. */
 static enum isx_status check_stored_simprint(struct isx_checking *checking,
 					     const struct isx_sim_sp_tables *sp, MDB_val simprint,
 					     MDB_val chunk, struct isx_err *err)
@@ -149,7 +164,7 @@ static enum isx_status check_stored_simprint(struct isx_checking *checking,
 	size_t len = strlen(sp->type);
 	bool has = false;
 	if (simprint.mv_size > ISX_SIMPRINT_BYTES_MAX)
-		return ISX_OK; /* 0.3.3's; longer than any simprint there is */
+		return ISX_OK; /* 0.3.3 stores longer ones; they get no row */
 	memcpy(row, chunk.mv_data, ISX_CHUNK_BYTES);
 	memcpy(row + ISX_CHUNK_BYTES, simprint.mv_data, simprint.mv_size);
 	memcpy(name, sp->type, len);
@@ -168,6 +183,8 @@ static enum isx_status check_stored_simprint(struct isx_checking *checking,
 	return ISX_OK;
 }
 
+/* Check all simprints of one __sp_TYPE__. Rows of a wrong length are already findings of
+ * isx_check_order(). */
 static enum isx_status check_stored_simprints(struct isx_checking *checking,
 					      const struct isx_sim_sp_tables *sp,
 					      struct isx_err *err)
@@ -185,6 +202,8 @@ static enum isx_status check_stored_simprints(struct isx_checking *checking,
 	return !st && rc != MDB_NOTFOUND ? isx_lmdb_status(rc, sp->type, err) : st;
 }
 
+/* The tables of the type to which a key of __simprints_BITS__ belongs; NULL if there is no such
+ * type. */
 static const struct isx_sim_sp_tables *tables_of(const struct isx_checking *checking, MDB_val key)
 {
 	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
@@ -198,7 +217,8 @@ static const struct isx_sim_sp_tables *tables_of(const struct isx_checking *chec
 	return NULL;
 }
 
-/* A row of ours: 0.3.3's table has it, its asset is there, and known to have simprints. */
+/* Check a row of __simprints_BITS__: its simprint is in __sp_TYPE__, its asset exists, and the
+ * asset has a fingerprint of this type. */
 static enum isx_status check_simprint_row(struct isx_checking *checking, MDB_val key, MDB_val value,
 					  struct isx_err *err)
 {
@@ -227,6 +247,7 @@ static enum isx_status check_simprint_row(struct isx_checking *checking, MDB_val
 	return st;
 }
 
+/* Check all rows of simprints of one length. */
 static enum isx_status check_simprint_rows(struct isx_checking *checking, size_t bytes,
 					   struct isx_err *err)
 {
@@ -249,7 +270,7 @@ static enum isx_status check_simprint_rows(struct isx_checking *checking, size_t
 	return !st && rc != MDB_NOTFOUND ? isx_lmdb_status(rc, table.name, err) : st;
 }
 
-/* 0.3.3's tables of one type, and its count. */
+/* Check the two tables of one simprint type, and its count. */
 static enum isx_status check_sp_tables(struct isx_checking *checking,
 				       const struct isx_sim_sp_tables *sp, struct isx_err *err)
 {
@@ -273,6 +294,7 @@ static enum isx_status check_sp_tables(struct isx_checking *checking,
 	return st ? st : check_number(checking, name, stat.ms_entries, err);
 }
 
+/* Called by lmdb_check.c after assets and rows of units, if the derived tables are up to date. */
 static enum isx_status check_rest(struct isx_checking *checking, struct isx_err *err)
 {
 	const struct isx_sim_tables *t = isx_sim_tables(checking->view);

@@ -1,9 +1,12 @@
 /*
- * sim_derive.c - fill what is derived, after 0.3.3 (or nobody yet) was the last to write.
+ * sim_derive.c - fill the derived tables of a file that another program wrote last, or no program
+ * yet.
  *
- * Goes through __assets__ in blocks, so that the rows of a block are put table by table in the
- * order of their ISCC-IDs: they all are appended. All in the caller's transaction: a crash leaves
- * the file as it was, and the next one to open it begins again.
+ * Walks __assets__ in blocks, so that the rows of a block are put table by table in the order of
+ * their ISCC-IDs and can all be appended. Everything happens in the caller's write transaction:
+ * after a crash the file is unchanged, and the next program that opens it begins again.
+ *
+ * An asset that cannot be read does not fail the whole: it is kept and named in the log.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_derive.h"
@@ -19,8 +22,9 @@
 
 #include <string.h>
 
-enum { BLOCK_ASSETS = 20000 };
+enum { BLOCK_ASSETS = 20000 }; /* with 5 units each their rows take about 5 MB of memory */
 
+/* Empty the derived tables. mdb_drop() with 0 keeps the tables, so their handles stay valid. */
 static enum isx_status empty_derived(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_sim_tables *t = isx_sim_tables(view);
@@ -34,8 +38,9 @@ static enum isx_status empty_derived(struct isx_lmdb_view *view, struct isx_err 
 	return isx_lmdb_status(rc, "empty the derived tables", err);
 }
 
-/* Derive the rows of the asset under the cursor. An asset that 0.3.3 could not have found either (a
- * unit that cannot be decoded) is kept, and named in the log. */
+/* Collect the rows of the asset under the cursor. An asset with a unit that cannot be decoded,
+ * which 0.3.3 does not find either, gets no rows and is named in the log.
+ *   json  a buffer to repair JSON in, used again for each asset */
 static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *cursor, MDB_val *key,
 				    MDB_val *value, struct isx_unit_rows *rows,
 				    struct isx_buf *json, struct isx_err *err)
@@ -59,6 +64,7 @@ static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *curs
 	return st;
 }
 
+/* Fill __units_*__ and __instance__, block by block. *assets is raised by the number of assets. */
 static enum isx_status derive_units(struct isx_lmdb_view *view, uint64_t *assets,
 				    struct isx_err *err)
 {
@@ -90,7 +96,9 @@ static enum isx_status derive_units(struct isx_lmdb_view *view, uint64_t *assets
 	return st;
 }
 
-/* Fill __simprints_*__ from one __sp_TYPE__, whose order is by simprint. */
+/* Fill __simprints_*__ from one __sp_TYPE__. It is sorted by simprint, so rows go in at scattered
+ * places. Which of several simprints at one place of an asset was given first is not stored in it:
+ * all are searched. */
 static enum isx_status derive_simprints(struct isx_lmdb_view *view,
 					const struct isx_sim_sp_tables *sp, struct isx_err *err)
 {
@@ -104,7 +112,7 @@ static enum isx_status derive_simprints(struct isx_lmdb_view *view,
 	while (!st && !(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
 		MDB_dbi table;
 		if (key.mv_size > ISX_SIMPRINT_BYTES_MAX || value.mv_size != ISX_CHUNK_BYTES)
-			continue; /* longer than any simprint there is: 0.3.3 finds it, we do not */
+			continue; /* longer than 256 bits: 0.3.3 finds it, this program does not */
 		memcpy(row, value.mv_data, ISX_CHUNK_BYTES);
 		memcpy(row + ISX_CHUNK_BYTES, key.mv_data, key.mv_size);
 		st = isx_sim_simprints_table(view, key.mv_size, &table, err);

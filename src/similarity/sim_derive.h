@@ -8,7 +8,7 @@
 #include "storage/lmdb_file.h"
 
 /* In a view that writes: empty __units_*__, __simprints_*__ and __instance__ and fill them from
- * what 0.3.3 keeps. Assets whose stored JSON is none (NaN, lone surrogates) are repaired. */
+ * the tables that 0.3.3 writes. Stored JSON that is invalid (NaN, lone surrogates) is repaired. */
 ISX_MUST_CHECK enum isx_status isx_sim_derive(struct isx_lmdb_view *view, struct isx_err *err);
 
 #endif

@@ -1,6 +1,10 @@
 /*
  * sim_engine.c - the engine of usearch:// and memory://: similarity search in files of
- *                 sim_format.h, one directory per index.
+ * sim_format.h.
+ *
+ * Fills the tables of functions by which storage/ opens, checks and searches such files. An index
+ * of usearch:// is DIR/NAME/index.lmdb; one of memory:// is a file that loses its name once it is
+ * open.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_engine.h"
@@ -18,6 +22,7 @@
 
 #include <stdio.h>
 
+/* An isx_unit_type_fn: add a unit type to the parts of an index. */
 static enum isx_status add_unit_part(const char *type, uint64_t rows, uint64_t bytes, void *arg,
 				     struct isx_err *err)
 {
@@ -25,7 +30,8 @@ static enum isx_status add_unit_part(const char *type, uint64_t rows, uint64_t b
 	return isx_index_part_add(arg, type, bytes, err);
 }
 
-/* Simprints of one type: what both of their tables hold. */
+/* Add each simprint type to the parts of an index. The bytes are an estimate: two rows for each
+ * simprint, of ISCC-ID body, offset, size, and 128 bits, half of the longest length. */
 static enum isx_status add_simprint_parts(struct isx_lmdb_view *view, struct isx_index_info *info,
 					  struct isx_err *err)
 {
@@ -43,6 +49,7 @@ static enum isx_status add_simprint_parts(struct isx_lmdb_view *view, struct isx
 	return st;
 }
 
+/* List the parts of an index, for isx_index_info(): unit types, then simprint types. */
 static enum isx_status describe(struct isx_lmdb_view *view, struct isx_index_info *info,
 				struct isx_err *err)
 {

@@ -31,8 +31,8 @@
  *                       asset are under the type and a byte 01: as in 0.3.3, they count in
  *                       frequencies but are not searched.
  *
- * Invariant: the rows are exactly the units of the stored assets as isx_asset_units() gives them, so
- * no body of an asset is the beginning of another one of the same type.
+ * Invariant: the rows are exactly the units of the stored assets as isx_asset_units() gives them,
+ * so no body of an asset is the beginning of another one of the same type.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SIM_FORMAT_H
@@ -45,7 +45,7 @@
 #define ISX_TABLE_SIMPRINTS "__simprints_%u__"
 #define ISX_TABLE_SP        "__sp_%s__"
 #define ISX_TABLE_SP_ASSETS "__sp_assets_%s__"
-#define ISX_SP_ASSETS       "assets_" /* refused at the beginning of a type: see __sp_assets_TYPE__ */
+#define ISX_SP_ASSETS       "assets_" /* no type may begin so: see __sp_assets_TYPE__ */
 #define ISX_TABLE_NAME_MAX  (ISX_SIMPRINT_TYPE_MAX + 24)
 
 #define ISX_META_MAX_DIM    "max_dim"

@@ -1,9 +1,12 @@
 /*
- * sim_rows.c - rows of units and instances.
+ * sim_rows.c - put, remove and count the rows of units.
  *
  * Rows of a batch are put table by table and type by type in the order of their ISCC-IDs, so that
- * each page is touched once; behind the last row of a type they are appended, which skips the
- * search for the place (bench/README.md, ingest).
+ * each page is touched once. Rows that come behind the last row of their type are appended, which
+ * skips the search for their place (bench/README.md, ingest).
+ *
+ * Relies on: a view that writes, so LMDB's writer lock is held throughout. Nothing here commits.
+ * Knows the bodies of units, but not how an asset's JSON becomes units (engine/asset_units.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_rows.h"
@@ -14,20 +17,25 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A collected row. It lives in the arena of its isx_unit_rows. */
 struct unit_row {
 	struct unit_row *next;
 	uint8_t value[ISX_UNIT_ROW_BYTES_MAX]; /* ISCC-ID body, then the unit's body */
 };
 
+/* The rows of one type and length, which go into one table. They stay in the order in which they
+ * were added: by ISCC-ID, and those of one asset by body (isx_unit_rows_add()). */
 struct isx_unit_group {
 	struct isx_unit_group *next;
 	char type[ISX_UNIT_TYPE_MAX];
 	uint32_t body_bytes;
 	bool is_instance;
 	struct unit_row *first;
-	struct unit_row **last;
+	struct unit_row **last; /* the end of the list: where the next row is linked */
 };
 
+/* The group of a unit, made if it is the first of its type and length; NULL when there is no
+ * memory. A linear search is enough: a batch has few types. */
 static struct isx_unit_group *group_of(struct isx_unit_rows *rows,
 				       const struct isx_indexed_unit *unit)
 {
@@ -61,7 +69,9 @@ enum isx_status isx_unit_rows_add(struct isx_unit_rows *rows, uint64_t id,
 	return ISX_OK;
 }
 
-/* Do all rows of the group come behind those of its type in the table? */
+/* Do all rows of the group come behind those of its type in the table? Only ISCC-IDs are compared:
+ * an asset that is there already is updated, and its new rows may belong before others of its
+ * own. */
 static int comes_last(MDB_cursor *cursor, const struct isx_unit_group *group, bool *last)
 {
 	MDB_val key = isx_lmdb_val(group->type, strlen(group->type)), value;
@@ -69,13 +79,15 @@ static int comes_last(MDB_cursor *cursor, const struct isx_unit_group *group, bo
 	if (!rc)
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST_DUP);
 	if (rc == MDB_NOTFOUND) {
-		*last = false; /* the first row makes the key; appending wants it to be there */
+		*last = false; /* the first row makes the key, which has to exist to append */
 		return 0;
 	}
 	*last = rc == 0 && memcmp(value.mv_data, group->first->value, ISX_KEY_BYTES) < 0;
 	return rc;
 }
 
+/* Put the rows of a similarity unit: type -> ISCC-ID body, body. Appending fails unless rows rise,
+ * which the order of the group ensures. */
 static int put_similarity_rows(MDB_cursor *cursor, const struct isx_unit_group *group)
 {
 	MDB_val key = isx_lmdb_val(group->type, strlen(group->type));
@@ -89,6 +101,8 @@ static int put_similarity_rows(MDB_cursor *cursor, const struct isx_unit_group *
 	return rc;
 }
 
+/* Put the rows of INSTANCE units: body -> ISCC-ID body. They lie scattered by their bodies, so
+ * none can be appended. */
 static int put_instance_rows(MDB_cursor *cursor, const struct isx_unit_group *group)
 {
 	int rc = 0;
@@ -140,6 +154,7 @@ enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, uint64_t id,
 			key = isx_lmdb_val(units[i].body, units[i].body_bytes);
 			value = isx_lmdb_val(row, ISX_KEY_BYTES);
 		}
+		/* A row that is already missing is no error. */
 		int rc = table ? mdb_del(view->txn, table, &key, &value) : 0;
 		if (rc && rc != MDB_NOTFOUND)
 			return isx_lmdb_status(rc, "remove units", err);
@@ -150,6 +165,7 @@ enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, uint64_t id,
 enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)
 {
 	const struct isx_sim_tables *t = isx_sim_tables(view);
+	/* Looks at each key of each table: only for assets with unreadable JSON. */
 	int rc = isx_lmdb_sweep_table(view, t->instance, id, ISX_KEY_BYTES);
 	for (size_t bytes = 1; !rc && bytes <= ISX_BODY_BYTES_MAX; bytes++)
 		rc = isx_lmdb_sweep_table(view, t->units[bytes], id, ISX_KEY_BYTES + bytes);
@@ -158,6 +174,7 @@ enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, uint64_t id, str
 
 /* --- counting --------------------------------------------------------------------------------- */
 
+/* Rows of one unit type in all tables. */
 struct type_count {
 	char type[ISX_UNIT_TYPE_MAX];
 	uint64_t rows;
@@ -166,7 +183,9 @@ struct type_count {
 
 enum { TYPES_MAX = 64 }; /* 8 main types with at most 8 subtypes: no more exist */
 
-/* Add the rows of one table to the counts of their types. */
+/* Add the rows of one table to the counts of their types. LMDB stores the number of duplicates
+ * with each key, so this costs the number of types and not of rows. MDB_CORRUPTED for keys that
+ * are no unit types. */
 static int count_table(struct isx_lmdb_view *view, size_t body_bytes, struct type_count *counts,
 		       size_t *type_count)
 {
@@ -220,13 +239,14 @@ static enum isx_status put_unit_count(const char *type, uint64_t rows, uint64_t 
 {
 	char name[sizeof ISX_META_UNIT_COUNT + ISX_UNIT_TYPE_MAX];
 	uint8_t number[8];
-	(void)bytes;
+	(void)bytes; /* for isx_index_info() only */
 	snprintf(name, sizeof name, ISX_META_UNIT_COUNT, type);
 	isx_store_be64(number, rows);
 	return isx_lmdb_put_meta(arg, name, number, sizeof number, err);
 }
 
-/* Types that have no rows any more are not visited: their counts would stay. */
+/* Set all counts to 0 before they are written: isx_sim_each_unit_type() does not visit a type that
+ * has lost its last row, so its old count would stay. */
 static enum isx_status zero_unit_counts(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	static const char prefix[] = "nphd_count:";
@@ -247,6 +267,7 @@ static enum isx_status zero_unit_counts(struct isx_lmdb_view *view, struct isx_e
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "count units", err);
 }
 
+/* 0.3.3 reads these counts; this program only checks them (sim_check.c). */
 enum isx_status isx_sim_put_counts(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	enum isx_status st = zero_unit_counts(view, err);

@@ -1,5 +1,5 @@
 /*
- * sim_rows.h - put and remove what is derived from one asset: rows of units, instances, simprints.
+ * sim_rows.h - put and remove the rows of an asset: of its units and its simprints.
  *
  * All functions want a view that writes. They never commit.
  * SPDX-License-Identifier: Apache-2.0
@@ -16,13 +16,13 @@ struct isx_unit_rows {
 	struct isx_unit_group *groups;
 };
 
-/* Collect a unit of the asset `id`. Ids have to rise from call to call (or stay), and so have the bodies
- * of one asset and type, as those of isx_asset_units() do. */
+/* Collect a unit of the asset `id`. Ids must not fall from call to call, and the bodies of one
+ * asset and type must rise, as those of isx_asset_units() do. */
 ISX_MUST_CHECK enum isx_status isx_unit_rows_add(struct isx_unit_rows *rows, uint64_t id,
 						 const struct isx_indexed_unit *unit,
 						 struct isx_err *err);
 
-/* Put all that was collected: appending where that is possible, which is many times faster. */
+/* Put all collected rows. They are appended where possible, which is many times faster. */
 ISX_MUST_CHECK enum isx_status isx_unit_rows_put(const struct isx_unit_rows *rows,
 						 struct isx_lmdb_view *view, struct isx_err *err);
 
@@ -31,7 +31,7 @@ ISX_MUST_CHECK enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, 
 						    const struct isx_indexed_unit *units,
 						    size_t count, struct isx_err *err);
 
-/* Remove the rows of the asset `id` from all tables of units, whatever rows it has
+/* Remove all unit rows of the asset `id`, for an asset of which it is not known which rows it has
  * (isx_lmdb_sweep_table()). */
 ISX_MUST_CHECK enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, uint64_t id,
 						   struct isx_err *err);
@@ -39,7 +39,7 @@ ISX_MUST_CHECK enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, u
 /* Bring nphd_count:TYPE and sp_count:TYPE up to date for 0.3.3. */
 ISX_MUST_CHECK enum isx_status isx_sim_put_counts(struct isx_lmdb_view *view, struct isx_err *err);
 
-/* Put the simprints of one type of the asset `id`, in place of those it had. */
+/* Replace the simprints of one type of the asset `id`; all of `simprints` have that type. */
 ISX_MUST_CHECK enum isx_status isx_simprints_put(struct isx_lmdb_view *view, uint64_t id,
 						 const struct isx_indexed_simprint *simprints,
 						 size_t count, struct isx_arena *arena,

@@ -1,5 +1,11 @@
 /*
- * sim_scan.c - walk rows page by page, kernel by page.
+ * sim_scan.c - find the hits of one queried unit: scan pages of rows, or look up INSTANCE bodies.
+ *
+ * Similarity units are found by comparing every row of their type, INSTANCE units by prefix. Both
+ * kinds of streams deliver hits in the order of ISCC-IDs, so that sim_search.c can merge them.
+ *
+ * Relies on: rows of a type being sorted by ISCC-ID, and packed into pages (sim_format.h).
+ * Everything happens in the caller's thread and read transaction; a stream locks nothing.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_scan.h"
@@ -12,7 +18,8 @@
 
 /* --- similarity units ------------------------------------------------------------------------- */
 
-/* Compare the rows of a page with the query. */
+/* Compare the rows of a page with the query. The kernel reads the page where LMDB has it, at any
+ * alignment. */
 static enum isx_status scan_page(struct isx_stream *stream, MDB_val page, struct isx_err *err)
 {
 	stream->scan.rows = page.mv_data;
@@ -22,6 +29,7 @@ static enum isx_status scan_page(struct isx_stream *stream, MDB_val page, struct
 	return isx_meter_count(&stream->view->meter, stream->scan.count, err);
 }
 
+/* Make the next hit of the page the current one; there must be one. */
 static void take_hit(struct isx_stream *stream)
 {
 	const struct isx_hit *hit = &stream->hits[stream->next_hit++];
@@ -29,6 +37,7 @@ static void take_hit(struct isx_stream *stream)
 	stream->score = isx_unit_score(hit->distance, stream->compared_bits);
 }
 
+/* Scan pages until one has a hit. At most one page of hits is kept, however many rows match. */
 static enum isx_status next_row_hit(struct isx_stream *stream, struct isx_err *err)
 {
 	MDB_val page;
@@ -58,9 +67,9 @@ enum isx_status isx_stream_open(struct isx_stream *stream, struct isx_lmdb_view 
 	MDB_val page;
 	size_t compared = unit->body_bytes < body_bytes ? unit->body_bytes : body_bytes;
 	int32_t distance_max = isx_distance_max(threshold, (uint32_t)compared * 8);
-	stream->at_end = true;
+	stream->at_end = true; /* until the first hit is found */
 	if (distance_max < 0)
-		return ISX_OK;
+		return ISX_OK; /* no distance reaches the threshold: the table is not read */
 	stream->view = view;
 	stream->kernel = isx_kernel_best();
 	stream->compared_bits = (uint32_t)compared * 8;
@@ -92,12 +101,14 @@ enum isx_status isx_stream_open(struct isx_stream *stream, struct isx_lmdb_view 
 
 /* --- INSTANCE --------------------------------------------------------------------------------- */
 
+/* ISCC-IDs that were found, in memory of their own while the list grows. */
 struct id_list {
 	uint64_t *ids;
 	size_t count;
 	size_t cap;
 };
 
+/* Add the assets under the cursor's key, from the current row on. */
 static enum isx_status add_ids(struct id_list *list, MDB_cursor *cursor, struct isx_err *err)
 {
 	MDB_val key, value;
@@ -117,7 +128,8 @@ static enum isx_status add_ids(struct id_list *list, MDB_cursor *cursor, struct 
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "look up INSTANCE", err);
 }
 
-/* Stored bodies that begin with the query's, it itself among them. */
+/* Add the assets of stored bodies that begin with the queried body, or equal it: one range of
+ * keys. */
 static enum isx_status add_longer(struct id_list *list, MDB_cursor *cursor,
 				  const struct isx_indexed_unit *unit, struct isx_err *err)
 {
@@ -133,7 +145,8 @@ static enum isx_status add_longer(struct id_list *list, MDB_cursor *cursor,
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "look up INSTANCE", err);
 }
 
-/* Stored bodies that the query's begins with. */
+/* Add the assets of stored bodies that are a proper prefix of the queried body: one lookup for
+ * each length. */
 static enum isx_status add_shorter(struct id_list *list, MDB_cursor *cursor,
 				   const struct isx_indexed_unit *unit, struct isx_err *err)
 {
@@ -151,6 +164,8 @@ static enum isx_status add_shorter(struct id_list *list, MDB_cursor *cursor,
 	return ISX_OK;
 }
 
+/* Order of qsort(). __instance__ is INTEGERDUP, which orders the big-endian ids as little-endian
+ * numbers, and ids of several keys are mixed, so a list is sorted before it is delivered. */
 static int ascending(const void *left, const void *right)
 {
 	uint64_t a, b;
@@ -159,6 +174,8 @@ static int ascending(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
+/* Move to the next ISCC-ID. An asset stands in the list once for each of its INSTANCE bodies that
+ * matches; it is delivered once. */
 static enum isx_status next_id(struct isx_stream *stream)
 {
 	uint64_t last = stream->id;
@@ -167,7 +184,7 @@ static enum isx_status next_id(struct isx_stream *stream)
 		if (stream->at_end)
 			return ISX_OK;
 		stream->id = stream->ids[stream->next_hit++];
-	} while (stream->next_hit > 1 && stream->id == last); /* two of its units match */
+	} while (stream->next_hit > 1 && stream->id == last); /* two units of the asset match */
 	stream->score = 1.0;
 	return ISX_OK;
 }
@@ -204,7 +221,7 @@ enum isx_status isx_stream_open_instance(struct isx_stream *stream, struct isx_l
 
 enum isx_status isx_stream_next(struct isx_stream *stream, struct isx_err *err)
 {
-	if (stream->ids)
+	if (stream->ids) /* a stream of INSTANCE; one that found nothing is at its end already */
 		return next_id(stream);
 	if (stream->next_hit == stream->hit_count)
 		return next_row_hit(stream, err);

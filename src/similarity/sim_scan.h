@@ -1,5 +1,5 @@
 /*
- * sim_scan.h - the hits of one queried unit, one after the other in the order of their ISCC-IDs.
+ * sim_scan.h - the hits of one queried unit, one after the other in the order of ISCC-IDs.
  *
  * A *stream* walks the rows of the unit's type in one table, page by page as they lie in the file,
  * and keeps no more than the hits of one page. So a search needs the same little memory whatever it
@@ -41,8 +41,8 @@ ISX_MUST_CHECK enum isx_status isx_stream_open(struct isx_stream *stream,
 					       size_t body_bytes, double threshold,
 					       struct isx_arena *arena, struct isx_err *err);
 
-/* Open a stream over the assets whose INSTANCE begins like the unit's, or the unit's like theirs.
- */
+/* Open a stream over the assets whose INSTANCE begins like the unit's, or the unit's like
+ * theirs. */
 ISX_MUST_CHECK enum isx_status isx_stream_open_instance(struct isx_stream *stream,
 							struct isx_lmdb_view *view,
 							const struct isx_indexed_unit *unit,

@@ -1,19 +1,19 @@
 /*
  * sim_search.c - answer a query by scanning every row of the queried unit types.
  *
- *   streams := for each queried unit: one per table that has bodies, or the ids of its INSTANCE
+ *   streams := for each queried unit: one per table of bodies, or for INSTANCE the matching ids
  *   while any stream has a hit:
  *       id    := the least ISCC-ID among the current hits
  *       score := of the best hit of each type at id
- *       offer (score, id) to the best `limit`; move all streams at id on
+ *       offer (score, id) to the best `limit`; advance all streams that are at id
  *   for the winners only: the true score of every queried type they carry, and their metadata
  *
  * Built for 10^4 to 10^7 rows per type and a few queries at once; at 10^7 memory is the limit.
  * Relies on: rows of a type being sorted by ISCC-ID (sim_format.h), so that hits come sorted and
  *        no set of candidates is ever kept.
  * Keeps: one read transaction per query, ended before the reply is written, as a reader that stays
- *        open makes the file grow.
- * Must not know: HTTP, JSON beyond picking out metadata.        Numbers: bench/README.md
+ *        open makes the file grow. Nothing is locked: writers go on meanwhile.
+ * Must not know: HTTP, JSON beyond picking out metadata.        Measured: bench/README.md
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_search.h"
@@ -30,6 +30,7 @@
 
 #include <string.h>
 
+/* One search, in one thread. Only a search of simprints may start more (passage_search.c). */
 struct search {
 	struct isx_lmdb_view view;
 	const struct isx_options *options;
@@ -45,7 +46,8 @@ struct search {
 
 /* --- finding the asset ------------------------------------------------------------------------ */
 
-/* The stored JSON of an asset, borrowed from the view. */
+/* Find the stored JSON of an asset, borrowed from the view. An ISCC-ID of another realm is an
+ * error of its own; otherwise ISX_NOT_FOUND. */
 static enum isx_status find_asset(struct isx_lmdb_view *view, const char *iscc_id,
 				  struct isx_iscc_id *id, struct isx_span *json,
 				  struct isx_err *err)
@@ -88,7 +90,9 @@ enum isx_status isx_sim_get(struct isx_lmdb_file *file, const char *iscc_id, str
 	return st;
 }
 
-/* Plan the query; one by iscc_id becomes that of the asset. */
+/* Plan the query. A query by iscc_id becomes the query of that asset, which is left out of the
+ * matches. Of the asset only the longest form of each unit is queried, as only those have rows; of
+ * a query with units every one. */
 static enum isx_status make_plan(struct search *search, const struct isx_query *query,
 				 struct isx_err *err)
 {
@@ -117,6 +121,7 @@ static enum isx_status make_plan(struct search *search, const struct isx_query *
 
 /* --- scanning --------------------------------------------------------------------------------- */
 
+/* The position of a type among those of the plan, which has the types of all its units. */
 static size_t type_position(const struct isx_query_plan *plan, const char *type)
 {
 	size_t i = 0;
@@ -125,6 +130,8 @@ static size_t type_position(const struct isx_query_plan *plan, const char *type)
 	return i;
 }
 
+/* Open the streams of one unit: one lookup for an INSTANCE; otherwise one scan for each length of
+ * stored bodies, as bodies of different lengths are compared by their common beginning. */
 static enum isx_status open_streams_of(struct search *search, const struct isx_indexed_unit *unit,
 				       struct isx_err *err)
 {
@@ -136,6 +143,7 @@ static enum isx_status open_streams_of(struct search *search, const struct isx_i
 		stream->type = type;
 		st = isx_stream_open_instance(stream, &search->view, unit, search->arena, err);
 	}
+	/* An INSTANCE has no rows in tables of bodies. */
 	for (size_t bytes = 1; !st && !unit->is_instance && bytes <= ISX_BODY_BYTES_MAX; bytes++) {
 		if (!tables->units[bytes])
 			continue;
@@ -147,6 +155,7 @@ static enum isx_status open_streams_of(struct search *search, const struct isx_i
 	return st;
 }
 
+/* Open all streams. `tables` begins at 1 for __instance__: no unit has more streams than that. */
 static enum isx_status open_streams(struct search *search, struct isx_err *err)
 {
 	size_t tables = 1;
@@ -164,7 +173,7 @@ static enum isx_status open_streams(struct search *search, struct isx_err *err)
 	return ISX_OK;
 }
 
-/* The least ISCC-ID among the current hits; false when all streams are at their end. */
+/* The least ISCC-ID among the current hits; false when  all streams have ended. */
 static bool least_id(const struct search *search, uint64_t *id)
 {
 	bool found = false;
@@ -178,7 +187,8 @@ static bool least_id(const struct search *search, uint64_t *id)
 	return found;
 }
 
-/* Take the hits of one asset: the best score of each type, and move on. */
+/* Take the best score of each type at the asset `id`, and advance the streams that were at it.
+ *   scores  filled: *count of them, in the order of the plan's types */
 static enum isx_status take_hits(struct search *search, uint64_t id, double *scores, size_t *count,
 				 struct isx_err *err)
 {
@@ -187,7 +197,8 @@ static enum isx_status take_hits(struct search *search, uint64_t id, double *sco
 		best[i] = -1;
 	for (size_t i = 0; i < search->stream_count; i++) {
 		struct isx_stream *stream = &search->streams[i];
-		while (!stream->at_end && stream->id == id) { /* several units may match */
+		/* An asset may have several units of one type. */
+		while (!stream->at_end && stream->id == id) {
 			if (stream->score > best[stream->type])
 				best[stream->type] = stream->score;
 			enum isx_status st = isx_stream_next(stream, err);
@@ -202,6 +213,9 @@ static enum isx_status take_hits(struct search *search, uint64_t id, double *sco
 	return ISX_OK;
 }
 
+/* Merge the streams. Every asset with a hit is scored once, as all its hits come at the same time:
+ * streams are in the order of ISCC-IDs. Streams are closed, also on failure; what has_instance()
+ * needs of them stays. */
 static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 {
 	double scores[ISX_UNITS_MAX];
@@ -210,7 +224,7 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 		size_t count;
 		st = take_hits(search, id, scores, &count, err);
 		if (st || (search->excludes_self && id == search->self))
-			continue;
+			continue; /* the queried asset is no match of itself */
 		double score = isx_asset_score(scores, count, search->options->confidence_exponent);
 		st = isx_ranking_offer(&search->ranking, score, id, err);
 	}
@@ -222,8 +236,9 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 
 /* --- the winners ------------------------------------------------------------------------------ */
 
-/* Compare a unit with the rows that the asset has in one table, if there are any: the best score that
- * is more than *best. A code of LMDB. */
+/* Compare a unit with the rows that the asset has in one table, and raise *best to the best score.
+ * The threshold does not apply: a match shows the true scores of all queried types. Returns a code
+ * of LMDB. */
 static int score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, uint64_t id,
 		      size_t body_bytes, double *best)
 {
@@ -244,7 +259,8 @@ static int score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, u
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* The score of one similarity unit against what the asset carries, if it is more than *best. */
+/* Raise *best to the score of one similarity unit, compared with the units of the asset of all
+ * lengths. */
 static enum isx_status score_unit(struct search *search, const struct isx_indexed_unit *unit,
 				  uint64_t id, double *best, struct isx_err *err)
 {
@@ -264,7 +280,8 @@ static enum isx_status score_unit(struct search *search, const struct isx_indexe
 	return ISX_OK;
 }
 
-/* Is the asset in the stream of an INSTANCE unit? */
+/* Does the asset match by an INSTANCE unit of this type? The streams have ended, but their lists
+ * of ids live in the arena of the search. */
 static bool has_instance(const struct search *search, size_t type, uint64_t id)
 {
 	for (size_t i = 0; i < search->stream_count; i++) {
@@ -285,6 +302,8 @@ static bool has_instance(const struct search *search, size_t type, uint64_t id)
 	return false;
 }
 
+/* Give a winner the true score of each queried type that the asset has, as the ranking saw only
+ * scores of the threshold or more. */
 static enum isx_status score_types(struct search *search, uint64_t id, struct isx_match *match,
 				   struct isx_err *err)
 {
@@ -315,6 +334,8 @@ static enum isx_status score_types(struct search *search, uint64_t id, struct is
 	return ISX_OK;
 }
 
+/* Fetch the metadata of a match. An asset that has rows but is not stored contradicts the format:
+ * MDB_CORRUPTED. */
 static enum isx_status fetch_metadata(struct search *search, uint64_t id, const char **text,
 				      struct isx_err *err)
 {
@@ -329,6 +350,7 @@ static enum isx_status fetch_metadata(struct search *search, uint64_t id, const 
 				   search->arena, text, err);
 }
 
+/* Describe the winners, in the order of the ranking. */
 static enum isx_status make_matches(struct search *search, struct isx_result *result,
 				    struct isx_err *err)
 {
@@ -352,7 +374,7 @@ static enum isx_status make_matches(struct search *search, struct isx_result *re
 	return ISX_OK;
 }
 
-/* The assets that share passages with the query's simprints. */
+/* Find the assets that share passages with the simprints of the query, in the same snapshot. */
 static enum isx_status find_passages(struct search *search, struct isx_result *result,
 				     struct isx_err *err)
 {
@@ -399,7 +421,7 @@ enum isx_status isx_sim_search(struct isx_lmdb_file *file, const struct isx_opti
 		st = find_passages(&search, result, err);
 	isx_lmdb_end(&search.view);
 	isx_ranking_release(&search.ranking);
-	if (!st)
+	if (!st) /* the effective query, which the answer repeats */
 		result->query = search.plan.query;
 	return st;
 }

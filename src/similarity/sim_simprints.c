@@ -1,8 +1,12 @@
 /*
- * sim_simprints.c - put and remove the simprints of an asset, in 0.3.3's tables and in ours.
+ * sim_simprints.c - put and remove the simprints of an asset.
  *
- * 0.3.3 keeps simprint -> place only, and walks its whole table to remove those of one asset. Our
- * __simprints_BITS__ has them by asset, so that removing costs what there is to remove.
+ * Each simprint has two rows. __sp_TYPE__ is the table of iscc-search 0.3.3, sorted by simprint:
+ * it has the frequencies, and 0.3.3 walks the whole of it to remove one asset. __simprints_BITS__
+ * is sorted by asset: searches scan it, and removing an asset costs as much as the asset has
+ * simprints.
+ *
+ * Relies on: a view that writes. Nothing here commits.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_rows.h"
@@ -13,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ISCC-ID body, offset and size: where a simprint is. */
+/* Write ISCC-ID body, offset and size, which say where a simprint is. */
 static void pack_chunk(uint8_t chunk[ISX_CHUNK_BYTES], uint64_t id,
 		       const struct isx_indexed_simprint *simprint)
 {
@@ -22,6 +26,7 @@ static void pack_chunk(uint8_t chunk[ISX_CHUNK_BYTES], uint64_t id,
 	isx_store_be32(chunk + 12, simprint->size);
 }
 
+/* The order in which 0.3.3 hashes simprints: by their bytes, then offset, then size. */
 static int by_bytes_then_place(const void *left, const void *right)
 {
 	const struct isx_indexed_simprint *a = left, *b = right;
@@ -34,8 +39,8 @@ static int by_bytes_then_place(const void *left, const void *right)
 	return order ? order : (a->size > b->size) - (a->size < b->size);
 }
 
-/* BLAKE2b-128 of the sorted simprints, each as length u32 BE, bytes, offset u32 BE, size u32 BE: by
- * this 0.3.3 sees that an asset it is given again has not changed. */
+/* BLAKE2b-128 of the sorted simprints, each as length u32 BE, bytes, offset u32 BE, size u32 BE.
+ * 0.3.3 compares it to see that an asset which is added again has not changed. */
 static enum isx_status fingerprint(const struct isx_indexed_simprint *simprints, size_t count,
 				   struct isx_arena *arena, uint8_t out[ISX_FINGERPRINT_BYTES],
 				   struct isx_err *err)
@@ -60,7 +65,8 @@ static enum isx_status fingerprint(const struct isx_indexed_simprint *simprints,
 	return ISX_OK;
 }
 
-/* The key of a type's rows, searched or shadowed, in `name` (filled). */
+/* The key of a type's rows in __simprints_BITS__, searched or shadowed.
+ *   name  filled: the key borrows it */
 static MDB_val type_key(const char *type, bool is_shadowed, char name[ISX_SIMPRINT_TYPE_MAX + 2])
 {
 	size_t len = strlen(type);
@@ -69,6 +75,7 @@ static MDB_val type_key(const char *type, bool is_shadowed, char name[ISX_SIMPRI
 	return isx_lmdb_val(name, len + is_shadowed);
 }
 
+/* Put the two rows of one simprint. */
 static enum isx_status put_one(struct isx_lmdb_view *view, const struct isx_sim_sp_tables *sp,
 			       uint64_t id, const struct isx_indexed_simprint *simprint,
 			       bool is_shadowed, struct isx_err *err)
@@ -83,6 +90,8 @@ static enum isx_status put_one(struct isx_lmdb_view *view, const struct isx_sim_
 	memcpy(row + ISX_CHUNK_BYTES, simprint->bytes, simprint->byte_count);
 	MDB_val key = isx_lmdb_val(simprint->bytes, simprint->byte_count);
 	MDB_val chunk = isx_lmdb_val(row, ISX_CHUNK_BYTES);
+	/* A simprint that is given twice for one place is one row: LMDB keeps no equal
+	 * duplicates. */
 	int rc = mdb_put(view->txn, sp->data, &key, &chunk, 0);
 	if (!rc) {
 		key = type_key(sp->type, is_shadowed, name);
@@ -92,6 +101,7 @@ static enum isx_status put_one(struct isx_lmdb_view *view, const struct isx_sim_
 	return isx_lmdb_status(rc, "add simprints", err);
 }
 
+/* Sort pointers into the given array, so that their addresses tell the given order. */
 static int by_place(const void *left, const void *right)
 {
 	const struct isx_indexed_simprint *const *a = left, *const *b = right;
@@ -99,10 +109,11 @@ static int by_place(const void *left, const void *right)
 		return (*a)->offset < (*b)->offset ? -1 : 1;
 	if ((*a)->size != (*b)->size)
 		return (*a)->size < (*b)->size ? -1 : 1;
-	return (*a > *b) - (*a < *b); /* as they were given */
+	return (*a > *b) - (*a < *b); /* in the order given */
 }
 
-/* Put all simprints; of those at one place only the first is searched. */
+/* Put all simprints. Of those with the same offset and size, only the first is searched, as in
+ * 0.3.3, where they share a key; the others are shadowed (sim_format.h). */
 static enum isx_status put_all(struct isx_lmdb_view *view, const struct isx_sim_sp_tables *sp,
 			       uint64_t id, const struct isx_indexed_simprint *simprints,
 			       size_t count, struct isx_arena *arena, struct isx_err *err)
@@ -128,7 +139,7 @@ enum isx_status isx_simprints_put(struct isx_lmdb_view *view, uint64_t id,
 	const struct isx_sim_sp_tables *sp = NULL;
 	uint8_t id_bytes[ISX_KEY_BYTES], digest[ISX_FINGERPRINT_BYTES];
 	enum isx_status st = isx_sim_sp_tables(view, simprints[0].type, &sp, err);
-	if (!st)
+	if (!st) /* an update replaces the simprints of this type */
 		st = isx_simprints_remove(view, id, sp->type, err);
 	if (!st)
 		st = fingerprint(simprints, count, arena, digest, err);
@@ -143,8 +154,9 @@ enum isx_status isx_simprints_put(struct isx_lmdb_view *view, uint64_t id,
 			       err);
 }
 
-/* Remove the rows of `id` under one key of sp->type from one of our tables, and each from 0.3.3's.
- */
+/* Remove the rows of `id` under one key of sp->type from one __simprints_BITS__, and the row that
+ * each of them has in __sp_TYPE__. The cursor is positioned anew for every row, as a delete moves
+ * it. A row that is missing in __sp_TYPE__ is no error. Returns a code of LMDB. */
 static int remove_rows(struct isx_lmdb_view *view, const struct isx_sim_sp_tables *sp,
 		       const uint8_t id[ISX_KEY_BYTES], size_t bytes, bool is_shadowed)
 {
@@ -161,7 +173,7 @@ static int remove_rows(struct isx_lmdb_view *view, const struct isx_sim_sp_table
 		rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
 		if (rc || memcmp(row.mv_data, id, ISX_KEY_BYTES) != 0)
 			break;
-		uint8_t copy[ISX_SIMPRINT_ROW_BYTES_MAX]; /* the delete below moves the page */
+		uint8_t copy[ISX_SIMPRINT_ROW_BYTES_MAX]; /* the delete below changes the page */
 		memcpy(copy, row.mv_data, ISX_CHUNK_BYTES + bytes);
 		MDB_val simprint = isx_lmdb_val(copy + ISX_CHUNK_BYTES, bytes);
 		MDB_val chunk = isx_lmdb_val(copy, ISX_CHUNK_BYTES);
@@ -187,7 +199,7 @@ enum isx_status isx_simprints_remove(struct isx_lmdb_view *view, uint64_t id, co
 			continue;
 		int rc = mdb_del(view->txn, sp->assets, &key, NULL);
 		if (rc == MDB_NOTFOUND)
-			continue; /* it has none of this type */
+			continue; /* no fingerprint: the asset has no simprints of this type */
 		for (size_t bytes = 1; !rc && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
 			if (!isx_sim_tables(view)->simprints[bytes])
 				continue;

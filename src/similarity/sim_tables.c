@@ -1,5 +1,10 @@
 /*
- * sim_tables.c - the tables of an index of usearch:// and memory://, by their names in sim_format.h.
+ * sim_tables.c - the tables of an index of usearch:// and memory://, by their names in
+ * sim_format.h.
+ *
+ * A handle is opened once and published for all views (storage/lmdb_file.c). LMDB allows one
+ * transaction at a time to open handles, so the caller holds file->opening: it is either
+ * lmdb_file.c, which looks up the tables of a file, or a view that writes.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_tables.h"
@@ -12,6 +17,9 @@
 #include <string.h>
 #include <time.h>
 
+/* Open the two tables of a simprint type, __sp_TYPE__ and __sp_assets_TYPE__; a view that writes
+ * creates them. Both or none are noted in the view. Returns a code of LMDB: MDB_BAD_VALSIZE for a
+ * type that is too long, MDB_DBS_FULL for one type too many. */
 static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
 {
 	char name[ISX_TABLE_NAME_MAX];
@@ -35,8 +43,11 @@ static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
 	return rc;
 }
 
-/* Is there a simprint type of this name? __sp_assets_X__ may be the fingerprints of X or, as 0.3.3
- * takes any name, the simprints of assets_X: it is what it is to the shorter name. */
+/* Is there a simprint type of this name? 0.3.3 accepts any name, so __sp_assets_X__ has either the
+ * fingerprints of the type X or the simprints of a type assets_X; if there is a type X, it has the
+ * fingerprints of X. The same question arises for X itself if it begins with assets_, so the name
+ * is resolved from its end: first without any assets_, then with one more each time. The list
+ * sp_types of the metadata does not help: where both types are in it, they share one table. */
 static bool is_sp_type(struct isx_lmdb_view *view, const char *type)
 {
 	char name[ISX_TABLE_NAME_MAX];
@@ -53,6 +64,8 @@ static bool is_sp_type(struct isx_lmdb_view *view, const char *type)
 	}
 }
 
+/* Tables of other names are ignored: another program may have added them. The table
+ * __sp_TYPE__ is opened with __sp_assets_TYPE__. */
 int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name)
 {
 	enum { UNITS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED };
@@ -73,6 +86,7 @@ int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name)
 	if (sscanf(name, "__simprints_%u__%n", &bits, &end) == 1 && (size_t)end == len &&
 	    bits / 8 <= ISX_SIMPRINT_BYTES_MAX)
 		return isx_lmdb_open_table(view, name, UNITS_FLAGS, &t->simprints[bits / 8]);
+	/* 14: the length of "__sp_assets_" and the "__" at the end */
 	if (strncmp(name, "__sp_assets_", 12) == 0 && len > 14 &&
 	    len - 14 <= ISX_SIMPRINT_TYPE_MAX) {
 		snprintf(type, sizeof type, "%.*s", (int)(len - 14), name + 12);
@@ -103,7 +117,8 @@ enum isx_status isx_sim_simprints_table(struct isx_lmdb_view *view, size_t simpr
 	return isx_lmdb_status(rc, "open the table of simprints", err);
 }
 
-/* Add a type to the JSON list that 0.3.3 reads. */
+/* Write the JSON list of all simprint types again, after one was added. 0.3.3 reads it; here the
+ * tables themselves say which types there are. */
 static enum isx_status register_sp_types(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_buf list = { 0 };
@@ -119,6 +134,7 @@ static enum isx_status register_sp_types(struct isx_lmdb_view *view, struct isx_
 	return st;
 }
 
+/* The list of types is written only when this call has made a type. */
 enum isx_status isx_sim_sp_tables(struct isx_lmdb_view *view, const char *type,
 				  const struct isx_sim_sp_tables **tables, struct isx_err *err)
 {
@@ -169,6 +185,7 @@ bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape)
 	return true;
 }
 
+/* __units_*__ and __simprints_*__ are made when the first row of their length is put. */
 enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_sim_tables *t = isx_sim_tables(view);
@@ -181,7 +198,7 @@ enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *
 					 MDB_DUPSORT | MDB_DUPFIXED | MDB_INTEGERDUP, &t->instance);
 	enum isx_status st = isx_lmdb_status(rc, "create tables", err);
 	if (st || !is_new)
-		return st;
+		return st; /* the rest is written once, into a new index */
 	uint8_t number[8];
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -198,6 +215,7 @@ enum isx_status isx_sim_check_realm(struct isx_lmdb_view *view, const char *iscc
 				    bool *has_realm, struct isx_err *err)
 {
 	uint32_t wanted;
+	/* The first asset of an index sets its realm, and all others have to share it. */
 	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, has_realm, &wanted, err);
 	if (!st && *has_realm)
 		st = isx_check_realm(iscc_id, realm, wanted, err);

@@ -1,5 +1,5 @@
 /*
- * sim_tables.h - the tables of an index of usearch:// and memory://, by their names in sim_format.h.
+ * sim_tables.h - the tables of an index of usearch:// and memory://, by name (sim_format.h).
  *
  * Works on the views of lmdb_file.h; nothing here begins, ends or commits one.
  * SPDX-License-Identifier: Apache-2.0
@@ -33,14 +33,14 @@ static inline struct isx_sim_tables *isx_sim_tables(struct isx_lmdb_view *view)
 	return (void *)view->tables.of_engine;
 }
 
-/* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */
+/* Open the table called `name` if the engine knows it: struct isx_lmdb_layout. */
 int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name);
 
-/* What the table called `name` has to be like: struct isx_lmdb_layout. */
+/* The flags and row length of the table called `name`: struct isx_lmdb_layout. */
 bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape);
 
-/* Make the tables that every index has, and note in a new one when it was made and the longest body:
- * struct isx_lmdb_layout. */
+/* Make the tables that every index has, and write into a new one when it was made and how long a
+ * body may be: struct isx_lmdb_layout. */
 ISX_MUST_CHECK enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *err);
 
 /* The handle of a table in a view that writes, created if need be. */

@@ -1,6 +1,11 @@
 /*
- * sim_walk.c - the key of an asset is the body of its ISCC-ID, big-endian: the table is in the order of
- *              a walk. The simprints of an asset lie in tables by their length (sim_format.h).
+ * sim_walk.c - find the next asset of a walk, with its simprints.
+ *
+ * The key of an asset is the body of its ISCC-ID, big-endian, so __assets__ is in the order of a
+ * walk. The simprints of an asset lie in one table for each length (sim_format.h), and have to be
+ * gathered.
+ *
+ * Reads the caller's view only, and keeps nothing from one call to the next.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_walk.h"
@@ -11,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Find the first asset that is not before `from`. Its JSON is borrowed from the view. Returns a
+ * code of LMDB. */
 static int find(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id, MDB_val *json)
 {
 	uint8_t bytes[ISX_KEY_BYTES];
@@ -37,16 +44,18 @@ static int find(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *i
 
 /* --- simprints -------------------------------------------------------------------------------- */
 
+/* The simprints of one asset, of all types so far. Their texts live in the arena. */
 struct gathered {
 	struct isx_arena *arena;
 	struct placed {
 		struct isx_simprint simprint;
-		size_t nth; /* as they were found */
+		size_t nth; /* position in the order in which they were found */
 	} * items;          /* in memory of its own while it grows */
 	size_t count;
 	size_t cap;
 };
 
+/* Add one row of __simprints_BITS__. */
 static enum isx_status gather_row(struct gathered *gathered, const char *type, MDB_val row,
 				  struct isx_err *err)
 {
@@ -103,6 +112,7 @@ static enum isx_status gather_rows(struct isx_lmdb_view *view, uint64_t id, cons
 						   : isx_lmdb_status(rc, "read simprints", err);
 }
 
+/* By offset and size, then as found: qsort() alone would not keep the order of equal places. */
 static int by_place(const void *left, const void *right)
 {
 	const struct placed *a = left, *b = right;
@@ -113,9 +123,9 @@ static int by_place(const void *left, const void *right)
 	return (a->nth > b->nth) - (a->nth < b->nth);
 }
 
-/* Gather the simprints of one type by their places. Of those at one place the one that is searched comes
- * first, as it did when the asset was added: an asset that is added again as it was read is
- * searched by the same simprints. */
+/* Gather the simprints of one type, ordered by their places. Of those at one place the searched
+ * one comes first, as it did when the asset was added. So an asset that is read and added again is
+ * found by the same simprints. */
 static enum isx_status gather_type(struct isx_lmdb_view *view, uint64_t id, const char *type,
 				   struct gathered *gathered, struct isx_err *err)
 {
@@ -132,6 +142,8 @@ static enum isx_status gather_type(struct isx_lmdb_view *view, uint64_t id, cons
 	return st;
 }
 
+/* Read the simprints of an asset. The types in the view end with it, so they are copied into
+ * `arena`. */
 static enum isx_status read_simprints(struct isx_lmdb_view *view, uint64_t id,
 				      struct isx_arena *arena, struct isx_asset *asset,
 				      struct isx_err *err)
@@ -145,7 +157,7 @@ static enum isx_status read_simprints(struct isx_lmdb_view *view, uint64_t id,
 		MDB_val key = isx_lmdb_val(bytes, sizeof bytes), digest;
 		int rc = mdb_get(view->txn, sp->assets, &key, &digest);
 		if (rc == MDB_NOTFOUND)
-			continue; /* it has none of this type */
+			continue; /* no fingerprint: it has none of this type */
 		const char *type = rc ? NULL : isx_arena_text(arena, sp->type, strlen(sp->type));
 		if (rc)
 			st = isx_lmdb_status(rc, "read simprints", err);
