@@ -1,8 +1,11 @@
 /*
  * prefix_add.c - add, update and remove assets of lmdb://.
  *
- * As in sim_add.c, what needs no file is done before queueing: decoding units, writing JSON. Rows
- * lie scattered by their bodies, so assets go in one after the other, of equal ISCC-IDs only the last.
+ * Everything that needs no file is done in the caller's thread before it queues: decoding units,
+ * writing JSON. The thread that runs the queued group of changes (engine/commit_queue.h) holds
+ * LMDB's writer lock; it may be the thread of another caller. Rows lie scattered by their bodies,
+ * so nothing is gained by putting them table by table: assets go in one after the other, and of
+ * those with one ISCC-ID only the last.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "prefix/prefix_add.h"
@@ -11,7 +14,8 @@
 #include "prefix/prefix_file.h"
 #include "json/wire.h"
 
-/* What was prepared of one asset of the batch. */
+/* One asset of the batch as it was prepared. Its JSON is known by its position in the buffer of the
+ * change, which moves when it grows. */
 struct added_asset {
 	struct isx_indexed_unit *units;
 	size_t unit_count;
@@ -20,11 +24,11 @@ struct added_asset {
 };
 
 struct add_change {
-	struct isx_lmdb_change change; /* first: the queue hands this back */
+	struct isx_lmdb_change change; /* first member: the queue passes a pointer to it */
 	const struct isx_asset *assets;
 	enum isx_outcome *outcomes;
 	struct isx_batch_asset *batch;
-	struct added_asset *added; /* as in `batch` */
+	struct added_asset *added; /* in the order of `batch`: by ISCC-ID */
 	size_t count;
 	struct isx_arena arena;
 	struct isx_buf json;
@@ -32,7 +36,8 @@ struct add_change {
 
 /* --- adding ----------------------------------------------------------------------------------- */
 
-/* Decode one asset. A superseded one is only checked. */
+/* Decode one asset. One that a later asset of the batch supersedes is decoded too, although it is
+ * not put: if it is invalid, the whole batch is refused. */
 static enum isx_status prepare_asset(struct add_change *add, size_t at, struct isx_err *err)
 {
 	size_t position = add->batch[at].position;
@@ -49,6 +54,7 @@ static enum isx_status prepare_asset(struct add_change *add, size_t at, struct i
 	return isx_buf_status(&add->json, err);
 }
 
+/* Decode the whole batch. No lock is held. */
 static enum isx_status prepare(struct add_change *add, struct isx_err *err)
 {
 	add->added = isx_arena_alloc(&add->arena, add->count, sizeof *add->added);
@@ -60,6 +66,8 @@ static enum isx_status prepare(struct add_change *add, struct isx_err *err)
 	return st;
 }
 
+/* Refuse the batch if its realm is not that of the index. Asked in the transaction, as an earlier
+ * change of the same group may have set the realm. */
 static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				 struct isx_err *err)
 {
@@ -72,7 +80,8 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 					  err);
 }
 
-/* Remove what is stored of an asset, under the keys of both versions. */
+/* Remove an asset with its rows, under the keys of both versions of its ISCC-ID: 0.3.3 may have
+ * stored either, or both. */
 static enum isx_status remove_stored(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
 				     bool *existed, struct isx_err *err)
 {
@@ -97,6 +106,8 @@ static enum isx_status remove_stored(struct isx_lmdb_view *view, const struct is
 	return ISX_OK;
 }
 
+/* Put one asset that is not stored, with its rows. Keys are written with version 1, whatever was
+ * given. */
 static enum isx_status put_asset(struct add_change *add, size_t at, struct isx_lmdb_view *view,
 				 struct isx_err *err)
 {
@@ -111,15 +122,17 @@ static enum isx_status put_asset(struct add_change *add, size_t at, struct isx_l
 	return st ? st : isx_prefix_rows_put(view, id->body, one->units, one->unit_count, err);
 }
 
-/* Of equal ISCC-IDs the first removes what is stored and the last is put. All in turn would take a new
- * page whenever a table is empty in between: LMDB uses none a second time in one transaction. */
+/* Put the batch, in the order of ISCC-IDs. Of several assets with one ISCC-ID the first removes
+ * what is stored and the last is put. To put and remove each in turn would take a new page
+ * whenever a table is empty in between, as LMDB does not use a freed page again in the same
+ * transaction. */
 static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				 struct isx_err *err)
 {
 	struct add_change *add = (struct add_change *)change;
 	enum isx_status st = isx_prefix_put_realm(view, add->batch[0].id.realm, err);
 	for (size_t i = 0; !st && i < add->count; i++) {
-		bool existed = i > 0 && add->batch[i - 1].superseded; /* by this one */
+		bool existed = i > 0 && add->batch[i - 1].superseded; /* same ISCC-ID */
 		if (!existed)
 			st = remove_stored(view, &add->batch[i].id, &existed, err);
 		if (!st && !add->batch[i].superseded)
@@ -147,11 +160,12 @@ enum isx_status isx_prefix_add(struct isx_lmdb_file *file, const struct isx_asse
 /* --- removing --------------------------------------------------------------------------------- */
 
 struct remove_change {
-	struct isx_lmdb_change change; /* first */
+	struct isx_lmdb_change change; /* first member, as in struct add_change */
 	const char *iscc_id;
 	struct isx_iscc_id id;
 };
 
+/* Refuse to remove an asset that does not exist. */
 static enum isx_status check_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				    struct isx_err *err)
 {

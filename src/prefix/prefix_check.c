@@ -1,5 +1,8 @@
 /*
- * prefix_check.c - where things lie in a file of lmdb:// (prefix_format.h), for lmdb_check.c.
+ * prefix_check.c - tell storage/lmdb_check.c where a file of lmdb:// has assets and rows.
+ *
+ * The check itself is the same for all engines; this file knows the keys and tables of
+ * prefix_format.h. Everything reads the snapshot of the check.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "prefix/prefix_file.h"
@@ -7,6 +10,8 @@
 
 #include <string.h>
 
+/* The key of an asset is the text of its ISCC-ID. A key of another realm is a finding of the
+ * check. */
 static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *id)
 {
 	struct isx_iscc_id found;
@@ -16,7 +21,8 @@ static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *
 	return true;
 }
 
-/* Under the key of each version there may be one. */
+/* Find the nth stored form of an asset: there may be one under the key of each version, and each
+ * has to have its rows. */
 static int find_asset(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
 		      MDB_val *json)
 {
@@ -33,6 +39,7 @@ static int find_asset(const struct isx_checking *checking, const uint8_t *id, un
 	return MDB_NOTFOUND;
 }
 
+/* The row that a unit of an asset has to have. row->table is 0 if its type has no table. */
 static void compose_row(const struct isx_checking *checking, const uint8_t *id,
 			const struct isx_indexed_unit *unit, struct isx_checked_row *row)
 {
@@ -48,6 +55,7 @@ static void compose_row(const struct isx_checking *checking, const uint8_t *id,
 
 _Static_assert((int)ISX_PREFIX_TYPES_MAX <= (int)ISX_CHECKED_TABLES_MAX, "row_tables() overflows");
 
+/* List the tables of rows: one for each unit type. */
 static size_t row_tables(const struct isx_checking *checking, struct isx_checked_table *tables)
 {
 	const struct isx_prefix_tables *t = isx_prefix_tables(checking->view);

@@ -1,8 +1,10 @@
 /*
- * prefix_derive.c - make all rows again, after 0.3.3 (or nobody yet) was the last to write.
+ * prefix_derive.c - make all rows again in a file that another program wrote last, or no program
+ * yet.
  *
- * All in the caller's transaction: a crash leaves the file as it was, and the next one to open it
- * begins again.
+ * Everything happens in the caller's write transaction: after a crash the file is unchanged, and
+ * the next program that opens it begins again. Rows lie scattered by their bodies, so each row is
+ * put alone (similarity/sim_derive.c can append instead).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "prefix/prefix_derive.h"
@@ -11,7 +13,8 @@
 #include "prefix/prefix_file.h"
 #include "storage/lmdb_table.h"
 
-/* Give an index its realm: 0.3.3 forgets to, when the first batch was refused. */
+/* Write the realm of an index that has assets but no realm: 0.3.3 leaves such a file when the first
+ * batch was refused. */
 static enum isx_status repair_realm(struct isx_lmdb_view *view, uint32_t realm, struct isx_err *err)
 {
 	bool found;
@@ -20,8 +23,9 @@ static enum isx_status repair_realm(struct isx_lmdb_view *view, uint32_t realm, 
 	return st || found ? st : isx_prefix_put_realm(view, realm, err);
 }
 
-/* Make the rows of the asset under the cursor. One that cannot be decoded is kept, and named in the
- * log. */
+/* Make the rows of the asset under the cursor. An asset that cannot be decoded is kept
+ * without rows and named in the log.
+ *   json  a buffer to repair JSON in, used again for each asset */
 static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *cursor, MDB_val *key,
 				    MDB_val *value, struct isx_buf *json, struct isx_err *err)
 {
@@ -50,6 +54,7 @@ static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *curs
 	return st;
 }
 
+/* Empty the tables of rows. mdb_drop() with 0 keeps them, so their handles stay valid. */
 static enum isx_status empty_rows(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	int rc = 0;

@@ -7,8 +7,8 @@
 
 #include "storage/lmdb_file.h"
 
-/* In a view that writes: empty the tables of rows and fill them from __assets__, as 0.3.3 was the
- * last to write (prefix_format.h). Stored JSON that is none is repaired. */
+/* In a view that writes: empty the tables of rows and fill them from __assets__, because
+ * another program wrote last (prefix_format.h). Stored JSON that is invalid is repaired. */
 ISX_MUST_CHECK enum isx_status isx_prefix_derive(struct isx_lmdb_view *view, struct isx_err *err);
 
 #endif

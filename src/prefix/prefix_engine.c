@@ -1,6 +1,8 @@
 /*
- * prefix_engine.c - the engine of lmdb://: exact prefixes of units, in files of prefix_format.h that
- *                   0.3.3 can read and write too, one file per index.
+ * prefix_engine.c - the engine of lmdb://: exact prefixes of units, in files of prefix_format.h.
+ *
+ * An index is the file DIR/NAME.lmdb, which iscc-search 0.3.3 reads and writes too. This file only
+ * fills the tables of functions by which storage/ opens, checks and searches it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/engine.h"

@@ -1,5 +1,8 @@
 /*
  * prefix_file.c - the tables of a file of lmdb://: metadata, assets, rows.
+ *
+ * iscc-search 0.3.3 reads and writes the same tables (prefix_format.h).
+ * Works in the caller's view: nothing here begins, ends or commits a transaction.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "prefix/prefix_file.h"
@@ -14,6 +17,8 @@
 
 /* --- tables ----------------------------------------------------------------------------------- */
 
+/* Open the table of a unit type, and note it in the view; a view that writes creates it. Returns a
+ * code of LMDB: MDB_DBS_FULL for one type too many. */
 static int open_rows(struct isx_lmdb_view *view, const char *type)
 {
 	struct isx_prefix_tables *t = isx_prefix_tables(view);
@@ -30,6 +35,7 @@ static int open_rows(struct isx_lmdb_view *view, const char *type)
 	return rc;
 }
 
+/* A name that begins with "__" is no unit type. Longer names than any unit type has are ignored. */
 int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name)
 {
 	if (strcmp(name, ISX_TABLE_METADATA) == 0)
@@ -41,6 +47,7 @@ int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name)
 	return strlen(name) < ISX_UNIT_TYPE_MAX ? open_rows(view, name) : 0;
 }
 
+/* Every table of rows has the same shape, whatever its unit type. */
 bool isx_prefix_table_shape(const char *name, struct isx_table_shape *shape)
 {
 	*shape = (struct isx_table_shape){ 0 };
@@ -56,6 +63,7 @@ bool isx_prefix_table_shape(const char *name, struct isx_table_shape *shape)
 	return true;
 }
 
+/* Tables of rows are made when the first unit of their type is put. */
 enum isx_status isx_prefix_make_tables(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_lmdb_tables *t = &view->tables;
@@ -74,6 +82,7 @@ enum isx_status isx_prefix_make_tables(struct isx_lmdb_view *view, struct isx_er
 	return isx_lmdb_put_meta(view, ISX_META_CREATED, text, (size_t)len, err);
 }
 
+/* A view that only reads cannot get a new table: all its handles were looked up when it began. */
 enum isx_status isx_prefix_rows_table(struct isx_lmdb_view *view, const char *type, MDB_dbi *table,
 				      struct isx_err *err)
 {
@@ -98,6 +107,7 @@ enum isx_status isx_prefix_realm(struct isx_lmdb_view *view, bool *found, uint32
 	*realm = 0;
 	if (rc)
 		return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "read the realm", err);
+	/* A file of usearch:// has four bytes here. */
 	if (!isx_span_uint(isx_lmdb_span(value), 1, &number))
 		return isx_fail(err, ISX_CORRUPT,
 				"realm_id is neither '0' nor '1': not an index of lmdb://");
@@ -111,6 +121,7 @@ enum isx_status isx_prefix_put_realm(struct isx_lmdb_view *view, uint32_t realm,
 	return isx_lmdb_put_meta(view, ISX_META_REALM, realm ? "1" : "0", 1, err);
 }
 
+/* Any realm fits an index without assets: the first asset sets it. */
 enum isx_status isx_prefix_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
 				       uint32_t realm, bool *has_realm, struct isx_err *err)
 {
@@ -135,6 +146,7 @@ void isx_prefix_key(const struct isx_iscc_id *id, uint32_t version, char *text)
 	isx_base32_encode(bytes, used + ISX_KEY_BYTES, text + 5);
 }
 
+/* Version 1 first: it is what this program writes. */
 int isx_prefix_get(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val *value)
 {
 	int rc = MDB_NOTFOUND;
@@ -147,6 +159,7 @@ int isx_prefix_get(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB
 	return rc;
 }
 
+/* The realm is checked first: an ISCC-ID of another realm is invalid here, and not just unknown. */
 enum isx_status isx_prefix_find(struct isx_lmdb_view *view, const char *iscc_id,
 				struct isx_iscc_id *id, struct isx_span *json, struct isx_err *err)
 {
@@ -159,6 +172,7 @@ enum isx_status isx_prefix_find(struct isx_lmdb_view *view, const char *iscc_id,
 	if (st)
 		return st;
 	isx_prefix_key(id, id->version, text);
+	/* 0.3.3 looks up the text as it was given, so other spellings are not found. */
 	int rc = strcmp(text, iscc_id) == 0 ? isx_prefix_get(view, id, &value) : MDB_NOTFOUND;
 	if (rc == MDB_NOTFOUND)
 		return isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
@@ -169,7 +183,8 @@ enum isx_status isx_prefix_find(struct isx_lmdb_view *view, const char *iscc_id,
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-/* Put or remove one row. A row that is there, or gone, already is fine: units may be repeated. */
+/* Put or remove one row. To put a row that exists, or to remove one that does not, is no error: an
+ * asset may list a unit twice. */
 static enum isx_status change_row(struct isx_lmdb_view *view, uint64_t id,
 				  const struct isx_indexed_unit *unit, bool put,
 				  struct isx_err *err)
@@ -199,7 +214,7 @@ enum isx_status isx_prefix_rows_put(struct isx_lmdb_view *view, uint64_t id,
 	return st;
 }
 
-/* Of an asset that cannot be read: wherever they are. */
+/* Remove the rows of an asset with unreadable JSON: every key of every table is looked at. */
 static enum isx_status sweep_rows(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)
 {
 	const struct isx_prefix_tables *t = isx_prefix_tables(view);
@@ -209,6 +224,7 @@ static enum isx_status sweep_rows(struct isx_lmdb_view *view, uint64_t id, struc
 	return isx_lmdb_status(rc, "remove units", err);
 }
 
+/* Which rows an asset has follows from its stored JSON, as when they were put. */
 enum isx_status isx_prefix_rows_remove(struct isx_lmdb_view *view, uint64_t id,
 				       struct isx_span json, struct isx_err *err)
 {

@@ -1,5 +1,5 @@
 /*
- * prefix_file.h - what a file of lmdb:// holds, asset by asset and row by row.
+ * prefix_file.h - the tables of a file of lmdb://: find, put and remove assets and rows.
  *
  * Works on the views of lmdb_file.h; nothing here begins, ends or commits one.
  * SPDX-License-Identifier: Apache-2.0
@@ -33,10 +33,10 @@ static inline struct isx_prefix_tables *isx_prefix_tables(struct isx_lmdb_view *
 	return (void *)view->tables.of_engine;
 }
 
-/* Open the table called `name` if it is one of an index: struct isx_lmdb_layout. */
+/* Open the table called `name` if the engine knows it: struct isx_lmdb_layout. */
 int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name);
 
-/* What the table called `name` has to be like: struct isx_lmdb_layout. */
+/* The flags and row length of the table called `name`: struct isx_lmdb_layout. */
 bool isx_prefix_table_shape(const char *name, struct isx_table_shape *shape);
 
 /* Make the tables that every index has, and note in a new one when it was made: struct

@@ -10,20 +10,21 @@
  *   TYPE           (CONTENT_TEXT_V0 and the like) DUPSORT DUPFIXED INTEGERDUP:
  *                  body of a unit, 1 to 32 bytes -> ISCC-ID body, u64 BE
  *
- * Ours, in __metadata__, as in lmdb_format.h: isx:format and isx:derived. No table is added, as
- * 0.3.3 opens at most 16.
+ * This program adds isx:format and isx:derived to __metadata__ (storage/lmdb_format.h). It adds no
+ * table, as 0.3.3 opens at most 16.
  *
  * Invariants
- *   - The rows are exactly the units of the stored assets: those listed, or those of the code. Shorter
- *     forms of a unit are among them: a query is found by the bits that are the same, as in 0.3.3.
- *   - isx:derived is the number of the last committed transaction, with the rule of lmdb_format.h. If
- *     it is not, 0.3.3 has written, which gives no rows to assets with only a code and leaves the
- *     rows of replaced units behind: all rows are made again before they are used.
- *   - We write the key of an asset with version 1, whatever version its ISCC-ID was given with;
- *     0.3.3 writes both, and both are found.
+ *   - The rows are exactly the units of the stored assets: those listed, or those of the code.
+ *     Shorter forms of a unit are among them: as in 0.3.3, a query matches by equal bits.
+ *   - isx:derived is the number of the last committed transaction, with the rule of
+ *     lmdb_format.h. If it is not, another program has written last. 0.3.3 gives no rows to
+ *     assets with only a code, and leaves the rows of replaced units behind: all rows are made
+ *     again before they are used.
+ *   - The key of an asset is written with version 1, whatever version its ISCC-ID was given with;
+ *     0.3.3 writes both versions, and both are found.
  *
- * INTEGERDUP compares the big-endian ids as little-endian numbers: the ISCC-IDs of one body come in
- * an order that means nothing.
+ * INTEGERDUP compares the big-endian ids as little-endian numbers, so the ISCC-IDs of one body
+ * come in no useful order.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PREFIX_FORMAT_H

@@ -1,6 +1,5 @@
 /*
- * prefix_search.c - answer a query by looking up the stored units that are a prefix of a queried
- *                   one, or that one of theirs.
+ * prefix_search.c - answer a query by looking up the stored units that begin like a queried unit.
  *
  *   for each queried unit of q bytes:
  *       every stored body that begins with it is a hit of q bytes: one range of keys
@@ -9,8 +8,10 @@
  *   unit score  := the most bits matched / bits of the longest queried unit of the type
  *   asset score := sum over the types / number of queried units
  *
- * Costs what is found, not what is stored; but all hits are kept until they are sorted, 16 bytes
- * each, as the rows of a body come in an order that means nothing (prefix_format.h).
+ * A search takes time by what it finds, not by what is stored. But all hits are kept until they
+ * are sorted, 16 bytes each, as the rows of one body come in no useful order (prefix_format.h);
+ * they count against the memory quota of the request. Everything happens in one read transaction
+ * and one thread.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "prefix/prefix_search.h"
@@ -30,6 +31,7 @@ struct hit {
 	uint32_t bits;
 };
 
+/* One search. What it allocates is in `arena`, but for the hits and the ranking, which grow. */
 struct search {
 	struct isx_lmdb_view view;
 	struct isx_arena *arena;
@@ -64,7 +66,8 @@ enum isx_status isx_prefix_get_json(struct isx_lmdb_file *file, const char *iscc
 	return st;
 }
 
-/* Plan the query; one by iscc_id becomes that of the asset. */
+/* Plan the query. A query by iscc_id becomes the query of that asset, which is left out of the
+ * matches. */
 static enum isx_status make_plan(struct search *search, const struct isx_query *query,
 				 struct isx_err *err)
 {
@@ -88,6 +91,7 @@ static enum isx_status make_plan(struct search *search, const struct isx_query *
 
 /* --- finding rows ----------------------------------------------------------------------------- */
 
+/* Add a row that was found. The memory is taken from the quota before it is allocated. */
 static enum isx_status add_hit(struct search *search, MDB_val row, size_t type, size_t bytes,
 			       struct isx_err *err)
 {
@@ -112,7 +116,8 @@ static enum isx_status add_hit(struct search *search, MDB_val row, size_t type, 
 	return isx_meter_count(&search->view.meter, 1, err);
 }
 
-/* Stored bodies that begin with the queried one. */
+/* Find the stored bodies that begin with the queried body, or equal it: one range of keys. Each
+ * matches in all bits of the queried body. */
 static enum isx_status find_longer(struct search *search, const struct isx_indexed_unit *unit,
 				   size_t type, MDB_cursor *cursor, struct isx_err *err)
 {
@@ -127,7 +132,7 @@ static enum isx_status find_longer(struct search *search, const struct isx_index
 	return st || !rc || rc == MDB_NOTFOUND ? st : isx_lmdb_status(rc, unit->type, err);
 }
 
-/* Stored bodies that are the first `bytes` of the queried one. */
+/* Find the stored body that is the first `bytes` of the queried body. */
 static enum isx_status find_prefix(struct search *search, const struct isx_indexed_unit *unit,
 				   size_t type, size_t bytes, MDB_cursor *cursor,
 				   struct isx_err *err)
@@ -142,6 +147,7 @@ static enum isx_status find_prefix(struct search *search, const struct isx_index
 	return st || rc == MDB_NOTFOUND ? st : isx_lmdb_status(rc, unit->type, err);
 }
 
+/* The position of a type among those of the plan, which has the types of all its units. */
 static size_t type_position(const struct isx_query_plan *plan, const char *type)
 {
 	size_t i = 0;
@@ -150,12 +156,14 @@ static size_t type_position(const struct isx_query_plan *plan, const char *type)
 	return i;
 }
 
+/* Find all rows that match one queried unit. A type without a table has no rows. */
 static enum isx_status find_rows(struct search *search, const struct isx_indexed_unit *unit,
 				 struct isx_err *err)
 {
 	MDB_dbi table;
 	MDB_cursor *cursor;
 	size_t type = type_position(&search->plan, unit->type);
+	/* The longest queried unit of a type is what a score is relative to, found or not. */
 	if (unit->body_bytes * 8 > search->bits_max[type])
 		search->bits_max[type] = unit->body_bytes * 8;
 	enum isx_status st = isx_prefix_rows_table(&search->view, unit->type, &table, err);
@@ -173,7 +181,8 @@ static enum isx_status find_rows(struct search *search, const struct isx_indexed
 
 /* --- ranking ---------------------------------------------------------------------------------- */
 
-/* By ISCC-ID, then type; the most bits first. */
+/* Order of qsort(): by ISCC-ID, then type, and the most bits first, so that the first hit of a
+ * type is its best. */
 static int by_asset(const void *left, const void *right)
 {
 	const struct hit *a = left, *b = right;
@@ -184,7 +193,10 @@ static int by_asset(const void *left, const void *right)
 	return (a->bits < b->bits) - (a->bits > b->bits);
 }
 
-/* The score of each type in the hits of one asset, which begin at `at`; *end is behind the last. */
+/* The score of each type that one asset matches.
+ *   at     the first hit of the asset
+ *   types  filled, in the order of the plan: returns how many
+ *   end    filled: the position behind the last hit of the asset */
 static size_t score_types(const struct search *search, size_t at, struct isx_type_score *types,
 			  size_t *end)
 {
@@ -200,6 +212,7 @@ static size_t score_types(const struct search *search, size_t at, struct isx_typ
 	return count;
 }
 
+/* Find the hits of all units, sort them, and score asset by asset. */
 static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 {
 	struct isx_type_score types[ISX_UNITS_MAX];
@@ -225,7 +238,7 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 
 /* --- the winners ------------------------------------------------------------------------------ */
 
-/* The first hit of an asset. */
+/* The position of the first hit of an asset. */
 static size_t first_hit(const struct search *search, uint64_t id)
 {
 	size_t low = 0, high = search->hit_count;
@@ -239,6 +252,8 @@ static size_t first_hit(const struct search *search, uint64_t id)
 	return low;
 }
 
+/* Fetch the metadata of a match. An asset that has rows but is not stored contradicts the format:
+ * MDB_CORRUPTED. */
 static enum isx_status fetch_metadata(struct search *search, const struct isx_iscc_id *id,
 				      const char **text, struct isx_err *err)
 {
@@ -251,6 +266,8 @@ static enum isx_status fetch_metadata(struct search *search, const struct isx_is
 				   search->arena, text, err);
 }
 
+/* Describe one winner: its hits are found again by binary search, as the ranking keeps only score
+ * and id. */
 static enum isx_status make_match(struct search *search, const struct isx_ranked *ranked,
 				  struct isx_match *match, struct isx_err *err)
 {
@@ -267,6 +284,7 @@ static enum isx_status make_match(struct search *search, const struct isx_ranked
 	return fetch_metadata(search, &id, &match->metadata, err);
 }
 
+/* Describe the winners, in the order of the ranking. */
 static enum isx_status make_matches(struct search *search, struct isx_result *result,
 				    struct isx_err *err)
 {

@@ -1,5 +1,5 @@
 /*
- * prefix_walk.c - finding the next ISCC-ID where keys are texts.
+ * prefix_walk.c - find the next asset of a walk where the keys are texts.
  *
  * LMDB sorts the texts as bytes, in which 2 to 7 come before A to Z. In base32 they come after: the
  * order of the table is not that of the ISCC-IDs. So the next one is looked for character by
@@ -26,8 +26,8 @@ static int value_of(char c)
 	return at ? (int)(at - digits) : -1;
 }
 
-/* Is there a key that begins with the first `len` characters of `text` and then has one of the base32
- * values `least` to `most`? If so, the least such value is put behind them. */
+/* Is there a key that begins with the first `len` characters of `text` and then has one of the
+ * base32 values `least` to `most`? If so, the least such value is put behind them. */
 static int find_character(MDB_cursor *cursor, char *text, size_t len, int least, int most)
 {
 	MDB_val key, value;
@@ -74,7 +74,8 @@ static int find_key(MDB_cursor *cursor, char *text)
 	return rc;
 }
 
-/* There are keys of each version (prefix_format.h). */
+/* Find the first asset that is not before `from`, under the key of either version
+ * (prefix_format.h). */
 static int find(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id, MDB_val *json)
 {
 	bool has_realm, is_found = false;

@@ -17,7 +17,7 @@ ISX_MUST_CHECK enum isx_status isx_sim_add(struct isx_lmdb_file *file,
 ISX_MUST_CHECK enum isx_status isx_sim_remove(struct isx_lmdb_file *file, const char *iscc_id,
 					      struct isx_err *err);
 
-/* Put assets in a view that writes, whose realm they fit. Never commits.
+/* Put assets of the right realm, in a view that writes. Never commits.
  *   outcomes  filled: one per asset */
 ISX_MUST_CHECK enum isx_status isx_sim_put_assets(struct isx_lmdb_view *view,
 						  const struct isx_asset *assets, size_t count,

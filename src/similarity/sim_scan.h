@@ -41,8 +41,8 @@ ISX_MUST_CHECK enum isx_status isx_stream_open(struct isx_stream *stream,
 					       size_t body_bytes, double threshold,
 					       struct isx_arena *arena, struct isx_err *err);
 
-/* Open a stream over the assets whose INSTANCE begins like the unit's, or the unit's like
- * theirs. */
+/* Open a stream over the assets with an INSTANCE body that is a prefix of the unit's body, or that
+ * it is a prefix of. */
 ISX_MUST_CHECK enum isx_status isx_stream_open_instance(struct isx_stream *stream,
 							struct isx_lmdb_view *view,
 							const struct isx_indexed_unit *unit,
