@@ -1,15 +1,17 @@
 /*
- * bench_passage_algorithms.c - ways to find all stored 128-bit simprints within 32 bits of a
- * query's, in memory: why the engine scans in blocks.
+ * bench_passage_algorithms.c - ways to find all stored 128-bit simprints within 32 bits of those
+ *                              of a query, in memory: why the engine scans in blocks.
  *
  *   passes   one pass over all rows for each query simprint
- *   blocks   one pass; each block of rows (a page's worth) meets all query simprints while it is in
- * cache prefix   as blocks, but the first 64 bits are compared first, and the rest only of rows
- * they let through mih      multi-index hashing: 8 parts of 16 bits, one of which differs in at
- * most 4 bits by the pigeonhole principle; candidates from 8 x 2,517 buckets are verified
+ *   blocks   one pass; each block of rows (a page) is compared with all query simprints while it
+ *            is in the cache
+ *   prefix   as blocks, but the first 64 bits are compared first, and the rest only of rows that
+ *            pass
+ *   mih      multi-index hashing: 8 parts of 16 bits, one of which differs in at most 4 bits by the
+ *            pigeonhole principle; candidates from 8 x 2,517 buckets are verified
  *
  * All are exact; the program checks that they agree. --rows (1,000,000), --queries (200). Prints
- * seed.
+ * the seed.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
@@ -201,7 +203,7 @@ static void fill(struct data *data)
 		uint64_t word = next_random(&state);
 		memcpy(data->rows + i, &word, 8);
 	}
-	for (size_t q = 0; q < data->query_count; q++) { /* every tenth is near a stored one */
+	for (size_t q = 0; q < data->query_count; q++) { /* every tenth is near a stored simprint */
 		for (size_t i = 0; i < BYTES; i++)
 			data->queries[q][i] = (uint8_t)next_random(&state);
 		if (q % 10 == 0) {

@@ -1,5 +1,5 @@
 /*
- * bench_passages.c - adding assets rich in simprints, and asking which contain parts of a work.
+ * bench_passages.c - add assets with many simprints, and search for assets that share passages.
  *
  * Adds --simprints (1,000,000) random 128-bit simprints, 50 an asset, then asks with 1, 20 and 200
  * simprints, a tenth of them near stored ones (8 of 128 bits flipped), and reports the median time,
@@ -37,7 +37,7 @@ static void die(const char *what, const struct isx_err *err)
 	exit(1);
 }
 
-/* Stored simprint `number`: always the same bits. */
+/* The bits of stored simprint `number`, the same in every run. */
 static void simprint_of(uint64_t number, uint8_t bytes[BYTES])
 {
 	uint64_t state = seed ^ number * 0xD1342543DE82EF95u;

@@ -1,11 +1,12 @@
 /*
- * bench_scan.c - how fast each kernel compares a query with all rows, against plain reading.
+ * bench_scan.c - the speed at which each kernel compares a query with all rows, beside plain
+ *                reading.
  *
- * In one run: what plain reading reaches beyond the caches (the bandwidth of one core), then for
- * each number of rows what reading them reaches, each kernel over the same rows in memory, over one
- * LMDB page of them in the cache, and over the same rows in an LMDB file, page by page as a search
- * does it. Readers and kernels take turns, so that a machine that slows down slows all of them. "of
- * read" is the faster reader's time over the kernel's, the median of all turns.
+ * Each run measures the bandwidth of one core: plain reading of memory that fits no cache. Then,
+ * for each number of rows, it measures plain reading of them, and each kernel over the same rows
+ * in memory, over one LMDB page of them in the cache, and over the same rows in an LMDB file, page
+ * by page like a search. Readers and kernels take turns, so that a machine that slows down slows
+ * all of them. "of read" is the faster reader's time over the kernel's, the median of all turns.
  * About 1 row in 10,000 is a hit.
  *
  *   bench_scan [--rows N] [--bytes B] [--runs N] [--huge]
@@ -57,7 +58,8 @@ struct data {
 	MDB_dbi dbi;
 };
 
-/* One pass over the data, with a kernel or without. Returns what must be the same for all. */
+/* One pass over the data, with a kernel or without. Returns a number that all kernels have to
+ * agree on. */
 typedef size_t pass_fn(struct data *data, const struct isx_kernel *kernel);
 
 struct contender {
@@ -202,7 +204,7 @@ static size_t read_rows(struct data *data, const struct isx_kernel *kernel)
 	return sum_blocks(data->rows, data->count * data->row_bytes / 64);
 }
 
-/* Four quarters at once: what the hardware prefetches of each adds up. */
+/* Reads four quarters in turn: the hardware then prefetches in all four. */
 static size_t read_quarters(struct data *data, const struct isx_kernel *kernel)
 {
 	const size_t quarter = data->count * data->row_bytes / 4 / 256 * 256;
@@ -297,7 +299,7 @@ static double least_ms(const struct contender *contender)
 	return least;
 }
 
-/* What this turn's faster reader took. */
+/* The time of the faster reader in this turn. */
 static double read_ms(const struct contender *readers, size_t turn)
 {
 	const double one = readers[0].ms[turn], four = readers[1].ms[turn];
@@ -348,7 +350,7 @@ static void check_equal(const struct contender *contenders, size_t first, size_t
 	printf("  hits: %zu\n", contenders[first].result);
 }
 
-/* What reading reaches where no cache helps, whatever --rows says. */
+/* The speed of plain reading where no cache helps, whatever --rows says. */
 static void run_bandwidth(void)
 {
 	struct contender readers[] = { { .name = "read", .pass = read_rows },

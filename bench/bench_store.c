@@ -1,15 +1,16 @@
 /*
- * bench_store.c - adding assets from JSON lines, and searching them.
+ * bench_store.c - add assets from JSON lines, and search them.
  *
  * Makes --assets (1,000,000) assets of 4 random 256-bit units as JSON lines in memory, reads them
  * with the reader of the REST API and adds them in batches: parsing in one thread, adding in
- * another, as the command line does. With ids ascending, and in random order. Then searches 3 units
- * (META, CONTENT, DATA) of stored assets with some bits flipped, and reports p50, p99, and what
- * memory the process has that is its own (anonymous: not the file's pages). Prints machine, kernel
- * and seed.
+ * another, as the command line does. With ids ascending, and in random order. Then searches 3
+ * units (META, CONTENT, DATA) of stored assets with some bits flipped, and reports p50, p99, and
+ * the anonymous memory of the process, which leaves out the pages of the file. Prints machine,
+ * kernel and seed.
  *
- * With --postgres URI the same in usearch:// and in a database (whose index "main" it replaces):
- * adding, loading a follower, getting one asset (a trip to the server and back), searching.
+ * With --postgres URI it does the same in usearch:// and in a database (where it replaces the
+ * index "main"): adding, loading a follower, getting one asset (a trip to the server and back),
+ * searching.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
@@ -45,7 +46,7 @@ static void die(const char *what, const struct isx_err *err)
 	exit(1);
 }
 
-/* The body of one unit of asset `number`: always the same bits. */
+/* The body of one unit of asset `number`, the same in every run. */
 static void body_of(uint64_t number, size_t type, uint8_t body[32])
 {
 	uint64_t state = seed ^ (number * TYPES + type) * 0xD1342543DE82EF95u;
@@ -114,7 +115,7 @@ static void finish_batch(struct batch *batch)
 	batch->count = 0;
 }
 
-/* Read all lines and add them; seconds. */
+/* Read all lines and add them. Returns seconds. */
 static double ingest(struct isx_store *store, struct isx_span lines)
 {
 	struct batch batches[2] = { { .store = store }, { .store = store } };
@@ -217,7 +218,7 @@ static uint64_t *order_of(uint64_t count, bool shuffled)
 	return order;
 }
 
-/* What is measured: an engine and where its files are. */
+/* The engine that is measured, and where its files are. */
 struct target {
 	const char *postgres; /* URI, or NULL: usearch:// */
 	char directory[32];
@@ -289,7 +290,7 @@ static void run(const char *postgres, uint64_t assets, bool shuffled, bool searc
 	isx_index_info_release(&info);
 	isx_buf_release(&lines);
 	if (searches) {
-		isx_close(target.store); /* what ingest left in memory does not count */
+		isx_close(target.store); /* memory that adding left behind does not count */
 		open_target(&target);
 		if (postgres)
 			measure_follower(&target, assets);

@@ -1,5 +1,5 @@
 /*
- * fuzz_dotenv.c - .env files: no crash, and what was read, written in quotes, is read the same.
+ * fuzz_dotenv.c - .env files: no crash, and values that are written in quotes again read the same.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"
@@ -14,20 +14,21 @@ static const char *look_up(const char *name)
 	return strcmp(name, "HOME") == 0 ? "/home/${HOME}" : NULL;
 }
 
-/* A property that does not hold is a crash, which is what fuzzers and the replay look for. */
+/* End the process if a property does not hold: fuzzers and replay_main.c look for crashes. */
 static void expect(bool holds)
 {
 	if (!holds)
 		abort();
 }
 
-/* May it be written in quotes, so that it is not replaced again, nor its lines ended otherwise? */
+/* Can this value be written in quotes and read unchanged? Not with ${NAME}, which would be
+ * replaced again, nor with line ends that reading changes. */
 static bool is_plain(const char *value)
 {
 	return !strstr(value, "${") && !strchr(value, '\r');
 }
 
-/* NAME='VALUE' for each entry. */
+/* Write NAME='VALUE' for each entry. */
 static void write_entries(struct isx_buf *out, const struct isx_dotenv *file)
 {
 	for (size_t i = 0; i < file->entry_count; i++) {

@@ -1,6 +1,6 @@
 /*
- * fuzz_gzip.c - bodies with Content-Encoding: gzip: no crash, never more than the ceiling, and what is
- *               decoded survives being encoded and decoded.
+ * fuzz_gzip.c - bodies with Content-Encoding: gzip: no crash, never more than the ceiling, and
+ *               decoded bytes survive being encoded and decoded again.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/gzip.h"

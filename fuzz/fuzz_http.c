@@ -1,9 +1,9 @@
 /*
  * fuzz_http.c - what a client sends: the functions that take a URL apart, and a whole server.
  *
- * The input is what comes on one connection. The server runs in this process, on files that vanish
- * with it; every answer has to be well-formed, no failure of the server itself, and no request may
- * be left when the connection has ended.
+ * The input is sent on one connection. The server runs in this process, on files that vanish with
+ * it. Every answer must be well-formed and no failure of the server itself, and no request may be
+ * left when the connection has ended.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
@@ -23,12 +23,12 @@
 
 enum {
 	ANSWER_MS = 2,  /* for an answer, before we end our sending: what is read at once is lost */
-	HANG_MS = 20000 /* nothing may take so long */
+	HANG_MS = 20000 /* a run that takes longer hangs */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A property that does not hold is a crash, which is what fuzzers and the replay look for. */
+/* End the process if a property does not hold: fuzzers and replay_main.c look for crashes. */
 static void expect(bool holds)
 {
 	if (!holds)
@@ -126,7 +126,7 @@ static int connect_to(uint16_t port)
 	return fd;
 }
 
-/* Everything that is answered to `sent`, until the server closes. */
+/* Read all answers to `sent`, until the server closes the connection. */
 static void talk(uint16_t port, struct isx_span sent, struct isx_buf *answer)
 {
 	char bytes[16384];
@@ -171,7 +171,7 @@ static void check_status(unsigned status)
 	expect(i < sizeof documented / sizeof *documented);
 }
 
-/* One answer at the begin of `text`; returns how long it is. */
+/* Check the answer at the beginning of `text`; returns its length. */
 static size_t check_answer(struct isx_span text)
 {
 	const char *end = memmem(text.ptr, text.len, "\r\n\r\n", 4);
@@ -189,7 +189,7 @@ static size_t check_answer(struct isx_span text)
 		expect(isx_span_uint(find_header(head, "Content-Length: "), UINT32_MAX, &length));
 	text = isx_span_skip(text, head.len);
 	if (text.len == 0 || isx_span_has_prefix(text, "HTTP/1."))
-		return head.len; /* to a HEAD */
+		return head.len; /* the answer to a HEAD request */
 	expect(length <= text.len);
 	text.len = length;
 	if (length && isx_span_is(find_header(head, "Content-Type: "), "application/json"))

@@ -1,6 +1,6 @@
 /*
- * fuzz_iscc.c - texts that may be ISCCs: no crash, what the strict readers take prints as it was,
- *               and what any reader takes is read the same after it was printed.
+ * fuzz_iscc.c - texts that may be ISCCs: no crash; texts that the strict readers accept print
+ *               unchanged, and what any reader accepts reads the same after it was printed.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/base32.h"
@@ -12,14 +12,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A property that does not hold is a crash, which is what fuzzers and the replay look for. */
+/* End the process if a property does not hold: fuzzers and replay_main.c look for crashes. */
 static void expect(bool holds)
 {
 	if (!holds)
 		abort();
 }
 
-/* What is refused is refused with a reason, in one line. */
+/* A refusal has a reason, in one line. */
 static bool accepts(enum isx_status st, const struct isx_err *err)
 {
 	if (st == ISX_OK)
@@ -140,7 +140,8 @@ static void check_base64(struct isx_span text)
 	expect(again_count == count && memcmp(bytes, again, count) == 0);
 }
 
-/* The input as a digest too, so that headers and bodies are met without the luck of base32. */
+/* Use the input as a digest too: the fuzzer then reaches headers and bodies without having to
+ * guess base32. */
 static void check_digest(const uint8_t *data, size_t size)
 {
 	char text[5 + ISX_BASE32_CHARS(512) + 1] = "ISCC:";

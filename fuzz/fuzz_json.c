@@ -1,5 +1,6 @@
 /*
- * fuzz_json.c - bodies of requests: no crash, and what is accepted survives being written and read.
+ * fuzz_json.c - bodies of requests: no crash, and accepted values survive being written and read
+ *               again.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/json.h"
@@ -27,7 +28,7 @@ static void check_stored(const struct isx_asset *asset)
 	isx_arena_release(&arena);
 }
 
-/* What repair makes of anything walks without harm; of JSON it makes JSON. */
+/* Repairing any text gives a text that can be walked; repairing JSON gives JSON. */
 static void check_repair(struct isx_span text, bool is_json)
 {
 	struct isx_buf buf = { 0 };
@@ -39,7 +40,7 @@ static void check_repair(struct isx_span text, bool is_json)
 	isx_buf_release(&buf);
 }
 
-/* A string means the same when it is written again; a number is one. */
+/* A string has the same value when it is written again; a number is a valid number. */
 static void check_value(struct isx_span value, struct isx_arena *arena)
 {
 	struct isx_buf quoted = { 0 };

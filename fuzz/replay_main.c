@@ -1,6 +1,6 @@
 /*
  * replay_main.c - run a fuzz target over files and folders of files, without clang: for `make
- * test`.
+ *                 test`.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <dirent.h>
@@ -61,5 +61,5 @@ int main(int argc, char **argv)
 		total += count;
 	}
 	printf("%d inputs\n", total);
-	return total == 0; /* nothing to replay is a mistake */
+	return total == 0; /* no input is a mistake, and fails */
 }

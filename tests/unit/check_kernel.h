@@ -1,7 +1,7 @@
 /*
  * check_kernel.h - compare a kernel with a bit-by-bit loop, between pages that must not be read.
  *
- * No test library in it, so that tests/arm runs the same on an emulated processor.
+ * It uses no test library, so that tests/arm can run it on an emulated processor.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_CHECK_KERNEL_H
@@ -21,8 +21,8 @@ enum {
 	CHECK_SHIFTS = 8
 };
 
-/* Where rows lie: their last compared byte is `shift` before the page that must not be read, or
- * their first byte right behind the other one. */
+/* Where rows lie: their last compared byte is `shift` bytes before the unreadable page behind
+ * them, or their first byte is right behind the unreadable page before them. */
 enum { CHECK_AT_START = CHECK_SHIFTS, CHECK_PLACES };
 
 struct check {
@@ -31,13 +31,13 @@ struct check {
 	uint64_t state;
 	uint8_t *start; /* of the bytes that may be read */
 	uint8_t *end;
-	uint8_t *query_end; /* of a page of its own, before one that must not be read */
+	uint8_t *query_end; /* end of the page of the query; the next page is unreadable */
 	size_t bytes;
 	size_t row_bytes;
 	uint8_t query[ISX_SCAN_BYTES_MAX];
 	uint8_t rows[CHECK_ROWS_MAX * (ISX_ROW_KEY_BYTES + CHECK_STORED_MAX)];
 	uint32_t distances[CHECK_ROWS_MAX]; /* by the bit-by-bit loop */
-	char why[256];                      /* what was wrong */
+	char why[256];                      /* describes the first difference */
 };
 
 static inline uint64_t check_random(struct check *check)
@@ -56,8 +56,7 @@ static inline uint32_t check_distance(const uint8_t *a, const uint8_t *b, size_t
 	return distance;
 }
 
-/* Two pages for rows and one for the query, each between pages that must not be read; false without
- * memory. */
+/* Map two pages for rows and one for the query, each between unreadable pages. False: no memory. */
 static inline bool check_open(struct check *check)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -77,8 +76,8 @@ static inline void check_close(struct check *check)
 	munmap(check->start - page, 6 * page);
 }
 
-/* A random query, and rows at every distance from it: equal, opposite, and some bits flipped. What
- * is not compared is random. */
+/* Make a random query, and rows at various distances from it: equal, inverted, and with some bits
+ * flipped. Bytes that are not compared are random. */
 static inline void check_fill(struct check *check, size_t bytes, size_t stored)
 {
 	check->bytes = bytes;
@@ -145,7 +144,7 @@ static inline bool check_scan(struct check *check, size_t count, size_t place, c
 	return false;
 }
 
-/* Every count, place and kind of limit, for one length. */
+/* Check every number of rows, place and kind of limit, for one length. */
 static inline bool check_length(struct check *check, size_t bytes, size_t stored)
 {
 	const uint32_t bits = (uint32_t)bytes * 8;
@@ -167,7 +166,8 @@ static inline bool check_length(struct check *check, size_t bytes, size_t stored
 	return true;
 }
 
-/* Every length, in stored bodies of every multiple of 4 and some odd lengths. False: see why. */
+/* Check every length, in stored bodies of every multiple of 4 and some odd lengths. False: `why`
+ * tells. */
 static inline bool check_kernel(struct check *check, const struct isx_kernel *kernel, uint64_t seed)
 {
 	check->kernel = kernel;

@@ -1,5 +1,6 @@
 /*
- * test_base32.c - base32 and base64: vectors of RFC 4648, what is refused and where, and multibase.
+ * test_base32.c - base32, base64 and multibase: vectors of RFC 4648, and where malformed text is
+ *                 refused.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/base32.h"

@@ -1,5 +1,5 @@
 /*
- * test_check.c - index check finds what is wrong, and nothing in a file that is right.
+ * test_check.c - `index check` finds every damage, and reports nothing in a sound file.
  *
  * Damage is written through LMDB, or byte by byte, while no store has the file open. Runs for the
  * store that the argument names, usearch or lmdb; without one for both.
@@ -142,7 +142,7 @@ static int tear_down(void **state)
 
 typedef int damage_fn(MDB_txn *txn);
 
-/* Write with LMDB itself, as if this program had: isx:derived is set, too. */
+/* Write with LMDB itself, and set isx:derived, so that this program takes the write for its own. */
 static void damage(damage_fn *change)
 {
 	MDB_env *env;
@@ -366,8 +366,8 @@ static void overwrite(long at, const void *bytes, size_t count)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* Every page in turn: zeroed, or of random bytes. The check comes back, and what it does not find
- * was a free page. */
+/* Overwrite each page in turn with zeros or random bytes. The check must return; damage that it
+ * does not find was in a free page. */
 static void test_check__survives_a_damaged_page_anywhere(void **state)
 {
 	uint8_t whole[4096], damaged[4096] = { 0 };
@@ -428,7 +428,7 @@ static void test_open__refuses_what_is_no_index(void **state)
 	expect_corrupt("LMDB");
 	long bytes = file_bytes();
 	expect_corrupt("LMDB");
-	assert_int_equal(file_bytes(), bytes); /* it was left as it is */
+	assert_int_equal(file_bytes(), bytes); /* the file was not changed */
 }
 
 static void test_open__refuses_a_later_format(void **state)

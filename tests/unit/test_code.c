@@ -44,7 +44,8 @@ static void expect_refused(code_reader *reader, const char *text, const char *wh
 	assert_int_equal(count, 99);
 }
 
-/* Append a composite to `digest`: its header and `bytes` bytes 1, 2, 3... of body. Returns its end. */
+/* Append a composite to `digest`: its header and `bytes` bytes 1, 2, 3... of body. Returns its
+ * end. */
 static size_t add_composite(uint8_t *digest, size_t at, uint32_t subtype, uint32_t length,
 			    size_t bytes)
 {
@@ -65,7 +66,7 @@ static const char *composite(uint32_t subtype, uint32_t length, size_t bytes)
 	return text;
 }
 
-/* The same behind a unit: META, a body of 4 bytes 0xFF. */
+/* The text of a composite behind a unit: META with a body of 4 bytes 0xFF. */
 static const char *behind_unit(uint32_t subtype, uint32_t length, size_t bytes)
 {
 	static char text[256];
@@ -165,7 +166,8 @@ static void test_code__the_last_unit_of_a_sequence_may_be_cut_short(void **state
 	expect_refused(isx_code_read, "ISCC:AAAA", "a header without a body");
 }
 
-/* Its DATA and INSTANCE would be other bytes than those of the work. */
+/* If such a code were taken apart, its DATA and INSTANCE would be other bytes than those of the
+ * work. */
 static void test_code__a_composite_of_another_length_than_its_header_says_is_refused(void **state)
 {
 	static const uint8_t optional[] = { 0, 1, 1, 2, 1, 2, 2, 3 };
@@ -210,7 +212,7 @@ static void test_code__a_code_that_has_lost_characters_says_how_many_there_shoul
 	}
 }
 
-/* What is no composite is not measured: 0.3.3 stores it. */
+/* The length of a code that is no composite is not checked: 0.3.3 stores it. */
 static void test_code__other_texts_pass_the_check_of_lengths(void **state)
 {
 	static const char *const texts[] = {
@@ -261,7 +263,7 @@ static void test_code__bytes_after_such_a_composite_shift_data_and_instance(void
 		     (const uint8_t[][2]){ { 255, 4 }, { 1, 16 }, { 17, 16 } });
 }
 
-/* A composite of subtype SUM cannot hold a CONTENT unit: it would be of a type that is none. */
+/* A composite of subtype SUM cannot hold a CONTENT unit: CONTENT has no such subtype. */
 static void test_code__units_of_no_type_are_refused(void **state)
 {
 	(void)state;
@@ -275,7 +277,7 @@ static void test_code__units_of_no_type_are_refused(void **state)
 	expect_refused(isx_code_read, "ISCC:", "an empty code");
 }
 
-/* Without this check the unit would be empty and the bytes after it be read as the next one. */
+/* Without this check the unit would be empty, and its bytes would be read as the next unit. */
 static void test_code__a_length_field_that_does_not_exist_ends_a_sequence(void **state)
 {
 	(void)state;

@@ -1,7 +1,8 @@
 /*
- * test_dotenv.c - .env files: what python-dotenv makes of many of them, and what it has no limit for.
+ * test_dotenv.c - .env files are read as python-dotenv reads them, but for ceilings that it does
+ *                 not have.
  *
- * The vectors and what their fields mean: tests/golden/make_dotenv.py.
+ * tests/golden/make_dotenv.py makes the vectors and describes their fields.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"
@@ -22,7 +23,7 @@ static const char *look_up(const char *name)
 	return strcmp(name, "ENV") == 0 ? "env" : strcmp(name, "EMPTY") == 0 ? "" : NULL;
 }
 
-/* Write a text as the vectors have it. */
+/* Escape a text like the vectors. */
 static void add_escaped(struct isx_buf *out, struct isx_span text)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -34,7 +35,7 @@ static void add_escaped(struct isx_buf *out, struct isx_span text)
 	}
 }
 
-/* The bytes of an escaped text, in its place. */
+/* Unescape a text in place. */
 static struct isx_span unescape(char *text)
 {
 	size_t len = 0;
@@ -50,7 +51,7 @@ static struct isx_span unescape(char *text)
 	return (struct isx_span){ text, len };
 }
 
-/* The fields behind the text, of what we make of it. */
+/* Compose the fields of a vector from what this program reads. */
 static void describe(struct isx_buf *out, const struct isx_dotenv *file)
 {
 	for (size_t i = 0; i < file->bad_count; i++)

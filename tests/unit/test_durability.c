@@ -1,8 +1,9 @@
 /*
- * test_durability.c - what is acknowledged has been synced, and what could not be synced is not there.
+ * test_durability.c - acknowledged writes have been synced, and writes that could not be synced
+ *                     are gone.
  *
- * kill -9 cannot show it: what a process wrote stays in the page cache. So the call that waits for
- * the disk is ours here, in front of the system's, for LMDB too.
+ * kill -9 cannot show this, as the page cache keeps what a killed process wrote. So this program
+ * defines fdatasync() itself, in front of the C library's, and LMDB calls it too.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "support.h"
@@ -17,9 +18,9 @@
 
 #define CODE "ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILUBZK334UY"
 
-static int syncs;        /* since forgotten */
-static int syncs_failed; /* with `sync_error` */
-static int sync_error;   /* 0: none */
+static int syncs;        /* calls since the test set it to 0 */
+static int syncs_failed; /* calls that failed with `sync_error` */
+static int sync_error;   /* errno of the next calls; 0: they succeed */
 
 int fdatasync(int fd)
 {

@@ -1,6 +1,6 @@
 /*
- * test_faults.c - what is used up, and processes that stop in the middle: a status, and the data as
- *                 it was.
+ * test_faults.c - resources that run out, and processes that stop midway: the caller gets a
+ *                 status, and the data stays as it was.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/log.h"
@@ -79,7 +79,7 @@ static uint64_t count_assets(struct isx_store *store)
 	return count;
 }
 
-/* The file is sound; is all that is derived from the assets up to date, too? */
+/* Expect a sound file. Returns whether the derived tables are up to date too. */
 static bool is_derived(struct isx_store *store)
 {
 	struct isx_check report;
@@ -115,7 +115,7 @@ static void test_faults__a_full_map_refuses_writes_and_keeps_everything(void **s
 	assert_int_equal(count_assets(store), added);
 	expect_good_file(store);
 	isx_close(store);
-	options.map_bytes = 0; /* with more room it goes on */
+	options.map_bytes = 0; /* with the default size writing continues */
 	store = open_store();
 	assert_int_equal(add(store, added, &err), ISX_OK);
 	assert_int_equal(count_assets(store), added + 1);
@@ -136,7 +136,7 @@ static void test_faults__too_many_open_files_is_said_and_passes(void **state)
 	isx_close(store);
 	store = open_store();
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	for (rlim_t limit = 3; limit < 6; limit++) { /* it takes three more */
+	for (rlim_t limit = 3; limit < 6; limit++) { /* an index needs three more */
 		none = (struct rlimit){ limit, before.rlim_max };
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 		enum isx_status stat = isx_index_stat(store, "main", &info, &err);
@@ -165,7 +165,7 @@ static void add_relaxed(struct isx_lmdb_file **file)
 		fail_msg("%s", err.msg);
 }
 
-/* The descriptor of the file becomes one that cannot be synced. */
+/* Replace the descriptor of the file by one that cannot be synced. */
 static void test_faults__a_last_sync_that_fails_is_said(void **state)
 {
 	struct isx_err err = { 0 };
@@ -254,7 +254,8 @@ static void test_faults__what_others_wrote_cannot_be_read_without_writing(void *
 	isx_close(store);
 }
 
-/* To make it searchable may take long: not while somebody asks which indexes there are. */
+/* Filling the derived tables may take long, so a client that only lists indexes must not cause
+ * it. */
 static void test_faults__a_look_at_what_others_wrote_changes_nothing(void **state)
 {
 	struct isx_err err = { 0 };
@@ -280,7 +281,7 @@ static void test_faults__a_look_at_what_others_wrote_changes_nothing(void **stat
 
 /* --- readers that are gone -------------------------------------------------------------------- */
 
-/* In a child: begin to read, say so, and never end. */
+/* In a child process: begin to read, report it, and never end. */
 static pid_t start_reader(void)
 {
 	int ready[2];
@@ -330,11 +331,11 @@ static void test_readers__a_killed_one_does_not_pin_the_file(void **state)
 	assert_int_equal(kill(stopped, SIGSTOP), 0);
 	long before = file_bytes();
 	overwrite(store, 200);
-	long pinned = file_bytes(); /* while it lives, its snapshot is kept and the file grows */
+	long pinned = file_bytes(); /* a living reader pins its snapshot: the file grows */
 	assert_true(pinned > before + 200 * 20000);
 	assert_int_equal(kill(stopped, SIGKILL), 0);
 	assert_int_equal(waitpid(stopped, NULL, 0), stopped);
-	overwrite(store, 40); /* somebody looks within so many writes */
+	overwrite(store, 40); /* every 32nd write looks for dead readers */
 	long afterwards = file_bytes();
 	overwrite(store, 1000);
 	assert_true(file_bytes() <= afterwards + 40 * 20000);
@@ -348,7 +349,7 @@ static void test_readers__a_killed_one_does_not_pin_the_file(void **state)
 static void take_all_slots(void)
 {
 	pid_t pid = fork();
-	if (pid == 0) { /* takes every slot there is and dies */
+	if (pid == 0) { /* take every reader slot and die */
 		MDB_env *env;
 		MDB_txn *txn;
 		if (mdb_env_create(&env) || mdb_env_set_maxdbs(env, 16) ||
@@ -376,7 +377,7 @@ static void test_readers__all_slots_of_the_dead_are_used_again(void **state)
 	isx_close(store);
 }
 
-/* Which readers have died is asked before the file is looked at. */
+/* Slots of dead readers are freed before the file is read the first time. */
 static void test_readers__a_file_whose_slots_all_the_dead_have_is_opened(void **state)
 {
 	struct isx_err err = { 0 };
@@ -403,7 +404,8 @@ static void test_readers__a_file_whose_slots_all_the_dead_have_is_opened(void **
 	isx_lmdb_file_close(file);
 }
 
-/* A writer that has come and gone leaves no lock behind, but another last transaction. */
+/* A writer that has ended leaves no lock behind; only the number of the last transaction tells of
+ * it. */
 static void test_readers__without_a_lock_file_learn_of_a_writer_afterwards(void **state)
 {
 	struct isx_err err = { 0 };

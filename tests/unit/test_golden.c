@@ -1,8 +1,8 @@
 /*
- * test_golden.c - the codec says of thousands of ISCCs what iscc-core and iscc-search 0.3.3 say.
+ * test_golden.c - the codec agrees with iscc-core and iscc-search 0.3.3 on thousands of ISCCs.
  *
- * The vectors and what their fields mean: tests/golden/make_vectors.py. ISX_GOLDEN names another
- * folder than tests/golden, seen from the root of the repository.
+ * tests/golden/make_vectors.py makes the vectors and describes their fields. ISX_GOLDEN names
+ * another folder than tests/golden, relative to the root of the repository.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/base32.h"
@@ -256,7 +256,7 @@ static void check_compose(const struct vector *vector)
 	expect_text(vector, 2, text);
 }
 
-/* What iscc-core or iscc-search refuse is refused, with a reason. */
+/* Expect that a text which iscc-core or iscc-search refuses is refused, with a reason. */
 static void check_refuse(const struct vector *vector)
 {
 	struct isx_unit units[ISX_CODE_UNITS_MAX];

@@ -1,5 +1,5 @@
 /*
- * test_gzip.c - gzip in memory: both ways, what is not gzip, ceilings, and no memory.
+ * test_gzip.c - gzip in memory: encoding and decoding, malformed input, ceilings, and no memory.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/encoding.h"

@@ -1,6 +1,6 @@
 /*
- * test_iscc.c - the values of iscc.h: what is read is written again, what is taken apart goes together
- *               again, and scores are those of a search.
+ * test_iscc.c - the values of iscc.h: parsing and printing, taking apart and composing are
+ *               inverse, and scores equal those of a search.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc.h"
@@ -180,7 +180,7 @@ static void test_iscc__a_code_is_taken_apart_and_put_together(void **state)
 	assert_non_null(strstr(err.msg, "ISCC-ID"));
 }
 
-/* A text in which some bits of another's body are flipped. */
+/* The text of a unit like another, with some bits of its body flipped. */
 static void flip_bits(const char *text, uint64_t flips, uint64_t *seed, char *flipped)
 {
 	struct isx_iscc iscc = parse(text);

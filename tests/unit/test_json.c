@@ -1,7 +1,8 @@
 /*
- * test_json.c - values read where they stand, and how much memory reading takes.
+ * test_json.c - values are read where they stand, and reading takes a bounded amount of memory.
  *
- * For the latter malloc() is ours here; a sanitizer has its own, so there it is left out.
+ * To measure memory this program defines malloc() itself; sanitizers bring their own, so builds
+ * with them leave that part out.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/json.h"
@@ -27,7 +28,7 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t bytes);
 extern void __libc_free(void *memory);
 
-static size_t live, peak; /* bytes that are allocated, and the most that were */
+static size_t live, peak; /* bytes allocated now, and at most */
 
 static void *taken(void *memory)
 {
@@ -243,7 +244,7 @@ static void test_json__the_last_simprints_of_a_type_count(void **state)
 	assert_string_equal(assets[0].simprints[2].simprint, "AAAAAAAAAAA");
 }
 
-/* An asset with so many types of simprints, and one that is there again. */
+/* An asset with this many types of simprints, one of them twice. */
 static enum isx_status read_types(int types, struct isx_problems *problems)
 {
 	struct isx_buf body = { 0 };
@@ -355,7 +356,8 @@ static void test_json__texts_in_utf_16_are_named(void **state)
 
 enum { BODY_BYTES = 2 << 20, SPARE_BYTES = 1 << 20 /* the first blocks, and the problems */ };
 
-/* Bodies: what begins one, what is repeated (a # in it is a number), what ends it. */
+/* Kinds of bodies: their beginning, the part that is repeated (with a number for #), and their
+ * end. */
 static const struct {
 	const char *before, *repeated, *after;
 } shapes[] = {
@@ -425,7 +427,7 @@ static struct isx_buf make_body(const char *before, const char *repeated, const 
 	return body;
 }
 
-/* Read a body in each way there is; the most memory that one of them took. */
+/* Read a body with every reader; returns the most memory that one of them took. */
 static size_t most_memory(struct isx_span text)
 {
 	size_t most = 0;

@@ -1,6 +1,6 @@
 /*
- * test_kernel.c - every kernel that runs here gives what a bit-by-bit loop gives, and reads nothing
- *                 but its rows and its query; which kernel is chosen.
+ * test_kernel.c - every kernel that this processor can run agrees with a bit-by-bit loop and reads
+ *                 only its rows and its query; and which kernel is chosen.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "check_kernel.h"

@@ -1,6 +1,6 @@
 /*
- * test_library.c - what a program that embeds the library relies on beside the answers: threads, signals,
- *                  messages, and what is in an out parameter after a failure.
+ * test_library.c - what an embedding program relies on besides answers: threads, signals,
+ *                  messages, and out parameters after a failure.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -35,7 +35,7 @@ static struct isx_store *open_store(const char *uri, const struct isx_options *o
 
 /* --- threads ---------------------------------------------------------------------------------- */
 
-enum { ASSETS = 1000, PER_ASSET = 40, QUERIES = 220 }; /* pairs enough for two threads */
+enum { ASSETS = 1000, PER_ASSET = 40, QUERIES = 220 }; /* enough pairs for two threads */
 
 static bool blocks_all_signals(void)
 {
@@ -48,7 +48,7 @@ static bool blocks_all_signals(void)
 }
 
 struct seen {
-	pthread_mutex_t stays; /* held by who wants the thread to live */
+	pthread_mutex_t stays; /* locked while the thread has to stay alive */
 	bool blocks;
 };
 
@@ -140,7 +140,7 @@ static void test_library__a_search_uses_as_many_threads_as_the_options_say(void 
 					   .simprint_type_count = 1,
 					   .cancel_check = note_thread,
 					   .cancel_arg = &askers };
-		/* A thread may come too late for any work; ten times in a row it does not. */
+		/* A thread may start too late to get any work, but not ten times in a row. */
 		for (int tries = 0; tries < 10 && !atomic_load(&askers.others); tries++) {
 			if (isx_search(store, "main", &query, &result, &err))
 				fail_msg("%s", err.msg);
@@ -152,7 +152,8 @@ static void test_library__a_search_uses_as_many_threads_as_the_options_say(void 
 	}
 }
 
-/* The threads of this process that are called `name`, and how many of them take SIGINT or SIGTERM. */
+/* The threads of this process that are called `name`, and how many of them take SIGINT or
+ * SIGTERM. */
 static size_t count_threads(const char *name, size_t *with_signals)
 {
 	DIR *tasks = opendir("/proc/self/task");
@@ -181,7 +182,7 @@ static size_t count_threads(const char *name, size_t *with_signals)
 	return count;
 }
 
-/* Wait for a thread of this name: who starts it names it then. */
+/* Wait for a thread of this name: it gets its name only after it was started. */
 static size_t wait_for_thread(const char *name, size_t *with_signals)
 {
 	size_t count = 0;
@@ -491,7 +492,8 @@ static uint64_t assets_of(struct isx_store *store)
 	return assets;
 }
 
-/* Put the asset of this number, from memory that is gone after the call. */
+/* Put the asset of this number. Its texts are overwritten afterwards: the writer must have copied
+ * them. */
 static enum isx_status put(struct isx_writer *writer, uint64_t number, struct isx_err *err)
 {
 	char id[ISX_ISCC_ID_TEXT_BYTES], metadata[40], unit[] = "ISCC:EAA5ZPR7TUFRSUSP",
@@ -556,7 +558,7 @@ static void test_writer__adds_all_it_was_given_and_refuses_bad_ones_alone(void *
 	assert_int_equal(counts.updated, 1);
 	assert_int_equal(counts.waiting, 0);
 	assert_int_equal(assets_of(store), COUNT);
-	assert_int_equal(isx_writer_flush(writer, &err), ISX_OK); /* of nothing */
+	assert_int_equal(isx_writer_flush(writer, &err), ISX_OK); /* nothing to flush */
 	isx_writer_close(writer);
 	char id[ISX_ISCC_ID_TEXT_BYTES];
 	id_text(COUNT, id);

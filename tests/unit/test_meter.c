@@ -1,5 +1,5 @@
 /*
- * test_meter.c - what a store counts, and how a search is cancelled.
+ * test_meter.c - the counters of a store, and searches that their caller cancels.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/meter.h"

@@ -1,9 +1,12 @@
 /*
- * test_oom.c - memory that runs out anywhere in a request: a status, nothing half done, no leak.
+ * test_oom.c - memory runs out anywhere in a request: it returns a status, does nothing by halves,
+ *              leaks nothing.
  *
- * The first, the second, the third ... allocation fails, until the request gets through: of ours
- * (base/mem.c), of anybody in the process (LMDB too), and of anybody but that one only.
- * For the latter two malloc() is ours here; a sanitizer has its own, so there they are left out.
+ * The first, then the second, then the third allocation fails, and so on, until the request
+ * succeeds. There are three kinds of faults: allocations of this program (base/mem.c) fail; all
+ * allocations of the process fail from the nth on, those of LMDB too; or only the nth of the
+ * process fails. For the last two this program defines malloc() itself; sanitizers bring their
+ * own, so builds with them leave these two out.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/mem.h"
@@ -19,7 +22,8 @@
 
 enum { TRIES_MAX = 2000 };
 
-/* Whose allocations fail. */
+/* Which allocations fail: those of base/mem.c, all of the process from the nth on, or only its
+ * nth. */
 enum fault { OURS, ALL, ONE, FAULTS };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -44,7 +48,7 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t bytes);
 
 static _Thread_local size_t next_failure; /* 0: none; n: the nth allocation from now */
-static _Thread_local bool goes_on;        /* and all behind it */
+static _Thread_local bool goes_on;        /* all later allocations fail too */
 static _Thread_local bool failed;
 
 static bool allocation_fails(void)
@@ -80,7 +84,7 @@ static void fail_after(enum fault fault, size_t nth)
 	failed = failed && nth == 0;
 }
 
-/* Has any allocation failed since the last time that one was to? (Of ours it is not known.) */
+/* Has an allocation failed since fail_after() last set one to fail? Unknown, so false, for OURS. */
 static bool has_failed(enum fault fault)
 {
 	return fault != OURS && failed;
@@ -101,7 +105,7 @@ static const char search_body[] =
 static struct isx_store *store;
 static char directory[64], uri[96], copy[96];
 static enum fault fault;
-static struct isx_buf answer; /* of the last search, or asset that was got */
+static struct isx_buf answer; /* JSON of the last search, or of the last asset that was fetched */
 static const char *scheme;
 
 static int set_up(void **state)
@@ -167,7 +171,7 @@ static enum isx_status search(struct isx_err *err)
 	return st;
 }
 
-/* More like this one, with its own simprints. */
+/* Search by the ISCC-ID of the stored asset, with its stored simprints. */
 static enum isx_status search_passages(struct isx_err *err)
 {
 	struct isx_query query = { .iscc_id = ID, .own_chunks = true };
@@ -216,7 +220,7 @@ static enum isx_status compact(struct isx_err *err)
 	return isx_index_compact(store, "main", &done, note_progress, NULL, err);
 }
 
-/* All assets with their simprints, as they are sent to be added. */
+/* Read all assets back with their simprints, as JSON that could be added again. */
 static enum isx_status walk(struct isx_err *err)
 {
 	struct isx_cursor *cursor;
@@ -269,11 +273,11 @@ static uint64_t count_assets(void)
 	return count;
 }
 
-/* What has to hold after each attempt. */
+/* Checks the invariants after each attempt. */
 typedef void after_fn(enum isx_status st);
 
-/* Let ever later allocations fail until `request` gets through without that; returns how often it
- * failed. */
+/* Let a later allocation fail each time, until `request` ends without any failure. Returns how
+ * often it failed. */
 static size_t until_it_works(enum isx_status (*request)(struct isx_err *), after_fn *after)
 {
 	size_t refused = 0;

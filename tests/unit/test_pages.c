@@ -1,8 +1,9 @@
 /*
- * test_pages.c - index check knows every page: in use or free, none twice, none lost.
+ * test_pages.c - `index check` accounts for every page: it is in use or free, none twice, none
+ *                lost.
  *
- * Lists of free pages are damaged byte by byte while nobody has the file open; files of many shapes,
- * also of writers that were killed, are right.
+ * The tests damage lists of free pages byte by byte while no process has the file open. Files of
+ * many shapes, also those that killed writers leave, must be found sound.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "support.h"
@@ -59,7 +60,7 @@ static void id_of(int number, char id[24])
 		 letters[number % 32]);
 }
 
-/* Add or change `count` assets from number `first` on, with so many bytes of metadata each. */
+/* Add or change `count` assets from number `first` on, with this many bytes of metadata each. */
 static void add(struct isx_store *store, int first, int count, size_t metadata_bytes)
 {
 	struct isx_err err;
@@ -220,7 +221,7 @@ static void test_pages__damaged_lists_of_free_pages_are_found(void **state)
 	}
 }
 
-/* LMDB would write over it; everything is in order until then. */
+/* LMDB would overwrite the page only in a later write: until then every answer is right. */
 static void test_pages__a_free_page_that_is_in_use_is_found(void **state)
 {
 	struct isx_err err;
@@ -262,7 +263,7 @@ static long find_page(int flags, long after)
 		read_at(page + 10, &found, sizeof found);
 		if (found == flags)
 			return page;
-		if (found == OVERFLOW) { /* what lies behind its first page is a value */
+		if (found == OVERFLOW) { /* its further pages have no header, only the value */
 			uint32_t pages;
 			read_at(page + 12, &pages, sizeof pages);
 			page += (long)(pages - 1) * PAGE_BYTES;
@@ -271,7 +272,7 @@ static long find_page(int flags, long after)
 	return 0;
 }
 
-/* Ask for all: nothing may come of it but an answer. Returns the worst. */
+/* Read and write in every way: no call may crash or hang. Returns the worst status. */
 static enum isx_status use_all(void)
 {
 	struct isx_err err;
@@ -374,7 +375,8 @@ static long page_of_asset(const char *id)
 	return (found - content) / PAGE_BYTES * PAGE_BYTES;
 }
 
-/* Assets are verified one by one: another one is found before, and none afterwards. */
+/* Pages are verified along the path to each asset that is read: another asset can still be read
+ * before the damage is found; once it is found, the file is refused. */
 static void test_pages__the_way_to_an_asset_is_checked(void **state)
 {
 	struct isx_err err;
@@ -439,7 +441,8 @@ static void test_pages__files_of_many_shapes_are_right(void **state)
 	}
 }
 
-/* A reader that stays keeps pages from being used again: the lists get long, and many. */
+/* An open reader keeps LMDB from reusing pages, so there are many lists of free pages, and long
+ * ones. */
 static void test_pages__files_beside_a_long_reader_are_right(void **state)
 {
 	struct isx_err err;

@@ -1,6 +1,6 @@
 /*
- * test_prefix.c - lmdb://: scores of prefixes, and files that 0.3.3 writes too. What it has in common
- *                 with the other engines is in test_store.c.
+ * test_prefix.c - lmdb://: scores of prefixes, and files that iscc-search 0.3.3 writes too. What
+ *                 all engines have in common is tested in test_store.c.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/iscc_id.h"
@@ -95,8 +95,8 @@ static void add_units(uint64_t id, uint32_t maintype, const uint32_t *bytes, siz
 	expect_ok(isx_add(fx.store, "main", &asset, 1, NULL, &fx.err));
 }
 
-/* Search by META units with these lengths of the same body; expect these ids and scores in order.
- */
+/* Search by META units with these lengths of the same body; expect these ids and scores in
+ * order. */
 static void expect_scores(const uint32_t *bytes, size_t count, const uint64_t *ids,
 			  const double *scores, size_t expected)
 {
@@ -260,7 +260,7 @@ static void test_prefix__an_index_is_one_file(void **state)
 	expect_failure(isx_index_stat(fx.store, "main", &info, &fx.err), ISX_NOT_FOUND, "main");
 	assert_false(is_there("main.lmdb")); /* asking makes nothing */
 	close_store();
-	assert_int_equal(rmdir(fx.directory), 0); /* nothing hidden is left either */
+	assert_int_equal(rmdir(fx.directory), 0); /* no hidden file is left either */
 	open_store("lmdb:///");                   /* lmdb:////dir is lmdb:///dir */
 	expect_ok(isx_index_create(fx.store, "b", &fx.err));
 	expect_ok(isx_index_create(fx.store, "a", &fx.err));
@@ -337,7 +337,7 @@ static void test_prefix__threads_make_and_delete_one_name(void **state)
 			fail_msg("%s", (const char *)failure);
 	}
 	close_store();
-	assert_int_equal(rmdir(fx.directory), 0); /* every file went with its index */
+	assert_int_equal(rmdir(fx.directory), 0); /* every file was deleted with its index */
 	open_store("lmdb://");
 }
 
@@ -375,8 +375,8 @@ static void foreign_end(MDB_env *env, MDB_txn *txn)
 	open_store("lmdb://");
 }
 
-/* A directory of 0.3.3: an asset with a code alone, another with a key of version 0 and the row of a
- * unit it no longer has, no realm (forgotten after a refused batch), JSON that is none. */
+/* A directory as 0.3.3 leaves it: an asset with only a code, another with a key of version 0 and a
+ * row of a unit that it no longer has, no realm (as after a refused batch), and invalid JSON. */
 static void test_prefix__takes_over_a_file_of_0_3_3(void **state)
 {
 	static const uint8_t body_b[8] = { 0x63, 0x5d, 0xda, 0xec, 0xd0, 0x84, 0xc7, 0xe5 };

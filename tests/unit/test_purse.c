@@ -1,5 +1,6 @@
 /*
- * test_purse.c - memory that requests share: what is free, what is refused, and that it comes back.
+ * test_purse.c - memory that requests share: requests take it, are refused when it is used up, and
+ *                return it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/purse.h"
@@ -39,7 +40,7 @@ static void test_purse__a_refusal_changes_nothing(void **state)
 	assert_int_equal(purse.bytes, 40000 - FREE);
 	assert_false(isx_hold_more(&other, 30000));
 	assert_false(isx_hold_only(&hold, ALL, 0));
-	assert_false(isx_hold_more(&hold, SIZE_MAX - 50000)); /* nor does it overflow */
+	assert_false(isx_hold_more(&hold, SIZE_MAX - 50000)); /* the sum must not overflow */
 	assert_int_equal(purse.bytes, 40000 - FREE);
 	assert_int_equal(hold.bytes, 40000);
 	assert_int_equal(other.bytes, 0);

@@ -1,5 +1,6 @@
 /*
- * test_service.c - the memory of an answer is asked for before it is taken, and a refusal is passed on.
+ * test_service.c - the memory of an answer is asked for before it is taken, and a refusal is
+ *                  passed on.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "service/service.h"
@@ -18,7 +19,7 @@ enum { ASSETS = 3000, METADATA_BYTES = 200 };
 static const char simprint[] = "AAAAAAAAAAAAAAAAAAAAAA";
 static char unit[ISX_UNIT_TEXT_BYTES];
 
-/* Allows so many bytes. */
+/* A quota of this many bytes. */
 struct keeper {
 	size_t left;
 	size_t taken;
@@ -62,7 +63,7 @@ static struct isx_store *make_store(const char *uri)
 	return store;
 }
 
-/* Searches with more and more memory are refused until there is enough for the answer. */
+/* Raise the quota step by step: searches are refused until it is enough for the answer. */
 static void check_search(struct isx_store *store, const struct isx_query *query, size_t least)
 {
 	enum isx_status st = ISX_UNAVAILABLE;

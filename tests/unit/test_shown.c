@@ -1,5 +1,6 @@
 /*
- * test_shown.c - what people see of text from outside.
+ * test_shown.c - text from outside as it is shown to people: control characters and bad UTF-8 are
+ *                escaped.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/shown.h"

@@ -1,6 +1,6 @@
 /*
  * test_store.c - the contract of every engine, through the public interface: one suite, run over
- * each URI of `engines`, and against a brute-force model.
+ *                each URI of `engines`, and against a brute-force model.
  *
  * postgresql:// is among them where ISX_TEST_POSTGRES is the URI of a database: in it each test has
  * a schema of its own. With ISX_TEST_POSTGRES_SEARCH=sql there are no followers.
@@ -31,7 +31,7 @@ static bool is_on_postgres(void)
 	return strcmp(fx.scheme, "postgresql://") == 0;
 }
 
-/* The schema of a test is called as its directory: isx_test_xxxxxx. */
+/* The schema of a test has the name of its directory: isx_test_xxxxxx. */
 static void open_on_postgres(void)
 {
 	const char *way = getenv("ISX_TEST_POSTGRES_SEARCH");
@@ -105,7 +105,7 @@ static void expect_ok(enum isx_status st)
 		fail_msg("%s", fx.err.msg);
 }
 
-/* Expect a failure of this kind whose message has `words`. */
+/* Expect a failure with this status and with `words` in its message. */
 static void expect_failure(enum isx_status st, enum isx_status wanted, const char *words)
 {
 	if (st != wanted || !strstr(fx.err.msg, words))
@@ -217,7 +217,7 @@ static void test_store__ranks_by_score_then_id(void **state)
 	query.limit = 1;
 	assert_int_equal(count_matches(&query), 1);
 	query = (struct isx_query){ .units = &units_a[0],
-				    .unit_count = 1 }; /* both carry it: a tie */
+				    .unit_count = 1 }; /* both assets have it: a tie */
 	expect_ok(isx_search(fx.store, "main", &query, &result, &fx.err));
 	assert_int_equal(result->match_count, 2);
 	assert_string_equal(result->matches[0].iscc_id, ID_B); /* the smaller ISCC-ID */
@@ -327,7 +327,7 @@ static void expect_refused(const struct isx_asset *asset, const char *words)
 {
 	struct isx_asset batch[] = { asset_of(ID_B, units_b, NULL), *asset };
 	expect_failure(isx_add(fx.store, "main", asset, 1, NULL, &fx.err), ISX_INVALID, words);
-	assert_int_equal(strncmp(fx.err.msg, words, strlen(words)), 0); /* no place of one alone */
+	assert_int_equal(strncmp(fx.err.msg, words, strlen(words)), 0); /* no position of one */
 	expect_failure(isx_add(fx.store, "main", batch, 2, NULL, &fx.err), ISX_INVALID, words);
 	assert_int_equal(strncmp(fx.err.msg, "asset 1: ", 9), 0);
 	assert_int_equal(count_assets(), 0);
@@ -343,7 +343,8 @@ static void nest(char *text, size_t depth)
 	text[2 * depth + 1] = '\0';
 }
 
-/* What readers of JSON would refuse is refused from programs, too: it could not be read again. */
+/* Assets that the readers of JSON would refuse are refused from programs too: once stored, they
+ * could not be read again. */
 static void test_store__refuses_what_has_not_the_shape_of_an_asset(void **state)
 {
 	static const char *const ids[] = { "", "x", "ISCC:maighxln555y2dff", ID_A "A",
@@ -391,7 +392,7 @@ static void test_store__refuses_what_has_not_the_shape_of_an_asset(void **state)
 	expect_refused(&a, "simprints[1].type: ");
 }
 
-/* The most that has the shape goes in, and is an asset like any other. */
+/* The largest asset that is allowed is added, and behaves like any other. */
 static void test_store__takes_what_just_has_the_shape_of_an_asset(void **state)
 {
 	static char type[65], deep[2048];
@@ -504,7 +505,8 @@ static void test_store__names_what_is_wrong_with_a_query(void **state)
 		       "iscc_code");
 }
 
-/* Cut by what still decodes, and longer: alone and beside units, in an asset and in a query. */
+/* Codes that are too short, but decode, or too long: alone and beside units, in an asset and in a
+ * query. */
 static void test_store__a_code_of_a_wrong_length_is_refused(void **state)
 {
 	static const size_t cuts[] = { 1, 2, 3, 4, 5, 6, 7, 8, 16 };
@@ -548,7 +550,7 @@ static void expect_no_finding(void)
 	assert_int_equal(report.findings, 0);
 }
 
-/* The texts of some forms of one unit: a body in several lengths. */
+/* The texts of some forms of one unit: its body in several lengths. */
 static void form_texts(uint32_t maintype, const uint8_t *body, const uint32_t *bytes, size_t count,
 		       char texts[4][ISX_UNIT_TEXT_BYTES], const char *units[4])
 {
@@ -569,7 +571,8 @@ static double score_of_type(const struct isx_query *query)
 	return score;
 }
 
-/* What a query of 256 bits finds, that differs from the asset's unit in all of the bits 64 to 127. */
+/* What a query of 256 bits finds, that differs from the asset's unit in all of the bits 64 to
+ * 127. */
 static double score_behind_64_bits(uint32_t maintype, const uint8_t *body)
 {
 	uint8_t other[32];
@@ -618,7 +621,7 @@ static void test_store__the_longest_form_of_a_unit_is_compared_in_any_order(void
 	assert_true(score_behind_64_bits(ISX_DATA, body) == -1);
 }
 
-/* lmdb:// has found each form all along, as 0.3.3 does: by the bits that are the same. */
+/* lmdb:// finds each form by the bits that are equal, as 0.3.3 does. */
 static void test_store__prefixes_score_by_the_longest_form_in_any_order(void **state)
 {
 	static const uint32_t orders[][2] = { { 32, 8 }, { 8, 32 } };
@@ -663,7 +666,7 @@ static void test_store__different_units_of_one_type_are_all_found(void **state)
 	for (size_t i = 0; i < 4; i++)
 		assert_true(score_of_type(&(struct isx_query){ .units = &units[i],
 							       .unit_count = 1 }) == 1.0);
-	/* the best of them counts, once */
+	/* the best unit of the type counts, once */
 	struct isx_query all = { .units = units, .unit_count = 4 };
 	struct isx_result *result;
 	expect_ok(isx_search(fx.store, "main", &all, &result, &fx.err));
@@ -672,7 +675,7 @@ static void test_store__different_units_of_one_type_are_all_found(void **state)
 	assert_true(result->matches[0].types[0].score == 1.0);
 	assert_true(result->matches[0].score == (is_prefix_engine() ? 0.25 : 1.0));
 	isx_result_free(result);
-	assets[1].unit_count = 1; /* an update leaves the other three behind */
+	assets[1].unit_count = 1; /* the update removes the other three */
 	add_one(&assets[1]);
 	for (size_t i = 0; i < 4; i++)
 		assert_true(score_of_type(&(struct isx_query){
@@ -711,8 +714,8 @@ static void test_store__units_of_one_type_in_a_code_are_all_found(void **state)
 	expect_no_finding();
 }
 
-/* As a client lists them each counts, and the best score of a type; but those of an asset are compared
- * as they are found. */
+/* Of the units that a client lists, each is compared, and the best score of a type counts. A query
+ * by an asset compares only the units by which that asset is found. */
 static void test_store__an_asset_asks_with_the_longest_forms_of_its_units(void **state)
 {
 	static const uint32_t bytes[] = { 32, 8 };
@@ -737,7 +740,7 @@ static void test_store__an_asset_asks_with_the_longest_forms_of_its_units(void *
 	assert_true(score_of_type(&alike) == 0.75);
 	alike.iscc_id = ID_A;
 	expect_ok(isx_search(fx.store, "main", &alike, &result, &fx.err));
-	assert_int_equal(result->query.unit_count, 2); /* it is repeated as it was stored */
+	assert_int_equal(result->query.unit_count, 2); /* repeated as they were stored */
 	isx_result_free(result);
 }
 
@@ -762,8 +765,8 @@ static const uint32_t model_types[TYPES] = { ISX_META, ISX_DATA, ISX_INSTANCE };
 static const char *const model_names[TYPES] = { "META_NONE_V0", "DATA_NONE_V0",
 						"INSTANCE_NONE_V0" };
 
-/* Near one of a few centres, so that there is something to find; INSTANCE there, or with one bit of the
- * longer forms inverted. */
+/* Near one of a few centres, so that there is something to find; INSTANCE there, or with one bit
+ * of the longer forms inverted. */
 static void random_unit(struct model_unit *unit, uint64_t *seed)
 {
 	static const uint32_t lengths[] = { 4, 8, 8, 12, 16, 24, 32, 32 };
@@ -837,8 +840,8 @@ static double model_unit_score(const struct model_unit *a, const struct model_un
 	return 1.0 - differing / (bytes * 8.0);
 }
 
-/* The best score of each type, over all queried units and the longest forms of those of the asset; -1
- * where there is none. Returns sum(s^4) / sum(s) over s >= 0.75, or -1. */
+/* The best score of each type, over all queried units and the longest forms of those of the asset;
+ * -1 where there is none. Returns sum(s^4) / sum(s) over s >= 0.75, or -1. */
 static double model_score(const struct model_asset *query, const struct model_asset *asset,
 			  double best[TYPES])
 {
@@ -862,9 +865,9 @@ static double model_score(const struct model_asset *query, const struct model_as
 	return weight > 0 ? weighted / weight : -1;
 }
 
-/* Of each type the most bits of a queried unit and one of the asset, where one begins with the other,
- * over the bits of the longest queried one. Returns their sum, divided by the number of queried units;
- * or -1. */
+/* Of each type the most bits of a queried unit and one of the asset, where one begins with the
+ * other, over the bits of the longest queried one. Returns their sum, divided by the number of
+ * queried units; or -1. */
 static double model_prefix_score(const struct model_asset *query, const struct model_asset *asset,
 				 double best[TYPES])
 {
@@ -1022,7 +1025,7 @@ static size_t add_walked(uint64_t bodies[WALKED])
 	return count;
 }
 
-/* Go through the index and expect these assets. */
+/* Walk the index and expect exactly these assets. */
 static void expect_walk(const char *from, const uint64_t *bodies, size_t count)
 {
 	struct isx_cursor *cursor;
@@ -1043,7 +1046,7 @@ static void expect_walk(const char *from, const uint64_t *bodies, size_t count)
 			assert_string_equal(asset->units[u], units_a[u]);
 		assert_int_equal(asset->simprint_count, 0);
 	}
-	for (int i = 0; i < 2; i++) { /* behind the end there is nothing, however often one asks */
+	for (int i = 0; i < 2; i++) { /* the walk stays at its end */
 		expect_ok(isx_cursor_next(cursor, &asset, &fx.err));
 		assert_null(asset);
 	}
@@ -1104,7 +1107,7 @@ static void test_store__a_cursor_names_what_is_wrong(void **state)
 	expect_failure(isx_cursor_open(fx.store, "main", "ISCC:X", &cursor, &fx.err), ISX_INVALID,
 		       "");
 	assert_ptr_equal(cursor, &fx);
-	expect_ok(isx_index_delete(fx.store, "main", &fx.err)); /* nothing holds it */
+	expect_ok(isx_index_delete(fx.store, "main", &fx.err)); /* no walk keeps it */
 }
 
 /* Two types, two lengths, and at one place two simprints. */
@@ -1147,7 +1150,7 @@ static void test_store__an_asset_comes_back_with_everything_that_is_stored(void 
 		assert_string_equal(asset->metadata, "{\"n\":1.50}");
 		assert_int_equal(asset->unit_count, UNITS);
 		expect_simprints(asset);
-		assert_int_equal(add_one(asset), ISX_UPDATED); /* as it came */
+		assert_int_equal(add_one(asset), ISX_UPDATED); /* added again as it was read */
 		isx_asset_free(asset);
 	}
 	expect_ok(isx_cursor_open(fx.store, "main", ID_A, &cursor, &fx.err));

@@ -1,9 +1,9 @@
 /*
- * test_stored.c - what 0.3.3 or an earlier version has stored and would be refused today: the index
- *                 opens, and assets can be updated and removed.
+ * test_stored.c - stored assets that would be refused today: the index opens, and they can be
+ *                 updated and removed.
  *
- * Files are written through LMDB while no store has them open: without isx:derived, as 0.3.3 does,
- * or with it, as an earlier version of ours.
+ * The tests write files through LMDB while no store has them open: without isx:derived, as
+ * iscc-search 0.3.3 does, or with it, as an earlier version of this program.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/span.h"
@@ -103,7 +103,7 @@ static void foreign_put(const char *table, unsigned flags, const void *key, size
 	assert_int_equal(mdb_put(fx.txn, dbi, &k, &v, 0), 0);
 }
 
-/* The simprint of ID_A in two tables, under whatever names. */
+/* Put the simprint of ID_A into two tables of the given names. */
 static void foreign_simprint(const char *data, unsigned flags, const char *fingerprints)
 {
 	uint8_t chunk[16] = BYTES_A, digest[16] = { 7 };
@@ -123,7 +123,7 @@ static void foreign_asset(const char *json)
 	}
 }
 
-/* Say that all rows are up to date, as this program does. */
+/* Set isx:derived, as this program does: all rows are up to date. */
 static void foreign_derived(void)
 {
 	uint8_t number[8];
@@ -141,7 +141,7 @@ static size_t count_passages(const char *type)
 	struct isx_result *result;
 	enum isx_status st = isx_search(fx.store, "main", &query, &result, &fx.err);
 	if (st == ISX_INVALID && strstr(fx.err.msg, "no simprints of this length"))
-		return 0; /* nor any other */
+		return 0; /* the index has no simprint of the type */
 	expect_ok(st);
 	size_t count = result->chunk_match_count;
 	isx_result_free(result);
@@ -195,7 +195,8 @@ static void test_stored__a_type_called_assets_x_does_not_close_the_index(void **
 	expect_no_finding();
 }
 
-/* One table is the fingerprints of FOO and the simprints of assets_FOO: FOO comes first. */
+/* One table could be the fingerprints of FOO or the simprints of assets_FOO. It is taken for those
+ * of FOO. */
 static void test_stored__a_type_beside_one_called_assets_stays_as_it_is(void **state)
 {
 	struct isx_simprint simprint = { "FOO", SIMPRINT, 0, 9 };
@@ -250,7 +251,7 @@ static void expect_an_asset_like_any_other(const char *const old[3])
 	assert_int_equal(count_matches_of(units[0]), 0);
 }
 
-/* The asset stands among others with the same units, which have to stay. */
+/* Other assets with the same units stand around the asset, and have to stay. */
 static void add_beside(const char *const units[3])
 {
 	static const char *const ids[] = { "ISCC:MAIGGXO25TIIJR7F", ID_A, "ISCC:MAIHHXLN555Y2DFF" };
@@ -261,7 +262,7 @@ static void add_beside(const char *const units[3])
 	expect_ok(isx_add(fx.store, "main", assets, 3, NULL, &fx.err));
 }
 
-/* Its units are not in what is stored, but its rows are in the file. */
+/* The stored JSON does not have the units whose rows are in the file. */
 static void poison(const char *json)
 {
 	foreign_begin();
@@ -302,7 +303,7 @@ static void test_stored__what_is_no_asset_can_be_updated_and_removed(void **stat
 	}
 }
 
-/* What an earlier version took from programs: read as it is. */
+/* An earlier version accepted such assets from programs: they are read unchanged. */
 static void test_stored__an_asset_of_another_shape_is_an_asset(void **state)
 {
 	static const char *const fields[] = { "\"iscc_code\":\"x\\\"y\"", "\"metadata\":[1,2]",
@@ -374,7 +375,7 @@ static void test_stored__an_asset_of_many_units_is_found_updated_and_removed(voi
 
 /* --- rows of an earlier version --------------------------------------------------------------- */
 
-/* Say so, as a version did whose rows were made by rule 0. */
+/* Set isx:derived like a version whose rows were made by rule 0. */
 static void foreign_derived_by_rule_0(void)
 {
 	uint8_t number[8];
@@ -382,7 +383,7 @@ static void foreign_derived_by_rule_0(void)
 	foreign_put("__metadata__", 0, "isx:derived", 11, number, sizeof number);
 }
 
-/* A row of a unit of the asset. */
+/* Put a row of a unit of the asset, as the engine would. */
 static void foreign_row(const char *type, const uint8_t *body, size_t bytes)
 {
 	uint8_t row[8 + 32] = BYTES_A;
@@ -395,7 +396,8 @@ static void foreign_row(const char *type, const uint8_t *body, size_t bytes)
 		foreign_put(type, ROWS_FLAGS | MDB_INTEGERDUP, body, bytes, BYTES_A, 8);
 }
 
-/* The version before would believe rows that are marked with the number of the transaction alone. */
+/* A version of rule 0 trusts rows only if isx:derived is the number of the transaction, without a
+ * rule. */
 static void expect_an_earlier_version_makes_its_own_rows(void)
 {
 	MDB_dbi metadata;
@@ -432,7 +434,7 @@ static void test_stored__rows_of_an_earlier_version_are_made_again(void **state)
 		 texts[0], texts[1]);
 	foreign_begin();
 	foreign_asset(json);
-	foreign_row("DATA_NONE_V0", row, sizeof row); /* of the last unit, as it was done */
+	foreign_row("DATA_NONE_V0", row, sizeof row); /* of the last unit of the type: rule 0 */
 	foreign_derived_by_rule_0();
 	foreign_end();
 	expect_ok(isx_search(fx.store, "main", &query, &result, &fx.err));
@@ -446,7 +448,7 @@ static void test_stored__rows_of_an_earlier_version_are_made_again(void **state)
 	expect_no_finding();
 }
 
-/* Three characters of it are missing: 0.3.3 takes DATA and INSTANCE from the wrong places. */
+/* The code lacks three characters: 0.3.3 takes DATA and INSTANCE from the wrong places. */
 #define CUT_CODE "ISCC:KACY6MYZYQFRSUSPYPNO4G3CLMACQAQWJAA4RTFHBFXCTOJUKW7H"
 
 static void test_stored__a_code_of_a_wrong_length_stays_readable(void **state)
@@ -483,7 +485,7 @@ static void test_stored__a_code_of_a_wrong_length_stays_readable(void **state)
 	expect_an_asset_like_any_other(units);
 }
 
-/* With units of its own its code is not looked at. */
+/* The code of an asset that lists units is not read. */
 static void test_stored__an_asset_with_units_and_such_a_code_is_found(void **state)
 {
 	char texts[3][ISX_UNIT_TEXT_BYTES], json[512];

@@ -1,8 +1,9 @@
 /*
- * test_threads.c - several threads of one process, through the public interface: each adds, changes,
- * searches and removes assets of a shared index, and makes and deletes indexes that others use.
+ * test_threads.c - several threads of one process, through the public interface: each adds,
+ *                  changes, searches and removes assets of a shared index, and creates and deletes
+ *                  indexes that the others use.
  *
- * What several processes do to each other is in tests/crash. `make tsan` runs this with the thread
+ * tests/crash tests several processes at once. `make tsan` runs this with the thread
  * sanitizer.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,8 +28,8 @@ static const uint32_t maintypes[TYPES] = { ISX_META, ISX_CONTENT, ISX_DATA };
 
 struct crowd {
 	struct isx_store *store;
-	atomic_uint wrong; /* what should not have happened */
-	char why[256];     /* of the first */
+	atomic_uint wrong; /* violations seen by all threads */
+	char why[256];     /* describes the first violation */
 };
 
 /* One asset of a thread: its texts, and whether it is there. */
@@ -94,7 +95,7 @@ static enum isx_status add_member(struct actor *actor, const char *index, struct
 	return isx_add(actor->crowd->store, index, &asset, 1, NULL, err);
 }
 
-/* Is the member found by its units and its simprint exactly when it is there? */
+/* Check that the member is found by its units and its simprint exactly if it exists. */
 static void check_member(struct actor *actor, const struct member *member)
 {
 	const char *units[TYPES] = { member->units[0], member->units[1], member->units[2] };
@@ -140,7 +141,8 @@ static void change_member(struct actor *actor, struct member *member)
 	check_member(actor, member);
 }
 
-/* Make, use or delete an index that all threads fight for: it is there or it is not. */
+/* Create, use or delete an index that all threads use: each call succeeds, or says that the index
+ * exists or does not. */
 static void fight_for_index(struct actor *actor)
 {
 	struct isx_store *store = actor->crowd->store;
@@ -290,7 +292,7 @@ static void *add_everywhere(void *arg)
 	return NULL;
 }
 
-/* The store is opened with few descriptors allowed, so that it keeps few files open. */
+/* Open the store with a low limit of descriptors, so that it keeps few files open. */
 static struct isx_store *open_small_store(const char *uri)
 {
 	struct rlimit before, few;
@@ -304,7 +306,7 @@ static struct isx_store *open_small_store(const char *uri)
 	return store;
 }
 
-/* Files are closed and opened all the time, while others want them. */
+/* Files are closed and opened all the time, while other threads use them. */
 static void test_threads__share_more_indexes_than_are_open(void **state)
 {
 	char directory[] = "/tmp/isx-test-XXXXXX", uri[64], name[16];
@@ -386,7 +388,8 @@ static void *search_or_add(void *arg)
 	return NULL;
 }
 
-/* The other process: in each index that appears it makes tables, then an index that says so. */
+/* The other process: it makes tables in each index that appears, then creates an index as a
+ * signal. */
 static int make_tables(const char *uri)
 {
 	const struct timespec moment = { .tv_nsec = 300000 };
@@ -413,7 +416,7 @@ static int make_tables(const char *uri)
 	return 0;
 }
 
-/* Has a process ended? It can still be waited for. */
+/* Has a child process ended? Leaves it to be waited for. */
 static bool has_ended(pid_t pid)
 {
 	siginfo_t info = { 0 };
@@ -448,8 +451,8 @@ static void play_round(struct crowd *crowd, unsigned number, pid_t other)
 		pthread_join(threads[i], NULL);
 }
 
-/* A write waits for the other process; when it gets the lock there are new tables, and readers of its
- * own process open them at the same moment. */
+/* A write waits for the other process. When it gets the writer lock there are new tables, which
+ * readers of its own process open at the same moment. */
 static void test_threads__learn_of_tables_that_another_process_makes(void **state)
 {
 	char directory[] = "/tmp/isx-test-XXXXXX", uri[64];

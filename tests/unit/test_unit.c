@@ -134,7 +134,7 @@ static void test_unit__read_cuts_long_bodies_at_256_bits(void **state)
 	memset(text, 'A', sizeof text - 1);
 	text[sizeof text - 1] = '\0';
 	text[2000 - 1] = '!';
-	expect_refused(isx_unit_read, text, "character 1999 is '!'"); /* what is cut is checked */
+	expect_refused(isx_unit_read, text, "character 1999 is '!'"); /* also where it is cut */
 	text[2000 - 1] = 'A';
 	expect_read(text, "META_NONE_V0", 32);
 }
@@ -176,7 +176,8 @@ static uint32_t random_below(uint64_t *seed, uint32_t end)
 	return (uint32_t)(test_random(seed) % end);
 }
 
-/* Accepted or not, reading and printing agree, and the strict reader takes no more. */
+/* Whatever is accepted, printing and reading agree, and the strict reader accepts no more than the
+ * other. */
 static void test_unit__random_units_print_and_read_the_same(void **state)
 {
 	uint64_t seed = test_seed();
