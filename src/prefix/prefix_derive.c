@@ -1,6 +1,6 @@
 /*
  * prefix_derive.c - make all rows again in a file that another program wrote last, or no program
- * yet.
+ *                   yet.
  *
  * Everything happens in the caller's write transaction: after a crash the file is unchanged, and
  * the next program that opens it begins again. Rows lie scattered by their bodies, so each row is

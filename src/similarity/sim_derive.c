@@ -1,6 +1,6 @@
 /*
  * sim_derive.c - fill the derived tables of a file that another program wrote last, or no program
- * yet.
+ *                yet.
  *
  * Walks __assets__ in blocks, so that the rows of a block are put table by table in the order of
  * their ISCC-IDs and can all be appended. Everything happens in the caller's write transaction:

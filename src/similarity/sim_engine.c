@@ -1,6 +1,6 @@
 /*
  * sim_engine.c - the engine of usearch:// and memory://: similarity search in files of
- * sim_format.h.
+ *                sim_format.h.
  *
  * Fills the tables of functions by which storage/ opens, checks and searches such files. An index
  * of usearch:// is DIR/NAME/index.lmdb; one of memory:// is a file that loses its name once it is

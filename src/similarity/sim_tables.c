@@ -1,6 +1,6 @@
 /*
  * sim_tables.c - the tables of an index of usearch:// and memory://, by their names in
- * sim_format.h.
+ *                sim_format.h.
  *
  * A handle is opened once and published for all views (storage/lmdb_file.c). LMDB allows one
  * transaction at a time to open handles, so the caller holds file->opening: it is either
