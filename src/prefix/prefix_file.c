@@ -27,7 +27,7 @@ static int open_rows(struct isx_lmdb_view *view, const char *type)
 			return 0;
 	if (t->count == ISX_PREFIX_TYPES_MAX)
 		return MDB_DBS_FULL;
-	struct isx_prefix_table made = { 0 };
+	struct isx_prefix_table made = { 0 }; /* all zeros: tables are compared as bytes */
 	snprintf(made.type, sizeof made.type, "%s", type);
 	int rc = isx_lmdb_open_table(view, type, ISX_PREFIX_ROWS_FLAGS, &made.rows);
 	if (!rc)
@@ -103,7 +103,7 @@ enum isx_status isx_prefix_realm(struct isx_lmdb_view *view, bool *found, uint32
 	int rc = view->tables.metadata ? mdb_get(view->txn, view->tables.metadata, &key, &value)
 				       : MDB_NOTFOUND;
 	uint64_t number;
-	*found = rc == 0;
+	*found = rc == 0; /* absent until the first asset */
 	*realm = 0;
 	if (rc)
 		return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "read the realm", err);
@@ -231,6 +231,7 @@ enum isx_status isx_prefix_rows_remove(struct isx_lmdb_view *view, uint64_t id,
 	struct isx_arena arena = { 0 };
 	struct isx_stored_units old;
 	enum isx_status st = isx_stored_units(json, isx_asset_units_all, &arena, &old, err);
+	/* What cannot be decoded has no rows; what cannot be read may have any. */
 	if (!st && !old.is_read)
 		st = sweep_rows(view, id, err);
 	for (size_t i = 0; !st && i < old.count; i++)

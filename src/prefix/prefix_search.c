@@ -222,6 +222,8 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 		st = find_rows(search, &search->plan.units[i], err);
 	if (st || !search->hit_count)
 		return st;
+	/* Now the hits of each asset are neighbours, and score_types() can find the best of each
+	 * type. */
 	qsort(search->hits, search->hit_count, sizeof *search->hits, by_asset);
 	for (size_t at = 0, end; !st && at < search->hit_count; at = end) {
 		size_t count = score_types(search, at, types, &end);

@@ -199,8 +199,10 @@ enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_l
 	MDB_stat stat;
 	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
 	isx_store_be64(first, id_min);
+	/* The least row that an asset from id_min on can have: all zeros behind the ISCC-ID
+	 * body. */
 	MDB_val page = isx_lmdb_val(first, ISX_CHUNK_BYTES + stored_bytes);
-	stream->at_end = true;
+	stream->at_end = true; /* until the first hit is found */
 	stream->view = view;
 	stream->query = query;
 	stream->id_max = id_max;

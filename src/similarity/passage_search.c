@@ -96,6 +96,7 @@ static int count_assets(struct passage_search *search, MDB_dbi table, const uint
 	if (rc)
 		return rc;
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET);
+	/* An asset may have the simprint at several places: it counts once. */
 	for (size_t seen = 0; !rc && seen < FREQ_MAX; seen++) {
 		uint64_t id = isx_load_be64(value.mv_data); /* duplicates are sorted by ISCC-ID */
 		*freq += seen == 0 || id != last;
@@ -111,6 +112,7 @@ static int count_assets(struct passage_search *search, MDB_dbi table, const uint
 static int stored_freq(struct passage_search *search, MDB_dbi table, const uint8_t *bytes,
 		       size_t count, uint64_t *freq)
 {
+	/* Types have tables of their own, so the handle of the table is part of the key. */
 	uint64_t hash = isx_hash(bytes, count);
 	struct freq_entry *entry = &search->cache[(hash >> 32 ^ table) % CACHE_ENTRIES];
 	if (entry->byte_count != count || entry->table != table ||
@@ -366,6 +368,7 @@ static enum isx_status take_asset(struct passage_search *search, const struct is
 		     k++)
 			offer_hit(&search->types[stream->query->position], &stream->hits[k]);
 	}
+	/* The asset of a query by ISCC-ID is no match of itself. */
 	if (!ask->excludes_self || id != ask->self) {
 		st = score_asset(search, &score, err);
 		if (!st)
@@ -450,6 +453,7 @@ static bool prepare_thread(struct scan_thread *thread, const struct passage_sear
 			   struct pieces *pieces)
 {
 	thread->pieces = pieces;
+	/* Equal transaction numbers mean the same snapshot. */
 	if (isx_lmdb_read(search->view->file, ISX_PAGES_ROWS, &thread->view, NULL) ||
 	    mdb_txn_id(thread->view.txn) != mdb_txn_id(search->view->txn))
 		return false;
@@ -529,7 +533,7 @@ static int measure_table(struct passage_search *search, const struct isx_passage
 static enum isx_status measure_work(struct passage_search *search, uint64_t *pairs,
 				    uint64_t *id_min, uint64_t *id_max, struct isx_err *err)
 {
-	*pairs = *id_max = 0;
+	*pairs = *id_max = 0; /* an empty range, which the first table widens */
 	*id_min = UINT64_MAX;
 	for (size_t i = 0; i < search->type_count; i++) {
 		const struct isx_passage_query *query = &search->types[i].query;
@@ -564,7 +568,7 @@ static enum isx_status rank_assets(struct passage_search *search, const struct i
 		count = pairs / PAIRS_PER_THREAD > 1 ? (size_t)(pairs / PAIRS_PER_THREAD) : 1;
 	struct pieces pieces = { .ask = ask, .id_min = id_min };
 	pieces.count = count > 1 ? count * PIECES_PER_THREAD : 1;
-	pieces.step = (id_max - id_min) / pieces.count + 1;
+	pieces.step = (id_max - id_min) / pieces.count + 1; /* rounded up: no ISCC-ID is left */
 	struct scan_thread *threads = isx_arena_alloc(search->arena, count, sizeof *threads);
 	if (!threads)
 		return isx_fail_memory(err);
@@ -573,6 +577,7 @@ static enum isx_status rank_assets(struct passage_search *search, const struct i
 				  isx_thread_start(&threads[i].handle, "isx-scan", run_scan_thread,
 						   &threads[i]) == 0;
 	st = rank_pieces(search, &pieces, err); /* the caller's thread is threads[0] */
+	/* Every thread is joined, also after a failure: all of them use this stack frame. */
 	for (size_t i = 1; i < count; i++) {
 		enum isx_status finished = finish_thread(&threads[i], search, st ? NULL : err);
 		st = st ? st : finished;

@@ -169,6 +169,8 @@ static enum isx_status check_stored_simprint(struct isx_checking *checking,
 	memcpy(row + ISX_CHUNK_BYTES, simprint.mv_data, simprint.mv_size);
 	memcpy(name, sp->type, len);
 	name[len] = ISX_SHADOWED;
+	/* After a change by 0.3.3 all rows are searched ones (sim_derive.c), so either key is
+	 * right. */
 	for (size_t shadowed = 0; !has && shadowed <= 1; shadowed++) {
 		enum isx_status st = isx_check_has_row(
 			checking, isx_sim_tables(checking->view)->simprints[simprint.mv_size],
@@ -209,6 +211,7 @@ static const struct isx_sim_sp_tables *tables_of(const struct isx_checking *chec
 	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
 	const char *name = key.mv_data;
 	size_t len = key.mv_size;
+	/* This program accepts no type with control characters, so none ends with this byte. */
 	if (len && name[len - 1] == ISX_SHADOWED)
 		len--;
 	for (size_t i = 0; i < t->sp_count; i++)
@@ -283,6 +286,7 @@ static enum isx_status check_sp_tables(struct isx_checking *checking,
 						  .name = sp->type,
 						  .value_bytes = ISX_FINGERPRINT_BYTES,
 						  .key_bytes_max = ISX_KEY_BYTES };
+	/* Simprints of 0.3.3 may have any length, so the keys of `data` have no limit. */
 	enum isx_status st = isx_check_order(checking, &data, err);
 	if (!st)
 		st = isx_check_order(checking, &assets, err);

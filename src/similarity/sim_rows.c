@@ -93,7 +93,7 @@ static int put_similarity_rows(MDB_cursor *cursor, const struct isx_unit_group *
 	MDB_val key = isx_lmdb_val(group->type, strlen(group->type));
 	size_t row_bytes = ISX_KEY_BYTES + group->body_bytes;
 	bool append;
-	int rc = comes_last(cursor, group, &append);
+	int rc = comes_last(cursor, group, &append); /* asked once: the group is in order */
 	for (const struct unit_row *row = group->first; row && !rc; row = row->next) {
 		MDB_val value = isx_lmdb_val(row->value, row_bytes);
 		rc = mdb_cursor_put(cursor, &key, &value, append ? MDB_APPENDDUP : 0);
@@ -216,6 +216,8 @@ static int count_table(struct isx_lmdb_view *view, size_t body_bytes, struct typ
 enum isx_status isx_sim_each_unit_type(struct isx_lmdb_view *view, isx_unit_type_fn *visit,
 				       void *arg, struct isx_err *err)
 {
+	/* A type may have bodies of several lengths: its rows are summed up over all tables
+	 * first. */
 	struct type_count counts[TYPES_MAX] = { 0 };
 	size_t type_count = 0;
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {

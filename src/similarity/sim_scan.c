@@ -83,6 +83,7 @@ enum isx_status isx_stream_open(struct isx_stream *stream, struct isx_lmdb_view 
 				     &stream->cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "scan units", err);
+	/* One page of rows is scanned at a time, and every row may be a hit. */
 	stream->hits = isx_arena_alloc(arena, stat.ms_psize / stream->scan.row_bytes + 1,
 				       sizeof *stream->hits);
 	if (!stream->hits)
@@ -203,6 +204,7 @@ enum isx_status isx_stream_open_instance(struct isx_stream *stream, struct isx_l
 	if (!st)
 		st = add_shorter(&list, cursor, unit, err);
 	mdb_cursor_close(cursor);
+	/* The list moves into the arena, so that it can be searched after the stream was closed. */
 	uint64_t *ids = st ? NULL : isx_arena_alloc(arena, list.count, sizeof *ids);
 	if (!st && !ids)
 		st = isx_fail_memory(err);

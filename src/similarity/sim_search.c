@@ -80,7 +80,7 @@ enum isx_status isx_sim_get(struct isx_lmdb_file *file, const char *iscc_id, str
 	if (st)
 		return st;
 	st = find_asset(&view, iscc_id, &id, &stored, err);
-	if (!st)
+	if (!st) /* damaged JSON must not reach a client */
 		st = isx_stored_check(stored, err);
 	if (!st) {
 		isx_buf_add(json, stored.ptr, stored.len);
@@ -192,7 +192,7 @@ static bool least_id(const struct search *search, uint64_t *id)
 static enum isx_status take_hits(struct search *search, uint64_t id, double *scores, size_t *count,
 				 struct isx_err *err)
 {
-	double best[ISX_UNITS_MAX];
+	double best[ISX_UNITS_MAX]; /* of each type; -1: no hit */
 	for (size_t i = 0; i < search->plan.type_count; i++)
 		best[i] = -1;
 	for (size_t i = 0; i < search->stream_count; i++) {
@@ -243,6 +243,7 @@ static int score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, u
 		      size_t body_bytes, double *best)
 {
 	uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
+	/* Bodies of different lengths are compared by their common beginning. */
 	size_t compared = body_bytes < unit->body_bytes ? body_bytes : unit->body_bytes;
 	isx_store_be64(first, id);
 	MDB_val key = isx_lmdb_val(unit->type, strlen(unit->type));
@@ -401,6 +402,8 @@ enum isx_status isx_sim_search(struct isx_lmdb_file *file, const struct isx_opti
 			       const struct isx_query *query, struct isx_arena *arena,
 			       struct isx_result *result, struct isx_err *err)
 {
+	/* All steps read one snapshot, so scores, metadata and passages of an answer fit
+	 * together. */
 	struct search search = { .options = options,
 				 .arena = arena,
 				 .ranking = { .limit = query->limit, .quota = arena->quota } };

@@ -192,6 +192,8 @@ enum isx_status isx_simprints_remove(struct isx_lmdb_view *view, uint64_t id, co
 {
 	uint8_t id_bytes[ISX_KEY_BYTES];
 	isx_store_be64(id_bytes, id);
+	/* The fingerprint tells whether the asset has simprints of a type, without a look at its
+	 * rows. */
 	for (size_t i = 0; i < isx_sim_tables(view)->sp_count; i++) {
 		const struct isx_sim_sp_tables *sp = &isx_sim_tables(view)->sp[i];
 		MDB_val key = isx_lmdb_val(id_bytes, sizeof id_bytes);

@@ -31,7 +31,7 @@ static int open_sp_tables(struct isx_lmdb_view *view, const char *type)
 			return 0;
 	if (t->sp_count == ISX_SIMPRINT_TYPES_MAX)
 		return MDB_DBS_FULL;
-	struct isx_sim_sp_tables sp = { 0 };
+	struct isx_sim_sp_tables sp = { 0 }; /* all zeros: tables are compared as bytes */
 	snprintf(sp.type, sizeof sp.type, "%s", type);
 	snprintf(name, sizeof name, ISX_TABLE_SP, type);
 	int rc = isx_lmdb_open_table(view, name, MDB_DUPSORT | MDB_DUPFIXED, &sp.data);
@@ -55,6 +55,8 @@ static bool is_sp_type(struct isx_lmdb_view *view, const char *type)
 	bool is_type = false;
 	while (strncmp(part, ISX_SP_ASSETS, strlen(ISX_SP_ASSETS)) == 0)
 		part += strlen(ISX_SP_ASSETS);
+	/* `part` is the shortest name now. A longer one is a type only if the one before is
+	 * none. */
 	for (;; part -= strlen(ISX_SP_ASSETS)) {
 		int len = snprintf(name, sizeof name, ISX_TABLE_SP, part);
 		MDB_val key = isx_lmdb_val(name, (size_t)len), value;

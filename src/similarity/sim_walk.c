@@ -35,6 +35,8 @@ static int find(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *i
 	if (!rc && isx_lmdb_get_u32(view, ISX_META_REALM, &has_realm, &realm, NULL))
 		rc = MDB_CORRUPTED;
 	if (!rc)
+		/* The key has only the body: the realm is that of the index, the version always
+		 * 1. */
 		*id = (struct isx_iscc_id){ .body = isx_load_be64(key.mv_data),
 					    .realm = realm,
 					    .version = 1 };
