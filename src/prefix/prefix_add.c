@@ -4,8 +4,7 @@
  * Everything that needs no file is done in the caller's thread before it queues: decoding units,
  * writing JSON. The thread that runs the queued group of changes (engine/commit_queue.h) holds
  * LMDB's writer lock; it may be the thread of another caller. Rows lie scattered by their bodies,
- * so nothing is gained by putting them table by table: assets go in one after the other, and of
- * those with one ISCC-ID only the last.
+ * so assets go in one after the other, and of those with one ISCC-ID only the last.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "prefix/prefix_add.h"

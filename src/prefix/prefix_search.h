@@ -13,8 +13,7 @@
 ISX_MUST_CHECK enum isx_status isx_prefix_get_json(struct isx_lmdb_file *file, const char *iscc_id,
 						   struct isx_buf *json, struct isx_err *err);
 
-/* Answer a query; everything in *result lives in `arena`. No member of
- * `options` matters here. */
+/* Answer a query; everything in *result lives in `arena`. `options` is not read. */
 ISX_MUST_CHECK enum isx_status isx_prefix_search(struct isx_lmdb_file *file,
 						 const struct isx_options *options,
 						 const struct isx_query *query,

@@ -25,8 +25,7 @@ static uint64_t row_id(const struct isx_passage_stream *stream, size_t row)
 
 /* Compare all rows of a page with each query simprint. A kernel's row is a key of 8 bytes and a
  * body. A row here has 16 bytes before its simprint (ISCC-ID body, offset, size), so the kernel
- * gets a pointer to the first row's offset, and
- * offset and size are the key. */
+ * gets a pointer to the offset of the first row, and takes offset and size for the key. */
 static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page,
 				 struct isx_err *err)
 {

@@ -17,7 +17,7 @@
 struct isx_query_passage {
 	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
 	uint32_t byte_count;
-	uint64_t freq; /* assets that hold exactly this one */
+	uint64_t freq; /* assets that hold exactly this simprint */
 };
 
 /* The simprints of one type in a query. */
@@ -44,7 +44,7 @@ struct isx_passage_stream {
 	struct isx_passage_hit *hits; /* of the current asset, in no order */
 	size_t hit_count;
 	size_t hit_cap;
-	/* The stream's own: */
+	/* Private to passage_scan.c: */
 	struct isx_lmdb_view *view;
 	MDB_cursor *cursor;
 	MDB_val key;

@@ -13,7 +13,7 @@
  * matched are looked up again afterwards. Large searches are cut into ranges of ISCC-IDs, which
  * several threads scan.
  *
- * The formulas and their limits are those of iscc-search 0.3.3. Relies on: rows of a type being
+ * The formulas are those of iscc-search 0.3.3. Relies on: rows of a type being
  * sorted by ISCC-ID (sim_format.h). Locks nothing: the caller's view is one snapshot, and each
  * further thread reads the same snapshot in a transaction of its own.
  * SPDX-License-Identifier: Apache-2.0
@@ -551,8 +551,7 @@ static enum isx_status measure_work(struct passage_search *search, uint64_t *pai
 
 /* Rank all assets, with one thread for each PAIRS_PER_THREAD pairs of simprints, up to the number
  * of cores or the option `threads`. One core compares 1.6 thousand million pairs a second
- * (bench/README.md, passages), so that many take 2.5 ms: less is not worth a thread and its
- * transaction. */
+ * (bench/README.md, passages), so a thread has at least 2.5 ms of work. */
 static enum isx_status rank_assets(struct passage_search *search, const struct isx_passage_ask *ask,
 				   struct isx_err *err)
 {
@@ -740,7 +739,7 @@ enum isx_status isx_passage_search(const struct isx_passage_ask *ask, struct isx
 /* A list of simprints that grows; its texts live in an arena. */
 struct own_passages {
 	struct isx_arena *arena;
-	struct own_passage {    /* one simprint of the asset */
+	struct own_passage {
 		uint64_t place; /* offset and size: the order of the list */
 		const char *text;
 	} * items;

@@ -143,8 +143,7 @@ static enum isx_status put_asset(struct add_change *add, const struct added_asse
 }
 
 /* Put the simprints of an asset, type by type. As in 0.3.3, types that the update does not have
- * keep their simprints. isx_asset_simprints() keeps the order of the asset, in which one type
- * stands together. */
+ * keep their simprints. Simprints of one type are neighbours (struct isx_asset). */
 static enum isx_status put_simprints(struct add_change *add, const struct added_asset *one,
 				     struct isx_lmdb_view *view, struct isx_err *err)
 {

@@ -36,7 +36,7 @@ ISX_MUST_CHECK enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, 
 ISX_MUST_CHECK enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, uint64_t id,
 						   struct isx_err *err);
 
-/* Bring nphd_count:TYPE and sp_count:TYPE up to date for 0.3.3. */
+/* Write nphd_count:TYPE and sp_count:TYPE, which 0.3.3 reads. */
 ISX_MUST_CHECK enum isx_status isx_sim_put_counts(struct isx_lmdb_view *view, struct isx_err *err);
 
 /* Replace the simprints of one type of the asset `id`; all of `simprints` have that type. */
