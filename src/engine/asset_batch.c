@@ -1,11 +1,16 @@
 /*
  * asset_batch.c - sort the assets of a request, and check that they belong together.
+ *
+ * Works on the caller's thread before a transaction begins: takes no lock and reads no index. The
+ * order by ISCC-ID is that of the tables, so that the writer appends instead of searching a place
+ * for each row.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/asset_batch.h"
 
 #include <stdlib.h>
 
+/* Equal ISCC-IDs stay in the order of the request: the last of them is the one that counts. */
 static int by_id_then_position(const void *left, const void *right)
 {
 	const struct isx_batch_asset *a = left, *b = right;
@@ -28,6 +33,7 @@ enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
 			       struct isx_arena *arena, struct isx_batch_asset **batch,
 			       struct isx_err *err)
 {
+	/* ISCC-IDs begin with a time: a bulk load is often in order already, and not sorted. */
 	bool sorted = true;
 	struct isx_batch_asset *read = isx_arena_alloc(arena, count, sizeof *read);
 	if (!read)
@@ -46,6 +52,8 @@ enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
 	}
 	if (!sorted)
 		qsort(read, count, sizeof *read, by_id_then_position);
+	/* An add is all or nothing, so an earlier version of an asset in the same request is
+	 * never stored; its outcome is still reported. */
 	for (size_t i = 0; i + 1 < count; i++)
 		read[i].superseded = read[i].id.body == read[i + 1].id.body;
 	*batch = read;
@@ -71,6 +79,8 @@ enum isx_status isx_batch_check_realm(const struct isx_asset *assets,
 	for (size_t i = 0; !has_realm && i < count; i++) /* the first asset given fixes it */
 		if (batch[i].position == 0)
 			first = batch[i].id.realm;
+	/* The batch is sorted, so "the first asset" of the message is found by its position,
+	 * not by index 0. */
 	for (size_t i = 0; i < count; i++) {
 		const char *iscc_id = assets[batch[i].position].iscc_id;
 		if (has_realm) {

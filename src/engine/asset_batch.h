@@ -17,24 +17,24 @@ struct isx_batch_asset {
 
 /* Read the ISCC-IDs of a request and sort it.
  *   batch  filled: `count` of them, in `arena`
- * ISX_INVALID names the asset whose ISCC-ID is missing or none. */
+ * ISX_INVALID names the asset whose ISCC-ID is missing or cannot be decoded. */
 ISX_MUST_CHECK enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
 					      struct isx_arena *arena,
 					      struct isx_batch_asset **batch, struct isx_err *err);
 
-/* Say at which asset of a request of `count` it failed: in err->position, and, if there are others, in the
- * message. Returns `status`. */
+/* Record at which asset of a request of `count` an error occurred: in err->position, and, if the
+ * request has several assets, in the message. Returns `status`. */
 enum isx_status isx_batch_err_at(struct isx_err *err, enum isx_status status, size_t count,
 				 size_t position);
 
-/* Are all assets of one realm, that of the index (has_realm) or that of the first one given?
- * ISX_INVALID: no; err->position is one that is not. */
+/* Check that all assets are of one realm: that of the index (has_realm), otherwise that of the
+ * first asset of the request. ISX_INVALID: err->position is an asset of another realm. */
 ISX_MUST_CHECK enum isx_status isx_batch_check_realm(const struct isx_asset *assets,
 						     const struct isx_batch_asset *batch,
 						     size_t count, bool has_realm, uint32_t realm,
 						     struct isx_err *err);
 
-/* Is `realm` of the asset `iscc_id` the one of its index? */
+/* Check that `realm`, which is that of the ISCC-ID `iscc_id`, is the realm of the index. */
 ISX_MUST_CHECK enum isx_status isx_check_realm(const char *iscc_id, uint32_t realm,
 					       uint32_t index_realm, struct isx_err *err);
 

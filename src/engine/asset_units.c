@@ -1,5 +1,9 @@
 /*
- * asset_units.c - derive from an asset what it is found by.
+ * asset_units.c - derive the units and simprints by which an asset is found.
+ *
+ * Pure functions on memory: no lock, no transaction. Every engine derives by these functions and
+ * by no others, so that a row that was written can be composed again, to remove it or to check it.
+ * A change of their results needs another ISX_DERIVE_RULE (storage/lmdb_format.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/asset_units.h"
@@ -13,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Append a decoded unit to `units`; fails for a header whose type has no name. */
 static enum isx_status put_unit(const struct isx_unit *unit, struct isx_indexed_unit *units,
 				size_t *count, struct isx_err *err)
 {
@@ -27,7 +32,8 @@ static enum isx_status put_unit(const struct isx_unit *unit, struct isx_indexed_
 	return ISX_OK;
 }
 
-/* The units of a code; none if it is no code. */
+/* Decode the units of an ISCC-CODE. A text that is no ISCC-CODE gives no units and no error:
+ * iscc-search 0.3.3 stores such assets, and they have to stay readable. */
 static enum isx_status units_of_code(const char *code, struct isx_arena *arena,
 				     struct isx_indexed_unit **units, size_t *count,
 				     struct isx_err *err)
@@ -41,7 +47,7 @@ static enum isx_status units_of_code(const char *code, struct isx_arena *arena,
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < part_count; i++) {
 		if (put_unit(&parts[i], *units, count, NULL)) {
-			*count = 0; /* a code of parts that do not exist is no code */
+			*count = 0; /* a header without a type name: the text is no ISCC-CODE */
 			break;
 		}
 	}
@@ -58,6 +64,7 @@ enum isx_status isx_asset_units_all(const struct isx_asset *asset, struct isx_ar
 	*units = isx_arena_alloc(arena, asset->unit_count, sizeof **units);
 	if (!*units)
 		return isx_fail_memory(err);
+	/* Unlike a code, a listed unit that cannot be decoded is an error: the client named it. */
 	for (size_t i = 0; i < asset->unit_count; i++) {
 		struct isx_unit unit;
 		enum isx_status st = isx_unit_read(isx_span_of(asset->units[i]), &unit, err);
@@ -69,7 +76,8 @@ enum isx_status isx_asset_units_all(const struct isx_asset *asset, struct isx_ar
 	return ISX_OK;
 }
 
-/* By type, then by body; of bodies that begin alike the shorter one comes first. */
+/* By type, then by body; of two bodies where one is the beginning of the other the shorter
+ * sorts first. */
 static int by_body(const void *left, const void *right)
 {
 	const struct isx_indexed_unit *a = left, *b = right;
@@ -82,10 +90,12 @@ static int by_body(const void *left, const void *right)
 
 size_t isx_units_keep_longest(struct isx_indexed_unit *units, size_t count)
 {
+	/* Kept units move to the front of the same array: `kept` never passes `i`. */
 	size_t kept = 0;
 	if (count)
 		qsort(units, count, sizeof *units, by_body);
-	/* In this order a unit that is a form of any other is one of its next neighbour. */
+	/* All bodies that begin with a given body follow it without a gap in this order. So a unit
+	 * is the beginning of another one exactly if it is the beginning of its next neighbour. */
 	for (size_t i = 0; i < count; i++)
 		if (i + 1 == count || strcmp(units[i].type, units[i + 1].type) != 0 ||
 		    memcmp(units[i].body, units[i + 1].body, units[i].body_bytes) != 0)
@@ -93,6 +103,7 @@ size_t isx_units_keep_longest(struct isx_indexed_unit *units, size_t count)
 	return kept;
 }
 
+/* The longest forms only; on an error there are none. */
 enum isx_status isx_asset_units(const struct isx_asset *asset, struct isx_arena *arena,
 				struct isx_indexed_unit **units, size_t *count, struct isx_err *err)
 {
@@ -108,10 +119,12 @@ enum isx_status isx_stored_units(struct isx_span json, isx_asset_units_fn *units
 {
 	struct isx_asset asset;
 	*stored = (struct isx_stored_units){ 0 };
-	enum isx_status st = isx_asset_from_stored(json, arena, &asset, &stored->why);
+	enum isx_status st = isx_asset_from_stored(json, arena, &asset, &stored->cause);
 	stored->is_read = !st;
 	if (!st)
-		st = units_of(&asset, arena, &stored->units, &stored->count, &stored->why);
+		st = units_of(&asset, arena, &stored->units, &stored->count, &stored->cause);
+	/* A stored unit that cannot be decoded is not an error of this call: `cause` has it,
+	 * and the asset gets no rows. Only a lack of memory must not pass for "no units". */
 	if (st)
 		stored->count = 0;
 	return st == ISX_NO_MEMORY ? isx_fail_memory(err) : ISX_OK;
@@ -126,6 +139,8 @@ enum isx_status isx_asset_simprints(const struct isx_asset *asset, struct isx_ar
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < asset->simprint_count; i++) {
 		const struct isx_simprint *given = &asset->simprints[i];
+		/* The types need no check here: isx_asset_check() (json/rules.c) has refused
+		 * wrong ones. */
 		size_t count = 0;
 		enum isx_status st = isx_base64_decode(isx_span_of(given->simprint), all[i].bytes,
 						       sizeof all[i].bytes, &count, err);
@@ -153,6 +168,7 @@ enum isx_status isx_stored_metadata(struct isx_span json, uint64_t id,
 			   (unsigned long long)id, flaw.msg);
 		return ISX_OK;
 	}
+	/* Copied as text, not as a parsed value: numbers keep their digits. */
 	struct isx_span metadata = isx_json_member(json, "metadata");
 	if (metadata.len == 0 || isx_span_is(metadata, "null"))
 		return ISX_OK;

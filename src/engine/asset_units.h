@@ -1,6 +1,5 @@
 /*
- * asset_units.h - by which units and simprints an asset is found: what every engine derives from
- * it.
+ * asset_units.h - the units and simprints by which an asset is found, as every engine derives them.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_ASSET_UNITS_H
@@ -19,8 +18,8 @@ struct isx_indexed_unit {
 	bool is_instance; /* found by identity, others by distance */
 };
 
-/* The units of an asset: those it lists, or those of its iscc_code when it lists none (a code that
- * cannot be taken apart gives none: its content is never checked, as in 0.3.3).
+/* The units of an asset: those it lists, or those of its iscc_code when it lists none. A code that
+ * cannot be decoded gives no units: iscc-search 0.3.3 stores such codes without a check.
  *   units  filled: *count of them, in `arena`
  * ISX_INVALID names the unit that cannot be decoded. */
 typedef enum isx_status isx_asset_units_fn(const struct isx_asset *asset, struct isx_arena *arena,
@@ -28,27 +27,27 @@ typedef enum isx_status isx_asset_units_fn(const struct isx_asset *asset, struct
 					   struct isx_err *err);
 ISX_MUST_CHECK isx_asset_units_fn isx_asset_units_all;
 
-/* The same as isx_units_keep_longest() leaves them: each has a row. */
+/* The units of an asset after isx_units_keep_longest(): each of them has a row in the index. */
 ISX_MUST_CHECK isx_asset_units_fn isx_asset_units;
 
-/* Of units of one type whose bodies begin alike, as far as the shorter one goes, keep the longest: the
- * others are forms of the same unit, and would match where it differs. Different units of one type
- * stay. Sorts `units` by type and body; returns how many are left. */
+/* Remove each unit whose body is the beginning of the body of another unit of the same type: it is
+ * a shorter form of that unit, and would match queries that the longer form does not. Units of one
+ * type with different bodies stay. Sorts `units` by type and body; returns how many are left. */
 size_t isx_units_keep_longest(struct isx_indexed_unit *units, size_t count);
 
-/* The units by which a stored asset is found. One with a unit that cannot be decoded, as 0.3.3 takes
- * them, is found by none of its units. */
+/* The units by which a stored asset is found. An asset with a unit that cannot be decoded
+ * (iscc-search 0.3.3 stores such units) has none. */
 struct isx_stored_units {
 	struct isx_indexed_unit *units;
 	size_t count;
-	bool is_read;       /* false: this is no asset; it may have rows, nobody can say which */
-	struct isx_err why; /* why there are none; otherwise its message is empty */
+	bool is_read;         /* false: the stored JSON is no asset; which rows it has is unknown */
+	struct isx_err cause; /* why `count` is 0; its message is empty if there was no error */
 };
 
 /* Read the units of an asset as it is stored.
- *   units_of  which of the two functions above
+ *   units_of  isx_asset_units_all or isx_asset_units
  *   stored    filled, in `arena`
- * ISX_NO_MEMORY, nothing else. */
+ * Fails with ISX_NO_MEMORY only; what is wrong with the asset is in stored->cause. */
 ISX_MUST_CHECK enum isx_status isx_stored_units(struct isx_span json, isx_asset_units_fn *units_of,
 						struct isx_arena *arena,
 						struct isx_stored_units *stored,
@@ -65,17 +64,17 @@ struct isx_indexed_simprint {
 
 /* Decode the simprints of an asset.
  *   simprints  filled: asset->simprint_count entries in `arena`
- * ISX_INVALID names the one that cannot be decoded. */
+ * ISX_INVALID names the simprint that cannot be decoded. */
 ISX_MUST_CHECK enum isx_status isx_asset_simprints(const struct isx_asset *asset,
 						   struct isx_arena *arena,
 						   struct isx_indexed_simprint **simprints,
 						   struct isx_err *err);
 
-/* The metadata of a stored asset, for a match.
- *   json    of the asset `id` (its ISCC-ID body)
- *   logger  told when `json` is damaged: the match then has no metadata, as the other matches of the
- *           answer are right. To get the asset itself fails.
- *   text    filled: JSON in `arena`, or NULL where there is none */
+/* Read the metadata of a stored asset, to show it in a match.
+ *   json    the stored JSON of the asset `id` (its ISCC-ID body)
+ *   logger  gets an error when `json` is damaged. The match is then shown without metadata, since
+ *           the other matches of the answer are right; isx_get() of the asset fails.
+ *   text    filled: JSON in `arena`, or NULL if the asset has no metadata */
 ISX_MUST_CHECK enum isx_status isx_stored_metadata(struct isx_span json, uint64_t id,
 						   const struct isx_logger *logger,
 						   struct isx_arena *arena, const char **text,

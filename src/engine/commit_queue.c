@@ -1,12 +1,16 @@
 /*
  * commit_queue.c - group commit.
  *
- * Who writes hands that on to the first of those who came meanwhile, before it wakes its own group.
- * Each thread sleeps on a semaphore of its own and wakes without the lock: with a condition for all, 64
- * threads that are woken stand in line for the lock, and the next writer behind them.
+ * The writer makes the first thread of the next group the next writer, and only then wakes the
+ * threads of its own group: the disk is busy again before they run. Each thread sleeps on a
+ * semaphore of its own and wakes without the lock. With one condition for all, 64 threads that are
+ * woken queue up for the lock, and the next writer behind them.
  *
  * A failing transaction takes its whole group down, so a group that failed is tried again one
- * change at a time: the change that does not fit must not hurt its neighbours.
+ * change at a time: the change that fails must not fail its neighbours.
+ *
+ * Locks: `lock` guards the list and `writing`, and is never held while a group is written. It
+ * relies on `write` for everything else, and knows neither LMDB nor PostgreSQL.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/commit_queue.h"
@@ -19,10 +23,10 @@
 struct isx_commit_queue {
 	isx_commit_fn *write;
 	void *arg;
-	pthread_mutex_t lock; /* guards what follows */
+	pthread_mutex_t lock; /* guards all members below */
 	struct isx_commit *first;
 	struct isx_commit **last;
-	bool writing; /* somebody writes, or was told to: whoever comes now waits */
+	bool writing; /* a thread writes, or has been told to: a new change waits */
 };
 
 enum isx_status isx_commit_queue_new(isx_commit_fn *write, void *arg,
@@ -47,6 +51,7 @@ void isx_commit_queue_free(struct isx_commit_queue *queue)
 	isx_mem_free(queue);
 }
 
+/* Write one change of a failed group in a transaction of its own; its list position is kept. */
 static void write_alone(struct isx_commit_queue *queue, struct isx_commit *change)
 {
 	struct isx_commit *next = change->next;
@@ -60,6 +65,7 @@ static void write_alone(struct isx_commit_queue *queue, struct isx_commit *chang
 	}
 }
 
+/* Write a group; on return each change has its own status. Called without the lock. */
 static void write_all(struct isx_commit_queue *queue, struct isx_commit *group)
 {
 	struct isx_err err = { 0 };
@@ -75,7 +81,9 @@ static void write_all(struct isx_commit_queue *queue, struct isx_commit *group)
 		write_alone(queue, change);
 }
 
-/* Write everything that waits, for all; `own`, which is first among it, is the caller's. */
+/* Write all waiting changes in one transaction. `own`, the caller's change, is the first of
+ * them: a thread is only told to write when its change heads the list. Takes and gives back the
+ * lock. */
 static void write_waiting(struct isx_commit_queue *queue, const struct isx_commit *own)
 {
 	pthread_mutex_lock(&queue->lock);
@@ -86,17 +94,19 @@ static void write_waiting(struct isx_commit_queue *queue, const struct isx_commi
 	assert(group == own);
 	write_all(queue, group);
 	pthread_mutex_lock(&queue->lock);
-	struct isx_commit *heir = queue->first;
-	queue->writing = heir != NULL;
+	/* What has queued up during the write becomes the next group. `writing` stays set if
+	 * there is one: a thread that comes now must not take its turn. */
+	struct isx_commit *next_writer = queue->first;
+	queue->writing = next_writer != NULL;
 	pthread_mutex_unlock(&queue->lock);
-	if (heir) {
-		heir->writes = true;
-		sem_post(&heir->woken);
+	if (next_writer) {
+		next_writer->writes = true;
+		sem_post(&next_writer->wakeup);
 	}
 	for (struct isx_commit *next; group; group = next) {
-		next = group->next; /* a change that is done belongs to its thread again */
+		next = group->next; /* once woken, a thread may free its change */
 		if (group != own)
-			sem_post(&group->woken);
+			sem_post(&group->wakeup);
 	}
 }
 
@@ -104,7 +114,7 @@ enum isx_status isx_commit_queue_run(struct isx_commit_queue *queue, struct isx_
 				     struct isx_err *err)
 {
 	change->next = NULL;
-	sem_init(&change->woken, 0, 0);
+	sem_init(&change->wakeup, 0, 0);
 	pthread_mutex_lock(&queue->lock);
 	*queue->last = change;
 	queue->last = &change->next;
@@ -112,11 +122,13 @@ enum isx_status isx_commit_queue_run(struct isx_commit_queue *queue, struct isx_
 	bool waits = queue->writing;
 	queue->writing = true;
 	pthread_mutex_unlock(&queue->lock);
-	while (waits && sem_wait(&change->woken) != 0)
-		; /* a signal was handled */
+	/* The post that ends the wait also orders memory: `writes`, `status` and `err` were set
+	 * before. */
+	while (waits && sem_wait(&change->wakeup) != 0)
+		; /* EINTR: a signal handler ran */
 	if (change->writes)
 		write_waiting(queue, change);
-	sem_destroy(&change->woken);
+	sem_destroy(&change->wakeup);
 	if (change->status)
 		isx_err_pass(err, &change->err);
 	return change->status;

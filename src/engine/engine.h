@@ -1,9 +1,9 @@
 /*
  * engine.h - what an engine is: the table of functions behind the public interface.
  *
- * service.c checks names and options, and hands on. tests/conformance runs one suite over all
- * engines. Unless said otherwise a function may be called from any thread, and an index that does
- * not exist is ISX_NOT_FOUND with "Index 'NAME' not found".
+ * service/service.c checks names and options and calls the engine. tests/unit/test_store.c runs one
+ * suite over all engines. Unless said otherwise a function may be called from any thread, and an
+ * index that does not exist is ISX_NOT_FOUND with "Index 'NAME' not found".
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_ENGINE_H
@@ -19,16 +19,17 @@ struct isx_engine {
 
 /* A walk through the assets of one snapshot. It is used by one thread at a time. */
 struct isx_walk {
-	/* The next asset: fills *asset, which lives in `arena`. *more is false behind the last one.
-	 * ISX_CORRUPT: it cannot be read; the next call goes on behind it. */
+	/* Read the next asset into *asset, which lives in `arena`. *more is false after the last
+	 * one. ISX_CORRUPT: this asset cannot be read; the next call continues with the one after
+	 * it. */
 	enum isx_status (*next)(struct isx_walk *walk, struct isx_arena *arena,
 				struct isx_asset *asset, bool *more, struct isx_err *err);
-	/* End and free it. */
+	/* End and free the walk. */
 	void (*close)(struct isx_walk *walk);
 };
 
 struct isx_engine_ops {
-	/* Close and free; no other call is running. */
+	/* Close and free the engine. The caller makes sure that no other call runs. */
 	void (*close)(struct isx_engine *engine);
 	/* All indexes by name, as isx_index_list(). */
 	enum isx_status (*list)(struct isx_engine *engine, struct isx_index_info **infos,
@@ -52,7 +53,7 @@ struct isx_engine_ops {
 			       struct isx_buf *json, struct isx_err *err);
 	enum isx_status (*remove)(struct isx_engine *engine, const char *name, const char *iscc_id,
 				  struct isx_err *err);
-	/* Of local stores; NULL: the store is on another server. As in the public interface. */
+	/* The next three are as in the public interface; NULL: the store is on another server. */
 	enum isx_status (*backup)(struct isx_engine *engine, const char *name, const char *path,
 				  bool replace, isx_progress_fn *progress, void *arg,
 				  struct isx_err *err);
@@ -62,8 +63,8 @@ struct isx_engine_ops {
 	enum isx_status (*check)(struct isx_engine *engine, const char *name,
 				 struct isx_check *report, isx_finding_fn *found, void *arg,
 				 struct isx_err *err);
-	/* Begin to go through all assets in the order of their ISCC-IDs, from the first one on whose
-	 * ISCC-ID is not before `from` (NULL: the first of all). NULL: the engine cannot.
+	/* Begin a walk over all assets with an ISCC-ID of `from` or more (NULL: all assets), in the
+	 * order of their ISCC-IDs. NULL: the engine has no walks.
 	 *   walk  new, closed before the engine is */
 	enum isx_status (*walk)(struct isx_engine *engine, const char *name, const char *from,
 				struct isx_walk **walk, struct isx_err *err);
@@ -73,7 +74,7 @@ struct isx_engine_ops {
 				  struct isx_result *result, struct isx_err *err);
 };
 
-/* The engines: each opens what its URI names.
+/* Open the store that a URI names: one function for each engine.
  *   engine  new, closed by its ops->close */
 ISX_MUST_CHECK enum isx_status isx_sim_open(const char *directory,
 					    const struct isx_options *options,

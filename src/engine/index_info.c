@@ -1,5 +1,8 @@
 /*
  * index_info.c - what an engine tells of an index.
+ *
+ * Shared by the engines and the public interface; touches memory only. isx_index_info_release()
+ * and isx_index_list_free() are documented in iscc_search.h.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/index_info.h"
@@ -16,6 +19,8 @@ enum isx_status isx_index_part_add(struct isx_index_info *info, const char *name
 	if (!parts)
 		return isx_fail_memory(err);
 	info->parts = parts;
+	/* A name that is too long is cut, not refused: parts are shown to people and never
+	 * looked up. */
 	snprintf(parts[info->part_count].name, sizeof parts->name, "%s", name);
 	parts[info->part_count++].bytes = bytes;
 	return ISX_OK;

@@ -1,8 +1,8 @@
 /*
- * meter.h - what one thread of a search has scanned, and whether the search is still wanted.
+ * meter.h - count what one thread of a search compares, and ask now and then whether to go on.
  *
- * Asking may cost a system call, so it is done once in ISX_METER_STEP comparisons, which take less
- * than a millisecond.
+ * The question may cost a system call, so it is asked once in ISX_METER_STEP comparisons, which
+ * take less than a millisecond. A meter belongs to one thread and needs no lock.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_METER_H
@@ -12,17 +12,16 @@
 
 enum { ISX_METER_STEP = 1 << 16 };
 
-/* `{ 0 }` asks nobody. */
+/* `{ 0 }` is a meter that counts and never asks. */
 struct isx_meter {
-	enum isx_status (*cancel_check)(void *cancel_arg,
-					struct isx_err *err); /* of the query, or NULL */
+	/* Of the query; NULL: never ask. */
+	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
 	void *cancel_arg;
-	uint64_t
-		rows; /* compared so far; a row counts once for each unit or simprint of the query */
-	uint64_t next; /* ask when `rows` is there */
+	uint64_t rows; /* comparisons so far: a row counts for each unit or simprint compared */
+	uint64_t next; /* ask when `rows` has reached this */
 };
 
-/* Ask whether to go on. */
+/* Ask whether to go on; anything but ISX_OK ends the search. */
 ISX_MUST_CHECK static inline enum isx_status isx_meter_ask(struct isx_meter *meter,
 							   struct isx_err *err)
 {
@@ -30,7 +29,7 @@ ISX_MUST_CHECK static inline enum isx_status isx_meter_ask(struct isx_meter *met
 	return meter->cancel_check ? meter->cancel_check(meter->cancel_arg, err) : ISX_OK;
 }
 
-/* Begin a search: may it begin at all? */
+/* Begin a search with the question that `query` carries, and ask it once. */
 ISX_MUST_CHECK static inline enum isx_status isx_meter_start(struct isx_meter *meter,
 							     const struct isx_query *query,
 							     struct isx_err *err)
@@ -40,7 +39,7 @@ ISX_MUST_CHECK static inline enum isx_status isx_meter_start(struct isx_meter *m
 	return isx_meter_ask(meter, err);
 }
 
-/* Count `rows` more, and ask now and then. */
+/* Count `rows` more comparisons, and ask if the next question is due. */
 ISX_MUST_CHECK static inline enum isx_status isx_meter_count(struct isx_meter *meter, uint64_t rows,
 							     struct isx_err *err)
 {

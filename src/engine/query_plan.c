@@ -1,5 +1,9 @@
 /*
  * query_plan.c - resolve and decode a query.
+ *
+ * Touches memory only, so it does not matter which transaction the caller has begun. Everything
+ * that it makes lives in the caller's arena, as long as the answer. It must not know how an engine
+ * stores rows.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/query_plan.h"
@@ -8,6 +12,8 @@
 
 #include <string.h>
 
+/* Simprints are left out: iscc-search 0.3.3 searches "more like this" by units only. The flags
+ * of all fields are set, since the answer echoes the query with them. */
 void isx_query_of_asset(const struct isx_asset *asset, size_t limit, struct isx_query *query)
 {
 	*query = (struct isx_query){ .iscc_code = asset->iscc_code,
@@ -18,7 +24,8 @@ void isx_query_of_asset(const struct isx_asset *asset, size_t limit, struct isx_
 				     .limit = limit };
 }
 
-/* The units of query->iscc_code, decoded and as texts. */
+/* Decode the units of query->iscc_code. They also become texts in query->units, because the
+ * answer echoes the query as it was understood. */
 static enum isx_status derive_units(struct isx_query *query, struct isx_arena *arena,
 				    struct isx_unit *units, size_t *count, struct isx_err *err)
 {
@@ -40,7 +47,8 @@ static enum isx_status derive_units(struct isx_query *query, struct isx_arena *a
 	return ISX_OK;
 }
 
-/* The units that the query lists, decoded; and the code they form, if they do. */
+/* Decode the units that the query lists. If they form an ISCC-CODE and the query has none, it
+ * becomes query->iscc_code, again for the echo. */
 static enum isx_status decode_units(struct isx_query *query, struct isx_arena *arena,
 				    struct isx_unit *units, struct isx_err *err)
 {
@@ -59,7 +67,8 @@ static enum isx_status decode_units(struct isx_query *query, struct isx_arena *a
 	return ISX_OK;
 }
 
-/* Enter the type of a unit, unless an earlier unit has it. */
+/* Add the type of a unit to plan->types, each once. At most ISX_UNITS_MAX entries, so a linear
+ * search is enough. */
 static enum isx_status enter_type(struct isx_query_plan *plan, const char *type,
 				  struct isx_arena *arena, struct isx_err *err)
 {
@@ -71,7 +80,7 @@ static enum isx_status enter_type(struct isx_query_plan *plan, const char *type,
 	return text ? ISX_OK : isx_fail_memory(err);
 }
 
-/* Enter the decoded units and their types into the plan. */
+/* Copy the decoded units and their types into the plan. */
 static enum isx_status enter_units(struct isx_query_plan *plan, const struct isx_unit *units,
 				   size_t count, struct isx_arena *arena, struct isx_err *err)
 {
@@ -102,6 +111,8 @@ enum isx_status isx_query_plan(const struct isx_query *query, enum isx_query_uni
 	enum isx_status st = ISX_OK;
 	*plan = (struct isx_query_plan){ .query = *query };
 	size_t count = query->unit_count;
+	/* A code has at most ISX_CODE_UNITS_MAX units; a list was bounded when the query was
+	 * read. */
 	struct isx_unit *units = isx_arena_alloc(arena, count ? count : ISX_CODE_UNITS_MAX,
 						 sizeof *units);
 	if (!units)
@@ -115,6 +126,7 @@ enum isx_status isx_query_plan(const struct isx_query *query, enum isx_query_uni
 				"Query must have 'iscc_code', 'units', or 'simprints' for search");
 	if (!st)
 		st = enter_units(plan, units, count, arena, err);
+	/* plan->query keeps every unit for the echo; only what is compared is reduced. */
 	if (!st && which == ISX_LONGEST_FORMS)
 		plan->unit_count = isx_units_keep_longest(plan->units, count);
 	return st;

@@ -1,7 +1,12 @@
 /*
  * score.c - scores and the bounded heap of the best.
  *
- * The heap has the worst of the best on top: an offer that does not beat it costs one comparison.
+ * The root of the heap is the worst of the best `limit`: an offer that does not beat it costs one
+ * comparison. A ranking belongs to one thread of a search; nothing here takes a lock.
+ *
+ * Every sum is taken in the order of its terms' values. Floating point addition depends on the
+ * order, and two assets with the same scores under other types have to tie exactly, so that the
+ * ISCC-ID decides.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/score.h"
@@ -10,6 +15,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+/* Counted down instead of computed: only isx_unit_score() itself says which distances reach the
+ * threshold, to the last bit. At most compared_bits + 1 steps. */
 int32_t isx_distance_max(double threshold, uint32_t compared_bits)
 {
 	int32_t distance = (int32_t)compared_bits;
@@ -18,7 +25,7 @@ int32_t isx_distance_max(double threshold, uint32_t compared_bits)
 	return distance;
 }
 
-/* Descending; a handful, so by insertion. */
+/* Sort descending, by insertion: there are as many scores as types in a query. */
 static void sort_scores(double *scores, size_t count)
 {
 	for (size_t i = 1; i < count; i++) {
@@ -43,6 +50,8 @@ double isx_asset_score(double *scores, size_t count, uint32_t exponent)
 {
 	double weighted = 0, weight = 0;
 	sort_scores(scores, count);
+	/* The formula of iscc-search 0.3.3, sum(s^e) / sum(s): a strong match counts more than
+	 * its share. */
 	for (size_t i = 0; i < count; i++) {
 		weighted += pow(scores[i], exponent);
 		weight += scores[i];
@@ -61,7 +70,7 @@ double isx_passages_score(double sum, size_t count)
 	return ldexp(score, -40);
 }
 
-/* Does a rank behind b? */
+/* Does a rank after b? A total order: lower score, or at the same score the larger ISCC-ID. */
 static bool is_worse(const struct isx_ranked *a, const struct isx_ranked *b)
 {
 	return a->score < b->score || (a->score == b->score && a->id > b->id);
@@ -74,6 +83,7 @@ static void swap(struct isx_ranked *a, struct isx_ranked *b)
 	*b = held;
 }
 
+/* Restore the heap after an item was added at position `at`. */
 static void sift_up(struct isx_ranked *items, size_t at)
 {
 	for (size_t parent; at > 0 && is_worse(&items[at], &items[parent = (at - 1) / 2]);
@@ -81,6 +91,7 @@ static void sift_up(struct isx_ranked *items, size_t at)
 		swap(&items[at], &items[parent]);
 }
 
+/* Restore the heap after its root was replaced. */
 static void sift_down(struct isx_ranked *items, size_t count)
 {
 	for (size_t at = 0, child; (child = 2 * at + 1) < count; at = child) {
@@ -92,6 +103,8 @@ static void sift_down(struct isx_ranked *items, size_t count)
 	}
 }
 
+/* Double the array. It grows with the matches and not with `limit`, which a client chooses; the
+ * quota is asked before the memory is taken. */
 static enum isx_status grow(struct isx_ranking *ranking, struct isx_err *err)
 {
 	size_t cap = ranking->cap ? ranking->cap * 2 : 128;
@@ -128,6 +141,7 @@ enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score, uin
 	return ISX_OK;
 }
 
+/* A qsort() order: the ISCC-ID decides ties, so equal scores never change places. */
 static int better_first(const void *left, const void *right)
 {
 	const struct isx_ranked *a = left, *b = right;

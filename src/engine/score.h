@@ -2,7 +2,7 @@
  * score.h - from distances to ranked assets.
  *
  * Unit score: s = 1 - differing bits / compared bits. Asset score, over the unit scores s >= T (the
- * threshold) and with the exponent e: sum(s^e) / sum(s), as 0.3.3 has it. Ranking: score
+ * threshold) and with the exponent e: sum(s^e) / sum(s), as in iscc-search 0.3.3. Ranking: score
  * descending, then ISCC-ID ascending.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,15 +29,15 @@ double isx_asset_score(double *scores, size_t count, uint32_t exponent);
 /* The sum of scores, in the same order-free way. `scores` is sorted in place. */
 double isx_scores_sum(double *scores, size_t count);
 
-/* How much a simprint weighs that `freq` of `assets` assets have: ln(1 + assets / (1 + freq)). */
+/* The weight of a simprint that `freq` of `assets` assets have: ln(1 + assets / (1 + freq)). */
 double isx_simprint_weight(uint64_t assets, uint64_t freq);
 
 /* The score of an asset by its passages: the mean of the scores of the `count` types that matched,
- * `sum` together. Kept to 40 bits: sums that differ by the order of their terms alone are equal,
- * and tie by ISCC-ID. */
+ * whose sum is `sum`. Rounded to 40 bits: sums that differ only by the order of their terms become
+ * equal, and the ISCC-ID decides the tie. */
 double isx_passages_score(double sum, size_t count);
 
-/* The best `limit` of what it is offered. */
+/* The best `limit` of the assets that are offered; `{ .limit = ... }` to begin. */
 struct isx_ranking {
 	struct isx_ranked {
 		double score;
@@ -46,14 +46,15 @@ struct isx_ranking {
 	size_t count;
 	size_t cap;
 	size_t limit;                  /* at least 1 */
-	const struct isx_quota *quota; /* asked before it grows; NULL: nobody. Borrowed */
+	const struct isx_quota *quota; /* asked before it grows; NULL: no quota. Borrowed */
 };
 
-/* Offer an asset. ISX_NO_MEMORY, or what the quota says: no room to remember it. */
+/* Offer an asset, each at most once. ISX_NO_MEMORY, or the status of the quota: the ranking could
+ * not grow. */
 ISX_MUST_CHECK enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score,
 						 uint64_t id, struct isx_err *err);
 
-/* Put the items in their order, the best first. Nothing may be offered afterwards. */
+/* Sort the items, the best first. Nothing may be offered afterwards: it is a heap no more. */
 void isx_ranking_sort(struct isx_ranking *ranking);
 
 /* Free the items; the ranking is empty. */

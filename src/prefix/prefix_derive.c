@@ -44,10 +44,10 @@ static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *curs
 	if (!st)
 		st = isx_stored_units(isx_lmdb_span(*value), isx_asset_units_all, &arena, &found,
 				      err);
-	if (!st && found.why.msg[0])
+	if (!st && found.cause.msg[0])
 		isx_log_to(&view->file->logger, ISX_LOG_WARNING,
 			   "asset %016llx is not searchable: %s", (unsigned long long)id.body,
-			   found.why.msg);
+			   found.cause.msg);
 	if (!st)
 		st = isx_prefix_rows_put(view, id.body, found.units, found.count, err);
 	isx_arena_release(&arena);

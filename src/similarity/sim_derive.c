@@ -54,10 +54,10 @@ static enum isx_status derive_asset(struct isx_lmdb_view *view, MDB_cursor *curs
 	if (st)
 		return st;
 	st = isx_stored_units(isx_lmdb_span(*value), isx_asset_units, &arena, &found, err);
-	if (!st && found.why.msg[0])
+	if (!st && found.cause.msg[0])
 		isx_log_to(&view->file->logger, ISX_LOG_WARNING,
 			   "asset %016llx is not searchable: %s", (unsigned long long)id,
-			   found.why.msg);
+			   found.cause.msg);
 	for (size_t i = 0; !st && i < found.count; i++)
 		st = isx_unit_rows_add(rows, id, &found.units[i], err);
 	isx_arena_release(&arena);
