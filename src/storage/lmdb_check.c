@@ -164,7 +164,7 @@ static enum isx_status check_asset(struct isx_checking *checking,
 	struct isx_asset asset;
 	struct isx_indexed_unit *units;
 	struct isx_iscc_id named;
-	struct isx_err why = { 0 };
+	struct isx_err cause = { 0 };
 	uint8_t id[ISX_KEY_BYTES];
 	size_t count = 0;
 	checking->report->assets++;
@@ -175,9 +175,9 @@ static enum isx_status check_asset(struct isx_checking *checking,
 			    key.mv_size);
 		return ISX_OK;
 	}
-	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), &arena, &asset, &why);
+	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), &arena, &asset, &cause);
 	if (st && st != ISX_NO_MEMORY) {
-		isx_finding(checking, "asset %016llx cannot be read: %s", id_number(id), why.msg);
+		isx_finding(checking, "asset %016llx cannot be read: %s", id_number(id), cause.msg);
 		st = ISX_OK;
 		goto done;
 	}
@@ -186,16 +186,16 @@ static enum isx_status check_asset(struct isx_checking *checking,
 		isx_finding(checking, "asset %016llx calls itself %s", id_number(id),
 			    asset.iscc_id ? asset.iscc_id : "nothing");
 	if (!st)
-		st = rules->units(&asset, &arena, &units, &count, &why);
+		st = rules->units(&asset, &arena, &units, &count, &cause);
 	if (st && st != ISX_NO_MEMORY) {
 		checking->report->unsearchable++;
 		st = ISX_OK;
 	} else if (!st && checking->report->is_derived) {
-		st = check_units(checking, rules, id, units, count, rows, &why);
+		st = check_units(checking, rules, id, units, count, rows, &cause);
 	}
 done:
 	isx_arena_release(&arena);
-	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
 }
 
 static enum isx_status check_assets(struct isx_checking *checking,
@@ -352,24 +352,24 @@ enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_chec
 	struct isx_checking checking = {
 		.view = &view, .report = report, .found = found, .arg = arg
 	};
-	struct isx_err why = { 0 };
+	struct isx_err cause = { 0 };
 	enum isx_status st = ISX_UNAVAILABLE;
 	for (int i = 0; st == ISX_UNAVAILABLE && i < TRIES; i++) {
 		*report = (struct isx_check){ 0 };
-		st = isx_lmdb_read_as_is(file, &view, &report->is_derived, &why);
+		st = isx_lmdb_read_as_is(file, &view, &report->is_derived, &cause);
 		if (st)
 			break;
 		st = isx_lmdb_pages_check(view.txn, file->layout->shape, ISX_PAGES_ALL,
-					  &report->pages, found_in_pages, &checking, &why);
+					  &report->pages, found_in_pages, &checking, &cause);
 		if (!st && report->findings == 0)
-			st = check_tables(&checking, rules, &why);
+			st = check_tables(&checking, rules, &cause);
 		isx_lmdb_end(&view);
 	}
 	if (st == ISX_CORRUPT) { /* LMDB has found it */
-		isx_finding(&checking, "%s", why.msg);
+		isx_finding(&checking, "%s", cause.msg);
 		st = ISX_OK;
 	}
-	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
 }
 
 enum isx_status isx_lmdb_check_refused(const char *path, const struct isx_lmdb_layout *layout,

@@ -159,7 +159,7 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 				  const struct isx_check_rules *rules, struct isx_err *err)
 {
 	struct isx_lmdb_file *copy;
-	struct isx_err why = { 0 };
+	struct isx_err cause = { 0 };
 	struct first_finding found = { 0 };
 	struct stat named;
 	if (stat(path, &named) != 0)
@@ -170,16 +170,16 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 	};
 	enum isx_status st = isx_lmdb_file_open(path, file->layout, &options,
 						ISX_LMDB_WITHOUT_LOCK | ISX_LMDB_WHOLE_MAP, &copy,
-						&why);
+						&cause);
 	if (!st) {
-		st = isx_lmdb_verify(copy, ISX_PAGES_SAFE, false, &why);
+		st = isx_lmdb_verify(copy, ISX_PAGES_SAFE, false, &cause);
 		if (!st && rules)
-			st = check_all(file, copy, rules, &why);
+			st = check_all(file, copy, rules, &cause);
 		isx_lmdb_file_close(copy);
 	}
 	if (st != ISX_CORRUPT)
-		return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
-	keep_first(why.msg, &found);
+		return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
+	keep_first(cause.msg, &found);
 	return fail_found(file, &found, err);
 }
 
@@ -259,7 +259,7 @@ enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path,
 		st = copy_to(file, partial, 0, progress, arg, err);
 	if (st)
 		return st;
-	st = isx_lmdb_was_alone(file, last_change, err);
+	st = isx_lmdb_check_unmodified(file, last_change, err);
 	if (!st)
 		st = check_copy(file, partial, rules, err);
 	if (st) {

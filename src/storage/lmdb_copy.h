@@ -16,14 +16,14 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const
 					       isx_progress_fn *progress, void *arg,
 					       struct isx_err *err);
 
-/* Is all right that has to be true of the index? To be asked before isx_lmdb_hold(), as it takes longer
+/* Is all right that has to be true of the index? To be asked before isx_lmdb_block_writers(), as it takes longer
  * than the copy, and writers need not wait for it. ISX_CORRUPT: it must not be compacted. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file,
 						      const struct isx_check_rules *rules,
 						      struct isx_err *err);
 
 /* Write what is in use of the last snapshot of `file` to the new file `path`, and on to disk. The
- * caller holds the writers off (isx_lmdb_hold()). On failure there is no file. ISX_CORRUPT: the pages
+ * caller holds the writers off (isx_lmdb_block_writers()). On failure there is no file. ISX_CORRUPT: the pages
  * of the index, or of the copy, are damaged. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *path,
 						     isx_progress_fn *progress, void *arg,

@@ -315,7 +315,8 @@ enum isx_status isx_lmdb_queue_run(struct isx_lmdb_file *file, struct isx_lmdb_c
 	return isx_commit_queue_run(file->queue, &change->commit, err);
 }
 
-enum isx_status isx_lmdb_hold(struct isx_lmdb_file *file, MDB_txn **hold, struct isx_err *err)
+enum isx_status isx_lmdb_block_writers(struct isx_lmdb_file *file, MDB_txn **hold,
+				       struct isx_err *err)
 {
 	for (int i = 0; i < LOOK_UPS_MAX; i++) {
 		struct isx_lmdb_view view;
@@ -332,14 +333,14 @@ enum isx_status isx_lmdb_hold(struct isx_lmdb_file *file, MDB_txn **hold, struct
 			isx_lmdb_end(&view);
 		if (!st && derived)
 			return ISX_OK;
-		isx_lmdb_let_go(*hold);
+		isx_lmdb_unblock_writers(*hold);
 		if (st)
 			return st;
 	}
 	return isx_fail(err, ISX_UNAVAILABLE, "another program keeps writing to the index");
 }
 
-void isx_lmdb_let_go(MDB_txn *hold)
+void isx_lmdb_unblock_writers(MDB_txn *hold)
 {
 	mdb_txn_abort(hold);
 }
@@ -440,8 +441,8 @@ uint64_t isx_lmdb_last_change(const struct isx_lmdb_file *file)
 	return mdb_env_info(file->env, &info) ? 0 : info.me_last_txnid;
 }
 
-enum isx_status isx_lmdb_was_alone(const struct isx_lmdb_file *file, uint64_t last_change,
-				   struct isx_err *err)
+enum isx_status isx_lmdb_check_unmodified(const struct isx_lmdb_file *file, uint64_t last_change,
+					  struct isx_err *err)
 {
 	if (!file->is_lockless)
 		return ISX_OK;
@@ -513,7 +514,7 @@ static enum isx_status identify(struct isx_lmdb_file *file, const char *path, st
 }
 
 /* Is there a file that LMDB can open? */
-static enum isx_status look_at_path(const char *path, unsigned how, struct isx_err *err)
+static enum isx_status check_path(const char *path, unsigned how, struct isx_err *err)
 {
 	struct stat found;
 	if (stat(path, &found) != 0) /* it is made, or LMDB says why not */
@@ -533,7 +534,7 @@ static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsi
 			      const struct isx_options *options, struct isx_err *err)
 {
 	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS;
-	enum isx_status st = look_at_path(path, how, err);
+	enum isx_status st = check_path(path, how, err);
 	if (st)
 		return st;
 	if (options->read_only)
@@ -661,7 +662,7 @@ enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layou
 }
 
 /* Bring to the disk what a relaxed store still owes it: nothing, if the file has no name any more. */
-static void pay_debts(struct isx_lmdb_file *file)
+static void flush_unsynced(struct isx_lmdb_file *file)
 {
 	struct stat opened;
 	unsigned flags = 0;
@@ -681,7 +682,7 @@ void isx_lmdb_file_close(struct isx_lmdb_file *file)
 	if (!file)
 		return;
 	if (file->env) {
-		pay_debts(file);
+		flush_unsynced(file);
 		mdb_env_close(file->env);
 	}
 	isx_mem_free(atomic_load(&file->known));

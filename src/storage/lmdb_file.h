@@ -58,12 +58,12 @@ struct isx_lmdb_layout {
 struct isx_lmdb_watch {
 	pthread_mutex_t lock; /* guards the rest */
 	unsigned writing;     /* views of this process that write now */
-	int64_t written_ns;   /* the file's own time */
+	int64_t mtime_ns;     /* the file's own time */
 	uint64_t txn_id;
-	uint64_t own_txn_id;   /* the last one of this process */
-	bool others_write;     /* another process has committed something */
-	int64_t odd_ns;        /* a time without a transaction, */
-	uint64_t odd_since_ns; /* and since when we know of it */
+	uint64_t own_txn_id;           /* the last one of this process */
+	bool others_write;             /* another process has committed something */
+	int64_t unexplained_mtime_ns;  /* a time without a transaction, */
+	uint64_t unexplained_since_ns; /* and since when we know of it */
 };
 
 struct isx_lmdb_file {
@@ -179,10 +179,10 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_queue_run(struct isx_lmdb_file *file,
 						  struct isx_err *err);
 
 /* Hold off the writers of all processes without writing, while everything derived is up to date in
- * the last snapshot. End with isx_lmdb_let_go(), in the same thread. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_hold(struct isx_lmdb_file *file, MDB_txn **hold,
-					     struct isx_err *err);
-void isx_lmdb_let_go(MDB_txn *hold);
+ * the last snapshot. End with isx_lmdb_unblock_writers(), in the same thread. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_block_writers(struct isx_lmdb_file *file, MDB_txn **hold,
+						      struct isx_err *err);
+void isx_lmdb_unblock_writers(MDB_txn *hold);
 
 /* End a view; what it wrote and did not commit is forgotten. Safe on one that has ended. */
 void isx_lmdb_end(struct isx_lmdb_view *view);
@@ -193,8 +193,8 @@ uint64_t isx_lmdb_last_change(const struct isx_lmdb_file *file);
 /* To be asked behind a call on a file that is read without its lock file: has nobody changed it since
  * `last_change` was the last? Else what was read may be wrong: a writer does not know of the reader,
  * and uses its pages again. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_was_alone(const struct isx_lmdb_file *file,
-						  uint64_t last_change, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_lmdb_check_unmodified(const struct isx_lmdb_file *file,
+							 uint64_t last_change, struct isx_err *err);
 
 /* How many read transactions the file has now, of all processes. */
 uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file);

@@ -47,52 +47,53 @@ static struct lmdb_store *store_of(struct isx_engine *engine)
 /* One call on the file of an index, which is made again when a write finds that the index has got
  * another file:
  *
- *	struct use use = { .store = store, .name = name };
- *	while (begins(&use, err))
- *		use.status = ...use.file...;
- *	return use.status;
+ *	struct pinned_index pinned = { .store = store, .name = name };
+ *	while (pin_index(&pinned, err))
+ *		pinned.status = ...pinned.file...;
+ *	return pinned.status;
  */
-struct use {
+struct pinned_index {
 	struct lmdb_store *store;
 	const char *name;
-	bool is_glance; /* as of isx_open_files_begin() */
+	bool is_probe; /* as of isx_open_files_pin() */
 	struct isx_open_index *index;
 	struct isx_lmdb_file *file;
 	uint64_t last_change; /* of the file, before the call */
 	enum isx_status status;
 };
 
-static bool begins(struct use *use, struct isx_err *err)
+static bool pin_index(struct pinned_index *pinned, struct isx_err *err)
 {
-	if (use->index) {
-		if (!use->status)
-			use->status = isx_lmdb_was_alone(use->file, use->last_change, err);
-		if (use->status == ISX_CORRUPT && atomic_load(&use->file->is_damaged))
-			isx_fail(err, ISX_CORRUPT, "%s", use->file->damage.msg);
-		else if (use->status == ISX_CORRUPT)
-			isx_lmdb_suspect(use->file);
-		bool again = use->status == ISX_UNAVAILABLE && use->file->is_replaced;
-		isx_open_files_end(&use->store->files, use->index);
+	if (pinned->index) {
+		if (!pinned->status)
+			pinned->status = isx_lmdb_check_unmodified(pinned->file,
+								   pinned->last_change, err);
+		if (pinned->status == ISX_CORRUPT && atomic_load(&pinned->file->is_damaged))
+			isx_fail(err, ISX_CORRUPT, "%s", pinned->file->damage.msg);
+		else if (pinned->status == ISX_CORRUPT)
+			isx_lmdb_suspect(pinned->file);
+		bool again = pinned->status == ISX_UNAVAILABLE && pinned->file->is_replaced;
+		isx_open_files_unpin(&pinned->store->files, pinned->index);
 		if (!again)
 			return false;
 	}
-	use->status = isx_open_files_begin(&use->store->files, use->name, use->is_glance,
-					   &use->index, &use->file, err);
-	if (!use->status)
-		use->last_change = isx_lmdb_last_change(use->file);
-	return use->status == ISX_OK;
+	pinned->status = isx_open_files_pin(&pinned->store->files, pinned->name, pinned->is_probe,
+					    &pinned->index, &pinned->file, err);
+	if (!pinned->status)
+		pinned->last_change = isx_lmdb_last_change(pinned->file);
+	return pinned->status == ISX_OK;
 }
 
 enum isx_status isx_lmdb_store_acquire(struct isx_engine *engine, const char *name,
 				       struct isx_open_index **index, struct isx_lmdb_file **file,
 				       struct isx_err *err)
 {
-	return isx_open_files_begin(&store_of(engine)->files, name, false, index, file, err);
+	return isx_open_files_pin(&store_of(engine)->files, name, false, index, file, err);
 }
 
 void isx_lmdb_store_release(struct isx_engine *engine, struct isx_open_index *index)
 {
-	isx_open_files_end(&store_of(engine)->files, index);
+	isx_open_files_unpin(&store_of(engine)->files, index);
 }
 
 /* --- creating and deleting -------------------------------------------------------------------- */
@@ -138,12 +139,12 @@ static enum isx_status create_on_disk(struct lmdb_store *store, const char *name
 				      struct isx_err *err)
 {
 	char entry[PATH_MAX];
-	struct isx_private_place made;
+	struct isx_staging made;
 	if (!isx_store_folder_entry(&store->folder, name, entry))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
 	if (access(entry, F_OK) == 0)
 		return isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
-	enum isx_status st = isx_store_folder_begin_work(&store->folder, name, "new", &made, err);
+	enum isx_status st = isx_staging_begin(&store->folder, name, "new", &made, err);
 	if (st)
 		return st;
 	st = make_index(store, made.path, err);
@@ -155,7 +156,7 @@ static enum isx_status create_on_disk(struct lmdb_store *store, const char *name
 		isx_store_folder_remove_lock_file(&store->folder, made.path);
 		isx_sync_folder(store->folder.path);
 	}
-	isx_store_folder_end_work(&made);
+	isx_staging_end(&made);
 	return st;
 }
 
@@ -213,11 +214,10 @@ static enum isx_status hide_index(struct lmdb_store *store, const char *name, co
 static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, struct isx_err *err)
 {
 	char path[PATH_MAX];
-	struct isx_private_place doomed;
+	struct isx_staging doomed;
 	if (!isx_store_folder_file(&store->folder, name, path) || access(path, F_OK) != 0)
 		return isx_fail_no_index(err, name);
-	enum isx_status st = isx_store_folder_begin_work(&store->folder, name, "deleted", &doomed,
-							 err);
+	enum isx_status st = isx_staging_begin(&store->folder, name, "deleted", &doomed, err);
 	if (st)
 		return st;
 	st = hide_index(store, name, doomed.path, err);
@@ -226,7 +226,7 @@ static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, 
 		isx_open_files_sweep(&store->files);
 		isx_store_folder_remove(&store->folder, doomed.path);
 	}
-	isx_store_folder_end_work(&doomed);
+	isx_staging_end(&doomed);
 	return st;
 }
 
@@ -259,23 +259,23 @@ static enum isx_status measure(struct isx_lmdb_view *view, struct isx_index_info
 	return ISX_OK;
 }
 
-/* Describe a file as it is: when another program wrote last, what is derived is made at the first use,
+/* Describe a file as it is: when another program wrote last, what is derived is made at the first pinned,
  * which may take long, and not for a look.
- *   for_use  fail where it cannot be made, as nothing may be written */
-static enum isx_status describe(const struct use *use, bool for_use, struct isx_index_info *info,
-				struct isx_err *err)
+ *   for_search  fail where it cannot be made, as nothing may be written */
+static enum isx_status describe(const struct pinned_index *pinned, bool for_search,
+				struct isx_index_info *info, struct isx_err *err)
 {
-	const struct isx_lmdb_kind *kind = use->store->kind;
-	struct isx_lmdb_file *file = use->file;
+	const struct isx_lmdb_kind *kind = pinned->store->kind;
+	struct isx_lmdb_file *file = pinned->file;
 	struct isx_lmdb_view view;
 	bool is_derived;
 	*info = (struct isx_index_info){ 0 };
-	snprintf(info->name, sizeof info->name, "%s", use->name);
+	snprintf(info->name, sizeof info->name, "%s", pinned->name);
 	enum isx_status st = isx_lmdb_read_as_is(file, &view, &is_derived, err);
 	if (st)
 		return st;
-	st = for_use && file->read_only && !is_derived ? isx_lmdb_fail_stale(err)
-						       : measure(&view, info, err);
+	st = for_search && file->read_only && !is_derived ? isx_lmdb_fail_stale(err)
+							  : measure(&view, info, err);
 	if (!st)
 		st = isx_index_part_add(info, "lmdb", 0, err);
 	if (!st && kind->describe)
@@ -296,13 +296,13 @@ static enum isx_status describe(const struct use *use, bool for_use, struct isx_
 static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 				  struct isx_index_info *info, struct isx_err *err)
 {
-	struct use use = { .store = store_of(engine), .name = name };
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	*info = (struct isx_index_info){ 0 };
-	while (begins(&use, err))
-		use.status = describe(&use, false, info, err);
-	if (use.status)
+	while (pin_index(&pinned, err))
+		pinned.status = describe(&pinned, false, info, err);
+	if (pinned.status)
 		isx_index_info_release(info);
-	return use.status;
+	return pinned.status;
 }
 
 static int by_name(const void *left, const void *right)
@@ -317,7 +317,7 @@ struct listing {
 	size_t count;
 	struct isx_index_problem *problems; /* indexes that cannot be used */
 	size_t problem_count;
-	bool for_use; /* is it to tell what can be searched? */
+	bool for_search; /* is it to tell what can be searched? */
 };
 
 static void release_listing(struct listing *listing)
@@ -346,10 +346,10 @@ static enum isx_status list_index(struct lmdb_store *store, const char *name,
 {
 	struct isx_index_info info = { 0 };
 	struct isx_err cause;
-	struct use use = { .store = store, .name = name, .is_glance = true };
-	while (begins(&use, &cause))
-		use.status = describe(&use, listing->for_use, &info, &cause);
-	enum isx_status st = use.status;
+	struct pinned_index pinned = { .store = store, .name = name, .is_probe = true };
+	while (pin_index(&pinned, &cause))
+		pinned.status = describe(&pinned, listing->for_search, &info, &cause);
+	enum isx_status st = pinned.status;
 	if (st)
 		isx_index_info_release(&info);
 	if (st == ISX_NO_MEMORY)
@@ -435,7 +435,7 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 static enum isx_status store_ready(struct isx_engine *engine, struct isx_index_problem **problems,
 				   size_t *count, struct isx_err *err)
 {
-	struct listing listing = { .for_use = true };
+	struct listing listing = { .for_search = true };
 	enum isx_status st = list_all(store_of(engine), &listing, err);
 	if (!st) {
 		*problems = listing.problems;
@@ -513,14 +513,14 @@ static enum isx_status store_backup(struct isx_engine *engine, const char *name,
 				    bool replace, isx_progress_fn *progress, void *arg,
 				    struct isx_err *err)
 {
-	struct use use = { .store = store_of(engine), .name = name };
-	enum isx_status st = check_backup_target(use.store, path, err);
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	enum isx_status st = check_backup_target(pinned.store, path, err);
 	if (st)
 		return st;
-	while (begins(&use, err))
-		use.status = isx_lmdb_backup(use.file, path, use.store->kind->check, replace,
-					     progress, arg, err);
-	return use.status;
+	while (pin_index(&pinned, err))
+		pinned.status = isx_lmdb_backup(pinned.file, path, pinned.store->kind->check,
+						replace, progress, arg, err);
+	return pinned.status;
 }
 
 static uint64_t bytes_of(const char *path)
@@ -539,7 +539,7 @@ static enum isx_status compact_file(struct lmdb_store *store, struct isx_lmdb_fi
 	MDB_txn *hold;
 	enum isx_status st = isx_lmdb_check_to_copy(file, store->kind->check, err);
 	if (!st)
-		st = isx_lmdb_hold(file, &hold, err);
+		st = isx_lmdb_block_writers(file, &hold, err);
 	if (st)
 		return st;
 	st = isx_lmdb_copy_compact(file, made, progress, arg, err);
@@ -548,7 +548,7 @@ static enum isx_status compact_file(struct lmdb_store *store, struct isx_lmdb_fi
 		if (st)
 			unlink(made);
 	}
-	isx_lmdb_let_go(hold);
+	isx_lmdb_unblock_writers(hold);
 	return st;
 }
 
@@ -556,24 +556,25 @@ static enum isx_status store_compact(struct isx_engine *engine, const char *name
 				     struct isx_compaction *done, isx_progress_fn *progress,
 				     void *arg, struct isx_err *err)
 {
-	struct use use = { .store = store_of(engine), .name = name };
-	struct isx_store_folder *folder = &use.store->folder;
-	struct isx_private_place made;
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	struct isx_store_folder *folder = &pinned.store->folder;
+	struct isx_staging made;
 	char path[PATH_MAX];
 	if (!folder->path)
 		return isx_fail(err, ISX_INVALID, "an index of memory:// has no file to compact");
 	if (!isx_store_folder_file(folder, name, path))
 		return isx_fail_no_index(err, name);
-	enum isx_status st = isx_store_folder_begin_work(folder, name, "compact", &made, err);
+	enum isx_status st = isx_staging_begin(folder, name, "compact", &made, err);
 	if (st)
 		return st;
-	while (begins(&use, err)) {
+	while (pin_index(&pinned, err)) {
 		done->bytes_before = bytes_of(path);
-		use.status = compact_file(use.store, use.file, made.path, progress, arg, err);
+		pinned.status = compact_file(pinned.store, pinned.file, made.path, progress, arg,
+					     err);
 	}
-	isx_store_folder_end_work(&made);
-	if (use.status)
-		return use.status;
+	isx_staging_end(&made);
+	if (pinned.status)
+		return pinned.status;
 	done->bytes_after = bytes_of(path);
 	isx_sync_folder_of(path);
 	isx_sync_folder(folder->path);
@@ -584,16 +585,16 @@ static enum isx_status store_check(struct isx_engine *engine, const char *name,
 				   struct isx_check *report, isx_finding_fn *found, void *arg,
 				   struct isx_err *err)
 {
-	struct use use = { .store = store_of(engine), .name = name };
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	char path[PATH_MAX];
-	while (begins(&use, err))
-		use.status = isx_lmdb_check(use.file, use.store->kind->check, report, found, arg,
-					    err);
-	if (use.status != ISX_CORRUPT || use.index || !use.store->folder.path ||
-	    !isx_store_folder_file(&use.store->folder, name, path))
-		return use.status;
+	while (pin_index(&pinned, err))
+		pinned.status = isx_lmdb_check(pinned.file, pinned.store->kind->check, report,
+					       found, arg, err);
+	if (pinned.status != ISX_CORRUPT || pinned.index || !pinned.store->folder.path ||
+	    !isx_store_folder_file(&pinned.store->folder, name, path))
+		return pinned.status;
 	/* It is refused with the first finding; here is asked for all, if there is a way to them. */
-	enum isx_status st = isx_lmdb_check_refused(path, use.store->kind->layout, report, found,
+	enum isx_status st = isx_lmdb_check_refused(path, pinned.store->kind->layout, report, found,
 						    arg, NULL);
 	return !st && report->findings ? ISX_OK : ISX_CORRUPT;
 }
@@ -604,39 +605,39 @@ static enum isx_status store_add(struct isx_engine *engine, const char *name,
 				 const struct isx_asset *assets, size_t count,
 				 enum isx_outcome *outcomes, struct isx_err *err)
 {
-	struct use use = { .store = store_of(engine), .name = name };
-	while (begins(&use, err))
-		use.status = use.store->kind->add(use.file, assets, count, outcomes, err);
-	return use.status;
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	while (pin_index(&pinned, err))
+		pinned.status = pinned.store->kind->add(pinned.file, assets, count, outcomes, err);
+	return pinned.status;
 }
 
 static enum isx_status store_get(struct isx_engine *engine, const char *name, const char *iscc_id,
 				 struct isx_buf *json, struct isx_err *err)
 {
-	struct use use = { .store = store_of(engine), .name = name };
-	while (begins(&use, err))
-		use.status = use.store->kind->get(use.file, iscc_id, json, err);
-	return use.status;
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	while (pin_index(&pinned, err))
+		pinned.status = pinned.store->kind->get(pinned.file, iscc_id, json, err);
+	return pinned.status;
 }
 
 static enum isx_status store_remove(struct isx_engine *engine, const char *name,
 				    const char *iscc_id, struct isx_err *err)
 {
-	struct use use = { .store = store_of(engine), .name = name };
-	while (begins(&use, err))
-		use.status = use.store->kind->remove(use.file, iscc_id, err);
-	return use.status;
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	while (pin_index(&pinned, err))
+		pinned.status = pinned.store->kind->remove(pinned.file, iscc_id, err);
+	return pinned.status;
 }
 
 static enum isx_status store_search(struct isx_engine *engine, const char *name,
 				    const struct isx_query *query, struct isx_arena *arena,
 				    struct isx_result *result, struct isx_err *err)
 {
-	struct use use = { .store = store_of(engine), .name = name };
-	while (begins(&use, err))
-		use.status = use.store->kind->search(use.file, &engine->options, query, arena,
-						     result, err);
-	return use.status;
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	while (pin_index(&pinned, err))
+		pinned.status = pinned.store->kind->search(pinned.file, &engine->options, query,
+							   arena, result, err);
+	return pinned.status;
 }
 
 static enum isx_status store_walk(struct isx_engine *engine, const char *name, const char *from,

@@ -59,8 +59,8 @@ static enum isx_status fail_found(const struct isx_lmdb_file *file, const struct
 }
 
 /* Walk the pages of one snapshot. ISX_CORRUPT: they are damaged. */
-static enum isx_status look_at_pages(struct isx_lmdb_file *file, enum isx_pages_extent extent,
-				     bool is_whole, struct isx_err *err)
+static enum isx_status verify_pages(struct isx_lmdb_file *file, enum isx_pages_extent extent,
+				    bool is_whole, struct isx_err *err)
 {
 	enum { TRIES = 100 };
 	struct findings findings = { 0 };
@@ -80,16 +80,16 @@ static enum isx_status look_at_pages(struct isx_lmdb_file *file, enum isx_pages_
 	if (st == ISX_UNAVAILABLE && isx_lmdb_last_change(file) == last_change)
 		st = isx_lmdb_fail_damaged(file, "its first pages are damaged", err);
 	if (!st && findings.count)
-		st = isx_lmdb_was_alone(file, last_change, err);
+		st = isx_lmdb_check_unmodified(file, last_change, err);
 	return st || !findings.count ? st : fail_found(file, &findings, is_whole, err);
 }
 
 /* From now on the file is refused. Called with `verifying`. */
-static void note_damage(struct isx_lmdb_file *file, const struct isx_err *why)
+static void note_damage(struct isx_lmdb_file *file, const struct isx_err *cause)
 {
 	if (!atomic_load(&file->is_damaged)) {
-		file->damage = *why;
-		isx_log_to(&file->logger, ISX_LOG_ERROR, "%s", why->msg);
+		file->damage = *cause;
+		isx_log_to(&file->logger, ISX_LOG_ERROR, "%s", cause->msg);
 	}
 	atomic_store(&file->is_damaged, true);
 }
@@ -99,7 +99,7 @@ static void note_damage(struct isx_lmdb_file *file, const struct isx_err *why)
 static enum isx_status check_sound(struct isx_lmdb_file *file, struct stat *now,
 				   struct isx_err *err)
 {
-	struct isx_err why;
+	struct isx_err cause;
 	int fd;
 	/* What others note meanwhile was seen later, and may be more. */
 	const unsigned long long before = atomic_load(&file->bytes_seen);
@@ -112,9 +112,9 @@ static enum isx_status check_sound(struct isx_lmdb_file *file, struct stat *now,
 			;
 		if (bytes >= before)
 			return ISX_OK;
-		(void)isx_lmdb_fail_damaged(file, "the file has become shorter", &why);
+		(void)isx_lmdb_fail_damaged(file, "the file has become shorter", &cause);
 		pthread_mutex_lock(&file->verifying);
-		note_damage(file, &why);
+		note_damage(file, &cause);
 		pthread_mutex_unlock(&file->verifying);
 	}
 	return isx_fail(err, ISX_CORRUPT, "%s", file->damage.msg);
@@ -122,7 +122,7 @@ static enum isx_status check_sound(struct isx_lmdb_file *file, struct stat *now,
 
 /* --- writes without a transaction -------------------------------------------------------------- */
 
-static int64_t written_ns(const struct stat *file)
+static int64_t mtime_ns(const struct stat *file)
 {
 	return (int64_t)file->st_mtim.tv_sec * 1000000000 + file->st_mtim.tv_nsec;
 }
@@ -142,7 +142,7 @@ void isx_lmdb_watch_end(struct isx_lmdb_file *file, uint64_t txn_id)
 	pthread_mutex_lock(&watch->lock);
 	watch->writing--;
 	if (!mdb_env_get_fd(file->env, &fd) && fstat(fd, &now) == 0)
-		watch->written_ns = written_ns(&now); /* also when pages were written for nothing */
+		watch->mtime_ns = mtime_ns(&now); /* also when pages were written for nothing */
 	if (txn_id)
 		watch->txn_id = watch->own_txn_id = txn_id;
 	pthread_mutex_unlock(&watch->lock);
@@ -151,39 +151,39 @@ void isx_lmdb_watch_end(struct isx_lmdb_file *file, uint64_t txn_id)
 /* Was the file written since it was last looked at, without a transaction to show for it? Then another
  * program has overwritten some of it. Where other processes write, too, theirs may be on its way:
  * then the answer waits until that would take too long. */
-static bool is_meddled_with(struct isx_lmdb_file *file, const struct stat *now)
+static bool is_overwritten(struct isx_lmdb_file *file, const struct stat *now)
 {
 	const uint64_t commit_ns = 100000000; /* longer, and all is verified once for nothing */
 	struct isx_lmdb_watch *watch = &file->watch;
 	struct stat again;
-	bool is_meddled = false;
+	bool overwritten = false;
 	int fd;
 	pthread_mutex_lock(&watch->lock);
 	const uint64_t txn_id = isx_lmdb_last_change(file);
-	bool is_first = watch->written_ns == 0;
-	int64_t time_ns = written_ns(now);
+	bool is_first = watch->mtime_ns == 0;
+	int64_t time_ns = mtime_ns(now);
 	/* A commit may lie between that look and the lock: a time must not be older than its number. */
-	if ((txn_id != watch->txn_id || time_ns != watch->written_ns) &&
+	if ((txn_id != watch->txn_id || time_ns != watch->mtime_ns) &&
 	    !mdb_env_get_fd(file->env, &fd) && fstat(fd, &again) == 0)
-		time_ns = written_ns(&again);
+		time_ns = mtime_ns(&again);
 	if (txn_id != watch->txn_id || is_first) {
 		bool is_own = is_first || watch->writing || txn_id == watch->own_txn_id;
-		is_meddled = !is_own && !isx_lmdb_pages_heads_fit(file->env);
-		watch->others_write |= !is_own && !is_meddled;
+		overwritten = !is_own && !isx_lmdb_pages_heads_fit(file->env);
+		watch->others_write |= !is_own && !overwritten;
 		watch->txn_id = txn_id;
-		watch->written_ns = time_ns;
-	} else if (time_ns != watch->written_ns && !watch->writing) {
-		if (watch->odd_ns != time_ns) {
-			watch->odd_ns = time_ns;
-			watch->odd_since_ns = isx_clock_ns();
+		watch->mtime_ns = time_ns;
+	} else if (time_ns != watch->mtime_ns && !watch->writing) {
+		if (watch->unexplained_mtime_ns != time_ns) {
+			watch->unexplained_mtime_ns = time_ns;
+			watch->unexplained_since_ns = isx_clock_ns();
 		}
-		is_meddled = !watch->others_write ||
-			     isx_clock_ns() - watch->odd_since_ns > commit_ns;
-		if (is_meddled)
-			watch->written_ns = time_ns;
+		overwritten = !watch->others_write ||
+			      isx_clock_ns() - watch->unexplained_since_ns > commit_ns;
+		if (overwritten)
+			watch->mtime_ns = time_ns;
 	}
 	pthread_mutex_unlock(&watch->lock);
-	return is_meddled;
+	return overwritten;
 }
 
 /* What was verified is to be verified again. */
@@ -222,9 +222,9 @@ enum isx_status isx_lmdb_verify_opening(struct isx_lmdb_file *file, struct isx_e
 				: check_sound(file, &found, err);
 	if (st)
 		return st;
-	(void)is_meddled_with(file, &found); /* from now on */
+	(void)is_overwritten(file, &found); /* from now on */
 	bool is_whole = (uint64_t)found.st_size / stat.ms_psize > info.me_last_pgno;
-	st = look_at_pages(file, is_whole ? ISX_PAGES_BRIEF : ISX_PAGES_SAFE, is_whole, err);
+	st = verify_pages(file, is_whole ? ISX_PAGES_BRIEF : ISX_PAGES_SAFE, is_whole, err);
 	if (!st)
 		atomic_store(&file->verified, is_whole ? ISX_PAGES_BRIEF : ISX_PAGES_SAFE);
 	return st;
@@ -233,10 +233,10 @@ enum isx_status isx_lmdb_verify_opening(struct isx_lmdb_file *file, struct isx_e
 enum isx_status isx_lmdb_verify(struct isx_lmdb_file *file, enum isx_pages_extent extent,
 				bool again, struct isx_err *err)
 {
-	struct isx_err why = { 0 };
+	struct isx_err cause = { 0 };
 	struct stat now;
 	enum isx_status st = check_sound(file, &now, err);
-	if (!st && is_meddled_with(file, &now)) {
+	if (!st && is_overwritten(file, &now)) {
 		isx_log_to(&file->logger, ISX_LOG_DEBUG,
 			   "%s was written without a transaction so far: its pages are verified "
 			   "again",
@@ -248,15 +248,15 @@ enum isx_status isx_lmdb_verify(struct isx_lmdb_file *file, enum isx_pages_exten
 	pthread_mutex_lock(&file->verifying); /* the others would only wait for the same disk */
 	const unsigned forgotten = atomic_load(&file->forgotten);
 	if (again || atomic_load(&file->verified) < (int)extent)
-		st = look_at_pages(file, extent, true, &why);
+		st = verify_pages(file, extent, true, &cause);
 	if (!st && atomic_load(&file->verified) < (int)extent)
 		atomic_store(&file->verified, (int)extent);
 	if (atomic_load(&file->forgotten) != forgotten) /* meanwhile */
 		atomic_store(&file->verified, ISX_PAGES_NONE);
 	if (st == ISX_CORRUPT)
-		note_damage(file, &why);
+		note_damage(file, &cause);
 	pthread_mutex_unlock(&file->verifying);
-	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
 }
 
 /* Where to note which pages of the table of assets are known to be right: for the file as large as it
@@ -282,13 +282,13 @@ int isx_lmdb_get_asset(struct isx_lmdb_view *view, MDB_val *key, MDB_val *value)
 {
 	struct isx_lmdb_file *file = view->file;
 	struct findings findings = { 0 };
-	struct isx_err why = { 0 };
+	struct isx_err cause = { 0 };
 	if (!view->tables.assets)
 		return MDB_NOTFOUND;
 	if (atomic_load(&file->verified) < ISX_PAGES_SAFE && !view->writes) {
 		enum isx_status st = isx_lmdb_pages_path(view->txn, ISX_TABLE_ASSETS, *key,
 							 known_pages(file), keep_first, &findings,
-							 &why);
+							 &cause);
 		if (st)
 			return st == ISX_NO_MEMORY ? ENOMEM : MDB_CORRUPTED;
 	}
@@ -296,9 +296,9 @@ int isx_lmdb_get_asset(struct isx_lmdb_view *view, MDB_val *key, MDB_val *value)
 		return mdb_get(view->txn, view->tables.assets, key, value);
 	if (file->is_lockless) /* a writer may have used the page again: was_alone() tells */
 		return MDB_CORRUPTED;
-	fail_found(file, &findings, true, &why);
+	fail_found(file, &findings, true, &cause);
 	pthread_mutex_lock(&file->verifying);
-	note_damage(file, &why);
+	note_damage(file, &cause);
 	pthread_mutex_unlock(&file->verifying);
 	return MDB_CORRUPTED;
 }

@@ -58,7 +58,7 @@ static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, stru
 	} else if (rc != MDB_NOTFOUND) {
 		st = isx_lmdb_status(rc, "read assets", err);
 	}
-	return st ? st : isx_lmdb_was_alone(walk->file, walk->last_change, err);
+	return st ? st : isx_lmdb_check_unmodified(walk->file, walk->last_change, err);
 }
 
 static void close_walk(struct isx_walk *base)

@@ -46,8 +46,8 @@ struct isx_open_index {
 	uint64_t used; /* when it was, last */
 	bool gone;     /* the name means another file, or none: close when the last user is done */
 	struct isx_lmdb_file *file;
-	struct stat named;  /* what the file was when it was opened, or refused */
-	struct isx_err why; /* it was */
+	struct stat named;    /* what the file was when it was opened, or refused */
+	struct isx_err cause; /* it was */
 };
 
 /* --- the list: all of it is called with the lock ---------------------------------------------- */
@@ -243,7 +243,7 @@ static enum isx_status open_with_room(struct isx_open_files *files, const char *
 				      struct isx_err *err)
 {
 	pthread_mutex_lock(&files->lock);
-	unsigned how = files->is_cramped ? 0 : ISX_LMDB_WHOLE_MAP;
+	unsigned how = files->map_size_reduced ? 0 : ISX_LMDB_WHOLE_MAP;
 	pthread_mutex_unlock(&files->lock);
 	enum isx_status st = open_file(files, name, path, how, file, err);
 	if (st != (how ? ISX_NO_MEMORY : ISX_FULL))
@@ -257,7 +257,7 @@ static enum isx_status open_with_room(struct isx_open_files *files, const char *
 		return st;
 	st = open_file(files, name, path, 0, file, err);
 	pthread_mutex_lock(&files->lock);
-	files->is_cramped |= !st && is_alone;
+	files->map_size_reduced |= !st && is_alone;
 	pthread_mutex_unlock(&files->lock);
 	return st;
 }
@@ -269,12 +269,12 @@ static enum isx_status open_index(struct isx_open_files *files, const char *name
 				  struct isx_err *err)
 {
 	struct isx_lmdb_file *file = NULL;
-	struct isx_err why = { 0 };
+	struct isx_err cause = { 0 };
 	struct isx_open_index *opened = add_entry(files, name, OPENING);
 	if (!opened)
 		return isx_fail_memory(err);
 	pthread_mutex_unlock(&files->lock);
-	enum isx_status st = open_with_room(files, name, path, &file, &why);
+	enum isx_status st = open_with_room(files, name, path, &file, &cause);
 	pthread_mutex_lock(&files->lock);
 	if (!st) {
 		opened->state = OPEN;
@@ -285,12 +285,12 @@ static enum isx_status open_index(struct isx_open_files *files, const char *name
 	} else if (st == ISX_CORRUPT) {
 		opened->state = REFUSED;
 		opened->named = *named;
-		opened->why = why;
+		opened->cause = cause;
 	} else {
 		remove_entry(files, opened);
 	}
 	pthread_cond_broadcast(&files->changed);
-	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
 }
 
 /* --- sweeping --------------------------------------------------------------------------------- */
@@ -380,7 +380,7 @@ static enum isx_status find_or_open(struct isx_open_files *files, const char *na
 			*index = found;
 			return found->state == OPEN
 				       ? ISX_OK
-				       : isx_fail(err, found->why.status, "%s", found->why.msg);
+				       : isx_fail(err, found->cause.status, "%s", found->cause.msg);
 		} else if (found || is_still_open(files, &named)) {
 			pthread_cond_wait(&files->changed, &files->lock);
 		} else if (!make_room(files)) {
@@ -390,9 +390,9 @@ static enum isx_status find_or_open(struct isx_open_files *files, const char *na
 	}
 }
 
-enum isx_status isx_open_files_begin(struct isx_open_files *files, const char *name, bool is_glance,
-				     struct isx_open_index **index, struct isx_lmdb_file **file,
-				     struct isx_err *err)
+enum isx_status isx_open_files_pin(struct isx_open_files *files, const char *name, bool is_probe,
+				   struct isx_open_index **index, struct isx_lmdb_file **file,
+				   struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	char path[PATH_MAX];
@@ -410,7 +410,7 @@ enum isx_status isx_open_files_begin(struct isx_open_files *files, const char *n
 	}
 	if (!st) {
 		(*index)->users++;
-		if (!is_glance)
+		if (!is_probe)
 			(*index)->used = ++files->uses;
 		*file = (*index)->file;
 	}
@@ -433,11 +433,11 @@ static void refuse_index(struct isx_open_files *files, struct isx_open_index *in
 	if (!refused)
 		return; /* the file itself says no */
 	refused->named = named;
-	refused->why = index->file->damage;
+	refused->cause = index->file->damage;
 	index->gone = true;
 }
 
-void isx_open_files_end(struct isx_open_files *files, struct isx_open_index *index)
+void isx_open_files_unpin(struct isx_open_files *files, struct isx_open_index *index)
 {
 	pthread_mutex_lock(&files->lock);
 	if (atomic_load(&index->file->is_damaged) && !index->gone)

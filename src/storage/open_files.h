@@ -20,9 +20,9 @@ struct isx_open_files {
 	pthread_mutex_t lock; /* guards all that is below it */
 	pthread_cond_t changed;
 	struct isx_open_index *first;
-	uint64_t uses;   /* a clock for which of them was used last */
-	size_t open_max; /* beyond so many, those that nobody uses are closed */
-	bool is_cramped; /* there is not the address space for even one as large as asked for */
+	uint64_t uses;         /* a clock for which of them was used last */
+	size_t open_max;       /* beyond so many, those that nobody uses are closed */
+	bool map_size_reduced; /* there is not the address space for even one as large as asked for */
 	pthread_t sweeper;
 	pthread_cond_t closing_now; /* the sweeper is to end */
 	bool sweeps;                /* there is a sweeper */
@@ -35,14 +35,13 @@ void isx_open_files_init(struct isx_open_files *files, const struct isx_store_fo
 void isx_open_files_release(struct isx_open_files *files);
 
 /* Begin to use the file that has the name of an index now, opening it if need be. End with
- * isx_open_files_end().
- *   is_glance    it is looked at with all others: no reason to keep it open rather than another
+ * isx_open_files_unpin().
+ *   is_probe    it is looked at with all others: no reason to keep it open rather than another
  *   index, file  filled; borrowed until then */
-ISX_MUST_CHECK enum isx_status isx_open_files_begin(struct isx_open_files *files, const char *name,
-						    bool is_glance, struct isx_open_index **index,
-						    struct isx_lmdb_file **file,
-						    struct isx_err *err);
-void isx_open_files_end(struct isx_open_files *files, struct isx_open_index *index);
+ISX_MUST_CHECK enum isx_status isx_open_files_pin(struct isx_open_files *files, const char *name,
+						  bool is_probe, struct isx_open_index **index,
+						  struct isx_lmdb_file **file, struct isx_err *err);
+void isx_open_files_unpin(struct isx_open_files *files, struct isx_open_index *index);
 
 /* Add a file that has no name on disk.
  *   file  taken, also on failure

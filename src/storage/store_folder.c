@@ -138,7 +138,7 @@ void isx_store_folder_remove(const struct isx_store_folder *folder, const char *
 /* --- private places ---------------------------------------------------------------------------- */
 
 /* ".NAME.WHY-PID-TIME". It has no suffix: 0.3.3 takes whatever ends in ".lmdb" for an index. */
-static bool private_path(struct isx_store_folder *folder, const char *name, const char *why,
+static bool staging_path(struct isx_store_folder *folder, const char *name, const char *why,
 			 char path[PATH_MAX])
 {
 	char hidden[ISX_INDEX_NAME_MAX + 80];
@@ -151,14 +151,14 @@ static bool private_path(struct isx_store_folder *folder, const char *name, cons
 }
 
 /* Is an entry such a place, or the lock file of one? */
-static bool is_private(const char *entry)
+static bool is_staging_name(const char *entry)
 {
-	static const char *const whys[] = { ".new-", ".deleted-", ".compact-" };
-	for (size_t i = 0; entry[0] == '.' && i < sizeof whys / sizeof whys[0]; i++) {
-		const char *rest = strstr(entry + 1, whys[i]);
+	static const char *const purposes[] = { ".new-", ".deleted-", ".compact-" };
+	for (size_t i = 0; entry[0] == '.' && i < sizeof purposes / sizeof purposes[0]; i++) {
+		const char *rest = strstr(entry + 1, purposes[i]);
 		if (!rest)
 			continue;
-		rest += strlen(whys[i]);
+		rest += strlen(purposes[i]);
 		rest += strspn(rest, "0123456789abcdef-");
 		if (!*rest || strcmp(rest, "lock") == 0 || strcmp(rest, "lock-of") == 0)
 			return true;
@@ -169,13 +169,12 @@ static bool is_private(const char *entry)
 /* Those at work share a lock on the directory's bytes, which is not the lock of the directory: they
  * hold it for as long as they work. It is taken under that one, so that who has that alone knows that
  * nobody begins. */
-enum isx_status isx_store_folder_begin_work(struct isx_store_folder *folder, const char *name,
-					    const char *why, struct isx_private_place *place,
-					    struct isx_err *err)
+enum isx_status isx_staging_begin(struct isx_store_folder *folder, const char *name,
+				  const char *why, struct isx_staging *place, struct isx_err *err)
 {
 	struct flock at_work = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 	int lock;
-	if (!private_path(folder, name, why, place->path))
+	if (!staging_path(folder, name, why, place->path))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
 	enum isx_status st = isx_store_folder_lock(folder, LOCK_SH, &lock, err);
 	if (st)
@@ -189,18 +188,18 @@ enum isx_status isx_store_folder_begin_work(struct isx_store_folder *folder, con
 	return st;
 }
 
-void isx_store_folder_end_work(struct isx_private_place *place)
+void isx_staging_end(struct isx_staging *place)
 {
 	close(place->lock);
 }
 
 /* All private places, each name with its NUL. */
-static void list_private(const struct isx_store_folder *folder, struct isx_buf *names)
+static void list_staging(const struct isx_store_folder *folder, struct isx_buf *names)
 {
 	struct dirent *entry;
 	DIR *directory = opendir(folder->path);
 	while (directory && (entry = readdir(directory)))
-		if (is_private(entry->d_name))
+		if (is_staging_name(entry->d_name))
 			isx_buf_add(names, entry->d_name, strlen(entry->d_name) + 1);
 	if (directory)
 		closedir(directory);
@@ -212,13 +211,13 @@ void isx_store_folder_clean(const struct isx_store_folder *folder)
 	struct flock at_work = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_MAX];
 	int lock;
-	list_private(folder, &names);
+	list_staging(folder, &names);
 	if (names.len && !isx_store_folder_lock(folder, LOCK_EX, &lock, NULL)) {
-		bool is_nobody = fcntl(lock, F_OFD_GETLK, &at_work) == 0 &&
+		bool is_unused = fcntl(lock, F_OFD_GETLK, &at_work) == 0 &&
 				 at_work.l_type == F_UNLCK;
 		isx_buf_clear(&names);
-		if (is_nobody)
-			list_private(folder, &names);
+		if (is_unused)
+			list_staging(folder, &names);
 		isx_store_folder_unlock(lock);
 		for (size_t at = 0; at < names.len; at += strlen(names.ptr + at) + 1)
 			if (!names.failed && join(path, folder->path, names.ptr + at, ""))

@@ -36,17 +36,16 @@ bool isx_store_folder_name_of(const struct isx_store_folder *folder, const char 
 
 /* A path beside the indexes that nobody else uses, to make (or delete) one at. What is there when its
  * process has ended is removed by the next one to open the store. */
-struct isx_private_place {
+struct isx_staging {
 	char path[PATH_MAX];
 	int lock; /* says that somebody is at work */
 };
 
-/* Get such a place; it is given back, empty or not, with isx_store_folder_end_work(). */
-ISX_MUST_CHECK enum isx_status isx_store_folder_begin_work(struct isx_store_folder *folder,
-							   const char *name, const char *why,
-							   struct isx_private_place *place,
-							   struct isx_err *err);
-void isx_store_folder_end_work(struct isx_private_place *place);
+/* Get such a place; it is given back, empty or not, with isx_staging_end(). */
+ISX_MUST_CHECK enum isx_status isx_staging_begin(struct isx_store_folder *folder, const char *name,
+						 const char *why, struct isx_staging *place,
+						 struct isx_err *err);
+void isx_staging_end(struct isx_staging *place);
 
 /* Remove what processes that were killed have left in such places, if nobody is at work now. */
 void isx_store_folder_clean(const struct isx_store_folder *folder);

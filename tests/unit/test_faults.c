@@ -419,7 +419,7 @@ static void test_readers__without_a_lock_file_learn_of_a_writer_afterwards(void 
 					    &file, &err),
 			 ISX_OK);
 	uint64_t before = isx_lmdb_last_change(file);
-	assert_int_equal(isx_lmdb_was_alone(file, before, &err), ISX_OK);
+	assert_int_equal(isx_lmdb_check_unmodified(file, before, &err), ISX_OK);
 	pid_t pid = fork();
 	if (pid == 0) {
 		options.read_only = false;
@@ -432,9 +432,9 @@ static void test_readers__without_a_lock_file_learn_of_a_writer_afterwards(void 
 	int status;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WEXITSTATUS(status), 0);
-	assert_int_equal(isx_lmdb_was_alone(file, before, &err), ISX_UNAVAILABLE);
+	assert_int_equal(isx_lmdb_check_unmodified(file, before, &err), ISX_UNAVAILABLE);
 	assert_non_null(strstr(err.msg, "has written"));
-	assert_int_equal(isx_lmdb_was_alone(file, isx_lmdb_last_change(file), &err), ISX_OK);
+	assert_int_equal(isx_lmdb_check_unmodified(file, isx_lmdb_last_change(file), &err), ISX_OK);
 	isx_lmdb_file_close(file);
 }
 
