@@ -1,5 +1,5 @@
 /*
- * lmdb_status.c - LMDB's codes as statuses: the codes of LMDB end here.
+ * lmdb_status.c - LMDB's codes as statuses. No caller above storage/ sees a code of LMDB.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_status.h"
@@ -26,7 +26,7 @@ enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err
 				doing);
 	case MDB_READERS_FULL:
 		return isx_fail(err, ISX_UNAVAILABLE, "%s: too many readers at once", doing);
-	case EAGAIN: /* the lock that says "process N reads" is taken by another N */
+	case EAGAIN: /* LMDB's record lock of process number N is held by another process N */
 		return isx_fail(err, ISX_UNAVAILABLE,
 				"%s: a process of the same number uses it from another PID "
 				"namespace: containers that share it have to share that, too",

@@ -1,15 +1,18 @@
 /*
- * lmdb_table.c - rows of an asset whose keys are not known, and stored JSON that is none.
+ * lmdb_table.c - remove the rows of an asset whose keys are not known, and repair stored JSON.
+ *
+ * Rare paths, both for files that iscc-search 0.3.3 wrote: speed does not matter here.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_table.h"
 
 #include "json/json_text.h"
 
-/* Remove one row of the asset under `key`, or go to the key behind it; a code of LMDB. */
+/* Remove one row of the asset under `key`, or move *key to the next key. Returns a code of
+ * LMDB. After a removal *key stays: a key may have several rows of one asset. */
 static int sweep_key(MDB_cursor *cursor, MDB_val *key, MDB_val least)
 {
-	uint8_t copy[ISX_BODY_BYTES_MAX + 1] = { 0 }; /* a delete moves what *key points at */
+	uint8_t copy[ISX_BODY_BYTES_MAX + 1] = { 0 }; /* a delete moves the bytes of *key */
 	MDB_val row = least, value;
 	if (key->mv_size > ISX_BODY_BYTES_MAX)
 		return MDB_CORRUPTED;
@@ -21,7 +24,7 @@ static int sweep_key(MDB_cursor *cursor, MDB_val *key, MDB_val least)
 		rc = mdb_cursor_del(cursor, 0);
 	if (rc && rc != MDB_NOTFOUND)
 		return rc;
-	*key = isx_lmdb_val(copy, key->mv_size + !found); /* with a NUL it is the least behind */
+	*key = isx_lmdb_val(copy, key->mv_size + !found); /* plus a NUL: the least key after it */
 	return mdb_cursor_get(cursor, key, &value, MDB_SET_RANGE);
 }
 

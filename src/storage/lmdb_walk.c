@@ -1,6 +1,9 @@
 /*
- * lmdb_walk.c - each step looks for the next ISCC-ID by a search from the root of the table, about a
- *               microsecond, so nothing but a number is kept between steps.
+ * lmdb_walk.c - a walk through the assets of one snapshot.
+ *
+ * Each step searches the next ISCC-ID from the root of the table, about a microsecond, so that a
+ * walk keeps a number between steps and no cursor. The walk keeps its file open and its read
+ * transaction until it is closed; one thread at a time uses it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_walk.h"
@@ -15,12 +18,13 @@ struct file_walk {
 	struct isx_open_index *index;
 	struct isx_lmdb_file *file;
 	struct isx_lmdb_view view;
-	uint64_t last_change; /* of the file, before the snapshot */
-	uint64_t from;        /* body of the least ISCC-ID that comes next */
+	uint64_t last_change; /* the file's last transaction, read before the snapshot began */
+	uint64_t from;        /* the next asset has an ISCC-ID body of this or more */
 	bool is_over;
 };
 
-/* Read an asset; what it had under this ISCC-ID only by its key is filled in. */
+/* Read an asset, with its simprints if the engine stores them. iscc-search 0.3.3 may have
+ * stored it without its ISCC-ID, which is then filled in from the key. */
 static enum isx_status read_asset(struct file_walk *walk, const struct isx_iscc_id *id,
 				  MDB_val json, struct isx_arena *arena, struct isx_asset *asset,
 				  struct isx_err *err)
@@ -51,6 +55,7 @@ static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, stru
 	enum isx_status st = ISX_OK;
 	*more = rc == 0;
 	walk->is_over |= rc != 0;
+	/* Advance before reading: an asset that cannot be read must not stop the walk. */
 	if (!rc) {
 		walk->from = id.body + 1;
 		walk->is_over = id.body == UINT64_MAX;
@@ -58,6 +63,7 @@ static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, stru
 	} else if (rc != MDB_NOTFOUND) {
 		st = isx_lmdb_status(rc, "read assets", err);
 	}
+	/* Without a lock file, writers do not respect the snapshot: check after each step. */
 	return st ? st : isx_lmdb_check_unmodified(walk->file, walk->last_change, err);
 }
 
@@ -71,6 +77,8 @@ static void close_walk(struct isx_walk *base)
 	isx_mem_free(walk);
 }
 
+/* Open the file, begin the snapshot and find the start. On failure close_walk() undoes what was
+ * done: view.file says whether there is a snapshot. */
 static enum isx_status begin(struct file_walk *walk, const char *name, const char *from,
 			     struct isx_err *err)
 {
@@ -80,6 +88,7 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 						    err);
 	if (st)
 		return st;
+	/* Taken before the snapshot, so that a write in between counts as a change. */
 	walk->last_change = isx_lmdb_last_change(walk->file);
 	st = from ? isx_iscc_id_parse(isx_span_of(from), &id, err) : ISX_OK;
 	if (!st)

@@ -1,8 +1,8 @@
 /*
  * lmdb_walk.h - go through the assets of an index file in the order of their ISCC-IDs.
  *
- * A walk holds one snapshot of the file from its beginning to its end: pages that writers free
- * meanwhile are not used again, so the file grows by what is written.
+ * A walk holds one snapshot of the file (an LMDB read transaction) from its beginning to its end:
+ * pages that writers free meanwhile are not used again, so the file grows by what is written.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_WALK_H
@@ -12,22 +12,23 @@
 #include "iscc/iscc_id.h"
 #include "storage/lmdb_file.h"
 
-/* How the assets of a file are found, one for each engine. */
+/* How an engine finds the assets of a file; one table for each engine. */
 struct isx_walk_rules {
-	/* Does the realm of an ISCC-ID fit this index? */
+	/* Fail with ISX_INVALID if `realm`, that of the ISCC-ID, is not the realm of the index. */
 	enum isx_status (*check_realm)(struct isx_lmdb_view *view, const char *iscc_id,
 				       uint32_t realm, bool *has_realm, struct isx_err *err);
-	/* The asset with the least ISCC-ID whose body is `from` or more, and its stored JSON. A code of
-	 * LMDB: MDB_NOTFOUND behind the last one. */
+	/* Find the asset with the least ISCC-ID body of `from` or more, and its stored JSON.
+	 * Returns a code of LMDB: MDB_NOTFOUND after the last asset. */
 	int (*find)(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id,
 		    MDB_val *json);
-	/* Fill in the simprints of the asset with this ISCC-ID body; NULL: the engine keeps none. */
+	/* Fill in the simprints of the asset with this ISCC-ID body; NULL: the engine keeps
+	 * none. */
 	enum isx_status (*simprints)(struct isx_lmdb_view *view, uint64_t id,
 				     struct isx_arena *arena, struct isx_asset *asset,
 				     struct isx_err *err);
 };
 
-/* As `walk` in struct isx_engine_ops, on an index of a store of lmdb_store.h.
+/* As `walk` in struct isx_engine_ops; `engine` is one of isx_lmdb_store_open().
  *   rules  borrowed until the walk is closed */
 ISX_MUST_CHECK enum isx_status isx_lmdb_walk(struct isx_engine *engine,
 					     const struct isx_walk_rules *rules, const char *name,

@@ -1,21 +1,21 @@
 /*
- * lock_file.c - LMDB's lock file beside an index, and which file it belongs to.
+ * lock_file.c - LMDB's lock file beside an index, and the record of which file it belongs to.
  *
- * The lock file has the number of the last transaction and the readers of *one* file, but it is a
- * name of its own. When another file takes the place of an index (a backup that is brought back, a
- * replica's next copy, compact), processes that have the old one open keep the lock file in use, and
- * LMDB, opening the new file, would believe what it says: readers would take the wrong one of the
- * two newest snapshots, and two writers could write at once.
+ * The lock file holds the number of the last transaction and the readers of *one* file, but its
+ * name is independent of that file. When another file takes the place of an index (a restored
+ * backup, a replica's next copy, compact), processes that have the old file open keep the lock
+ * file in use, and LMDB would trust it when it opens the new file: readers would take the wrong
+ * one of the two newest snapshots, and two writers could write at once.
  *
- * So a file beside it, "PATH-lock-of", says which one it belongs to: it holds the device and the
- * inode. Who opens an index and finds another file than that removes the lock file first, with the
- * directory locked alone; those who have the old file open go on with the old lock file, which has no
- * name any more. An inode is enough to tell files apart: as long as anybody uses a lock file he has
- * its index open, too, and the system gives that inode to no other file.
+ * So a file beside it, "PATH-lock-of", records its owner: the device and inode of the index file.
+ * A process that opens an index and finds another owner removes the lock file first, with the
+ * directory locked alone. Processes that have the old file open continue with the old lock file,
+ * which has no name any more. An inode is enough to tell files apart: a process that uses a lock
+ * file has its index open, too, and until then the system gives that inode to no other file.
  *
- * The order, lock file first, is what makes it safe to be killed in between: what is written there
- * still names the old file, or nothing, and then there is no lock file either. Where there is a lock
- * file and nothing says whose it is, 0.3.3 has made it, which may have it open: it is taken over.
+ * The order, lock file first, makes it safe to be killed in between: the record still names the
+ * old file, or is gone, and then there is no lock file either. A lock file without a record was
+ * made by iscc-search 0.3.3, which may have it open: it is taken over as it is.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lock_file.h"
@@ -31,6 +31,7 @@
 
 enum { OWNER_TEXT_BYTES = 48 };
 
+/* The suffixes are LMDB's: "-lock" behind the path of the file (MDB_NOSUBDIR). */
 static bool lock_path(const char *path, const char *suffix, char lock[PATH_MAX])
 {
 	return snprintf(lock, PATH_MAX, "%s-lock%s", path, suffix) < PATH_MAX;
@@ -42,7 +43,7 @@ static void owner_text(dev_t device, ino_t inode, char text[OWNER_TEXT_BYTES])
 		 (unsigned long long)inode);
 }
 
-/* Whose the lock file is; "" when nobody has written it down, or what is there is no file. */
+/* Read the owner record; "" if there is none, or if it is no regular file. */
 static void read_owner(const char *path, char text[OWNER_TEXT_BYTES])
 {
 	char name[PATH_MAX];
@@ -56,6 +57,9 @@ static void read_owner(const char *path, char text[OWNER_TEXT_BYTES])
 		close(fd);
 }
 
+/* Called with the directory locked alone, so that no other process reads the record meanwhile.
+ * It is unlinked first: O_EXCL then follows no link that is there. A record that a full disk
+ * cuts off matches no file, and is replaced at the next opening. */
 static int write_owner(const char *path, dev_t device, ino_t inode)
 {
 	char name[PATH_MAX], text[OWNER_TEXT_BYTES];
@@ -76,17 +80,17 @@ static int write_owner(const char *path, dev_t device, ino_t inode)
 
 bool isx_lock_file_fits(const char *path, dev_t device, ino_t inode)
 {
-	char told[OWNER_TEXT_BYTES], wanted[OWNER_TEXT_BYTES];
-	read_owner(path, told);
-	owner_text(device, inode, wanted);
-	return strcmp(told, wanted) == 0;
+	char recorded[OWNER_TEXT_BYTES], expected[OWNER_TEXT_BYTES];
+	read_owner(path, recorded);
+	owner_text(device, inode, expected);
+	return strcmp(recorded, expected) == 0;
 }
 
 bool isx_lock_file_is_foreign(const char *path, dev_t device, ino_t inode)
 {
-	char told[OWNER_TEXT_BYTES];
-	read_owner(path, told);
-	return told[0] && !isx_lock_file_fits(path, device, inode);
+	char recorded[OWNER_TEXT_BYTES];
+	read_owner(path, recorded);
+	return recorded[0] && !isx_lock_file_fits(path, device, inode);
 }
 
 static bool is_denied(int code)
@@ -104,7 +108,7 @@ int isx_lock_file_claim(const char *path, dev_t device, ino_t inode)
 	if (rc)
 		return rc;
 	rc = write_owner(path, device, inode);
-	return is_denied(rc) ? 0 : rc; /* who may read only cannot write it down */
+	return is_denied(rc) ? 0 : rc; /* a process that may only read writes no record */
 }
 
 bool isx_lock_file_is_at(const char *path)
@@ -139,7 +143,7 @@ int isx_lock_file_remove(const char *path)
 
 int isx_lock_file_prepare(const char *path)
 {
-	enum { LOCK_BYTES = (ISX_LMDB_READERS_MAX + 2) * 64 }; /* LMDB has a cache line a reader */
+	enum { LOCK_BYTES = (ISX_LMDB_READERS_MAX + 2) * 64 }; /* LMDB: 64 bytes for each reader */
 	char name[PATH_MAX];
 	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK; /* it may be a device */
 	struct stat file;
@@ -155,14 +159,14 @@ int isx_lock_file_prepare(const char *path)
 	return rc == ENOSPC || rc == EDQUOT ? rc : 0; /* not every file system can promise room */
 }
 
-/* LMDB holds a lock on the first byte of its lock file while it has the index open. */
+/* LMDB holds a record lock on the first byte of its lock file while it has the index open. */
 bool isx_lock_file_is_held(const char *path)
 {
 	char name[PATH_MAX];
 	struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
 	int fd = lock_path(path, "", name) ? open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 	if (fd < 0)
-		return errno != ENOENT; /* who may not even look has to expect that it is */
+		return errno != ENOENT; /* not readable: assume that it is held */
 	bool asked = fcntl(fd, F_GETLK, &held) == 0;
 	close(fd);
 	return !asked || held.l_type != F_UNLCK;

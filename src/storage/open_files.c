@@ -1,18 +1,20 @@
 /*
- * open_files.c - the index files that a store has open: each once, counted, closed when it has gone.
+ * open_files.c - the index files that a store has open: each once, counted, and closed when its
+ *                name means another file.
  *
  * LMDB must not open one file twice in a process, so open files are kept in a list and counted. At
  * each use the device and inode of the open file are compared with those of the name: when another
- * process has deleted the index, or another file has taken its place, the old one is closed as soon
- * as its last user is done. A thread looks too, now and then: a process that nobody asks must not
- * keep the disk space of what another has deleted.
+ * process has deleted the index, or another file has taken its place, the old file is closed as
+ * soon as its last user is done. A thread (isx-sweep) compares them once a second, too: a process
+ * without requests must not keep the disk space of what another process has deleted.
  *
- * Files are opened and closed without the lock of the list, as both may take long: an index that is
- * slow (a damaged file is read as a whole first) must not hold up the others. Who wants the same one
- * meanwhile waits. That a file is damaged is remembered until it changes.
+ * `lock` guards the list and is held for list operations and stat() only. Files are opened and
+ * closed without it, as both may take long: a slow index (a damaged file is read as a whole first)
+ * must not hold up the others. Their entries are OPENING or CLOSING meanwhile, and a thread that
+ * wants the same index waits for `changed`. That a file is damaged is remembered until it changes.
  *
- * There may be more indexes than address space (1 TiB for each) or file descriptors can hold open: of
- * those that nobody uses the one that was used longest ago is closed for the next.
+ * There may be more indexes than address space (1 TiB for each) or file descriptors can hold open:
+ * of the files that are not in use, the one with the oldest use is closed for the next.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/open_files.h"
@@ -33,9 +35,10 @@
 
 enum {
 	SWEEP_SECONDS = 1, /* between two looks for files that have gone */
-	OPENINGS_MAX = 8   /* as others may keep replacing a file while it is opened */
+	OPENINGS_MAX = 8   /* tries: other programs may replace a file while it is being opened */
 };
 
+/* REFUSED: the file is damaged; the entry keeps the reason and no file. */
 enum state { OPENING, OPEN, REFUSED, CLOSING };
 
 struct isx_open_index {
@@ -43,15 +46,16 @@ struct isx_open_index {
 	char name[ISX_INDEX_NAME_MAX + 1];
 	enum state state;
 	size_t users;
-	uint64_t used; /* when it was, last */
+	uint64_t used; /* `uses` of the list at its last use */
 	bool gone;     /* the name means another file, or none: close when the last user is done */
 	struct isx_lmdb_file *file;
-	struct stat named;    /* what the file was when it was opened, or refused */
-	struct isx_err cause; /* it was */
+	struct stat named;    /* the file as it was when it was opened, or refused */
+	struct isx_err cause; /* of REFUSED: what is damaged */
 };
 
-/* --- the list: all of it is called with the lock ---------------------------------------------- */
+/* --- the list (called with the lock) ----------------------------------------------------------- */ 
 
+/* The entry that has the name now. There may be entries with the same name that are `gone`. */
 static struct isx_open_index *find_name(struct isx_open_files *files, const char *name)
 {
 	struct isx_open_index *index = files->first;
@@ -60,6 +64,8 @@ static struct isx_open_index *find_name(struct isx_open_files *files, const char
 	return index;
 }
 
+/* Is this the file of the entry? A refused file is also compared by size and change time: once
+ * it was repaired in place it is another file. */
 static bool is_same(const struct isx_open_index *index, const struct stat *file)
 {
 	const struct stat *named = &index->named;
@@ -70,8 +76,9 @@ static bool is_same(const struct isx_open_index *index, const struct stat *file)
 		named->st_ctim.tv_nsec == file->st_ctim.tv_nsec);
 }
 
-/* Is this file still open under a name that it lost, or being closed? Then it is not to be opened: the
- * system keeps one set of locks for a file and a process, which the first to close it gives up. */
+/* Is this file still open under a name that it has lost, or being closed? Then it must not be
+ * opened yet: the system keeps one set of record locks for each file and process, and the first
+ * descriptor to be closed gives up all of them. */
 static bool is_still_open(const struct isx_open_files *files, const struct stat *file)
 {
 	for (const struct isx_open_index *index = files->first; index; index = index->next)
@@ -93,7 +100,7 @@ static struct isx_open_index *add_entry(struct isx_open_files *files, const char
 	return index;
 }
 
-/* Take an entry out of the list, and tell those who wait for that. */
+/* Take an entry out of the list, and wake the threads that wait for that. */
 static void remove_entry(struct isx_open_files *files, struct isx_open_index *index)
 {
 	struct isx_open_index **place = &files->first;
@@ -104,7 +111,8 @@ static void remove_entry(struct isx_open_files *files, struct isx_open_index *in
 	pthread_cond_broadcast(&files->changed);
 }
 
-/* Close a file that nobody uses. The lock is given up meanwhile. */
+/* Close the file of an entry without users and remove the entry. The lock is given up
+ * meanwhile: callers have to look at the list again. */
 static void close_index(struct isx_open_files *files, struct isx_open_index *index)
 {
 	index->gone = true;
@@ -115,7 +123,8 @@ static void close_index(struct isx_open_files *files, struct isx_open_index *ind
 	remove_entry(files, index);
 }
 
-/* The name of an index means another file, or none. */
+/* The name of an index means another file, or none: close the file if it is unused. May give up
+ * the lock. */
 static void forget_index(struct isx_open_files *files, struct isx_open_index *index)
 {
 	index->gone = true;
@@ -123,7 +132,7 @@ static void forget_index(struct isx_open_files *files, struct isx_open_index *in
 		close_index(files, index);
 }
 
-/* The file that nobody uses, of those the one that was used longest ago; NULL: all are in use. */
+/* The open file without users whose last use is the oldest; NULL: all are in use. */
 static struct isx_open_index *find_idle(const struct isx_open_files *files)
 {
 	struct isx_open_index *idle = NULL;
@@ -133,6 +142,7 @@ static struct isx_open_index *find_idle(const struct isx_open_files *files)
 	return idle;
 }
 
+/* Files that have address space and descriptors: those being opened or closed count. */
 static size_t count_open(const struct isx_open_files *files)
 {
 	size_t count = 0;
@@ -141,7 +151,8 @@ static size_t count_open(const struct isx_open_files *files)
 	return count;
 }
 
-/* Close one file, if there are too many open. False if not; else the lock was given up. */
+/* Close one unused file if too many are open. Returns whether a file was closed; the lock was
+ * given up then. */
 static bool make_room(struct isx_open_files *files)
 {
 	struct isx_open_index *idle = count_open(files) < files->open_max ? NULL : find_idle(files);
@@ -150,7 +161,7 @@ static bool make_room(struct isx_open_files *files)
 	return idle != NULL;
 }
 
-/* Close all that nobody uses; returns whether there were any. */
+/* Close all unused files; returns whether there were any. Gives up the lock. */
 static bool close_idle(struct isx_open_files *files)
 {
 	struct isx_open_index *idle;
@@ -162,15 +173,17 @@ static bool close_idle(struct isx_open_files *files)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
+/* Turns errno of stat() into a status; a missing file is a missing index. */
 static enum isx_status fail_stat(struct isx_err *err, const char *name, const char *path)
 {
 	return errno == ENOENT || errno == ENOTDIR ? isx_fail_no_index(err, name)
 						   : isx_fail_errno(err, "open", path);
 }
 
-/* Make sure that the lock file beside `path` is that of the file that is there now, with the directory
- * locked shared at entry and exit.
- *   how  gets ISX_LMDB_WITHOUT_LOCK when it is not, and cannot be, which a reader can do with */
+/* Make sure that the lock file beside `path` is that of the file that is there now. Called with
+ * the directory locked shared, and so at exit; in between the lock may have been exclusive.
+ *   how  gets ISX_LMDB_WITHOUT_LOCK if the lock file belongs to another file and cannot be
+ *        replaced: a read-only store then reads without it */
 static enum isx_status claim_lock_file(const struct isx_open_files *files, const char *name,
 				       const char *path, int lock, unsigned *how,
 				       struct isx_err *err)
@@ -196,9 +209,9 @@ static enum isx_status claim_lock_file(const struct isx_open_files *files, const
 	return isx_store_folder_relock(files->folder, LOCK_SH, lock, err);
 }
 
-/* Attach to the file of an index: the one that has the name, with its own lock file. Others may rename
- * files without asking for the directory's lock: then what was opened is closed again, and *again set.
- */
+/* Attach to the file that has the name of an index, with its own lock file. Other programs
+ * rename files without the directory's lock: if that happened meanwhile, the file is closed
+ * again and *again is set. */
 static enum isx_status attach_once(const struct isx_open_files *files, const char *name,
 				   const char *path, unsigned how, struct isx_lmdb_file **file,
 				   bool *again, struct isx_err *err)
@@ -218,6 +231,8 @@ static enum isx_status attach_once(const struct isx_open_files *files, const cha
 	return st;
 }
 
+/* Open a file without the lock of the list. Only attaching, which is short, is done under the
+ * directory's lock; isx_lmdb_file_start() may read all of the file. */
 static enum isx_status open_file(const struct isx_open_files *files, const char *name,
 				 const char *path, unsigned how, struct isx_lmdb_file **file,
 				 struct isx_err *err)
@@ -229,15 +244,16 @@ static enum isx_status open_file(const struct isx_open_files *files, const char 
 			return st;
 	}
 	if (again)
-		return isx_fail(err, ISX_UNAVAILABLE, "%s: its file is replaced all the time",
-				path);
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"%s: another program keeps replacing the file: try again", path);
 	enum isx_status st = isx_lmdb_file_start(*file, 0, err);
 	if (st)
 		isx_lmdb_file_close(*file);
 	return st;
 }
 
-/* The same; where there is no address space left, close others first, and take less only then. */
+/* Open a file with all the address space that options ask for. If that is short, close all
+ * unused files and try again, and then accept less. Called without the lock of the list. */
 static enum isx_status open_with_room(struct isx_open_files *files, const char *name,
 				      const char *path, struct isx_lmdb_file **file,
 				      struct isx_err *err)
@@ -257,13 +273,14 @@ static enum isx_status open_with_room(struct isx_open_files *files, const char *
 		return st;
 	st = open_file(files, name, path, 0, file, err);
 	pthread_mutex_lock(&files->lock);
+	/* Less although no other file was open: do not try in full at each opening. */
 	files->map_size_reduced |= !st && is_alone;
 	pthread_mutex_unlock(&files->lock);
 	return st;
 }
 
-/* Open the file that is at `path` and list it, or that it is damaged. Called with the lock, which is
- * given up meanwhile. */
+/* Open the file at `path` and list it as OPEN, or as REFUSED if it is damaged. Called with the
+ * lock, which is given up meanwhile; the entry is OPENING then, which makes other threads wait. */
 static enum isx_status open_index(struct isx_open_files *files, const char *name, const char *path,
 				  const struct stat *named, struct isx_open_index **index,
 				  struct isx_err *err)
@@ -295,7 +312,8 @@ static enum isx_status open_index(struct isx_open_files *files, const char *name
 
 /* --- sweeping --------------------------------------------------------------------------------- */
 
-/* An entry whose name means another file by now, or none. */
+/* Find an entry whose name means another file by now, or none. An error other than ENOENT (a
+ * network file system that does not answer) is no reason to close a file. */
 static struct isx_open_index *find_gone(const struct isx_open_files *files)
 {
 	for (struct isx_open_index *index = files->first; index; index = index->next) {
@@ -314,6 +332,7 @@ static struct isx_open_index *find_gone(const struct isx_open_files *files)
 static void sweep(struct isx_open_files *files)
 {
 	struct isx_open_index *index;
+	/* From the beginning each time: forget_index() may have given up the lock. */
 	while ((index = find_gone(files)))
 		forget_index(files, index);
 }
@@ -338,8 +357,8 @@ static void *sweep_until_closed(void *arg)
 	return NULL;
 }
 
-/* Start to sweep, once there is something open. Without a thread for it, files that have gone are
- * still closed when they are asked for. Called with the lock. */
+/* Start the sweeper with the first open file. Without the thread (none could be started) a file
+ * that has gone is still closed at its next use. Called with the lock. */
 static void start_sweeper(struct isx_open_files *files)
 {
 	if (!files->sweeps)
@@ -359,7 +378,8 @@ static void stop_sweeper(struct isx_open_files *files)
 
 /* --- using ------------------------------------------------------------------------------------ */
 
-/* Find or open the file that has the name of an index now. Called with the lock. */
+/* Find or open the file that has the name of an index now. Called with the lock, which may be
+ * given up: each turn of the loop looks at the name and the list again. */
 static enum isx_status find_or_open(struct isx_open_files *files, const char *name,
 				    struct isx_open_index **index, struct isx_err *err)
 {
@@ -398,7 +418,7 @@ enum isx_status isx_open_files_pin(struct isx_open_files *files, const char *nam
 	char path[PATH_MAX];
 	struct stat named;
 	bool is_named = files->folder->path && isx_store_folder_file(files->folder, name, path) &&
-			stat(path, &named) == 0; /* asked here: all requests want the lock */
+			stat(path, &named) == 0; /* before the lock, which every request takes */
 	pthread_mutex_lock(&files->lock);
 	*index = find_name(files, name);
 	if (is_named && *index && (*index)->state == OPEN && is_same(*index, &named)) {
@@ -415,13 +435,13 @@ enum isx_status isx_open_files_pin(struct isx_open_files *files, const char *nam
 		*file = (*index)->file;
 	}
 	if (st)
-		*index = NULL; /* what was refused is not in use, and must not be ended */
+		*index = NULL; /* a refused index is not pinned, and must not be unpinned */
 	pthread_mutex_unlock(&files->lock);
 	return st;
 }
 
-/* List a file that turned out to be damaged while it was used as one that is refused, until it changes;
- * it is closed when its last user is done. */
+/* List a file that turned out to be damaged in use as REFUSED, until it changes. The old entry
+ * is `gone` and is closed when its last user is done. Called with the lock. */
 static void refuse_index(struct isx_open_files *files, struct isx_open_index *index)
 {
 	char path[PATH_MAX];
@@ -431,7 +451,7 @@ static void refuse_index(struct isx_open_files *files, struct isx_open_index *in
 		return;
 	struct isx_open_index *refused = add_entry(files, index->name, REFUSED);
 	if (!refused)
-		return; /* the file itself says no */
+		return; /* no memory: file->is_damaged makes each call on the file fail */
 	refused->named = named;
 	refused->cause = index->file->damage;
 	index->gone = true;
@@ -493,7 +513,7 @@ void isx_open_files_names(struct isx_open_files *files, struct isx_buf *names)
 void isx_open_files_init(struct isx_open_files *files, const struct isx_store_folder *folder,
 			 const struct isx_lmdb_layout *layout, const struct isx_options *options)
 {
-	enum { FILES_EACH = 8 }; /* three of LMDB; most of them are for connections */
+	enum { FILES_EACH = 8 }; /* descriptors: LMDB has three; most are left for connections */
 	struct rlimit most;
 	*files = (struct isx_open_files){ .folder = folder, .layout = layout, .options = options };
 	files->open_max = ISX_OPEN_INDEXES_MAX;

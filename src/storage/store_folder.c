@@ -1,10 +1,18 @@
 /*
- * store_folder.c - the directory of a store: where an index lies in it, and who may rename there.
+ * store_folder.c - the directory of a store: where an index lies in it, the lock that openers and
+ *                  renamers take, and staging directories.
  *
- * An index appears and disappears in one step for every process: it is made (and deleted) under a
- * private name, with a dot, and renamed. A file and its lock file are two names, though, and a file
- * must never meet the lock file of another one (lock_file.c): so whoever opens holds the directory's
- * lock (flock) shared, whoever renames or removes a lock file holds it alone.
+ * An index appears and disappears in one step for every process: it is made (and deleted) at a
+ * staging path, whose name begins with a dot, and renamed. A file and its lock file are two names,
+ * though, and a file must never meet the lock file of another one (lock_file.c). So a process that
+ * opens an index holds the directory's lock (flock) shared, and one that renames an index or
+ * removes a lock file holds it alone.
+ *
+ * Two locks lie on the same directory and are independent of each other: the flock above, held for
+ * moments, and a record lock (fcntl, of the open file description) that each staging path holds
+ * for as long as it is used. The record lock is only taken under the flock.
+ *
+ * Knows names and locks; must not know LMDB, nor what is in the files.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/store_folder.h"
@@ -27,14 +35,15 @@
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* "FOLDER/NAME" and "SUFFIX" behind it. False when it is too long for the system. */
+/* Write "FOLDER/NAMESUFFIX" to `path`. False if it is too long for the system. */
 static bool join(char path[PATH_MAX], const char *folder, const char *name, const char *suffix)
 {
 	int len = snprintf(path, PATH_MAX, "%s/%s%s", folder, name, suffix);
 	return len > 0 && len < PATH_MAX;
 }
 
-/* Can this be the name of an index on disk? Anything else is not found, wherever it points. */
+/* Can this be the name of an index on disk? Any other name gives "not found", so that a path in
+ * a request never leaves the directory, and a hidden name is never taken for an index. */
 static bool is_possible_name(const char *name)
 {
 	return name[0] && name[0] != '.' && strlen(name) <= ISX_INDEX_NAME_MAX &&
@@ -71,6 +80,7 @@ bool isx_store_folder_name_of(const struct isx_store_folder *folder, const char 
 	if (len <= suffix_len || len - suffix_len > ISX_INDEX_NAME_MAX ||
 	    strcmp(entry + len - suffix_len, folder->suffix) != 0)
 		return false;
+	/* The lengths were compared above, so the name is never cut. */
 	snprintf(name, ISX_INDEX_NAME_MAX + 1, "%.*s", (int)(len - suffix_len), entry);
 	return is_possible_name(name);
 }
@@ -80,6 +90,8 @@ bool isx_store_folder_name_of(const struct isx_store_folder *folder, const char 
 enum isx_status isx_store_folder_relock(const struct isx_store_folder *folder, int how, int lock,
 					struct isx_err *err)
 {
+	/* No time limit: the exclusive lock is held for a rename, the shared one while LMDB
+	 * opens a file. */
 	while (flock(lock, how) != 0)
 		if (errno != EINTR)
 			return isx_fail_errno(err, "lock", folder->path);
@@ -89,6 +101,8 @@ enum isx_status isx_store_folder_relock(const struct isx_store_folder *folder, i
 enum isx_status isx_store_folder_lock(const struct isx_store_folder *folder, int how, int *lock,
 				      struct isx_err *err)
 {
+	/* A new open file description each time: flock() then also keeps threads of this
+	 * process apart. */
 	*lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*lock < 0)
 		return isx_fail_errno(err, "open", folder->path);
@@ -111,6 +125,7 @@ static int remove_one(const char *path, const struct stat *stat, int kind, struc
 	return remove(path);
 }
 
+/* FTW_PHYS: a symbolic link in an index is removed, never followed. */
 static void remove_tree(const struct isx_store_folder *folder, const char *path)
 {
 	enum { OPEN_DIRECTORIES = 8 };
@@ -119,8 +134,9 @@ static void remove_tree(const struct isx_store_folder *folder, const char *path)
 			   strerror(errno));
 }
 
-/* That of an index in a directory of its own goes with the directory. Nobody may use the lock file any
- * more, or only those who have a deleted index open. */
+/* With `inside` the lock file lies in the directory of the index and goes with it. Otherwise
+ * the caller makes sure that no process uses the lock file, except for a deleted index that is
+ * still open. */
 void isx_store_folder_remove_lock_file(const struct isx_store_folder *folder, const char *entry)
 {
 	int rc = folder->inside ? 0 : isx_lock_file_remove(entry);
@@ -135,22 +151,25 @@ void isx_store_folder_remove(const struct isx_store_folder *folder, const char *
 	isx_store_folder_remove_lock_file(folder, entry);
 }
 
-/* --- private places ---------------------------------------------------------------------------- */
+/* --- staging
+ * ----------------------------------------------------------------------------------- */
 
-/* ".NAME.WHY-PID-TIME". It has no suffix: 0.3.3 takes whatever ends in ".lmdb" for an index. */
-static bool staging_path(struct isx_store_folder *folder, const char *name, const char *why,
+/* ".NAME.PURPOSE-PID-TIME-COUNT". No suffix: iscc-search 0.3.3 takes everything that ends in
+ * ".lmdb" for an index. */
+static bool staging_path(struct isx_store_folder *folder, const char *name, const char *purpose,
 			 char path[PATH_MAX])
 {
 	char hidden[ISX_INDEX_NAME_MAX + 80];
 	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now); /* in containers many are process 1 */
-	snprintf(hidden, sizeof hidden, ".%s.%s-%ld-%llx%09lx-%x", name, why, (long)getpid(),
+	clock_gettime(CLOCK_REALTIME, &now); /* containers may share a process number: often 1 */
+	snprintf(hidden, sizeof hidden, ".%s.%s-%ld-%llx%09lx-%x", name, purpose, (long)getpid(),
 		 (unsigned long long)now.tv_sec, now.tv_nsec,
 		 atomic_fetch_add(&folder->names_made, 1));
 	return join(path, folder->path, hidden, "");
 }
 
-/* Is an entry such a place, or the lock file of one? */
+/* Does an entry have the form of a staging name, or of its lock file? Strict, because what has
+ * this form is deleted: a user's hidden file must not match by accident. */
 static bool is_staging_name(const char *entry)
 {
 	static const char *const purposes[] = { ".new-", ".deleted-", ".compact-" };
@@ -166,21 +185,22 @@ static bool is_staging_name(const char *entry)
 	return false;
 }
 
-/* Those at work share a lock on the directory's bytes, which is not the lock of the directory: they
- * hold it for as long as they work. It is taken under that one, so that who has that alone knows that
- * nobody begins. */
+/* The record lock lasts as long as the staging path. It is taken while the flock is held
+ * shared: isx_store_folder_clean(), which holds the flock alone, sees every staging path that
+ * is in use and knows that no other can begin. */
 enum isx_status isx_staging_begin(struct isx_store_folder *folder, const char *name,
-				  const char *why, struct isx_staging *place, struct isx_err *err)
+				  const char *purpose, struct isx_staging *place,
+				  struct isx_err *err)
 {
-	struct flock at_work = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	struct flock in_use = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 	int lock;
-	if (!staging_path(folder, name, why, place->path))
+	if (!staging_path(folder, name, purpose, place->path))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
 	enum isx_status st = isx_store_folder_lock(folder, LOCK_SH, &lock, err);
 	if (st)
 		return st;
 	place->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (place->lock < 0 || fcntl(place->lock, F_OFD_SETLK, &at_work) != 0)
+	if (place->lock < 0 || fcntl(place->lock, F_OFD_SETLK, &in_use) != 0)
 		st = isx_fail_errno(err, "lock", folder->path);
 	isx_store_folder_unlock(lock);
 	if (st && place->lock >= 0)
@@ -193,7 +213,7 @@ void isx_staging_end(struct isx_staging *place)
 	close(place->lock);
 }
 
-/* All private places, each name with its NUL. */
+/* Append all staging names, each with its NUL. */
 static void list_staging(const struct isx_store_folder *folder, struct isx_buf *names)
 {
 	struct dirent *entry;
@@ -208,17 +228,21 @@ static void list_staging(const struct isx_store_folder *folder, struct isx_buf *
 void isx_store_folder_clean(const struct isx_store_folder *folder)
 {
 	struct isx_buf names = { 0 };
-	struct flock at_work = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock in_use = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_MAX];
 	int lock;
+	/* Almost always empty: then the store opens without waiting for the exclusive lock. */
 	list_staging(folder, &names);
 	if (names.len && !isx_store_folder_lock(folder, LOCK_EX, &lock, NULL)) {
-		bool is_unused = fcntl(lock, F_OFD_GETLK, &at_work) == 0 &&
-				 at_work.l_type == F_UNLCK;
+		bool is_unused = fcntl(lock, F_OFD_GETLK, &in_use) == 0 && in_use.l_type == F_UNLCK;
+		/* List again under the lock: what was seen before may have been renamed to an
+		 * index meanwhile. */
 		isx_buf_clear(&names);
 		if (is_unused)
 			list_staging(folder, &names);
 		isx_store_folder_unlock(lock);
+		/* Removing many files takes long, so without the lock: the owners of these
+		 * names are dead. */
 		for (size_t at = 0; at < names.len; at += strlen(names.ptr + at) + 1)
 			if (!names.failed && join(path, folder->path, names.ptr + at, ""))
 				remove_tree(folder, path);
