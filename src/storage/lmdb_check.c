@@ -1,9 +1,13 @@
 /*
  * lmdb_check.c - verify the invariants of an index file, in one snapshot of it.
  *
- * First the pages (lmdb_pages.c): if they are damaged LMDB is not let near them. Then the order of
- * every table. Then each asset is asked for its rows; if there are more rows than that, each row is
- * asked for its asset, which costs more and is not needed otherwise.
+ * The pages come first (lmdb_pages.c): if they are damaged, LMDB is not asked for anything else.
+ * Then the order of every table. Then each asset is asked for its rows. If there are more rows
+ * than that, each row is asked for its asset, which costs more and is not needed otherwise.
+ *
+ * Holds a read transaction and no other lock: writers continue, and the file grows by what they
+ * write meanwhile. A finding is no error: functions here fail only if the check itself could not
+ * be done.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_check.h"
@@ -29,6 +33,7 @@ void isx_finding(struct isx_checking *checking, const char *format, ...)
 	checking->found(text, checking->arg);
 }
 
+/* An isx_page_fn: passes a finding of lmdb_pages.c on. */
 static void found_in_pages(const char *text, void *arg)
 {
 	isx_finding(arg, "%s", text);
@@ -41,12 +46,15 @@ static unsigned long long id_number(const uint8_t *id)
 
 /* --- order ------------------------------------------------------------------------------------ */
 
+/* The order of LMDB for keys and values without flags: by bytes, then by length. */
 static int compare_bytes(MDB_val a, MDB_val b)
 {
 	int order = memcmp(a.mv_data, b.mv_data, a.mv_size < b.mv_size ? a.mv_size : b.mv_size);
 	return order ? order : (a.mv_size > b.mv_size) - (a.mv_size < b.mv_size);
 }
 
+/* The order of the values of one key. MDB_INTEGERDUP values are numbers of the machine, so
+ * little-endian. */
 static int compare_values(const struct isx_checked_table *table, MDB_val a, MDB_val b)
 {
 	uint64_t left, right;
@@ -57,7 +65,8 @@ static int compare_values(const struct isx_checked_table *table, MDB_val a, MDB_
 	return (left > right) - (left < right);
 }
 
-/* Is an entry right in itself, and behind the one before? */
+/* Check the lengths of an entry, and its order behind the entry before it.
+ *   last  key and value of the entry before; without data at the first entry */
 static bool check_entry(struct isx_checking *checking, const struct isx_checked_table *table,
 			const MDB_val *last, MDB_val key, MDB_val value)
 {
@@ -83,7 +92,7 @@ enum isx_status isx_check_order(struct isx_checking *checking,
 {
 	MDB_cursor *cursor;
 	MDB_stat stat = { 0 };
-	MDB_val key, value, last[2] = { { 0 } };
+	MDB_val key, value, last[2] = { { 0 } }; /* borrowed from the map: nothing is copied */
 	uint64_t entries = 0;
 	int rc = mdb_stat(checking->view->txn, table->table, &stat);
 	if (!rc)
@@ -98,6 +107,7 @@ enum isx_status isx_check_order(struct isx_checking *checking,
 		last[1] = value;
 	}
 	mdb_cursor_close(cursor);
+	/* Only after a complete walk: after a break the count would be wrong, too. */
 	if (rc == MDB_NOTFOUND && entries != stat.ms_entries)
 		isx_finding(checking, "%s: %llu entries, but it says %zu", table->name,
 			    (unsigned long long)entries, stat.ms_entries);
@@ -116,19 +126,22 @@ enum isx_status isx_check_has_row(const struct isx_checking *checking, MDB_dbi t
 	int rc = mdb_cursor_open(checking->view->txn, table, &cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "check rows", err);
+	/* MDB_GET_BOTH finds the exact pair also where a key has millions of rows. */
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_GET_BOTH);
 	mdb_cursor_close(cursor);
 	*has = rc == 0;
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "check rows", err);
 }
 
+/* Do two units of an asset have the same row? */
 static bool same_unit(const struct isx_indexed_unit *a, const struct isx_indexed_unit *b)
 {
 	return a->body_bytes == b->body_bytes && memcmp(a->body, b->body, a->body_bytes) == 0 &&
 	       strcmp(a->type, b->type) == 0;
 }
 
-/* Has every unit of an asset its row? Adds how many rows these are. */
+/* Check that every unit of an asset has its row. Adds the number of rows that the asset should
+ * have to *rows: check_derived() compares the sum with the tables. */
 static enum isx_status check_units(struct isx_checking *checking,
 				   const struct isx_check_rules *rules, const uint8_t *id,
 				   const struct isx_indexed_unit *units, size_t count,
@@ -138,6 +151,7 @@ static enum isx_status check_units(struct isx_checking *checking,
 		struct isx_checked_row row;
 		size_t before = 0;
 		bool has;
+		/* Quadratic, with at most ISX_UNITS_MAX units. */
 		while (before < i && !same_unit(&units[before], &units[i]))
 			before++;
 		if (before < i)
@@ -155,11 +169,13 @@ static enum isx_status check_units(struct isx_checking *checking,
 	return ISX_OK;
 }
 
-/* Read one asset and ask for its rows. */
+/* Read one asset and check its rows. Each wrong asset is a finding and the check continues;
+ * only a lack of memory ends it, so `cause` is kept apart from `err`. */
 static enum isx_status check_asset(struct isx_checking *checking,
 				   const struct isx_check_rules *rules, MDB_val key, MDB_val json,
 				   uint64_t *rows, struct isx_err *err)
 {
+	/* The arena lives for one asset: memory does not grow with the index. */
 	struct isx_arena arena = { 0 };
 	struct isx_asset asset;
 	struct isx_indexed_unit *units;
@@ -188,6 +204,8 @@ static enum isx_status check_asset(struct isx_checking *checking,
 	if (!st)
 		st = rules->units(&asset, &arena, &units, &count, &cause);
 	if (st && st != ISX_NO_MEMORY) {
+		/* No finding: iscc-search 0.3.3 stores units that cannot be decoded, and the
+		 * asset just has no rows. */
 		checking->report->unsearchable++;
 		st = ISX_OK;
 	} else if (!st && checking->report->is_derived) {
@@ -198,6 +216,7 @@ done:
 	return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
 }
 
+/* Check all assets in the order of their keys; sums up the rows they should have in *rows. */
 static enum isx_status check_assets(struct isx_checking *checking,
 				    const struct isx_check_rules *rules, uint64_t *rows,
 				    struct isx_err *err)
@@ -218,7 +237,8 @@ static enum isx_status check_assets(struct isx_checking *checking,
 
 /* --- rows without an asset -------------------------------------------------------------------- */
 
-/* Does the asset as it is stored at `json` have this row? */
+/* *has: does the asset stored at `json` have this row? An asset that cannot be read has none;
+ * it was reported before. */
 static enum isx_status has_unit_of_row(struct isx_checking *checking,
 				       const struct isx_check_rules *rules, MDB_val json,
 				       const uint8_t *id, MDB_dbi table, MDB_val key, MDB_val value,
@@ -241,6 +261,7 @@ static enum isx_status has_unit_of_row(struct isx_checking *checking,
 	return st == ISX_NO_MEMORY ? st : ISX_OK;
 }
 
+/* Check that the asset of a row exists and has the row's unit. */
 static enum isx_status check_row(struct isx_checking *checking, const struct isx_check_rules *rules,
 				 const struct isx_checked_table *table, MDB_val key, MDB_val value,
 				 struct isx_err *err)
@@ -249,6 +270,7 @@ static enum isx_status check_row(struct isx_checking *checking, const struct isx
 	bool has = false, is_there = false;
 	enum isx_status st = ISX_OK;
 	int rc = 0;
+	/* Under lmdb:// two keys (of either realm) may have the same ISCC-ID body. */
 	for (unsigned nth = 0; !st && !has && !rc; nth++) {
 		rc = rules->find(checking, value.mv_data, nth, &json);
 		if (rc)
@@ -266,6 +288,7 @@ static enum isx_status check_row(struct isx_checking *checking, const struct isx
 	return st;
 }
 
+/* Check every row of a table for its asset. Needs a look-up and a parse for each row. */
 static enum isx_status check_rows(struct isx_checking *checking,
 				  const struct isx_check_rules *rules,
 				  const struct isx_checked_table *table, struct isx_err *err)
@@ -277,6 +300,8 @@ static enum isx_status check_rows(struct isx_checking *checking,
 	if (rc)
 		return isx_lmdb_status(rc, table->name, err);
 	while (!st && !(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
+		/* A row of another length has no ISCC-ID to look up; isx_check_order() has
+		 * reported it. */
 		if (value.mv_size == table->value_bytes)
 			st = check_row(checking, rules, table, key, value, err);
 	mdb_cursor_close(cursor);
@@ -285,7 +310,9 @@ static enum isx_status check_rows(struct isx_checking *checking,
 	return st;
 }
 
-/* Rows and assets, in both directions. */
+/* Check rows against assets, in both directions. Each asset's rows exist if check_assets()
+ * found nothing, so if the numbers are equal there is no other row either, and the slow
+ * direction is left out. */
 static enum isx_status check_derived(struct isx_checking *checking,
 				     const struct isx_check_rules *rules, struct isx_err *err)
 {
@@ -293,6 +320,8 @@ static enum isx_status check_derived(struct isx_checking *checking,
 	uint64_t expected = 0;
 	size_t count = rules->tables(checking, tables);
 	enum isx_status st = check_assets(checking, rules, &expected, err);
+	/* Rows are out of date after a write by another program: they will be made again, not
+	 * searched. */
 	if (st || !checking->report->is_derived)
 		return st;
 	uint64_t rows = 0;
@@ -312,6 +341,7 @@ static enum isx_status check_derived(struct isx_checking *checking,
 
 /* --- all -------------------------------------------------------------------------------------- */
 
+/* Check what is in the tables, once the pages are known to be good. */
 static enum isx_status check_tables(struct isx_checking *checking,
 				    const struct isx_check_rules *rules, struct isx_err *err)
 {
@@ -336,6 +366,7 @@ static enum isx_status check_tables(struct isx_checking *checking,
 		isx_finding(checking, "the realm is %u", checking->realm);
 	if (!st)
 		st = check_derived(checking, rules, err);
+	/* The first asset fixes the realm in its own transaction, so they cannot be apart. */
 	if (!st && !checking->has_realm && checking->report->assets)
 		isx_finding(checking, "there are assets, but no realm");
 	if (!st && rules->rest && checking->report->is_derived)
@@ -347,6 +378,8 @@ enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_chec
 			       struct isx_check *report, isx_finding_fn *found, void *arg,
 			       struct isx_err *err)
 {
+	/* A snapshot cannot be checked (ISX_UNAVAILABLE) when writers have replaced its meta page
+	 * by then. The next try takes a newer snapshot. */
 	enum { TRIES = 100 };
 	struct isx_lmdb_view view;
 	struct isx_checking checking = {
@@ -355,6 +388,8 @@ enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_chec
 	struct isx_err cause = { 0 };
 	enum isx_status st = ISX_UNAVAILABLE;
 	for (int i = 0; st == ISX_UNAVAILABLE && i < TRIES; i++) {
+		/* Findings of a try that is repeated do not occur: ISX_UNAVAILABLE comes before
+		 * the first page. */
 		*report = (struct isx_check){ 0 };
 		st = isx_lmdb_read_as_is(file, &view, &report->is_derived, &cause);
 		if (st)
@@ -365,7 +400,7 @@ enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_chec
 			st = check_tables(&checking, rules, &cause);
 		isx_lmdb_end(&view);
 	}
-	if (st == ISX_CORRUPT) { /* LMDB has found it */
+	if (st == ISX_CORRUPT) { /* found by LMDB or when the view began: a finding, too */
 		isx_finding(&checking, "%s", cause.msg);
 		st = ISX_OK;
 	}
@@ -381,7 +416,7 @@ enum isx_status isx_lmdb_check_refused(const char *path, const struct isx_lmdb_l
 	struct isx_lmdb_file *file;
 	MDB_txn *txn;
 	*report = (struct isx_check){ 0 };
-	/* It is attached to and not started: LMDB reads none of it but its first pages. */
+	/* Attached and not started: LMDB reads only its first two pages. */
 	enum isx_status st = isx_lmdb_file_attach(path, layout, &options, ISX_LMDB_WITHOUT_LOCK,
 						  &file, err);
 	if (st)

@@ -1,14 +1,15 @@
 /*
- * lmdb_copy.c - copies of an index file: as it is, and without its free pages.
+ * lmdb_copy.c - copy an index file: as it is (backup), or without its free pages (compact).
  *
- * A copy is written under a name of its own, synced, checked, and renamed: under its final name it is
- * whole and right, or not there. The pages of the original are verified before, as LMDB trusts them. While it is made it holds a snapshot: pages that writers free meanwhile are not used
- * again before it is done.
+ * A copy is written under a name of its own, synced, checked, and renamed: under its final name it
+ * is complete and correct, or not there. The pages of the original are verified before, as LMDB
+ * trusts them. A copy holds a snapshot while it is written: pages that writers free meanwhile are
+ * not used again before it is done.
  *
- * LMDB begins the transactions of a compacted copy at 1 again, so isx:derived (lmdb_format.h), which
- * came along, names one that has not happened yet. It is set anew in the copy before anybody sees
- * it: otherwise everything would be derived again, or worse, after as many transactions of 0.3.3,
- * nothing would.
+ * LMDB numbers the transactions of a compacted copy from 1 again, so isx:derived (lmdb_format.h),
+ * which was copied, names a transaction that has not happened yet. It is set anew before another
+ * process can see the copy. Otherwise everything would be derived again; or, after as many
+ * transactions of iscc-search 0.3.3, changes of 0.3.3 would be overlooked.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_copy.h"
@@ -29,13 +30,14 @@
 
 /* --- copying ---------------------------------------------------------------------------------- */
 
-/* LMDB copies in a thread of ours: for a copy without free pages it starts another one, which has the
- * signal mask of the thread that starts it. */
+/* LMDB copies in one call and without a callback. It is called in a thread of the library, so that
+ * the caller can report progress meanwhile, and because LMDB starts another thread to write a copy
+ * without free pages, which has the signal mask of the thread that starts it. */
 struct copying {
 	MDB_env *env;
 	int fd;
 	unsigned flags;
-	pthread_mutex_t lock; /* guards the rest */
+	pthread_mutex_t lock; /* guards the members below */
 	pthread_cond_t changed;
 	bool done;
 	int code; /* of LMDB */
@@ -53,7 +55,8 @@ static void *run_copying(void *arg)
 	return NULL;
 }
 
-/* Wait for the copy. LMDB does not say how far it is, but the copy's size does. */
+/* Wait for the copy, and report its size 10 times a second: LMDB does not say how far it is.
+ * progress() is called in the caller's thread, with copying->lock held. */
 static void wait_for_copy(struct copying *copying, isx_progress_fn *progress, void *arg)
 {
 	enum { PAUSE_NS = 100000000 };
@@ -72,7 +75,8 @@ static void wait_for_copy(struct copying *copying, isx_progress_fn *progress, vo
 	pthread_mutex_unlock(&copying->lock);
 }
 
-/* A code of LMDB; EAGAIN: there is no thread. */
+/* Copy the last snapshot to `fd`. Returns a code of LMDB; EAGAIN: no thread could be started.
+ *   flags  of mdb_env_copyfd2() */
 static int copy_file(MDB_env *env, int fd, unsigned flags, isx_progress_fn *progress, void *arg)
 {
 	struct copying copying = { .env = env, .fd = fd, .flags = flags };
@@ -90,7 +94,7 @@ static int copy_file(MDB_env *env, int fd, unsigned flags, isx_progress_fn *prog
 	return rc;
 }
 
-/* Copy to a new file, down to the disk. */
+/* Copy the last snapshot to the new file `path` and fsync() it. Removes it on failure. */
 static enum isx_status copy_to(struct isx_lmdb_file *file, const char *path, unsigned flags,
 			       isx_progress_fn *progress, void *arg, struct isx_err *err)
 {
@@ -100,14 +104,15 @@ static enum isx_status copy_to(struct isx_lmdb_file *file, const char *path, uns
 	int rc = copy_file(file->env, fd, flags, progress, arg);
 	if (!rc && fsync(fd) != 0)
 		rc = errno;
+	/* Network file systems may report a failed write only here. */
 	if (close(fd) != 0 && !rc)
 		rc = errno;
 	if (rc)
 		unlink(path);
-	if (rc == MDB_INCOMPATIBLE) /* what LMDB says when its page counts do not add up */
+	if (rc == MDB_INCOMPATIBLE) /* LMDB: the page counts of the trees do not add up */
 		return isx_fail(err, ISX_CORRUPT,
 				"%s: the pages of the file do not add up: see index check", path);
-	if (rc == EAGAIN) /* of pthread_create(), ours or LMDB's */
+	if (rc == EAGAIN) /* from pthread_create(), here or in LMDB */
 		return isx_fail(err, ISX_NO_MEMORY,
 				"%s: no thread could be started to write it: memory or threads "
 				"have run out",
@@ -120,6 +125,7 @@ struct first_finding {
 	uint64_t count;
 };
 
+/* An isx_finding_fn: keeps the first finding, for the message, and counts them. */
 static void keep_first(const char *text, void *arg)
 {
 	struct first_finding *found = arg;
@@ -127,7 +133,8 @@ static void keep_first(const char *text, void *arg)
 		snprintf(found->text, sizeof found->text, "%s", text);
 }
 
-/* Say of `file` what the check of it, or of a copy of it, has found. */
+/* Fail with the findings of a check of `file`, or of its copy: the message names the index in
+ * both cases, as its pages are where the damage comes from. */
 static enum isx_status fail_found(const struct isx_lmdb_file *file,
 				  const struct first_finding *found, struct isx_err *err)
 {
@@ -137,7 +144,7 @@ static enum isx_status fail_found(const struct isx_lmdb_file *file,
 			file->path, found->text, found->count > 1 ? ", and more" : "");
 }
 
-/* Is `checked`, which is `file` or a copy of it, right in all that has to be true of an index? */
+/* Check all invariants of `checked`, which is `file` or a copy of it. */
 static enum isx_status check_all(const struct isx_lmdb_file *file, struct isx_lmdb_file *checked,
 				 const struct isx_check_rules *rules, struct isx_err *err)
 {
@@ -153,8 +160,8 @@ enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file,
 	return check_all(file, file, rules, err);
 }
 
-/* Is a copy right, before it takes the place of what may be the last good one?
- *   rules  check all of it; NULL: only its pages */
+/* Check a copy before it takes the place of what may be the last good file.
+ *   rules  check all invariants; NULL: only the pages */
 static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *path,
 				  const struct isx_check_rules *rules, struct isx_err *err)
 {
@@ -164,6 +171,8 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 	struct stat named;
 	if (stat(path, &named) != 0)
 		return isx_lmdb_status(errno, path, err);
+	/* No lock file, since no other process knows the copy; and a map as small as the copy,
+	 * since the index itself is mapped, too. */
 	struct isx_options options = {
 		.read_only = true,
 		.map_bytes = ((uint64_t)named.st_size + ISX_MAP_BYTES_LEAST) & ~(uint64_t)4095
@@ -183,7 +192,8 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 	return fail_found(file, &found, err);
 }
 
-/* Call the copy up to date under the number of the transaction that does so. */
+/* Set isx:derived of the copy to the number of the transaction that sets it. Returns a code of
+ * LMDB. */
 static int mark_derived(MDB_env *env)
 {
 	MDB_txn *txn;
@@ -219,9 +229,9 @@ enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *pa
 	int rc = stat(path, &copy) == 0 ? mdb_env_create(&env) : errno;
 	if (!rc)
 		rc = mdb_env_set_maxdbs(env, 1);
-	if (!rc) /* else as much address space as the index has, twice at once */
+	if (!rc) /* a small map: the index itself has its own at the same time */
 		rc = mdb_env_set_mapsize(env, ((size_t)copy.st_size + ROOM_BYTES) & ~(size_t)4095);
-	if (!rc) /* without a lock file: nobody else knows of this file */
+	if (!rc) /* without a lock file: no other process knows this file */
 		rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK, 0644);
 	if (!rc)
 		rc = mark_derived(env);
@@ -249,10 +259,11 @@ enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path,
 			   (unsigned long long)isx_clock_ns());
 	if (len >= (int)sizeof partial)
 		return isx_fail(err, ISX_INVALID, "the path of the backup is too long");
+	/* Only to fail early; the rename decides. */
 	if (!replace && access(path, F_OK) == 0)
 		return fail_exists(path, err);
-	/* All pages, as they are: the number of the last transaction stays what isx:derived says, and
-	 * what another program wrote last can still be told. */
+	/* Without MDB_CP_COMPACT, all pages as they are: the number of the last transaction stays
+	 * the one that isx:derived names, so a write by another program can still be detected. */
 	uint64_t last_change = isx_lmdb_last_change(file);
 	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_SAFE, true, err);
 	if (!st)
@@ -266,6 +277,7 @@ enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path,
 		unlink(partial);
 		return st;
 	}
+	/* RENAME_NOREPLACE: a file that appeared at `path` meanwhile is not overwritten. */
 	if (renameat2(AT_FDCWD, partial, AT_FDCWD, path, replace ? 0 : RENAME_NOREPLACE) != 0) {
 		int code = errno;
 		unlink(partial);

@@ -90,7 +90,8 @@ static void publish_tables(const struct isx_lmdb_view *view)
 	atomic_fetch_add(&file->handles_opened, 1);
 }
 
-/* Copy the published handles to `tables`, which is all zeros: the rest of its room is not written. */
+/* Copy the published handles to `tables`, which is all zeros: the rest of its room is not
+ * written. */
 static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tables)
 {
 	pthread_rwlock_rdlock(&file->publishing);
@@ -100,7 +101,8 @@ static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tabl
 }
 
 /* If the lock file cannot be written, as on a read-only mount, the file can be read without it, but
- * only as long as nobody writes: a writer would not know what we read, and use those pages again. */
+ * only as long as nobody writes: a writer would not know what we read, and use those pages
+ * again. */
 static bool is_lockless(const struct isx_lmdb_file *file, int lock_code)
 {
 	return file->read_only && (lock_code == EROFS || lock_code == EACCES || lock_code == EPERM);
@@ -176,8 +178,8 @@ enum isx_status isx_lmdb_put_meta(struct isx_lmdb_view *view, const char *name, 
 			       err);
 }
 
-/* Did this program, by the rule it has now, make the last committed change? Then everything derived is up
- * to date. */
+/* Did this program, by the rule it has now, make the last committed change? Then everything derived
+ * is up to date. */
 static int is_derived(const struct isx_lmdb_view *view, bool *derived)
 {
 	const void *bytes;
@@ -282,11 +284,12 @@ static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err 
 	return st;
 }
 
-/* Begin a write transaction of the file that has the index's name *now*. Who compacts an index holds
- * the writer lock of the old file from before the copy until after the rename. So a writer that was
- * waiting for that lock finds another inode under the name as soon as it gets it, and must not write:
- * nobody would ever see it. And one that finds the same inode may: while it has the lock, no other
- * file can take the name. (An index may be deleted at any time; then the write came before.) */
+/* Begin a write transaction of the file that has the index's name *now*. Who compacts an index
+ * holds the writer lock of the old file from before the copy until after the rename. So a writer
+ * that was waiting for that lock finds another inode under the name as soon as it gets it, and must
+ * not write: nobody would ever see it. And one that finds the same inode may: while it has the
+ * lock, no other file can take the name. (An index may be deleted at any time; then the write came
+ * before.) */
 static enum isx_status begin_write(struct isx_lmdb_file *file, MDB_txn **txn, struct isx_err *err)
 {
 	struct stat named;
@@ -346,8 +349,8 @@ void isx_lmdb_unblock_writers(MDB_txn *hold)
 }
 
 /* Begin a write that may open handles, with `opening` held at exit. It may take long to get LMDB's
- * writer lock, and a reader must not wait for that to learn of new tables; but a transaction knows no
- * handle that was opened after it began. So one that finds such handles begins once more. */
+ * writer lock, and a reader must not wait for that to learn of new tables; but a transaction knows
+ * no handle that was opened after it began. So one that finds such handles begins once more. */
 static enum isx_status begin_to_open(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_lmdb_file *file = view->file;
@@ -661,7 +664,8 @@ enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layou
 	return st;
 }
 
-/* Bring to the disk what a relaxed store still owes it: nothing, if the file has no name any more. */
+/* Bring to the disk what a relaxed store still owes it: nothing, if the file has no name any
+ * more. */
 static void flush_unsynced(struct isx_lmdb_file *file)
 {
 	struct stat opened;

@@ -23,8 +23,8 @@
 /* The handle of the table of tables, which LMDB gives no other number. */
 enum { ISX_LMDB_MAIN_TABLE = 1 };
 
-/* Room in each view for the handles of an engine's own tables. usearch:// needs the most, 5,144 bytes:
- * the names and handles of 64 simprint types, and two handles for each of 32 lengths. */
+/* Room in each view for the handles of an engine's own tables. usearch:// needs the most, 5,144
+ * bytes: the names and handles of 64 simprint types, and two handles for each of 32 lengths. */
 enum { ISX_LMDB_ENGINE_TABLES_BYTES = 5248 };
 
 /* Handles of the tables that exist; 0 for one that does not (LMDB gives named tables 2 and up). */
@@ -32,8 +32,8 @@ struct isx_lmdb_tables {
 	size_t count; /* named tables in the file when these were looked up */
 	MDB_dbi metadata;
 	MDB_dbi assets;
-	/* The engine's own struct (isx_sim_tables(), isx_prefix_tables()): all zeros for no table. It is
-	 * copied and compared as bytes. */
+	/* The engine's own struct (isx_sim_tables(), isx_prefix_tables()): all zeros for no table.
+	 * It is copied and compared as bytes. */
 	_Alignas(8) unsigned char of_engine[ISX_LMDB_ENGINE_TABLES_BYTES];
 };
 
@@ -111,8 +111,8 @@ enum {
 	ISX_LMDB_WHOLE_MAP = 8     /* ISX_NO_MEMORY rather than less address space */
 };
 
-/* Open the file at `path`. options->map_bytes of address space are set aside, or less where there is
- * less. The file is closed with isx_lmdb_file_close() once no view is left.
+/* Open the file at `path`. options->map_bytes of address space are set aside, or less where there
+ * is less. The file is closed with isx_lmdb_file_close() once no view is left.
  *   how  of the enum above
  * ISX_CORRUPT: not an index, or one of a later format. ISX_FULL: no address space is left. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_file_open(const char *path,
@@ -120,8 +120,8 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_file_open(const char *path,
 						  const struct isx_options *options, unsigned how,
 						  struct isx_lmdb_file **file, struct isx_err *err);
 
-/* The two halves of opening, for who holds a lock meanwhile: attach() is all that has to do with the
- * names of the file and its lock file; start(), which may take long on a damaged file, looks at
+/* The two halves of opening, for who holds a lock meanwhile: attach() is all that has to do with
+ * the names of the file and its lock file; start(), which may take long on a damaged file, looks at
  * what is in it. Only a file that was started may be used; either is closed. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_file_attach(const char *path,
 						    const struct isx_lmdb_layout *layout,
@@ -145,11 +145,12 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file,
 						   struct isx_lmdb_view *view, bool *derived,
 						   struct isx_err *err);
 
-/* Begin a read transaction without a view, to be ended with mdb_txn_abort(): for who verifies the file.
- * Returns a code of LMDB. */
+/* Begin a read transaction without a view, to be ended with mdb_txn_abort(): for who verifies the
+ * file. Returns a code of LMDB. */
 int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn);
 
-/* Fail as isx_lmdb_read() does where what is derived is not up to date and nothing may be written. */
+/* Fail as isx_lmdb_read() does where what is derived is not up to date and nothing may be
+ * written. */
 enum isx_status isx_lmdb_fail_stale(struct isx_err *err);
 
 /* Begin writing; waits for other writers, of any process. End with isx_lmdb_commit() or
@@ -190,9 +191,9 @@ void isx_lmdb_end(struct isx_lmdb_view *view);
 /* The number of the last transaction that anybody committed. */
 uint64_t isx_lmdb_last_change(const struct isx_lmdb_file *file);
 
-/* To be asked behind a call on a file that is read without its lock file: has nobody changed it since
- * `last_change` was the last? Else what was read may be wrong: a writer does not know of the reader,
- * and uses its pages again. */
+/* To be asked behind a call on a file that is read without its lock file: has nobody changed it
+ * since `last_change` was the last? Else what was read may be wrong: a writer does not know of the
+ * reader, and uses its pages again. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_check_unmodified(const struct isx_lmdb_file *file,
 							 uint64_t last_change, struct isx_err *err);
 

@@ -11,8 +11,8 @@
  *                                   its first byte is ISX_DERIVE_RULE
  *   __assets__          key of an asset -> its JSON, without simprints
  *
- * iscc-search 0.3.3 writes neither isx:format nor isx:derived, and ignores both. All other tables, the
- * keys of assets and the rest of __metadata__ are the engine's: similarity/sim_format.h for
+ * iscc-search 0.3.3 writes neither isx:format nor isx:derived, and ignores both. All other tables,
+ * the keys of assets and the rest of __metadata__ are the engine's: similarity/sim_format.h for
  * usearch:// and memory://, prefix/prefix_format.h for lmdb://.
  *
  * Invariant: isx:derived is the number of the last committed transaction. If it is not, another
@@ -39,8 +39,8 @@ enum {
 	ISX_FORMAT_VERSION = 1,
 	/* The rule by which rows are made of assets; a change of the rule raises the number. A
 	 * version with another rule then fills the derived tables again, whichever is the older.
-	 *   0  of several similarity units of one type, the last; of an ISCC-CODE of a wrong length,
-	 *      the bytes at the places where its units should be
+	 *   0  of several similarity units of one type, the last; of an ISCC-CODE of a wrong
+	 *      length, the bytes at the places where its units should be
 	 *   1  the longest form of each unit; of an ISCC-CODE of a wrong length, none */
 	ISX_DERIVE_RULE = 1,
 	ISX_KEY_BYTES = 8, /* an ISCC-ID body, u64 BE: every row begins with it */

@@ -3,15 +3,15 @@
  *
  * Pages are read with pread(), so that a file which is too short, or a block that the disk cannot
  * read, is an error and not a SIGBUS. The layout is that of LMDB 0.9 (data version 1) on a machine
- * of 64 bits, little-endian as everywhere LMDB files of these machines are read. Pages of a snapshot
- * do not change while it is read; the page that says where its trees begin does, so it is asked for
- * again until it fits.
+ * of 64 bits, little-endian as everywhere LMDB files of these machines are read. Pages of a
+ * snapshot do not change while it is read; the page that says where its trees begin does, so it is
+ * asked for again until it fits.
  *
- * What is checked is what LMDB computes addresses with, when it reads a page and when it changes one:
- * page numbers and kinds, the number of entries, their places (they fill their part of the page
- * without a gap and without an overlap), the lengths of keys and rows, the lengths of long values,
- * the lengths of trees. A file in which all of that is right cannot lead LMDB out of its mapping,
- * whatever else is wrong with it.
+ * What is checked is what LMDB computes addresses with, when it reads a page and when it changes
+ * one: page numbers and kinds, the number of entries, their places (they fill their part of the
+ * page without a gap and without an overlap), the lengths of keys and rows, the lengths of long
+ * values, the lengths of trees. A file in which all of that is right cannot lead LMDB out of its
+ * mapping, whatever else is wrong with it.
  *
  * Every page but the two first is in a tree or in a list of free pages, which are the values of a
  * tree of their own (by the transaction that freed them). A page in both is overwritten by the next
@@ -247,8 +247,8 @@ static bool take_free_page(struct walk *walk, uint64_t page, uint64_t before)
 	return true;
 }
 
-/* A list of free pages, which lies in the file at `place`: how many, then their numbers, descending.
- * It may have room for more. One finding for a list. */
+/* A list of free pages, which lies in the file at `place`: how many, then their numbers,
+ * descending. It may have room for more. One finding for a list. */
 static void check_free_list(struct walk *walk, uint64_t place, uint64_t bytes)
 {
 	uint64_t block[256], count = 0, before = UINT64_MAX;
@@ -337,8 +337,8 @@ static uint64_t entry_bytes(struct node node, bool is_branch)
 	return bytes + (bytes & 1);
 }
 
-/* Do the entries of a page fill it from header->upper to its end, each byte belonging to one? Only then
- * LMDB can move them about. The page may be one within a page. */
+/* Do the entries of a page fill it from header->upper to its end, each byte belonging to one? Only
+ * then LMDB can move them about. The page may be one within a page. */
 static bool check_places(struct walk *walk, const uint8_t *page, size_t bytes,
 			 const struct page_header *header)
 {
@@ -639,7 +639,8 @@ static void walk_tree(struct walk *walk, const struct tree *tree, const struct s
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* Pages at the end that were free before they were written: one transaction has at most 2^17 dirty ones. */
+/* Pages at the end that were free before they were written: one transaction has at most 2^17 dirty
+ * ones. */
 enum { UNWRITTEN_MAX = 1u << 24 };
 enum { META_BYTES = HEADER_BYTES + sizeof(struct meta) };
 
@@ -865,8 +866,8 @@ static const uint8_t *descend_to(struct descent *descent, uint64_t number, bool 
 	return descent->room;
 }
 
-/* Find a key in a page, step by step as LMDB does (mdb_node_search()): wherever that leads in a page whose
- * keys are not in order, both go the same way. */
+/* Find a key in a page, step by step as LMDB does (mdb_node_search()): wherever that leads in a
+ * page whose keys are not in order, both go the same way. */
 static size_t find_entry(const uint8_t *page, const struct page_header *header, MDB_val key,
 			 bool *is_exact)
 {

@@ -34,12 +34,12 @@ typedef bool isx_table_shape_fn(const char *name, struct isx_table_shape *shape)
  * ISX_CORRUPT: they are damaged, or those of another kind of file. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_pages_head(const char *path, struct isx_err *err);
 
-/* Are the first two pages of an open file those of its last two transactions? Read several times, as
- * they may seem not to be while others commit. */
+/* Are the first two pages of an open file those of its last two transactions? Read several times,
+ * as they may seem not to be while others commit. */
 bool isx_lmdb_pages_heads_fit(MDB_env *env);
 
-/* Walk the trees of the snapshot of `txn`, page by page as they lie in the file (lmdb_pages.c says what
- * is checked).
+/* Walk the trees of the snapshot of `txn`, page by page as they lie in the file (lmdb_pages.c says
+ * what is checked).
  *   shape   says what the tables have to be like
  *   pages   filled: how many are in use
  *   found   called for each finding, at most once for a page
@@ -55,8 +55,8 @@ struct isx_known_pages {
 	uint8_t bits[];
 };
 
-/* Check the pages that lead to a key in the table called `name`, whose entries are plain values, and
- * those of the value: the pages that LMDB is going to read when it is asked for the key.
+/* Check the pages that lead to a key in the table called `name`, whose entries are plain values,
+ * and those of the value: the pages that LMDB is going to read when it is asked for the key.
  *   known  what was checked is noted there and not checked again; NULL: no such place
  *   found  called if something is wrong */
 ISX_MUST_CHECK enum isx_status isx_lmdb_pages_path(MDB_txn *txn, const char *name, MDB_val key,

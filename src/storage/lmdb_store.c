@@ -1,5 +1,6 @@
 /*
- * lmdb_store.c - a directory of index files: creating, deleting, listing, copies, and the calls that
+ * lmdb_store.c - a directory of index files: creating, deleting, listing, copies, and the calls
+ * that
  *                are handed on to an open file.
  *
  * Where the files lie and who may rename them is in store_folder.c, which of them are open in
@@ -259,8 +260,8 @@ static enum isx_status measure(struct isx_lmdb_view *view, struct isx_index_info
 	return ISX_OK;
 }
 
-/* Describe a file as it is: when another program wrote last, what is derived is made at the first pinned,
- * which may take long, and not for a look.
+/* Describe a file as it is: when another program wrote last, what is derived is made at the first
+ * pinned, which may take long, and not for a look.
  *   for_search  fail where it cannot be made, as nothing may be written */
 static enum isx_status describe(const struct pinned_index *pinned, bool for_search,
 				struct isx_index_info *info, struct isx_err *err)
@@ -461,8 +462,8 @@ static enum isx_status check_unchanged(struct isx_lmdb_file *file, struct isx_er
 	return isx_fail(err, ISX_UNAVAILABLE, "the file of the index was replaced: try again");
 }
 
-/* Let the complete file at `made` take the place of `file`, whose writer lock the caller holds. Who is
- * killed behind the renaming leaves the old lock file to the next one to open the index. */
+/* Let the complete file at `made` take the place of `file`, whose writer lock the caller holds. Who
+ * is killed behind the renaming leaves the old lock file to the next one to open the index. */
 static enum isx_status replace_file(struct lmdb_store *store, const char *made,
 				    struct isx_lmdb_file *file, struct isx_err *err)
 {
@@ -529,9 +530,9 @@ static uint64_t bytes_of(const char *path)
 	return stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
 }
 
-/* Put a copy without free pages in place of the index's file. The writer lock of the old file is held
- * over the copy *and* the renaming (lmdb_file.c, begin_write()): what was acknowledged is in the
- * copy, and nothing can be written to the old file afterwards. */
+/* Put a copy without free pages in place of the index's file. The writer lock of the old file is
+ * held over the copy *and* the renaming (lmdb_file.c, begin_write()): what was acknowledged is in
+ * the copy, and nothing can be written to the old file afterwards. */
 static enum isx_status compact_file(struct lmdb_store *store, struct isx_lmdb_file *file,
 				    const char *made, isx_progress_fn *progress, void *arg,
 				    struct isx_err *err)
@@ -593,7 +594,8 @@ static enum isx_status store_check(struct isx_engine *engine, const char *name,
 	if (pinned.status != ISX_CORRUPT || pinned.index || !pinned.store->folder.path ||
 	    !isx_store_folder_file(&pinned.store->folder, name, path))
 		return pinned.status;
-	/* It is refused with the first finding; here is asked for all, if there is a way to them. */
+	/* It is refused with the first finding; here is asked for all, if there is a way to
+	 * them. */
 	enum isx_status st = isx_lmdb_check_refused(path, pinned.store->kind->layout, report, found,
 						    arg, NULL);
 	return !st && report->findings ? ISX_OK : ISX_CORRUPT;

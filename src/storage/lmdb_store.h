@@ -1,9 +1,8 @@
 /*
  * lmdb_store.h - a directory of index files, whatever is in them: what the engines on LMDB share.
  *
- * An engine says in a *kind* where its files lie and what is done with an open one; naming, opening,
- * creating, deleting and listing are done once, here.
- * SPDX-License-Identifier: Apache-2.0
+ * An engine says in a *kind* where its files lie and what is done with an open one; naming,
+ * opening, creating, deleting and listing are done once, here. SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_STORE_H
 #define ISX_LMDB_STORE_H

@@ -1,18 +1,22 @@
 /*
- * lmdb_verify.c - which pages of an open file LMDB can be let near, and the refusal of one that is damaged.
+ * lmdb_verify.c - which pages of an open file are verified, so that LMDB may read them, and the
+ *                 refusal of a damaged file.
  *
- * LMDB maps the file and trusts every byte of it: a flipped bit in the number of a page is a SIGBUS, for
- * all indexes of the process. So nothing of a file is read by LMDB before its pages were walked here
- * (lmdb_pages.c), once for each file that is opened: what opening and listing reads, when it is opened;
- * the tables of rows, which a search reads as a whole anyway, before the first search; all of it, lists
- * of free pages too, before the first write. Assets, most of a file, are read one by one: the way
- * to each is verified when it is first gone. What is written afterwards is written by those who have
- * verified what they change.
+ * LMDB maps the file and trusts every byte of it: a flipped bit in a page number is a SIGBUS,
+ * which ends the process with all its indexes. So LMDB reads no page before it was verified here
+ * (lmdb_pages.c), once for each file that is opened. When a file is opened: what opening and
+ * listing read. Before the first search: the tables of rows, which a search reads completely
+ * anyway. Before the first write: all pages, and the lists of free pages. Assets, most of a file,
+ * are read one by one: the path to each is verified when it is first taken. Pages that are written
+ * later are written by processes that have verified what they change.
  *
- * A file that is damaged is refused from then on, whoever asks. So is one that has become shorter, which
- * no writer makes it. Damage that comes to pages in use while the file is open is not looked for:
- * the system keeps those in memory. But where the file was written without a transaction (a program that
- * overwrites it in place), or LMDB itself notices something, all is verified again.
+ * A damaged file is refused from then on, for every caller. So is a file that has become shorter,
+ * as no writer makes it shorter. Damage to pages in use while the file is open is not looked for:
+ * the system keeps those in memory. But if the file was written without a transaction (a program
+ * overwrites it in place), or if LMDB itself notices something, all pages are verified again.
+ *
+ * Locks: `verifying` is held while pages are walked and guards `damage`; watch.lock is held for
+ * moments. The state in `verified`, `is_damaged` and `known` is atomic, as every view reads it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_verify.h"
@@ -58,11 +62,12 @@ static enum isx_status fail_found(const struct isx_lmdb_file *file, const struct
 	return isx_lmdb_fail_damaged(file, what, err);
 }
 
-/* Walk the pages of one snapshot. ISX_CORRUPT: they are damaged. */
+/* Walk the pages of one snapshot. ISX_CORRUPT: they are damaged.
+ *   is_whole  the file is as long as it says; for the message */
 static enum isx_status verify_pages(struct isx_lmdb_file *file, enum isx_pages_extent extent,
 				    bool is_whole, struct isx_err *err)
 {
-	enum { TRIES = 100 };
+	enum { TRIES = 100 }; /* snapshots: two commits replace the meta page of one */
 	struct findings findings = { 0 };
 	uint64_t pages, last_change = isx_lmdb_last_change(file);
 	enum isx_status st = ISX_UNAVAILABLE;
@@ -77,14 +82,17 @@ static enum isx_status verify_pages(struct isx_lmdb_file *file, enum isx_pages_e
 					  &findings, err);
 		mdb_txn_abort(txn);
 	}
+	/* No snapshot was readable although no process has written: so it is not fast writers. */
 	if (st == ISX_UNAVAILABLE && isx_lmdb_last_change(file) == last_change)
 		st = isx_lmdb_fail_damaged(file, "its first pages are damaged", err);
+	/* Without a lock file a writer may have used the pages again: that is no damage. */
 	if (!st && findings.count)
 		st = isx_lmdb_check_unmodified(file, last_change, err);
 	return st || !findings.count ? st : fail_found(file, &findings, is_whole, err);
 }
 
-/* From now on the file is refused. Called with `verifying`. */
+/* Refuse the file from now on; the first reason is kept. Called with `verifying` held, before
+ * `is_damaged` is set: readers of `damage` look at that first. */
 static void note_damage(struct isx_lmdb_file *file, const struct isx_err *cause)
 {
 	if (!atomic_load(&file->is_damaged)) {
@@ -94,14 +102,16 @@ static void note_damage(struct isx_lmdb_file *file, const struct isx_err *cause)
 	atomic_store(&file->is_damaged, true);
 }
 
-/* Fail if the file is known to be damaged, or has become shorter: to read what was cut off would be a
- * SIGBUS. *now is filled. */
+/* Fail if the file is known to be damaged, or has become shorter: to read what was cut off
+ * would be a SIGBUS.
+ *   now  filled: the file now */
 static enum isx_status check_sound(struct isx_lmdb_file *file, struct stat *now,
 				   struct isx_err *err)
 {
 	struct isx_err cause;
 	int fd;
-	/* What others note meanwhile was seen later, and may be more. */
+	/* Compare with the length before this fstat(): another thread may record a larger one that
+	 * it saw later. */
 	const unsigned long long before = atomic_load(&file->bytes_seen);
 	*now = (struct stat){ 0 };
 	if (!atomic_load(&file->is_damaged) && !mdb_env_get_fd(file->env, &fd) &&
@@ -120,7 +130,8 @@ static enum isx_status check_sound(struct isx_lmdb_file *file, struct stat *now,
 	return isx_fail(err, ISX_CORRUPT, "%s", file->damage.msg);
 }
 
-/* --- writes without a transaction -------------------------------------------------------------- */
+/* --- writes without a transaction
+ * -------------------------------------------------------------- */
 
 static int64_t mtime_ns(const struct stat *file)
 {
@@ -130,6 +141,8 @@ static int64_t mtime_ns(const struct stat *file)
 void isx_lmdb_watch_begin(struct isx_lmdb_file *file)
 {
 	pthread_mutex_lock(&file->watch.lock);
+	/* A count: a writer of the next group may begin before the last one has come to its end
+	 * here. */
 	file->watch.writing++;
 	pthread_mutex_unlock(&file->watch.lock);
 }
@@ -142,18 +155,19 @@ void isx_lmdb_watch_end(struct isx_lmdb_file *file, uint64_t txn_id)
 	pthread_mutex_lock(&watch->lock);
 	watch->writing--;
 	if (!mdb_env_get_fd(file->env, &fd) && fstat(fd, &now) == 0)
-		watch->mtime_ns = mtime_ns(&now); /* also when pages were written for nothing */
+		watch->mtime_ns = mtime_ns(&now); /* an aborted write may have written pages, too */
 	if (txn_id)
 		watch->txn_id = watch->own_txn_id = txn_id;
 	pthread_mutex_unlock(&watch->lock);
 }
 
-/* Was the file written since it was last looked at, without a transaction to show for it? Then another
- * program has overwritten some of it. Where other processes write, too, theirs may be on its way:
- * then the answer waits until that would take too long. */
+/* Was the file written since the last look without a transaction? Then another program has
+ * overwritten some of it. Where other processes write, the modification time may belong to a
+ * commit that is not visible yet: a time without a transaction counts only after commit_ns. */
 static bool is_overwritten(struct isx_lmdb_file *file, const struct stat *now)
 {
-	const uint64_t commit_ns = 100000000; /* longer, and all is verified once for nothing */
+	/* 0.1 s: a commit that takes longer costs one verification for nothing. */
+	const uint64_t commit_ns = 100000000;
 	struct isx_lmdb_watch *watch = &file->watch;
 	struct stat again;
 	bool overwritten = false;
@@ -162,7 +176,8 @@ static bool is_overwritten(struct isx_lmdb_file *file, const struct stat *now)
 	const uint64_t txn_id = isx_lmdb_last_change(file);
 	bool is_first = watch->mtime_ns == 0;
 	int64_t time_ns = mtime_ns(now);
-	/* A commit may lie between that look and the lock: a time must not be older than its number. */
+	/* A commit may lie between that look and the lock: a time must not be older than its
+	 * number. */
 	if ((txn_id != watch->txn_id || time_ns != watch->mtime_ns) &&
 	    !mdb_env_get_fd(file->env, &fd) && fstat(fd, &again) == 0)
 		time_ns = mtime_ns(&again);
@@ -186,7 +201,7 @@ static bool is_overwritten(struct isx_lmdb_file *file, const struct stat *now)
 	return overwritten;
 }
 
-/* What was verified is to be verified again. */
+/* Have all pages verified again. Views that have begun are not interrupted. */
 static void forget_verified(struct isx_lmdb_file *file)
 {
 	struct isx_known_pages *known = atomic_load(&file->known);
@@ -205,11 +220,12 @@ void isx_lmdb_suspect(struct isx_lmdb_file *file)
 		forget_verified(file);
 }
 
-/* --- verifying --------------------------------------------------------------------------------- */
+/* --- verifying
+ * --------------------------------------------------------------------------------- */
 
-/* Look at what LMDB reads first before it does; at all pages, if the file is shorter than it says. Not
- * every short file is a torn one: pages at the end that were free when they were to be written never
- * are. So the trees say what has to be there. */
+/* A file that is shorter than its last page is not always damaged: pages at its end that were
+ * free when they should have been written never are. So the trees are walked to see which pages
+ * have to be there. */
 enum isx_status isx_lmdb_verify_opening(struct isx_lmdb_file *file, struct isx_err *err)
 {
 	MDB_envinfo info;
@@ -222,7 +238,7 @@ enum isx_status isx_lmdb_verify_opening(struct isx_lmdb_file *file, struct isx_e
 				: check_sound(file, &found, err);
 	if (st)
 		return st;
-	(void)is_overwritten(file, &found); /* from now on */
+	(void)is_overwritten(file, &found); /* records the time: changes count from now on */
 	bool is_whole = (uint64_t)found.st_size / stat.ms_psize > info.me_last_pgno;
 	st = verify_pages(file, is_whole ? ISX_PAGES_BRIEF : ISX_PAGES_SAFE, is_whole, err);
 	if (!st)
@@ -245,7 +261,7 @@ enum isx_status isx_lmdb_verify(struct isx_lmdb_file *file, enum isx_pages_exten
 	}
 	if (st || (atomic_load(&file->verified) >= (int)extent && !again))
 		return st;
-	pthread_mutex_lock(&file->verifying); /* the others would only wait for the same disk */
+	pthread_mutex_lock(&file->verifying); /* one walk: others would wait for the same disk */
 	const unsigned forgotten = atomic_load(&file->forgotten);
 	if (again || atomic_load(&file->verified) < (int)extent)
 		st = verify_pages(file, extent, true, &cause);
@@ -259,8 +275,9 @@ enum isx_status isx_lmdb_verify(struct isx_lmdb_file *file, enum isx_pages_exten
 	return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
 }
 
-/* Where to note which pages of the table of assets are known to be right: for the file as large as it
- * is now. A file that grows is written, and who writes has verified all of it. */
+/* The bits for pages of the table of assets that were verified; NULL: no memory, every path is
+ * verified then. Sized for the file as it is now: if it grows, a process has written that has
+ * verified all of it. */
 static struct isx_known_pages *known_pages(struct isx_lmdb_file *file)
 {
 	MDB_stat stat;
@@ -274,7 +291,7 @@ static struct isx_known_pages *known_pages(struct isx_lmdb_file *file)
 	known->count = (uint64_t)bytes * 8;
 	if (atomic_compare_exchange_strong(&file->known, &none, known))
 		return known;
-	isx_mem_free(known); /* another thread was faster */
+	isx_mem_free(known); /* another thread has set it meanwhile */
 	return none;
 }
 
@@ -285,6 +302,7 @@ int isx_lmdb_get_asset(struct isx_lmdb_view *view, MDB_val *key, MDB_val *value)
 	struct isx_err cause = { 0 };
 	if (!view->tables.assets)
 		return MDB_NOTFOUND;
+	/* A view that writes has verified everything before it began. */
 	if (atomic_load(&file->verified) < ISX_PAGES_SAFE && !view->writes) {
 		enum isx_status st = isx_lmdb_pages_path(view->txn, ISX_TABLE_ASSETS, *key,
 							 known_pages(file), keep_first, &findings,
@@ -294,7 +312,8 @@ int isx_lmdb_get_asset(struct isx_lmdb_view *view, MDB_val *key, MDB_val *value)
 	}
 	if (!findings.count)
 		return mdb_get(view->txn, view->tables.assets, key, value);
-	if (file->is_lockless) /* a writer may have used the page again: was_alone() tells */
+	/* Perhaps a writer has used the page again: isx_lmdb_check_unmodified() decides. */
+	if (file->is_lockless)
 		return MDB_CORRUPTED;
 	fail_found(file, &findings, true, &cause);
 	pthread_mutex_lock(&file->verifying);

@@ -1,5 +1,7 @@
 /*
- * lmdb_verify.h - which pages of an open file LMDB can be let near, and the refusal of one that is damaged.
+ * lmdb_verify.h - which pages of an open file are verified, so that LMDB may read them, and the
+ * refusal
+ *                 of a damaged file.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_VERIFY_H
@@ -7,33 +9,36 @@
 
 #include "storage/lmdb_file.h"
 
-/* Verify what LMDB reads first of a file that is being opened; all of it, if it is shorter than it says.
- * ISX_CORRUPT: it is damaged. */
+/* Verify the pages that LMDB reads when a file is opened; all pages if the file is shorter than its
+ * number of pages says. ISX_CORRUPT: the file is damaged. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_verify_opening(struct isx_lmdb_file *file,
 						       struct isx_err *err);
 
-/* Make sure that no page of that extent can lead LMDB astray, by walking all of them at the first use.
- * Every view does so by itself.
- *   again  also when it was done before
+/* Make sure that all pages of an extent are verified: walks them unless it was done before.
+ * Functions that begin a view call it. Takes `verifying`; the caller may hold LMDB's writer lock,
+ * not `opening`.
+ *   again  walk also if it was done before
  * ISX_CORRUPT: the file is damaged, and is refused from now on. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_verify(struct isx_lmdb_file *file,
 					       enum isx_pages_extent extent, bool again,
 					       struct isx_err *err);
 
-/* A call on the file found that something is wrong: verify once more before the next one, though not
- * more than once a minute: it may be an asset that somebody asks for again and again. */
+/* LMDB or a stored asset showed damage during a call: all pages are verified again before the next
+ * view. At most once a minute, as a client may ask for a damaged asset again and again. */
 void isx_lmdb_suspect(struct isx_lmdb_file *file);
 
-/* A view that writes begins, and has ended: with the number of the transaction that was committed, or
- * 0. Between the two the file may be written. */
+/* Called when a view that writes begins and when it has ended: between the two this process may
+ * write to the file.
+ *   txn_id  the transaction that was committed; 0: none */
 void isx_lmdb_watch_begin(struct isx_lmdb_file *file);
 void isx_lmdb_watch_end(struct isx_lmdb_file *file, uint64_t txn_id);
 
-/* Fail with ISX_CORRUPT: the file, `what` is wrong with it, and what to do. */
+/* Fail with ISX_CORRUPT. The message has the path of the file, `what` is wrong, and what to do. */
 enum isx_status isx_lmdb_fail_damaged(const struct isx_lmdb_file *file, const char *what,
 				      struct isx_err *err);
 
-/* Look up an asset; the pages that lead to it are verified before, if they were not. A code of LMDB. */
+/* Look up an asset; first verifies the pages that lead to it, unless they were verified. Returns a
+ * code of LMDB. MDB_CORRUPTED: the file is refused from now on (isx_lmdb_file.damage). */
 int isx_lmdb_get_asset(struct isx_lmdb_view *view, MDB_val *key, MDB_val *value);
 
 #endif
