@@ -1,11 +1,17 @@
 /*
  * lmdb_file.c - open an index file, look up its tables, begin and end transactions.
  *
- * LMDB keeps handles of named tables per environment, not per transaction, and wants them opened by
- * one transaction at a time, which then has to commit. So: handles are looked up under `opening`,
- * published under `publishing` once their transaction has committed, and every view works on a copy
- * taken before its transaction began. That another process made a new table shows in the number of
- * named tables, which costs nothing to ask.
+ * LMDB keeps handles of named tables per environment, not per transaction, and wants them opened
+ * by one transaction at a time, which then has to commit. So handles are looked up under
+ * `opening`, published under `publishing` once their transaction has committed, and every view
+ * works on a copy taken before its transaction began. A new table of another process shows in the
+ * number of named tables, which costs nothing to read.
+ *
+ * Lock order: LMDB's writer lock (of all processes), then `opening`, then `publishing` or
+ * watch.lock. `verifying` may be taken under the writer lock, never under `opening`. Readers take
+ * `publishing` for a copy, and `opening` only when there are new tables.
+ *
+ * Must not know what the rows of the tables mean: struct isx_lmdb_layout has that.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_file.h"
@@ -28,7 +34,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOK_UPS_MAX = 8, WRITES_PER_READER_CHECK = 32, FULL_BLOCKS = 16 };
+enum {
+	LOOK_UPS_MAX = 8,             /* tries while another program keeps writing */
+	WRITES_PER_READER_CHECK = 32, /* looks for slots of dead readers: one in so many writes */
+	FULL_BLOCKS = 16              /* a disk with fewer free blocks counts as full */
+};
 
 /* --- handles ---------------------------------------------------------------------------------- */
 
@@ -41,20 +51,23 @@ int isx_lmdb_open_table(struct isx_lmdb_view *view, const char *name, unsigned f
 	int rc = mdb_dbi_open(view->txn, name, flags | (view->writes ? MDB_CREATE : 0), table);
 	if (!rc)
 		rc = mdb_dbi_flags(view->txn, *table, &found);
-	if (!rc && found != flags) /* LMDB would go by those that are stored */
+	if (!rc && found != flags) /* LMDB ignores ours and uses the stored flags */
 		rc = MDB_INCOMPATIBLE;
 	if (rc)
 		*table = 0;
 	return rc;
 }
 
+/* The main table has an entry for each named table. 0 on an error: the tables are then looked
+ * up. */
 static size_t count_tables(const struct isx_lmdb_view *view)
 {
 	MDB_stat stat;
 	return mdb_stat(view->txn, ISX_LMDB_MAIN_TABLE, &stat) ? 0 : stat.ms_entries;
 }
 
-/* Open every table that the file has; the caller holds `opening`. */
+/* Open every table of the file; the caller holds `opening`. The names are copied first, with
+ * the NUL that LMDB's keys do not have. */
 static int look_up_tables(struct isx_lmdb_view *view)
 {
 	MDB_cursor *cursor;
@@ -78,7 +91,8 @@ static int look_up_tables(struct isx_lmdb_view *view)
 	return rc;
 }
 
-/* Hand out what has been opened; the caller holds `opening`. */
+/* Make the handles of a committed transaction available to all threads. The caller holds
+ * `opening`. */
 static void publish_tables(const struct isx_lmdb_view *view)
 {
 	struct isx_lmdb_file *file = view->file;
@@ -90,8 +104,8 @@ static void publish_tables(const struct isx_lmdb_view *view)
 	atomic_fetch_add(&file->handles_opened, 1);
 }
 
-/* Copy the published handles to `tables`, which is all zeros: the rest of its room is not
- * written. */
+/* Copy the published handles to `tables`, which is all zeros: the rest of its room is not written.
+ * Called before a transaction begins: a transaction knows no handle that was opened after that. */
 static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tables)
 {
 	pthread_rwlock_rdlock(&file->publishing);
@@ -100,16 +114,16 @@ static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tabl
 	pthread_rwlock_unlock(&file->publishing);
 }
 
-/* If the lock file cannot be written, as on a read-only mount, the file can be read without it, but
- * only as long as nobody writes: a writer would not know what we read, and use those pages
+/* Can the file only be read without its lock file (read-only mount, no permission)? It may be,
+ * as long as no other process writes: a writer would not know of this reader and use its pages
  * again. */
 static bool is_lockless(const struct isx_lmdb_file *file, int lock_code)
 {
 	return file->read_only && (lock_code == EROFS || lock_code == EACCES || lock_code == EPERM);
 }
 
-/* Begin a read transaction. Slots of processes that were killed are only cleared when somebody
- * looks: here, when there is no other slot left. */
+/* The slots of readers that were killed stay taken until a process looks for them. Here that is
+ * done when no other slot is left. */
 int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
 {
 	int dead = 0;
@@ -124,7 +138,7 @@ int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
 	return rc;
 }
 
-/* Learn of tables that another process has made. */
+/* Learn of tables that another process has made. Takes `opening`; called without a view. */
 static int refresh_tables(struct isx_lmdb_file *file)
 {
 	struct isx_lmdb_view view = { .file = file };
@@ -144,7 +158,8 @@ static int refresh_tables(struct isx_lmdb_file *file)
 
 /* --- metadata --------------------------------------------------------------------------------- */
 
-/* Bytes under `name` of exactly `count`; MDB_NOTFOUND when there are none. */
+/* Borrow the value of exactly `count` bytes under `name` in __metadata__. Returns a code of
+ * LMDB: MDB_NOTFOUND if there is none. */
 static int get_meta(const struct isx_lmdb_view *view, const char *name, size_t count,
 		    const void **bytes)
 {
@@ -178,8 +193,9 @@ enum isx_status isx_lmdb_put_meta(struct isx_lmdb_view *view, const char *name, 
 			       err);
 }
 
-/* Did this program, by the rule it has now, make the last committed change? Then everything derived
- * is up to date. */
+/* Was the last committed change made by this program and by its present rule? Then everything
+ * derived is up to date. In a view that writes, the last committed transaction is the one
+ * before its own. */
 static int is_derived(const struct isx_lmdb_view *view, bool *derived)
 {
 	const void *bytes;
@@ -191,10 +207,12 @@ static int is_derived(const struct isx_lmdb_view *view, bool *derived)
 
 /* --- views ------------------------------------------------------------------------------------ */
 
-/* Begin a read whose handles are all there; *derived says whether it may be handed out. */
+/* Begin a read with the handles of all tables. Returns a code of LMDB; the view has begun if
+ * that is 0.
+ *   derived  filled: may the view be used, or is something derived out of date? */
 static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bool *derived)
 {
-	for (int i = 0; i < ISX_LMDB_TABLES_MAX; i++) { /* so often there are new ones */
+	for (int i = 0; i < ISX_LMDB_TABLES_MAX; i++) { /* each turn has seen a new table */
 		*view = (struct isx_lmdb_view){ .file = file };
 		copy_tables(file, &view->tables);
 		int rc = isx_lmdb_begin_snapshot(file, &view->txn);
@@ -211,7 +229,7 @@ static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bo
 		if (rc)
 			return rc;
 	}
-	return MDB_BAD_TXN; /* tables appear faster than we look */
+	return MDB_BAD_TXN; /* too many concurrent table creations */
 }
 
 enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, enum isx_pages_extent extent,
@@ -265,7 +283,8 @@ static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *
 	return st;
 }
 
-/* Bring a begun write up to date: its handles, its base tables, what is derived. */
+/* Bring a writing view up to date: its handles, the tables that every index has, and everything
+ * derived. So each commit of this program may record that what is derived is up to date. */
 static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	bool derived = false;
@@ -284,12 +303,12 @@ static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err 
 	return st;
 }
 
-/* Begin a write transaction of the file that has the index's name *now*. Who compacts an index
- * holds the writer lock of the old file from before the copy until after the rename. So a writer
- * that was waiting for that lock finds another inode under the name as soon as it gets it, and must
- * not write: nobody would ever see it. And one that finds the same inode may: while it has the
- * lock, no other file can take the name. (An index may be deleted at any time; then the write came
- * before.) */
+/* Begin a write transaction of the file that has the name of the index *now*. compact holds the
+ * writer lock of the old file from before the copy until after the rename. So a writer that
+ * waited for that lock finds another inode under the name as soon as it has the lock, and must
+ * not write: no process would ever read it. A writer that finds the same inode may write: while
+ * it has the lock, no other file can take the name. (An index may be deleted at any time; the
+ * write then came before.) */
 static enum isx_status begin_write(struct isx_lmdb_file *file, MDB_txn **txn, struct isx_err *err)
 {
 	struct stat named;
@@ -321,6 +340,8 @@ enum isx_status isx_lmdb_queue_run(struct isx_lmdb_file *file, struct isx_lmdb_c
 enum isx_status isx_lmdb_block_writers(struct isx_lmdb_file *file, MDB_txn **hold,
 				       struct isx_err *err)
 {
+	/* A program that does not know this one may write between the read, which brings
+	 * everything derived up to date, and the lock: then once more. */
 	for (int i = 0; i < LOOK_UPS_MAX; i++) {
 		struct isx_lmdb_view view;
 		bool derived = false;
@@ -348,9 +369,10 @@ void isx_lmdb_unblock_writers(MDB_txn *hold)
 	mdb_txn_abort(hold);
 }
 
-/* Begin a write that may open handles, with `opening` held at exit. It may take long to get LMDB's
- * writer lock, and a reader must not wait for that to learn of new tables; but a transaction knows
- * no handle that was opened after it began. So one that finds such handles begins once more. */
+/* Begin a write that may open handles; holds LMDB's writer lock and `opening` at exit. The
+ * writer lock may take long to get, and a reader that learns of new tables must not wait for
+ * it, so `opening` is taken second. But a transaction knows no handle that was opened after it
+ * began: if that happened, it begins once more. */
 static enum isx_status begin_to_open(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_lmdb_file *file = view->file;
@@ -366,7 +388,7 @@ static enum isx_status begin_to_open(struct isx_lmdb_view *view, struct isx_err 
 		view->txn = NULL;
 		pthread_mutex_unlock(&file->opening);
 	}
-	return isx_fail(err, ISX_UNAVAILABLE, "tables of the index appear faster than we look");
+	return isx_fail(err, ISX_UNAVAILABLE, "too many concurrent table creations: try again");
 }
 
 enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view *view,
@@ -386,7 +408,8 @@ enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view 
 	return st;
 }
 
-/* Of a write that was cut short LMDB says EIO: that is how a disk gets full under several pages. */
+/* Commit; returns a code of LMDB. A write that was cut short is EIO for LMDB: that is how a
+ * disk that gets full within several pages shows, so EIO on a full disk becomes ENOSPC. */
 static int commit_or_full(const struct isx_lmdb_view *view)
 {
 	struct statvfs disk;
@@ -411,9 +434,10 @@ enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
 		isx_lmdb_end(view);
 		return st;
 	}
+	/* The tables that this transaction has created are counted only now. */
 	view->tables.count = count_tables(view);
 	st = isx_lmdb_status(commit_or_full(view), "write to disk", err);
-	view->txn = NULL; /* commit frees the transaction, also when it fails */
+	view->txn = NULL; /* mdb_txn_commit() frees the transaction, also when it fails */
 	isx_lmdb_watch_end(view->file, st ? 0 : txn_id);
 	if (!st)
 		publish_tables(view);
@@ -429,6 +453,7 @@ void isx_lmdb_end(struct isx_lmdb_view *view)
 		return;
 	mdb_txn_abort(view->txn);
 	view->txn = NULL;
+	/* Added once per view, not per page: all threads share the counter. */
 	if (view->meter.rows && view->file->counters)
 		__atomic_fetch_add(&view->file->counters->rows_scanned, view->meter.rows,
 				   __ATOMIC_RELAXED);
@@ -459,7 +484,7 @@ enum isx_status isx_lmdb_check_unmodified(const struct isx_lmdb_file *file, uint
 	return ISX_OK;
 }
 
-/* LMDB lists its readers as text: a line for each, behind a line of titles. */
+/* An MDB_msg_func: LMDB lists its readers as text, a line for each behind a line of titles. */
 static int count_reader(const char *line, void *arg)
 {
 	uint32_t *count = arg;
@@ -476,8 +501,8 @@ uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file)
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* Open the environment with `map` bytes of address space, or as much as there is, but not less than
- * `least`. */
+/* Open the environment with `map` bytes of address space, or half of it, and so on, but not
+ * less than `least`. Each try needs a new environment. Returns a code of LMDB. */
 static int open_env(MDB_env **env, const char *path, unsigned flags, uint64_t map, uint64_t least)
 {
 	int rc = ENOMEM;
@@ -500,7 +525,7 @@ static int open_env(MDB_env **env, const char *path, unsigned flags, uint64_t ma
 	return rc;
 }
 
-/* Remember which file was opened, to see later whether the name still means it. */
+/* Record the device and inode of the open file, to see later whether its name still means it. */
 static enum isx_status identify(struct isx_lmdb_file *file, const char *path, struct isx_err *err)
 {
 	struct stat opened;
@@ -516,11 +541,12 @@ static enum isx_status identify(struct isx_lmdb_file *file, const char *path, st
 	return file->path ? ISX_OK : isx_fail_memory(err);
 }
 
-/* Is there a file that LMDB can open? */
+/* Check that LMDB can open the file. Its first two pages are checked before LMDB divides by
+ * what they say. */
 static enum isx_status check_path(const char *path, unsigned how, struct isx_err *err)
 {
 	struct stat found;
-	if (stat(path, &found) != 0) /* it is made, or LMDB says why not */
+	if (stat(path, &found) != 0) /* LMDB creates it, or fails with the reason */
 		return ISX_OK;
 	if (!S_ISREG(found.st_mode))
 		return isx_fail(err, ISX_CORRUPT, "%s: expected a regular file", path);
@@ -532,7 +558,8 @@ static enum isx_status check_path(const char *path, unsigned how, struct isx_err
 			path); /* LMDB would begin anew */
 }
 
-/* Open LMDB's environment, with the lock file or, for reading, without. */
+/* Open LMDB's environment, with the lock file or, for reading only, without it. MDB_NOTLS: read
+ * transactions belong to views and not to threads. */
 static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsigned how,
 			      const struct isx_options *options, struct isx_err *err)
 {
@@ -555,6 +582,7 @@ static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsi
 	} else if (rc) {
 		return isx_lmdb_status(rc, path, err);
 	}
+	/* The map is never resized later: other processes have the file mapped with it. */
 	uint64_t map = options->map_bytes        ? options->map_bytes
 		       : how & ISX_LMDB_VOLATILE ? ISX_MAP_BYTES_VOLATILE
 						 : ISX_MAP_BYTES;
@@ -566,7 +594,8 @@ static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsi
 	return rc ? isx_lmdb_status(rc, path, err) : identify(file, path, err);
 }
 
-/* An isx_commit_fn over struct isx_lmdb_change: a group of changes as one transaction. */
+/* An isx_commit_fn: make a group of struct isx_lmdb_change in one transaction. A refused change
+ * has its own status and does not end the transaction; a change that cannot be made does. */
 static enum isx_status write_group(void *arg, struct isx_commit *group, struct isx_err *err)
 {
 	struct isx_lmdb_file *file = arg;
@@ -611,7 +640,7 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_lay
 	return st;
 }
 
-/* Is it of a format that this program knows? */
+/* Check that the file has a format that this program knows, without writing. */
 static enum isx_status check_opened(struct isx_lmdb_file *file, struct isx_err *err)
 {
 	struct isx_lmdb_view view = { .file = file };
@@ -629,7 +658,7 @@ enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, st
 {
 	struct isx_lmdb_view view;
 	int dead = 0;
-	mdb_reader_check(file->env, &dead); /* slots of processes that were killed */
+	mdb_reader_check(file->env, &dead); /* frees the slots of processes that were killed */
 	enum isx_status st = isx_lmdb_verify_opening(file, err);
 	if (st)
 		return st;
@@ -641,7 +670,7 @@ enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, st
 	} else if (!st) {
 		st = check_opened(file, err);
 	}
-	if (!st && how & ISX_LMDB_VOLATILE) { /* it loses its name soon */
+	if (!st && how & ISX_LMDB_VOLATILE) { /* the caller unlinks it: no name to compare with */
 		isx_mem_free(file->path);
 		file->path = NULL;
 	}
@@ -664,8 +693,8 @@ enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layou
 	return st;
 }
 
-/* Bring to the disk what a relaxed store still owes it: nothing, if the file has no name any
- * more. */
+/* Sync a file that was opened with relaxed durability: until here, commits did not wait for the
+ * disk. Nothing to do for a file that has no name any more. */
 static void flush_unsynced(struct isx_lmdb_file *file)
 {
 	struct stat opened;
@@ -685,6 +714,7 @@ void isx_lmdb_file_close(struct isx_lmdb_file *file)
 {
 	if (!file)
 		return;
+	/* Safe on a file that was attached in part. No view is left, so no lock is needed. */
 	if (file->env) {
 		flush_unsynced(file);
 		mdb_env_close(file->env);

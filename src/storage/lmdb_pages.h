@@ -34,8 +34,8 @@ typedef bool isx_table_shape_fn(const char *name, struct isx_table_shape *shape)
  * ISX_CORRUPT: they are damaged, or those of another kind of file. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_pages_head(const char *path, struct isx_err *err);
 
-/* Are the first two pages of an open file those of its last two transactions? Read several times,
- * as they may seem not to be while others commit. */
+/* Are the first two pages of an open file those of its last two transactions? They may seem not to
+ * be while two more are committed. */
 bool isx_lmdb_pages_heads_fit(MDB_env *env);
 
 /* Walk the trees of the snapshot of `txn`, page by page as they lie in the file (lmdb_pages.c says

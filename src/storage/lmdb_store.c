@@ -1,10 +1,13 @@
 /*
- * lmdb_store.c - a directory of index files: creating, deleting, listing, copies, and the calls
- * that
- *                are handed on to an open file.
+ * lmdb_store.c - a directory of index files: create, delete, list, copy, check, and the calls that
+ *                are passed on to an open file.
  *
- * Where the files lie and who may rename them is in store_folder.c, which of them are open in
- * open_files.c. The files of memory:// are unlinked once they are open.
+ * store_folder.c knows where the files lie and locks the directory; open_files.c knows which of
+ * them are open. The files of memory:// are unlinked once they are open.
+ *
+ * Lock order of what is called here: the record lock of a staging path, LMDB's writer lock of a
+ * file, the directory's lock (flock). The lock of open_files is taken for moments and never held
+ * while another one of these is taken.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_store.h"
@@ -45,8 +48,8 @@ static struct lmdb_store *store_of(struct isx_engine *engine)
 
 /* --- using an index --------------------------------------------------------------------------- */
 
-/* One call on the file of an index, which is made again when a write finds that the index has got
- * another file:
+/* One call on the pinned file of an index. It is made again when a write finds that the index has
+ * another file now, because another process has compacted or replaced it:
  *
  *	struct pinned_index pinned = { .store = store, .name = name };
  *	while (pin_index(&pinned, err))
@@ -56,13 +59,15 @@ static struct lmdb_store *store_of(struct isx_engine *engine)
 struct pinned_index {
 	struct lmdb_store *store;
 	const char *name;
-	bool is_probe; /* as of isx_open_files_pin() */
+	bool is_probe; /* see isx_open_files_pin() */
 	struct isx_open_index *index;
 	struct isx_lmdb_file *file;
-	uint64_t last_change; /* of the file, before the call */
+	uint64_t last_change; /* the file's last transaction, read before the call */
 	enum isx_status status;
 };
 
+/* Pin the file for the next call. After a call, unpin it first and decide from pinned->status
+ * whether to call again; false: pinned->status is final, and no file is pinned. */
 static bool pin_index(struct pinned_index *pinned, struct isx_err *err)
 {
 	if (pinned->index) {
@@ -99,10 +104,12 @@ void isx_lmdb_store_release(struct isx_engine *engine, struct isx_open_index *in
 
 /* --- creating and deleting -------------------------------------------------------------------- */
 
-/* Make a complete index at `entry`. */
+/* Make a complete index at `entry`, a staging path, and close it. No lock is needed: no other
+ * process looks there. */
 static enum isx_status make_index(struct lmdb_store *store, const char *entry, struct isx_err *err)
 {
-	enum { MAP_BYTES = 16 << 20 }; /* for its first pages; all there is may be taken */
+	/* Enough for the first pages: the address space may be used up by open indexes. */
+	enum { MAP_BYTES = 16 << 20 };
 	char path[PATH_MAX];
 	struct isx_lmdb_file *file = NULL;
 	struct isx_options options = store->engine.options;
@@ -118,7 +125,7 @@ static enum isx_status make_index(struct lmdb_store *store, const char *entry, s
 	return st;
 }
 
-/* Let a complete index appear under its name. */
+/* Rename a complete index to its name, with the directory locked alone. */
 static enum isx_status publish_index(struct lmdb_store *store, const char *name, const char *made,
 				     const char *entry, struct isx_err *err)
 {
@@ -128,7 +135,7 @@ static enum isx_status publish_index(struct lmdb_store *store, const char *name,
 		return st;
 	if (access(entry, F_OK) != 0)
 		isx_store_folder_remove_lock_file(&store->folder,
-						  entry); /* 0.3.3 leaves it behind */
+						  entry); /* iscc-search 0.3.3 leaves it behind */
 	if (renameat2(AT_FDCWD, made, AT_FDCWD, entry, RENAME_NOREPLACE) != 0)
 		st = errno == EEXIST ? isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name)
 				     : isx_fail_errno(err, "create", entry);
@@ -136,6 +143,7 @@ static enum isx_status publish_index(struct lmdb_store *store, const char *name,
 	return st;
 }
 
+/* Make the index at a staging path and rename it, so that no process ever opens half an index. */
 static enum isx_status create_on_disk(struct lmdb_store *store, const char *name,
 				      struct isx_err *err)
 {
@@ -161,7 +169,8 @@ static enum isx_status create_on_disk(struct lmdb_store *store, const char *name
 	return st;
 }
 
-/* Make an index whose files have no name any more once they are open. */
+/* Make an index of memory://: a file that loses its name as soon as it is open, so that its
+ * room is given back when the process ends, however it ends. */
 static enum isx_status create_in_memory(struct lmdb_store *store, const char *name,
 					struct isx_err *err)
 {
@@ -192,7 +201,8 @@ static enum isx_status store_create(struct isx_engine *engine, const char *name,
 				  : create_in_memory(store, name, err);
 }
 
-/* Let an index disappear: its entry becomes `doomed`. */
+/* Rename an index to the staging path `doomed`, with the directory locked alone: from then on
+ * it is deleted for every process that opens it. */
 static enum isx_status hide_index(struct lmdb_store *store, const char *name, const char *doomed,
 				  struct isx_err *err)
 {
@@ -222,6 +232,8 @@ static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, 
 	if (st)
 		return st;
 	st = hide_index(store, name, doomed.path, err);
+	/* Processes that have the file open go on with it; its room on the disk is free once
+	 * they have closed it. */
 	if (!st) {
 		isx_sync_folder(store->folder.path);
 		isx_open_files_sweep(&store->files);
@@ -242,7 +254,7 @@ static enum isx_status store_drop(struct isx_engine *engine, const char *name, s
 
 /* --- stat and list ---------------------------------------------------------------------------- */
 
-/* How many assets and bytes an index has. */
+/* Fill in the numbers of assets and bytes. Bytes are all pages of the file, free ones too. */
 static enum isx_status measure(struct isx_lmdb_view *view, struct isx_index_info *info,
 			       struct isx_err *err)
 {
@@ -260,9 +272,10 @@ static enum isx_status measure(struct isx_lmdb_view *view, struct isx_index_info
 	return ISX_OK;
 }
 
-/* Describe a file as it is: when another program wrote last, what is derived is made at the first
- * pinned, which may take long, and not for a look.
- *   for_search  fail where it cannot be made, as nothing may be written */
+/* Describe a file as it is. If another program wrote last, deriving may take long: that is left
+ * to the first real use.
+ *   for_search  fail with ISX_READ_ONLY if the file cannot be searched: it is out of date, and
+ *               the store must not write */
 static enum isx_status describe(const struct pinned_index *pinned, bool for_search,
 				struct isx_index_info *info, struct isx_err *err)
 {
@@ -287,6 +300,7 @@ static enum isx_status describe(const struct pinned_index *pinned, bool for_sear
 		return st;
 	}
 	info->readers = isx_lmdb_count_readers(file);
+	/* Whatever no other part claims belongs to "lmdb": assets, metadata and free pages. */
 	uint64_t others = 0;
 	for (size_t i = 1; i < info->part_count; i++)
 		others += info->parts[i].bytes;
@@ -312,13 +326,13 @@ static int by_name(const void *left, const void *right)
 	return strcmp(a->name, b->name);
 }
 
-/* What a look at all indexes has found. */
+/* What a listing of all indexes has found so far. */
 struct listing {
 	struct isx_index_info *infos;
 	size_t count;
 	struct isx_index_problem *problems; /* indexes that cannot be used */
 	size_t problem_count;
-	bool for_search; /* is it to tell what can be searched? */
+	bool for_search; /* see describe() */
 };
 
 static void release_listing(struct listing *listing)
@@ -327,6 +341,7 @@ static void release_listing(struct listing *listing)
 	isx_mem_free(listing->problems);
 }
 
+/* Note an index that cannot be used; the listing continues. */
 static enum isx_status add_problem(struct listing *listing, const char *name,
 				   const struct isx_err *cause, struct isx_err *err)
 {
@@ -341,7 +356,7 @@ static enum isx_status add_problem(struct listing *listing, const char *name,
 	return ISX_OK;
 }
 
-/* Add one index to what was found; one that has gone meanwhile is left out. */
+/* Add one index to the listing; an index that has been deleted meanwhile is left out. */
 static enum isx_status list_index(struct lmdb_store *store, const char *name,
 				  struct listing *listing, struct isx_err *err)
 {
@@ -370,6 +385,7 @@ static enum isx_status list_index(struct lmdb_store *store, const char *name,
 	return ISX_OK;
 }
 
+/* All entries of the directory that can be indexes, in the order of the directory. */
 static enum isx_status list_directory(struct lmdb_store *store, struct listing *listing,
 				      struct isx_err *err)
 {
@@ -386,6 +402,7 @@ static enum isx_status list_directory(struct lmdb_store *store, struct listing *
 	return st;
 }
 
+/* memory:// has no directory: its indexes are the open ones. */
 static enum isx_status list_open(struct lmdb_store *store, struct listing *listing,
 				 struct isx_err *err)
 {
@@ -415,7 +432,9 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 	enum isx_status st = list_all(store_of(engine), &listing, err);
 	for (size_t i = 0; !st && i < listing.problem_count; i++) {
 		const struct isx_index_problem *problem = &listing.problems[i];
-		if (problem->cause.status == ISX_UNAVAILABLE) /* no list is short for a while */
+		/* A passing problem must not look like a deleted index; a lasting one must not keep
+		 * the other indexes from being listed. */
+		if (problem->cause.status == ISX_UNAVAILABLE)
 			st = isx_fail(err, ISX_UNAVAILABLE, "index %s: %s", problem->name,
 				      problem->cause.msg);
 		else
@@ -449,8 +468,9 @@ static enum isx_status store_ready(struct isx_engine *engine, struct isx_index_p
 
 /* --- copies and checks ------------------------------------------------------------------------ */
 
-/* Has the index still the file that was copied? It may have been deleted meanwhile, and even made
- * again: neither the old assets nor the old index must come back. */
+/* Fail unless the name of the index still means `file`, which was copied. The index may have
+ * been deleted meanwhile, and even made again: neither its old assets nor the index itself may
+ * come back. Called with the directory locked alone. */
 static enum isx_status check_unchanged(struct isx_lmdb_file *file, struct isx_err *err)
 {
 	struct stat named;
@@ -462,8 +482,9 @@ static enum isx_status check_unchanged(struct isx_lmdb_file *file, struct isx_er
 	return isx_fail(err, ISX_UNAVAILABLE, "the file of the index was replaced: try again");
 }
 
-/* Let the complete file at `made` take the place of `file`, whose writer lock the caller holds. Who
- * is killed behind the renaming leaves the old lock file to the next one to open the index. */
+/* Rename the complete file at `made` over `file`; the caller holds the writer lock of `file`.
+ * If the process is killed right after the rename, the next one to open the index replaces the
+ * old lock file. */
 static enum isx_status replace_file(struct lmdb_store *store, const char *made,
 				    struct isx_lmdb_file *file, struct isx_err *err)
 {
@@ -484,7 +505,8 @@ static enum isx_status replace_file(struct lmdb_store *store, const char *made,
 	return st;
 }
 
-/* Refuse to write over what is in use: every write since then would be lost. */
+/* Refuse to write a backup over an index or a lock file in use: every write since then would be
+ * lost. Files are compared by device and inode, as a path may be a link. */
 static enum isx_status check_backup_target(struct lmdb_store *store, const char *target,
 					   struct isx_err *err)
 {
@@ -568,6 +590,7 @@ static enum isx_status store_compact(struct isx_engine *engine, const char *name
 	enum isx_status st = isx_staging_begin(folder, name, "compact", &made, err);
 	if (st)
 		return st;
+	/* In a loop, as every write: another process may have compacted the index meanwhile. */
 	while (pin_index(&pinned, err)) {
 		done->bytes_before = bytes_of(path);
 		pinned.status = compact_file(pinned.store, pinned.file, made.path, progress, arg,
@@ -577,6 +600,8 @@ static enum isx_status store_compact(struct isx_engine *engine, const char *name
 	if (pinned.status)
 		return pinned.status;
 	done->bytes_after = bytes_of(path);
+	/* The rename is only safe once the directory is on disk; until then the old file is,
+	 * unchanged. */
 	isx_sync_folder_of(path);
 	isx_sync_folder(folder->path);
 	return ISX_OK;
@@ -594,8 +619,7 @@ static enum isx_status store_check(struct isx_engine *engine, const char *name,
 	if (pinned.status != ISX_CORRUPT || pinned.index || !pinned.store->folder.path ||
 	    !isx_store_folder_file(&pinned.store->folder, name, path))
 		return pinned.status;
-	/* It is refused with the first finding; here is asked for all, if there is a way to
-	 * them. */
+	/* The index was refused when it was opened, with the first finding: list all findings. */
 	enum isx_status st = isx_lmdb_check_refused(path, pinned.store->kind->layout, report, found,
 						    arg, NULL);
 	return !st && report->findings ? ISX_OK : ISX_CORRUPT;
@@ -650,6 +674,7 @@ static enum isx_status store_walk(struct isx_engine *engine, const char *name, c
 
 /* --- opening and closing ---------------------------------------------------------------------- */
 
+/* The caller of isx_close() makes sure that no other call runs. */
 static void store_close(struct isx_engine *engine)
 {
 	struct lmdb_store *store = store_of(engine);
@@ -692,7 +717,7 @@ static struct lmdb_store *new_store(const struct isx_lmdb_kind *kind,
 	return store;
 }
 
-/* Create `path` and what is missing above it. */
+/* Create `path` and the missing directories above it, as `mkdir -p` does. */
 static enum isx_status make_directories(const char *path, struct isx_err *err)
 {
 	char partial[PATH_MAX];
@@ -710,7 +735,7 @@ static enum isx_status make_directories(const char *path, struct isx_err *err)
 	return ISX_OK;
 }
 
-/* Make sure that there is a directory to work in. */
+/* Make sure that the directory of the store exists; a read-only store creates nothing. */
 static enum isx_status check_directory(const char *directory, bool read_only, struct isx_err *err)
 {
 	struct stat found;
@@ -744,6 +769,8 @@ enum isx_status isx_lmdb_store_open(const struct isx_lmdb_kind *kind, const char
 			return isx_fail_memory(err);
 		}
 	}
+	/* Every process that opens the store cleans up; the first one after a crash has
+	 * something to do. */
 	if (directory && !options->read_only)
 		isx_store_folder_clean(&store->folder);
 	*engine = &store->engine;

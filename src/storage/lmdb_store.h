@@ -1,8 +1,9 @@
 /*
- * lmdb_store.h - a directory of index files, whatever is in them: what the engines on LMDB share.
+ * lmdb_store.h - a directory of index files, whatever their tables: shared by the engines on LMDB.
  *
- * An engine says in a *kind* where its files lie and what is done with an open one; naming,
- * opening, creating, deleting and listing are done once, here. SPDX-License-Identifier: Apache-2.0
+ * An engine describes in a *kind* where its files lie and what each call does with an open file;
+ * naming, opening, creating, deleting and listing are implemented here for all of them.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_STORE_H
 #define ISX_LMDB_STORE_H
@@ -19,7 +20,7 @@ struct isx_lmdb_kind {
 	/* Add the parts of an index besides "lmdb" (isx_index_part_add()); NULL: there are none. */
 	enum isx_status (*describe)(struct isx_lmdb_view *view, struct isx_index_info *info,
 				    struct isx_err *err);
-	/* As in struct isx_engine_ops, on an open file. */
+	/* The next four are as in struct isx_engine_ops, on an open file. */
 	enum isx_status (*add)(struct isx_lmdb_file *file, const struct isx_asset *assets,
 			       size_t count, enum isx_outcome *outcomes, struct isx_err *err);
 	enum isx_status (*get)(struct isx_lmdb_file *file, const char *iscc_id,
@@ -33,8 +34,8 @@ struct isx_lmdb_kind {
 	const struct isx_walk_rules *walk;   /* lmdb_walk.h */
 };
 
-/* Open a directory of indexes of this kind, making it if need be; NULL: indexes without names on
- * disk, which vanish with the process.
+/* Open a directory of indexes of this kind; creates the directory unless the store is read-only.
+ *   directory  NULL: indexes without names on disk, which vanish with the process
  *   kind    borrowed until the engine is closed
  *   engine  new, closed by its ops->close */
 ISX_MUST_CHECK enum isx_status isx_lmdb_store_open(const struct isx_lmdb_kind *kind,
@@ -42,8 +43,9 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_store_open(const struct isx_lmdb_kind *k
 						   const struct isx_options *options,
 						   struct isx_engine **engine, struct isx_err *err);
 
-/* Begin to use the file of an index, which stays open until isx_lmdb_store_release().
- *   index, file  filled; borrowed from the engine */
+/* Pin the file of an index: it stays open until isx_lmdb_store_release(). For calls that keep a
+ * file longer than one operation (a walk, a follower).
+ *   index, file  filled; borrowed from the engine until then */
 struct isx_open_index;
 ISX_MUST_CHECK enum isx_status isx_lmdb_store_acquire(struct isx_engine *engine, const char *name,
 						      struct isx_open_index **index,
