@@ -1,21 +1,24 @@
 /*
- * lmdb_pages.c - walk the pages of an LMDB file without LMDB, which trusts every byte of them.
+ * lmdb_pages.c - verify the pages of an LMDB file without LMDB, which trusts every byte of them.
  *
- * Pages are read with pread(), so that a file which is too short, or a block that the disk cannot
- * read, is an error and not a SIGBUS. The layout is that of LMDB 0.9 (data version 1) on a machine
- * of 64 bits, little-endian as everywhere LMDB files of these machines are read. Pages of a
- * snapshot do not change while it is read; the page that says where its trees begin does, so it is
- * asked for again until it fits.
+ * Pages are read with pread(), so that a file that is too short, or a block that the disk cannot
+ * read, is an error and not a SIGBUS. The layout is that of LMDB 0.9 (data version 1) on a
+ * little-endian machine of 64 bits. The pages of a snapshot do not change while its read
+ * transaction lasts. The meta page, which says where its trees begin, does change: the caller
+ * takes another snapshot then.
  *
- * What is checked is what LMDB computes addresses with, when it reads a page and when it changes
- * one: page numbers and kinds, the number of entries, their places (they fill their part of the
- * page without a gap and without an overlap), the lengths of keys and rows, the lengths of long
- * values, the lengths of trees. A file in which all of that is right cannot lead LMDB out of its
- * mapping, whatever else is wrong with it.
+ * Checked is what LMDB computes addresses with, when it reads a page and when it changes one: page
+ * numbers and kinds, the number of entries, their places (they fill their part of the page without
+ * a gap and without an overlap), the lengths of keys and rows, the lengths of long values, the
+ * lengths of trees. A file in which all of that is correct cannot lead LMDB out of its mapping,
+ * whatever else is wrong with it.
  *
- * Every page but the two first is in a tree or in a list of free pages, which are the values of a
- * tree of their own (by the transaction that freed them). A page in both is overwritten by the next
- * write, with everything in order until then; one in neither is lost for good, and does no harm.
+ * Every page but the two meta pages is in a tree or in a list of free pages. The lists are the
+ * values of a tree of their own, whose keys are the transactions that freed the pages. A page in
+ * both is overwritten by the next write, though everything looks correct until then; a page in
+ * neither is lost for good, and does no harm.
+ *
+ * Takes no lock. A walk belongs to one thread; only struct isx_known_pages is shared.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_pages.h"
@@ -32,10 +35,10 @@
 #include <unistd.h>
 
 enum {
-	HEADER_BYTES = 16,
-	NODE_BYTES = 8,
-	TREE_BYTES = 48,
-	META_COUNT = 2,
+	HEADER_BYTES = 16,          /* of a page (PAGEHDRSZ) */
+	NODE_BYTES = 8,             /* of an entry before its key (NODESIZE) */
+	TREE_BYTES = 48,            /* a record of a table (MDB_db) */
+	META_COUNT = 2,             /* pages 0 and 1; transaction N writes page N % 2 */
 	DEPTH_MAX = 32,             /* LMDB's own ceiling */
 	LEVELS_MAX = 3 * DEPTH_MAX, /* of the list of tables, a table, the rows of one key */
 	KEY_BYTES_MAX = 511,        /* LMDB's own ceiling, also for a row */
@@ -43,6 +46,7 @@ enum {
 	PAGE_BYTES_MAX = 32768,
 	MAGIC = 0xBEEFC0DE,
 	DATA_VERSION = 1,
+	/* Page and node flags as in LMDB's mdb.c. */
 	P_BRANCH = 1,
 	P_LEAF = 2,
 	P_OVERFLOW = 4,
@@ -58,6 +62,8 @@ enum {
 };
 #define NO_PAGE UINT64_MAX
 
+/* The structs below lie in the file as they are here; they are copied out with memcpy(), as a
+ * damaged offset may be odd. */
 struct page_header {
 	uint64_t number;
 	uint16_t row_bytes; /* of P_LEAF2 */
@@ -87,20 +93,20 @@ _Static_assert(sizeof(struct page_header) == HEADER_BYTES, "as LMDB has it");
 _Static_assert(sizeof(struct tree) == TREE_BYTES, "as LMDB has it");
 _Static_assert(sizeof(struct node) == NODE_BYTES, "as LMDB has it");
 
-/* What a tree is, and so what its entries have to be. */
+/* The kind of a tree decides what its entries have to be. */
 enum kind {
 	FREE_LISTS, /* number of a transaction -> list of pages */
 	TABLES,     /* name -> tree */
 	VALUES,     /* key -> value */
 	ROWS,       /* key -> rows: one, a page within the page, or a tree of their own */
-	ROWS_OF_KEY /* that tree */
+	ROWS_OF_KEY /* the tree of the rows of one key */
 };
 
 struct shape {
 	enum kind kind;
 	uint32_t row_bytes; /* of ROWS and ROWS_OF_KEY; 0: rows are of many lengths, or not known */
 	uint16_t flags;     /* of the table */
-	bool is_first_only; /* ROWS_OF_KEY: look only at what leads to the first of them */
+	bool is_first_only; /* ROWS_OF_KEY: verify only the path to the first row */
 };
 
 struct walk {
@@ -113,21 +119,23 @@ struct walk {
 	uint64_t findings;
 	enum isx_pages_extent extent;
 	isx_table_shape_fn *shape;
-	uint64_t last_list;              /* the key of the list of free pages before, or 0 */
+	uint64_t last_list;              /* the key of the previous list of free pages, or 0 */
 	uint8_t *seen;                   /* a bit for each page: it is in use */
-	uint8_t *unused;                 /* the same: it is in a list of free pages */
-	uint8_t *levels[LEVELS_MAX + 1]; /* a page for each level that is walked */
+	uint8_t *unused;                 /* a bit for each page: it is in a list of free pages */
+	uint8_t *levels[LEVELS_MAX + 1]; /* a page buffer for each level of the walk */
 	size_t level;
-	uint16_t *sizes; /* of the entries of a page, by half of their place; 0 between two pages */
+	/* Lengths of the entries of one page, by place / 2; all 0 between two pages. */
+	uint16_t *sizes;
 	isx_page_fn *found;
 	void *arg;
-	struct tree counted; /* pages and entries of the tree that is walked */
+	struct tree counted; /* pages and entries so far of the tree that is walked */
 	enum isx_status status;
 	struct isx_err *err;
 };
 
-static void say(struct walk *walk, const char *format, ...) ISX_PRINTF(2, 3);
-static void say(struct walk *walk, const char *format, ...)
+/* Hand on a finding. It does not end the walk: the caller leaves out what cannot be read. */
+static void report(struct walk *walk, const char *format, ...) ISX_PRINTF(2, 3);
+static void report(struct walk *walk, const char *format, ...)
 {
 	char text[200];
 	va_list args;
@@ -150,18 +158,19 @@ static void set_bit(uint8_t *bits, uint64_t page)
 	bits[page / 8] |= (uint8_t)(1 << page % 8);
 }
 
-/* Count pages from `number` on as used. False if they are not in the file, or used twice. */
+/* Record `count` pages from `number` on as used. False, after a finding, if a page is not in
+ * the file or is used twice. A loop in a tree ends here, too. */
 static bool take_pages(struct walk *walk, uint64_t number, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t page = number + i;
 		if (page < META_COUNT || page > walk->last_page) {
-			say(walk, "page %llu: there is no such page, the last is %llu",
-			    (unsigned long long)page, (unsigned long long)walk->last_page);
+			report(walk, "page %llu: there is no such page, the last is %llu",
+			       (unsigned long long)page, (unsigned long long)walk->last_page);
 			return false;
 		}
 		if (has_bit(walk->seen, page)) {
-			say(walk, "page %llu is used twice", (unsigned long long)page);
+			report(walk, "page %llu is used twice", (unsigned long long)page);
 			return false;
 		}
 		set_bit(walk->seen, page);
@@ -170,55 +179,58 @@ static bool take_pages(struct walk *walk, uint64_t number, uint64_t count)
 	return true;
 }
 
-/* Read the first `bytes` of a page and compare its number. */
+/* Read the first `bytes` of a page into `page` and compare its number: a page that was written
+ * to a wrong place is found by that. */
 static bool read_page(struct walk *walk, uint64_t number, uint8_t *page, size_t bytes)
 {
 	struct page_header header;
 	ssize_t got = pread(walk->fd, page, bytes, (off_t)(number * walk->page_bytes));
 	if (got < 0) {
-		say(walk, "page %llu cannot be read: %s", (unsigned long long)number,
-		    strerror(errno));
+		report(walk, "page %llu cannot be read: %s", (unsigned long long)number,
+		       strerror(errno));
 		return false;
 	}
 	if (got != (ssize_t)bytes) {
-		say(walk, "page %llu: the file ends before it", (unsigned long long)number);
+		report(walk, "page %llu: the file ends before it", (unsigned long long)number);
 		return false;
 	}
 	memcpy(&header, page, sizeof header);
 	if (header.number != number) {
-		say(walk, "page %llu says that it is page %llu", (unsigned long long)number,
-		    (unsigned long long)header.number);
+		report(walk, "page %llu says that it is page %llu", (unsigned long long)number,
+		       (unsigned long long)header.number);
 		return false;
 	}
 	return true;
 }
 
-/* The pages that hold one long value: how many. LMDB keeps them for a shorter one that takes its
- * place. 0: they are not right. */
+/* Check the pages of a long value and return their number, 0 after a finding. There may be more
+ * of them than the value needs: LMDB keeps them when a shorter value takes its place. */
 static uint64_t check_overflow(struct walk *walk, uint64_t number, uint64_t bytes)
 {
 	struct page_header header;
+	/* No overflow: a value has at most 2^32 bytes (value_bytes()). */
 	uint64_t count = (HEADER_BYTES + bytes + walk->page_bytes - 1) / walk->page_bytes;
 	if (number < META_COUNT || number > walk->last_page) {
-		say(walk, "page %llu: there is no such page, the last is %llu",
-		    (unsigned long long)number, (unsigned long long)walk->last_page);
+		report(walk, "page %llu: there is no such page, the last is %llu",
+		       (unsigned long long)number, (unsigned long long)walk->last_page);
 		return 0;
 	}
 	if (!read_page(walk, number, (uint8_t *)&header, sizeof header))
 		return 0;
 	uint64_t room = header.lower | (uint64_t)header.upper << 16;
 	if (header.flags != P_OVERFLOW || room < count) {
-		say(walk, "page %llu: expected %llu pages of a long value",
-		    (unsigned long long)number, (unsigned long long)count);
+		report(walk, "page %llu: expected %llu pages of a long value",
+		       (unsigned long long)number, (unsigned long long)count);
 		return 0;
 	}
 	if (walk->file_bytes < number * walk->page_bytes + HEADER_BYTES + bytes) {
-		say(walk, "page %llu: the file ends in its value", (unsigned long long)number);
+		report(walk, "page %llu: the file ends in its value", (unsigned long long)number);
 		return 0;
 	}
 	return room;
 }
 
+/* Check the pages of a long value and record them as used. */
 static void take_overflow(struct walk *walk, uint64_t number, uint64_t bytes)
 {
 	uint64_t room = check_overflow(walk, number, bytes);
@@ -228,7 +240,8 @@ static void take_overflow(struct walk *walk, uint64_t number, uint64_t bytes)
 
 /* --- free pages ------------------------------------------------------------------------------- */
 
-/* One page of a list, behind `before` in it. */
+/* Record one page of a list of free pages; `before` is the page listed before it. LMDB merges
+ * such lists and relies on their descending order. */
 static bool take_free_page(struct walk *walk, uint64_t page, uint64_t before)
 {
 	const char *wrong = NULL;
@@ -239,19 +252,19 @@ static bool take_free_page(struct walk *walk, uint64_t page, uint64_t before)
 	else if (has_bit(walk->unused, page))
 		wrong = "is listed twice";
 	if (wrong) {
-		say(walk, "the free pages of transaction %llu: page %llu %s",
-		    (unsigned long long)walk->last_list, (unsigned long long)page, wrong);
+		report(walk, "the free pages of transaction %llu: page %llu %s",
+		       (unsigned long long)walk->last_list, (unsigned long long)page, wrong);
 		return false;
 	}
 	set_bit(walk->unused, page);
 	return true;
 }
 
-/* A list of free pages, which lies in the file at `place`: how many, then their numbers,
- * descending. It may have room for more. One finding for a list. */
+/* Check a list of free pages that lies in the file at `place`: the number of pages, then page
+ * numbers, descending. The value may be longer than the list. At most one finding for a list. */
 static void check_free_list(struct walk *walk, uint64_t place, uint64_t bytes)
 {
-	uint64_t block[256], count = 0, before = UINT64_MAX;
+	uint64_t block[256], count = 0, before = UINT64_MAX; /* a list may have millions of pages */
 	bool is_good = bytes >= sizeof count &&
 		       pread(walk->fd, &count, sizeof count, (off_t)place) == sizeof count &&
 		       count <= bytes / sizeof count - 1;
@@ -271,13 +284,13 @@ static void check_free_list(struct walk *walk, uint64_t place, uint64_t bytes)
 			return;
 	}
 	if (!is_good || count)
-		say(walk, "the free pages of transaction %llu: %llu in %llu bytes",
-		    (unsigned long long)walk->last_list, (unsigned long long)count,
-		    (unsigned long long)bytes);
+		report(walk, "the free pages of transaction %llu: %llu in %llu bytes",
+		       (unsigned long long)walk->last_list, (unsigned long long)count,
+		       (unsigned long long)bytes);
 }
 
-/* The key of a list: the number of a transaction, larger than that of the list before, and
- * not of one to come. */
+/* Check the key of a list: the number of a transaction, larger than that of the list before, and
+ * not of the future. LMDB decides by it when the pages may be used again. */
 static bool check_free_key(struct walk *walk, const uint8_t *key, size_t bytes)
 {
 	uint64_t id;
@@ -289,30 +302,35 @@ static bool check_free_key(struct walk *walk, const uint8_t *key, size_t bytes)
 	return is_good;
 }
 
-/* Compare what is in use with what is free, once all of both is known. */
+/* Compare what is in use with what is free, once all trees and lists are walked. */
 static void compare_pages(struct walk *walk)
 {
 	uint64_t lost = 0, first = 0;
 	for (uint64_t page = META_COUNT; page <= walk->last_page; page++) {
 		bool is_used = has_bit(walk->seen, page), is_free = has_bit(walk->unused, page);
 		if (is_used && is_free)
-			say(walk, "page %llu is in use, and in a list of free pages",
-			    (unsigned long long)page);
+			report(walk, "page %llu is in use, and in a list of free pages",
+			       (unsigned long long)page);
 		if (!is_used && !is_free && !lost++)
 			first = page;
 	}
-	if (lost && walk->extent == ISX_PAGES_ALL && !walk->findings) /* else that is no wonder */
-		say(walk, "%llu pages are neither in use nor free, the first is page %llu",
-		    (unsigned long long)lost, (unsigned long long)first);
+	/* After other findings, pages are missing because they were not reached. */
+	if (lost && walk->extent == ISX_PAGES_ALL && !walk->findings)
+		report(walk, "%llu pages are neither in use nor free, the first is page %llu",
+		       (unsigned long long)lost, (unsigned long long)first);
 }
 
 /* --- entries ---------------------------------------------------------------------------------- */
 
+/* `lower` is the end of the array of 2-byte places behind the header; check_page() has bounded
+ * it. */
 static size_t count_entries(const struct page_header *header)
 {
 	return (header->lower - HEADER_BYTES) / 2u;
 }
 
+/* The i-th entry of a page that check_places() has accepted.
+ *   offset  filled: the place of the entry in the page */
 static struct node node_at(const uint8_t *page, size_t i, size_t *offset)
 {
 	uint16_t place;
@@ -323,12 +341,14 @@ static struct node node_at(const uint8_t *page, size_t i, size_t *offset)
 	return node;
 }
 
+/* Of a branch these 32 bits and the flags are the number of a page instead. */
 static uint32_t value_bytes(struct node node)
 {
 	return node.low | (uint32_t)node.high << 16;
 }
 
-/* How many bytes of its page an entry takes. */
+/* Bytes that an entry takes in its page. A long value is outside: its entry has the page
+ * number. Entries begin at even places. */
 static uint64_t entry_bytes(struct node node, bool is_branch)
 {
 	uint64_t bytes = NODE_BYTES + (uint64_t)node.key_bytes;
@@ -337,8 +357,10 @@ static uint64_t entry_bytes(struct node node, bool is_branch)
 	return bytes + (bytes & 1);
 }
 
-/* Do the entries of a page fill it from header->upper to its end, each byte belonging to one? Only
- * then LMDB can move them about. The page may be one within a page. */
+/* Do the entries of a page fill it from header->upper to its end, each byte belonging to one
+ * entry? LMDB needs that to move them. First each entry enters its length at its place, then
+ * the lengths are followed through the page: that takes one pass each, without sorting.
+ *   page   may be a page within a page, of `bytes` bytes */
 static bool check_places(struct walk *walk, const uint8_t *page, size_t bytes,
 			 const struct page_header *header)
 {
@@ -358,6 +380,8 @@ static bool check_places(struct walk *walk, const uint8_t *page, size_t bytes,
 		if (is_good)
 			walk->sizes[offset / 2] = (uint16_t)size;
 	}
+	/* Invariant: all places below `place` belong to `left` entries, and their lengths are
+	 * cleared again. */
 	for (; is_good && place < bytes && walk->sizes[place / 2]; left++) {
 		size_t size = walk->sizes[place / 2];
 		walk->sizes[place / 2] = 0;
@@ -369,7 +393,8 @@ static bool check_places(struct walk *walk, const uint8_t *page, size_t bytes,
 	return is_good;
 }
 
-/* Rows of one length in a page that has `bytes`: without pointers to them, but counted as if. */
+/* Rows of one length (P_LEAF2) lie without places behind the header, but `lower` counts as if
+ * they had them. */
 static bool check_packed(const struct page_header *header, size_t bytes, uint32_t row_bytes)
 {
 	size_t count = count_entries(header);
@@ -377,7 +402,8 @@ static bool check_packed(const struct page_header *header, size_t bytes, uint32_
 	       HEADER_BYTES + count * row_bytes + (header->upper - header->lower) == bytes;
 }
 
-/* Does the header of a page fit its kind, and what it holds its length? */
+/* Check that the header of a page fits its kind, and that its entries fill it.
+ *   bytes  of the page: less than a page of the file for a page within a page */
 static bool check_page(struct walk *walk, const uint8_t *page, size_t bytes,
 		       const struct page_header *header, const struct shape *shape, bool is_branch)
 {
@@ -396,7 +422,8 @@ static bool check_page(struct walk *walk, const uint8_t *page, size_t bytes,
 				       : check_places(walk, page, bytes, header);
 }
 
-/* The key of an entry. That of the first one of a branch is not used, and mostly empty. */
+/* Check the key of an entry. LMDB does not use the key of the first entry of a branch, which is
+ * mostly empty. */
 static bool check_key(const struct node *node, const struct shape *shape, bool may_be_empty)
 {
 	if (node->key_bytes == 0)
@@ -412,7 +439,8 @@ static bool check_key(const struct node *node, const struct shape *shape, bool m
 
 static void walk_tree(struct walk *walk, const struct tree *tree, const struct shape *shape);
 
-/* A page within a page: a few rows of one key. */
+/* Check a page within a page: a few rows of one key. The first one fixes the length of rows
+ * where the shape does not. */
 static bool check_subpage(struct walk *walk, const uint8_t *at, size_t bytes, struct shape *shape)
 {
 	struct page_header header;
@@ -431,7 +459,8 @@ static bool check_subpage(struct walk *walk, const uint8_t *at, size_t bytes, st
 	return true;
 }
 
-/* Rows of one key that have a tree of their own. */
+/* Check the rows of one key that have a tree of their own. walk->counted belongs to the outer
+ * tree and is restored. */
 static bool check_subtree(struct walk *walk, const uint8_t *at, struct shape *shape)
 {
 	struct tree tree;
@@ -440,6 +469,8 @@ static bool check_subtree(struct walk *walk, const uint8_t *at, struct shape *sh
 	if (is_fixed && shape->flags & MDB_INTEGERDUP)
 		flags |= MDB_INTEGERKEY;
 	memcpy(&tree, at, sizeof tree);
+	/* The first key fixes the length of rows for all keys of the table, as LMDB relies on
+	 * one length. */
 	if (is_fixed && !shape->row_bytes)
 		shape->row_bytes = tree.row_bytes;
 	if (tree.flags != flags || tree.row_bytes != (is_fixed ? shape->row_bytes : 0) ||
@@ -455,7 +486,8 @@ static bool check_subtree(struct walk *walk, const uint8_t *at, struct shape *sh
 	return true;
 }
 
-/* One entry of a table of rows. */
+/* Check one entry of a table of rows: its rows are a tree, a page within the page, or one plain
+ * value. */
 static bool check_rows(struct walk *walk, const uint8_t *value, const struct node *node,
 		       struct shape *shape)
 {
@@ -471,7 +503,8 @@ static bool check_rows(struct walk *walk, const uint8_t *value, const struct nod
 	       (!shape->row_bytes || bytes == shape->row_bytes);
 }
 
-/* A table: its record in the list of tables. */
+/* Check a table by its record in the list of tables: flags, and its tree if it belongs to the
+ * extent. True also after a finding of its own. */
 static bool check_table(struct walk *walk, const uint8_t *name, size_t name_bytes,
 			const uint8_t *record)
 {
@@ -484,9 +517,11 @@ static bool check_table(struct walk *walk, const uint8_t *name, size_t name_byte
 	char text[KEY_BYTES_MAX + 1];
 	memcpy(&tree, record, sizeof tree);
 	snprintf(text, sizeof text, "%.*s", (int)name_bytes, (const char *)name);
+	/* A table that this program does not know (of a later version) is walked from
+	 * ISX_PAGES_ROWS on. */
 	bool is_known = walk->shape(text, &wanted);
 	if (tree.flags & ~FLAGS || (is_known && tree.flags != wanted.flags)) {
-		say(walk, "table %s has the flags %x", text, tree.flags);
+		report(walk, "table %s has the flags %x", text, tree.flags);
 		return true;
 	}
 	if (!(tree.flags & MDB_DUPSORT) && tree.flags & MDB_DUPFIXED)
@@ -503,7 +538,7 @@ static bool check_table(struct walk *walk, const uint8_t *name, size_t name_byte
 	return true;
 }
 
-/* One entry of a leaf. */
+/* Check one entry of a leaf and everything below it. */
 static bool check_leaf_entry(struct walk *walk, const uint8_t *page, size_t i, struct shape *shape)
 {
 	struct page_header header;
@@ -541,6 +576,8 @@ static bool check_leaf_entry(struct walk *walk, const uint8_t *page, size_t i, s
 
 static void walk_page(struct walk *walk, uint64_t number, unsigned depth, struct shape *shape);
 
+/* Check the entries of a page and the pages below it. Recursion is bounded: each tree has at
+ * most DEPTH_MAX levels, and at most three trees are nested (LEVELS_MAX). */
 static void walk_entries(struct walk *walk, const uint8_t *page, const struct page_header *header,
 			 unsigned depth, struct shape *shape)
 {
@@ -559,14 +596,15 @@ static void walk_entries(struct walk *walk, const uint8_t *page, const struct pa
 			is_good = check_leaf_entry(walk, page, i, shape);
 		}
 		if (!is_good) {
-			say(walk, "page %llu: entry %zu is not what it should be",
-			    (unsigned long long)header->number, i);
+			report(walk, "page %llu: entry %zu is not what it should be",
+			       (unsigned long long)header->number, i);
 			return;
 		}
 	}
 }
 
-/* The buffer for the page of one more level, or NULL. */
+/* Buffer for the page of one more level; NULL: no memory. Buffers are kept for the next page of
+ * that level. */
 static uint8_t *enter_level(struct walk *walk)
 {
 	uint8_t **page = &walk->levels[walk->level];
@@ -579,7 +617,8 @@ static uint8_t *enter_level(struct walk *walk)
 	return *page;
 }
 
-/* A page of a tree in which `depth` levels are left, this one included. */
+/* Verify a page of a tree, and everything below it.
+ *   depth  levels left, this one included: 1 is a leaf */
 static void walk_page(struct walk *walk, uint64_t number, unsigned depth, struct shape *shape)
 {
 	struct page_header header;
@@ -590,13 +629,14 @@ static void walk_page(struct walk *walk, uint64_t number, unsigned depth, struct
 		return;
 	bool is_branch = depth > 1;
 	bool is_packed = !is_branch && shape->kind == ROWS_OF_KEY && shape->row_bytes;
+	/* Packed rows have no addresses in them: only their header is read. */
 	if (read_page(walk, number, page, is_packed ? HEADER_BYTES : walk->page_bytes)) {
 		memcpy(&header, page, sizeof header);
 		if (header.flags & (P_SUBP | P_DIRTY) ||
 		    !check_page(walk, page, walk->page_bytes, &header, shape, is_branch)) {
-			say(walk,
-			    "page %llu is no page of a tree, or its entries lie outside of it",
-			    (unsigned long long)number);
+			report(walk,
+			       "page %llu is no page of a tree, or its entries lie outside of it",
+			       (unsigned long long)number);
 		} else {
 			*(is_branch ? &walk->counted.branch_pages : &walk->counted.leaf_pages) += 1;
 			if (is_packed)
@@ -608,14 +648,16 @@ static void walk_page(struct walk *walk, uint64_t number, unsigned depth, struct
 	walk->level--;
 }
 
+/* Walk a tree and compare the numbers of pages and entries with its record. On return
+ * walk->counted is what was found in this tree. */
 static void walk_tree(struct walk *walk, const struct tree *tree, const struct shape *shape)
 {
-	struct shape own = *shape; /* what is not known of its rows the first one says */
+	struct shape own = *shape; /* a copy: its first row may fix the length of rows */
 	walk->counted = (struct tree){ 0 };
 	if (tree->root == NO_PAGE ? tree->depth != 0
 				  : tree->depth == 0 || tree->depth > DEPTH_MAX) {
-		say(walk, "a tree of %u levels at page %llu", tree->depth,
-		    (unsigned long long)tree->root);
+		report(walk, "a tree of %u levels at page %llu", tree->depth,
+		       (unsigned long long)tree->root);
 		return;
 	}
 	if (tree->root != NO_PAGE)
@@ -626,25 +668,25 @@ static void walk_tree(struct walk *walk, const struct tree *tree, const struct s
 	    walk->counted.leaf_pages != tree->leaf_pages ||
 	    walk->counted.overflow_pages != tree->overflow_pages ||
 	    walk->counted.entries != tree->entries)
-		say(walk,
-		    "the tree at page %llu: expected %llu entries on %llu pages, found %llu on "
-		    "%llu",
-		    (unsigned long long)tree->root, (unsigned long long)tree->entries,
-		    (unsigned long long)(tree->branch_pages + tree->leaf_pages +
-					 tree->overflow_pages),
-		    (unsigned long long)walk->counted.entries,
-		    (unsigned long long)(walk->counted.branch_pages + walk->counted.leaf_pages +
-					 walk->counted.overflow_pages));
+		report(walk,
+		       "the tree at page %llu: expected %llu entries on %llu pages, found %llu on "
+		       "%llu",
+		       (unsigned long long)tree->root, (unsigned long long)tree->entries,
+		       (unsigned long long)(tree->branch_pages + tree->leaf_pages +
+					    tree->overflow_pages),
+		       (unsigned long long)walk->counted.entries,
+		       (unsigned long long)(walk->counted.branch_pages + walk->counted.leaf_pages +
+					    walk->counted.overflow_pages));
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* Pages at the end that were free before they were written: one transaction has at most 2^17 dirty
- * ones. */
+/* Pages by which last_page may exceed the file: pages at its end that were free again before they
+ * were written. One transaction has at most 2^17 dirty pages. */
 enum { UNWRITTEN_MAX = 1u << 24 };
 enum { META_BYTES = HEADER_BYTES + sizeof(struct meta) };
 
-/* Is a meta page what LMDB takes for granted before anything else? */
+/* Check what LMDB takes for granted in a meta page. A new file has transaction 0 on both pages. */
 static bool check_meta(const uint8_t *page, uint32_t number, uint32_t page_bytes,
 		       uint64_t file_bytes)
 {
@@ -712,14 +754,16 @@ static bool do_heads_fit(MDB_env *env)
 
 bool isx_lmdb_pages_heads_fit(MDB_env *env)
 {
-	enum { TRIES = 8 }; /* others may commit between two reads */
+	enum { TRIES = 8 }; /* another process may commit between two reads */
 	bool do_fit = do_heads_fit(env);
 	for (int i = 1; !do_fit && i < TRIES; i++)
 		do_fit = do_heads_fit(env);
 	return do_fit;
 }
 
-/* The meta page of the snapshot of `txn`. *is_right: LMDB can go by its flags. */
+/* Read the meta page of the snapshot of `txn`. ISX_UNAVAILABLE: it belongs to a later transaction
+ * by now.
+ *   is_right  filled: what check_meta() says */
 static enum isx_status read_meta(MDB_txn *txn, int fd, uint32_t page_bytes, uint64_t file_bytes,
 				 struct meta *meta, bool *is_right, struct isx_err *err)
 {
@@ -736,6 +780,8 @@ static enum isx_status read_meta(MDB_txn *txn, int fd, uint32_t page_bytes, uint
 	return ISX_OK;
 }
 
+/* Walk the tree of free lists, then that of tables with everything in it. `seen` and `unused`
+ * are one allocation. */
 static enum isx_status walk_trees(struct walk *walk, const struct meta *meta)
 {
 	size_t map_bytes = (size_t)(walk->last_page / 8 + 1);
@@ -786,9 +832,10 @@ enum isx_status isx_lmdb_pages_check(MDB_txn *txn, isx_table_shape_fn *shape,
 	walk.txn_id = meta.txn_id;
 	walk.last_page = meta.last_page;
 	if (!is_right)
-		say(&walk, "page %llu is not right for one of the first two",
-		    (unsigned long long)(meta.txn_id % META_COUNT));
-	/* A wild number must not ask for wild memory. */
+		report(&walk, "page %llu is not right for one of the first two",
+		       (unsigned long long)(meta.txn_id % META_COUNT));
+	/* The bit maps have last_page bits: a damaged number must not ask for any amount of
+	 * memory. */
 	if (walk.last_page > walk.file_bytes / walk.page_bytes + UNWRITTEN_MAX)
 		walk.last_page = walk.file_bytes / walk.page_bytes;
 	st = walk_trees(&walk, &meta);
@@ -798,15 +845,16 @@ enum isx_status isx_lmdb_pages_check(MDB_txn *txn, isx_table_shape_fn *shape,
 
 /* --- the way to one key ----------------------------------------------------------------------- */
 
-/* A walk down a tree of plain values. */
+/* The path from the root of a tree of plain values down to one key. */
 struct descent {
 	struct walk *walk;
 	struct isx_known_pages *known;
-	const uint8_t *map; /* where LMDB has mapped the file, or NULL */
-	uint8_t *room;      /* for a page, and for walk->sizes; NULL: not needed yet */
+	const uint8_t *map; /* beginning of LMDB's mapping of the file; NULL: not known */
+	uint8_t *room;      /* buffer for a page and for walk->sizes; NULL: not needed yet */
 };
 
-/* Where LMDB has mapped the file: `bytes` lie in a page, which says its number. */
+/* Find the beginning of LMDB's mapping, which LMDB does not tell: `bytes` lie in a page of it,
+ * and a page says its number. */
 static const uint8_t *find_map(const void *bytes, uint32_t page_bytes)
 {
 	struct page_header header;
@@ -830,19 +878,23 @@ static void note_known(struct isx_known_pages *known, uint64_t number)
 				  __ATOMIC_RELAXED);
 }
 
-/* A page of the tree that is right, or NULL. */
+/* Return a verified page, or NULL after a finding or without memory. A page that was verified
+ * before is read through the mapping, without a system call; any other one is read into
+ * descent->room, which the next call overwrites. */
 static const uint8_t *descend_to(struct descent *descent, uint64_t number, bool is_branch)
 {
 	static const struct shape values = { .kind = VALUES };
 	struct walk *walk = descent->walk;
 	struct page_header header;
 	if (number < META_COUNT || number > walk->last_page) {
-		say(walk, "page %llu: there is no such page", (unsigned long long)number);
+		report(walk, "page %llu: there is no such page", (unsigned long long)number);
 		return NULL;
 	}
 	if (descent->map && is_known(descent->known, number)) {
 		const uint8_t *page = descent->map + number * walk->page_bytes;
 		memcpy(&header, page, sizeof header);
+		/* A page that was freed and written again may be of another kind: it is read
+		 * again. */
 		if (header.flags == (is_branch ? P_BRANCH : P_LEAF))
 			return page;
 	}
@@ -858,16 +910,16 @@ static const uint8_t *descend_to(struct descent *descent, uint64_t number, bool 
 	memcpy(&header, descent->room, sizeof header);
 	if (header.flags & (P_SUBP | P_DIRTY) ||
 	    !check_page(walk, descent->room, walk->page_bytes, &header, &values, is_branch)) {
-		say(walk, "page %llu is no page of a tree, or its entries lie outside of it",
-		    (unsigned long long)number);
+		report(walk, "page %llu is no page of a tree, or its entries lie outside of it",
+		       (unsigned long long)number);
 		return NULL;
 	}
 	note_known(descent->known, number);
 	return descent->room;
 }
 
-/* Find a key in a page, step by step as LMDB does (mdb_node_search()): wherever that leads in a
- * page whose keys are not in order, both go the same way. */
+/* Find a key in a page in the same steps as LMDB (mdb_node_search()): if the keys are not in
+ * order, both still take the same path. */
 static size_t find_entry(const uint8_t *page, const struct page_header *header, MDB_val key,
 			 bool *is_exact)
 {
@@ -892,6 +944,7 @@ static size_t find_entry(const uint8_t *page, const struct page_header *header, 
 	return order > 0 ? i + 1 : i;
 }
 
+/* Check the value of the entry that was found: a plain one, or the pages of a long one. */
 static void check_found(struct descent *descent, const uint8_t *page, size_t i)
 {
 	struct walk *walk = descent->walk;
@@ -899,20 +952,22 @@ static void check_found(struct descent *descent, const uint8_t *page, size_t i)
 	struct node node = node_at(page, i, &offset);
 	uint64_t number;
 	if (node.flags & ~N_BIG) {
-		say(walk, "an asset is not what it should be");
+		report(walk, "an asset is not what it should be");
 	} else if (node.flags) {
 		memcpy(&number, page + offset + NODE_BYTES + node.key_bytes, sizeof number);
 		check_overflow(walk, number, value_bytes(node));
 	}
 }
 
+/* Verify the pages from the root to the key. At the leaf only an exact match is looked at: if
+ * there is none, LMDB returns MDB_NOTFOUND and reads nothing else. */
 static void descend(struct descent *descent, const struct tree *tree, MDB_val key)
 {
 	uint64_t number = tree->root;
 	if (tree->root == NO_PAGE)
 		return;
 	if (tree->depth == 0 || tree->depth > DEPTH_MAX) {
-		say(descent->walk, "a tree of %u levels", tree->depth);
+		report(descent->walk, "a tree of %u levels", tree->depth);
 		return;
 	}
 	for (unsigned depth = tree->depth; depth > 0; depth--) {
@@ -929,6 +984,7 @@ static void descend(struct descent *descent, const struct tree *tree, MDB_val ke
 				check_found(descent, page, i);
 			return;
 		}
+		/* In a branch the entry before the first larger key leads to the key. */
 		if (i >= count_entries(&header))
 			i = count_entries(&header) - 1;
 		else if (!is_exact)
@@ -956,14 +1012,14 @@ enum isx_status isx_lmdb_pages_path(MDB_txn *txn, const char *name, MDB_val key,
 		rc = mdb_env_get_fd(mdb_txn_env(txn), &walk.fd);
 	if (!rc)
 		rc = mdb_env_stat(mdb_txn_env(txn), &stat);
-	if (!rc && fstat(walk.fd, &file) != 0) /* now, as what the snapshot has is in it by now */
+	if (!rc && fstat(walk.fd, &file) != 0) /* after the snapshot began: has all its pages */
 		rc = errno;
 	if (rc || record.mv_size != sizeof tree)
 		return isx_lmdb_status(rc ? rc : MDB_CORRUPTED, name, err);
 	memcpy(&tree, record.mv_data, sizeof tree);
 	walk.page_bytes = stat.ms_psize;
 	walk.file_bytes = (uint64_t)file.st_size;
-	walk.last_page = walk.file_bytes / walk.page_bytes; /* one that is cut off cannot be read */
+	walk.last_page = walk.file_bytes / walk.page_bytes; /* read_page() finds one cut off */
 	descent.map = find_map(record.mv_data, walk.page_bytes);
 	descend(&descent, &tree, key);
 	isx_mem_free(descent.room);

@@ -1,5 +1,5 @@
 /*
- * lmdb_pages.h - walk the pages of an LMDB file without LMDB, which trusts every byte of them.
+ * lmdb_pages.h - verify the pages of an LMDB file without LMDB, which trusts every byte of them.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_PAGES_H
@@ -7,58 +7,60 @@
 
 #include "storage/lmdb_status.h"
 
-/* Called with what is wrong. */
+/* Called for a finding; `text` is borrowed. */
 typedef void isx_page_fn(const char *text, void *arg);
 
-/* What a table has to be like. */
+/* What a table has to look like. */
 struct isx_table_shape {
 	unsigned flags;     /* of LMDB: MDB_DUPSORT and the like */
 	uint32_t row_bytes; /* of MDB_DUPFIXED; 0: any */
-	bool is_brief;      /* it is read to open, list and count */
-	bool is_by_key;     /* one entry of it is read at a time (isx_lmdb_get_asset()) */
+	bool is_brief;      /* belongs to ISX_PAGES_BRIEF */
+	bool is_by_key;     /* not in ISX_PAGES_ROWS: verified by entry (isx_lmdb_get_asset()) */
 };
 
-/* How much of a file is known to be such that LMDB can be let near it. */
+/* How much of a file is verified, so that LMDB may read it. Each extent includes the one before. */
 enum isx_pages_extent {
 	ISX_PAGES_NONE,  /* nothing */
-	ISX_PAGES_BRIEF, /* what it reads to open the tables, to list the index and to count */
-	ISX_PAGES_ROWS,  /* all that a search reads; assets are verified one by one, on the way */
-	ISX_PAGES_SAFE,  /* all: every tree and list of free pages, which a write needs */
-	ISX_PAGES_ALL    /* and that no page is lost, which does no harm */
+	ISX_PAGES_BRIEF, /* what is read to open the tables, to list the index and to count */
+	ISX_PAGES_ROWS,  /* what a search reads, without assets: those are verified one by one */
+	ISX_PAGES_SAFE,  /* all trees and lists of free pages, which a write needs */
+	ISX_PAGES_ALL    /* also that no page is lost, which does no harm: for index check */
 };
 
-/* What the table called `name` has to be like; false: not known. */
+/* Fill in what the table called `name` has to look like; false: the name is not known. */
 typedef bool isx_table_shape_fn(const char *name, struct isx_table_shape *shape);
 
-/* Look at the first two pages of the file at `path` before LMDB does: it divides by what they say.
- * ISX_CORRUPT: they are damaged, or those of another kind of file. */
+/* Check the first two pages of the file at `path`, the meta pages, before LMDB opens it: LMDB
+ * divides by what they say. ISX_CORRUPT: they are damaged, or the file is of another kind. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_pages_head(const char *path, struct isx_err *err);
 
-/* Are the first two pages of an open file those of its last two transactions? They may seem not to
- * be while two more are committed. */
+/* Are the meta pages of an open file those of two successive transactions? May be false for a
+ * moment, while other processes commit. */
 bool isx_lmdb_pages_heads_fit(MDB_env *env);
 
-/* Walk the trees of the snapshot of `txn`, page by page as they lie in the file (lmdb_pages.c says
- * what is checked).
- *   shape   says what the tables have to be like
- *   pages   filled: how many are in use
+/* Verify the pages of the snapshot of `txn` (lmdb_pages.c says what is checked). Reads with
+ * pread(), so damage is a finding and never a signal. Needs 2 bits of memory for each page of the
+ * file.
+ *   shape   what the tables have to look like
+ *   pages   filled: number of pages in use
  *   found   called for each finding, at most once for a page
- * ISX_UNAVAILABLE: writers are too fast, so that the snapshot could not be told. */
+ * ISX_UNAVAILABLE: two commits have replaced the meta page of the snapshot; try again with a new
+ * one. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_pages_check(MDB_txn *txn, isx_table_shape_fn *shape,
 						    enum isx_pages_extent extent, uint64_t *pages,
 						    isx_page_fn *found, void *arg,
 						    struct isx_err *err);
 
-/* Which pages of the table of assets were checked already: a bit for each. */
+/* The pages of the table of assets that were verified: a bit for each, set and read atomically. */
 struct isx_known_pages {
 	uint64_t count;
 	uint8_t bits[];
 };
 
-/* Check the pages that lead to a key in the table called `name`, whose entries are plain values,
- * and those of the value: the pages that LMDB is going to read when it is asked for the key.
- *   known  what was checked is noted there and not checked again; NULL: no such place
- *   found  called if something is wrong */
+/* Verify the pages that LMDB reads to find a key in the table called `name`, whose entries are
+ * plain values: those from the root to the key, and those of its value.
+ *   known  pages that were verified are recorded there and not read again; NULL: verify all
+ *   found  called if a page is damaged */
 ISX_MUST_CHECK enum isx_status isx_lmdb_pages_path(MDB_txn *txn, const char *name, MDB_val key,
 						   struct isx_known_pages *known,
 						   isx_page_fn *found, void *arg,
