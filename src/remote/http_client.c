@@ -1,5 +1,9 @@
 /*
- * http_client.c - requests over libcurl.
+ * http_client.c - requests over libcurl, which no other file sees.
+ *
+ * A client is one easy handle of libcurl, which keeps connections, and resolved names, between
+ * requests. The caller makes sure that one thread at a time uses it. libcurl
+ * initialises itself with the first handle.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "remote/http_client.h"
@@ -16,7 +20,7 @@ struct isx_http_client {
 
 struct answer {
 	struct isx_buf *buf;
-	size_t left;
+	size_t left; /* bytes that may still come */
 	bool too_large;
 };
 
@@ -42,6 +46,8 @@ void isx_http_client_free(struct isx_http_client *client)
 	isx_mem_free(client);
 }
 
+/* A write callback of libcurl: to return less than `len` ends the transfer with
+ * CURLE_WRITE_ERROR; fail_curl() finds the reason in `answer`. */
 static size_t take_bytes(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct answer *answer = arg;
@@ -55,7 +61,8 @@ static size_t take_bytes(char *bytes, size_t size, size_t count, void *arg)
 	return answer->buf->failed ? 0 : len;
 }
 
-/* The headers of a request as libcurl's list; NULL when memory ran out. */
+/* Headers of a request as a list of libcurl; NULL: no memory. On failure curl_slist_append()
+ * leaves the list it was given unchanged, so that has to be freed. */
 static struct curl_slist *make_headers(const struct isx_http_request *request)
 {
 	struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
@@ -73,6 +80,7 @@ static struct curl_slist *make_headers(const struct isx_http_request *request)
 	return longer;
 }
 
+/* Turn a failed transfer into a status. URLs are shown without user name and password. */
 static enum isx_status fail_curl(struct isx_err *err, const struct isx_http_request *request,
 				 CURLcode code, const struct answer *answer)
 {
@@ -99,12 +107,15 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 	CURL *curl = client->curl;
 	if (!headers)
 		return isx_fail_memory(err);
+	/* Options of the last request must not remain; the connection does. */
 	curl_easy_reset(curl);
 	curl_easy_setopt(curl, CURLOPT_URL, request->url);
+	/* Only these: libcurl would also open file:// and others. Redirects are not followed (the
+	 * default), so that the key goes to no other server. */
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* no SIGALRM: signals are the program's */
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &into);

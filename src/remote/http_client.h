@@ -7,24 +7,26 @@
 
 #include "base/buf.h"
 
-struct isx_http_client; /* one request at a time; keeps its connection */
+/* A client that keeps its connection open between requests. One thread at a time may use it. */
+struct isx_http_client;
 
-/* What is asked. */
+/* A request; everything is borrowed until isx_http_client_send() returns. */
 struct isx_http_request {
-	const char *method;   /* "GET" */
-	const char *url;      /* http:// or https:// */
-	const char *api_key;  /* sent as X-API-Key; NULL: none */
-	struct isx_span json; /* the body, if not empty */
-	size_t answer_bytes_max;
-	long timeout_ms;
+	const char *method;      /* "GET" */
+	const char *url;         /* http:// or https:// */
+	const char *api_key;     /* sent as X-API-Key; NULL: none */
+	struct isx_span json;    /* the body, if not empty */
+	size_t answer_bytes_max; /* a longer body is refused while it arrives */
+	long timeout_ms;         /* for all of the request, from connecting to the last byte */
 };
 
-/* A new client, free with isx_http_client_free(). */
+/* Make a client.
+ *   client  new, free with isx_http_client_free() (NULL is allowed) */
 ISX_MUST_CHECK enum isx_status isx_http_client_new(struct isx_http_client **client,
 						   struct isx_err *err);
 void isx_http_client_free(struct isx_http_client *client);
 
-/* Send a request and wait for its answer.
+/* Send a request and wait for its answer. Any HTTP status is a success here.
  *   code    filled: the HTTP status
  *   answer  filled: the body is appended
  * ISX_UNAVAILABLE: no answer came ("GET URL: could not connect"); ISX_TOO_LARGE: over

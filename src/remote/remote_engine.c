@@ -1,8 +1,17 @@
 /*
  * remote_engine.c - the engine of http://: the indexes of another server with the same API.
  *
- * Every operation is a request. Adds go in chunks, and those that met no server are sent again
- * after a moment; an add that was sent twice is an update, so nothing is lost by that.
+ * Every operation is one request, and an add one request for every CHUNK_ASSETS assets. A chunk
+ * that reached no server is sent again after a moment; an asset that is added twice is an update,
+ * so nothing is lost by that. But unlike other engines, an add that fails may have stored its
+ * first chunks.
+ *
+ * Answers are read where they stand, as JSON text, without a tree. What another server sends is
+ * untrusted: each list is counted and bounded before memory is taken for it, and a value of a
+ * wrong kind is an error or 0.
+ *
+ * `lock` guards the client and is held during a request, so requests of one store are made one
+ * after another. Must not know libcurl (http_client.c) nor LMDB.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -18,14 +27,16 @@
 #include <stdio.h>
 #include <time.h>
 
+/* As in iscc-search 0.3.3: 60 s for one request, 100 assets in a chunk of an add, three tries. */
 enum { TIMEOUT_MS = 60000, CHUNK_ASSETS = 100, TRIES = 3 };
+/* The statuses by which the API says that a call was done. */
 enum { STATUS_OK = 200, STATUS_CREATED = 201, STATUS_NO_CONTENT = 204 };
 
 struct remote {
 	struct isx_engine engine; /* first */
 	char *url;                /* without a slash at the end */
 	char *api_key;            /* NULL: none */
-	pthread_mutex_t lock;     /* one request at a time */
+	pthread_mutex_t lock;     /* guards `client`; held during a request */
 	struct isx_http_client *client;
 };
 
@@ -36,9 +47,12 @@ static struct remote *remote_of(struct isx_engine *engine)
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-/* What the server says in "detail", or its status, as an error of ours. */
+/* Fail with the status that an HTTP status stands for, and with the message that the server has
+ * in "detail". Any other status is ISX_IO. */
 static enum isx_status fail_status(long code, struct isx_span answer, struct isx_err *err)
 {
+	/* The inverse of the server's own table of statuses, for those that a client can act
+	 * on. */
 	static const struct {
 		long code;
 		enum isx_status status;
@@ -52,6 +66,7 @@ static enum isx_status fail_status(long code, struct isx_span answer, struct isx
 	for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
 		if (map[i].code == code)
 			st = map[i].status;
+	/* A proxy in between may answer with HTML: then there is no detail. */
 	if (!isx_json_check(answer, &offset, NULL))
 		detail = isx_json_member(answer, "detail");
 	if (!isx_json_string(detail, &arena, &text))
@@ -67,7 +82,8 @@ static enum isx_status fail_status(long code, struct isx_span answer, struct isx
 	return st;
 }
 
-/* Append a path segment, percent-encoded. */
+/* Append "/" and a path segment, percent-encoded but for the unreserved characters of RFC 3986
+ * and ":", which ISCC-IDs have. */
 static void add_segment(struct isx_buf *url, const char *text)
 {
 	isx_buf_char(url, '/');
@@ -79,17 +95,18 @@ static void add_segment(struct isx_buf *url, const char *text)
 	}
 }
 
-/* Send METHOD url/indexes[/name[/what[/id]]][suffix]. */
+/* One request: METHOD url/indexes[/name[/resource[/id]]][suffix]. */
 struct call {
 	const char *method;
-	const char *name, *what, *id, *suffix;
+	const char *name, *resource, *id, *suffix;
 	struct isx_span json;
-	long success;            /* the status of an answer that says yes: no other one does */
-	size_t answer_bytes_max; /* 0: a short answer */
-	struct isx_buf answer;   /* checked JSON; empty if `success` is 204 */
+	long success;            /* the only HTTP status that counts as success */
+	size_t answer_bytes_max; /* 0: ISX_SHORT_ANSWER_BYTES_MAX */
+	struct isx_buf answer; /* checked JSON, released by the caller; empty if `success` is 204 */
 };
 
-/* Is the answer of a server what this call wants: its status, and JSON? */
+/* Check the status of an answer, and that it is JSON. After that the JSON functions need no
+ * checks. */
 static enum isx_status check_answer(const struct remote *remote, const struct call *call, long code,
 				    struct isx_err *err)
 {
@@ -98,6 +115,7 @@ static enum isx_status check_answer(const struct remote *remote, const struct ca
 	struct isx_span answer = { call->answer.ptr, call->answer.len };
 	if (code >= 400)
 		return fail_status(code, answer, err);
+	/* 304 has no other URL to go to; it is reported as an unexpected status below. */
 	if (code >= 300 && code != 304)
 		return isx_fail(
 			err, ISX_IO,
@@ -113,11 +131,13 @@ static enum isx_status check_answer(const struct remote *remote, const struct ca
 	return ISX_OK;
 }
 
+/* Send a call and check its answer. Called without the lock, which is held while the request
+ * runs. */
 static enum isx_status send_call(struct remote *remote, struct call *call, struct isx_err *err)
 {
 	struct isx_buf url = { 0 };
 	long code = 0;
-	const char *const segments[] = { "indexes", call->name, call->what, call->id };
+	const char *const segments[] = { "indexes", call->name, call->resource, call->id };
 	isx_buf_text(&url, remote->url);
 	for (size_t i = 0; i < sizeof segments / sizeof segments[0]; i++)
 		if (segments[i])
@@ -134,6 +154,7 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 		.timeout_ms = TIMEOUT_MS
 	};
 	enum isx_status st = isx_buf_status(&url, err);
+	/* A call that is sent again must not append to the first answer. */
 	isx_buf_clear(&call->answer);
 	if (!st) {
 		pthread_mutex_lock(&remote->lock);
@@ -146,26 +167,28 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 
 /* --- reading answers -------------------------------------------------------------------------- */
 
+/* The answer is JSON but not of the API: another program listens there, or another version. */
 static enum isx_status fail_answer(struct isx_err *err)
 {
 	return isx_fail(err, ISX_IO, "the server's answer is not what it should be");
 }
 
-/* A count; 0 for what is none. */
+/* A count of the answer; 0 for a negative number and for what is no whole number. */
 static uint64_t count_of(struct isx_span value)
 {
 	int64_t count = isx_json_int(value);
 	return count > 0 ? (uint64_t)count : 0;
 }
 
-/* A score; 0 for what is none. */
+/* A score of the answer; 0 for what is no number. */
 static double score_of(struct isx_span value)
 {
 	double score = 0;
 	return isx_json_number(value, &score) ? score : 0;
 }
 
-/* Copy a string into a field of `room` bytes; what does not fit is cut off. False: no memory. */
+/* Copy a JSON string into a field of `room` bytes, cut off if it is longer; "" for what is no
+ * string. False: no memory. */
 static bool copy_string(struct isx_span value, char *field, size_t room)
 {
 	struct isx_arena arena = { 0 };
@@ -176,8 +199,9 @@ static bool copy_string(struct isx_span value, char *field, size_t room)
 	return read;
 }
 
-/* Count the members of an object whose values have at least `least` bytes. What has fewer is not what
- * it should be, and would be small in the answer and large in memory. */
+/* Count the members of an object whose values have at least `least` characters. Shorter values
+ * are malformed, and would take much more memory than text: a large answer could not be
+ * bounded. */
 static size_t count_members(struct isx_span object, size_t least)
 {
 	struct isx_json_walk walk = isx_json_walk_start(object);
@@ -190,6 +214,7 @@ static size_t count_members(struct isx_span object, size_t least)
 	return count;
 }
 
+/* Read "sizes", an object of names and MiB, into info->parts. */
 static enum isx_status read_sizes(struct isx_span sizes, struct isx_index_info *info,
 				  struct isx_err *err)
 {
@@ -204,6 +229,7 @@ static enum isx_status read_sizes(struct isx_span sizes, struct isx_index_info *
 		return isx_fail_memory(err);
 	for (; info->part_count < count && isx_json_next_member(&walk, &key, &value);) {
 		struct isx_index_part *part = &info->parts[info->part_count++];
+		/* The walk gives keys without their quotes; copy_string() wants a JSON string. */
 		struct isx_span quoted = { key.ptr - 1, key.len + 2 };
 		if (!copy_string(quoted, part->name, sizeof part->name))
 			return isx_fail_memory(err);
@@ -212,6 +238,7 @@ static enum isx_status read_sizes(struct isx_span sizes, struct isx_index_info *
 	return ISX_OK;
 }
 
+/* Read the description of an index; only its name is required. Sizes are whole MiB on the wire. */
 static enum isx_status read_info(struct isx_span object, struct isx_index_info *info,
 				 struct isx_err *err)
 {
@@ -230,7 +257,7 @@ static enum isx_status read_info(struct isx_span object, struct isx_index_info *
 	return found[SIZES].len ? read_sizes(found[SIZES], info, err) : ISX_OK;
 }
 
-/* A text that has to be one. */
+/* Read a required string into `arena`. */
 static enum isx_status read_text(struct isx_span value, struct isx_arena *arena, const char **text,
 				 struct isx_err *err)
 {
@@ -243,6 +270,7 @@ static enum isx_status read_text(struct isx_span value, struct isx_arena *arena,
 	return ISX_OK;
 }
 
+/* Read a list of strings into `arena`, at most ISX_UNITS_MAX. */
 static enum isx_status read_texts(struct isx_span list, struct isx_arena *arena,
 				  const char *const **texts, size_t *count, struct isx_err *err)
 {
@@ -262,7 +290,8 @@ static enum isx_status read_texts(struct isx_span list, struct isx_arena *arena,
 	return st;
 }
 
-/* The query as the server understood it; simprints are those that were asked. */
+/* Read the query as the server echoes it, with what it has derived. Simprints are not read but
+ * borrowed from `asked`: the server echoes them unchanged. */
 static enum isx_status read_query(struct isx_span object, const struct isx_query *asked,
 				  struct isx_arena *arena, struct isx_query *query,
 				  struct isx_err *err)
@@ -276,6 +305,7 @@ static enum isx_status read_query(struct isx_span object, const struct isx_query
 	*query = (struct isx_query){ .simprints = asked->simprints,
 				     .simprint_type_count = asked->simprint_type_count,
 				     .limit = asked->limit };
+	/* A missing member is an empty span, whose kind is null. */
 	isx_json_find(object, names, FIELDS, found);
 	for (size_t i = 0; i < FIELDS; i++)
 		if (found[i].len)
@@ -287,6 +317,7 @@ static enum isx_status read_query(struct isx_span object, const struct isx_query
 	return st;
 }
 
+/* Read "types" of a match: an object of unit types and scores. */
 static enum isx_status read_types(struct isx_span types, struct isx_arena *arena,
 				  struct isx_match *match, struct isx_err *err)
 {
@@ -306,8 +337,9 @@ static enum isx_status read_types(struct isx_span types, struct isx_arena *arena
 	return ISX_OK;
 }
 
-/* What both kinds of match have: whose it is, and metadata, copied as text so that its numbers keep
- * their digits. */
+/* Read what both kinds of match have: the ISCC-ID, and metadata, which are copied as text so
+ * that numbers keep their digits.
+ *   iscc_id  filled: 24 bytes, as in struct isx_match */
 static enum isx_status read_owner(struct isx_span id, struct isx_span metadata,
 				  struct isx_arena *arena, char iscc_id[24], const char **copy,
 				  struct isx_err *err)
@@ -326,15 +358,16 @@ static enum isx_status read_owner(struct isx_span id, struct isx_span metadata,
 typedef enum isx_status read_element_fn(struct isx_span text, struct isx_arena *arena,
 					void *element, struct isx_err *err);
 
-/* What the elements of a list are. */
+/* How to read the elements of one kind of list. */
 struct element_kind {
-	size_t size;  /* bytes in memory */
-	size_t least; /* characters of the shortest; one takes little more than 2 bytes for each */
+	size_t size;  /* bytes of an element in memory */
+	size_t least; /* characters of the shortest element: bounds memory by the text's length */
 	read_element_fn *read;
 };
 
-/* Read a list of elements.
- *   elements  filled: in `arena` */
+/* Read a list of elements: first all are counted and their lengths checked, then memory is
+ * taken once.
+ *   elements  filled: an array in `arena` */
 static enum isx_status read_list(struct isx_span list, const struct element_kind *kind,
 				 struct isx_arena *arena, void **elements, size_t *count,
 				 struct isx_err *err)
@@ -359,6 +392,7 @@ static enum isx_status read_list(struct isx_span list, const struct element_kind
 	return st;
 }
 
+/* One element of "global_matches". */
 static enum isx_status read_match(struct isx_span text, struct isx_arena *arena, void *element,
 				  struct isx_err *err)
 {
@@ -377,6 +411,7 @@ static enum isx_status read_match(struct isx_span text, struct isx_arena *arena,
 	return read_types(found[TYPES], arena, match, err);
 }
 
+/* The shortest text of each kind has all required members and empty values. */
 static const struct element_kind match_kind = {
 	sizeof(struct isx_match), sizeof("{\"iscc_id\":\"\",\"score\":0,\"types\":{}}") - 1,
 	read_match
@@ -384,6 +419,7 @@ static const struct element_kind match_kind = {
 
 /* --- passages --------------------------------------------------------------------------------- */
 
+/* One passage of a match. Missing numbers are 0; both simprints are required. */
 static enum isx_status read_chunk(struct isx_span text, struct isx_arena *arena, void *element,
 				  struct isx_err *err)
 {
@@ -405,6 +441,7 @@ static const struct element_kind chunk_kind = { sizeof(struct isx_chunk),
 						sizeof("{\"query\":\"\",\"match\":\"\"}") - 1,
 						read_chunk };
 
+/* The passages of one simprint type; `key` is the type, as JSON text without its quotes. */
 static enum isx_status read_chunk_type(struct isx_span key, struct isx_span object,
 				       struct isx_arena *arena, struct isx_chunk_type *type,
 				       struct isx_err *err)
@@ -427,6 +464,7 @@ static enum isx_status read_chunk_type(struct isx_span key, struct isx_span obje
 	return st;
 }
 
+/* Read "types" of a passage match: an object of simprint types and what matched. */
 static enum isx_status read_chunk_types(struct isx_span types, struct isx_arena *arena,
 					struct isx_chunk_match *match, struct isx_err *err)
 {
@@ -434,6 +472,7 @@ static enum isx_status read_chunk_types(struct isx_span types, struct isx_arena 
 	struct isx_span key, object;
 	size_t count = count_members(types, sizeof("{\"chunks\":[]}") - 1);
 	enum isx_status st = ISX_OK;
+	/* A value that is too short to be an object makes the whole answer wrong. */
 	if (count != count_members(types, 1))
 		return fail_answer(err);
 	struct isx_chunk_type *made = isx_arena_alloc(arena, count, sizeof *made);
@@ -445,6 +484,7 @@ static enum isx_status read_chunk_types(struct isx_span types, struct isx_arena 
 	return st;
 }
 
+/* One element of "chunk_matches". */
 static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *arena,
 					void *element, struct isx_err *err)
 {
@@ -467,7 +507,7 @@ static const struct element_kind chunk_match_kind = { sizeof(struct isx_chunk_ma
 						      sizeof("{\"iscc_id\":\"\",\"types\":{}}") - 1,
 						      read_chunk_match };
 
-/* An answer: the query and both lists. */
+/* Read the answer to a search: the query and both lists of matches. */
 static enum isx_status read_result(struct isx_span text, const struct isx_query *asked,
 				   struct isx_arena *arena, struct isx_result *result,
 				   struct isx_err *err)
@@ -493,7 +533,8 @@ static enum isx_status read_result(struct isx_span text, const struct isx_query 
 
 /* --- the table of functions ------------------------------------------------------------------- */
 
-/* Send a call; `answer` is filled: its JSON, borrowed from the call. */
+/* Send a call.
+ *   answer  filled: the JSON of the answer, borrowed from `call` */
 static enum isx_status call_json(struct isx_engine *engine, struct call *call,
 				 struct isx_span *answer, struct isx_err *err)
 {
@@ -502,6 +543,8 @@ static enum isx_status call_json(struct isx_engine *engine, struct call *call,
 	return st;
 }
 
+/* Read a list of index descriptions.
+ *   infos  new, free with isx_index_list_free() */
 static enum isx_status read_infos(struct isx_span list, struct isx_index_info **infos,
 				  size_t *count, struct isx_err *err)
 {
@@ -575,6 +618,7 @@ static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
 	enum isx_status st = call_json(engine, &call, &object, err);
 	if (!st) {
 		st = read_info(object, info, err);
+		/* Parts that were read before the error have to be freed. */
 		if (st)
 			isx_index_info_release(info);
 	}
@@ -582,13 +626,14 @@ static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
 	return st;
 }
 
+/* A signal may end the pause early, which only makes the next try come sooner. */
 static void pause_s(unsigned seconds)
 {
 	struct timespec time = { .tv_sec = (time_t)seconds };
 	nanosleep(&time, NULL);
 }
 
-/* What became of each asset of a chunk. */
+/* Read what the server did to each asset of a chunk, in the order of the request. */
 static enum isx_status read_outcomes(struct isx_span list, size_t count, enum isx_outcome *outcomes,
 				     struct isx_err *err)
 {
@@ -608,7 +653,8 @@ static enum isx_status read_outcomes(struct isx_span list, size_t count, enum is
 	return ISX_OK;
 }
 
-/* Add one chunk, again after 1 and 2 s when no server answered. */
+/* Add one chunk. If no server answered (ISX_UNAVAILABLE, also for 503) it is sent again after 1
+ * s and after 2 s more. */
 static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 				 const struct isx_asset *assets, size_t count,
 				 enum isx_outcome *outcomes, struct isx_err *err)
@@ -623,10 +669,12 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 	isx_buf_char(&body, ']');
 	struct call call = { .method = "POST",
 			     .name = name,
-			     .what = "assets",
+			     .resource = "assets",
 			     .json = { body.ptr, body.len },
 			     .success = STATUS_CREATED };
 	enum isx_status st = isx_buf_status(&body, err);
+	/* The outcomes of the last try count: an asset that an earlier try stored is "updated"
+	 * then. */
 	for (unsigned i = 1; !st && i <= TRIES; i++) {
 		st = call_json(engine, &call, &list, err);
 		if (st != ISX_UNAVAILABLE || i == TRIES)
@@ -645,6 +693,7 @@ static enum isx_status remote_add(struct isx_engine *engine, const char *name,
 				  const struct isx_asset *assets, size_t count,
 				  enum isx_outcome *outcomes, struct isx_err *err)
 {
+	/* Outcomes are written chunk by chunk: after a failure they mean nothing. */
 	for (size_t at = 0; at < count; at += CHUNK_ASSETS) {
 		size_t chunk = count - at < CHUNK_ASSETS ? count - at : CHUNK_ASSETS;
 		enum isx_status st = add_chunk(engine, name, assets + at, chunk, outcomes + at,
@@ -660,7 +709,7 @@ static enum isx_status remote_get(struct isx_engine *engine, const char *name, c
 {
 	struct call call = { .method = "GET",
 			     .name = name,
-			     .what = "assets",
+			     .resource = "assets",
 			     .id = iscc_id,
 			     .success = STATUS_OK,
 			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
@@ -668,6 +717,7 @@ static enum isx_status remote_get(struct isx_engine *engine, const char *name, c
 	enum isx_status st = call_json(engine, &call, &asset, err);
 	if (!st && isx_json_kind(asset) != ISX_JSON_OBJECT)
 		st = fail_answer(err);
+	/* Without white space, as the engines on this machine store it. */
 	if (!st) {
 		isx_json_minify(json, asset);
 		st = isx_buf_status(json, err);
@@ -681,7 +731,7 @@ static enum isx_status remote_remove(struct isx_engine *engine, const char *name
 {
 	struct call call = { .method = "DELETE",
 			     .name = name,
-			     .what = "assets",
+			     .resource = "assets",
 			     .id = iscc_id,
 			     .success = STATUS_NO_CONTENT };
 	enum isx_status st = send_call(remote_of(engine), &call, err);
@@ -696,12 +746,13 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 	char suffix[64];
 	struct isx_buf body = { 0 };
 	struct isx_span answer = { 0 };
+	/* The body is the query; the API takes `limit` and `chunks` in the query string. */
 	isx_query_to_json(&body, query);
 	snprintf(suffix, sizeof suffix, "?limit=%zu%s", query->limit,
 		 query->own_chunks ? "&chunks=true" : "");
 	struct call call = { .method = "POST",
 			     .name = name,
-			     .what = "search",
+			     .resource = "search",
 			     .suffix = suffix,
 			     .json = { body.ptr, body.len },
 			     .success = STATUS_OK,
@@ -716,6 +767,7 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 	return st;
 }
 
+/* Safe on a store that was opened in part. */
 static void remote_close(struct isx_engine *engine)
 {
 	struct remote *remote = remote_of(engine);
@@ -726,6 +778,8 @@ static void remote_close(struct isx_engine *engine)
 	isx_mem_free(remote);
 }
 
+/* No walk, backup, compact and check: they need the files. Readiness is that the server can
+ * list. */
 static const struct isx_engine_ops remote_ops = {
 	.close = remote_close,
 	.list = remote_list,
@@ -742,7 +796,7 @@ enum isx_status isx_remote_open(const char *url, const struct isx_options *optio
 				struct isx_engine **engine, struct isx_err *err)
 {
 	char shown[ISX_URI_SHOWN_BYTES];
-	if (strpbrk(url, "?#")) /* what is appended to it would no longer be a path */
+	if (strpbrk(url, "?#")) /* paths are appended to the URL: it must end with its own path */
 		return isx_fail(
 			err, ISX_INVALID,
 			"index URI '%s': expected http://HOST:PORT without '?' and '#'; in a "
@@ -752,6 +806,7 @@ enum isx_status isx_remote_open(const char *url, const struct isx_options *optio
 	size_t len = strlen(url);
 	if (!remote)
 		return isx_fail_memory(err);
+	/* add_segment() begins each segment with a slash. */
 	while (len && url[len - 1] == '/')
 		len--;
 	remote->engine.ops = &remote_ops;
