@@ -107,6 +107,7 @@ size_t isx_units_keep_longest(struct isx_indexed_unit *units, size_t count)
 enum isx_status isx_asset_units(const struct isx_asset *asset, struct isx_arena *arena,
 				struct isx_indexed_unit **units, size_t *count, struct isx_err *err)
 {
+	/* `units` are in the arena: those that are not kept stay there unused. */
 	size_t all = 0;
 	enum isx_status st = isx_asset_units_all(asset, arena, units, &all, err);
 	*count = st ? 0 : isx_units_keep_longest(*units, all);

@@ -125,6 +125,7 @@ static enum isx_status check_answer(const struct remote *remote, const struct ca
 		return isx_fail(err, ISX_IO,
 				"%s: the server answered with status %ld, expected %ld",
 				isx_uri_show(remote->url, shown), code, call->success);
+	/* 204 has no body; any other body was promised as JSON by the API. */
 	if (call->success != STATUS_NO_CONTENT && isx_json_check(answer, &offset, NULL))
 		return isx_fail(err, ISX_IO, "%s: the answer is not JSON",
 				isx_uri_show(remote->url, shown));
@@ -137,6 +138,7 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 {
 	struct isx_buf url = { 0 };
 	long code = 0;
+	/* Segments that are NULL are left out: the shortest URL is url/indexes, for the list. */
 	const char *const segments[] = { "indexes", call->name, call->resource, call->id };
 	isx_buf_text(&url, remote->url);
 	for (size_t i = 0; i < sizeof segments / sizeof segments[0]; i++)
@@ -153,6 +155,7 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 							   : ISX_SHORT_ANSWER_BYTES_MAX,
 		.timeout_ms = TIMEOUT_MS
 	};
+	/* Without memory for the URL the buffer has failed, and url.ptr is not used. */
 	enum isx_status st = isx_buf_status(&url, err);
 	/* A call that is sent again must not append to the first answer. */
 	isx_buf_clear(&call->answer);
@@ -170,6 +173,7 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 /* The answer is JSON but not of the API: another program listens there, or another version. */
 static enum isx_status fail_answer(struct isx_err *err)
 {
+	/* The text of the answer is not shown: it may be large, and is of an unknown program. */
 	return isx_fail(err, ISX_IO, "the server's answer is not what it should be");
 }
 
@@ -222,6 +226,7 @@ static enum isx_status read_sizes(struct isx_span sizes, struct isx_index_info *
 	struct isx_json_walk walk = isx_json_walk_start(sizes);
 	struct isx_span key, value;
 	size_t count = count_members(sizes, 1);
+	/* An index of this program has at most 64 simprint types and a few parts. */
 	if (count > ISX_TYPE_NAMES_MAX)
 		return fail_answer(err);
 	info->parts = isx_mem_array(count, sizeof *info->parts);
@@ -280,6 +285,7 @@ static enum isx_status read_texts(struct isx_span list, struct isx_arena *arena,
 	enum isx_status st = ISX_OK;
 	if (length > ISX_UNITS_MAX)
 		return fail_answer(err);
+	/* `length` is bounded, so a short text cannot ask for much memory. */
 	const char **made = isx_arena_alloc(arena, length, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
@@ -310,6 +316,8 @@ static enum isx_status read_query(struct isx_span object, const struct isx_query
 	for (size_t i = 0; i < FIELDS; i++)
 		if (found[i].len)
 			query->named |= flags[i];
+	/* `named` says which fields the answer shows, null or not; only those with a value are
+	 * read. */
 	if (isx_json_kind(found[CODE]) != ISX_JSON_NULL)
 		st = read_text(found[CODE], arena, &query->iscc_code, err);
 	if (!st && isx_json_kind(found[UNITS]) != ISX_JSON_NULL)
@@ -327,6 +335,7 @@ static enum isx_status read_types(struct isx_span types, struct isx_arena *arena
 	struct isx_type_score *made = isx_arena_alloc(arena, count, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
+	/* A key that comes twice in the JSON is kept twice. */
 	while (match->type_count < count && isx_json_next_member(&walk, &key, &value)) {
 		const char *type = isx_json_name(key, arena);
 		if (!type)
@@ -344,6 +353,7 @@ static enum isx_status read_owner(struct isx_span id, struct isx_span metadata,
 				  struct isx_arena *arena, char iscc_id[24], const char **copy,
 				  struct isx_err *err)
 {
+	/* 24 bytes hold an ISCC-ID and its NUL; `id` has quotes, too. */
 	if (isx_json_kind(id) != ISX_JSON_STRING || id.len >= 24 + 2)
 		return fail_answer(err);
 	if (!copy_string(id, iscc_id, 24))
@@ -381,6 +391,7 @@ static enum isx_status read_list(struct isx_span list, const struct element_kind
 	for (; isx_json_next_element(&walk, &text); length++)
 		if (text.len < kind->least)
 			return fail_answer(err);
+	/* Zeroed by the arena, as read_element_fn expects. */
 	char *made = isx_arena_alloc(arena, length, kind->size);
 	if (!made)
 		return isx_fail_memory(err);
@@ -517,6 +528,7 @@ static enum isx_status read_result(struct isx_span text, const struct isx_query 
 	struct isx_span found[FIELDS];
 	void *matches = NULL, *chunk_matches = NULL;
 	isx_json_find(text, names, FIELDS, found);
+	/* `query` is required; a missing list of matches is an empty one. */
 	if (isx_json_kind(found[QUERY]) != ISX_JSON_OBJECT)
 		return fail_answer(err);
 	enum isx_status st = read_query(found[QUERY], asked, arena, &result->query, err);
@@ -539,6 +551,8 @@ static enum isx_status call_json(struct isx_engine *engine, struct call *call,
 				 struct isx_span *answer, struct isx_err *err)
 {
 	enum isx_status st = send_call(remote_of(engine), call, err);
+	/* White space around the value is no part of it: isx_json_kind() looks at the first
+	 * byte. */
 	*answer = isx_span_trim((struct isx_span){ call->answer.ptr, call->answer.len });
 	return st;
 }
@@ -554,6 +568,7 @@ static enum isx_status read_infos(struct isx_span list, struct isx_index_info **
 	enum isx_status st = ISX_OK;
 	if (isx_json_kind(list) != ISX_JSON_ARRAY)
 		return fail_answer(err);
+	/* Counted first, as in read_list(): an index has at least a name. */
 	for (; isx_json_next_element(&walk, &element); length++)
 		if (element.len < sizeof("{\"name\":\"a\"}") - 1)
 			return fail_answer(err);
@@ -578,6 +593,7 @@ static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_i
 	struct call call = { .method = "GET", .success = STATUS_OK };
 	struct isx_span list;
 	enum isx_status st = call_json(engine, &call, &list, err);
+	/* The strings of `infos` are copies: the answer can be released. */
 	if (!st)
 		st = read_infos(list, infos, count, err);
 	isx_buf_release(&call.answer);
@@ -588,6 +604,7 @@ static enum isx_status remote_create(struct isx_engine *engine, const char *name
 				     struct isx_err *err)
 {
 	struct isx_buf body = { 0 };
+	/* The name was checked by isx_index_create(); it is quoted all the same. */
 	isx_buf_text(&body, "{\"name\":");
 	isx_json_quote(&body, isx_span_of(name));
 	isx_buf_char(&body, '}');
@@ -639,6 +656,7 @@ static enum isx_status read_outcomes(struct isx_span list, size_t count, enum is
 {
 	struct isx_json_walk walk = isx_json_walk_start(list);
 	struct isx_span element;
+	/* Another number of outcomes: they could belong to any of the assets. */
 	if (isx_json_length(list) != count)
 		return fail_answer(err);
 	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
@@ -667,6 +685,7 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 		isx_asset_to_request(&body, &assets[i]);
 	}
 	isx_buf_char(&body, ']');
+	/* The body is written once and sent again as it is. */
 	struct call call = { .method = "POST",
 			     .name = name,
 			     .resource = "assets",
@@ -815,6 +834,7 @@ enum isx_status isx_remote_open(const char *url, const struct isx_options *optio
 	remote->url = isx_mem_text(url, len);
 	if (options->api_key)
 		remote->api_key = isx_mem_text(options->api_key, strlen(options->api_key));
+	/* Nothing is sent here: a server that is down is noticed by the first call. */
 	enum isx_status st = isx_http_client_new(&remote->client, err);
 	if (!st && (!remote->url || (options->api_key && !remote->api_key)))
 		st = isx_fail_memory(err);

@@ -224,6 +224,8 @@ static enum isx_status check_assets(struct isx_checking *checking,
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	enum isx_status st = ISX_OK;
+	/* The cursor visits the keys in the order of the table, which is checked by
+	 * isx_check_order(). */
 	int rc = mdb_cursor_open(checking->view->txn, checking->view->tables.assets, &cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "check assets", err);
@@ -267,6 +269,7 @@ static enum isx_status check_row(struct isx_checking *checking, const struct isx
 				 struct isx_err *err)
 {
 	MDB_val json;
+	/* `value` begins with the ISCC-ID body. */
 	bool has = false, is_there = false;
 	enum isx_status st = ISX_OK;
 	int rc = 0;
@@ -415,6 +418,7 @@ enum isx_status isx_lmdb_check_refused(const char *path, const struct isx_lmdb_l
 	struct isx_checking checking = { .report = report, .found = found, .arg = arg };
 	struct isx_lmdb_file *file;
 	MDB_txn *txn;
+	/* is_derived stays false: tables are not read. */
 	*report = (struct isx_check){ 0 };
 	/* Attached and not started: LMDB reads only its first two pages. */
 	enum isx_status st = isx_lmdb_file_attach(path, layout, &options, ISX_LMDB_WITHOUT_LOCK,

@@ -47,6 +47,7 @@ int isx_lmdb_open_table(struct isx_lmdb_view *view, const char *name, unsigned f
 {
 	if (*table)
 		return 0;
+	/* Only a view that writes creates tables; a reader finds MDB_NOTFOUND. */
 	unsigned found = 0;
 	int rc = mdb_dbi_open(view->txn, name, flags | (view->writes ? MDB_CREATE : 0), table);
 	if (!rc)
@@ -96,6 +97,7 @@ static int look_up_tables(struct isx_lmdb_view *view)
 static void publish_tables(const struct isx_lmdb_view *view)
 {
 	struct isx_lmdb_file *file = view->file;
+	/* Most commits open no handle: then no reader has to wait for the lock. */
 	if (memcmp(&file->tables, &view->tables, sizeof file->tables) == 0)
 		return;
 	pthread_rwlock_wrlock(&file->publishing);
@@ -235,6 +237,7 @@ static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bo
 enum isx_status isx_lmdb_read(struct isx_lmdb_file *file, enum isx_pages_extent extent,
 			      struct isx_lmdb_view *view, struct isx_err *err)
 {
+	/* Before the transaction: a damaged page must not be read by LMDB at all. */
 	enum isx_status st = isx_lmdb_verify(file, extent, false, err);
 	for (int i = 0; !st && i < LOOK_UPS_MAX; i++) {
 		bool derived = false;
@@ -322,6 +325,7 @@ static enum isx_status begin_write(struct isx_lmdb_file *file, MDB_txn **txn, st
 	int rc = mdb_txn_begin(file->env, NULL, 0, txn);
 	if (rc)
 		return isx_lmdb_status(rc, "begin to write", err);
+	/* Files without a name (memory://) cannot be replaced. */
 	if (!file->path || (stat(file->path, &named) == 0 && named.st_dev == file->device &&
 			    named.st_ino == file->inode))
 		return ISX_OK;
@@ -349,6 +353,7 @@ enum isx_status isx_lmdb_block_writers(struct isx_lmdb_file *file, MDB_txn **hol
 		if (st)
 			return st;
 		isx_lmdb_end(&view);
+		/* No `opening`: no handle is opened by this transaction. */
 		st = begin_write(file, hold, err);
 		if (st)
 			return st;
@@ -395,12 +400,15 @@ enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view 
 			       struct isx_err *err)
 {
 	*view = (struct isx_lmdb_view){ .file = file, .writes = true };
+	/* All pages: a write moves entries, and takes pages from the lists of free ones. */
 	enum isx_status st = isx_lmdb_verify(file, ISX_PAGES_SAFE, false, err);
 	if (!st)
 		st = begin_to_open(view, err);
 	if (st)
 		return st;
+	/* From here on this process may change the file's modification time. */
 	isx_lmdb_watch_begin(file);
+	/* After the transaction began, but under `opening`: nothing is published meanwhile. */
 	copy_tables(file, &view->tables);
 	st = prepare_write(view, err);
 	if (st)
@@ -474,6 +482,8 @@ enum isx_status isx_lmdb_check_unmodified(const struct isx_lmdb_file *file, uint
 {
 	if (!file->is_lockless)
 		return ISX_OK;
+	/* Order matters: first that no process has it open now, then that none has written
+	 * before. */
 	if (isx_lock_file_is_held(file->path))
 		return isx_lmdb_status(EBUSY, "read", err);
 	if (isx_lmdb_last_change(file) != last_change)
@@ -603,6 +613,7 @@ static enum isx_status write_group(void *arg, struct isx_commit *group, struct i
 	enum isx_status st = isx_lmdb_write(file, &view, err);
 	if (st)
 		return st;
+	/* Changes are applied in the order in which they came: the last add of an asset wins. */
 	for (struct isx_commit *one = group; one && !st; one = one->next) {
 		struct isx_lmdb_change *change = (struct isx_lmdb_change *)one;
 		one->status = change->check(change, &view, &one->err);
@@ -630,6 +641,7 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_lay
 	pthread_mutex_init(&opened->verifying, NULL);
 	pthread_mutex_init(&opened->watch.lock, NULL);
 	pthread_rwlock_init(&opened->publishing, NULL);
+	/* From here on isx_lmdb_file_close() can free what there is. */
 	enum isx_status st = isx_commit_queue_new(write_group, opened, &opened->queue, err);
 	if (!st)
 		st = attach(opened, path, how, options, err);
@@ -663,6 +675,7 @@ enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, st
 	if (st)
 		return st;
 	st = isx_lmdb_status(refresh_tables(file), file->path, err);
+	/* The first commit makes the tables of the layout and sets isx:format. */
 	if (!st && how & ISX_LMDB_CREATE) {
 		st = isx_lmdb_write(file, &view, err);
 		if (!st)

@@ -13,6 +13,7 @@ enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err
 	switch (code) {
 	case 0:
 		return ISX_OK;
+	/* MDB_MAP_RESIZED: another process has mapped the file with more address space. */
 	case MDB_MAP_FULL:
 	case MDB_MAP_RESIZED:
 		return isx_fail(err, ISX_FULL,

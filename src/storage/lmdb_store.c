@@ -35,10 +35,10 @@
 #include <unistd.h>
 
 struct lmdb_store {
-	struct isx_engine engine; /* first */
+	struct isx_engine engine; /* first member: store_of() */
 	const struct isx_lmdb_kind *kind;
 	struct isx_store_folder folder;
-	struct isx_open_files files;
+	struct isx_open_files files; /* borrows `folder` and engine.options: both stay in place */
 };
 
 static struct lmdb_store *store_of(struct isx_engine *engine)
@@ -71,13 +71,19 @@ struct pinned_index {
 static bool pin_index(struct pinned_index *pinned, struct isx_err *err)
 {
 	if (pinned->index) {
+		/* A failed call is not checked: its error stands, whatever was read. */
 		if (!pinned->status)
 			pinned->status = isx_lmdb_check_unmodified(pinned->file,
 								   pinned->last_change, err);
+		/* Return the finding by which the file is refused: LMDB's own message says
+		 * less. Damage that only showed during the call has all pages verified before
+		 * the next one. */
 		if (pinned->status == ISX_CORRUPT && atomic_load(&pinned->file->is_damaged))
 			isx_fail(err, ISX_CORRUPT, "%s", pinned->file->damage.msg);
 		else if (pinned->status == ISX_CORRUPT)
 			isx_lmdb_suspect(pinned->file);
+		/* Any other ISX_UNAVAILABLE goes to the caller: to wait is the client's
+		 * decision. */
 		bool again = pinned->status == ISX_UNAVAILABLE && pinned->file->is_replaced;
 		isx_open_files_unpin(&pinned->store->files, pinned->index);
 		if (!again)
@@ -133,9 +139,11 @@ static enum isx_status publish_index(struct lmdb_store *store, const char *name,
 	enum isx_status st = isx_store_folder_lock(&store->folder, LOCK_EX, &lock, err);
 	if (st)
 		return st;
+	/* A lock file without its index: the new file must not meet it. */
 	if (access(entry, F_OK) != 0)
 		isx_store_folder_remove_lock_file(&store->folder,
 						  entry); /* iscc-search 0.3.3 leaves it behind */
+	/* NOREPLACE decides between two processes that create the same index. */
 	if (renameat2(AT_FDCWD, made, AT_FDCWD, entry, RENAME_NOREPLACE) != 0)
 		st = errno == EEXIST ? isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name)
 				     : isx_fail_errno(err, "create", entry);
@@ -151,6 +159,7 @@ static enum isx_status create_on_disk(struct lmdb_store *store, const char *name
 	struct isx_staging made;
 	if (!isx_store_folder_entry(&store->folder, name, entry))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
+	/* Fails early; publish_index() decides. */
 	if (access(entry, F_OK) == 0)
 		return isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
 	enum isx_status st = isx_staging_begin(&store->folder, name, "new", &made, err);
@@ -159,6 +168,8 @@ static enum isx_status create_on_disk(struct lmdb_store *store, const char *name
 	st = make_index(store, made.path, err);
 	if (!st)
 		st = publish_index(store, name, made.path, entry, err);
+	/* A lock file beside the staging path (not in the entry) is left when the index has
+	 * been renamed. */
 	if (st) {
 		isx_store_folder_remove(&store->folder, made.path);
 	} else {
@@ -177,6 +188,8 @@ static enum isx_status create_in_memory(struct lmdb_store *store, const char *na
 	char directory[PATH_MAX], path[PATH_MAX];
 	struct isx_lmdb_file *file;
 	const char *parent = store->engine.options.temporary_directory;
+	/* mkdtemp() makes a directory that only this user can enter, so the name cannot be
+	 * taken over. */
 	int len = snprintf(directory, sizeof directory, "%s/iscc-search-XXXXXX",
 			   parent ? parent : "/tmp");
 	if (len >= (int)sizeof directory || !mkdtemp(directory))
@@ -187,6 +200,7 @@ static enum isx_status create_in_memory(struct lmdb_store *store, const char *na
 	if (!st)
 		st = isx_lmdb_file_open(path, store->kind->layout, &store->engine.options,
 					ISX_LMDB_CREATE | ISX_LMDB_VOLATILE, &file, err);
+	/* From here on the file has no name; the mapping keeps it. */
 	isx_store_folder_remove(&store->folder, directory);
 	return st ? st : isx_open_files_add(&store->files, name, file, err);
 }
@@ -226,6 +240,8 @@ static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, 
 {
 	char path[PATH_MAX];
 	struct isx_staging doomed;
+	/* Without a file inside it is no index, even if the entry exists: a user's directory is
+	 * not deleted. */
 	if (!isx_store_folder_file(&store->folder, name, path) || access(path, F_OK) != 0)
 		return isx_fail_no_index(err, name);
 	enum isx_status st = isx_staging_begin(&store->folder, name, "deleted", &doomed, err);
@@ -258,7 +274,7 @@ static enum isx_status store_drop(struct isx_engine *engine, const char *name, s
 static enum isx_status measure(struct isx_lmdb_view *view, struct isx_index_info *info,
 			       struct isx_err *err)
 {
-	MDB_stat stat = { 0 };
+	MDB_stat stat = { 0 }; /* no table of assets yet: 0 assets */
 	MDB_envinfo env;
 	int rc = view->tables.assets ? mdb_stat(view->txn, view->tables.assets, &stat) : 0;
 	info->assets = stat.ms_entries;
@@ -299,6 +315,7 @@ static enum isx_status describe(const struct pinned_index *pinned, bool for_sear
 		isx_index_info_release(info);
 		return st;
 	}
+	/* After the view has ended, so that this call does not count itself. */
 	info->readers = isx_lmdb_count_readers(file);
 	/* Whatever no other part claims belongs to "lmdb": assets, metadata and free pages. */
 	uint64_t others = 0;
@@ -368,6 +385,7 @@ static enum isx_status list_index(struct lmdb_store *store, const char *name,
 	enum isx_status st = pinned.status;
 	if (st)
 		isx_index_info_release(&info);
+	/* No memory is a problem of this process, not of the index. */
 	if (st == ISX_NO_MEMORY)
 		return isx_fail_memory(err);
 	if (st == ISX_NOT_FOUND)
@@ -395,6 +413,8 @@ static enum isx_status list_directory(struct lmdb_store *store, struct listing *
 	DIR *directory = opendir(store->folder.path);
 	if (!directory)
 		return isx_fail_errno(err, "list", store->folder.path);
+	/* readdir() while indexes come and go: one that is renamed meanwhile may be missed or
+	 * not, as with any listing. */
 	while (!st && (entry = readdir(directory)))
 		if (isx_store_folder_name_of(&store->folder, entry->d_name, name))
 			st = list_index(store, name, listing, err);
@@ -442,6 +462,7 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 				   "index %s is left out of the list: %s", problem->name,
 				   problem->cause.msg);
 	}
+	/* Hand the list over; release_listing() then frees the rest. */
 	if (!st) {
 		*infos = listing.infos;
 		*count = listing.count;
@@ -455,6 +476,8 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 static enum isx_status store_ready(struct isx_engine *engine, struct isx_index_problem **problems,
 				   size_t *count, struct isx_err *err)
 {
+	/* for_search: an index that is out of date in a read-only store can be listed but not
+	 * searched. */
 	struct listing listing = { .for_search = true };
 	enum isx_status st = list_all(store_of(engine), &listing, err);
 	if (!st) {
@@ -493,11 +516,14 @@ static enum isx_status replace_file(struct lmdb_store *store, const char *made,
 	enum isx_status st = isx_store_folder_lock(&store->folder, LOCK_EX, &lock, err);
 	if (st)
 		return st;
+	/* Under the directory's lock, so that the answer stays true until the rename. */
 	st = check_unchanged(file, err);
 	if (!st && stat(made, &copy) != 0)
 		st = isx_fail_errno(err, "open", made);
 	if (!st && rename(made, file->path) != 0)
 		st = isx_fail_errno(err, "replace", file->path);
+	/* The new file has its name already, so a failure here is not one of the call: the next
+	 * process to open the index replaces the lock file. */
 	if (!st && (rc = isx_lock_file_claim(file->path, copy.st_dev, copy.st_ino)))
 		isx_log_to(&file->logger, ISX_LOG_WARNING,
 			   "%s: its lock file could not be replaced: %s", file->path, strerror(rc));
@@ -527,6 +553,7 @@ static enum isx_status check_backup_target(struct lmdb_store *store, const char 
 				      name);
 	if (directory)
 		closedir(directory);
+	/* An index of another store: LMDB's lock on its lock file shows that it is open. */
 	if (!st && isx_lock_file_is_held(target))
 		st = isx_fail(err, ISX_INVALID, "%s is an index that is in use", target);
 	return st;
@@ -559,6 +586,7 @@ static enum isx_status compact_file(struct lmdb_store *store, struct isx_lmdb_fi
 				    const char *made, isx_progress_fn *progress, void *arg,
 				    struct isx_err *err)
 {
+	/* The check comes before the writer lock, as it takes longer than the copy. */
 	MDB_txn *hold;
 	enum isx_status st = isx_lmdb_check_to_copy(file, store->kind->check, err);
 	if (!st)
@@ -587,6 +615,7 @@ static enum isx_status store_compact(struct isx_engine *engine, const char *name
 		return isx_fail(err, ISX_INVALID, "an index of memory:// has no file to compact");
 	if (!isx_store_folder_file(folder, name, path))
 		return isx_fail_no_index(err, name);
+	/* One staging path for all tries: each removes what it made. */
 	enum isx_status st = isx_staging_begin(folder, name, "compact", &made, err);
 	if (st)
 		return st;
@@ -616,6 +645,7 @@ static enum isx_status store_check(struct isx_engine *engine, const char *name,
 	while (pin_index(&pinned, err))
 		pinned.status = isx_lmdb_check(pinned.file, pinned.store->kind->check, report,
 					       found, arg, err);
+	/* pinned.index is NULL only if the file could not be pinned. */
 	if (pinned.status != ISX_CORRUPT || pinned.index || !pinned.store->folder.path ||
 	    !isx_store_folder_file(&pinned.store->folder, name, path))
 		return pinned.status;
@@ -669,6 +699,7 @@ static enum isx_status store_search(struct isx_engine *engine, const char *name,
 static enum isx_status store_walk(struct isx_engine *engine, const char *name, const char *from,
 				  struct isx_walk **walk, struct isx_err *err)
 {
+	/* A walk pins the file itself, and for longer than a call. */
 	return isx_lmdb_walk(engine, store_of(engine)->kind->walk, name, from, walk, err);
 }
 
@@ -729,6 +760,7 @@ static enum isx_status make_directories(const char *path, struct isx_err *err)
 			continue;
 		memcpy(partial, path, i);
 		partial[i] = '\0';
+		/* EISDIR: some systems say it for "/". */
 		if (mkdir(partial, 0755) != 0 && errno != EEXIST && errno != EISDIR)
 			return isx_fail_errno(err, "create", partial);
 	}
@@ -761,6 +793,8 @@ enum isx_status isx_lmdb_store_open(const struct isx_lmdb_kind *kind, const char
 	if (!store)
 		return isx_fail_memory(err);
 	if (!directory) {
+		/* Indexes of memory:// can only come from this process: a read-only one would
+		 * stay empty. */
 		store->engine.options.read_only = false;
 	} else {
 		store->folder.path = isx_mem_text(directory, strlen(directory));
