@@ -76,7 +76,7 @@ enum isx_status isx_batch_check_realm(const struct isx_asset *assets,
 {
 	uint32_t first = realm;
 	enum isx_status st = ISX_OK;
-	for (size_t i = 0; !has_realm && i < count; i++) /* the first asset given fixes it */
+	for (size_t i = 0; !has_realm && i < count; i++) /* of an empty index */
 		if (batch[i].position == 0)
 			first = batch[i].id.realm;
 	/* The batch is sorted, so "the first asset" of the message is found by its position,

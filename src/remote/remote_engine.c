@@ -33,7 +33,7 @@ enum { TIMEOUT_MS = 60000, CHUNK_ASSETS = 100, TRIES = 3 };
 enum { STATUS_OK = 200, STATUS_CREATED = 201, STATUS_NO_CONTENT = 204 };
 
 struct remote {
-	struct isx_engine engine; /* first */
+	struct isx_engine engine; /* first member: remote_of() */
 	char *url;                /* without a slash at the end */
 	char *api_key;            /* NULL: none */
 	pthread_mutex_t lock;     /* guards `client`; held during a request */

@@ -52,7 +52,7 @@ int isx_lmdb_open_table(struct isx_lmdb_view *view, const char *name, unsigned f
 	int rc = mdb_dbi_open(view->txn, name, flags | (view->writes ? MDB_CREATE : 0), table);
 	if (!rc)
 		rc = mdb_dbi_flags(view->txn, *table, &found);
-	if (!rc && found != flags) /* LMDB ignores ours and uses the stored flags */
+	if (!rc && found != flags) /* LMDB goes by the stored flags, whatever is asked for */
 		rc = MDB_INCOMPATIBLE;
 	if (rc)
 		*table = 0;
@@ -276,7 +276,7 @@ static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *
 	bool found;
 	uint32_t format = ISX_FORMAT_VERSION;
 	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_FORMAT, &found, &format, err);
-	if (!st && found && !view->tables.assets) /* we made both at once: its name was damaged */
+	if (!st && found && !view->tables.assets) /* made in one transaction: its name is damaged */
 		st = isx_lmdb_fail_damaged(view->file, "there is no table of assets", err);
 	if (!st && format > ISX_FORMAT_VERSION)
 		st = isx_fail(err, ISX_CORRUPT,
@@ -565,7 +565,7 @@ static enum isx_status check_path(const char *path, unsigned how, struct isx_err
 	if (how & ISX_LMDB_CREATE)
 		return ISX_OK;
 	return isx_fail(err, ISX_CORRUPT, "%s: the file is empty; bring a backup back",
-			path); /* LMDB would begin anew */
+			path); /* LMDB would make a new index of it */
 }
 
 /* Open LMDB's environment, with the lock file or, for reading only, without it. MDB_NOTLS: read

@@ -91,8 +91,8 @@ static enum isx_status verify_pages(struct isx_lmdb_file *file, enum isx_pages_e
 	return st || !findings.count ? st : fail_found(file, &findings, is_whole, err);
 }
 
-/* Refuse the file from now on; the first reason is kept. Called with `verifying` held, before
- * `is_damaged` is set: readers of `damage` look at that first. */
+/* Refuse the file from now on; the first reason is kept. Called with `verifying` held. `damage` is
+ * written before `is_damaged` is set: threads that read it look at that flag first. */
 static void note_damage(struct isx_lmdb_file *file, const struct isx_err *cause)
 {
 	if (!atomic_load(&file->is_damaged)) {
@@ -141,8 +141,8 @@ static int64_t mtime_ns(const struct stat *file)
 void isx_lmdb_watch_begin(struct isx_lmdb_file *file)
 {
 	pthread_mutex_lock(&file->watch.lock);
-	/* A count: a writer of the next group may begin before the last one has come to its end
-	 * here. */
+	/* Called with `opening` held, so there is one writer at a time; the lock is for
+	 * is_overwritten(), which readers call. */
 	file->watch.writing++;
 	pthread_mutex_unlock(&file->watch.lock);
 }

@@ -12,7 +12,7 @@
 #include "json/wire.h"
 
 struct file_walk {
-	struct isx_walk walk; /* first */
+	struct isx_walk walk; /* first member */
 	const struct isx_walk_rules *rules;
 	struct isx_engine *engine;
 	struct isx_open_index *index;
