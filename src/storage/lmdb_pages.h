@@ -34,8 +34,8 @@ typedef bool isx_table_shape_fn(const char *name, struct isx_table_shape *shape)
  * divides by what they say. ISX_CORRUPT: they are damaged, or the file is of another kind. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_pages_head(const char *path, struct isx_err *err);
 
-/* Are the meta pages of an open file those of two successive transactions? May be false for a
- * moment, while other processes commit. */
+/* Are the meta pages of an open file those of two successive transactions? Read several
+ * times, as other processes may commit between the reads. */
 bool isx_lmdb_pages_heads_fit(MDB_env *env);
 
 /* Verify the pages of the snapshot of `txn` (lmdb_pages.c says what is checked). Reads with
