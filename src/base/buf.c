@@ -1,5 +1,7 @@
 /*
- * buf.c - a growing byte buffer: doubles, so that n appended bytes cost O(n).
+ * buf.c - a growing byte buffer: the capacity doubles, so that appending n bytes costs O(n).
+ *
+ * One thread at a time uses a buffer; only its quota may be shared.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"
@@ -8,8 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_BYTES = 256 };
+enum { FIRST_BYTES = 256 }; /* holds most log lines and short answers without growing */
 
+/* The only place that allocates, asks the quota, and sets `failed` for want of room. A failed
+ * buffer keeps its content: the caller may still want to log it, and releases it as usual. */
 char *isx_buf_reserve(struct isx_buf *buf, size_t len)
 {
 	size_t need;
@@ -23,6 +27,8 @@ char *isx_buf_reserve(struct isx_buf *buf, size_t len)
 		size_t cap = buf->cap > FIRST_BYTES / 2 ? buf->cap * 2 : FIRST_BYTES;
 		if (cap < need)
 			cap = need;
+		/* The quota counts growth only; the old block is free again when realloc()
+		 * moves. */
 		char *grown = isx_quota_allows(buf->quota, cap - buf->cap)
 				      ? isx_mem_resize(buf->ptr, cap, 1)
 				      : NULL;
@@ -43,7 +49,7 @@ void isx_buf_commit(struct isx_buf *buf, size_t len)
 
 void isx_buf_add(struct isx_buf *buf, const void *bytes, size_t len)
 {
-	char *room = len ? isx_buf_reserve(buf, len) : NULL;
+	char *room = len ? isx_buf_reserve(buf, len) : NULL; /* `bytes` may be NULL when len is 0 */
 	if (room) {
 		memcpy(room, bytes, len);
 		buf->len += len;
@@ -60,12 +66,15 @@ void isx_buf_char(struct isx_buf *buf, char c)
 	isx_buf_add(buf, &c, 1);
 }
 
+/* Formats twice, to measure and to write: the arguments are short, and a second pass costs less
+ * than a guess that is wrong. */
 void isx_buf_printf(struct isx_buf *buf, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
 	int len = vsnprintf(NULL, 0, format, args);
 	va_end(args);
+	/* vsnprintf() writes a NUL behind the text; it is overwritten by what is appended next. */
 	char *room = len < 0 ? NULL : isx_buf_reserve(buf, (size_t)len + 1);
 	if (!room) {
 		buf->failed = true;
@@ -88,6 +97,8 @@ void isx_buf_clear(struct isx_buf *buf)
 	buf->failed = false;
 }
 
+/* The text owns the memory from here on; a failed buffer is released, so that callers need no
+ * branch. */
 char *isx_buf_take(struct isx_buf *buf)
 {
 	isx_buf_char(buf, '\0');
@@ -101,7 +112,7 @@ char *isx_buf_take(struct isx_buf *buf)
 
 void isx_buf_trim(struct isx_buf *buf)
 {
-	size_t cap = buf->len + 1; /* isx_buf_take() ends it with a NUL */
+	size_t cap = buf->len + 1; /* with the NUL that isx_buf_take() appends */
 	char *trimmed = buf->ptr && buf->cap != cap ? isx_mem_resize(buf->ptr, cap, 1) : NULL;
 	if (trimmed) {
 		buf->ptr = trimmed;

@@ -1,9 +1,9 @@
 /*
  * buf.h - a growing byte buffer.
  *
- * Appending never reports: a buffer that ran out of memory drops what follows and stays *failed*,
- * and the writer asks once, at the end, with isx_buf_status(). So composing code has no error
- * paths.
+ * Appending reports nothing: a buffer that cannot grow drops what follows and stays *failed*, and
+ * the caller checks once, at the end, with isx_buf_status(). So code that composes text has no
+ * error paths.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_BUF_H
@@ -19,7 +19,7 @@ struct isx_buf {
 	size_t len;
 	size_t cap;
 	bool failed;
-	struct isx_quota *quota; /* asked before it grows; NULL: nobody. Borrowed */
+	struct isx_quota *quota; /* asked before the buffer grows; NULL: no ceiling. Borrowed */
 };
 
 /* Append bytes, a text, a character, or what printf would print. */
@@ -28,21 +28,23 @@ void isx_buf_text(struct isx_buf *buf, const char *text);
 void isx_buf_char(struct isx_buf *buf, char c);
 void isx_buf_printf(struct isx_buf *buf, const char *format, ...) ISX_PRINTF(2, 3);
 
-/* Room for `len` more bytes at the end, or NULL; they count once isx_buf_commit() says so. */
+/* Make room for `len` more bytes at the end and return its address, or NULL. The caller writes
+ * there and calls isx_buf_commit() with the number of bytes written. The address is valid until
+ * the next append. */
 char *isx_buf_reserve(struct isx_buf *buf, size_t len);
 void isx_buf_commit(struct isx_buf *buf, size_t len);
 
-/* ISX_OK, or, if any append was dropped, ISX_NO_MEMORY or what the quota said. */
+/* ISX_OK if every append succeeded; otherwise ISX_NO_MEMORY, or the error of the quota. */
 ISX_MUST_CHECK enum isx_status isx_buf_status(const struct isx_buf *buf, struct isx_err *err);
 
-/* Forget the content, keep the memory; clears `failed`. */
+/* Drop the content and clear `failed`; the memory stays for the next content. */
 void isx_buf_clear(struct isx_buf *buf);
 
-/* The content as a new terminated text, free with isx_mem_free(); NULL if it failed. Leaves the
- * buffer empty; its quota stays. */
+/* The content as a new terminated text, free with isx_mem_free(); NULL if the buffer has failed.
+ * Leaves the buffer empty; its quota stays. */
 char *isx_buf_take(struct isx_buf *buf);
 
-/* Give back the memory that the content, and a NUL behind it, do not need. Asks no quota. */
+/* Shrink the memory to the content and a NUL behind it. The quota is neither asked nor told. */
 void isx_buf_trim(struct isx_buf *buf);
 
 /* Free its memory; the buffer is empty and usable again, with the same quota. */

@@ -1,5 +1,5 @@
 /*
- * clock.h - time for measuring, and for waiting with an end.
+ * clock.h - monotonic time, to measure and to wait with a timeout.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_CLOCK_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Nanoseconds since some fixed moment; never goes back. */
+/* Nanoseconds since some fixed moment. Never goes back, also when the time of day is set. */
 static inline uint64_t isx_clock_ns(void)
 {
 	struct timespec now;
@@ -18,7 +18,9 @@ static inline uint64_t isx_clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Make a condition for isx_clock_wait(): its waits end by the clock above, which nobody sets. */
+/* Initialise a condition for isx_clock_wait(), whose timeouts are measured by isx_clock_ns(): by
+ * the time of day, which is the default, a wait would end early or late when an administrator
+ * sets the clock. */
 static inline void isx_clock_cond_init(pthread_cond_t *cond)
 {
 	pthread_condattr_t steady;
@@ -28,8 +30,9 @@ static inline void isx_clock_cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&steady);
 }
 
-/* Wait for a condition, at most until a time of isx_clock_ns(). False: that has passed. Called with
- * the lock. */
+/* Wait for a condition, at most until `until_ns` of isx_clock_ns(). Called with `lock` held,
+ * which is held again on return. False: the time has passed. Like every wait, it may return true
+ * for no reason: check the condition in a loop. */
 static inline bool isx_clock_wait(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t until_ns)
 {
 	const struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000u),

@@ -1,5 +1,7 @@
 /*
- * fs.c - files and directories: what the system says as a status. The system's codes end here.
+ * fs.c - files and directories: errors of the system as a status.
+ *
+ * errno is translated here and goes no further up: callers decide by the status alone.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/fs.h"
@@ -11,7 +13,7 @@ enum isx_status isx_fail_system(struct isx_err *err, int code, const char *doing
 {
 	switch (code) {
 	case ENOSPC:
-	case EDQUOT:
+	case EDQUOT: /* the quota of the user: to an administrator the same as a full disk */
 		return isx_fail(err, ISX_FULL, "%s: the disk is full", doing);
 	case EACCES:
 	case EROFS:
@@ -20,7 +22,7 @@ enum isx_status isx_fail_system(struct isx_err *err, int code, const char *doing
 	case ENOMEM:
 		return isx_fail(err, ISX_NO_MEMORY, "%s: out of memory", doing);
 	case EMFILE:
-	case ENFILE:
+	case ENFILE: /* descriptors come back when connections and indexes are closed: retry */
 		return isx_fail(err, ISX_UNAVAILABLE, "%s: %s", doing, strerror(code));
 	default:
 		return isx_fail(err, ISX_IO, "%s: %s", doing, strerror(code));

@@ -1,5 +1,5 @@
 /*
- * fs.h - files and directories: what the system says as a status.
+ * fs.h - files and directories: errors of the system as a status.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_FS_H
@@ -7,9 +7,9 @@
 
 #include "base/status.h"
 
-/* Fail with what the system's error `code` (an errno) means: "DOING: the disk is full". A full disk
- * is ISX_FULL, a missing permission ISX_READ_ONLY, no memory ISX_NO_MEMORY, no free file descriptor
- * ISX_UNAVAILABLE, all else ISX_IO. */
+/* Fail with the meaning of `code`, a value of errno: "DOING: the disk is full". A full disk is
+ * ISX_FULL, a missing permission ISX_READ_ONLY, no memory ISX_NO_MEMORY, no free file descriptor
+ * ISX_UNAVAILABLE, and anything else ISX_IO. */
 enum isx_status isx_fail_system(struct isx_err *err, int code, const char *doing);
 
 /* The same for errno, with the path in front: "PATH: DOING: the disk is full". */

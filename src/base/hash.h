@@ -1,5 +1,9 @@
 /*
- * hash.h - a number for some bytes: the same everywhere and always, and no secret (FNV-1a).
+ * hash.h - FNV-1a over bytes: the same value on every machine and in every version, so it may be
+ *          stored.
+ *
+ * Not for keys that a client chooses in a table that must not degrade: anyone can construct
+ * collisions.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_HASH_H

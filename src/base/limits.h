@@ -1,93 +1,123 @@
 /*
- * limits.h - every ceiling of the program, with its unit and its reason.
+ * limits.h - ceilings that several files share or that a user meets, each with its unit and its
+ *            reason.
+ *
+ * Most bound numbers that come from outside: from a client, a file, a database or another server. A
+ * ceiling that bounds one file alone stands at the top of that file, and one that a format fixes in
+ * the header of the format (iscc/header.h, storage/lmdb_format.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LIMITS_H
 #define ISX_LIMITS_H
 
-/* ISCC */
-#define ISX_BODY_BYTES_MAX 32 /* an ISCC-UNIT has at most 256 bits; longer bodies are cut */
-#define ISX_UNIT_TYPE_MAX  32 /* bytes of "SEMANTIC_IMAGE_V0" and its like, with the NUL */
-#define ISX_ISCC_TEXT_MAX                                                                          \
-	8192 /* characters of one ISCC: no digest is longer than 80 bytes, but a                   \
-		code may be a sequence of units */
+/* --- ISCC ------------------------------------------------------------------------------------- */
+
+#define ISX_BODY_BYTES_MAX     32 /* an ISCC-UNIT has at most 256 bits; longer bodies are cut */
+#define ISX_UNIT_TYPE_MAX      32 /* bytes of "SEMANTIC_IMAGE_V0" and its like, with the NUL */
 #define ISX_ISCC_ID_TEXT_BYTES 22 /* "ISCC:" + 16 characters + NUL */
 
-/* Assets and queries */
+/* Characters of one ISCC. No digest is longer than 80 bytes, but an iscc_code that 0.3.3 accepts
+ * may be a sequence of units. */
+#define ISX_ISCC_TEXT_MAX 8192
+
+/* --- assets and queries ----------------------------------------------------------------------- */
+
 #define ISX_UNITS_MAX          64  /* units of one asset or query; an ISCC-CODE has at most 5 */
 #define ISX_INDEX_NAME_MAX     32  /* characters, as in 0.3.3 */
 #define ISX_SIMPRINT_BYTES_MAX 32  /* 256 bits, the longest simprint there is */
 #define ISX_SIMPRINT_TYPE_MAX  64  /* bytes of a simprint type's name */
-#define ISX_LIMIT_DEFAULT      100 /* matches of a search that does not say */
+#define ISX_LIMIT_DEFAULT      100 /* matches of a search whose query sets no limit */
 
-/* What a writer gathers for one transaction: enough that its sync is a small part of the work, so little
- * that a caller who looks between two assets whether to go on waits a second at most. */
+/* What an isx_writer gathers for one transaction: so many that the sync at its end is a small
+ * part of the work, and so few that a program which checks for cancellation between two assets
+ * waits a second at most. */
 #define ISX_WRITER_ASSETS 4096
 #define ISX_WRITER_BYTES  (8u << 20) /* of texts and simprints */
 
-/* Files of the command line */
-#define ISX_FILE_BYTES_MAX                                                                         \
-	(256                                                                                       \
-	 << 20) /* that are read at once, a file or a line of one, as of a request: a file     \
-		       without an end must not take all memory */
+/* --- the command line ------------------------------------------------------------------------- */
 
-#define ISX_SEEN_MAX (3 << 20) /* ISCC-IDs of one run that are looked for again: 64 MiB of them */
+/* Bytes of a file, or of one line of it, that are read at once: as many as a request may have. A
+ * file without an end (a device, a pipe) must not take all memory. */
+#define ISX_FILE_BYTES_MAX (256 << 20)
 
-/* .env */
-#define ISX_DOTENV_VALUE_MAX (1 << 16) /* bytes of a value, which others may make grow by ${NAME} */
+/* ISCC-IDs that `add` remembers, to report assets that are given twice: a table of 64 MiB. */
+#define ISX_SEEN_MAX (3 << 20)
 
-/* JSON */
-#define ISX_JSON_DEPTH_MAX 512 /* nested arrays and objects; keeps every walk's stack small */
-#define ISX_JSON_BYTES_PER_BYTE                                                                    \
-	4 /* memory that reading a text takes for each of its bytes, at most, whatever it is:      \
-		values stay where they stand in the text, and texts are copied once */
-#define ISX_REQUEST_BYTES_PER_BYTE                                                                 \
-	16 /* memory that a request takes for each byte of its body, at most: the body, reading it, \
-		decoded units, what is written, the answer. 13 was measured for the shortest units. \
-		LMDB adds the pages it changes, up to 512 MiB */
-#define ISX_PROBLEMS_MAX   1000 /* listed of one body; how many more there are is said instead */
+/* Bytes of a value in .env: ${NAME} puts values into each other, so a short file can spell a
+ * long one. */
+#define ISX_DOTENV_VALUE_MAX (1 << 16)
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+#define ISX_JSON_DEPTH_MAX 512  /* nested arrays and objects; bounds the stack of every walk */
+#define ISX_PROBLEMS_MAX   1000 /* reported for one body; the number of all others follows them */
 #define ISX_TYPE_NAMES_MAX 128  /* of one object; an index has at most 64 types of simprints */
 
-/* Answers of other servers */
-#define ISX_ANSWER_BYTES_MAX       (256u << 20) /* of a search, or an asset: as large as a body */
-#define ISX_SHORT_ANSWER_BYTES_MAX (4u << 20)   /* of everything else: 10,000 indexes */
+/* Memory that reading a JSON text takes for each of its bytes, at most, whatever the text is:
+ * values stay where they stand in the text, and texts are copied once. */
+#define ISX_JSON_BYTES_PER_BYTE 4
 
-/* HTTP */
-#define ISX_BODY_MIB_DEFAULT 256  /* of one request */
-#define ISX_PARAMS_MAX       256  /* of one query, which is searched for each that a route knows */
-#define ISX_BULK_MATCHES     1000 /* a search for more runs in a pool of its own: it takes long */
-#define ISX_QUEUE_DEFAULT    4096 /* requests that wait for a thread; beyond them: 503 */
-#define ISX_PAYLOADS_MAX     4    /* bodies of the largest size that may be in memory at once */
-#define ISX_SMALL_BYTES_MAX                                                                        \
-	(64u *                                                                                     \
-	 1024) /* a body, or an answer that waits to be sent, that each connection has       \
-		room for: it is taken whatever the others hold */
-#define ISX_WORK_BYTES_FREE                                                                        \
-	(1u                                                                                        \
-	 << 20) /* that each thread has room for while it makes an answer: 100 matches take 100 KiB */
-#define ISX_UNAUTHENTICATED_BODY_MAX (64u * 1024) /* of a body without the key: shows its JSON */
-#define ISX_UNAUTHENTICATED_BYTES_MAX                                                              \
-	(8u << 20) /* of all bodies without the key; beyond them they are not looked at */
-#define ISX_ANSWERS_MIB_DEFAULT    256   /* all answers that are made or wait to be sent */
-#define ISX_CONNECTIONS_DEFAULT    16384 /* of each process, if it may have so many open files */
-#define ISX_CLIENT_TIMEOUT_DEFAULT 30    /* seconds in which a client has to move something */
-#define ISX_CLIENT_BYTES_MIN                                                                       \
-	(32u * 1024) /* that a body or an answer has to move in that time: 1 KiB/s is no modem */
-#define ISX_GZIP_BYTES_MIN 1024 /* of an answer worth encoding: less fits in one packet anyway */
+/* Memory that a request takes for each byte of its body, at most: the body itself, reading it,
+ * decoded units, what is written, and the answer. 13 was measured for the shortest units. LMDB
+ * adds the pages that the transaction changes, up to 512 MiB. */
+#define ISX_REQUEST_BYTES_PER_BYTE 16
 
-/* LMDB */
+/* --- answers of other servers ----------------------------------------------------------------- */
+
+#define ISX_ANSWER_BYTES_MAX       (256u << 20) /* a search or an asset: as a body */
+#define ISX_SHORT_ANSWER_BYTES_MAX (4u << 20) /* all other answers: a list of 10,000 indexes fits */
+
+/* --- HTTP ------------------------------------------------------------------------------------- */
+
+#define ISX_BODY_MIB_DEFAULT       256  /* of one request */
+#define ISX_PARAMS_MAX             256  /* of one URL, which are searched one by one */
+#define ISX_BULK_MATCHES           1000 /* a search for more matches runs in a pool of its own */
+#define ISX_QUEUE_DEFAULT          4096 /* requests that wait for a worker; beyond: 503 */
+#define ISX_PAYLOADS_MAX           4 /* bodies of the largest size that may be in memory at once */
+#define ISX_ANSWERS_MIB_DEFAULT    256   /* all answers that are composed or wait to be sent */
+#define ISX_CONNECTIONS_DEFAULT    16384 /* of each process, if it may open so many files */
+#define ISX_CLIENT_TIMEOUT_DEFAULT 30    /* seconds; see ISX_CLIENT_BYTES_MIN */
+
+/* Bytes of a body or an answer that a client has to move within its timeout: 1 KiB/s with the
+ * default. */
+#define ISX_CLIENT_BYTES_MIN (32u * 1024)
+
+/* A body, or an answer that waits to be sent, of this size is taken whatever the others hold: each
+ * connection has room for one. */
+#define ISX_SMALL_BYTES_MAX (64u * 1024)
+
+/* Memory that each worker may use for an answer whatever the others hold: 100 matches take 100
+ * KiB. */
+#define ISX_WORK_BYTES_FREE (1u << 20)
+
+/* A request without the key is refused, but its JSON is checked before, as 0.3.3 does: up to so
+ * many bytes of one body, and of all such bodies at a time; beyond that the body is not read. */
+#define ISX_UNAUTHENTICATED_BODY_MAX  (64u * 1024)
+#define ISX_UNAUTHENTICATED_BYTES_MAX (8u << 20)
+
+#define ISX_GZIP_BYTES_MIN 1024 /* of an answer: a shorter one fits in one packet as it is */
+
+/* --- LMDB ------------------------------------------------------------------------------------- */
+
 #define ISX_MAP_BYTES          (1ull << 40) /* address space of an index file: never remapped */
-#define ISX_MAP_BYTES_VOLATILE (1ull << 36) /* of memory://, whose files have to stay open */
-#define ISX_OPEN_INDEXES_MAX   96 /* of a store, unless more are in use: 128 TiB is all there is */
-#define ISX_MAP_BYTES_MIN      (1ull << 30) /* the least we go down to where address space is short */
-#define ISX_MAP_BYTES_LEAST    (1u << 20) /* that one may ask for: an empty index needs some of it */
-#define ISX_LMDB_READERS_MAX   1022       /* slots of concurrent read transactions, all processes */
-#define ISX_LMDB_TABLES_MAX    512 /* named tables of one file: 3, 32 lengths twice, simprints */
+#define ISX_MAP_BYTES_VOLATILE (1ull << 36) /* of memory://, whose files all stay open */
+#define ISX_MAP_BYTES_MIN      (1ull << 30) /* the least that is tried where address space is short */
+#define ISX_MAP_BYTES_LEAST    (1u << 20) /* of the option map_bytes: an empty index needs a part */
 
-/* PostgreSQL */
-#define ISX_PG_COUNT_MAX                                                                           \
-	(1ll                                                                                       \
-	 << 48) /* assets of an index, or changes: a thousand changes a second for 8,000       \
-		       years; counts below it can be added and subtracted */
+/* Open files of a store, unless more are in use at once: a process has 128 TiB of address space,
+ * enough for 128 maps of 1 TiB. */
+#define ISX_OPEN_INDEXES_MAX 96
+
+#define ISX_LMDB_READERS_MAX 1022 /* concurrent read transactions of a file, in all processes */
+
+/* Named tables of one file: 3, units and simprints of 32 lengths each, and two tables of 0.3.3
+ * for each of 64 simprint types are 195. */
+#define ISX_LMDB_TABLES_MAX 512
+
+/* --- PostgreSQL ------------------------------------------------------------------------------- */
+
+/* Assets of an index, or changes of it: a thousand changes a second for 8,000 years. Counts
+ * below it can be added and subtracted without overflow. */
+#define ISX_PG_COUNT_MAX (1ll << 48)
 
 #endif

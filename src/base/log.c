@@ -1,11 +1,14 @@
 /*
- * log.c - one line an event, written with a single write() so that lines of threads and processes
+ * log.c - one line for each event, written with a single write(), so that lines of threads and
+ *         processes
  *         do not mix.
  *
- * A line is put together on the stack, and what does not fit is left out: whole fields, and the end
- * of a message. Nobody waits for whoever reads the log: where a pipe is full, lines are left out and
- * counted. The file keeps its descriptor when it is opened again, so that nobody who is about
- * to write holds one that is closed.
+ * A line is composed on the stack; whatever does not fit is left out: whole fields, or the end of a
+ * message. No thread waits for the reader of the log: when a pipe is full, lines are dropped and
+ * counted, and the count is logged when the pipe has room again.
+ *
+ * Reopening keeps the number of the descriptor (dup3()), so that a thread that has just read log_fd
+ * never writes to a closed descriptor, or to a connection that has got its number.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/log.h"
@@ -25,18 +28,20 @@
 #include <unistd.h>
 
 enum {
-	LINE_BYTES = 4096, /* PIPE_BUF: a pipe takes a line in one piece */
-	MESSAGE_BYTES = 768,
-	CLOSING_BYTES = 2
+	LINE_BYTES = 4096,   /* PIPE_BUF: a pipe takes up to so many bytes in one piece */
+	MESSAGE_BYTES = 768, /* escaped, a byte takes 5 at most ("\\x1B" in JSON): fits in a line */
+	CLOSING_BYTES = 2    /* "}\n" */
 };
 
 static atomic_int log_level = ISX_LOG_WARNING;
 static atomic_int log_format = ISX_LOG_TEXT;
 static atomic_int log_fd = STDERR_FILENO;
 static const char *log_path; /* set once, before there are threads */
-static pthread_mutex_t log_lock =
-	PTHREAD_MUTEX_INITIALIZER;    /* between a look for room and a write */
-static unsigned long long lost_lines; /* under log_lock */
+/* Held over poll() and write(): otherwise two threads could find room for one line each where
+ * there is room for one, and the second write() would block. Innermost lock: nothing is called
+ * under it. */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long long lost_lines; /* since the last line that was written; under log_lock */
 
 void isx_log_set_level(enum isx_log_level level)
 {
@@ -48,6 +53,7 @@ void isx_log_set_format(enum isx_log_format format)
 	atomic_store(&log_format, (int)format);
 }
 
+/* O_APPEND: worker processes write to one file. 0640, as other users have no business in a log. */
 static int open_file(const char *path)
 {
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
@@ -63,6 +69,7 @@ enum isx_status isx_log_open(const char *path, struct isx_err *err)
 	return ISX_OK;
 }
 
+/* Called by the thread that waits for SIGHUP, in each worker process and in their parent. */
 void isx_log_reopen(void)
 {
 	if (!log_path)
@@ -77,6 +84,7 @@ void isx_log_reopen(void)
 
 bool isx_log_level_parse(const char *name, enum isx_log_level *level)
 {
+	/* "critical" and "trace" are levels of Python programs: configurations may have them */
 	static const struct {
 		const char *name;
 		enum isx_log_level level;
@@ -111,12 +119,12 @@ bool isx_log_is_on(enum isx_log_level level)
 /* --- a line ----------------------------------------------------------------------------------- */
 
 struct line {
-	char text[LINE_BYTES];
-	size_t len;
-	bool is_full;
+	char text[LINE_BYTES]; /* not terminated */
+	size_t len;            /* at most LINE_BYTES - CLOSING_BYTES until the line is closed */
+	bool is_full;          /* an addition was refused: later ones are, too */
 };
 
-/* Room is kept for what closes the line. */
+/* Add all of `bytes` or nothing. */
 static void add(struct line *line, const char *bytes, size_t len)
 {
 	if (line->is_full || len > sizeof line->text - CLOSING_BYTES - line->len) {
@@ -132,7 +140,8 @@ static void add_text(struct line *line, const char *text)
 	add(line, text, strlen(text));
 }
 
-/* What came from outside can neither start another line nor end a text, nor command a terminal. */
+/* Add a text from outside, which must not begin another line, end a string of JSON, or reach the
+ * terminal as an escape sequence. */
 static void add_clean(struct line *line, const char *text, bool is_json)
 {
 	char shown[ISX_SHOWN_BYTES];
@@ -145,7 +154,7 @@ static void add_clean(struct line *line, const char *text, bool is_json)
 	}
 }
 
-/* Add a field, or nothing of it. */
+/* Add a field, or nothing of it when it does not fit. */
 static void add_field(struct line *line, const struct isx_log_field *field, bool is_json)
 {
 	char number[24];
@@ -163,10 +172,10 @@ static void add_field(struct line *line, const struct isx_log_field *field, bool
 	}
 	if (line->is_full)
 		line->len = before;
-	line->is_full = false; /* the next one may be shorter */
+	line->is_full = false; /* the next field may be shorter */
 }
 
-/* Everything up to the message. */
+/* Add time, level and what opens the message. */
 static void begin_line(struct line *line, enum isx_log_level level, bool is_json)
 {
 	static const char *const names[][2] = { { "DEBUG", "debug" },
@@ -188,8 +197,9 @@ static void begin_line(struct line *line, enum isx_log_level level, bool is_json
 	add_text(line, is_json ? "\",\"message\":\"" : " ");
 }
 
-/* Write a line if that can be done at once; returns how many could not be since the last one that was.
- * A pipe that has room has room for a line (POSIX: PIPE_BUF). */
+/* Write a line, unless write() would block. A pipe that poll() reports as writable has room for
+ * PIPE_BUF bytes, which is a whole line. Returns how many lines were lost since the last one
+ * that was written, or 0 if this one is lost. */
 static unsigned long long write_line(const char *text, size_t len)
 {
 	struct pollfd file = { .fd = atomic_load_explicit(&log_fd, memory_order_relaxed),
@@ -200,7 +210,7 @@ static unsigned long long write_line(const char *text, size_t len)
 		lost = lost_lines;
 		lost_lines = 0;
 	} else {
-		lost_lines++; /* nowhere left to say it now */
+		lost_lines++; /* also on a full disk: there is no other place to report it */
 	}
 	pthread_mutex_unlock(&log_lock);
 	return lost;
@@ -224,13 +234,13 @@ void isx_log_fields(enum isx_log_level level, const char *message,
 		line.text[line.len++] = '}';
 	line.text[line.len++] = '\n';
 	unsigned long long lost = write_line(line.text, line.len);
-	if (lost)
+	if (lost) /* ends there: a line that is itself lost is counted, and returns 0 */
 		isx_log(ISX_LOG_WARNING, "%llu lines before this one could not be written", lost);
 }
 
 void isx_log(enum isx_log_level level, const char *format, ...)
 {
-	char message[MESSAGE_BYTES]; /* escaped it still fits in a line */
+	char message[MESSAGE_BYTES];
 	va_list args;
 	if (!isx_log_is_on(level))
 		return;
@@ -246,6 +256,7 @@ void isx_log_message(enum isx_log_level level, const char *message, void *arg)
 	isx_log_fields(level, message, NULL, 0);
 }
 
+/* Escapes as the log does, as the host program may print the message to a terminal. */
 void isx_log_to(const struct isx_logger *logger, enum isx_log_level level, const char *format, ...)
 {
 	char message[MESSAGE_BYTES];

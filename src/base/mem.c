@@ -1,5 +1,9 @@
 /*
- * mem.c - the only caller of malloc.
+ * mem.c - the only caller of malloc().
+ *
+ * An arena is a list of blocks, newest first; memory is handed out from the newest one. All of it
+ * is zero when it is handed out, which callers rely on (a struct of an arena needs no initialiser,
+ * a text needs no NUL): blocks come from calloc(), and isx_arena_rewind() clears what was used.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/mem.h"
@@ -10,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The first block serves a small request without a second call of malloc(). Blocks of 16 KiB alone
+ * stayed in the heap after a large batch; blocks of up to 1 MiB are mapped one by one by malloc(),
+ * which returns them to the system when they are freed. */
 enum { ARENA_BLOCK_BYTES_FIRST = 16 * 1024, ARENA_BLOCK_BYTES_MAX = 1024 * 1024 };
 
 struct isx_arena_block {
@@ -19,6 +26,8 @@ struct isx_arena_block {
 
 static _Thread_local size_t fail_after; /* 0: never; 1: from now on; n: after n - 1 more */
 
+/* Count one allocation for the tests' hook; once it has failed, all later ones fail, as they
+ * would when memory is short. Costs the program a comparison of a thread's own variable. */
 static bool allocation_fails(void)
 {
 	if (fail_after > 1)
@@ -50,6 +59,7 @@ void *isx_mem_resize(void *old, size_t count, size_t size)
 
 char *isx_mem_text(const char *text, size_t len)
 {
+	/* len + 1 is 0 for SIZE_MAX alone: a length that came from a wrong subtraction */
 	char *copy = len + 1 ? isx_mem_resize(NULL, len + 1, 1) : NULL;
 	if (copy) {
 		if (len)
@@ -86,9 +96,9 @@ enum isx_status isx_quota_fail(const struct isx_quota *quota, struct isx_err *er
 	return isx_fail_memory(err);
 }
 
-/* Make room for `bytes` in a new block; a large request gets a block of its own size. Blocks double:
- * those of a large batch are large enough for malloc to give each back to the system when it is
- * released. */
+/* Add a block with room for `bytes`; a large request gets a block of its own size. What is left
+ * of the block before is not used again. Block sizes double, so that the blocks of a large batch
+ * are large enough for malloc() to give each of them back to the system. */
 static bool arena_grow(struct isx_arena *arena, size_t bytes)
 {
 	size_t wanted = arena->block_bytes ? arena->block_bytes : ARENA_BLOCK_BYTES_FIRST;
@@ -114,8 +124,9 @@ void *isx_arena_alloc(struct isx_arena *arena, size_t count, size_t size)
 	size_t bytes;
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return NULL;
-	if (bytes == 0) /* nothing wanted is not nothing got */
+	if (bytes == 0) /* NULL means failure, also to a caller with an empty array */
 		bytes = 1;
+	/* texts of any length lie in the same block: bring `next` to an aligned address */
 	size_t gap = (size_t)(-(uintptr_t)arena->next % alignof(max_align_t));
 	if (gap > arena->left || bytes > arena->left - gap) {
 		if (!arena_grow(arena, bytes))
@@ -127,6 +138,8 @@ void *isx_arena_alloc(struct isx_arena *arena, size_t count, size_t size)
 	return isx_arena_bytes(arena, bytes);
 }
 
+/* The fast path of every text of a request: two additions, and no call of malloc() as long as
+ * the newest block has room. */
 char *isx_arena_bytes(struct isx_arena *arena, size_t len)
 {
 	if (len > arena->left && !arena_grow(arena, len))
@@ -155,6 +168,9 @@ static void free_blocks(struct isx_arena *arena, const struct isx_arena_block *o
 	}
 }
 
+/* Blocks that were added since are freed; of the block that was the newest then, the bytes used
+ * since are cleared, up to its end if a later block was begun. `block_bytes` goes back with the
+ * copy. */
 void isx_arena_rewind(struct isx_arena *arena, const struct isx_arena *then)
 {
 	size_t used = arena->blocks == then->blocks ? then->left - arena->left : then->left;

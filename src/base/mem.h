@@ -1,8 +1,9 @@
 /*
- * mem.h - memory: checked allocation, an arena for what lives and dies together, and a hook that
- *         makes the Nth allocation fail so that tests see what happens then.
+ * mem.h - memory: checked allocation, an arena for objects that are released together, and a hook
+ *         that
+ *         makes the Nth allocation fail, for tests.
  *
- * Only mem.c calls malloc. Running out of memory is a status (ISX_NO_MEMORY), never an abort.
+ * Only mem.c calls malloc(). Running out of memory is a status (ISX_NO_MEMORY), never an abort.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_MEM_H
@@ -13,12 +14,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* New memory of count * size bytes, zeroed; NULL when it does not exist or the product overflows.
- * Free with isx_mem_free(). */
+/* New memory of count * size bytes, zeroed; NULL when memory ran out or the product overflows.
+ * Free with isx_mem_free(). A size of 0 gives memory, too: NULL always means failure. */
 void *isx_mem_array(size_t count, size_t size);
 
 /* `old` (may be NULL) grown or shrunk to count * size bytes, new bytes not zeroed; NULL on failure,
- * then `old` is still valid. */
+ * then `old` is still valid and the caller's. */
 void *isx_mem_resize(void *old, size_t count, size_t size);
 
 /* A new copy of `len` bytes and a NUL after them, or NULL. */
@@ -30,27 +31,29 @@ void isx_mem_free(void *memory);
 /* Report that memory ran out. */
 enum isx_status isx_fail_memory(struct isx_err *err);
 
-/* Let the `nth` allocation from now on (1 is the next) and all after it fail; 0 ends that. Tests
- * only; counts in the calling thread. */
+/* For tests: let the `nth` allocation from now on (1 is the next) and all after it fail, in the
+ * calling thread; 0 ends that. */
 void isx_mem_fail_after(size_t nth);
 
-/* A ceiling that somebody else keeps: memory that grows asks before it takes `bytes` more. There is no
- * word for giving back; the keeper knows when everything that was taken has been released. */
+/* A ceiling on memory that a caller keeps: an arena or a buffer asks it before it grows by
+ * `bytes`. Nothing is given back one by one; the keeper, for example an HTTP exchange, releases
+ * its whole share when everything that was taken has been freed. */
 struct isx_quota {
 	enum isx_status (*may_take)(void *keeper, size_t bytes, struct isx_err *err);
 	void *keeper;
-	struct isx_err refusal; /* what the keeper said to an arena or a buffer; ISX_OK: nothing */
+	struct isx_err refusal; /* why an arena or a buffer could not grow; ISX_OK: never refused */
 };
 
-/* Ask for `bytes` more. A NULL quota allows everything. Any thread may ask, if the keeper allows it. */
+/* Ask for `bytes` more. A NULL quota allows everything. From several threads only if the keeper's
+ * may_take() allows that. */
 ISX_MUST_CHECK enum isx_status isx_quota_take(const struct isx_quota *quota, size_t bytes,
 					      struct isx_err *err);
 
-/* Ask on behalf of a structure that can only say that it has no memory; the reason is kept in
- * `refusal`. One thread at a time. */
+/* The same for a structure whose functions return NULL and no error: a refusal is kept in
+ * quota->refusal, for isx_quota_fail(). One thread at a time. */
 bool isx_quota_allows(struct isx_quota *quota, size_t bytes);
 
-/* Why was there no memory: the keeper's reason if it refused, otherwise ISX_NO_MEMORY. */
+/* Fail with the keeper's refusal if there was one, otherwise with ISX_NO_MEMORY. */
 enum isx_status isx_quota_fail(const struct isx_quota *quota, struct isx_err *err);
 
 /* Memory that is released all at once. `{ 0 }` is an empty arena. */
@@ -59,19 +62,20 @@ struct isx_arena {
 	char *next; /* free bytes of the newest block */
 	size_t left;
 	size_t block_bytes;      /* of the next block; 0: of the first one */
-	struct isx_quota *quota; /* asked before a new block; NULL: nobody. Borrowed */
+	struct isx_quota *quota; /* asked before a new block; NULL: no ceiling. Borrowed */
 };
 
-/* `size` bytes, zeroed and aligned for any type, or NULL. Lives until isx_arena_release(). */
+/* count * size bytes, zeroed and aligned for any type, or NULL. They live until
+ * isx_arena_release(). */
 void *isx_arena_alloc(struct isx_arena *arena, size_t count, size_t size);
 
-/* `len` bytes (at least 1), zeroed, on any address: texts lie behind each other without gaps. */
+/* `len` bytes (at least 1), zeroed, without alignment: texts lie behind each other without gaps. */
 char *isx_arena_bytes(struct isx_arena *arena, size_t len);
 
 /* A copy of `len` bytes and a NUL after them, or NULL. */
 char *isx_arena_text(struct isx_arena *arena, const char *text, size_t len);
 
-/* Release what was allocated since `then` was copied from the arena. */
+/* Release what was allocated since `then`, a copy of the arena, was made. */
 void isx_arena_rewind(struct isx_arena *arena, const struct isx_arena *then);
 
 /* Release everything; the arena is empty and usable again. */

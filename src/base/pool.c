@@ -1,7 +1,12 @@
 /*
- * pool.c - worker threads around a ring of waiting jobs: one mutex, one condition.
+ * pool.c - worker threads around a ring of queued jobs: one mutex, one condition for work.
  *
- * A job is a request that takes from tens of microseconds up, so the lock is never what limits.
+ * A job is a request that takes tens of microseconds or more, so the lock is no bottleneck. It is
+ * never held while a job runs, and no other lock is taken under it.
+ *
+ * `width` jobs run at once. A job that waits for something else than the processor gives its place
+ * to another one: the pool then has more threads than `width`, but no more of them are busy. Only a
+ * job that comes back from waiting may bring `busy` above `width` for a while.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/pool.h"
@@ -15,7 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WAITING_MAX = 64 }; /* jobs that wait, each with a thread, beside those that run */
+enum { WAITING_MAX = 64 }; /* waiting jobs, and so additional threads, each with a stack */
 
 struct job {
 	isx_pool_fn *fn;
@@ -24,23 +29,24 @@ struct job {
 
 struct isx_pool {
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	pthread_cond_t ended; /* none is running any more */
-	unsigned running;     /* threads that have not ended, under `lock` */
-	struct job *ring;     /* ring_len waiting jobs from ring_first on, under `lock` */
+	pthread_cond_t changed; /* there is a job to take, or the pool is finishing */
+	pthread_cond_t ended;   /* `running` has become 0 */
+	unsigned running;       /* threads that have not ended; this and all below under `lock` */
+	struct job *ring;       /* ring_len queued jobs from ring_first on */
 	size_t ring_cap;
 	size_t ring_first;
 	size_t ring_len;
 	bool is_ending;
-	unsigned width;   /* jobs that run at once, but for those that wait and come back */
-	unsigned busy;    /* jobs that run and do not wait */
-	unsigned waiting; /* jobs that wait */
+	unsigned width;   /* jobs that may be busy at once; does not change */
+	unsigned busy;    /* jobs that run and are not in isx_pool_wait_begin() */
+	unsigned waiting; /* jobs between isx_pool_wait_begin() and isx_pool_wait_end() */
 	char name[16];
-	pthread_t *threads; /* room for `width` and WAITING_MAX */
+	pthread_t *threads; /* room for `width` + WAITING_MAX */
 	unsigned thread_count;
 };
 
-/* Wait for the next job; false when the pool ends and none is left. */
+/* Wait for the next job; false when the pool is finishing and no job is left. Finishing does not
+ * look at `width`: no thread must keep waiting for a place then. */
 static bool take_job(struct isx_pool *pool, struct job *job)
 {
 	pthread_mutex_lock(&pool->lock);
@@ -57,7 +63,7 @@ static bool take_job(struct isx_pool *pool, struct job *job)
 	return found;
 }
 
-/* A job is done, or waits. */
+/* No thread has to be woken here: this one takes the next job itself. */
 static void end_job(struct isx_pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
@@ -80,7 +86,7 @@ static void *run_jobs(void *arg)
 	return NULL;
 }
 
-/* Start one more thread. Called with the lock. */
+/* Start one more thread. Called with the lock, so that `threads` and its count change together. */
 static int start_thread(struct isx_pool *pool)
 {
 	int rc = isx_thread_start(&pool->threads[pool->thread_count], pool->name, run_jobs, pool);
@@ -91,6 +97,7 @@ static int start_thread(struct isx_pool *pool)
 	return rc;
 }
 
+/* On failure the threads that were started stay: isx_pool_free() ends them. */
 static enum isx_status start_threads(struct isx_pool *pool, struct isx_err *err)
 {
 	int rc = 0;
@@ -129,6 +136,7 @@ enum isx_status isx_pool_new(const char *name, unsigned threads, size_t queue_ma
 	return st;
 }
 
+/* Never blocks but for the lock: threads that poll sockets call it. */
 bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
 {
 	pthread_mutex_lock(&pool->lock);
@@ -139,17 +147,19 @@ bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
 		pool->ring_len++;
 	}
 	pthread_mutex_unlock(&pool->lock);
-	if (has_room) /* without the lock: who is woken would only wait for it */
+	if (has_room) /* after unlocking: a thread woken under the lock would wait for it at once */
 		pthread_cond_signal(&pool->changed);
 	return has_room;
 }
 
+/* Threads that were started for waiting jobs stay until the pool ends, so that a search which
+ * waits often does not start a thread each time. */
 bool isx_pool_wait_begin(struct isx_pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
 	bool may = pool->waiting < WAITING_MAX;
 	if (may && !pool->is_ending && pool->thread_count <= pool->width + pool->waiting)
-		may = start_thread(pool) == 0; /* it stays, and is used again */
+		may = start_thread(pool) == 0;
 	if (may) {
 		pool->waiting++;
 		pool->busy--;
@@ -160,6 +170,8 @@ bool isx_pool_wait_begin(struct isx_pool *pool)
 	return may;
 }
 
+/* Does not wait for a place: the job holds memory and a client, and finishes sooner if it goes
+ * on. */
 void isx_pool_wait_end(struct isx_pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
@@ -174,7 +186,8 @@ static void join_threads(struct isx_pool *pool)
 		pthread_join(pool->threads[--pool->thread_count], NULL);
 }
 
-/* Join only those that have ended. */
+/* Join the threads that have ended, and keep the others in `threads` for a later attempt: a
+ * thread that is stuck must not keep the stacks of those that are not. */
 static void join_ended_threads(struct isx_pool *pool)
 {
 	unsigned left = 0;
@@ -204,7 +217,7 @@ bool isx_pool_finish_by(struct isx_pool *pool, uint64_t end_ns)
 
 void isx_pool_finish(struct isx_pool *pool)
 {
-	if (!isx_pool_finish_by(pool, 0)) /* begins to end */
+	if (!isx_pool_finish_by(pool, 0)) /* a time in the past: sets is_ending and does not wait */
 		join_threads(pool);
 }
 

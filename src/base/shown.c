@@ -1,14 +1,19 @@
 /*
- * shown.c - escape what a terminal would take for a command.
+ * shown.c - escape what a terminal would execute.
+ *
+ * Output is always valid UTF-8, whatever comes in: logs in JSON repeat it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/shown.h"
 
 #include <stdio.h>
 
-/* Bytes of the UTF-8 character at the beginning of `text`, and which one it is; 0 if there is none. */
+/* Decode the UTF-8 character at the beginning of `text` (RFC 3629: shortest form, no surrogates).
+ *   character  filled
+ * Returns its length in bytes; 0 if `text` does not begin with one. */
 static size_t read_character(struct isx_span text, uint32_t *character)
 {
+	/* the least character of each length: anything below could be written shorter */
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char *p = (const unsigned char *)text.ptr;
 	size_t bytes = p[0] < 0x80   ? 1
@@ -31,7 +36,8 @@ static size_t read_character(struct isx_span text, uint32_t *character)
 	return bytes;
 }
 
-/* Would it move the cursor, end the line, or turn the order of what stands around it? */
+/* C1 control characters, which some terminals execute as they do ESC sequences; line and paragraph
+ * separators; and Bidi_Control of Unicode, which reorders the text around it ("Trojan Source"). */
 static bool is_command(uint32_t c)
 {
 	return (c >= 0x80 && c < 0xA0) || c == 0x061C || c == 0x200E || c == 0x200F ||
@@ -60,7 +66,7 @@ void isx_shown_add(struct isx_buf *buf, struct isx_span text)
 {
 	char shown[ISX_SHOWN_BYTES];
 	while (text.len) {
-		size_t plain = 0;
+		size_t plain = 0; /* nearly all text is printable ASCII: copied in one piece */
 		while (plain < text.len && text.ptr[plain] >= ' ' && text.ptr[plain] < 0x7F)
 			plain++;
 		isx_buf_add(buf, text.ptr, plain);

@@ -1,6 +1,9 @@
 /*
- * shown.h - text from outside as people may see it: a terminal takes no part of it for a command, and
- *           it stays on its line.
+ * shown.h - make text from outside safe to print: on one line, and without anything that a terminal
+ *           executes.
+ *
+ * File names, metadata and messages of other servers may contain escape sequences that rewrite the
+ * screen, or line ends that fake a line of a log.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SHOWN_H
@@ -8,19 +11,19 @@
 
 #include "base/buf.h"
 
-#define ISX_SHOWN_BYTES 12 /* room for one character as it is shown, and a NUL */
+#define ISX_SHOWN_BYTES 12 /* room for one character, escaped or not, and a NUL */
 
-/* How the first character of `text` (not empty) is shown: as it is, or escaped.
+/* The printable form of the first character of `text` (not empty): the character itself, or
  *   \n \r \t      line end, carriage return, tab
- *   \x1B          any other control character of ASCII, and each byte that is no UTF-8
- *   \u202E        U+0080 to U+009F, the line ends of Unicode, and what changes the direction of
- *                 writing (Bidi_Control)
- * A backslash stays as it is, so what is shown may be shown again.
+ *   \x1B          any other control character of ASCII, and each byte that is not UTF-8
+ *   \u202E        U+0080 to U+009F, the line ends of Unicode, and the characters that change the
+ *                 direction of writing (Bidi_Control)
+ * A backslash is not escaped, so the result does not change when it is passed through again.
  *   shown  filled: ISX_SHOWN_BYTES of room, terminated
- * Returns how many bytes of `text` that was, at least 1. */
+ * Returns how many bytes of `text` were read, at least 1. */
 size_t isx_shown_next(struct isx_span text, char *shown);
 
-/* Append a text as it is shown. */
+/* Append the printable form of a text. */
 void isx_shown_add(struct isx_buf *buf, struct isx_span text);
 
 #endif

@@ -1,5 +1,7 @@
 /*
- * span.c - trimming and strict numbers.
+ * span.c - trim a span, and read a number strictly.
+ *
+ * strtoull() is not used: it takes blanks, signs and wraps "-1" around, and needs a NUL.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/span.h"

@@ -32,7 +32,7 @@ static inline bool isx_span_has_prefix(struct isx_span span, const char *prefix)
 	return span.len >= len && memcmp(span.ptr, prefix, len) == 0;
 }
 
-/* The span without its first `count` bytes (all of it at most). */
+/* The span without its first `count` bytes; empty when it has no more than that. */
 static inline struct isx_span isx_span_skip(struct isx_span span, size_t count)
 {
 	if (count > span.len)
@@ -40,13 +40,14 @@ static inline struct isx_span isx_span_skip(struct isx_span span, size_t count)
 	return (struct isx_span){ span.len ? span.ptr + count : span.ptr, span.len - count };
 }
 
-/* Without the spaces, tabs and line ends around it. */
+/* The span without spaces, tabs and line ends at both ends: the blanks of JSON. */
 struct isx_span isx_span_trim(struct isx_span span);
 
-/* A whole number in decimal digits, 0 to `max`, nothing around it. False leaves *value alone. */
+/* Read a whole number, 0 to `max`: decimal digits and nothing else. False leaves *value alone. */
 bool isx_span_uint(struct isx_span span, uint64_t max, uint64_t *value);
 
-/* Numbers as they lie on disk and wire: big-endian, any alignment. */
+/* Numbers on disk and wire are big-endian, at any alignment: keys of LMDB then sort as numbers
+ * do. */
 static inline uint64_t isx_load_be64(const void *bytes)
 {
 	uint64_t value;
@@ -74,6 +75,6 @@ static inline void isx_store_be32(void *bytes, uint32_t value)
 }
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-	       "the byte swaps above want little-endian");
+	       "the byte swaps above are for little-endian machines");
 
 #endif

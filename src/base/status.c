@@ -1,5 +1,8 @@
 /*
- * status.c - the table of statuses, and the composing of error messages.
+ * status.c - the table of statuses, and composing error messages.
+ *
+ * Nothing here allocates: "out of memory" has to be reported by the same functions. No global
+ * state.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/status.h"
@@ -8,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The one table from statuses to other worlds: logs and clients read the name, HTTP and the
+ * shell the numbers. HTTP codes are those of 0.3.3 where it has the case. */
 static const struct {
 	const char *name;
 	unsigned http;
@@ -26,16 +31,18 @@ static const struct {
 	[ISX_CORRUPT] = { "corrupt", 500, 1 },
 	[ISX_IO] = { "io", 500, 1 },
 	[ISX_NO_MEMORY] = { "no_memory", 503, 1 },
-	[ISX_CANCELLED] = { "cancelled", 499, 1 }, /* 499: as nginx logs it */
+	[ISX_CANCELLED] = { "cancelled", 499, 1 }, /* as nginx logs it; never sent */
 	[ISX_UNSUPPORTED] = { "unsupported", 501, 1 },
 };
 
+/* A host program may pass any number to isx_status_name(), also a status of a later version. */
 static bool is_known(enum isx_status status)
 {
 	return (unsigned)status < sizeof statuses / sizeof *statuses;
 }
 
-/* Shorten a message that was cut in the middle of a UTF-8 character to the character before. */
+/* Drop an incomplete UTF-8 character at the end of `text`, which vsnprintf() has cut off at a
+ * byte: a message promises UTF-8, and JSON answers and log lines repeat it. */
 static void trim_partial_character(char *text)
 {
 	size_t len = strlen(text);
@@ -44,6 +51,7 @@ static void trim_partial_character(char *text)
 		start--;
 	if (start == 0)
 		return;
+	/* `start` is behind the lead byte now; a character that is complete stays. */
 	unsigned char lead = (unsigned char)text[start - 1];
 	size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
 	if (len - (start - 1) < wanted)
@@ -60,7 +68,7 @@ enum isx_status isx_fail(struct isx_err *err, enum isx_status status, const char
 		err->status = status;
 		err->position = ISX_NO_POSITION;
 		err->retry_after_s = 0;
-		if (len < 0)
+		if (len < 0) /* an encoding error of a wide character: no format here has one */
 			err->msg[0] = '\0';
 		else if ((size_t)len >= sizeof err->msg)
 			trim_partial_character(err->msg);
@@ -68,6 +76,7 @@ enum isx_status isx_fail(struct isx_err *err, enum isx_status status, const char
 	return status;
 }
 
+/* A plain copy: a message that has passed isx_fail() is whole UTF-8. */
 enum isx_status isx_err_pass(struct isx_err *err, const struct isx_err *reported)
 {
 	if (err)
@@ -75,6 +84,7 @@ enum isx_status isx_err_pass(struct isx_err *err, const struct isx_err *reported
 	return reported->status;
 }
 
+/* Several callers may add their place, innermost first: "body: units[1]: expected ...". */
 enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const char *format, ...)
 {
 	if (err) {
@@ -86,7 +96,7 @@ enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const ch
 		va_start(args, format);
 		int len = vsnprintf(place, sizeof place, format, args);
 		va_end(args);
-		memcpy(rest, err->msg, sizeof rest);
+		memcpy(rest, err->msg, sizeof rest); /* isx_fail() writes where it would read */
 		if (len >= 0)
 			isx_fail(err, status, "%s: %s", place, rest);
 		err->position = position;

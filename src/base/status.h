@@ -1,10 +1,10 @@
 /*
- * status.h - the one way to fail: a status from iscc_search.h and a message for the person who
- * asked.
+ * status.h - the one way to fail: a status of iscc_search.h and a message for the user who made the
+ *            call.
  *
  * Every function that can fail returns enum isx_status and takes `struct isx_err *err` (may be
- * NULL) last. It fails with isx_fail() and passes on what a callee reported; isx_err_at() adds
- * where.
+ * NULL) last. It fails with isx_fail() or returns the status of a callee, whose message is in `err`
+ * already; isx_err_at() adds the place in the input. `err` is unspecified after success.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_STATUS_H
@@ -14,19 +14,21 @@
 
 #define ISX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* Fill `err` (may be NULL) and return `status`. The message is cut, at a character, to fit. */
+/* Fill `err` (may be NULL) and return `status`. A message that does not fit is cut off at the
+ * end of a character. The position becomes ISX_NO_POSITION, the time to retry after 0. */
 enum isx_status isx_fail(struct isx_err *err, enum isx_status status, const char *format, ...)
 	ISX_PRINTF(3, 4);
 
-/* Pass on what was reported elsewhere, in another thread for one: copies it to `err` (may be NULL) and
- * returns its status. */
+/* Report an error that was kept, for example one of another thread: copy it to `err` (may be
+ * NULL) and return its status. */
 enum isx_status isx_err_pass(struct isx_err *err, const struct isx_err *reported);
 
-/* Put "place: " in front of the message of `err` (may be NULL); returns the status it holds. */
+/* Put "PLACE: " in front of the message of `err` (may be NULL) and return `status`, which `err`
+ * holds from then on. The position and the time to retry after stay. */
 enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const char *format, ...)
 	ISX_PRINTF(3, 4);
 
-/* The HTTP status code that tells a client of `status`. */
+/* The code of an HTTP response that reports `status`. */
 unsigned isx_status_http(enum isx_status status);
 
 /* The exit code of a command that ended with `status`. */

@@ -1,6 +1,8 @@
 /*
- * thread.c - threads inherit the signal mask of the thread that starts them: it is filled before, and
- *            set back after.
+ * thread.c - start threads that handle no signals.
+ *
+ * A new thread inherits the signal mask of the thread that creates it. To block the signals inside
+ * the new thread would be too late: one could arrive before.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/thread.h"
