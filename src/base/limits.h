@@ -101,7 +101,7 @@
 
 #define ISX_MAP_BYTES          (1ull << 40) /* address space of an index file: never remapped */
 #define ISX_MAP_BYTES_VOLATILE (1ull << 36) /* of memory://, whose files all stay open */
-#define ISX_MAP_BYTES_MIN      (1ull << 30) /* the least that is tried where address space is short */
+#define ISX_MAP_BYTES_MIN      (1ull << 30) /* least tried where address space is short */
 #define ISX_MAP_BYTES_LEAST    (1u << 20) /* of the option map_bytes: an empty index needs a part */
 
 /* Open files of a store, unless more are in use at once: a process has 128 TiB of address space,

@@ -1,8 +1,10 @@
 /*
  * base32.c - base32 and base64.
  *
- * Units arrive by the million, so base32 goes eight characters to five bytes through a table of all
- * 256 characters, and looks for what is no digit only once per eight.
+ * Units are decoded by the million when assets are added, so base32 decodes eight characters to
+ * five bytes at a time through a table of all 256 characters, and checks once per eight that all
+ * were digits. Only a text that is refused is read again, character by character, to name the wrong
+ * one. Pure functions.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/base32.h"
@@ -11,8 +13,8 @@ static const char base32_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-enum { DIGIT = 0x20 };
-enum { BLOCK_CHARS = 8, BLOCK_BYTES = 5 };
+enum { DIGIT = 0x20 }; /* set in the table for every digit: a digit of value 0 differs from none */
+enum { BLOCK_CHARS = 8, BLOCK_BYTES = 5 }; /* the least with whole characters and whole bytes */
 
 /* clang-format off */
 #define CAPITALS_AND_FIGURES \
@@ -30,7 +32,7 @@ enum { BLOCK_CHARS = 8, BLOCK_BYTES = 5 };
 	['y'] = 0x38, ['z'] = 0x39
 /* clang-format on */
 
-/* The value of each character, with the bit DIGIT; 0 for what is none. */
+/* The value of each character that is a digit, with the bit DIGIT; 0 for all others. */
 static const uint8_t base32_values[2][256] = {
 	[ISX_STRICT] = { CAPITALS_AND_FIGURES },
 	[ISX_AS_033] = { CAPITALS_AND_FIGURES, SMALL_LETTERS },
@@ -46,7 +48,8 @@ static enum isx_status fail_digit(struct isx_err *err, char c, size_t at, const 
 			expected);
 }
 
-/* Decode eight digits; false when one of them is none. */
+/* Decode eight characters; false if one of them is not a digit: its table entry clears the bit
+ * in `all`. No branch in the loop, which the compiler unrolls. */
 static inline bool decode_block(const uint8_t *values, const char *text, uint8_t *bytes)
 {
 	uint8_t all = DIGIT;
@@ -56,19 +59,21 @@ static inline bool decode_block(const uint8_t *values, const char *text, uint8_t
 		all &= value;
 		bits = bits << 5 | (value & 31);
 	}
+	/* 40 bits, moved to the upper end of 64, are the first 5 bytes of their big-endian form */
 	uint8_t big_endian[8];
 	isx_store_be64(big_endian, bits << (64 - 8 * BLOCK_BYTES));
 	memcpy(bytes, big_endian, BLOCK_BYTES);
 	return all;
 }
 
-/* Decode the last seven digits or fewer. The bits left over go to *spare. */
+/* Decode the last characters, seven at most.
+ *   spare  filled: the unused bits behind the last whole byte, for strict callers to check */
 static inline bool decode_tail(const uint8_t *values, struct isx_span text, uint8_t *bytes,
 			       uint32_t *spare)
 {
 	uint8_t all = DIGIT;
 	uint64_t bits = 0;
-	uint32_t unused = (uint32_t)(text.len * 5 % 8);
+	uint32_t unused = (uint32_t)(text.len * 5 % 8); /* bits of the last digit beyond a byte */
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t value = values[(unsigned char)text.ptr[i]];
 		all &= value;
@@ -81,7 +86,7 @@ static inline bool decode_tail(const uint8_t *values, struct isx_span text, uint
 	return all;
 }
 
-/* Say which of the characters from `start` on is no digit. */
+/* Fail with the first character from `start` on that is not a digit; there is one. */
 static enum isx_status fail_base32(struct isx_err *err, struct isx_span text, size_t start,
 				   enum isx_strictness strictness)
 {
@@ -90,7 +95,8 @@ static enum isx_status fail_base32(struct isx_err *err, struct isx_span text, si
 	return fail_digit(err, text.ptr[start], start, "A to Z or 2 to 7");
 }
 
-/* Decode what follows the first `start` characters; places are counted from the first. */
+/* Decode the text from character `start` on; places in messages are counted from the first
+ * character, as the caller's text may have a prefix. */
 static enum isx_status decode_base32(struct isx_span text, size_t start,
 				     enum isx_strictness strictness, uint8_t *bytes, size_t cap,
 				     size_t *count, struct isx_err *err)
@@ -99,6 +105,7 @@ static enum isx_status decode_base32(struct isx_span text, size_t start,
 	size_t at = start, chars = text.len - start, tail = chars % BLOCK_CHARS, written = 0;
 	size_t total = chars / BLOCK_CHARS * BLOCK_BYTES + tail * 5 / 8;
 	uint32_t spare = 0;
+	/* before anything is written, as texts from outside have any length */
 	if (total > cap)
 		return isx_fail(err, ISX_INVALID, "%zu characters of base32: expected at most %zu",
 				chars, ISX_BASE32_CHARS(cap));
@@ -107,6 +114,8 @@ static enum isx_status decode_base32(struct isx_span text, size_t start,
 			return fail_base32(err, text, at, strictness);
 	if (tail && !decode_tail(values, isx_span_skip(text, at), bytes + written, &spare))
 		return fail_base32(err, text, at, strictness);
+	/* Of 1, 3 or 6 characters the last adds no byte. Checked behind the digits, so that a text
+	 * with a wrong character is reported as such. */
 	if (tail == 1 || tail == 3 || tail == 6)
 		return isx_fail(err, ISX_INVALID, "%zu characters of base32 are no whole bytes",
 				chars);
@@ -137,7 +146,8 @@ enum isx_status isx_base32_decode_iscc(struct isx_span text, enum isx_strictness
 
 void isx_base32_encode(const uint8_t *bytes, size_t count, char *text)
 {
-	uint64_t held = 0;
+	uint64_t held =
+		0; /* its lowest `bits` bits are not written yet; older bits are shifted out */
 	uint32_t bits = 0;
 	for (size_t i = 0; i < count; i++) {
 		held = held << 8 | bytes[i];
@@ -149,8 +159,10 @@ void isx_base32_encode(const uint8_t *bytes, size_t count, char *text)
 	*text = '\0';
 }
 
-enum { NO_BASE64_DIGIT = 0x80 };
+enum { NO_BASE64_DIGIT = 0x80 }; /* above every value */
 
+/* The value of a digit of base64 or base64url: read as one alphabet, as no character differs
+ * between them. Simprints are few beside units, so a table is not worth its 256 bytes. */
 static uint8_t base64_value(char c)
 {
 	if (c >= 'A' && c <= 'Z')
@@ -168,12 +180,12 @@ enum isx_status isx_base64_decode(struct isx_span text, uint8_t *bytes, size_t c
 				  struct isx_err *err)
 {
 	size_t written = 0, padding = 0;
-	uint32_t held = 0, bits = 0;
+	uint32_t held = 0, bits = 0; /* as in isx_base32_encode() */
 	while (padding < 2 && text.len && text.ptr[text.len - 1] == '=') {
 		text.len--;
 		padding++;
 	}
-	if (text.len % 4 == 1)
+	if (text.len % 4 == 1) /* its 6 bits make no byte */
 		return isx_fail(err, ISX_INVALID, "%zu characters of base64 are no whole bytes",
 				text.len);
 	if (text.len / 4 * 3 + text.len % 4 * 3 / 4 > cap)

@@ -1,9 +1,13 @@
 /*
- * code.c - a composite ISCC-CODE taken apart and put together.
+ * code.c - split a composite ISCC-CODE into units, and compose it of units (ISO 24138).
  *
  * The length field of a composite is a set of optional units: 4 META, 2 SEMANTIC, 1 CONTENT. Their
- * 64-bit bodies follow in that order, then DATA and INSTANCE; a WIDE one has only these, of 128
- * bits.
+ * 64-bit bodies follow in that order, then DATA and INSTANCE; a WIDE one has only these two, of 128
+ * bits each.
+ *
+ * Two readers: isx_code_parse() accepts only what isx_code_compose() writes; isx_code_read()
+ * follows iscc-search 0.3.3 also where its input is no well-formed code, as clients of 0.3.3 may
+ * send such texts. Pure functions on bytes.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/code.h"
@@ -11,10 +15,10 @@
 #include "iscc/base32.h"
 
 enum { PART_BYTES = 8, WIDE_PART_BYTES = 16, DIGEST_BYTES_MAX = ISX_ISCC_TEXT_MAX * 5 / 8 };
-enum { HAS_CONTENT = 1, HAS_SEMANTIC = 2, HAS_META = 4 };
+enum { HAS_CONTENT = 1, HAS_SEMANTIC = 2, HAS_META = 4 }; /* bits of the length field */
 enum { COMPOSITE_UNITS_MAX = 5, LENGTH_FIELD_MAX = 7 };
 
-/* The body of a composite and the units it is taken apart into. */
+/* The body of a composite (borrowed) and the units found in it so far. */
 struct split {
 	const uint8_t *body;
 	size_t bytes;
@@ -23,7 +27,7 @@ struct split {
 };
 
 /* Append the unit whose body lies from `first` to `end`, as far as these bytes exist. Its length
- * field says what they should be, `part` bytes. */
+ * field is that of `part` bytes even if fewer exist: 0.3.3 prints it so. */
 static enum isx_status append_unit(struct split *split, uint32_t maintype, uint32_t subtype,
 				   size_t part, size_t first, size_t end, struct isx_err *err)
 {
@@ -46,7 +50,7 @@ static enum isx_status append_unit(struct split *split, uint32_t maintype, uint3
 	return ISX_OK;
 }
 
-/* Take apart a body of DATA and INSTANCE alone, from its start. */
+/* Split a body of DATA and INSTANCE alone, from its start. */
 static enum isx_status split_wide(struct split *split, struct isx_err *err)
 {
 	size_t part = WIDE_PART_BYTES;
@@ -54,9 +58,9 @@ static enum isx_status split_wide(struct split *split, struct isx_err *err)
 	return st ? st : append_unit(split, ISX_INSTANCE, 0, part, part, 2 * part, err);
 }
 
-/* Take apart any other body: optional units from its start, DATA and INSTANCE from its end. Behind a
- * unit of a sequence its length is not checked: both may touch the same bytes when it is too short, and
- * miss some when it is too long. */
+/* Split any other body: optional units from its start, DATA and INSTANCE from its end. The
+ * length of a composite behind a unit of a sequence is not checked: when it is too short, units
+ * share bytes; when it is too long, some bytes belong to no unit. */
 static enum isx_status split_composite(const struct isx_header *header, struct split *split,
 				       struct isx_err *err)
 {
@@ -74,6 +78,7 @@ static enum isx_status split_composite(const struct isx_header *header, struct s
 		st = append_unit(split, optional[i].maintype, subtype, part, at, at + part, err);
 		at += part;
 	}
+	/* in a body that is too short, positions stop at 0, and a unit without bytes is refused */
 	size_t data = split->bytes > 2 * part ? split->bytes - 2 * part : 0;
 	size_t instance = split->bytes > part ? split->bytes - part : 0;
 	if (!st)
@@ -83,7 +88,7 @@ static enum isx_status split_composite(const struct isx_header *header, struct s
 	return st;
 }
 
-/* Take a composite apart, whatever the length of its body. */
+/* Split a composite, whatever the length of its body. */
 static enum isx_status split_code(const struct isx_header *header, struct split *split,
 				  struct isx_err *err)
 {
@@ -95,7 +100,8 @@ static enum isx_status split_code(const struct isx_header *header, struct split 
 						   : split_composite(header, split, err);
 }
 
-/* Take the unit that a sequence begins with: as long as announced, or as what is left. */
+/* Read the first unit of a sequence: its body is as long as the header announces, or what is left.
+ *   taken  filled: bytes of the body */
 static enum isx_status take_unit(const struct isx_header *header, const uint8_t *body, size_t bytes,
 				 struct isx_unit *unit, size_t *taken, struct isx_err *err)
 {
@@ -105,13 +111,14 @@ static enum isx_status take_unit(const struct isx_header *header, const uint8_t 
 				header->length, header->maintype);
 	if (bytes == 0)
 		return isx_fail(err, ISX_INVALID, "a header without a body");
-	*taken = bytes < announced ? bytes : announced;
+	*taken = bytes < announced ? bytes : announced; /* 32 at most: fits a unit */
 	*unit = (struct isx_unit){ .header = *header, .body_bytes = (uint32_t)*taken };
 	memcpy(unit->body, body, *taken);
 	return ISX_OK;
 }
 
-/* Take apart what the bytes at `at` begin with; *taken bytes of them are done then. */
+/* Read the unit or composite at `at`, of which `left` bytes exist, and append its units.
+ *   taken  filled: bytes it takes, header included */
 static enum isx_status read_next(const uint8_t *at, size_t left, struct isx_unit *units,
 				 size_t *count, size_t *taken, struct isx_err *err)
 {
@@ -122,10 +129,11 @@ static enum isx_status read_next(const uint8_t *at, size_t left, struct isx_unit
 		st = isx_header_check(&header, err);
 	if (st)
 		return st;
+	/* before anything is appended: `units` has room for ISX_CODE_UNITS_MAX and no more */
 	if (*count + (header.maintype == ISX_CODE ? COMPOSITE_UNITS_MAX : 1) > ISX_CODE_UNITS_MAX)
 		return isx_fail(err, ISX_INVALID, "more than %d units in one code",
 				ISX_CODE_UNITS_MAX);
-	if (header.maintype == ISX_CODE) { /* what follows a composite is part of it */
+	if (header.maintype == ISX_CODE) { /* all bytes behind its header belong to a composite */
 		struct split split = { at + used, left - used, units, *count };
 		body_bytes = left - used;
 		st = split_code(&header, &split, err);
@@ -138,9 +146,11 @@ static enum isx_status read_next(const uint8_t *at, size_t left, struct isx_unit
 	return st;
 }
 
+/* Decodes the header only: it is called for every asset and query, and the body is decoded later
+ * anyway. What cannot be decoded here passes, as isx_code_read() reports it better. */
 enum isx_status isx_code_check(struct isx_span text, struct isx_err *err)
 {
-	enum { HEAD_CHARS = 4 }; /* 2 bytes: no header of a composite that exists takes more */
+	enum { HEAD_CHARS = 4 }; /* 2 bytes: no composite that exists has a longer header */
 	uint8_t bytes[2];
 	struct isx_header header;
 	size_t count, used;
@@ -152,6 +162,7 @@ enum isx_status isx_code_check(struct isx_span text, struct isx_err *err)
 	    isx_header_read(bytes, count, &header, &used, NULL) ||
 	    isx_header_check(&header, NULL) || header.maintype != ISX_CODE)
 		return ISX_OK;
+	/* 0 bits: a length field that no composite has, which the reader reports */
 	uint32_t bits = isx_header_body_bits(&header);
 	size_t expected = ISX_BASE32_CHARS(used + bits / 8);
 	if (bits == 0 || text.len == expected)
@@ -173,7 +184,7 @@ enum isx_status isx_code_read(struct isx_span text, struct isx_unit *units, size
 	if (st)
 		return st;
 	for (size_t at = 0, taken = 0; at < total; at += taken) {
-		size_t unit = found;
+		size_t unit = found; /* number of the unit that is read now, for the message */
 		st = read_next(bytes + at, total - at, units, &found, &taken, err);
 		if (st)
 			return at ? isx_err_at(err, st, "unit %zu of the code", unit) : st;
@@ -184,7 +195,8 @@ enum isx_status isx_code_read(struct isx_span text, struct isx_unit *units, size
 	return ISX_OK;
 }
 
-/* Do subtype and optional units of a composite go together? */
+/* Do the subtype and the optional units of a composite fit each other? Media subtypes need a
+ * unit of the medium; the others say that there is none. */
 static bool is_combination(const struct isx_header *header)
 {
 	bool has_media = header->length & (HAS_CONTENT | HAS_SEMANTIC);
@@ -202,7 +214,7 @@ static bool is_combination(const struct isx_header *header)
 enum isx_status isx_code_parse(struct isx_span text, struct isx_unit *units, size_t *count,
 			       struct isx_err *err)
 {
-	uint8_t bytes[64];
+	uint8_t bytes[64]; /* a well-formed code has 42 */
 	char name[ISX_UNIT_TYPE_MAX];
 	struct isx_header header;
 	size_t total, used;
@@ -230,7 +242,7 @@ enum isx_status isx_code_parse(struct isx_span text, struct isx_unit *units, siz
 	return st;
 }
 
-/* The subtype of a composite; false when the media units differ. */
+/* Find the subtype of a composite; false if SEMANTIC and CONTENT are of different media. */
 static bool composite_subtype(const struct isx_unit *const by_type[ISX_CODE], size_t count,
 			      bool wide, uint32_t *subtype)
 {
@@ -246,7 +258,9 @@ static bool composite_subtype(const struct isx_unit *const by_type[ISX_CODE], si
 	return true;
 }
 
-/* Sort units by main type; false when one of them cannot be part of a code. */
+/* Sort units by main type; false if one of them cannot be part of a code, or DATA or INSTANCE is
+ * missing.
+ *   by_type  filled: borrowed pointers into `units`; entries must be NULL before */
 static bool sort_units(const struct isx_unit *units, size_t count,
 		       const struct isx_unit *by_type[ISX_CODE])
 {
@@ -260,7 +274,7 @@ static bool sort_units(const struct isx_unit *units, size_t count,
 	return by_type[ISX_DATA] && by_type[ISX_INSTANCE];
 }
 
-/* By what its header says, which is what 0.3.3 looks at; its body may be shorter. */
+/* Judged by the header, as in 0.3.3; the body may be shorter. */
 static bool announces_wide(const struct isx_unit *unit)
 {
 	return isx_header_body_bits(&unit->header) >= WIDE_PART_BYTES * 8;
@@ -273,6 +287,7 @@ bool isx_code_compose(const struct isx_unit *units, size_t count, char *text)
 	struct isx_header header = { .maintype = ISX_CODE };
 	if (!sort_units(units, count, by_type))
 		return false;
+	/* DATA and INSTANCE alone, both long enough; with any other unit they are cut to 64 bits */
 	bool wide = count == 2 && announces_wide(by_type[ISX_DATA]) &&
 		    announces_wide(by_type[ISX_INSTANCE]);
 	if (!composite_subtype(by_type, count, wide, &header.subtype))
@@ -281,7 +296,8 @@ bool isx_code_compose(const struct isx_unit *units, size_t count, char *text)
 			(by_type[ISX_SEMANTIC] ? HAS_SEMANTIC : 0u) |
 			(by_type[ISX_CONTENT] ? HAS_CONTENT : 0u);
 	size_t at = isx_header_write(&header, bytes), part = wide ? WIDE_PART_BYTES : PART_BYTES;
-	for (size_t type = 0; type < ISX_CODE; type++) {
+	for (size_t type = 0; type < ISX_CODE;
+	     type++) { /* the order of bodies is that of main types */
 		if (!by_type[type])
 			continue;
 		size_t taken = by_type[type]->body_bytes < part ? by_type[type]->body_bytes : part;

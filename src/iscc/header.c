@@ -1,12 +1,14 @@
 /*
- * header.c - the nibble-coded header.
+ * header.c - the nibble-coded header of an ISCC (ISO 24138, section 6.2).
  *
- * Each of the four numbers takes one to four nibbles, told by its first bits:
+ * Each of the four numbers takes one to four nibbles; its first bits tell how many:
  *   0ddd               0 to 7
  *   10dd dddd          8 to 71
  *   110d dddd dddd     72 to 583
  *   1110 dddd dddd dddd  584 to 4679
- * An odd number of nibbles is followed by one of zeros.
+ * An odd number of nibbles is followed by a nibble of zeros, so that the body begins at a byte.
+ * Pure functions; every number that can be coded is read, and whether a type exists is asked
+ * separately.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/header.h"
@@ -16,20 +18,21 @@
 #include <string.h>
 
 static const struct {
-	uint32_t first; /* the least number of this form */
-	uint32_t prefix;
+	uint32_t first;  /* the least number of this form; it is subtracted before coding */
+	uint32_t prefix; /* the first prefix_bits bits of the first nibble */
 	uint32_t prefix_bits;
 	uint32_t nibbles;
 } forms[] = { { 0, 0x0, 1, 1 }, { 8, 0x2, 2, 2 }, { 72, 0x6, 3, 3 }, { 584, 0xE, 4, 4 } };
 
 enum { FORMS = sizeof forms / sizeof forms[0], NUMBER_MAX = 4679 };
 
+/* Nibble `i`, counted from the upper half of the first byte. */
 static uint32_t nibble_at(const uint8_t *bytes, size_t i)
 {
 	return i % 2 ? bytes[i / 2] & 0xFu : bytes[i / 2] >> 4;
 }
 
-/* Read one number at nibble *at, which moves on. */
+/* Read one number at nibble *at, which moves behind it. `nibbles` bounds all reads. */
 static enum isx_status read_number(const uint8_t *bytes, size_t nibbles, size_t *at,
 				   uint32_t *number, struct isx_err *err)
 {
@@ -58,7 +61,9 @@ enum isx_status isx_header_read(const uint8_t *bytes, size_t count, struct isx_h
 {
 	uint32_t numbers[4];
 	size_t at = 0;
-	if (count >= 2 && !((bytes[0] | bytes[1]) & 0x88)) { /* as nearly all: four nibbles 0ddd */
+	/* The header of nearly every ISCC is four nibbles 0ddd: no loop for the millions of
+	 * them. */
+	if (count >= 2 && !((bytes[0] | bytes[1]) & 0x88)) {
 		*header = (struct isx_header){ bytes[0] >> 4, bytes[0] & 7u, bytes[1] >> 4,
 					       bytes[1] & 7u };
 		*used = 2;
@@ -77,7 +82,7 @@ enum isx_status isx_header_read(const uint8_t *bytes, size_t count, struct isx_h
 /* Write one number at nibble `at` into zeroed bytes; returns the nibbles it takes. */
 static size_t write_number(uint8_t *bytes, size_t at, uint32_t number)
 {
-	size_t f = FORMS - 1;
+	size_t f = FORMS - 1; /* the form is unique: the ranges of the forms do not overlap */
 	while (number < forms[f].first)
 		f--;
 	uint32_t nibbles = forms[f].nibbles;
@@ -96,7 +101,7 @@ size_t isx_header_write(const struct isx_header *header, uint8_t *bytes)
 				      header->length };
 	size_t at = 0;
 	for (size_t i = 0; i < 4; i++)
-		if (numbers[i] > NUMBER_MAX)
+		if (numbers[i] > NUMBER_MAX) /* of a program: iscc.h takes any numbers */
 			return 0;
 	memset(bytes, 0, ISX_HEADER_BYTES_MAX);
 	for (size_t i = 0; i < 4; i++)
@@ -104,7 +109,8 @@ size_t isx_header_write(const struct isx_header *header, uint8_t *bytes)
 	return (at + 1) / 2;
 }
 
-/* The names of the types that exist, by subtype; NULL after the last one. */
+/* Names of the types that exist, by subtype and ended by NULL, as iscc-core and 0.3.3 write
+ * them: they are keys of scores in answers and of rows on disk. */
 static const char *const meta_types[] = { "META_NONE_V0", NULL };
 static const char *const semantic_types[] = { "SEMANTIC_TEXT_V0",  "SEMANTIC_IMAGE_V0",
 					      "SEMANTIC_AUDIO_V0", "SEMANTIC_VIDEO_V0",
@@ -138,10 +144,10 @@ static const struct {
 	[ISX_FLAKE] = { "FLAKE", { flake_types } },
 };
 
-/* The name of a type; NULL, and an error, if it does not exist. */
+/* The name of a type (static); NULL, with the error set, if it does not exist. */
 static const char *find_type(const struct isx_header *header, struct isx_err *err)
 {
-	uint32_t i = 0;
+	uint32_t i = 0; /* walks the list, as a subtype from outside may be far behind its end */
 	if (header->maintype > ISX_FLAKE) {
 		(void)isx_fail(err, ISX_INVALID, "main type %u does not exist: expected 0 to 7",
 			       header->maintype);
@@ -188,7 +194,8 @@ uint32_t isx_header_body_bits(const struct isx_header *header)
 			return 256;
 		return 128 + 64 * (uint32_t)__builtin_popcount(header->length);
 	case ISX_ID:
-		/* a counter of three bytes does not exist: 88 bits is no length in iscc-core */
+		/* The length field is the number of bytes of a counter behind the 64 bits;
+		 * iscc-core has no length of 88 bits, so 3 is refused. */
 		return header->length <= 4 && header->length != 3 ? 64 + 8 * header->length : 0;
 	default:
 		return header->maintype <= ISX_FLAKE && header->length <= 7

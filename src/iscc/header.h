@@ -1,6 +1,7 @@
 /*
- * header.h - the first bytes of every ISCC: main type, subtype, version and length, each a variable
- *            number of 4-bit nibbles (ISO 24138, section 6.2).
+ * header.h - the header of every ISCC: main type, subtype, version and length, each coded in one to
+ *            four
+ *            nibbles of 4 bits (ISO 24138, section 6.2).
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_HEADER_H
@@ -14,10 +15,10 @@ enum { ISX_SUBTYPE_NONE = 0, ISX_SUBTYPE_SUM = 5, ISX_SUBTYPE_CODE_NONE = 6, ISX
 enum { ISX_HEADER_BYTES_MAX = 8 };
 
 struct isx_header {
-	uint32_t maintype; /* 0..4679 as stored; see isx_header_type_name() for which exist */
+	uint32_t maintype; /* 0 to 4679 as stored; isx_header_check() knows which types exist */
 	uint32_t subtype;
 	uint32_t version;
-	uint32_t length; /* as stored; what it means depends on the main type */
+	uint32_t length; /* as stored; isx_header_body_bits() has its meaning */
 };
 
 /* Read a header from `bytes` (borrowed, `count` long).
@@ -32,7 +33,8 @@ ISX_MUST_CHECK enum isx_status isx_header_read(const uint8_t *bytes, size_t coun
  * or 0 when a number is above 4679. */
 size_t isx_header_write(const struct isx_header *header, uint8_t *bytes);
 
-/* Does a type of this main type, subtype and version exist? ISX_INVALID says which of them not. */
+/* Check that the type exists, by main type, subtype and version. ISX_INVALID names the number
+ * that does not, and the numbers that do. */
 ISX_MUST_CHECK enum isx_status isx_header_check(const struct isx_header *header,
 						struct isx_err *err);
 
@@ -41,8 +43,8 @@ ISX_MUST_CHECK enum isx_status isx_header_check(const struct isx_header *header,
 ISX_MUST_CHECK enum isx_status isx_header_type_name(const struct isx_header *header, char *name,
 						    struct isx_err *err);
 
-/* Bits of the body that the header announces, by main type and subtype; 0 if the length field is
- * not one that the main type knows. */
+/* Bits of the body that the header announces, by main type and subtype; 0 if the main type has
+ * no such length field. */
 uint32_t isx_header_body_bits(const struct isx_header *header);
 
 #endif

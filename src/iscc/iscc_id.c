@@ -1,5 +1,8 @@
 /*
  * iscc_id.c - an ISCC-ID from text and to text.
+ *
+ * Its subtype is the realm. An index holds ISCC-IDs of one realm, so on disk only the 64-bit body
+ * is kept.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/iscc_id.h"
@@ -7,8 +10,11 @@
 #include "iscc/base32.h"
 #include "iscc/header.h"
 
-enum { ID_BYTES = 10, HEADER_BYTES = 2, SHOWN_MAX = 32 };
+enum { ID_BYTES = 10, HEADER_BYTES = 2 };
+enum { SHOWN_MAX = 32 }; /* characters of a wrong text in a message: more than an ISCC-ID has */
 
+/* Which ISCC-IDs may be keys: those of 64 bits and realm 0 or 1. Of version 0 the subtype is
+ * taken for the realm, as 0.3.3 does, although it names a chain there. */
 static enum isx_status check_header(const struct isx_header *header, struct isx_err *err)
 {
 	if (header->maintype != ISX_ID)
@@ -26,7 +32,8 @@ static enum isx_status check_header(const struct isx_header *header, struct isx_
 	return ISX_OK;
 }
 
-/* How much of a wrong text is fit to be repeated: a message is one line of UTF-8. */
+/* How many characters of a wrong text a message may repeat: a message is one line of UTF-8, so
+ * printable ASCII only. */
 static int shown_chars(struct isx_span text)
 {
 	int shown = 0;

@@ -1,5 +1,5 @@
 /*
- * iscc_id.h - an ISCC-ID: realm, time and hub number in eight bytes, the key of an asset.
+ * iscc_id.h - an ISCC-ID, the key of an asset: time and hub number in 64 bits, and a realm.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_ISCC_ID_H
@@ -12,12 +12,12 @@
 struct isx_iscc_id {
 	uint64_t body;    /* microseconds since 1970 << 12 | hub number; big-endian on disk */
 	uint32_t realm;   /* 0 or 1 */
-	uint32_t version; /* 1; 0 is read as 0.3.3 does, and printed as 1 */
+	uint32_t version; /* 1; 0 is accepted, as by 0.3.3, and printed as 1 */
 };
 
-/* Read an ISCC-ID as 0.3.3 does: "ISCC:" (upper case), then base32 (either case) of exactly ten
- * bytes, main type ID, version 0 or 1, realm 0 or 1, length field 0. ISX_INVALID says which of
- * these failed. */
+/* Read an ISCC-ID as 0.3.3 does: "ISCC:" in upper case, then base32 in either case of exactly
+ * ten bytes, with main type ID, version 0 or 1, realm 0 or 1, and length field 0. ISX_INVALID
+ * says which of these is not so. */
 ISX_MUST_CHECK enum isx_status isx_iscc_id_parse(struct isx_span text, struct isx_iscc_id *id,
 						 struct isx_err *err);
 

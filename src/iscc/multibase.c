@@ -1,8 +1,11 @@
 /*
- * multibase.c - the multibase forms: a letter for the base, then the multicodec of ISCC and the
- * digest.
+ * multibase.c - multibase text: a letter for the base, then the multicodec of ISCC and the digest,
+ *               coded in
+ *               that base.
  *
- * base16, base32, base32hex and base64url are runs of bits; base58 is a big number.
+ * The digits of base16, base32, base32hex and base64url are groups of bits; base58 codes the digest
+ * as one big number. For texts of users (command line, iscc.h), so it is written for clear messages
+ * and not for speed; base32.c decodes assets. Pure functions, no memory but the stack.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/multibase.h"
@@ -11,14 +14,16 @@
 
 #include <strings.h>
 
+/* Far above any ISCC, of which the longest takes 44 bytes: they bound the stack, and the
+ * quadratic work of base58. */
 enum { CODEC_BYTES = 2, DIGITS_MAX = 1200, BYTES_MAX = 600 };
 
-static const uint8_t codec[CODEC_BYTES] = { 0xCC, 0x01 };
+static const uint8_t codec[CODEC_BYTES] = { 0xCC, 0x01 }; /* 0xCC as an unsigned varint */
 
-/* The bases whose digits are whole bits. */
+/* The bases whose digits are groups of bits. */
 static const struct bit_base {
-	char letter;
-	uint32_t bits;
+	char letter;   /* in front of the text, by the multibase standard */
+	uint32_t bits; /* of a digit */
 	const char *name;
 	const char *digits;
 } bit_bases[] = {
@@ -46,7 +51,7 @@ static int digit_value(const struct bit_base *base, char c)
 	return found ? (int)(found - base->digits) : -1;
 }
 
-/* Say that the character at `at` of `text` is no digit. */
+/* Fail because the character at `at` of `text` is not a digit of the base. */
 static enum isx_status fail_digit(struct isx_err *err, struct isx_span text, size_t at,
 				  const char *base)
 {
@@ -58,7 +63,8 @@ static enum isx_status fail_digit(struct isx_err *err, struct isx_span text, siz
 			base);
 }
 
-/* Decode the digits of `text`, which begin at `start`. */
+/* Decode the digits of `text` from `start` on: `bytes` has room, as no base makes more bytes
+ * than digits. */
 static enum isx_status decode_bits(const struct bit_base *base, struct isx_span text, size_t start,
 				   uint8_t *bytes, size_t *count, struct isx_err *err)
 {
@@ -69,12 +75,13 @@ static enum isx_status decode_bits(const struct bit_base *base, struct isx_span 
 		if (value < 0)
 			return fail_digit(err, text, i, base->name);
 		held = held << base->bits | (uint32_t)value;
-		bits += base->bits;
+		bits += base->bits; /* at most 13 bits are held back: `held` does not overflow */
 		if (bits >= 8) {
 			bits -= 8;
 			bytes[written++] = (uint8_t)(held >> bits);
 		}
 	}
+	/* a whole digit too many, or unused bits that are not 0: no encoder writes either */
 	if (bits >= base->bits || (held & ((1u << bits) - 1)))
 		return isx_fail(err, ISX_INVALID, "%zu digits of %s are no whole bytes",
 				text.len - start, base->name);
@@ -82,7 +89,9 @@ static enum isx_status decode_bits(const struct bit_base *base, struct isx_span 
 	return ISX_OK;
 }
 
-/* Multiply a big-endian number by 58 and add, digit by digit; leading ones stand for zero bytes. */
+/* Read a number in base 58: multiply by 58 and add, digit by digit. Each leading 1 (the digit 0)
+ * stands for a zero byte. The caller has checked that the text has at most BYTES_MAX digits,
+ * each of which adds less than a byte. */
 static enum isx_status decode_base58(struct isx_span text, size_t start, uint8_t *bytes,
 				     size_t *count, struct isx_err *err)
 {
@@ -110,7 +119,7 @@ static enum isx_status decode_base58(struct isx_span text, size_t start, uint8_t
 	return ISX_OK;
 }
 
-/* Decode `text`, whose character `start` names the base. */
+/* Decode a multibase text, whose character at `start` names the base, and remove the multicodec. */
 static enum isx_status decode_multiformat(struct isx_span text, size_t start, uint8_t *bytes,
 					  size_t cap, size_t *count, struct isx_err *err)
 {
@@ -135,7 +144,8 @@ static enum isx_status decode_multiformat(struct isx_span text, size_t start, ui
 	return ISX_OK;
 }
 
-/* Decode `text`, which from `start` on is base32 of either case with hyphens in it. */
+/* Decode `text` from `start` on: base32 of either case, with hyphens anywhere. Characters are
+ * checked here and not by isx_base32_decode(), which would count places without the hyphens. */
 static enum isx_status decode_hyphened(struct isx_span text, size_t start, uint8_t *bytes,
 				       size_t cap, size_t *count, struct isx_err *err)
 {
@@ -161,12 +171,15 @@ enum isx_status isx_multibase_decode(struct isx_span text, uint8_t *bytes, size_
 	struct isx_span inner = isx_span_trim(text);
 	if (inner.len == 0)
 		return isx_fail(err, ISX_INVALID, "an empty text: expected an ISCC");
+	/* the blanks in front stay, so that places are those of the caller's text */
 	size_t start = (size_t)(inner.ptr - text.ptr);
 	text.len = start + inner.len;
 	enum isx_status st;
 	if (inner.len >= 5 && strncasecmp(inner.ptr, "ISCC:", 5) == 0)
 		st = decode_hyphened(text, start + 5, bytes, cap, count, err);
-	else if (memchr("fbvzu", inner.ptr[0], 5)) /* no ISCC begins like that in base32 */
+	/* As the first character of base32, each of these letters would begin a main type or a
+	 * subtype above 7, which do not exist: there is no ambiguity. */
+	else if (memchr("fbvzu", inner.ptr[0], 5))
 		st = decode_multiformat(text, start, bytes, cap, count, err);
 	else
 		st = decode_hyphened(text, start, bytes, cap, count, err);
@@ -175,6 +188,8 @@ enum isx_status isx_multibase_decode(struct isx_span text, uint8_t *bytes, size_
 	return st;
 }
 
+/* The last digit is filled up with zeros; returns the digits written. No padding: multibase has
+ * none. */
 static size_t encode_bits(const struct bit_base *base, const uint8_t *bytes, size_t count,
 			  char *text)
 {
@@ -191,7 +206,7 @@ static size_t encode_bits(const struct bit_base *base, const uint8_t *bytes, siz
 	return written;
 }
 
-/* Divide a big-endian number by 58 again and again. */
+/* Write a number in base 58, the reverse of decode_base58(): returns the digits written. */
 static size_t encode_base58(const uint8_t *bytes, size_t count, char *text)
 {
 	uint8_t digits[DIGITS_MAX] = { 0 };
@@ -222,6 +237,7 @@ enum isx_status isx_multibase_encode(char letter, const uint8_t *bytes, size_t c
 	if (!base && letter != 'z')
 		return isx_fail(err, ISX_INVALID, "multibase '%c': expected f, b, v, z or u",
 				letter);
+	/* base16 is the longest: two digits for a byte, the letter and the NUL */
 	if (count > sizeof raw - CODEC_BYTES || 2 * (count + CODEC_BYTES) + 2 > cap)
 		return isx_fail(err, ISX_TOO_LARGE, "no room for %zu bytes", count);
 	memcpy(raw, codec, CODEC_BYTES);

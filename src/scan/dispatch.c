@@ -1,5 +1,9 @@
 /*
- * dispatch.c - which kernel runs: the best one that this processor has, or the one forced by name.
+ * dispatch.c - choose the kernel: the fastest one that this processor can run, or one forced by
+ *              name.
+ *
+ * The choice is made at run time, so that one binary serves every processor; each kernel is
+ * compiled for its own instruction set by function attributes.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
@@ -15,6 +19,8 @@ static bool any_cpu(void)
 	return true;
 }
 
+/* Every extension that kernel_avx512.c is compiled for: a processor with AVX-512 may lack some of
+ * them, as Skylake-X lacks VPOPCNTDQ. */
 #if defined(__x86_64__)
 static bool has_avx512(void)
 {
@@ -45,15 +51,16 @@ const struct isx_kernel isx_kernels[] = {
 };
 const size_t isx_kernel_count = sizeof isx_kernels / sizeof isx_kernels[0];
 
-static _Atomic(const struct isx_kernel *) chosen;
+static _Atomic(const struct isx_kernel *) chosen; /* NULL: not yet. The only state of this room */
 
+/* Threads that come first at once choose the same kernel, so relaxed order is enough. */
 const struct isx_kernel *isx_kernel_best(void)
 {
 	const struct isx_kernel *kernel = atomic_load_explicit(&chosen, memory_order_relaxed);
 	if (kernel)
 		return kernel;
 	for (kernel = isx_kernels; !kernel->runs_here();)
-		kernel++; /* the last one runs anywhere */
+		kernel++; /* ends at "scalar", which every processor can run */
 	atomic_store_explicit(&chosen, kernel, memory_order_relaxed);
 	return kernel;
 }

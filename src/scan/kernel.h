@@ -1,12 +1,13 @@
 /*
  * kernel.h - compare one body with many: the contract that all kernels share.
  *
- * A row is an 8-byte key and a body of row_bytes - 8 bytes, packed, at any alignment: what LMDB
- * keeps in its pages is handed here as it lies. The distance of a row is the number of bits in
- * which the first `bytes` bytes of its body differ from the query.
+ * A row is an 8-byte key and a body of row_bytes - 8 bytes, packed, at any alignment, exactly as it
+ * lies in a page of LMDB: nothing is copied before a scan. The distance of a row is the number of
+ * bits in which the first `bytes` bytes of its body differ from the query.
  *
- * Built for calls with one LMDB page of rows, about 100, and for millions at once; for few hits.
- * Lengths of whole 32-bit words are fast in every kernel, any other length is exact.
+ * Built for calls with the rows of one LMDB page, about 100, and with millions of rows; for few
+ * hits. Lengths of whole 32-bit words are fast in every kernel, all others are exact. Kernels keep
+ * no state.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_KERNEL_H
@@ -23,8 +24,8 @@ struct isx_hit {
 	uint32_t distance; /* bits */
 };
 
-/* What to look for in which rows. Nothing is read before the first row, and of the last row nothing
- * after its compared bytes. */
+/* A query and the rows to compare. A kernel reads nothing before the first row, and nothing
+ * behind the compared bytes of the last row: a page may end there. */
 struct isx_scan {
 	const uint8_t *rows;  /* borrowed: `count` rows */
 	size_t count;         /* at most UINT32_MAX */
@@ -40,23 +41,24 @@ struct isx_scan {
 typedef size_t isx_scan_fn(const struct isx_scan *scan, struct isx_hit *hits);
 
 struct isx_kernel {
-	const char *name; /* shown by /status and bench, forced by ISCC_SEARCH_KERNEL */
+	const char *name; /* printed by bench, forced by ISCC_SEARCH_KERNEL */
 	bool (*runs_here)(void);
 	isx_scan_fn *scan;
 };
 
-/* All kernels this build has, the best first; the last is "scalar", which defines what is right. */
+/* The kernels of this build, fastest first; the last is "scalar", the reference of all others. */
 extern const struct isx_kernel isx_kernels[];
 extern const size_t isx_kernel_count;
 
-/* The kernel to use: the best one that runs here, or the one chosen with isx_kernel_force(). */
+/* The kernel to use: the first one that this processor can run, or the one of
+ * isx_kernel_force(). From any thread. */
 const struct isx_kernel *isx_kernel_best(void);
 
-/* Use the kernel called `name` from now on (NULL: the best again). False if there is none of that
- * name or it does not run here. Call before threads start. */
+/* Use the kernel called `name` from now on; NULL: choose by the processor again. False, and no
+ * change, if there is no such kernel or this processor cannot run it. Call before threads start. */
 bool isx_kernel_force(const char *name);
 
-/* The distance of two bodies over their first `bytes` bytes, by the definition. */
+/* The distance of two bodies over their first `bytes` bytes, computed as the scalar kernel does. */
 uint32_t isx_distance(const uint8_t *a, const uint8_t *b, size_t bytes);
 
 #endif

@@ -1,14 +1,14 @@
 /*
  * kernel_avx2.c - AVX2: eight rows at a time, popcount by a table of nibbles in a register.
  *
- * A body of 32, 16 or 8 bytes is one load. Others are loaded as two parts of 16, 8 or 4 bytes that
- * overlap when the body is shorter than both, and what is there twice is masked. So nothing beyond
- * the compared bytes is read, at any length from 4 on. Two bodies of up to 16 bytes share a
- * register.
+ * A body of 32, 16 or 8 bytes is one load. Any other length is loaded as two parts of 16, 8 or 4
+ * bytes, the first at the start of the body and the second at its end; the bytes in which they
+ * overlap are masked in the second. So nothing behind the compared bytes is read, at any length of
+ * 4 or more. Two bodies of up to 16 bytes share a register.
  *
- * vpmaskmov, which loads any number of words, is not used: with it, on Zen 4, a scan beyond the
- * cache took 4.6 times as long (bench_scan), and in the cache hardly longer. The hardware seems not
- * to prefetch for it; that cause is a guess, the time is measured.
+ * vpmaskmov, which loads any number of words, is not used: with it, on Zen 4, a scan of more data
+ * than the cache holds took 4.6 times as long (bench_scan), and a scan in the cache hardly longer.
+ * The hardware seems not to prefetch for it; the cause is a guess, the time is measured.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
@@ -20,14 +20,15 @@
 #define AVX2          __attribute__((target("avx2")))
 #define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
-/* How a body is loaded: a constant everywhere, so that each has code of its own. */
+/* How a body is loaded. Always a constant of the caller, so that the compiler makes a separate
+ * loop of each, without branches. */
 enum shape { TWO_PARTS_OF_4, ONE_OF_8, TWO_PARTS_OF_8, ONE_OF_16, TWO_PARTS_OF_16, ONE_OF_32 };
 
 /* The query, loaded like a body, and which of its bytes count. */
 struct pattern {
 	__m256i query;
-	__m256i mask;  /* of two parts */
-	size_t second; /* where the second part begins */
+	__m256i mask;  /* of two parts: 0 for bytes of the second that are in the first, too */
+	size_t second; /* offset of the second part in the body */
 };
 
 ALWAYS_INLINE size_t part_bytes(enum shape shape)
@@ -40,7 +41,7 @@ ALWAYS_INLINE bool has_two_parts(enum shape shape)
 	return shape == TWO_PARTS_OF_4 || shape == TWO_PARTS_OF_8 || shape == TWO_PARTS_OF_16;
 }
 
-/* Whether two bodies share a register. */
+/* Do two bodies share a register? */
 ALWAYS_INLINE bool is_short(enum shape shape)
 {
 	return shape <= ONE_OF_16;
@@ -72,7 +73,7 @@ AVX2 ALWAYS_INLINE __m256i load_long(const uint8_t *body, size_t second, enum sh
 	return _mm256_set_m128i(load_16(body + second), load_16(body));
 }
 
-/* Differing bits, as a count for each 64 of them. */
+/* Count differing bits: the result has a 64-bit sum for each 8 bytes. */
 AVX2 ALWAYS_INLINE __m256i count(__m256i bodies, const struct pattern *pattern, enum shape shape)
 {
 	const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1,
@@ -81,6 +82,8 @@ AVX2 ALWAYS_INLINE __m256i count(__m256i bodies, const struct pattern *pattern, 
 	__m256i bits = _mm256_xor_si256(bodies, pattern->query);
 	if (has_two_parts(shape))
 		bits = _mm256_and_si256(bits, pattern->mask);
+	/* pshufb looks up 16 entries per half, so the table is there twice; each count is at
+	 * most 8 */
 	__m256i low = _mm256_and_si256(bits, nibble);
 	__m256i high = _mm256_and_si256(_mm256_srli_epi16(bits, 4), nibble);
 	__m256i counts = _mm256_add_epi8(_mm256_shuffle_epi8(table, low),
@@ -88,7 +91,8 @@ AVX2 ALWAYS_INLINE __m256i count(__m256i bodies, const struct pattern *pattern, 
 	return _mm256_sad_epu8(counts, _mm256_setzero_si256());
 }
 
-/* The sums of the two counts in each half of a to d: half by half, each time a to d in order. */
+/* Add the two counts in each half of `a` to `d`: four sums of the lower halves, in that order,
+ * then four of the upper halves. */
 AVX2 ALWAYS_INLINE __m256i add_pairs(__m256i a, __m256i b, __m256i c, __m256i d)
 {
 	return _mm256_hadd_epi32(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
@@ -100,7 +104,8 @@ AVX2 ALWAYS_INLINE __m256i count_long(const uint8_t *body, const struct pattern 
 	return count(load_long(body, pattern->second, shape), pattern, shape);
 }
 
-/* A row and the fourth after it, one in each half of a register. */
+/* Count a row and the fourth after it, one in each half of a register: add_pairs() then gives
+ * eight rows in their order. */
 AVX2 ALWAYS_INLINE __m256i count_two(const uint8_t *body, size_t row_bytes,
 				     const struct pattern *pattern, enum shape shape)
 {
@@ -118,7 +123,7 @@ AVX2 ALWAYS_INLINE __m256i count_four(const uint8_t *body, size_t row_bytes,
 			 count_long(body + 3 * row_bytes, pattern, shape));
 }
 
-/* The distances of eight rows, as 32-bit numbers in their order. */
+/* The distances of eight rows as 32-bit numbers, in the order of the rows. */
 AVX2 ALWAYS_INLINE __m256i eight_distances(const uint8_t *body, size_t row_bytes,
 					   const struct pattern *pattern, enum shape shape)
 {
@@ -127,6 +132,7 @@ AVX2 ALWAYS_INLINE __m256i eight_distances(const uint8_t *body, size_t row_bytes
 				 count_two(body + row_bytes, row_bytes, pattern, shape),
 				 count_two(body + 2 * row_bytes, row_bytes, pattern, shape),
 				 count_two(body + 3 * row_bytes, row_bytes, pattern, shape));
+	/* each half of a register has a part of every row: exchange halves and add */
 	__m256i a = count_four(body, row_bytes, pattern, shape);
 	__m256i b = count_four(body + 4 * row_bytes, row_bytes, pattern, shape);
 	return _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
@@ -140,6 +146,9 @@ AVX2 ALWAYS_INLINE struct pattern make_pattern(const struct isx_scan *scan, enum
 						 28, 29, 30, 31);
 	const __m256i two_rows = _mm256_permute2x128_si256(one_row, one_row, 0);
 	const __m256i at = is_short(shape) ? two_rows : one_row;
+	/* The second part begins `bytes` - `part` bytes into the body, so its first 2 * part -
+	 * bytes bytes are in the first part, too; `twice_end` counts from the start of the first
+	 * part. */
 	const size_t part = part_bytes(shape), twice_end = 3 * part - scan->bytes;
 	const __m256i is_first = _mm256_cmpgt_epi8(_mm256_set1_epi8((char)part), at);
 	const __m256i is_new = _mm256_cmpgt_epi8(at, _mm256_set1_epi8((char)(twice_end - 1)));
@@ -153,19 +162,22 @@ AVX2 ALWAYS_INLINE struct pattern make_pattern(const struct isx_scan *scan, enum
 	return pattern;
 }
 
+/* Needs ISX_SCAN_BLOCK rows at least, as the last block is moved back to be a whole one. */
 AVX2 ALWAYS_INLINE size_t scan_blocks(const struct isx_scan *scan, struct isx_hit *hits,
 				      enum shape shape)
 {
 	const struct pattern pattern = make_pattern(scan, shape);
 	const uint32_t bits = 8 * ISX_SCAN_BYTES_MAX;
+	/* there is no signed "at most": compare with one more, after a clamp that keeps it in
+	 * range */
 	const __m256i beyond =
 		_mm256_set1_epi32((int)(scan->distance_max < bits ? scan->distance_max : bits) + 1);
 	const uint8_t *bodies = scan->rows + ISX_ROW_KEY_BYTES;
 	size_t found = 0;
 	for (size_t row = 0; row < scan->count; row += ISX_SCAN_BLOCK) {
 		unsigned is_new = 0xFF;
-		if (row + ISX_SCAN_BLOCK >
-		    scan->count) { /* the last block begins among known rows */
+		if (row + ISX_SCAN_BLOCK > scan->count) {
+			/* the last block is moved back over rows that were compared already */
 			is_new <<= row + ISX_SCAN_BLOCK - scan->count;
 			row = scan->count - ISX_SCAN_BLOCK;
 		}

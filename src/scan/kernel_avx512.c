@@ -1,17 +1,18 @@
 /*
  * kernel_avx512.c - AVX-512 with VPOPCNTDQ: a popcount per 64 bits in one instruction.
  *
- * Rows of whole 64-bit words, up to 6 of them, lie in a pattern that repeats every 8 rows: 8 rows
- * of 5 words are 5 registers. So scan_words() loads registers, not rows, and brings the counts of
- * one row together afterwards. Against one load per row that is 1.2 times as fast for rows of 40
- * bytes in the cache and 2 times for rows of 16; beyond the cache both wait for memory
- * (bench_scan).
+ * Rows of 2 to 6 whole 64-bit words repeat their pattern in registers every 8 rows: 8 rows of 5
+ * words are 5 registers. So scan_words() loads registers, not rows, and brings the counts of one
+ * row together afterwards. Compared with one load per row that is 1.2 times as fast for rows of 40
+ * bytes in the cache and 2 times for rows of 16; with more data than the cache holds both wait for
+ * memory (bench_scan).
  *
  * scan_any() loads row by row, masked to the compared bytes, which serves every length. It also
- * finishes what scan_words() begins, as that reads rows as a whole, which the last one forbids.
+ * compares the last rows for scan_words(), which reads whole rows: behind the compared bytes of the
+ * last row nothing may be read (kernel.h).
  *
- * Prefetching from the page that follows, its first line or all of it, was measured over an LMDB
- * file of 10 million rows and left out: 1.1 to 1.5 times slower.
+ * Prefetching from the next page, its first lines or all of it, was measured over an LMDB file of
+ * 10 million rows and left out: 1.1 to 1.5 times slower (bench/README.md).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
@@ -41,8 +42,8 @@ AVX512 static inline size_t keep_near(__m512i distances, unsigned near, size_t r
 	return isx_scan_keep(values, near, row, hits, found);
 }
 
-/* Which of eight distances are within the limit, a bit each. The asm, which does nothing, has the
- * mask in a general register: gcc 12 with -O1 -fsanitize=thread widens it out of a mask register by
+/* Which of eight distances are within the limit, one bit each. The empty asm keeps the mask in a
+ * general register: gcc 12 with -O1 -fsanitize=thread widens it out of a mask register by
  * storing 8 bits and loading 32. */
 AVX512 static inline unsigned lanes_near(__m512i distances, __m512i limit)
 {
@@ -74,7 +75,8 @@ AVX512 static inline __m256i four_distances(const uint8_t *const *bodies, __m256
 				_mm256_permute2x128_si256(ab, cd, 0x31));
 }
 
-/* Scan from `row` on, behind `found` hits. In the last block, lanes without a row repeat one. */
+/* Scan from `row` on and append to `found` hits. In the last block, lanes without a row repeat
+ * its first row and are masked out. */
 AVX512 static size_t scan_any(const struct isx_scan *scan, size_t row, struct isx_hit *hits,
 			      size_t found)
 {
@@ -101,13 +103,14 @@ AVX512 static size_t scan_any(const struct isx_scan *scan, size_t row, struct is
 
 /* --- rows of whole words --------------------------------------------------------------------- */
 
-/* Which word of its row word number `n` of a block is. */
+/* The position in its row of word number `n` of a block. */
 ALWAYS_INLINE long long word_of_row(size_t words, size_t n)
 {
 	return (long long)(n % words);
 }
 
-/* Register number `at` of a block whose rows are all `row`. */
+/* Register number `at` of a block in which all rows are `row`: the query, or its mask, laid out
+ * as rows are. */
 AVX512 ALWAYS_INLINE __m512i repeat_row(__m512i row, size_t words, size_t at)
 {
 	const size_t n = 8 * at;
@@ -118,9 +121,10 @@ AVX512 ALWAYS_INLINE __m512i repeat_row(__m512i row, size_t words, size_t at)
 	return _mm512_permutexvar_epi64(source, row);
 }
 
-/* Where the counts of a row's words are among the bytes of count_block()'s sum. Its word i is
- * number n = row * words + i of the block, so in byte n / 8 of lane n % 8. All eight i at once, a
- * byte each; those from `words` on are of the next row. */
+/* Where the counts of the words of a row are among the bytes of count_block()'s sum. Word i of
+ * the row is word n = row * words + i of the block, so its count is byte n / 8 of lane n % 8.
+ * Computed for all eight i at once, one byte each; those from `words` on belong to the next row
+ * and are masked out later. */
 ALWAYS_INLINE long long places_of_row(size_t words, size_t row)
 {
 	const uint64_t n = row * words * 0x0101010101010101u + 0x0706050403020100u;
@@ -135,8 +139,8 @@ AVX512 ALWAYS_INLINE __m512i places_of_rows(size_t words)
 				 places_of_row(words, 6), places_of_row(words, 7));
 }
 
-/* Differing bits of each word of a block, at most 64: those of register i in byte i of their lane.
- */
+/* Count the differing bits of each word of a block, 64 at most: those of register i are byte i
+ * of their lane, so that six registers become one. */
 AVX512 ALWAYS_INLINE __m512i count_block(const uint8_t *block, const __m512i *query,
 					 const __m512i *compared, size_t words)
 {
@@ -153,11 +157,14 @@ AVX512 ALWAYS_INLINE __m512i count_block(const uint8_t *block, const __m512i *qu
 	return sum;
 }
 
+/* `words` is a constant of the caller: masks and permutations are computed once, before the
+ * loop. Stops before the last 1 to 8 rows, which scan_any() compares. */
 AVX512 ALWAYS_INLINE size_t scan_words(const struct isx_scan *scan, struct isx_hit *hits,
 				       size_t words)
 {
 	const __mmask32 compared = mask_compared(scan);
 	const __m256i query = _mm256_maskz_loadu_epi8(compared, scan->query);
+	/* 0x1E: the query goes to words 1 to 4 of a row, behind the key */
 	const __m512i query_row = _mm512_maskz_expand_epi64(0x1E, _mm512_castsi256_si512(query));
 	const __m512i compared_row = _mm512_movm_epi8((__mmask64)compared << 8); /* not the key */
 	const __m512i places = places_of_rows(words);
@@ -186,7 +193,7 @@ AVX512 ALWAYS_INLINE size_t scan_words(const struct isx_scan *scan, struct isx_h
 
 AVX512 size_t isx_scan_avx512(const struct isx_scan *scan, struct isx_hit *hits)
 {
-	switch (scan->row_bytes) { /* a constant each, so that patterns and loops unfold */
+	switch (scan->row_bytes) { /* constants, so that the loops over words are unrolled */
 	case 16:
 		return scan_words(scan, hits, 2);
 	case 24:

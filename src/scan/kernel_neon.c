@@ -1,9 +1,10 @@
 /*
  * kernel_neon.c - NEON: eight rows at a time, a popcount per byte in one instruction.
  *
- * A body is loaded as two halves of 16, 8 or 4 bytes that overlap when it is shorter than both;
- * what is there twice is masked. So nothing beyond the compared bytes is read, at any length from 4
- * on.
+ * A body is loaded as two halves of 16, 8 or 4 bytes, one at its start and one at its end; the
+ * bytes in which they overlap are masked in the second. So nothing behind the compared bytes is
+ * read, at any length of 4 or more. Tested under an emulator only (tests/arm): its speed is not
+ * measured.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
@@ -14,7 +15,8 @@
 
 #define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
-/* A body: of 16 bytes or less in the first alone, with zeros behind it. */
+/* A body of more than 16 bytes fills both; a shorter one lies in `first` alone, both of its
+ * halves, and `second` is 0. */
 struct body {
 	uint8x16_t first;
 	uint8x16_t second;
@@ -24,7 +26,7 @@ struct body {
 struct pattern {
 	struct body query;
 	struct body mask;
-	size_t second; /* where the second half begins */
+	size_t second; /* offset of the second half in the body */
 };
 
 ALWAYS_INLINE struct body load_body(const uint8_t *body, size_t second, size_t half)
@@ -46,12 +48,13 @@ ALWAYS_INLINE uint8x16_t count_row(const uint8_t *at, const struct pattern *patt
 	uint8x16_t bits = veorq_u8(body.first, pattern->query.first);
 	if (half < 16)
 		return vcntq_u8(vandq_u8(bits, pattern->mask.first));
-	uint8x16_t counts = vcntq_u8(bits); /* all of it counts */
+	uint8x16_t counts = vcntq_u8(bits); /* no byte of the first half is masked */
 	bits = vandq_u8(veorq_u8(body.second, pattern->query.second), pattern->mask.second);
 	return vaddq_u8(counts, vcntq_u8(bits));
 }
 
-/* Four rows, as four counts of at most 64 each, added in pairs to numbers of 16 bits. */
+/* Count four rows: two sums of 16 bits for each, in the order of the rows. Counts of a byte do
+ * not overflow: of one row at most 16 each, and two are added at a time. */
 ALWAYS_INLINE uint16x8_t count_four(const uint8_t *body, size_t row_bytes,
 				    const struct pattern *pattern, size_t half)
 {
@@ -77,6 +80,7 @@ ALWAYS_INLINE struct pattern make_pattern(const struct isx_scan *scan, size_t ha
 	return pattern;
 }
 
+/* Needs ISX_SCAN_BLOCK rows at least, as the last block is moved back to be a whole one. */
 ALWAYS_INLINE size_t scan_blocks(const struct isx_scan *scan, struct isx_hit *hits, size_t half)
 {
 	static const uint16_t bit_of_row[ISX_SCAN_BLOCK] = { 1, 2, 4, 8, 16, 32, 64, 128 };
@@ -89,8 +93,8 @@ ALWAYS_INLINE size_t scan_blocks(const struct isx_scan *scan, struct isx_hit *hi
 	size_t found = 0;
 	for (size_t row = 0; row < scan->count; row += ISX_SCAN_BLOCK) {
 		unsigned is_new = 0xFF;
-		if (row + ISX_SCAN_BLOCK >
-		    scan->count) { /* the last block begins among known rows */
+		if (row + ISX_SCAN_BLOCK > scan->count) {
+			/* the last block is moved back over rows that were compared already */
 			is_new <<= row + ISX_SCAN_BLOCK - scan->count;
 			row = scan->count - ISX_SCAN_BLOCK;
 		}

@@ -1,5 +1,8 @@
 /*
- * kernel_scalar.c - the definition of right: every other kernel gives what this one gives.
+ * kernel_scalar.c - the reference: tests compare every other kernel with it, bit for bit.
+ *
+ * Also used where a vector kernel cannot work: for fewer than 8 rows and bodies of less than 4
+ * bytes.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
@@ -12,7 +15,8 @@ uint32_t isx_distance(const uint8_t *a, const uint8_t *b, size_t bytes)
 	size_t i = 0;
 	for (; i + 8 <= bytes; i += 8) {
 		uint64_t x, y;
-		memcpy(&x, a + i, sizeof x); /* rows start on any byte */
+		memcpy(&x, a + i,
+		       sizeof x); /* rows start at any byte: a cast to uint64_t * would be undefined */
 		memcpy(&y, b + i, sizeof y);
 		distance += (uint32_t)__builtin_popcountll(x ^ y);
 	}

@@ -14,10 +14,13 @@ size_t isx_scan_avx2(const struct isx_scan *scan, struct isx_hit *hits);
 size_t isx_scan_avx512(const struct isx_scan *scan, struct isx_hit *hits);
 size_t isx_scan_neon(const struct isx_scan *scan, struct isx_hit *hits);
 
-/* The vector kernels compare rows in blocks of this many, and branch once per block. */
+/* The vector kernels compare so many rows at once, and branch once per block: hits are rare. */
 enum { ISX_SCAN_BLOCK = 8 };
 
-/* Append the rows of a block that are near: bit i of `near` is row `row` + i. Returns all hits. */
+/* Append the hits of a block: bit i of `near` is set if row `row` + i is a hit. Rows stay
+ * ascending.
+ *   found  hits before
+ * Returns the hits after. */
 static inline size_t isx_scan_keep(const uint32_t *distances, unsigned near, size_t row,
 				   struct isx_hit *hits, size_t found)
 {
