@@ -1,9 +1,11 @@
 /*
- * entry_json.c - assets from JSON and to JSON.
+ * entry_json.c - read assets from JSON: bodies of requests, lines of files, and stored assets.
  *
- * A body is read where it stands; what is kept of it is its assets and their texts, and that only as
- * long as the body can be taken: once it has a problem it is read on for its other problems. Metadata
- * is copied as text, so that its numbers keep their digits.
+ * A body is read in place. Its assets and their texts are kept in the arena as long as the body has
+ * no problem; after the first problem it will be refused, and is read on only to report the others.
+ * Metadata is copied as text, so that its numbers keep their digits.
+ *
+ * The order of fields is that of the schema of iscc-search 0.3.3, and so is the order of problems.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -12,24 +14,29 @@
 #include "json/rules.h"
 #include "json/wire.h"
 
-/* What is asked of an asset besides that it can be read. */
+/* Which rules an asset has to obey: one that is sent, or one that is stored. */
 struct shape {
 	const struct isx_text_rule *iscc_id;
 	const struct isx_text_rule *iscc_code;
-	size_t units_least;
-	size_t units_most;
-	bool is_stored; /* simprints are not part of it, and metadata may be any value */
+	size_t units_min;
+	size_t units_max;
+	bool is_stored; /* its simprints are in other tables, and its metadata may be any value */
 };
 
+/* Two units at least, as in 0.3.3. Stored assets have no patterns: directories of 0.3.3 and of
+ * earlier versions contain texts that are refused today, and those assets have to be readable. */
 static const struct shape sent = { &isx_rule_iscc_id, &isx_rule_iscc_code, 2, ISX_UNITS_MAX,
 				   false };
-static const struct shape stored = { .units_most = SIZE_MAX, .is_stored = true };
+static const struct shape stored = { .units_max = SIZE_MAX, .is_stored = true };
 
-/* What is too short to be this gets no memory, as it is refused anyway: of texts like "[{},{},...]"
- * the entries would otherwise be many times as large as the text. */
+/* The shortest texts of an asset and of a simprint. Anything shorter gets no struct in the
+ * arena, as it is refused anyway: for texts like "[{},{},...]" the structs would otherwise take
+ * many times the memory of the text. */
 #define ASSET_BYTES_MIN    (sizeof("{\"iscc_id\":\"ISCC:\"}") - 1 + 16)
 #define SIMPRINT_BYTES_MIN (sizeof("{\"simprint\":\"\",\"offset\":0,\"size\":0}") - 1)
 
+/* `offset` or `size` of a simprint, which are required.
+ *   object  the simprint, shown as "input" when the member is missing */
 static void read_offset(struct isx_reader *reader, struct isx_span object, struct isx_span member,
 			const char *name, const struct isx_place *outer, uint32_t *number)
 {
@@ -44,7 +51,7 @@ static void read_offset(struct isx_reader *reader, struct isx_span object, struc
 enum { SIMPRINT, OFFSET, SIZE, SIMPRINT_FIELDS };
 static const char *const simprint_names[SIMPRINT_FIELDS] = { "simprint", "offset", "size" };
 
-/* Read one simprint from its text and the members found in it. */
+/* Read one simprint. `found` are its members, empty if `value` is not an object. */
 static void read_simprint(struct isx_reader *reader, struct isx_span value,
 			  const struct isx_span *found, const struct isx_place *place,
 			  struct isx_simprint *simprint)
@@ -67,8 +74,8 @@ static void read_simprint(struct isx_reader *reader, struct isx_span value,
 }
 
 /* Read the simprints of one type; `place` is that of the type.
- *   simprints  filled: those that are long enough to be one
- * Returns how many those are. */
+ *   simprints  filled: one for each element that is long enough to be a simprint
+ * Returns the number of those. */
 static size_t read_simprint_list(struct isx_reader *reader, const struct isx_field_member *type,
 				 const struct isx_place *place, struct isx_simprint *simprints)
 {
@@ -87,7 +94,7 @@ static size_t read_simprint_list(struct isx_reader *reader, const struct isx_fie
 	}
 	for (; isx_json_next_find(&walk, simprint_names, SIMPRINT_FIELDS, found, &element); i++) {
 		struct isx_place at = { .outer = place, .position = i };
-		struct isx_simprint refused, *simprint = &refused;
+		struct isx_simprint refused, *simprint = &refused; /* its problems are reported */
 		if (element.len >= SIMPRINT_BYTES_MIN)
 			simprint = &simprints[count++];
 		simprint->type = type->name;
@@ -104,11 +111,13 @@ static void read_simprints(struct isx_reader *reader, struct isx_span value,
 {
 	struct isx_place place = { .outer = outer, .name = "simprints" };
 	struct isx_field_member types[ISX_TYPE_NAMES_MAX];
-	size_t type_count, total_max = 0;
+	size_t type_count,
+		total_max = 0; /* bounded by the length of the text, so it cannot overflow */
 	if (!isx_field_members(reader, value, &place, types, &type_count))
 		return;
 	for (size_t i = 0; i < type_count; i++)
 		total_max += types[i].value.len / SIMPRINT_BYTES_MIN;
+	/* one array for all types: struct isx_asset has them as neighbours */
 	struct isx_simprint *all = isx_arena_alloc(reader->arena, total_max, sizeof *all);
 	reader->out_of_memory |= !all;
 	for (size_t i = 0; all && i < type_count; i++) {
@@ -119,6 +128,7 @@ static void read_simprints(struct isx_reader *reader, struct isx_span value,
 	asset->simprints = all;
 }
 
+/* A stored value that is not an object is kept: only what is sent today has to be one. */
 static void read_metadata(struct isx_reader *reader, struct isx_span value,
 			  const struct isx_place *outer, const struct shape *shape,
 			  struct isx_asset *asset)
@@ -141,7 +151,10 @@ enum { ID, CODE, UNITS, SIMPRINTS, METADATA, ASSET_FIELDS };
 static const char *const asset_names[ASSET_FIELDS] = { "iscc_id", "iscc_code", "units", "simprints",
 						       "metadata" };
 
-/* Read one asset from its text, which has passed isx_json_check(), and the members found in it. */
+/* Read one asset from a checked text.
+ *   found  its members, empty if `text` is not an object; null ones are emptied here
+ *   asset  filled: fields with problems stay 0
+ * Problems are added and are no failure: only memory is. */
 static enum isx_status read_asset(struct isx_reader *reader, struct isx_span text,
 				  struct isx_span *found, const struct isx_place *place,
 				  const struct shape *shape, struct isx_asset *asset,
@@ -164,8 +177,8 @@ static enum isx_status read_asset(struct isx_reader *reader, struct isx_span tex
 		isx_field_text(reader, found[CODE], &places[CODE], shape->iscc_code,
 			       &asset->iscc_code);
 	if (found[UNITS].len)
-		isx_field_texts(reader, found[UNITS], &places[UNITS], NULL, shape->units_least,
-				shape->units_most, &asset->units, &asset->unit_count);
+		isx_field_texts(reader, found[UNITS], &places[UNITS], NULL, shape->units_min,
+				shape->units_max, &asset->units, &asset->unit_count);
 	if (found[SIMPRINTS].len && !shape->is_stored)
 		read_simprints(reader, found[SIMPRINTS], place, asset);
 	if (found[METADATA].len)
@@ -185,8 +198,10 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 				payload->is_json ? text : (struct isx_span){ 0 });
 		return isx_problems_status(problems, err);
 	}
-	/* Nothing behind the second asset that is too short is kept: for the first one the engine
-	 * refuses all of them. */
+	/* An element without room for an ISCC-ID is valid JSON of the schema, but isx_add()
+	 * refuses the batch for it. The first such element is kept, so that its error has the
+	 * right position; elements behind the second one cannot matter any more, and get no
+	 * memory. */
 	size_t kept_max = text.len / ASSET_BYTES_MIN + 2, kept = 0, too_short = 0;
 	struct isx_asset *list = isx_arena_alloc(arena, kept_max, sizeof *list);
 	if (!list)
@@ -204,7 +219,7 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 						keep ? &list[kept++] : &refused, err);
 		if (st)
 			return st;
-		if (!keep || problems->count > 0) /* the body is refused: forget its texts */
+		if (!keep || problems->count > 0) /* the body will be refused: free its texts */
 			isx_arena_rewind(arena, &before);
 	}
 	*assets = list;
@@ -212,7 +227,7 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 	return isx_problems_status(problems, err);
 }
 
-/* Read one asset that stands alone. */
+/* Read one asset from a text that is not checked yet, with "asset" as the root of places. */
 static enum isx_status read_single(struct isx_span text, struct isx_arena *arena,
 				   const struct shape *shape, struct isx_asset *asset,
 				   struct isx_problems *problems, struct isx_err *err)

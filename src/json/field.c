@@ -1,5 +1,7 @@
 /*
- * field.c - the readers of single fields.
+ * field.c - read single fields, with the types and messages of pydantic's problems.
+ *
+ * "type" and "loc" are those of iscc-search 0.3.3, on which clients rely.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/field.h"
@@ -9,13 +11,15 @@
 #include <math.h>
 #include <stdio.h>
 
+/* Readers below have the reader at hand, not its list of problems. */
 void isx_field_problem(struct isx_reader *reader, const char *type, const struct isx_place *place,
 		       const char *msg, struct isx_span value)
 {
 	isx_problem_add(reader->problems, type, place, msg, value);
 }
 
-/* The place of `name` in the list, or the one behind its last. */
+/* The position of `name` in the list, or the one behind the last. Linear: ISX_TYPE_NAMES_MAX
+ * names at most. */
 static size_t find_name(const struct isx_field_member *members, size_t count, const char *name)
 {
 	size_t i = 0;
@@ -24,6 +28,7 @@ static size_t find_name(const struct isx_field_member *members, size_t count, co
 	return i;
 }
 
+/* Values are not read here: their readers come next, with the place of each member. */
 bool isx_field_members(struct isx_reader *reader, struct isx_span value,
 		       const struct isx_place *place, struct isx_field_member *members,
 		       size_t *count)
@@ -44,7 +49,7 @@ bool isx_field_members(struct isx_reader *reader, struct isx_span value,
 			return false;
 		}
 		size_t at = find_name(members, *count, name);
-		if (at == ISX_TYPE_NAMES_MAX) {
+		if (at == ISX_TYPE_NAMES_MAX) { /* a name that is there already does not count */
 			snprintf(msg, sizeof msg, "Dictionary should have at most %d items",
 				 ISX_TYPE_NAMES_MAX);
 			isx_field_problem(reader, "too_long", place, msg, value);
@@ -56,6 +61,7 @@ bool isx_field_members(struct isx_reader *reader, struct isx_span value,
 	return true;
 }
 
+/* Characters of UTF-8 that has been checked: bytes that are not continuations. */
 static size_t characters(struct isx_span text)
 {
 	size_t count = 0;
@@ -64,6 +70,8 @@ static size_t characters(struct isx_span text)
 	return count;
 }
 
+/* The text is decoded before its length is known, as escapes count as one character. The arena
+ * keeps it also when it is refused; the caller goes back if it wants to. */
 bool isx_field_text(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
 		    const struct isx_text_rule *rule, const char **text)
 {
@@ -78,18 +86,22 @@ bool isx_field_text(struct isx_reader *reader, struct isx_span value, const stru
 		reader->out_of_memory = true;
 		return false;
 	}
+	/* In the order of pydantic: kind, length, pattern. */
 	size_t length = rule ? characters(found) : 0;
-	if (rule && length < rule->least) {
+	if (rule && length < rule->chars_min) {
 		snprintf(msg, sizeof msg, "String should have at least %zu character%s",
-			 rule->least, rule->least == 1 ? "" : "s");
+			 rule->chars_min, rule->chars_min == 1 ? "" : "s");
 		isx_field_problem(reader, "string_too_short", place, msg, value);
 		return false;
 	}
-	if (rule && rule->most && length > rule->most) {
-		snprintf(msg, sizeof msg, "String should have at most %zu characters", rule->most);
+	if (rule && rule->chars_max && length > rule->chars_max) {
+		snprintf(msg, sizeof msg, "String should have at most %zu characters",
+			 rule->chars_max);
 		isx_field_problem(reader, "string_too_long", place, msg, value);
 		return false;
 	}
+	/* A text goes on as a C string; with a NUL in it another text would be stored than was
+	 * sent. */
 	bool has_nul = found.len && memchr(found.ptr, '\0', found.len);
 	if (has_nul || (rule && !rule->matches(found))) {
 		snprintf(msg, sizeof msg, "String should match %s",
@@ -101,13 +113,15 @@ bool isx_field_text(struct isx_reader *reader, struct isx_span value, const stru
 	return true;
 }
 
-/* The number that a text spells: blanks around, a sign, single underscores between digits, and a
- * fraction of zeros are all right. */
+/* Read a number from a text as pydantic does: blanks around it, a sign, single underscores between
+ * digits, and a fraction of zeros are allowed ("+1_000.00"). An exponent is not.
+ *   number  filled: a double, exact up to 2^53; counts above are read and ignored */
 static bool number_of_text(struct isx_span text, double *number)
 {
 	double sum = 0;
-	bool negative = false, digit_before = false;
+	bool negative = false, digit_before = false; /* an underscore may follow a digit alone */
 	text = isx_span_trim(text);
+	/* the sign is removed, so "+-1" fails at the second one */
 	if (text.len && (text.ptr[0] == '+' || text.ptr[0] == '-')) {
 		negative = text.ptr[0] == '-';
 		text = isx_span_skip(text, 1);
@@ -116,36 +130,38 @@ static bool number_of_text(struct isx_span text, double *number)
 	for (; i < text.len && text.ptr[i] != '.'; i++) {
 		char c = text.ptr[i];
 		if (c == '_' ? !digit_before : c < '0' || c > '9')
-			return false;
+			return false; /* "_1", "1__0" */
 		digit_before = c != '_';
 		if (digit_before)
 			sum = sum * 10 + (c - '0');
 	}
-	if (!digit_before)
+	if (!digit_before) /* no digit at all, or "1_" */
 		return false;
 	for (size_t k = i + 1; k < text.len; k++)
 		if (text.ptr[k] != '0')
 			return false;
-	if (i < text.len && i + 1 == text.len)
+	if (i < text.len && i + 1 == text.len) /* a point without a fraction */
 		return false;
 	*number = negative ? -sum : sum;
 	return true;
 }
 
-/* The number that a value is, with pydantic's lax rules; a problem if it is none. */
+/* Convert a value to a number by pydantic's lax rules, or add the problem that pydantic would. A
+ * number is compared as a double, so one of any length is at worst too large for its range. */
 static bool number_of(struct isx_reader *reader, struct isx_span value,
 		      const struct isx_place *place, double *number)
 {
 	struct isx_span text;
 	switch (isx_json_kind(value)) {
 	case ISX_JSON_INT:
-	case ISX_JSON_BOOL:
+	case ISX_JSON_BOOL: /* true is 1 and false 0, as in Python */
 	case ISX_JSON_DOUBLE:
 		reader->out_of_memory |= !isx_json_number(value, number);
 		if (reader->out_of_memory)
 			return false;
 		if (isfinite(*number) && *number == floor(*number))
 			return true;
+		/* 1e999 is JSON, and infinite as a double */
 		isx_field_problem(reader, isfinite(*number) ? "int_from_float" : "finite_number",
 				  place, "Input should be a whole number", value);
 		return false;
@@ -167,20 +183,20 @@ static bool number_of(struct isx_reader *reader, struct isx_span value,
 }
 
 bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
-		    uint64_t most, uint64_t *number)
+		    uint64_t max, uint64_t *number)
 {
 	double found;
 	char msg[96];
 	if (!number_of(reader, value, place, &found))
 		return false;
-	if (found < 0) {
+	if (found < 0) { /* -0.0 is 0 */
 		isx_field_problem(reader, "greater_than_equal", place,
 				  "Input should be greater than or equal to 0", value);
 		return false;
 	}
-	if (found > (double)most) {
+	if (found > (double)max) {
 		snprintf(msg, sizeof msg, "Input should be less than or equal to %llu",
-			 (unsigned long long)most);
+			 (unsigned long long)max);
 		isx_field_problem(reader, "less_than_equal", place, msg, value);
 		return false;
 	}
@@ -189,8 +205,8 @@ bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const stru
 }
 
 bool isx_field_texts(struct isx_reader *reader, struct isx_span value,
-		     const struct isx_place *place, const struct isx_text_rule *rule, size_t least,
-		     size_t most, const char *const **texts, size_t *count)
+		     const struct isx_place *place, const struct isx_text_rule *rule,
+		     size_t count_min, size_t count_max, const char *const **texts, size_t *count)
 {
 	char msg[96];
 	if (isx_json_kind(value) != ISX_JSON_ARRAY) {
@@ -198,14 +214,17 @@ bool isx_field_texts(struct isx_reader *reader, struct isx_span value,
 				  value);
 		return false;
 	}
+	/* Two walks: the first counts, so that the list takes memory for strings alone. An array of
+	 * zeros would else take four times its text. */
 	struct isx_json_walk walk = isx_json_walk_start(value);
 	struct isx_span element;
 	size_t length = 0, strings = 0, kept = 0;
 	for (; isx_json_next_element(&walk, &element); length++)
 		strings += isx_json_kind(element) == ISX_JSON_STRING;
-	if (length > most) {
-		snprintf(msg, sizeof msg, "List should have at most %zu items, not %zu", most,
+	if (length > count_max) {
+		snprintf(msg, sizeof msg, "List should have at most %zu items, not %zu", count_max,
 			 length);
+		/* without "input": the list is long by definition */
 		isx_problem_add(reader->problems, "too_long", place, msg, (struct isx_span){ 0 });
 		return false;
 	}
@@ -217,12 +236,14 @@ bool isx_field_texts(struct isx_reader *reader, struct isx_span value,
 	walk = isx_json_walk_start(value);
 	for (size_t i = 0; i < length && isx_json_next_element(&walk, &element); i++) {
 		struct isx_place at = { .outer = place, .position = i };
+		/* `kept` stays below `strings`: a refused string is overwritten by the next one */
 		kept += isx_field_text(reader, element, &at, rule, &list[kept]);
 	}
 	bool good = kept == length;
-	if (good && length < least) {
-		snprintf(msg, sizeof msg, "List should have at least %zu item%s, not %zu", least,
-			 least == 1 ? "" : "s", length);
+	/* after the elements, as in pydantic: a list with a wrong element has that problem alone */
+	if (good && length < count_min) {
+		snprintf(msg, sizeof msg, "List should have at least %zu item%s, not %zu",
+			 count_min, count_min == 1 ? "" : "s", length);
 		isx_field_problem(reader, "too_short", place, msg, value);
 		good = false;
 	}

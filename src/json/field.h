@@ -1,8 +1,11 @@
 /*
- * field.h - one field of a body: its kind, its range and its pattern, with pydantic's lax rules.
+ * field.h - read one field of a body: its kind, its range and its pattern, with the lax conversions
+ *           of
+ *           pydantic, which iscc-search 0.3.3 uses.
  *
- * Each reader adds a problem and returns false when the value is not what the field wants. What is
- * handed out lives in the arena.
+ * When a value does not fit its field, a reader adds a problem with the type and message of
+ * pydantic and returns false; the caller goes on with the next field, so that a client gets all
+ * problems at once. Texts and lists that are handed out live in the arena.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_FIELD_H
@@ -12,49 +15,53 @@
 #include "json/json.h"
 #include "json/schema.h"
 
-/* Everything a reader needs besides the value. */
+/* What all readers of a body share. */
 struct isx_reader {
 	struct isx_arena *arena;
 	struct isx_problems *problems;
-	bool out_of_memory; /* set instead of a problem */
+	bool out_of_memory; /* set instead of adding a problem; checked at the end */
 };
 
-/* What a text has to look like. */
+/* The form of a text. Its length is checked before its pattern; a text has one problem at most. */
 struct isx_text_rule {
-	size_t least; /* characters */
-	size_t most;  /* 0: any number */
+	size_t chars_min; /* Unicode characters, as pydantic counts */
+	size_t chars_max; /* 0: any number */
 	bool (*matches)(struct isx_span text);
-	const char *expected; /* the pattern, in words for the message */
+	const char *expected; /* the pattern, for the message */
 };
 
-/* A problem with `value` as input. */
+/* Add a problem that shows `value` as its "input". */
 void isx_field_problem(struct isx_reader *reader, const char *type, const struct isx_place *place,
 		       const char *msg, struct isx_span value);
 
-/* One member of an object whose names are its senders'. */
+/* One member of an object whose names the client chooses, as simprint types are. */
 struct isx_field_member {
-	const char *name; /* NUL in it became U+0001: another name */
+	const char *name; /* from isx_json_name(): U+0001 stands for NUL */
 	struct isx_span value;
 };
 
-/* An object of at most ISX_TYPE_NAMES_MAX members with different names; of those with one name the
- * last value counts, at the place of the first.
+/* Read an object with at most ISX_TYPE_NAMES_MAX different names. Of several members with one name
+ * the last value counts, at the position of the first, as in a dict of Python.
  *   members  filled: *count of them, with room for ISX_TYPE_NAMES_MAX */
 bool isx_field_members(struct isx_reader *reader, struct isx_span value,
 		       const struct isx_place *place, struct isx_field_member *members,
 		       size_t *count);
 
-/* A string that obeys `rule` (NULL: any without NUL). */
+/* Read a string that obeys `rule`; NULL: any string without NUL, which a C text cannot hold. */
 bool isx_field_text(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
 		    const struct isx_text_rule *rule, const char **text);
 
-/* A whole number: an integer, a float without fraction, a bool, or a text of such a number. */
+/* Read a whole number, 0 to `max`: an integer, a float without fraction, a bool, or a text of a
+ * number. */
 bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
-		    uint64_t most, uint64_t *number);
+		    uint64_t max, uint64_t *number);
 
-/* An array of at most `most` texts; fewer than `least` is a problem once all of them are texts. */
+/* Read an array of `count_min` to `count_max` texts, each of which obeys `rule`. Too few are
+ * reported only if all elements are texts, as by pydantic.
+ *   texts  filled: the texts without problems, also when the result is false
+ *   count  filled: of those */
 bool isx_field_texts(struct isx_reader *reader, struct isx_span value,
-		     const struct isx_place *place, const struct isx_text_rule *rule, size_t least,
-		     size_t most, const char *const **texts, size_t *count);
+		     const struct isx_place *place, const struct isx_text_rule *rule,
+		     size_t count_min, size_t count_max, const char *const **texts, size_t *count);
 
 #endif

@@ -1,11 +1,14 @@
 /*
- * json.c - reading values where they stand.
+ * json.c - decode values in place.
+ *
+ * Relies on isx_json_check(): an escape is whole, a number is well-formed, UTF-8 is valid.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/json.h"
 
 #include <stdlib.h>
 
+/* By form and not by value, as pydantic tells an int from a float. */
 static enum isx_json_kind number_kind(struct isx_span value)
 {
 	for (size_t i = 0; i < value.len; i++)
@@ -16,7 +19,7 @@ static enum isx_json_kind number_kind(struct isx_span value)
 
 enum isx_json_kind isx_json_kind(struct isx_span value)
 {
-	switch (value.len ? value.ptr[0] : 'n') {
+	switch (value.len ? value.ptr[0] : 'n') { /* a missing value is like null */
 	case 'n':
 		return ISX_JSON_NULL;
 	case 't':
@@ -33,11 +36,13 @@ enum isx_json_kind isx_json_kind(struct isx_span value)
 	}
 }
 
-/* What stands between the quotes of a string, terminated; NULL when memory ran out. */
+/* Decode the text between the quotes of a string; NULL when memory ran out. The arena's memory
+ * is zeroed, so the NUL is there. */
 static char *read_text(struct isx_span raw, struct isx_arena *arena, size_t *len)
 {
 	char *text = isx_arena_bytes(arena, raw.len + 1);
-	struct isx_buf buf = { .ptr = text, .cap = raw.len }; /* never grows: escapes are longer */
+	struct isx_buf buf = { .ptr = text, .cap = raw.len }; /* never grows: no escape is
+								 shorter than its character */
 	if (text)
 		isx_json_unescape(&buf, raw);
 	*len = buf.len;
@@ -53,6 +58,7 @@ bool isx_json_string(struct isx_span value, struct isx_arena *arena, struct isx_
 	return text->ptr;
 }
 
+/* Two names that differ in NUL and U+0001 alone become one: neither is a name that is stored. */
 const char *isx_json_name(struct isx_span key, struct isx_arena *arena)
 {
 	size_t len;
@@ -65,6 +71,7 @@ const char *isx_json_name(struct isx_span key, struct isx_arena *arena)
 
 int64_t isx_json_int(struct isx_span value)
 {
+	/* callers check ranges afterwards; clamping keeps a number of any length out of them */
 	bool negative = value.len && value.ptr[0] == '-';
 	int64_t sum = 0;
 	if (isx_json_kind(value) == ISX_JSON_BOOL)
@@ -74,7 +81,8 @@ int64_t isx_json_int(struct isx_span value)
 	for (size_t i = negative; i < value.len; i++) {
 		int64_t digit = value.ptr[i] - '0';
 		if (__builtin_mul_overflow(sum, 10, &sum) ||
-		    __builtin_sub_overflow(sum, digit, &sum)) /* there is one more below zero */
+		    __builtin_sub_overflow(sum, digit,
+					   &sum)) /* negative, as INT64_MIN has no positive */
 			return negative ? INT64_MIN : INT64_MAX;
 	}
 	return negative ? sum : sum == INT64_MIN ? INT64_MAX : -sum;
@@ -82,7 +90,7 @@ int64_t isx_json_int(struct isx_span value)
 
 bool isx_json_number(struct isx_span value, double *number)
 {
-	char few[64], *many = NULL;
+	char few[64], *many = NULL; /* strtod() needs a NUL behind the number */
 	if (isx_json_kind(value) != ISX_JSON_DOUBLE) {
 		*number = (double)isx_json_int(value);
 		return true;
@@ -100,6 +108,7 @@ bool isx_json_number(struct isx_span value, double *number)
 	return true;
 }
 
+/* Walks the whole array, as nothing about it is kept. */
 size_t isx_json_length(struct isx_span array)
 {
 	struct isx_json_walk walk = isx_json_walk_start(array);

@@ -1,5 +1,9 @@
 /*
- * json_pretty.c - indent JSON text, token by token.
+ * json_pretty.c - indent JSON text, value by value.
+ *
+ * Scalars are copied byte for byte, so numbers keep their digits. Open containers are on a stack of
+ * walks in the caller's frame (9 KiB) instead of in recursion: input may be nested
+ * ISX_JSON_DEPTH_MAX deep.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/json_pretty.h"
@@ -10,7 +14,7 @@
 struct printer {
 	struct isx_buf *buf;
 	bool drop_nulls;
-	size_t depth;
+	size_t depth; /* open containers; the arrays below have an entry for each */
 	struct isx_json_walk walks[ISX_JSON_DEPTH_MAX];
 	bool is_object[ISX_JSON_DEPTH_MAX];
 	bool has_items[ISX_JSON_DEPTH_MAX];
@@ -23,7 +27,8 @@ static void new_line(struct printer *printer)
 		isx_buf_text(printer->buf, "  ");
 }
 
-/* Print a scalar, or open a container. */
+/* Print a scalar, or the bracket that opens a container. At the depth limit, which a checked
+ * text does not exceed, a container is printed as it is. */
 static void print_value(struct printer *printer, struct isx_span value)
 {
 	bool is_object = value.len && value.ptr[0] == '{';
@@ -39,6 +44,7 @@ static void print_value(struct printer *printer, struct isx_span value)
 	printer->depth++;
 }
 
+/* An empty container stays on its line: "[]". */
 static void close_container(struct printer *printer)
 {
 	printer->depth--;
@@ -47,7 +53,7 @@ static void close_container(struct printer *printer)
 	isx_buf_char(printer->buf, printer->is_object[printer->depth] ? '}' : ']');
 }
 
-/* Step on in the innermost container; false at its end. */
+/* The next value of the innermost container, and its name in an object; false at the end. */
 static bool next_item(struct printer *printer, struct isx_span *key, struct isx_span *value)
 {
 	size_t top = printer->depth - 1;

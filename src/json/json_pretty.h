@@ -1,5 +1,5 @@
 /*
- * json_pretty.h - JSON for people: one value a line, indented by two.
+ * json_pretty.h - indented JSON: one value per line, two blanks per level.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_JSON_PRETTY_H
@@ -7,8 +7,8 @@
 
 #include "base/buf.h"
 
-/* Append a value that has passed isx_json_check(), indented; with `drop_nulls` without the members
- * of objects that are null. */
+/* Append a value that has passed isx_json_check(), indented. With `drop_nulls`, members of
+ * objects whose value is null are left out. */
 void isx_json_pretty(struct isx_buf *buf, struct isx_span value, bool drop_nulls);
 
 #endif

@@ -1,8 +1,12 @@
 /*
- * json_text.c - a strict check of JSON text, a walk over it, and the writing of its pieces.
+ * json_text.c - check JSON text strictly, walk over it, and write its pieces (RFC 8259).
  *
- * The check keeps a bit per open container instead of recursing, so that hostile depth costs
- * nothing. The walk relies on the check: it looks for quotes and brackets only.
+ * The check keeps one bit per open container instead of recursing, so that a text of "[[[[..."
+ * cannot use up the stack. The walk and the writers rely on the check: they look for quotes,
+ * escapes and brackets only, and are given no other text (but isx_json_repair() and
+ * isx_json_quote(), which take any bytes).
+ *
+ * Pure functions on bytes; bench/README.md has their speed.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/json_text.h"
@@ -13,20 +17,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* The state of one check. Every check_...() begins with p at the first byte of its part, leaves
+ * p behind it and returns true, or leaves p at the wrong byte, sets `expected` and returns
+ * false. */
 struct checker {
 	const char *p;
 	const char *end;
-	const char *expected; /* set when the text is wrong at p */
+	const char *expected; /* for the message: what should stand at p */
 	uint32_t depth;
 	uint32_t depth_max;
 	uint64_t is_object[ISX_JSON_DEPTH_MAX / 64]; /* a bit per open container */
 };
 
+/* The blanks of section 2; others of Unicode are errors outside of strings. */
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
+/* Returns `end` if there are only blanks: callers test for it before they read. */
 static const char *skip_blanks(const char *p, const char *end)
 {
 	while (p < end && is_blank(*p))
@@ -34,6 +43,7 @@ static const char *skip_blanks(const char *p, const char *end)
 	return p;
 }
 
+/* Set what was expected at p, and return false. */
 static bool refuse(struct checker *c, const char *expected)
 {
 	c->expected = expected;
@@ -51,7 +61,7 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* The number of a \uXXXX at p (which points at the backslash), or -1. */
+/* The UTF-16 unit of the escape \uXXXX that begins at p, or -1 if there is none. */
 static int32_t unicode_escape(const char *p, const char *end)
 {
 	int32_t value = 0;
@@ -66,6 +76,8 @@ static int32_t unicode_escape(const char *p, const char *end)
 	return value;
 }
 
+/* Section 7. A surrogate must be one of a pair: alone it is no character, and could not be
+ * written as UTF-8 when the text is stored. */
 static bool check_escape(struct checker *c)
 {
 	if (c->end - c->p < 2)
@@ -81,7 +93,7 @@ static bool check_escape(struct checker *c)
 		return refuse(c, "four hexadecimal digits after \\u");
 	if (unit >= 0xDC00 && unit <= 0xDFFF)
 		return refuse(c, "a high surrogate before this low one");
-	if (unit >= 0xD800 && unit <= 0xDBFF) {
+	if (unit >= 0xD800 && unit <= 0xDBFF) { /* a high surrogate: six more bytes belong to it */
 		int32_t low = unicode_escape(c->p + 6, c->end);
 		if (low < 0xDC00 || low > 0xDFFF)
 			return refuse(c, "a low surrogate after this high one");
@@ -91,8 +103,9 @@ static bool check_escape(struct checker *c)
 	return true;
 }
 
-/* Bytes of the UTF-8 character at p, or 0 when there is none (RFC 3629: shortest form, no
- * surrogates, at most U+10FFFF). */
+/* Bytes of the UTF-8 character at p, or 0 if there is none (RFC 3629, section 4: the table is
+ * its grammar, which excludes longer forms, surrogates, and anything above U+10FFFF). `left` is
+ * 1 or more. */
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
 	static const struct {
@@ -104,6 +117,7 @@ static size_t utf8_length(const unsigned char *p, size_t left)
 		{ 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 },
 		{ 0xF4, 0xF4, 0x80, 0x8F, 4 },
 	};
+	/* the ranges of lead bytes do not overlap: the first form that fits decides */
 	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
 		if (p[0] < forms[i].lead_min || p[0] > forms[i].lead_max)
 			continue;
@@ -120,6 +134,7 @@ static size_t utf8_length(const unsigned char *p, size_t left)
 	return 0;
 }
 
+/* Section 7. Most bytes of a body are in strings; printable ASCII costs no call. */
 static bool check_string(struct checker *c)
 {
 	c->p++; /* the quote */
@@ -156,11 +171,13 @@ static bool skip_digits(struct checker *c)
 	return c->p > start;
 }
 
+/* Section 6: no plus sign, no leading zeros, digits on both sides of a point. Numbers may have
+ * any length: they stay text. */
 static bool check_number(struct checker *c)
 {
 	if (*c->p == '-')
 		c->p++;
-	if (c->p < c->end && *c->p == '0')
+	if (c->p < c->end && *c->p == '0') /* of "01" the 1 is refused behind the value */
 		c->p++;
 	else if (!skip_digits(c))
 		return refuse(c, "a digit");
@@ -179,6 +196,8 @@ static bool check_number(struct checker *c)
 	return true;
 }
 
+/* A longer word, as "nullx", is refused by the caller, which expects a comma or a bracket behind
+ * it. */
 static bool check_word(struct checker *c, const char *word)
 {
 	size_t len = strlen(word);
@@ -188,6 +207,7 @@ static bool check_word(struct checker *c, const char *word)
 	return true;
 }
 
+/* Anything that is neither an array nor an object, by its first character; p is before the end. */
 static bool check_scalar(struct checker *c)
 {
 	switch (*c->p) {
@@ -206,12 +226,14 @@ static bool check_scalar(struct checker *c)
 	}
 }
 
+/* Is the innermost open container an object? There is one. */
 static bool top_is_object(const struct checker *c)
 {
 	uint32_t top = c->depth - 1;
 	return c->is_object[top / 64] >> (top % 64) & 1;
 }
 
+/* Step over a bracket and note its kind; c->depth is at least 1 afterwards. */
 static bool open_container(struct checker *c)
 {
 	if (c->depth == c->depth_max)
@@ -226,7 +248,7 @@ static bool open_container(struct checker *c)
 	return true;
 }
 
-/* A member's name and its colon; leaves p at the value. */
+/* A member's name and its colon; leaves p behind the colon. */
 static bool check_name(struct checker *c)
 {
 	c->p = skip_blanks(c->p, c->end);
@@ -241,8 +263,10 @@ static bool check_name(struct checker *c)
 	return true;
 }
 
-/* After a value: close what ends here and step over a comma. False on an error; *done at the end of
- * the outermost value. */
+/* Behind a value: close the containers that end here, and step over a comma and, in an object, the
+ * name of the next member. Then a value has to follow, so a comma before a bracket is an error
+ * there.
+ *   done  set to true at the end of the outermost value */
 static bool check_after_value(struct checker *c, bool *done)
 {
 	while (c->depth > 0) {
@@ -263,13 +287,16 @@ static bool check_after_value(struct checker *c, bool *done)
 	return true;
 }
 
+/* One value per turn. Empty containers are closed here, as no value stands in them; all others by
+ * check_after_value(). */
 static bool check_document(struct checker *c)
 {
-	for (bool done = false; !done;) {
+	for (bool done = false; !done;) { /* p is where a value has to begin */
 		c->p = skip_blanks(c->p, c->end);
 		if (c->p == c->end)
 			return refuse(c, "a value");
-		if (*c->p == '{' || *c->p == '[') {
+		if (*c->p == '{' ||
+		    *c->p == '[') { /* on with its first value, unless it is empty */
 			char closing = *c->p == '{' ? '}' : ']';
 			if (!open_container(c))
 				return false;
@@ -290,14 +317,16 @@ static bool check_document(struct checker *c)
 	return c->p == c->end || refuse(c, "nothing after the value");
 }
 
-/* Does a text begin as UTF-16 or UTF-32 does: with their byte order marks, or, as each JSON text
- * begins with an ASCII character, with a NUL beside it? */
+/* Does a text look like UTF-16 or UTF-32? They begin with a byte order mark, or, as JSON begins
+ * with an ASCII character, have a NUL in one of the first two bytes (RFC 4627, section 3). 0.3.3
+ * accepts them, so the message has to name them. */
 static bool is_wide(struct isx_span text)
 {
 	return isx_span_has_prefix(text, "\xFF\xFE") || isx_span_has_prefix(text, "\xFE\xFF") ||
 	       (text.len > 1 && (text.ptr[0] == '\0' || text.ptr[1] == '\0'));
 }
 
+/* Only a text that is wrong is looked at for its encoding: right ones pay nothing. */
 static enum isx_status check_text(struct isx_span text, uint32_t depth_max, size_t *offset,
 				  struct isx_err *err)
 {
@@ -309,6 +338,7 @@ static enum isx_status check_text(struct isx_span text, uint32_t depth_max, size
 		return isx_fail(err, ISX_SCHEMA,
 				"JSON: expected UTF-8, but this is UTF-16 or UTF-32: convert it");
 	}
+	/* an empty text may have a NULL pointer, from which nothing can be subtracted */
 	*offset = text.len ? (size_t)(c.p - text.ptr) : 0;
 	return isx_fail(err, ISX_SCHEMA, "JSON: expected %s at byte %zu",
 			text.len ? c.expected : "a value", *offset);
@@ -319,6 +349,8 @@ enum isx_status isx_json_check(struct isx_span text, size_t *offset, struct isx_
 	return check_text(text, ISX_JSON_DEPTH_MAX, offset, err);
 }
 
+/* With one level less, the object around the value is still within the limit when it is read
+ * again. */
 enum isx_status isx_json_check_member(struct isx_span text, size_t *offset, struct isx_err *err)
 {
 	return check_text(text, ISX_JSON_DEPTH_MAX - 1, offset, err);
@@ -326,6 +358,8 @@ enum isx_status isx_json_check_member(struct isx_span text, size_t *offset, stru
 
 /* --- the walk ------------------------------------------------------------------------------- */
 
+/* Behind a backslash any byte is skipped: it may be a quote. Bounded by `end` all the same, as
+ * bytes that come from disk may have changed since they were checked. */
 const char *isx_json_skip_string(const char *p, const char *end)
 {
 	for (p++; p < end && *p != '"'; p++)
@@ -334,6 +368,8 @@ const char *isx_json_skip_string(const char *p, const char *end)
 	return p < end ? p + 1 : end;
 }
 
+/* The end of the value that begins at p. Brackets are counted without their kind: the check has
+ * seen that they match. */
 static const char *skip_value(const char *p, const char *end)
 {
 	if (p < end && *p == '"')
@@ -349,11 +385,13 @@ static const char *skip_value(const char *p, const char *end)
 		}
 		return end;
 	}
+	/* a number or a word: it ends where something else can begin */
 	while (p < end && !is_blank(*p) && *p != ',' && *p != '}' && *p != ']')
 		p++;
 	return p;
 }
 
+/* The walk needs no depth: skip_value() steps over containers inside. */
 struct isx_json_walk isx_json_walk_start(struct isx_span value)
 {
 	const char *end = value.ptr + value.len;
@@ -362,7 +400,8 @@ struct isx_json_walk isx_json_walk_start(struct isx_span value)
 	return (struct isx_json_walk){ container ? p + 1 : end, end };
 }
 
-/* Move to the next element or name; false at the closing bracket. */
+/* Move to the next element or name; false at the closing bracket. At the start of a container
+ * there is no comma to step over. */
 static bool walk_on(struct isx_json_walk *walk)
 {
 	walk->next = skip_blanks(walk->next, walk->end);
@@ -386,6 +425,7 @@ bool isx_json_next_element(struct isx_json_walk *walk, struct isx_span *value)
 	return value->len > 0;
 }
 
+/* A text that ends early (damaged on disk) ends the walk; no byte behind its end is read. */
 bool isx_json_next_member(struct isx_json_walk *walk, struct isx_span *key, struct isx_span *value)
 {
 	if (!walk_on(walk))
@@ -395,13 +435,14 @@ bool isx_json_next_member(struct isx_json_walk *walk, struct isx_span *key, stru
 		return false;
 	*key = (struct isx_span){ quoted.ptr + 1, quoted.len - 2 };
 	walk->next = skip_blanks(walk->next, walk->end);
-	if (walk->next < walk->end) /* the colon */
+	if (walk->next < walk->end) /* at the colon */
 		walk->next = skip_blanks(walk->next + 1, walk->end);
 	*value = take_value(walk);
 	return true;
 }
 
-/* Does a raw key, with its escapes, spell `name` (plain ASCII)? */
+/* Is a raw key, with its escapes, the text `name` (ASCII without \ and ")? Only \u escapes can
+ * spell such characters. */
 static bool key_is(struct isx_span key, const char *name)
 {
 	const char *p = key.ptr;
@@ -415,12 +456,15 @@ static bool key_is(struct isx_span key, const char *name)
 	return p == end && *name == '\0';
 }
 
+/* Every name is compared with every key, which is cheap for the few names that callers have:
+ * mostly the first byte differs. */
 static void find_members(struct isx_json_walk *walk, const char *const *names, size_t count,
 			 struct isx_span *values)
 {
 	struct isx_span key, value;
 	for (size_t i = 0; i < count; i++)
 		values[i] = (struct isx_span){ 0 };
+	/* no early end: a later member of the same name replaces an earlier one, as in Python */
 	while (isx_json_next_member(walk, &key, &value))
 		for (size_t i = 0; i < count; i++)
 			if (key_is(key, names[i]))
@@ -442,6 +486,8 @@ bool isx_json_next_find(struct isx_json_walk *walk, const char *const *names, si
 {
 	if (!walk_on(walk))
 		return false;
+	/* The walk over the members ends at the bracket of the element, so skip_value() is not
+	 * needed for an object. */
 	const char *start = walk->next;
 	struct isx_json_walk members = { 0 };
 	if (*start == '{')
@@ -449,7 +495,7 @@ bool isx_json_next_find(struct isx_json_walk *walk, const char *const *names, si
 	else
 		walk->next = skip_value(start, walk->end);
 	find_members(&members, names, count, values);
-	if (*start == '{') /* stands at its bracket */
+	if (*start == '{') /* members.next is at the closing bracket */
 		walk->next = members.next < walk->end ? members.next + 1 : walk->end;
 	*element = (struct isx_span){ start, (size_t)(walk->next - start) };
 	return element->len > 0;
@@ -464,6 +510,7 @@ struct isx_span isx_json_member(struct isx_span object, const char *name)
 
 /* --- writing -------------------------------------------------------------------------------- */
 
+/* `point` is no surrogate and at most U+10FFFF. */
 static void put_utf8(struct isx_buf *buf, uint32_t point)
 {
 	if (point < 0x80) {
@@ -471,7 +518,7 @@ static void put_utf8(struct isx_buf *buf, uint32_t point)
 	} else if (point < 0x800) {
 		isx_buf_char(buf, (char)(0xC0 | point >> 6));
 		isx_buf_char(buf, (char)(0x80 | (point & 0x3F)));
-	} else if (point < 0x10000) {
+	} else if (point < 0x10000) { /* three bytes, or four from U+10000 on */
 		isx_buf_char(buf, (char)(0xE0 | point >> 12));
 		isx_buf_char(buf, (char)(0x80 | (point >> 6 & 0x3F)));
 		isx_buf_char(buf, (char)(0x80 | (point & 0x3F)));
@@ -485,6 +532,8 @@ static void put_utf8(struct isx_buf *buf, uint32_t point)
 
 void isx_json_unescape(struct isx_buf *buf, struct isx_span text)
 {
+	/* two lists in the same order: letters of escapes, and the characters that they stand
+	 * for */
 	static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
 	const char *end = text.ptr + text.len;
 	for (const char *p = text.ptr; p < end;) {
@@ -497,6 +546,7 @@ void isx_json_unescape(struct isx_buf *buf, struct isx_span text)
 			isx_buf_char(buf, meant[strchr(letters, escape[1]) - letters]);
 			continue;
 		}
+		/* the check has seen four digits, and both halves of each pair */
 		uint32_t point = (uint32_t)unicode_escape(escape, end);
 		p = escape + 6;
 		if (point >= 0xD800 && point <= 0xDBFF) {
@@ -508,6 +558,7 @@ void isx_json_unescape(struct isx_buf *buf, struct isx_span text)
 	}
 }
 
+/* Copies runs between blanks whole; blanks in strings are part of a run. */
 void isx_json_minify(struct isx_buf *buf, struct isx_span value)
 {
 	const char *end = value.ptr + value.len;
@@ -520,14 +571,17 @@ void isx_json_minify(struct isx_buf *buf, struct isx_span value)
 	}
 }
 
-/* Copy a string, replacing each half of a surrogate pair that stands alone. */
+/* Copy a string and replace each surrogate that is not one of a pair. Returns the byte behind
+ * the string. */
 static const char *repair_string(struct isx_buf *buf, const char *p, const char *end)
 {
 	const char *after = isx_json_skip_string(p, end);
+	/* in steps of whole escapes, so that "\\u0041" is not mistaken for an escape of A */
 	while (p < after) {
 		int32_t unit = unicode_escape(p, after);
 		int32_t next = unit >= 0 ? unicode_escape(p + 6, after) : -1;
 		bool high = unit >= 0xD800 && unit <= 0xDBFF;
+		/* bytes of this step: \uXXXX, another escape, or one byte */
 		size_t len = unit >= 0 ? 6 : *p == '\\' && after - p > 1 ? 2 : 1;
 		if (high && next >= 0xDC00 && next <= 0xDFFF) {
 			len = 12;
@@ -542,6 +596,8 @@ static const char *repair_string(struct isx_buf *buf, const char *p, const char 
 	return after;
 }
 
+/* Python's json writes NaN and Infinity, and 0.3.3 has stored them in metadata. The text may be
+ * damaged besides; it is checked afterwards. */
 void isx_json_repair(struct isx_buf *buf, struct isx_span value)
 {
 	const char *end = value.ptr + value.len;
@@ -553,6 +609,7 @@ void isx_json_repair(struct isx_buf *buf, struct isx_span value)
 		} else if (memchr("{}[]:,", *p, 6)) {
 			isx_buf_char(buf, *p++);
 		} else {
+			/* a word or a number; Python writes these three and no other */
 			const char *start = p;
 			while (p < end && !is_blank(*p) && !memchr("{}[]:,\"", *p, 7))
 				p++;
@@ -566,8 +623,10 @@ void isx_json_repair(struct isx_buf *buf, struct isx_span value)
 	}
 }
 
+/* Escape a control character, a quote or a backslash: two characters where JSON has such a form. */
 static void quote_special(struct isx_buf *buf, unsigned char c)
 {
+	/* pairs of a character and the letter of its escape */
 	static const char short_forms[] = "\bb\ff\nn\rr\tt\"\"\\\\";
 	for (const char *form = short_forms; *form; form += 2) {
 		if ((unsigned char)form[0] == c) {
@@ -579,9 +638,11 @@ static void quote_special(struct isx_buf *buf, unsigned char c)
 	isx_buf_printf(buf, "\\u%04x", c);
 }
 
+/* Takes any bytes: names and messages may come from outside of JSON. Characters beyond ASCII are
+ * not escaped, as 0.3.3 does not. */
 void isx_json_quote(struct isx_buf *buf, struct isx_span text)
 {
-	size_t plain = 0; /* start of the bytes that go out as they are */
+	size_t plain = 0; /* bytes from here to `i` are copied as they are, in one piece */
 	isx_buf_char(buf, '"');
 	for (size_t i = 0; i < text.len;) {
 		unsigned char c = (unsigned char)text.ptr[i];
@@ -592,7 +653,7 @@ void isx_json_quote(struct isx_buf *buf, struct isx_span text)
 		}
 		isx_buf_add(buf, text.ptr + plain, i - plain);
 		if (len == 0)
-			isx_buf_text(buf, "\xEF\xBF\xBD");
+			isx_buf_text(buf, "\xEF\xBF\xBD"); /* U+FFFD, for one byte */
 		else
 			quote_special(buf, c);
 		plain = ++i;
@@ -604,16 +665,17 @@ void isx_json_quote(struct isx_buf *buf, struct isx_span text)
 void isx_json_double(struct isx_buf *buf, double value)
 {
 	char text[40];
-	if (!isfinite(value)) {
+	if (!isfinite(value)) { /* no score is: JSON has no form for it */
 		isx_buf_text(buf, "null");
 		return;
 	}
+	/* 15 digits are enough for most scores and print as people expect (0.1); 17 always are */
 	for (int digits = 15; digits <= 17; digits++) {
 		snprintf(text, sizeof text, "%.*g", digits, value);
 		if (strtod(text, NULL) == value)
 			break;
 	}
 	isx_buf_text(buf, text);
-	if (!strpbrk(text, ".e"))
+	if (!strpbrk(text, ".e")) /* Python prints 1.0, and clients tell floats from integers */
 		isx_buf_text(buf, ".0");
 }

@@ -1,9 +1,9 @@
 /*
- * json_text.h - JSON as text: is it well-formed, where are its parts, and how is it written.
+ * json_text.h - JSON as text: check it, find its parts, and write it.
  *
  * The text of a request is checked once, strictly (RFC 8259: UTF-8, no NaN, no lone surrogates, no
- * trailing commas, bounded depth). What is checked can then be walked as text, which is how
- * metadata is kept byte for byte: no number is ever read and written again.
+ * trailing commas, bounded depth). A checked text can be walked without building a tree, and
+ * metadata is stored as text: no number is ever parsed and printed again, so it keeps its digits.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_JSON_TEXT_H
@@ -11,8 +11,8 @@
 
 #include "base/buf.h"
 
-/* Is `text` one JSON value, with nothing but blanks around it?
- *   offset  filled on failure: the byte at which it stops being JSON
+/* Check that `text` is one JSON value with nothing but blanks around it.
+ *   offset  filled on failure: the byte at which the text is wrong, from 0
  * ISX_SCHEMA says what was expected there. */
 ISX_MUST_CHECK enum isx_status isx_json_check(struct isx_span text, size_t *offset,
 					      struct isx_err *err);
@@ -37,32 +37,32 @@ bool isx_json_next_element(struct isx_json_walk *walk, struct isx_span *value);
 /* The next member; `key` is the text between the quotes, escapes and all. */
 bool isx_json_next_member(struct isx_json_walk *walk, struct isx_span *key, struct isx_span *value);
 
-/* Find members of an object in one walk, as there may be any number of them.
+/* Find members of an object, all names in one walk: an object may have any number of members.
  *   names   plain ASCII
- *   values  filled: of each name the last member that has it (duplicates: the last one wins); an
- *           empty span if there is none, or if `object` is none */
+ *   values  filled: for each name the value of the last member that has it; an empty span if no
+ *           member has, or if `object` is not an object */
 void isx_json_find(struct isx_span object, const char *const *names, size_t count,
 		   struct isx_span *values);
 
-/* The next element of an array, and, if it is an object, its members with these names: as
- * isx_json_next_element() and isx_json_find(), in one walk. False at the end. */
+/* The next element of an array and, if it is an object, its members with these names: the same as
+ * isx_json_next_element() and isx_json_find(), but each byte is read once. False at the end. */
 bool isx_json_next_find(struct isx_json_walk *walk, const char *const *names, size_t count,
 			struct isx_span *values, struct isx_span *element);
 
-/* The member with this name, as isx_json_find(). */
+/* The value of the last member with this name; an empty span if there is none. */
 struct isx_span isx_json_member(struct isx_span object, const char *name);
 
-/* `p` points at the quote that begins a checked string; returns the byte behind the one that ends it. */
+/* Skip a checked string: `p` points at its first quote. Returns the byte behind its last one. */
 const char *isx_json_skip_string(const char *p, const char *end);
 
-/* Append what a checked string means: `text` is what stands between its quotes. */
+/* Append a checked string decoded: `text` is the part between its quotes. */
 void isx_json_unescape(struct isx_buf *buf, struct isx_span text);
 
 /* Append a checked value without the blanks between its tokens. */
 void isx_json_minify(struct isx_buf *buf, struct isx_span value);
 
-/* Append what 0.3.3 may have stored as JSON and is not: NaN and Infinity become null, lone
- * surrogates U+FFFD; blanks go as in isx_json_minify(). */
+/* Append a text that 0.3.3 has stored as JSON, made valid: NaN and Infinity become null, lone
+ * surrogates U+FFFD; blanks are removed as by isx_json_minify(). */
 void isx_json_repair(struct isx_buf *buf, struct isx_span value);
 
 /* Append a string in quotes, escaped as little as JSON allows; invalid UTF-8 becomes U+FFFD. */

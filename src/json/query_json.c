@@ -1,5 +1,8 @@
 /*
- * query_json.c - queries and index objects from JSON, and the check that comes before any reading.
+ * query_json.c - read queries and index objects from JSON, and check a payload before anything is
+ *                read.
+ *
+ * Like entry_json.c: in place, every problem reported, fields in the order of the schema of 0.3.3.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -7,26 +10,29 @@
 #include "json/rules.h"
 #include "json/wire.h"
 
+/* Called before the key is checked, so that malformed JSON is a 422 for every client, as in
+ * 0.3.3. */
 enum isx_status isx_payload_check(struct isx_payload *payload, struct isx_problems *problems,
 				  struct isx_err *err)
 {
 	size_t offset;
 	if (!payload->is_json)
 		return ISX_OK;
-	if (isx_span_has_prefix(payload->text, "\xEF\xBB\xBF"))
+	if (isx_span_has_prefix(payload->text, "\xEF\xBB\xBF")) /* a byte order mark */
 		payload->text = isx_span_skip(payload->text, 3);
-	struct isx_err why;
-	enum isx_status st = isx_json_check(payload->text, &offset, &why);
+	struct isx_err cause;
+	enum isx_status st = isx_json_check(payload->text, &offset, &cause);
 	if (st) {
 		const struct isx_place body = { .name = "body" };
 		const struct isx_place at = { .outer = &body, .position = offset };
-		isx_problem_add(problems, "json_invalid", &at, why.msg, (struct isx_span){ 0 });
+		isx_problem_add(problems, "json_invalid", &at, cause.msg, (struct isx_span){ 0 });
 		return isx_problems_status(problems, err);
 	}
 	return ISX_OK;
 }
 
-/* Names of types that are not stored find nothing, but these are no names at all. */
+/* A query may name any type: one that is not stored finds nothing. But a control character can
+ * be in no name, and some are separators on disk (ISX_SHADOWED). */
 static bool has_control_character(const char *type)
 {
 	while ((unsigned char)*type >= ' ')
@@ -34,6 +40,7 @@ static bool has_control_character(const char *type)
 	return *type != '\0';
 }
 
+/* A type with problems is left in the list, but the query is refused then. */
 static void read_query_simprints(struct isx_reader *reader, struct isx_span value,
 				 const struct isx_place *place, struct isx_query *query)
 {
@@ -59,6 +66,7 @@ static void read_query_simprints(struct isx_reader *reader, struct isx_span valu
 	query->simprints = all;
 }
 
+/* `named` records which fields were sent, also as null: the answer repeats exactly those. */
 static void read_query(struct isx_reader *reader, struct isx_span object, struct isx_query *query)
 {
 	enum { ID, CODE, UNITS, SIMPRINTS, FIELDS };
@@ -74,7 +82,7 @@ static void read_query(struct isx_reader *reader, struct isx_span object, struct
 		if (found[i].len)
 			query->named |= flags[i];
 		if (isx_json_kind(found[i]) == ISX_JSON_NULL)
-			found[i].len = 0; /* named, but nothing is asked by it */
+			found[i].len = 0; /* named, but no part of the query */
 	}
 	if (found[ID].len)
 		isx_field_text(reader, found[ID], &places[ID], &isx_rule_iscc_id, &query->iscc_id);
@@ -88,11 +96,12 @@ static void read_query(struct isx_reader *reader, struct isx_span object, struct
 		read_query_simprints(reader, found[SIMPRINTS], &places[SIMPRINTS], query);
 }
 
-/* Is a checked payload an object? If not, that is a problem.
+/* Check that a payload is an object, or add a problem.
  *   object  filled: without the blanks around it */
 static bool is_object(struct isx_reader *reader, const struct isx_payload *payload,
 		      struct isx_span *object)
 {
+	/* any body that is not JSON is a string for 0.3.3, and has this problem without "input" */
 	const struct isx_place body = { .name = "body" };
 	*object = payload->is_json ? isx_span_trim(payload->text) : (struct isx_span){ 0 };
 	if (isx_json_kind(*object) == ISX_JSON_OBJECT)
@@ -117,7 +126,8 @@ enum isx_status isx_query_from_json(const struct isx_payload *payload, struct is
 
 /* --- index objects --------------------------------------------------------------------------- */
 
-/* Check the counts that the server makes itself, and ignore them. */
+/* Check the member `sizes` as the schema of 0.3.3 does. The counts are not used: the server
+ * makes its own. */
 static void check_counts(struct isx_reader *reader, struct isx_span sizes,
 			 const struct isx_place *place)
 {
@@ -132,6 +142,8 @@ static void check_counts(struct isx_reader *reader, struct isx_span sizes,
 	}
 }
 
+/* An index object as the API hands it out; only its name is used, but all of it has to be
+ * well-formed. */
 static void read_index(struct isx_reader *reader, struct isx_span object, const char **name)
 {
 	enum { NAME, ASSETS, SIZE, SIZES, FIELDS };
@@ -147,6 +159,7 @@ static void read_index(struct isx_reader *reader, struct isx_span object, const 
 		isx_field_problem(reader, "missing", &places[NAME], "Field required", object);
 	else
 		isx_field_text(reader, found[NAME], &places[NAME], &isx_rule_index_name, name);
+	/* null stands for "not given" in every field but the name */
 	for (size_t i = ASSETS; i <= SIZE; i++)
 		if (isx_json_kind(found[i]) != ISX_JSON_NULL)
 			isx_field_uint(reader, found[i], &places[i], UINT64_MAX, &ignored);

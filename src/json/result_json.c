@@ -1,5 +1,9 @@
 /*
- * result_json.c - assets, queries, index objects and answers written as JSON.
+ * result_json.c - write assets, queries, index objects and answers as JSON.
+ *
+ * Members and their order are those of iscc-search 0.3.3: its clients compare whole texts. Metadata
+ * is appended as it is stored, checked when it came in. Buffers are not tested here: a failed one
+ * stays failed (base/buf.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/json_text.h"
@@ -19,6 +23,7 @@ static void add_name(struct isx_buf *buf, bool *first, const char *name)
 	*first = false;
 }
 
+/* A list may be empty: a query can name units and have none. */
 static void add_texts(struct isx_buf *buf, const char *const *texts, size_t count)
 {
 	isx_buf_char(buf, '[');
@@ -30,6 +35,8 @@ static void add_texts(struct isx_buf *buf, const char *const *texts, size_t coun
 	isx_buf_char(buf, ']');
 }
 
+/* Simprints of one type are neighbours in an asset: a new type closes the list of the one
+ * before. */
 static void add_simprints(struct isx_buf *buf, const struct isx_asset *asset)
 {
 	isx_buf_char(buf, '{');
@@ -41,6 +48,7 @@ static void add_simprints(struct isx_buf *buf, const struct isx_asset *asset)
 			add_text(buf, simprint->type);
 			isx_buf_text(buf, ":[");
 		}
+		/* simprints go out as they came in: no decoding here */
 		isx_buf_text(buf, opens ? "{\"simprint\":" : ",{\"simprint\":");
 		add_text(buf, simprint->simprint);
 		isx_buf_printf(buf, ",\"offset\":%u,\"size\":%u}", simprint->offset,
@@ -49,6 +57,7 @@ static void add_simprints(struct isx_buf *buf, const struct isx_asset *asset)
 	isx_buf_text(buf, asset->simprint_count ? "]}" : "}");
 }
 
+/* Fields without a value are left out, and never null: the stored JSON of 0.3.3 has none. */
 static void add_asset(struct isx_buf *buf, const struct isx_asset *asset, bool with_simprints)
 {
 	bool first = true;
@@ -86,7 +95,8 @@ void isx_asset_to_request(struct isx_buf *buf, const struct isx_asset *asset)
 	add_asset(buf, asset, true);
 }
 
-/* A field that is written when it was named, as null when it is not set. */
+/* Write the name of a field that is set or was named by the client, and null for one that is
+ * named only. Returns true if the caller has to write the value. */
 static bool add_field(struct isx_buf *buf, bool *first, const char *name, bool is_set,
 		      bool is_named)
 {
@@ -124,6 +134,8 @@ void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query)
 	isx_buf_char(buf, '}');
 }
 
+/* At most ISX_OUTCOME_JSON_BYTES for each asset: the server asks for the memory before it adds
+ * them. */
 void isx_outcomes_to_json(struct isx_buf *buf, const struct isx_asset *assets,
 			  const enum isx_outcome *outcomes, size_t count)
 {
@@ -139,7 +151,7 @@ void isx_outcomes_to_json(struct isx_buf *buf, const struct isx_asset *assets,
 
 void isx_index_to_json(struct isx_buf *buf, const struct isx_index_info *info, bool with_sizes)
 {
-	enum { MIB = 1 << 20 };
+	enum { MIB = 1 << 20 }; /* the unit of 0.3.3; an index of less shows 0 */
 	isx_buf_text(buf, "{\"name\":");
 	add_text(buf, info->name);
 	isx_buf_printf(buf, ",\"assets\":%llu,\"size\":%llu", (unsigned long long)info->assets,
@@ -157,6 +169,8 @@ void isx_index_to_json(struct isx_buf *buf, const struct isx_index_info *info, b
 	isx_buf_char(buf, '}');
 }
 
+/* "types" has every queried type the asset carries, also those below the threshold
+ * (engine/score.c). */
 static void add_match(struct isx_buf *buf, const struct isx_match *match)
 {
 	isx_buf_text(buf, "{\"iscc_id\":");
@@ -175,6 +189,7 @@ static void add_match(struct isx_buf *buf, const struct isx_match *match)
 	isx_buf_char(buf, '}');
 }
 
+/* "content" is always null, as in 0.3.3: passages are not stored. */
 static void add_chunk(struct isx_buf *buf, const struct isx_chunk *chunk)
 {
 	isx_buf_text(buf, "{\"query\":");
@@ -201,7 +216,7 @@ static void add_chunk_type(struct isx_buf *buf, const struct isx_chunk_type *typ
 	isx_buf_text(buf, "]}");
 }
 
-/* "source" repeats metadata.source when that is a text. */
+/* "source" repeats metadata.source if that is a string, byte for byte; otherwise it is null. */
 static void add_chunk_match(struct isx_buf *buf, const struct isx_chunk_match *match)
 {
 	struct isx_span source = isx_json_member(isx_span_of(match->metadata), "source");
@@ -222,6 +237,7 @@ static void add_chunk_match(struct isx_buf *buf, const struct isx_chunk_match *m
 	isx_buf_char(buf, '}');
 }
 
+/* Both lists are always there, also when they are empty. */
 void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 {
 	isx_buf_text(buf, "{\"query\":");

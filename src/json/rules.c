@@ -1,5 +1,8 @@
 /*
- * rules.c - the patterns that texts of the REST API have to match, also where no JSON was read.
+ * rules.c - the patterns of texts in the REST API, written out as loops.
+ *
+ * The same rules hold for assets of programs (isx_asset_check()): what is stored must be readable
+ * again by the readers of JSON. Pure functions.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/rules.h"
@@ -9,6 +12,7 @@
 #include "json/json_text.h"
 #include "json/wire.h"
 
+/* Only the shape: 0.3.3 stores texts of this shape that are not ISCCs, too. */
 bool isx_is_iscc_pattern(struct isx_span text, size_t least, size_t most)
 {
 	if (!isx_span_has_prefix(text, "ISCC:"))
@@ -34,10 +38,12 @@ static bool is_iscc_code(struct isx_span text)
 	return isx_is_iscc_pattern(text, 16, 0);
 }
 
+/* Both alphabets and padding anywhere, as 0.3.3 allows; isx_base64_decode() is stricter, when
+ * the simprint is used. */
 static bool is_base64(struct isx_span text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
+		char c = text.ptr[i]; /* not NUL, which strchr() would find: texts have none here */
 		if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
 		    !strchr("+/_=-", c))
 			return false;
@@ -56,6 +62,8 @@ bool isx_is_simprint_type(struct isx_span text)
 	return true;
 }
 
+/* The name becomes a folder and a file: nothing in it can lead out of the directory of the
+ * store. */
 bool isx_is_index_name(struct isx_span text)
 {
 	if (text.len == 0 || text.len > ISX_INDEX_NAME_MAX || text.ptr[0] < 'a' ||
@@ -68,6 +76,8 @@ bool isx_is_index_name(struct isx_span text)
 	return true;
 }
 
+/* The patterns that follow are part of the contract: messages show them. 11 characters of base64
+ * are 64 bits. */
 const struct isx_text_rule isx_rule_iscc_id = { 0, 0, is_iscc_id, "^ISCC:[A-Z2-7]{16}$" };
 const struct isx_text_rule isx_rule_iscc_code = { 0, 0, is_iscc_code, "^ISCC:[A-Z2-7]{16,}$" };
 const struct isx_text_rule isx_rule_simprint = { 11, 0, is_base64, "^[A-Za-z0-9+/_=-]+$" };
@@ -75,8 +85,9 @@ const struct isx_text_rule isx_rule_query_simprint = { 0, 0, is_base64, "^[A-Za-
 const struct isx_text_rule isx_rule_index_name = { 1, ISX_INDEX_NAME_MAX, isx_is_index_name,
 						   "^[a-z][a-z0-9]*$" };
 
-/* --- assets of programs ----------------------------------------------------------------------- */
+/* --- assets of programs, which were never JSON ------------------------------------------------ */
 
+/* NULL passes: all fields may be missing here. */
 static enum isx_status check_text(const char *text, const char *name,
 				  const struct isx_text_rule *rule, struct isx_err *err)
 {
@@ -85,9 +96,10 @@ static enum isx_status check_text(const char *text, const char *name,
 	return isx_fail(err, ISX_INVALID, "%s: expected %s", name, rule->expected);
 }
 
+/* Types only: simprints themselves are decoded by the engine, which reports them. */
 static enum isx_status check_simprint_types(const struct isx_asset *asset, struct isx_err *err)
 {
-	const char *good = NULL; /* neighbours mostly share the text */
+	const char *good = NULL; /* the last one that passed: neighbours mostly share its pointer */
 	for (size_t i = 0; i < asset->simprint_count; i++) {
 		const char *type = asset->simprints[i].type;
 		if (!type || (type != good && !isx_is_simprint_type(isx_span_of(type))))
@@ -98,6 +110,8 @@ static enum isx_status check_simprint_types(const struct isx_asset *asset, struc
 	return ISX_OK;
 }
 
+/* Checked as the member of an object, as it is going to be one in the stored JSON: one level
+ * less. */
 static enum isx_status check_metadata(const char *metadata, struct isx_err *err)
 {
 	struct isx_span text = isx_span_of(metadata);

@@ -1,5 +1,8 @@
 /*
- * schema.c - the list of problems, in the words and shape of pydantic's errors.
+ * schema.c - the list of problems, in the shape of pydantic's errors.
+ *
+ * A problem is written as JSON at once, as places and values live no longer than the reader. Its
+ * size is bounded whatever the client sent, by the limits below.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/schema.h"
@@ -10,13 +13,14 @@
 #include <stdio.h>
 
 enum {
-	PLACES_MAX = 8,
-	NAME_BYTES_MAX = 256,                /* of a name in "loc": it may be as long as the body */
-	INPUT_BYTES_MAX = 512,               /* of "input" */
-	LOOK_BYTES_MAX = 8 * INPUT_BYTES_MAX /* of the value: how much of it may be blanks */
+	PLACES_MAX = 8,        /* body, position, simprints, type, position, field: 6 */
+	NAME_BYTES_MAX = 256,  /* of a name in "loc", which may be as long as the body */
+	INPUT_BYTES_MAX = 512, /* of "input" */
+	LOOK_BYTES_MAX = 8 *
+			 INPUT_BYTES_MAX /* of a value that are read: blanks do not count above */
 };
 
-/* Collect the chain from the outside in; returns how many there are. */
+/* Reverse a place: from the outside in. Returns the number of nodes. */
 static size_t unroll(const struct isx_place *place, const struct isx_place *chain[PLACES_MAX])
 {
 	size_t count = 0;
@@ -28,27 +32,32 @@ static size_t unroll(const struct isx_place *place, const struct isx_place *chai
 	return count;
 }
 
+/* May end inside a character: isx_json_quote() replaces the rest of it. */
 static struct isx_span cut(struct isx_span text, size_t bytes_max)
 {
 	return text.len > bytes_max ? (struct isx_span){ text.ptr, bytes_max } : text;
 }
 
+/* Add "input": the value itself if it is short, otherwise its beginning as a string. pydantic
+ * repeats all of it. */
 static void add_input(struct isx_buf *items, struct isx_span input)
 {
 	struct isx_buf compact = { 0 };
 	if (input.len == 0)
 		return;
 	isx_buf_text(items, ",\"input\":");
-	isx_json_minify(&compact, cut(input, LOOK_BYTES_MAX));
+	isx_json_minify(&compact,
+			cut(input, LOOK_BYTES_MAX)); /* of a cut value, bounded all the same */
 	struct isx_span value = { compact.ptr, compact.len };
 	if (input.len <= LOOK_BYTES_MAX && value.len <= INPUT_BYTES_MAX)
 		isx_buf_add(items, value.ptr, value.len);
-	else /* its beginning as a text says enough */
+	else
 		isx_json_quote(items, cut(value, INPUT_BYTES_MAX));
 	items->failed |= compact.failed;
 	isx_buf_release(&compact);
 }
 
+/* Keep the first problem as a message "PLACE: MSG" for logs and the command line, cut to fit. */
 static void remember_first(struct isx_problems *problems, const struct isx_place **chain,
 			   size_t count, const char *msg)
 {
@@ -72,7 +81,7 @@ void isx_problem_add(struct isx_problems *problems, const char *type, const stru
 	const struct isx_place *chain[PLACES_MAX];
 	size_t count = unroll(place, chain);
 	struct isx_buf *items = &problems->items;
-	if (problems->count >= ISX_PROBLEMS_MAX) {
+	if (problems->count >= ISX_PROBLEMS_MAX) { /* still counted, for the last element */
 		problems->count++;
 		return;
 	}

@@ -1,10 +1,11 @@
 /*
  * wire.h - requests from JSON and answers to JSON: the formats of the REST API and of files.
  *
- * Readers take the payload of a request and report every problem it has, in input order and schema
- * order, as pydantic does. What they hand out lives in the caller's arena. Strictly by shape:
- * whether an ISCC can be decoded is not asked here. Reading n bytes takes at most
- * ISX_JSON_BYTES_PER_BYTE times n, and what ISX_PROBLEMS_MAX problems take.
+ * Readers take the payload of a request and report every problem in it, elements in the order of
+ * the input and fields in the order of the schema, as pydantic does. Texts and lists live in the
+ * caller's arena. Readers check the shape only; the engine finds out whether an ISCC can be
+ * decoded. Reading n bytes takes at most ISX_JSON_BYTES_PER_BYTE times n of memory, and that of
+ * ISX_PROBLEMS_MAX problems.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_WIRE_H
@@ -14,45 +15,48 @@
 #include "base/mem.h"
 #include "json/schema.h"
 
-/* What a client sent as body. */
+/* The body of a request, decompressed. */
 struct isx_payload {
 	struct isx_span text;
-	bool is_json; /* the content type says so; otherwise the text counts as one string */
+	bool is_json; /* by its content type; any other body is one string, as in 0.3.3 */
 };
 
-/* Check that a payload is well-formed JSON in UTF-8 (a byte order mark is allowed and skipped in
- * *text), as far as it has to be. One problem of type json_invalid at ["body", offset] if not. */
+/* Check that a payload, if it is JSON at all, is well-formed JSON in UTF-8. A byte order mark is
+ * removed from payload->text. ISX_SCHEMA: one problem of type json_invalid at ["body", OFFSET]
+ * was added. */
 ISX_MUST_CHECK enum isx_status isx_payload_check(struct isx_payload *payload,
 						 struct isx_problems *problems,
 						 struct isx_err *err);
 
 /* Read the body of POST /indexes/{name}/assets, after isx_payload_check(): an array of assets.
- *   assets  filled: *count assets in `arena`. What stands behind a second asset without ISCC-ID may be
- *           left out, after it was checked: isx_add() refuses the batch for the first one */
+ *   assets  filled: *count assets in `arena`. All elements are checked, but those behind a
+ *           second element that is too short for an ISCC-ID are left out: isx_add() refuses the
+ *           batch for the first such one */
 ISX_MUST_CHECK enum isx_status isx_assets_from_json(const struct isx_payload *payload,
 						    struct isx_arena *arena,
 						    struct isx_asset **assets, size_t *count,
 						    struct isx_problems *problems,
 						    struct isx_err *err);
 
-/* Read one asset from one line of text, unchecked (a line of a .jsonl file). */
+/* Read one asset from a text that has not been checked, a line of a .jsonl file. */
 ISX_MUST_CHECK enum isx_status isx_asset_from_json(struct isx_span text, struct isx_arena *arena,
 						   struct isx_asset *asset,
 						   struct isx_problems *problems,
 						   struct isx_err *err);
 
-/* Check an asset that comes from a program and not from JSON: has it the shape that readers of JSON
- * ask for, so that what is stored can be read again? And is its ISCC-CODE as long as its header says
- * (isx_code_check())? ISX_INVALID names the field. */
+/* Check an asset that a program has filled and no reader of JSON has checked: the shape of its
+ * fields, so that the stored JSON can be read again, and the length of its ISCC-CODE
+ * (isx_code_check()). ISX_INVALID names the field. */
 ISX_MUST_CHECK enum isx_status isx_asset_check(const struct isx_asset *asset, struct isx_err *err);
 
-/* Read an asset as isx_asset_to_json() or 0.3.3 stored it, whatever its shape: as long as it is JSON
- * and its fields are of the right kind. ISX_CORRUPT if not. */
+/* Read a stored asset, written by isx_asset_to_json() or by 0.3.3: patterns and ranges are not
+ * checked, as they may have been others. ISX_CORRUPT: it is not JSON, or a field is of the wrong
+ * kind. */
 ISX_MUST_CHECK enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *arena,
 						     struct isx_asset *asset, struct isx_err *err);
 
-/* Is the text of an asset as it was stored JSON? It is handed on as it is, and bytes of it may have been
- * damaged on disk. ISX_CORRUPT if not. */
+/* Check that a stored asset is JSON, before its text is sent as it is: bytes may have been
+ * damaged on disk. ISX_CORRUPT: it is not. */
 ISX_MUST_CHECK enum isx_status isx_stored_check(struct isx_span text, struct isx_err *err);
 
 /* Read the body of POST /indexes/{name}/search, after isx_payload_check(). `limit` is left 0. */
@@ -67,22 +71,22 @@ ISX_MUST_CHECK enum isx_status isx_index_from_json(const struct isx_payload *pay
 						   struct isx_problems *problems,
 						   struct isx_err *err);
 
-/* Does a text match ^ISCC:[A-Z2-7]{least,most}$ ? (most = 0: no end) */
+/* Does a text match ^ISCC:[A-Z2-7]{least,most}$ ? most = 0: any number from `least` on. */
 bool isx_is_iscc_pattern(struct isx_span text, size_t least, size_t most);
 
-/* Is this a name an index may have: ^[a-z][a-z0-9]*$, at most 32 characters? */
+/* Is this a valid name of an index: ^[a-z][a-z0-9]*$, at most 32 characters? */
 bool isx_is_index_name(struct isx_span text);
 
-/* Append an asset as it is stored and as GET asset gives it: no nulls, no simprints. */
+/* Append an asset as it is stored, and as GET of an asset answers: no nulls, no simprints. */
 void isx_asset_to_json(struct isx_buf *buf, const struct isx_asset *asset);
 
-/* Append an asset as it is sent to POST assets: with simprints. */
+/* Append an asset with its simprints, as POST assets of another server takes it. */
 void isx_asset_to_request(struct isx_buf *buf, const struct isx_asset *asset);
 
-/* Append a query as it is sent to POST search. */
+/* Append a query: as POST search of another server takes it, and as answers repeat it. */
 void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query);
 
-/* What each asset takes in the answer to POST assets, at most, in bytes; two more stand around all. */
+/* Bytes that each asset takes in the answer to POST assets, at most; the brackets take two more. */
 enum { ISX_OUTCOME_JSON_BYTES = 64 };
 
 /* Append the answer to POST assets. */

@@ -15,8 +15,7 @@ uint32_t isx_distance(const uint8_t *a, const uint8_t *b, size_t bytes)
 	size_t i = 0;
 	for (; i + 8 <= bytes; i += 8) {
 		uint64_t x, y;
-		memcpy(&x, a + i,
-		       sizeof x); /* rows start at any byte: a cast to uint64_t * would be undefined */
+		memcpy(&x, a + i, sizeof x); /* not a cast: rows start at any byte */
 		memcpy(&y, b + i, sizeof y);
 		distance += (uint32_t)__builtin_popcountll(x ^ y);
 	}
