@@ -1,5 +1,11 @@
 /*
- * cursor.c - reading assets back: one of them, or all in their order, through the walks of the engines.
+ * cursor.c - read assets back with everything that is stored: one of them, or all in the order of
+ *            their
+ *            ISCC-IDs.
+ *
+ * Over the walk() of an engine, which holds a snapshot: a read transaction of LMDB or a connection
+ * to the database. For one asset a walk is begun at its ISCC-ID and ended after one step, so that
+ * there is one function for each engine that knows how simprints are stored.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/engine.h"
@@ -11,7 +17,7 @@
 
 struct isx_cursor {
 	struct isx_walk *walk;
-	struct isx_arena arena; /* of the asset that was handed out last */
+	struct isx_arena arena; /* texts of `asset`, which is valid until the next call */
 	struct isx_asset asset;
 };
 
@@ -37,7 +43,7 @@ enum isx_status isx_cursor_open(struct isx_store *store, const char *name, const
 enum isx_status isx_cursor_next(struct isx_cursor *cursor, const struct isx_asset **asset,
 				struct isx_err *err)
 {
-	bool more = false;
+	bool more = false; /* stays false at the end: *asset becomes NULL */
 	isx_arena_release(&cursor->arena);
 	cursor->asset = (struct isx_asset){ 0 };
 	enum isx_status st = cursor->walk->next(cursor->walk, &cursor->arena, &cursor->asset, &more,
@@ -58,13 +64,14 @@ void isx_cursor_close(struct isx_cursor *cursor)
 
 /* --- one asset -------------------------------------------------------------------------------- */
 
-/* An asset and its memory. */
+/* An asset and its memory. The caller gets the address of `asset`. */
 struct owned_asset {
-	struct isx_asset asset; /* first */
+	struct isx_asset asset; /* first: isx_asset_free() converts its address back */
 	struct isx_arena arena;
 };
 
-/* Read the asset at which a walk begins, if it is the one that was asked for. */
+/* Begin a walk at an ISCC-ID and read its first asset, which is the next stored one: compare the
+ * numbers, as texts of one ISCC-ID may differ in case. */
 static enum isx_status read_by_walk(struct isx_engine *engine, const char *name,
 				    const char *iscc_id, struct owned_asset *owned,
 				    struct isx_err *err)
@@ -86,6 +93,7 @@ static enum isx_status read_by_walk(struct isx_engine *engine, const char *name,
 	return st;
 }
 
+/* For an engine without walk(), another server: its API hands out no simprints. */
 static enum isx_status read_by_json(struct isx_engine *engine, const char *name,
 				    const char *iscc_id, struct owned_asset *owned,
 				    struct isx_err *err)
@@ -99,6 +107,8 @@ static enum isx_status read_by_json(struct isx_engine *engine, const char *name,
 	return st;
 }
 
+/* `owned` is freed with isx_asset_free() on failure, too: its arena may hold a part of the
+ * asset. */
 enum isx_status isx_asset_get(struct isx_store *store, const char *name, const char *iscc_id,
 			      struct isx_asset **asset, struct isx_err *err)
 {

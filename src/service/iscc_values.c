@@ -1,5 +1,12 @@
 /*
- * iscc_values.c - the public interface iscc.h over src/iscc, src/scan and the scores of a search.
+ * iscc_values.c - the public interface iscc.h, over src/iscc, the distance of src/scan and the
+ *                 scores of
+ *                 src/engine.
+ *
+ * A program may fill struct isx_iscc with any numbers, so each function first writes the value as
+ * text and reads that strictly: isx_iscc_print() is the one check. That is slower than to compare
+ * fields, and the functions are for a few values, not for searching. Pure functions; results are
+ * written on success only.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc.h"
@@ -14,6 +21,7 @@
 
 #include <string.h>
 
+/* The public header has sizes of its own, as a program sees none of the internal headers. */
 _Static_assert((int)ISX_ISCC_TYPE_BYTES >= (int)ISX_UNIT_TYPE_MAX, "the name of a type fits");
 _Static_assert((int)ISX_ISCC_TEXT_BYTES >= (int)ISX_CODE_TEXT_BYTES &&
 		       (int)ISX_ISCC_TEXT_BYTES >= (int)ISX_UNIT_TEXT_BYTES,
@@ -21,7 +29,8 @@ _Static_assert((int)ISX_ISCC_TEXT_BYTES >= (int)ISX_CODE_TEXT_BYTES &&
 
 /* --- texts ------------------------------------------------------------------------------------ */
 
-/* Fill in what header and body say. */
+/* Make a value of a header and a body, which have been checked.
+ *   iscc  filled, with zeros behind the body: isx_iscc_order() compares all of it */
 static enum isx_status fill(const struct isx_header *header, const uint8_t *body, size_t body_bytes,
 			    struct isx_iscc *iscc, struct isx_err *err)
 {
@@ -38,7 +47,7 @@ static enum isx_status fill(const struct isx_header *header, const uint8_t *body
 	return ISX_OK;
 }
 
-/* Is this canonical text well-formed? */
+/* Check a canonical text with the strict reader of its main type. */
 static enum isx_status check_text(uint32_t maintype, const char *text, struct isx_err *err)
 {
 	struct isx_unit units[ISX_CODE_UNITS_MAX];
@@ -51,6 +60,7 @@ static enum isx_status check_text(uint32_t maintype, const char *text, struct is
 	return isx_unit_parse(isx_span_of(text), units, err);
 }
 
+/* `text` has room for ISX_ISCC_TEXT_BYTES: 48 bytes are 77 characters of base32. */
 static void print_digest(const uint8_t *digest, size_t count, char *text)
 {
 	memcpy(text, "ISCC:", 5);
@@ -59,9 +69,11 @@ static void print_digest(const uint8_t *digest, size_t count, char *text)
 
 enum { DIGEST_BYTES_MAX = ISX_HEADER_BYTES_MAX + ISX_ISCC_BODY_BYTES };
 
+/* The text may be in any form; the strict readers know the canonical one alone, so it is written
+ * first. */
 enum isx_status isx_iscc_parse(const char *text, struct isx_iscc *iscc, struct isx_err *err)
 {
-	uint8_t digest[DIGEST_BYTES_MAX];
+	uint8_t digest[DIGEST_BYTES_MAX]; /* a longer one is refused while it is decoded */
 	char canonical[ISX_ISCC_TEXT_BYTES];
 	struct isx_header header;
 	size_t count = 0, used = 0;
@@ -85,7 +97,7 @@ enum isx_status isx_iscc_print(const struct isx_iscc *iscc, char *text, struct i
 					   .version = iscc->version,
 					   .length = iscc->length };
 	uint8_t digest[DIGEST_BYTES_MAX];
-	char made[ISX_ISCC_TEXT_BYTES];
+	char made[ISX_ISCC_TEXT_BYTES]; /* initialised up to its NUL; copied whole */
 	size_t used = isx_header_write(&header, digest);
 	if (used == 0 || iscc->bits % 8 || iscc->bits > ISX_ISCC_BODY_BYTES * 8)
 		return isx_fail(err, ISX_INVALID,
@@ -102,7 +114,9 @@ enum isx_status isx_iscc_print(const struct isx_iscc *iscc, char *text, struct i
 
 /* --- units ------------------------------------------------------------------------------------ */
 
-/* The units of an ISCC-CODE or ISCC-UNIT: `units` has room for ISX_CODE_UNITS_MAX. */
+/* Check a value and decode its units: those of an ISCC-CODE, or the one that an ISCC-UNIT is.
+ *   units  filled: room for ISX_CODE_UNITS_MAX
+ *   count  filled: 1 to ISX_ISCC_UNITS, as a strict code has five at most */
 static enum isx_status read_units(const struct isx_iscc *iscc, struct isx_unit *units,
 				  size_t *count, struct isx_err *err)
 {
@@ -123,6 +137,7 @@ static enum isx_status read_units(const struct isx_iscc *iscc, struct isx_unit *
 enum isx_status isx_iscc_decompose(const struct isx_iscc *code, struct isx_iscc *units,
 				   size_t *count, struct isx_err *err)
 {
+	/* read_units() wants room for any code, although a strict one has five units at most */
 	struct isx_unit parts[ISX_CODE_UNITS_MAX];
 	struct isx_iscc made[ISX_ISCC_UNITS];
 	size_t found;
@@ -136,15 +151,17 @@ enum isx_status isx_iscc_decompose(const struct isx_iscc *code, struct isx_iscc 
 	return ISX_OK;
 }
 
+/* The text is parsed again, so that the result has the same fields as one that was read. */
 enum isx_status isx_iscc_compose(const struct isx_iscc *units, size_t count, struct isx_iscc *code,
 				 struct isx_err *err)
 {
+	/* a code among the units would need more room than `parts` has: each is read apart */
 	struct isx_unit parts[ISX_ISCC_UNITS], read[ISX_CODE_UNITS_MAX];
 	char text[ISX_CODE_TEXT_BYTES];
 	if (count > ISX_ISCC_UNITS)
 		return isx_fail(err, ISX_INVALID, "%zu units: an ISCC-CODE has at most %d", count,
 				ISX_ISCC_UNITS);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) { /* `one`: an ISCC-CODE has two units or more */
 		size_t one = 0;
 		enum isx_status st = read_units(&units[i], read, &one, err);
 		if (!st && one != 1)
@@ -162,6 +179,8 @@ enum isx_status isx_iscc_compose(const struct isx_iscc *units, size_t count, str
 	return isx_iscc_parse(text, code, err);
 }
 
+/* The length of a body decides last: a shorter one, filled up with zeros, comes before a longer
+ * one. */
 int isx_iscc_order(const struct isx_iscc *a, const struct isx_iscc *b)
 {
 	const uint32_t as[] = { a->maintype, a->subtype, a->version };
@@ -175,16 +194,18 @@ int isx_iscc_order(const struct isx_iscc *a, const struct isx_iscc *b)
 
 /* --- comparing -------------------------------------------------------------------------------- */
 
-/* Do two units have one type? The name of a type has all of the header but the length. */
+/* Are two units of the same type? A type is all of the header but the length. */
 static bool is_one_type(const struct isx_unit *a, const struct isx_unit *b)
 {
 	return a->header.maintype == b->header.maintype && a->header.subtype == b->header.subtype &&
 	       a->header.version == b->header.version;
 }
 
+/* Over the common length (NPHD), as a search does: units of 64 and 256 bits can be compared. */
 static enum isx_status compare_units(const struct isx_unit *a, const struct isx_unit *b,
 				     struct isx_iscc_comparison *made, struct isx_err *err)
 {
+	/* bodies are prefix codes: the first bits of a long unit are those of the short one */
 	uint32_t bytes = a->body_bytes < b->body_bytes ? a->body_bytes : b->body_bytes;
 	*made = (struct isx_iscc_comparison){ .distance = isx_distance(a->body, b->body, bytes),
 					      .bits = bytes * 8 };
@@ -203,6 +224,7 @@ enum isx_status isx_iscc_compare(const struct isx_iscc *a, const struct isx_iscc
 	enum isx_status st = read_units(a, as, &a_count, err);
 	if (!st)
 		st = read_units(b, bs, &b_count, err);
+	/* a strict code has a type once, so there are at most ISX_ISCC_UNITS pairs */
 	for (size_t i = 0; !st && i < a_count; i++)
 		for (size_t k = 0; !st && k < b_count; k++)
 			if (is_one_type(&as[i], &bs[k]))
@@ -214,6 +236,7 @@ enum isx_status isx_iscc_compare(const struct isx_iscc *a, const struct isx_iscc
 	return ISX_OK;
 }
 
+/* Sums over the types in common; there is no distance of nothing, so none in common is an error. */
 enum isx_status isx_iscc_distance(const struct isx_iscc *a, const struct isx_iscc *b,
 				  uint32_t *distance, uint32_t *bits, struct isx_err *err)
 {
@@ -237,6 +260,8 @@ enum isx_status isx_iscc_distance(const struct isx_iscc *a, const struct isx_isc
 	return ISX_OK;
 }
 
+/* isx_asset_score() adds in an order of its own, so that the result is that of a search to the
+ * last bit. */
 enum isx_status isx_iscc_score(const struct isx_iscc *a, const struct isx_iscc *b,
 			       const struct isx_options *options, double *score,
 			       struct isx_err *err)
@@ -251,6 +276,7 @@ enum isx_status isx_iscc_score(const struct isx_iscc *a, const struct isx_iscc *
 	if (st)
 		return st;
 	for (size_t i = 0; i < count; i++) {
+		/* INSTANCE matches wholly or not at all, whatever the threshold is */
 		bool is_instance = strncmp(comparisons[i].type, "INSTANCE_", 9) == 0;
 		if (comparisons[i].score >= (is_instance ? 1.0 : chosen.match_threshold_units))
 			scores[reached++] = comparisons[i].score;
@@ -261,6 +287,8 @@ enum isx_status isx_iscc_score(const struct isx_iscc *a, const struct isx_iscc *
 
 /* --- ISCC-IDs --------------------------------------------------------------------------------- */
 
+/* isx_iscc_print() first, as a program may have filled the fields; an ISCC-ID of version 0
+ * passes, and its subtype is taken for the realm, as in an index. */
 enum isx_status isx_iscc_id_decompose(const struct isx_iscc *iscc, struct isx_iscc_id_parts *parts,
 				      struct isx_err *err)
 {
@@ -288,6 +316,7 @@ enum isx_status isx_iscc_id_compose(const struct isx_iscc_id_parts *parts, struc
 				"an ISCC-ID of time %llu, hub %u, realm %u: expected a time below "
 				"2^52, a hub to 4095, a realm of 0 or 1",
 				(unsigned long long)parts->time_us, parts->hub, parts->realm);
+	/* checked above: neither part reaches into the other's bits */
 	const struct isx_iscc_id id = { .body = parts->time_us << 12 | parts->hub,
 					.realm = parts->realm,
 					.version = 1 };

@@ -1,8 +1,12 @@
 /*
- * service.c - the verbs of the product: the public interface over whatever engine a URI names.
+ * service.c - the public interface: functions of iscc_search.h, over the engine that the URI names.
  *
- * Checks what is the same for every engine (names, shapes of assets, limits, options) and owns the
- * memory of answers. HTTP and the command line call only this.
+ * Checks everything that is the same for all engines (names, the shape of assets, limits, options),
+ * and owns the memory of answers. The HTTP server and the command line call only the functions of
+ * this room.
+ *
+ * Takes no lock: engines do. Out parameters are written on success only, from local variables, as
+ * engines may leave theirs half filled. Must not know which engine it has, but in open_engine().
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "service/service.h"
@@ -19,6 +23,7 @@
 #include <sodium.h>
 #include <string.h>
 
+/* Compiled in, so that a program can compare the library that is loaded with its header. */
 const char *isx_version(void)
 {
 	return ISX_VERSION;
@@ -29,8 +34,12 @@ uint32_t isx_version_number(void)
 	return ISX_VERSION_NUMBER;
 }
 
+/* `size` is that of the program's struct: a program built with an earlier header has a shorter
+ * one, behind which nothing may be written; with a later header the rest becomes 0, which means
+ * "not set". */
 void isx_options_init_sized(struct isx_options *options, size_t size)
 {
+	/* thresholds and exponent are those of 0.3.3; what is not named is 0, false or NULL */
 	const struct isx_options defaults = { .size = size,
 					      .match_threshold_units = 0.75,
 					      .match_threshold_simprints = 0.75,
@@ -42,8 +51,12 @@ void isx_options_init_sized(struct isx_options *options, size_t size)
 	memcpy(options, &defaults, size < sizeof defaults ? size : sizeof defaults);
 }
 
+/* Messages name the option as in struct isx_options: a library knows no environment variables,
+ * and the command line checks its settings before. Patience may be 0: then no search waits for a
+ * copy. */
 static enum isx_status check_options(const struct isx_options *options, struct isx_err *err)
 {
+	/* "not in range" would let NaN through */
 	if (!(options->match_threshold_units >= 0 && options->match_threshold_units <= 1))
 		return isx_fail(err, ISX_INVALID, "match_threshold_units: expected 0 to 1");
 	if (!(options->match_threshold_simprints >= 0 && options->match_threshold_simprints <= 1))
@@ -62,11 +75,14 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 	return ISX_OK;
 }
 
-/* A program may have been built with an earlier or a later header. What it does not know has its default;
- * what it knows more of, and has set, cannot be done. */
+/* A program may have been built with an earlier or a later header. Options that its header lacks
+ * get their defaults; an option that this library lacks may be 0, but is an error if it is set,
+ * as it would silently have no effect. */
 enum isx_status isx_store_read_options(const struct isx_options *given, struct isx_options *options,
 				       struct isx_err *err)
 {
+	/* the struct of version 0.4.0, the first; a smaller size is a struct that was not
+	 * initialised */
 	enum { FIRST_SIZE = offsetof(struct isx_options, logger) + sizeof(struct isx_logger) };
 	isx_options_init(options);
 	if (!given)
@@ -74,7 +90,8 @@ enum isx_status isx_store_read_options(const struct isx_options *given, struct i
 	if (given->size < FIRST_SIZE)
 		return isx_fail(err, ISX_INVALID,
 				"options: expected a struct that isx_options_init() has filled");
-	for (size_t i = sizeof *options; i < given->size; i++)
+	for (size_t i = sizeof *options; i < given->size;
+	     i++) /* bytes that are known to a later version */
 		if (((const char *)given)[i])
 			return isx_fail(err, ISX_UNSUPPORTED,
 					"options: one is set that a later version of the library "
@@ -85,7 +102,9 @@ enum isx_status isx_store_read_options(const struct isx_options *given, struct i
 	return check_options(options, err);
 }
 
-/* The directory of "scheme:///dir" (and of "scheme:////dir", which is the same to 0.3.3). */
+/* Find the directory in "SCHEME:///DIR"; "SCHEME:////DIR" means the same to 0.3.3. A relative one
+ * is refused, as it would depend on where the program was started.
+ *   directory  filled: points into the URI */
 static enum isx_status directory_of(struct isx_span uri, const char *scheme, const char **directory,
 				    struct isx_err *err)
 {
@@ -99,7 +118,8 @@ static enum isx_status directory_of(struct isx_span uri, const char *scheme, con
 	return ISX_OK;
 }
 
-/* Engines that a build may leave out: their functions are then not there to be called. */
+/* Engines that a build may leave out (WITH_POSTGRES=0, WITH_REMOTE=0): then their functions must
+ * not even be named, as the linker would look for them. */
 static enum isx_status open_postgres(const char *uri, const struct isx_options *options,
 				     struct isx_engine **engine, struct isx_err *err)
 {
@@ -126,6 +146,8 @@ static enum isx_status open_remote(const char *uri, const struct isx_options *op
 #endif
 }
 
+/* The one place that tells engines apart. Schemes are those of 0.3.3; the comparison is exact,
+ * as there. The message hides a password, which a URI with a mistyped scheme may contain. */
 static enum isx_status open_engine(const char *uri, const struct isx_options *options,
 				   struct isx_engine **engine, struct isx_err *err)
 {
@@ -152,15 +174,16 @@ static enum isx_status open_engine(const char *uri, const struct isx_options *op
 			isx_uri_show(uri, shown));
 }
 
-static int sodium_code; /* of sodium_init(): below 0 on failure */
+static int sodium_code; /* of sodium_init(), below 0: failure; set under pthread_once() */
 
+/* pthread_once() takes a function without arguments and results, hence the variable. */
 static void start_sodium(void)
 {
 	sodium_code = sodium_init();
 }
 
-/* What the libraries below need once a process, before any other call. libcurl, libpq and LMDB need
- * nothing. */
+/* Initialise libsodium, once per process, before any other call of it. A host program need not
+ * know that it is used. libcurl, libpq and LMDB need nothing here. */
 static enum isx_status start_libraries(struct isx_err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -168,6 +191,7 @@ static enum isx_status start_libraries(struct isx_err *err)
 	return sodium_code < 0 ? isx_fail(err, ISX_IO, "libsodium cannot be initialised") : ISX_OK;
 }
 
+/* Nothing is left behind by a failure: engines release what they have opened. */
 enum isx_status isx_open(const char *uri, const struct isx_options *options,
 			 struct isx_store **store, struct isx_err *err)
 {
@@ -180,7 +204,7 @@ enum isx_status isx_open(const char *uri, const struct isx_options *options,
 	struct isx_store *opened = isx_mem_array(1, sizeof *opened);
 	if (!opened)
 		return isx_fail_memory(err);
-	st = open_engine(uri, &chosen, &opened->engine, err);
+	st = open_engine(uri, &chosen, &opened->engine, err); /* copies the options */
 	if (st)
 		isx_mem_free(opened);
 	else
@@ -188,6 +212,7 @@ enum isx_status isx_open(const char *uri, const struct isx_options *options,
 	return st;
 }
 
+/* The engine joins its threads, flushes a relaxed store, and frees itself. */
 void isx_close(struct isx_store *store)
 {
 	if (!store)
@@ -201,6 +226,7 @@ const struct isx_options *isx_store_options(const struct isx_store *store)
 	return &store->engine->options;
 }
 
+/* Only names that are created are checked: for all others the engine finds no such index. */
 enum isx_status isx_index_create(struct isx_store *store, const char *name, struct isx_err *err)
 {
 	if (!isx_is_index_name(isx_span_of(name)))
@@ -218,13 +244,14 @@ enum isx_status isx_index_delete(struct isx_store *store, const char *name, stru
 enum isx_status isx_index_stat(struct isx_store *store, const char *name,
 			       struct isx_index_info *info, struct isx_err *err)
 {
-	struct isx_index_info found;
+	struct isx_index_info found; /* parts are new and go to the caller with the copy */
 	enum isx_status st = store->engine->ops->stat(store->engine, name, &found, err);
 	if (!st)
 		*info = found;
 	return st;
 }
 
+/* Sorted by the engine, which has to read the names anyway. */
 enum isx_status isx_index_list(struct isx_store *store, struct isx_index_info **infos,
 			       size_t *count, struct isx_err *err)
 {
@@ -238,6 +265,8 @@ enum isx_status isx_index_list(struct isx_store *store, struct isx_index_info **
 	return st;
 }
 
+/* Engines leave these functions NULL where the API of another server, or the database, has no
+ * such request. */
 static enum isx_status fail_not_local(const char *doing, struct isx_err *err)
 {
 	return isx_fail(err, ISX_INVALID,
@@ -261,7 +290,7 @@ enum isx_status isx_index_compact(struct isx_store *store, const char *name,
 	const struct isx_engine_ops *ops = store->engine->ops;
 	if (!ops->compact)
 		return fail_not_local("compact", err);
-	struct isx_compaction compacted = { 0 };
+	struct isx_compaction compacted = { 0 }; /* written to *done on success only */
 	enum isx_status st = ops->compact(store->engine, name, &compacted, progress, arg, err);
 	if (!st)
 		*done = compacted;
@@ -272,7 +301,7 @@ enum isx_status isx_index_check(struct isx_store *store, const char *name, struc
 				isx_finding_fn *found, void *arg, struct isx_err *err)
 {
 	const struct isx_engine_ops *ops = store->engine->ops;
-	*report = (struct isx_check){ 0 };
+	*report = (struct isx_check){ 0 }; /* filled also on failure: what was checked until then */
 	if (!ops->check)
 		return fail_not_local("check", err);
 	return ops->check(store->engine, name, report, found, arg, err);
@@ -283,6 +312,7 @@ enum isx_status isx_ready(struct isx_store *store, struct isx_index_problem **pr
 {
 	struct isx_index_info *infos = NULL;
 	size_t info_count = 0;
+	/* an engine without a function of its own is ready when it can list its indexes */
 	if (store->engine->ops->ready)
 		return store->engine->ops->ready(store->engine, problems, count, err);
 	enum isx_status st = isx_index_list(store, &infos, &info_count, err);
@@ -302,6 +332,7 @@ void isx_index_problems_free(struct isx_index_problem *problems)
 enum isx_status isx_loads(struct isx_store *store, struct isx_load **loads, size_t *count,
 			  struct isx_err *err)
 {
+	/* written on failure, too: isx_loads_free(NULL) is allowed */
 	*loads = NULL;
 	*count = 0;
 	return store->engine->ops->loads
@@ -314,6 +345,8 @@ void isx_loads_free(struct isx_load *loads)
 	isx_mem_free(loads);
 }
 
+/* Members that a later version may give a meaning to must be 0 now, or programs that leave
+ * garbage there would break then (iscc_search.h, Versions). */
 enum isx_status isx_store_check_asset(const struct isx_asset *asset, struct isx_err *err)
 {
 	if (asset->reserved[0] || asset->reserved[1])
@@ -323,6 +356,8 @@ enum isx_status isx_store_check_asset(const struct isx_asset *asset, struct isx_
 	return isx_asset_check(asset, err);
 }
 
+/* All of them before the engine gets any: a batch is added whole or not at all. Sets
+ * err->position. */
 static enum isx_status check_assets(const struct isx_asset *assets, size_t count,
 				    struct isx_err *err)
 {
@@ -334,12 +369,14 @@ static enum isx_status check_assets(const struct isx_asset *assets, size_t count
 	return ISX_OK;
 }
 
+/* Returns when the transaction is on disk, or in a relaxed store in the system's memory. */
 enum isx_status isx_add(struct isx_store *store, const char *name, const struct isx_asset *assets,
 			size_t count, enum isx_outcome *outcomes, struct isx_err *err)
 {
 	enum isx_status st = check_assets(assets, count, err);
 	if (st)
 		return st;
+	/* engines need somewhere to write outcomes, also when the caller does not want them */
 	enum isx_outcome *own = outcomes ? NULL : isx_mem_array(count, sizeof *own);
 	if (!outcomes && !own)
 		return isx_fail_memory(err);
@@ -355,6 +392,7 @@ enum isx_status isx_get_into(struct isx_store *store, const char *name, const ch
 	return store->engine->ops->get(store->engine, name, iscc_id, json, err);
 }
 
+/* isx_buf_take() releases a failed buffer; the release here is for a status of the engine. */
 enum isx_status isx_get(struct isx_store *store, const char *name, const char *iscc_id, char **json,
 			struct isx_err *err)
 {
@@ -374,6 +412,7 @@ void isx_text_free(char *text)
 	isx_mem_free(text);
 }
 
+/* A malformed ISCC-ID is reported by the engine, which has to decode it anyway. */
 enum isx_status isx_remove(struct isx_store *store, const char *name, const char *iscc_id,
 			   struct isx_err *err)
 {
@@ -384,7 +423,7 @@ enum isx_status isx_search_within(struct isx_store *store, const char *name,
 				  const struct isx_query *query, struct isx_quota *quota,
 				  struct isx_result **result, struct isx_err *err)
 {
-	struct isx_query asked = *query;
+	struct isx_query asked = *query; /* the caller's query is const; its texts stay borrowed */
 	for (size_t i = 0; i < sizeof asked.reserved / sizeof asked.reserved[0]; i++)
 		if (asked.reserved[i])
 			return isx_fail(err, ISX_INVALID,
@@ -395,17 +434,20 @@ enum isx_status isx_search_within(struct isx_store *store, const char *name,
 				ISX_UNITS_MAX, asked.unit_count);
 	if (asked.iscc_code && isx_code_check(isx_span_of(asked.iscc_code), err))
 		return isx_err_at(err, ISX_INVALID, "iscc_code");
+	/* The result and everything it points to live in one arena, which isx_result_free()
+	 * releases. The arena is in memory of its own, so that its address can be kept in
+	 * result->memory. */
 	struct isx_result *made = isx_mem_array(1, sizeof *made);
 	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
 	enum isx_status st = made && arena ? ISX_OK : isx_fail_memory(err);
-	if (asked.limit == 0)
+	if (asked.limit == 0) /* engines get a limit of 1 or more */
 		asked.limit = ISX_LIMIT_DEFAULT;
 	if (!st) {
 		arena->quota = quota;
 		st = store->engine->ops->search(store->engine, name, &asked, arena, made, err);
-		if (st == ISX_NO_MEMORY)
+		if (st == ISX_NO_MEMORY) /* of the system, or a refusal that the arena has kept */
 			st = isx_quota_fail(quota, err);
-		arena->quota = NULL;
+		arena->quota = NULL; /* borrowed until return; the result may live longer */
 	}
 	if (st) {
 		if (arena)
@@ -425,6 +467,7 @@ enum isx_status isx_search(struct isx_store *store, const char *name, const stru
 	return isx_search_within(store, name, query, NULL, result, err);
 }
 
+/* result->memory is the arena; without a quota, as it was borrowed for the search. */
 void isx_result_free(struct isx_result *result)
 {
 	if (!result)

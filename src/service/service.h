@@ -1,6 +1,7 @@
 /*
- * service.h - verbs of the public interface for callers within the program that bound the memory of
- *             an answer while it is made.
+ * service.h - functions of the public interface with a bound on the memory of the answer, for the
+ *             HTTP
+ *             server. They are not exported.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SERVICE_H
@@ -8,14 +9,14 @@
 
 #include "base/buf.h"
 
-/* As isx_get(), but the JSON is appended to a buffer of the caller, whose quota may refuse it: then
- * the status is the quota's. */
+/* As isx_get(), but the JSON is appended to a buffer of the caller. If the quota of the buffer
+ * refuses it, the status is the quota's. */
 ISX_MUST_CHECK enum isx_status isx_get_into(struct isx_store *store, const char *name,
 					    const char *iscc_id, struct isx_buf *json,
 					    struct isx_err *err);
 
-/* As isx_search(), but memory for the ranking and for the result is taken within `quota` (borrowed
- * until return), which threads of the search may ask at the same time. What was taken is held until
+/* As isx_search(), but memory for the ranking and the result is asked of `quota` first (borrowed
+ * until return; threads of the search may ask at the same time). The memory is held until
  * isx_result_free(), or until the search fails. A refusal is returned with the quota's status. */
 ISX_MUST_CHECK enum isx_status isx_search_within(struct isx_store *store, const char *name,
 						 const struct isx_query *query,

@@ -1,8 +1,11 @@
 /*
- * writer.c - an add that streams: assets are copied until there are enough for one transaction.
+ * writer.c - add assets one by one: they are copied until there are enough for one transaction.
  *
- * An asset is checked as far as an engine would check it when it is put, so that a bad one is refused
- * alone and does not take the batch with it.
+ * isx_writer_put() makes the checks that the engine would make, so that an asset with an error is
+ * refused alone. The engine adds a batch whole or not at all: one bad asset in it would refuse all
+ * others. The price is that ISCC-IDs, units and simprints are decoded twice.
+ *
+ * One thread at a time uses a writer. No lock or transaction is held between its calls.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -15,19 +18,20 @@
 struct isx_writer {
 	struct isx_store *store; /* borrowed */
 	char *name;
-	struct isx_asset *assets; /* ISX_WRITER_ASSETS of room */
+	struct isx_asset *assets; /* the batch: room for ISX_WRITER_ASSETS, `count` are waiting */
 	enum isx_outcome *outcomes;
 	size_t count;
-	size_t bytes; /* of the texts of the batch */
-	struct isx_arena arena;
+	size_t bytes; /* of texts and simprints of the batch; at ISX_WRITER_BYTES it is written */
+	struct isx_arena arena; /* the texts of the batch */
 	bool has_realm;
-	uint32_t realm; /* of the assets put so far */
-	struct isx_writer_counts counts;
+	uint32_t realm;                  /* of the first asset put, and so of all */
+	struct isx_writer_counts counts; /* `waiting` is not kept: it is `count` */
 };
 
 enum isx_status isx_writer_open(struct isx_store *store, const char *name,
 				struct isx_writer **writer, struct isx_err *err)
 {
+	/* fails early for an index that does not exist, and not after 4,096 assets */
 	struct isx_index_info info;
 	enum isx_status st = isx_index_stat(store, name, &info, err);
 	if (st)
@@ -50,8 +54,10 @@ enum isx_status isx_writer_open(struct isx_store *store, const char *name,
 
 /* --- checking --------------------------------------------------------------------------------- */
 
-/* Is an asset of the realm of those before it? Whether the first is of the realm of the index is seen when
- * the index is asked for it. */
+/* Check that an asset is of the realm of the assets before it. For the first one the index is asked
+ * for that asset: an ISCC-ID of another realm than the index's is an error there, and "not found"
+ * is none.
+ *   id  filled */
 static enum isx_status check_realm(const struct isx_writer *writer, const struct isx_asset *asset,
 				   struct isx_iscc_id *id, struct isx_err *err)
 {
@@ -71,6 +77,8 @@ static enum isx_status check_realm(const struct isx_writer *writer, const struct
 	return st;
 }
 
+/* Decode everything as the engine will, into an arena that is released at once: only errors
+ * count. */
 static enum isx_status check(const struct isx_writer *writer, const struct isx_asset *asset,
 			     struct isx_iscc_id *id, struct isx_err *err)
 {
@@ -91,7 +99,8 @@ static enum isx_status check(const struct isx_writer *writer, const struct isx_a
 
 /* --- copying ---------------------------------------------------------------------------------- */
 
-/* A copy of a text that may be NULL; *failed when memory ran out. */
+/* A copy of a text; NULL if that is NULL.
+ *   failed  set to true when memory ran out, and left alone otherwise */
 static const char *copy_text(struct isx_writer *writer, const char *text, bool *failed)
 {
 	size_t len = text ? strlen(text) : 0;
@@ -101,6 +110,9 @@ static const char *copy_text(struct isx_writer *writer, const char *text, bool *
 	return copy;
 }
 
+/* Copy an asset with all texts into the arena. Types of simprints are copied once per type, as
+ * neighbours share them. A copy that failed is left in the arena until the next flush; it is not
+ * counted in the batch. */
 static bool copy_asset(struct isx_writer *writer, const struct isx_asset *asset,
 		       struct isx_asset *copy)
 {
@@ -136,6 +148,7 @@ enum isx_status isx_writer_flush(struct isx_writer *writer, struct isx_err *err)
 	enum isx_status st = isx_add(writer->store, writer->name, writer->assets, writer->count,
 				     writer->outcomes, err);
 	if (st) {
+		/* the batch stays as it is: the call can be repeated */
 		if (err && err->position != ISX_NO_POSITION)
 			err->position += writer->counts.created + writer->counts.updated;
 		return st;
@@ -154,6 +167,8 @@ enum isx_status isx_writer_put(struct isx_writer *writer, const struct isx_asset
 {
 	struct isx_iscc_id id;
 	enum isx_status st = check(writer, asset, &id, err);
+	/* Before the asset is taken, so that a failure leaves it to the caller, who puts it
+	 * again. */
 	if (!st && (writer->count == ISX_WRITER_ASSETS || writer->bytes >= ISX_WRITER_BYTES))
 		if ((st = isx_writer_flush(writer, err)))
 			isx_err_at(err, st, "adding the assets before this one");
