@@ -1,16 +1,18 @@
 /*
  * iscc_search.h - the public interface of libiscc_search: open a store, keep assets in its indexes,
- *                 and ask which of them are like a given ISCC.
+ *                 and find the assets that are similar to a given ISCC.
  *
- * A *store* is what an index URI names; it holds any number of named *indexes*; an index holds
- * *assets*, each known by its ISCC-ID and described by ISCC-UNITs (and, if wanted, simprints and
- * metadata). The URI picks the engine:
+ * An index URI names a *store*, which holds any number of named *indexes*. An index holds *assets*:
+ * each has an ISCC-ID as its key, ISCC-UNITs, and optionally simprints and metadata. The scheme of
+ * the URI selects the engine:
  *
  *	usearch:///dir	similarity search, one LMDB file per index: dir/NAME/index.lmdb
- *	memory://	the same engine on files that vanish with the process
- *	lmdb:///dir	units that begin alike, one LMDB file per index: dir/NAME.lmdb
+ *	memory://	the same engine on temporary files that are gone when the process ends
+ *	lmdb:///dir	search by common prefixes of units, one LMDB file per index: dir/NAME.lmdb
  *	postgresql://...	similarity search for many hosts, on a PostgreSQL server
- *	http://host:8000	another server with the same API (also https://)
+ *	http://host:8000	an index on another server with the same API (also https://)
+ *
+ * "0.3.3" is iscc-search 0.3.3, the program in Python whose files and API this library shares.
  *
  * A first program, examples/search.c:
  *
@@ -61,41 +63,49 @@
  *		return st != ISX_OK;
  *	}
  *
- * Errors: every function that can fail returns a status, 0 for success, and writes what went wrong
- * into `err` (which may be NULL) in words meant for the person who made the call. A call that
- * failed changed nothing. Out parameters are only written on success, but for `outcomes` of isx_add(),
- * which then mean nothing, and the report of isx_index_check().
+ * Errors: every function that can fail returns a status, 0 for success, and writes a message for
+ * the user into `err`, which may be NULL. A call that failed has changed nothing. Out parameters
+ * are written on success only, with three exceptions: `outcomes` of isx_add(), which mean nothing
+ * after a failure, the list of isx_loads(), which is empty then, and the report of
+ * isx_index_check().
  *
- * Threads: a store may be used by any number of threads at once. The library starts threads of its
- * own, with all signals blocked, and has joined each of them when isx_close() returns:
+ * Threads: any number of threads may use a store at once. The library starts threads of its own,
+ * with all signals blocked, and joins each of them before isx_close() returns:
  *
- *	isx-scan	usearch://, memory:// and followers of postgresql://: up to `threads` - 1 (struct
- *			isx_options) while a search compares very many simprints
- *	isx-sweep	one per usearch:// and lmdb:// store (and per store of followers), from its first
- *			use on: closes the files of indexes that another process deletes or replaces
+ *	isx-scan	usearch://, memory:// and followers of postgresql://: up to `threads` - 1
+ *			(struct isx_options) while a search compares very many simprints
+ *	isx-sweep	one per usearch:// and lmdb:// store (and per store of followers), from its
+ *			first use on: closes files of indexes that another process has deleted or
+ *			replaced
  *	isx-copy	one while isx_index_backup() copies, two while isx_index_compact() does
- *	pg-loader	one per postgresql:// store with followers, from its first search or change on
+ *	pg-loader	one per postgresql:// store with followers, from its first search or change
+ *			on
  *
- * libcurl may start one more to resolve the name of an http:// store, with the signals blocked that the
- * calling thread blocks.
+ * libcurl may start one more to resolve the host name of an http:// store; that thread has the
+ * signal mask of the calling thread.
  *
- * There is nothing to initialise before isx_open(), which may be called from any thread.
+ * Nothing has to be initialised before isx_open(), which may be called from any thread.
  *
- * Processes: any number of them may open the same directory, for reading and for writing. Open a
- * store after fork(), not before.
+ * Processes: any number of processes may open the same directory, for reading and for writing. Open
+ * a store after fork(), not before.
  *
- * Versions: a release that a program built with the release before cannot use has another number in its
- * soname, libiscc_search.so.N. Before 1.0 a release 0.N.0 may be one; 0.N.1 and so on never are. From 1.0
- * on only a new MAJOR version is, nothing that is declared here changes its meaning, and what is to go is
- * marked as deprecated for one minor version at least. Between such releases functions and statuses are
- * added, and structs grow: struct isx_options at its end, which its `size` tells, and others into
- * their `reserved` members, which a program leaves 0 in what it hands in and does not read in what it
- * gets. So clear a struct before you fill it: `struct isx_asset asset = { 0 };`. struct isx_err,
- * isx_simprint, isx_query_simprints, isx_type_score, isx_index_part, isx_logger and isx_index_problem
- * stay as they are. Expect a status that this header does not list.
+ * Versions: a release that breaks programs which were built with the release before it gets another
+ * number in its soname, libiscc_search.so.N. Before 1.0, a release 0.N.0 may break programs; 0.N.1
+ * and later ones of the same N never do. From 1.0 on, only a new MAJOR version may: nothing that is
+ * declared here changes its meaning, and a declaration is marked as deprecated for at least one
+ * minor version before it is removed.
  *
- * Ownership: pointers into this library's functions are *borrowed* until the call returns. What is
- * handed out is *new* and has to be given back to the function named beside it.
+ * Other releases add functions and statuses, and structs grow: struct isx_options at its end, which
+ * its member `size` tells the library, and other structs into their `reserved` members. A program
+ * leaves `reserved` 0 in structs that it passes, and does not read it in structs that it gets. So
+ * clear a struct before you fill it: `struct isx_asset asset = { 0 };`. struct isx_err,
+ * isx_simprint, isx_query_simprints, isx_type_score, isx_index_part, isx_logger and
+ * isx_index_problem do not grow. Handle a status that this header does not list as a failure.
+ *
+ * Ownership: a pointer that is passed to a function is *borrowed* until the call returns, unless
+ * its comment says for how long. A pointer that is handed out is *new*: pass it to the function
+ * named beside it when you no longer need it. *filled* is memory of the caller that the function
+ * writes.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -118,35 +128,37 @@ extern "C" {
 #define ISX_VERSION        "0.4.0"
 #define ISX_VERSION_NUMBER (ISX_VERSION_MAJOR * 10000 + ISX_VERSION_MINOR * 100 + ISX_VERSION_PATCH)
 
-/* What went wrong. */
+/* The result of a call. */
 enum isx_status {
 	ISX_OK = 0,
-	ISX_INVALID,   /* the content of the input is wrong: an undecodable ISCC, a wrong realm */
-	ISX_SCHEMA,    /* the shape of the input is wrong: a missing field, a number for a text */
-	ISX_NOT_FOUND, /* no such index or asset */
-	ISX_EXISTS,    /* an index of that name is there already */
-	ISX_UNAUTHORIZED, /* a key is needed, and this one is not it */
-	ISX_TOO_LARGE,    /* the input is over a ceiling that the message names */
-	ISX_READ_ONLY,    /* the store was opened for reading, or its disk cannot be written */
-	ISX_FULL,         /* the disk or the address space set aside for an index is used up */
+	ISX_INVALID, /* wrong content of the input: an ISCC that cannot be decoded, a wrong realm */
+	ISX_SCHEMA,  /* wrong shape of the input: a missing field, a number instead of a text */
+	ISX_NOT_FOUND,    /* no such index or asset */
+	ISX_EXISTS,       /* an index or a file of that name exists already */
+	ISX_UNAUTHORIZED, /* an API key is missing or wrong */
+	ISX_TOO_LARGE,    /* the input exceeds a limit that the message names */
+	ISX_READ_ONLY,    /* the store is read-only, or may not be written by this program */
+	ISX_FULL,         /* the disk, or the address space reserved for an index, is used up */
 	ISX_UNAVAILABLE,  /* busy, or another server cannot be reached: try again later */
-	ISX_CORRUPT,      /* a file is not what it should be */
-	ISX_IO,           /* the operating system refused */
+	ISX_CORRUPT,      /* a file is damaged, or an answer of another server is malformed */
+	ISX_IO,           /* a call of the operating system failed */
 	ISX_NO_MEMORY,    /* memory ran out */
-	ISX_CANCELLED,    /* cancel_check() of the query ended the search */
-	ISX_UNSUPPORTED,  /* this kind of store, or this build of the library, cannot do it */
+	ISX_CANCELLED,    /* returned by cancel_check() of a query, to end the search */
+	ISX_UNSUPPORTED,  /* this engine, or this build of the library, cannot do it */
 };
 
 struct isx_err {
 	enum isx_status status;
 	char msg[256];          /* UTF-8, one line, always terminated */
-	size_t position;        /* of the asset at fault in the array that was added, from 0, or
-			    ISX_NO_POSITION: none is, or it is not known which */
-	uint32_t retry_after_s; /* of ISX_UNAVAILABLE: try again in so many seconds; 0: not known */
+	size_t position;        /* of the wrong asset in the array that was added, from 0;
+				   ISX_NO_POSITION: no asset is wrong, or not known which */
+	uint32_t retry_after_s; /* for ISX_UNAVAILABLE: seconds to wait before the next attempt; 0:
+				   not known */
 };
 #define ISX_NO_POSITION SIZE_MAX
 
-/* ISX_API marks what the shared library exports, ISX_MUST_CHECK a result that must be looked at. */
+/* ISX_API marks functions that the shared library exports, ISX_MUST_CHECK those whose result
+ * must not be ignored. */
 #if defined(__GNUC__)
 #define ISX_API        __attribute__((visibility("default")))
 #define ISX_MUST_CHECK __attribute__((warn_unused_result))
@@ -155,93 +167,112 @@ struct isx_err {
 #define ISX_MUST_CHECK
 #endif
 
-/* How much a message of the log matters. */
+/* The severity of a log message. */
 enum isx_log_level { ISX_LOG_DEBUG, ISX_LOG_INFO, ISX_LOG_WARNING, ISX_LOG_ERROR };
 
-/* Where a store says what its calls cannot return: that a follower is loaded again, or that an asset of
- * an earlier program cannot be decoded. Without a function the library is silent: it never writes to
- * the standard streams of its program.
- *   fn   called from any thread of the program or of the library, also from several at once; must not
- *        call the store. `message` is one line of UTF-8 without a line end, borrowed until it returns
- *   arg  handed to it; borrowed until the store is closed */
+/* Receives messages about events that no call can return: for example, that a follower is loaded
+ * again, or that an asset which 0.3.3 has stored cannot be decoded. The library never writes to the
+ * standard streams of its program.
+ *   fn   called from any thread of the program or of the library, also from several at once; must
+ *        not call functions of the store. `message` is one line of UTF-8 without a line end,
+ *        borrowed until fn() returns
+ *   arg  passed to fn(); borrowed until the store is closed */
 typedef void isx_log_fn(enum isx_log_level level, const char *message, void *arg);
 struct isx_logger {
-	isx_log_fn *fn; /* NULL: silent */
+	isx_log_fn *fn; /* NULL: messages are dropped */
 	void *arg;
 };
 
-/* What a store has done since its counters were zero. Threads add to them with atomic operations;
- * read them with such, too. */
+/* Counters of a store. Its threads add to them with atomic operations: read them with atomic
+ * operations, too. The program sets them to 0, or to the values at which they are to go on. */
 struct isx_counters {
 	uint64_t rows_scanned; /* comparisons of a stored row with a unit or simprint of a query */
-	uint64_t commits;      /* transactions that were written to an index */
+	uint64_t commits;      /* transactions that have changed an index */
 	uint64_t reserved[6];
 };
 
-/* How a store behaves. Fill with isx_options_init() first: what a later version of this struct has more
- * then keeps its default. */
+/* Options of a store. Call isx_options_init() before you set any: options that a later version
+ * adds then have their defaults. */
 struct isx_options {
-	size_t size;                  /* of this struct in the program, set by isx_options_init() */
-	double match_threshold_units; /* 0..1, default 0.75: below it a unit score is no match */
-	double match_threshold_simprints; /* 0..1, default 0.75: the same for passages */
-	uint32_t confidence_exponent;     /* >= 1, default 4: e in sum(s^e) / sum(s) */
-	bool read_only; /* default false: never change an index; a slot in the lock file is still
-			   taken where that can be written, so that writers keep what is read */
-	bool relaxed;   /* default false: do not wait for the disk after each write, but when the
-			   store is closed. A process that is killed loses nothing and damages
-			   nothing; a power failure may damage the index */
-	uint64_t map_bytes; /* default 0: 1 TiB; address space of an index, which it cannot outgrow.
-			       All processes that write to an index should agree on it */
-	const char *api_key; /* default NULL: sent as X-API-Key to an http:// store; borrowed until
-				open */
-	const char *temporary_directory; /* default NULL: /tmp; where memory:// has its files */
-	const char *
-		postgres_schema; /* default NULL: iscc_search; what is below is for postgresql:// */
-	const char
-		*postgres_followers; /* default NULL: none; a directory for local copies of what is
-					   searched; without one every search is done by SQL */
-	const char *postgres_read_uri; /* default NULL: none; a replica that reads go to */
-	uint32_t postgres_connections; /* default 8: at most so many at once */
-	uint32_t postgres_timeout_s; /* default 30: a server silent for so long counts as gone; what
-					  writes or reads a whole index has 30 times as long */
-	uint32_t
-		postgres_patience_s; /* default 10, at most 3600: a search waits so long for a local
-					   copy that is being loaded */
-	uint32_t
-		threads; /* default 0: one per processor, at most 64; how many threads one search of
-			     simprints uses, the calling thread among them. 1: it starts none */
-	struct isx_counters *counters; /* default NULL: nothing is counted; borrowed until close */
-	struct isx_logger logger;      /* default { NULL, NULL }: no messages */
+	/* Of this struct in the program; set by isx_options_init(). */
+	size_t size;
+	/* The lowest unit score that is a match, 0 to 1. Default 0.75. */
+	double match_threshold_units;
+	/* The lowest score of a simprint that is a match, 0 to 1. Default 0.75. */
+	double match_threshold_simprints;
+	/* The exponent e in the score of an asset, sum(s^e) / sum(s): 1 or more. Default 4. */
+	uint32_t confidence_exponent;
+	/* Never change an index. A read still takes a slot in the lock file if that can be written,
+	 * so that writers do not reuse the pages it reads. Default false. */
+	bool read_only;
+	/* Do not wait for the disk after each write, but when the store is closed. A process
+	 * that is killed loses no data and damages no index; a power failure may damage it.
+	 * Default false. */
+	bool relaxed;
+	/* Address space reserved for an index, which cannot grow larger. All processes that
+	 * write to an index should use the same value. Default 0: 1 TiB. */
+	uint64_t map_bytes;
+	/* Sent as X-API-Key to an http:// store; borrowed until isx_open() returns. Default
+	 * NULL: none. */
+	const char *api_key;
+	/* Where memory:// has its files. Default NULL: /tmp. */
+	const char *temporary_directory;
+
+	/* Options of postgresql:// stores. */
+
+	/* The schema of the tables. Default NULL: iscc_search. */
+	const char *postgres_schema;
+	/* A directory for *followers*: local copies of the indexes that are searched. Default NULL:
+	 * none, every search is done by SQL. */
+	const char *postgres_followers;
+	/* A replica to read from. Default NULL: none. */
+	const char *postgres_read_uri;
+	/* Connections that are open at once, 1 to 1000. Default 8. */
+	uint32_t postgres_connections;
+	/* Seconds without any answer after which a server is treated as unreachable, 1 to 3600;
+	 * statements that write or read a whole index have 30 times as long. Default 30. */
+	uint32_t postgres_timeout_s;
+	/* Seconds that a search waits for a local copy that is being loaded, 0 to 3600. Default
+	 * 10. */
+	uint32_t postgres_patience_s;
+
+	/* Threads of one search of simprints, with the calling thread. 1: no thread is started.
+	 * Default 0: one per processor, at most 64. */
+	uint32_t threads;
+	/* Counters to add to; borrowed until the store is closed. Default NULL: none. */
+	struct isx_counters *counters;
+	/* Receives messages. Default { NULL, NULL }: they are dropped. */
+	struct isx_logger logger;
 };
 
-/* Set every option to its default.
- *   size  sizeof *options; for bindings of other languages, C has isx_options_init() */
+/* Set every option to its default. In C call isx_options_init(); bindings of other languages pass
+ * the size.
+ *   size  sizeof *options */
 ISX_API void isx_options_init_sized(struct isx_options *options, size_t size);
 static inline void isx_options_init(struct isx_options *options)
 {
 	isx_options_init_sized(options, sizeof *options);
 }
 
-/* One passage of an asset: a headerless similarity hash and where in the work it was taken. A type is
- * 1 to 64 bytes without '/', '\' and control characters, and does not begin with '.' or "assets_"; an
- * index has at most 64. */
+/* One passage of an asset: a similarity hash without a header, and its place in the work. A type
+ * is 1 to 64 bytes without '/', '\' and control characters, and does not begin with '.' or
+ * "assets_"; an index has at most 64 types. */
 struct isx_simprint {
 	const char *type;     /* for example "CONTENT_TEXT_V0" */
 	const char *simprint; /* base64url or base64, with or without padding; at most 256 bits */
-	uint32_t offset;      /* start of the passage; bytes for text, milliseconds for sound */
-	uint32_t size;        /* its extent in the same unit */
+	uint32_t offset;      /* start of the passage: bytes of a text, milliseconds of a sound */
+	uint32_t size;        /* its length in the same unit */
 };
 
-/* One asset as it is added. Texts are UTF-8 and terminated. What has not the shape that is said here
- * is refused with ISX_INVALID, by every engine. Metadata is JSON as RFC 8259 has it, nested at most
- * 511 deep. */
+/* One asset. Texts are UTF-8 and terminated. Every engine refuses an asset of another shape than
+ * is described here with ISX_INVALID. Metadata is JSON by RFC 8259, nested at most 511 deep. */
 struct isx_asset {
-	const char *iscc_id;   /* required, the key: "ISCC:" and 16 of A-Z and 2-7 */
-	const char *iscc_code; /* "ISCC:" and 16 or more of A-Z and 2-7, or NULL; an ISCC-CODE has
-				  to be as long as its header says. Searched by its units, if it has
-				  any, where `units` is empty */
-	const char *const *units; /* ISCC-UNITs as texts, each of which can be decoded */
-	size_t unit_count;        /* at most 64; several of one type may be there */
+	const char *iscc_id; /* required, the key: "ISCC:" and 16 of A-Z and 2-7 */
+	/* "ISCC:" and 16 or more of A-Z and 2-7, or NULL. An ISCC-CODE must be as long as its
+	 * header says. If `units` is empty, the asset is found by the units of the code. */
+	const char *iscc_code;
+	const char *const *units;             /* ISCC-UNITs as texts, all of which can be decoded */
+	size_t unit_count;                    /* at most 64; several may be of one type */
 	const struct isx_simprint *simprints; /* entries of one type are neighbours */
 	size_t simprint_count;
 	const char *metadata; /* a JSON object, given back byte for byte, or NULL */
@@ -258,7 +289,7 @@ struct isx_query_simprints {
 	size_t count;
 };
 
-/* Which fields of a query a client named, if only to say null: a result repeats exactly those. */
+/* Which fields a client has sent with a query, also as null: the result repeats exactly those. */
 enum {
 	ISX_QUERY_HAS_ISCC_ID = 1 << 0,
 	ISX_QUERY_HAS_ISCC_CODE = 1 << 1,
@@ -266,28 +297,29 @@ enum {
 	ISX_QUERY_HAS_SIMPRINTS = 1 << 3
 };
 
-/* A question. `iscc_id` wins over everything else ("more like this one"); otherwise `units`, or the
- * units of `iscc_code` where there are none; `simprints` ask for passages beside either. */
+/* A query. If `iscc_id` is set, the units of that asset are searched; otherwise `units`, or the
+ * units of `iscc_code` if there are no `units`. `simprints` search for passages, in addition. */
 struct isx_query {
 	const char *iscc_id;   /* or NULL */
-	const char *iscc_code; /* or NULL; an ISCC-CODE has to be as long as its header says */
+	const char *iscc_code; /* or NULL; an ISCC-CODE must be as long as its header says */
 	const char *const *units;
 	size_t unit_count; /* at most 64 */
 	const struct isx_query_simprints *simprints;
 	size_t simprint_type_count;
-	bool own_chunks; /* with iscc_id: also search the simprints that asset has stored */
-	uint32_t named;  /* ISX_QUERY_HAS_...; set fields count as named without it */
-	size_t limit;    /* at most so many matches; 0 for the default of 100 */
+	bool own_chunks; /* with iscc_id: search the stored simprints of that asset, too */
+	uint32_t named;  /* ISX_QUERY_HAS_... of fields sent as null; set fields are known */
+	size_t limit;    /* maximum number of matches; 0: 100 */
 	/* Called when the search begins and regularly while it scans or waits for a database, from
 	 * any thread that works for the search; an http:// store does not call it. Anything but
 	 * ISX_OK, for example ISX_CANCELLED, ends the search with that status. NULL: the search
 	 * cannot be cancelled. */
 	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
-	/* The search begins or ends to wait for something that takes no processor, so that who counts
-	 * threads can let another one run meanwhile. False, when it begins: it must not wait, and fails
-	 * with ISX_UNAVAILABLE. NULL: nobody counts. */
+	/* Called with `begins` true before the search waits for something that takes no
+	 * processor time, and with false afterwards, so that a caller with a limited number of
+	 * threads can run another search meanwhile. If the first call returns false, the search
+	 * does not wait and fails with ISX_UNAVAILABLE. NULL: the search waits. */
 	bool (*waits)(void *cancel_arg, bool begins);
-	void *cancel_arg;     /* handed to cancel_check() and waits() */
+	void *cancel_arg;     /* passed to cancel_check() and waits() */
 	uint64_t reserved[3]; /* 0 */
 };
 
@@ -297,17 +329,19 @@ struct isx_type_score {
 	double score;     /* 0..1 */
 };
 
-/* One asset that is like the query. */
+/* One asset that is similar to the query. */
 struct isx_match {
 	char iscc_id[24];
-	double score; /* sum(s^e) / sum(s) over the unit scores s >= threshold; lmdb://: their mean */
-	const struct isx_type_score *types; /* every queried type the asset carries */
+	/* sum(s^e) / sum(s) over the unit scores s >= threshold; lmdb://: the sum of the unit
+	 * scores divided by the number of queried units. */
+	double score;
+	const struct isx_type_score *types; /* every queried type that the asset has */
 	size_t type_count;
 	const char *metadata; /* JSON, or NULL */
 	uint64_t reserved[2];
 };
 
-/* One passage of a match that is like one of the query. */
+/* One passage of a match that is similar to a passage of the query. */
 struct isx_chunk {
 	const char *query; /* the query's simprint, base64url */
 	const char *match; /* the stored one */
@@ -321,9 +355,9 @@ struct isx_chunk {
 /* The passages of one simprint type in one match. */
 struct isx_chunk_type {
 	const char *type;
-	double score;   /* sum(idf * score) over what matched / sum(idf) over what was asked */
-	size_t matches; /* simprints of the query that matched */
-	size_t queried; /* simprints of the query */
+	double score; /* sum(idf * score) over simprints that matched / sum(idf) over all queried */
+	size_t matches;                 /* simprints of the query that matched */
+	size_t queried;                 /* simprints of the query */
 	const struct isx_chunk *chunks; /* `matches` of them, in the order of the query */
 	uint64_t reserved[2];
 };
@@ -338,29 +372,30 @@ struct isx_chunk_match {
 	uint64_t reserved[2];
 };
 
-/* An answer: matches by falling score, equal scores by rising ISCC-ID. */
+/* The result of a search. Matches are sorted by score, the highest first; equal scores by
+ * ISCC-ID. */
 struct isx_result {
-	struct isx_query query; /* as it was understood, with derived units or code */
+	struct isx_query query; /* as searched, with units and code derived from each other */
 	const struct isx_match *matches;
 	size_t match_count;
-	const struct isx_chunk_match *chunk_matches; /* of the query's simprints */
+	const struct isx_chunk_match *chunk_matches; /* for the simprints of the query */
 	size_t chunk_match_count;
-	void *memory; /* what all pointers above point into */
+	void *memory; /* of all that the pointers above point to; for isx_result_free() */
 	uint64_t reserved[4];
 };
 
-/* What one part of an index takes up. */
+/* The size of one part of an index. */
 struct isx_index_part {
 	char name[80]; /* "lmdb", a unit type, or "SIMPRINT_" and a simprint type */
 	uint64_t bytes;
 };
 
-/* What is known of an index. */
+/* Facts about an index. */
 struct isx_index_info {
 	char name[64];
 	uint64_t assets;
 	uint64_t bytes;   /* on disk, all parts */
-	uint32_t readers; /* read transactions in it now, of all processes; 0: not known */
+	uint32_t readers; /* open read transactions of all processes; 0 also if not known */
 	struct isx_index_part *parts; /* the first is "lmdb" */
 	size_t part_count;
 	uint64_t reserved[4];
@@ -368,62 +403,66 @@ struct isx_index_info {
 
 struct isx_store;
 
-/* Open the store that `uri` names; a directory that is missing is created.
+/* Open the store that `uri` names. A missing directory is created.
  *   options  borrowed, NULL for the defaults
  *   store    new, close with isx_close()
- * ISX_INVALID: not an index URI, or an option out of its range. ISX_UNSUPPORTED: an engine that this
- * library was built without, or an option of a later version. */
+ * ISX_INVALID: not an index URI, or an option out of its range. ISX_UNSUPPORTED: the library was
+ * built without this engine, or an option of a later version is set. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_open(const char *uri, const struct isx_options *options,
 						struct isx_store **store, struct isx_err *err);
 
-/* Close a store that no thread uses any more: what a relaxed one still owes the disk is written.
- * NULL is allowed. */
+/* Close a store, after the last call of any thread has returned. A relaxed store is synced to
+ * disk. NULL is allowed. */
 ISX_API void isx_close(struct isx_store *store);
 
-/* The options it was opened with. Texts in them may be gone. */
+/* The options of a store, complete with defaults. Their texts may no longer exist: they are the
+ * program's. */
 ISX_API const struct isx_options *isx_store_options(const struct isx_store *store);
 
-/* Create an empty index. Its name is 1 to 32 of a-z and 0-9, a letter first. */
+/* Create an empty index. Its name is 1 to 32 characters of a-z and 0-9, a letter first.
+ * ISX_EXISTS: there is an index of that name. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_index_create(struct isx_store *store, const char *name,
 							struct isx_err *err);
 
-/* Delete an index and everything in it. Searches that run in it end undisturbed. */
+/* Delete an index and everything in it. Searches that are running in it still complete. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_index_delete(struct isx_store *store, const char *name,
 							struct isx_err *err);
 
-/* What is known of one index. `info` is filled; release it with isx_index_info_release(). */
+/* Facts about one index.
+ *   info  filled, release with isx_index_info_release() */
 ISX_API ISX_MUST_CHECK enum isx_status isx_index_stat(struct isx_store *store, const char *name,
 						      struct isx_index_info *info,
 						      struct isx_err *err);
 ISX_API void isx_index_info_release(struct isx_index_info *info);
 
-/* All indexes by name.
+/* All indexes, sorted by name.
  *   infos  new array of *count, free with isx_index_list_free() */
 ISX_API ISX_MUST_CHECK enum isx_status isx_index_list(struct isx_store *store,
 						      struct isx_index_info **infos, size_t *count,
 						      struct isx_err *err);
 ISX_API void isx_index_list_free(struct isx_index_info *infos, size_t count);
 
-/* How far a long copy has come. */
+/* Receives the progress of a long copy. */
 typedef void isx_progress_fn(uint64_t bytes_done, uint64_t bytes_total, void *arg);
 
-/* Copy an index, as it is at one moment, to the new file `path`, while others read and write it. The
- * copy appears under its name when it is complete, on disk, and right (as isx_index_check() has it). An
- * index is brought back by copying
- * the file beside its place in a store and renaming it: to DIR/NAME/index.lmdb (usearch://) or to
- * DIR/NAME.lmdb (lmdb://).
- *   replace   whether a file of that name may be replaced
- *   progress  called now and then by the thread of the caller; may be NULL
- * ISX_EXISTS: the file is there. ISX_INVALID: a store of another server, or `path` is the file of an
- * index of this store, or of one in use. ISX_CORRUPT: the index is damaged; there is no copy. */
+/* Copy one snapshot of an index to the new file `path`, while others read and write the index. The
+ * copy gets its name when it is complete, on disk, and has passed isx_index_check(). To restore it,
+ * copy the file beside its place in a store, under another name, and rename it to
+ * DIR/NAME/index.lmdb (usearch://) or DIR/NAME.lmdb (lmdb://).
+ *   replace   may an existing file be replaced?
+ *   progress  called regularly in the thread of the caller; may be NULL
+ * ISX_EXISTS: the file exists. ISX_INVALID: the store is on another server, or `path` is the
+ * file of an index of this store, or of an index in use. ISX_CORRUPT: the index is damaged;
+ * there is no copy. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_index_backup(struct isx_store *store, const char *name,
 							const char *path, bool replace,
 							isx_progress_fn *progress, void *arg,
 							struct isx_err *err);
 
-/* Give back the free space of an index: copy what is in use to a new file, which takes the place of
- * the old one. Others may read meanwhile; writers of all processes wait. Other processes let
- * go of the old file within a second or two. ISX_CORRUPT: the index is damaged, and stays as it is. */
+/* Return the free space of an index to the system: copy the pages in use to a new file and
+ * rename it over the old one. Searches go on meanwhile; writers of all processes wait. Other
+ * processes close the old file within a second or two. ISX_CORRUPT: the index is damaged, and
+ * stays as it is. */
 struct isx_compaction {
 	uint64_t bytes_before;
 	uint64_t bytes_after;
@@ -434,67 +473,69 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_index_compact(struct isx_store *store
 							 isx_progress_fn *progress, void *arg,
 							 struct isx_err *err);
 
-/* Check everything that has to be true of an index's file: its pages, the order and the lengths of
- * its rows, that every asset can be read and has its rows, and that every row belongs to an asset.
- * Writes nothing. What is wrong is a *finding*, not a failure of the call. */
+/* Check the integrity of an index: its pages, the order and the lengths of its rows, that every
+ * asset can be read and has its rows, and that every row belongs to an asset. Writes nothing. An
+ * error in the index is a *finding*, and no failure of the call. */
 struct isx_check {
 	uint64_t pages;        /* in use */
 	uint64_t assets;       /* read */
 	uint64_t rows;         /* of units and simprints, compared with their assets */
-	uint64_t unsearchable; /* assets with units that cannot be decoded, as 0.3.3 takes them: no
-				  findings */
+	uint64_t unsearchable; /* assets with units that cannot be decoded, which 0.3.3 accepts;
+				  these are no findings */
 	uint64_t findings;
-	bool is_derived; /* false: 0.3.3 wrote last, and rows were not compared, as they will be
-			    made again at the next use */
+	bool is_derived; /* false: 0.3.3 has written since. Rows were not compared: the next use
+			    of the index makes them again */
 	uint64_t reserved[4];
 };
 typedef void isx_finding_fn(const char *text, void *arg);
 
-/*   report  filled, also when the call fails: what was checked until then
+/*   report  filled, also when the call fails: with the counts so far
  *   found   called with each finding, one line of text; may be NULL */
 ISX_API ISX_MUST_CHECK enum isx_status isx_index_check(struct isx_store *store, const char *name,
 						       struct isx_check *report,
 						       isx_finding_fn *found, void *arg,
 						       struct isx_err *err);
 
-/* An index that cannot be used, and why. */
+/* An index that cannot be used, and the error that says why. */
 struct isx_index_problem {
 	char name[64];
 	struct isx_err cause;
 };
 
-/* Can the store be used? Fails where its indexes cannot even be listed.
- *   problems  new array of *count (often 0), free with isx_index_problems_free() */
+/* Find the indexes that cannot be used. Fails if the indexes cannot even be listed.
+ *   problems  new array of *count, free with isx_index_problems_free(); NULL if *count is 0 */
 ISX_API ISX_MUST_CHECK enum isx_status isx_ready(struct isx_store *store,
 						 struct isx_index_problem **problems, size_t *count,
 						 struct isx_err *err);
 ISX_API void isx_index_problems_free(struct isx_index_problem *problems);
 
-/* What this host copies from a database so that it can be searched here, while it takes long. */
+/* The progress of a *load*: an index of a database that is being copied to a follower on this
+ * host. */
 struct isx_load {
 	char name[64];   /* of the index */
-	uint64_t done;   /* rows so far */
-	uint64_t total;  /* rows there will be; of passages an estimate */
-	uint32_t left_s; /* seconds it will still take, at the speed so far */
+	uint64_t done;   /* rows copied */
+	uint64_t total;  /* rows to copy; partly an estimate if there are simprints */
+	uint32_t left_s; /* seconds to go, at the speed so far */
 };
 
-/* Which loads are under way, by all processes of this host; cheap.
+/* The loads that are running, of all processes of this host. Cheap: may be called every second.
  *   loads  new array of *count (mostly 0), free with isx_loads_free() */
 ISX_API ISX_MUST_CHECK enum isx_status isx_loads(struct isx_store *store, struct isx_load **loads,
 						 size_t *count, struct isx_err *err);
 ISX_API void isx_loads_free(struct isx_load *loads);
 
-/* Add assets, or replace those whose ISCC-ID is there already: all of them or, on any error, none.
- * When the call returns they are on disk (unless the store is relaxed) and found by every search
- * that starts afterwards, in this process or another. An update replaces all units; simprints stay
- * unless the update has some of their type. Of two assets with one ISCC-ID the last one counts.
- *   outcomes  filled: one per asset, in their order; may be NULL */
+/* Add assets, or replace those whose ISCC-ID is in the index already: all of them or, on any error,
+ * none. When the call returns, they are on disk (unless the store is relaxed) and are found by
+ * every search that starts afterwards, in this process or another. An update replaces all units;
+ * stored simprints of a type stay unless the update has simprints of that type. Of two assets with
+ * one ISCC-ID the last one counts.
+ *   outcomes  filled: one per asset, in the same order; may be NULL */
 ISX_API ISX_MUST_CHECK enum isx_status isx_add(struct isx_store *store, const char *name,
 					       const struct isx_asset *assets, size_t count,
 					       enum isx_outcome *outcomes, struct isx_err *err);
 
-/* Add assets one by one: the writer copies them and adds a few thousand at a time, each lot as isx_add()
- * does it, whole or not at all.
+/* Add assets one by one: a *writer* copies them and adds a few thousand at a time, each batch whole
+ * or not at all, as isx_add() does.
  *
  *	isx_writer_open(store, "default", &writer, &err);
  *	while (has_more(&asset) && !is_cancelled())
@@ -503,103 +544,106 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_add(struct isx_store *store, const ch
  *	isx_writer_flush(writer, &err);
  *	isx_writer_close(writer);
  *
- * A writer is used by one thread at a time and closed before its store.
+ * Only one thread at a time may use a writer, and it must be closed before its store.
  *   writer  new, close with isx_writer_close() */
 struct isx_writer;
 ISX_API ISX_MUST_CHECK enum isx_status isx_writer_open(struct isx_store *store, const char *name,
 						       struct isx_writer **writer,
 						       struct isx_err *err);
 
-/* Take an asset. A call that fails has not taken it, and everything taken before is as it was: after
- * ISX_INVALID, which is said of this asset alone, go on with the next one. A failure to add the assets
- * that were taken before says so; the call may be made again. */
+/* Copy an asset into the writer. A call that fails has not taken this asset, and changes nothing
+ * about the assets before it. ISX_INVALID is about this asset alone: go on with the next one. If
+ * the assets before it could not be added, the message says so; the call can be repeated. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_writer_put(struct isx_writer *writer,
 						      const struct isx_asset *asset,
 						      struct isx_err *err);
 
-/* Add what was taken: when this returns ISX_OK, all of it is on disk and found. After a failure
- * none of what was waiting is, and it still waits: call again, or close the writer. err->position counts
- * all assets that were taken. */
+/* Add the assets that are waiting: after ISX_OK all assets that were put are on disk and are
+ * found. After a failure none of the waiting ones is, and they still wait: call again, or close
+ * the writer. err->position counts from the first asset that was put. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_writer_flush(struct isx_writer *writer,
 							struct isx_err *err);
 
-/* How far a writer has come. */
+/* The progress of a writer. */
 struct isx_writer_counts {
-	uint64_t created; /* assets on disk that were new */
-	uint64_t updated; /* assets on disk that have replaced others */
-	uint64_t waiting; /* assets taken, not yet on disk */
+	uint64_t created; /* assets that were added */
+	uint64_t updated; /* assets that have replaced stored ones */
+	uint64_t waiting; /* assets that were put and are not added yet */
 	uint64_t reserved[5];
 };
 ISX_API void isx_writer_count(const struct isx_writer *writer, struct isx_writer_counts *counts);
 
-/* End. What was not flushed is forgotten: closing a writer early cancels the rest. NULL is allowed. */
+/* Close a writer. Assets that are waiting are dropped: closing without isx_writer_flush()
+ * cancels the rest. NULL is allowed. */
 ISX_API void isx_writer_close(struct isx_writer *writer);
 
-/* One asset as a JSON object: the fields that were added, without simprints.
+/* Get one asset as a JSON object: the fields that were added, without simprints.
  *   json  new, terminated, free with isx_text_free() */
 ISX_API ISX_MUST_CHECK enum isx_status isx_get(struct isx_store *store, const char *name,
 					       const char *iscc_id, char **json,
 					       struct isx_err *err);
 ISX_API void isx_text_free(char *text);
 
-/* One asset with everything that is stored of it, as it could be added again. A simprint comes as
- * base64url without padding, in the order of offset and size within its type. From another server
- * (http://) it comes without its simprints.
+/* Get one asset with everything that is stored of it, ready to be added again. Simprints are
+ * base64url without padding, sorted by offset and size within their type. From another server
+ * (http://) the asset comes without simprints.
  *   asset  new, free with isx_asset_free() */
 ISX_API ISX_MUST_CHECK enum isx_status isx_asset_get(struct isx_store *store, const char *name,
 						     const char *iscc_id, struct isx_asset **asset,
 						     struct isx_err *err);
 ISX_API void isx_asset_free(struct isx_asset *asset);
 
-/* Go through the assets of an index in the order of their ISCC-IDs, which is that of time, with
- * everything that is stored of them: one snapshot, whatever is added and removed meanwhile.
+/* Iterate over the assets of an index in the order of their ISCC-IDs, which is the order of time,
+ * with everything that is stored of them. A *cursor* reads one snapshot: changes after it was
+ * opened do not show.
  *
  *	isx_cursor_open(store, "default", NULL, &cursor, &err);
  *	while (!isx_cursor_next(cursor, &asset, &err) && asset)
  *		printf("%s\n", asset->iscc_id);
  *	isx_cursor_close(cursor);
  *
- * A cursor is used by one thread at a time and closed before its store. While it is open, space that
- * writers free is not used again and the file grows by what is written: close it soon. One of
- * postgresql:// holds one of the store's connections, and ends with ISX_UNAVAILABLE when it is not
- * used for a minute.
- *   from    an ISCC-ID, which need not be stored: the assets before it are left out; NULL: none are
+ * Only one thread at a time may use a cursor, and it must be closed before its store. While it is
+ * open, writers cannot reuse free space and the file grows with each write: close it soon. A cursor
+ * of postgresql:// holds one connection of the store, and fails with ISX_UNAVAILABLE after a minute
+ * without use.
+ *   from    an ISCC-ID, which need not be stored: begin there; NULL: at the first asset
  *   cursor  new, close with isx_cursor_close()
- * ISX_INVALID: `from` is no ISCC-ID, or of another realm than the index. ISX_UNSUPPORTED: an http://
- * store, whose API has no such request. */
+ * ISX_INVALID: `from` is not an ISCC-ID, or of another realm than the index. ISX_UNSUPPORTED: an
+ * http:// store, whose API has no such request. */
 struct isx_cursor;
 ISX_API ISX_MUST_CHECK enum isx_status isx_cursor_open(struct isx_store *store, const char *name,
 						       const char *from, struct isx_cursor **cursor,
 						       struct isx_err *err);
 
-/* The next asset.
- *   asset  filled: borrowed until the next call with this cursor; NULL behind the last one
- * ISX_CORRUPT: this one cannot be read; the next call goes on behind it. */
+/* Get the next asset.
+ *   asset  filled: borrowed until the next call with this cursor; NULL after the last asset
+ * ISX_CORRUPT: this asset cannot be read; the next call gets the one after it. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_cursor_next(struct isx_cursor *cursor,
 						       const struct isx_asset **asset,
 						       struct isx_err *err);
 
-/* NULL is allowed. */
+/* Close a cursor. NULL is allowed. */
 ISX_API void isx_cursor_close(struct isx_cursor *cursor);
 
-/* Remove one asset and all that was derived from it. */
+/* Remove one asset and everything that is stored of it. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_remove(struct isx_store *store, const char *name,
 						  const char *iscc_id, struct isx_err *err);
 
-/* The assets most like the query, exactly: nothing that reaches the threshold is overlooked.
+/* Find the assets that are most similar to the query. The search is exact: every asset whose score
+ * reaches the threshold is considered.
  *   result  new, free with isx_result_free()
- * ISX_NOT_FOUND: no such index, or no asset of the query's iscc_id. */
+ * ISX_NOT_FOUND: no such index, or the index has no asset of the query's iscc_id. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_search(struct isx_store *store, const char *name,
 						  const struct isx_query *query,
 						  struct isx_result **result, struct isx_err *err);
 ISX_API void isx_result_free(struct isx_result *result);
 
-/* The version of the library that is loaded: "MAJOR.MINOR.PATCH", and MAJOR * 10000 + MINOR * 100 +
+/* The version of the loaded library: "MAJOR.MINOR.PATCH", and MAJOR * 10000 + MINOR * 100 +
  * PATCH. */
 ISX_API const char *isx_version(void);
 ISX_API uint32_t isx_version_number(void);
 
-/* The short name of a status, for logs: "not_found"; "unknown" for a number that is none. */
+/* The short name of a status, for logs: "not_found". "unknown" for any other number. Static. */
 ISX_API const char *isx_status_name(enum isx_status status);
 
 #ifdef __cplusplus

@@ -1,7 +1,6 @@
 /*
  * log.c - one line for each event, written with a single write(), so that lines of threads and
- *         processes
- *         do not mix.
+ *         processes do not mix.
  *
  * A line is composed on the stack; whatever does not fit is left out: whole fields, or the end of a
  * message. No thread waits for the reader of the log: when a pipe is full, lines are dropped and

@@ -1,7 +1,6 @@
 /*
  * mem.h - memory: checked allocation, an arena for objects that are released together, and a hook
- *         that
- *         makes the Nth allocation fail, for tests.
+ *         that makes the Nth allocation fail, for tests.
  *
  * Only mem.c calls malloc(). Running out of memory is a status (ISX_NO_MEMORY), never an abort.
  * SPDX-License-Identifier: Apache-2.0

@@ -1,7 +1,6 @@
 /*
  * header.h - the header of every ISCC: main type, subtype, version and length, each coded in one to
- *            four
- *            nibbles of 4 bits (ISO 24138, section 6.2).
+ *            four nibbles of 4 bits (ISO 24138, section 6.2).
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_HEADER_H

@@ -1,7 +1,6 @@
 /*
  * multibase.c - multibase text: a letter for the base, then the multicodec of ISCC and the digest,
- *               coded in
- *               that base.
+ *               coded in that base.
  *
  * The digits of base16, base32, base32hex and base64url are groups of bits; base58 codes the digest
  * as one big number. For texts of users (command line, iscc.h), so it is written for clear messages

@@ -1,7 +1,6 @@
 /*
  * field.h - read one field of a body: its kind, its range and its pattern, with the lax conversions
- *           of
- *           pydantic, which iscc-search 0.3.3 uses.
+ *           of pydantic, which iscc-search 0.3.3 uses.
  *
  * When a value does not fit its field, a reader adds a problem with the type and message of
  * pydantic and returns false; the caller goes on with the next field, so that a client gets all

@@ -1,7 +1,7 @@
 /*
  * schema.h - the problems of a request, each with its place, in the form of pydantic that clients
- *            of
- * 0.3.3 know: [{"type": ..., "loc": ["body", 0, "units"], "msg": ..., "input": ...}, ...]
+ *            of 0.3.3 know:
+ *	[{"type": ..., "loc": ["body", 0, "units"], "msg": ..., "input": ...}, ...]
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SCHEMA_JSON_H

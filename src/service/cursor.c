@@ -1,7 +1,6 @@
 /*
  * cursor.c - read assets back with everything that is stored: one of them, or all in the order of
- *            their
- *            ISCC-IDs.
+ *            their ISCC-IDs.
  *
  * Over the walk() of an engine, which holds a snapshot: a read transaction of LMDB or a connection
  * to the database. For one asset a walk is begun at its ISCC-ID and ended after one step, so that

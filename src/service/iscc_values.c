@@ -1,7 +1,6 @@
 /*
  * iscc_values.c - the public interface iscc.h, over src/iscc, the distance of src/scan and the
- *                 scores of
- *                 src/engine.
+ *                 scores of src/engine.
  *
  * A program may fill struct isx_iscc with any numbers, so each function first writes the value as
  * text and reads that strictly: isx_iscc_print() is the one check. That is slower than to compare

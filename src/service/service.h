@@ -1,7 +1,6 @@
 /*
  * service.h - functions of the public interface with a bound on the memory of the answer, for the
- *             HTTP
- *             server. They are not exported.
+ *             HTTP server. They are not exported.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SERVICE_H
