@@ -1,9 +1,9 @@
 /*
- * pg_conn.h - connections to PostgreSQL: a bounded pool, prepared statements, results.
+ * pg_conn.h - one connection to PostgreSQL: prepared statements, pipelines, COPY, results.
  *
  * All statements are listed in pg_sql.h and prepared once per connection; values are parameters in
- * binary form. No call waits for ever: a server that stays silent for the pool's timeout counts as
- * gone. A connection that broke is replaced, with pauses that grow while the server is away.
+ * binary form. No call waits for ever: a server that stays silent for the timeout of the settings
+ * counts as gone.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PG_CONN_H
@@ -15,65 +15,49 @@
 #include "postgres/pg_values.h"
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 
 enum {
 	ISX_PG_STEPS_MAX = 6,
-	ISX_PG_PATIENCE = 30 /* timeouts that statements may take whose work has no bound */
+	ISX_PG_LINE_BYTES = 200, /* of a message of libpq */
+	ISX_PG_PATIENCE = 30     /* timeouts that statements may take whose work has no bound */
 };
 
 struct isx_pg_pool;
 
+/* What the connections of a pool have in common; borrowed, and given back after them. */
+struct isx_pg_settings {
+	char *schema;                        /* its name, not quoted */
+	char *statements[ISX_PG_STATEMENTS]; /* with the schema put in */
+	int silence_ms;                      /* the server may keep silent so long */
+	atomic_bool no_names;                /* a pooler loses prepared statements */
+	struct isx_logger logger;
+};
+
 /* One connection, in the hands of one thread. */
 struct isx_pg_conn {
 	PGconn *pg;
-	struct isx_pg_pool *pool;
-	struct isx_pg_conn *next;
-	uint64_t prepared; /* bit i: statement i */
-	unsigned generation;
-	int silence_ms; /* the server may keep silent so long; set by isx_pg_do() */
-	bool broken;    /* do not use it again */
-	bool failed;    /* the server or the way to it was at fault in what failed */
-	bool retryable; /* what failed may be done again on another connection */
+	const struct isx_pg_settings *settings;
+	struct isx_pg_pool *pool; /* it is given back to; not looked into here */
+	struct isx_pg_conn *next; /* of the pool's idle ones */
+	uint64_t prepared;        /* bit i: statement i */
+	unsigned generation;      /* of the pool, when it was made */
+	int silence_ms;           /* the server may keep silent so long; set by isx_pg_do() */
+	/* What was found out, for the caller and, when it is given back, for the pool. */
+	bool broken;      /* do not use it again */
+	bool failed;      /* the server or the way to it was at fault in what failed */
+	bool retryable;   /* what failed may be done again on another connection */
+	bool is_lost;     /* the server ended it, or the way to it: others are likely lost, too */
+	bool lost_names;  /* a pooler has lost a prepared statement */
+	bool lost_tables; /* the schema or a table of it is gone */
 	/* May what is done go on? Asked while the server is waited for; NULL: always. */
 	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
 	void *cancel_arg;
 };
 
-/* What is done with a connection, in isx_pg_do(). */
-typedef enum isx_status isx_pg_fn(struct isx_pg_conn *conn, void *arg, struct isx_err *err);
-
-/* A pool; connects when somebody asks.
- *   pool  new, free with isx_pg_pool_free() (NULL is allowed) */
-struct isx_pg_pool_options {
-	const char *uri;
-	const char *schema; /* its name; both are copied */
-	unsigned most;      /* connections at once */
-	unsigned timeout_s; /* of a silent server */
-	bool makes;         /* may it make the schema and its tables? */
-	struct isx_logger logger;
-};
-ISX_MUST_CHECK enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
-					       struct isx_pg_pool **pool, struct isx_err *err);
-void isx_pg_pool_free(struct isx_pg_pool *pool);
-
-/* Take a connection: a free one, a new one, or the next that is given back. End with
- * isx_pg_give(). ISX_UNAVAILABLE: all are in use for long, or the server cannot be reached. */
-ISX_MUST_CHECK enum isx_status isx_pg_take(struct isx_pg_pool *pool, struct isx_pg_conn **conn,
-					   struct isx_err *err);
-void isx_pg_give(struct isx_pg_conn *conn);
-
-/* The number that the tables were made with: tells databases apart. */
-int64_t isx_pg_store_id(const struct isx_pg_conn *conn);
-
-/* Do something with a connection, and again with another when it failed in a way that allows it
- * (a connection that had died, a deadlock; not a server that was silent: it works, or hangs). */
-ISX_MUST_CHECK enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
-					 struct isx_err *err);
-
-/* The same for who cannot wait: nothing in it takes longer than 2 s, not even to connect (to
- * each of the servers that the URI names). */
-ISX_MUST_CHECK enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
-					      struct isx_err *err);
+/* The first line of a message of libpq, without the severity in front of it. NULL or empty: that the
+ * connection was lost. */
+void isx_pg_first_line(char out[ISX_PG_LINE_BYTES], const char *message);
 
 /* Statements whose work has no bound follow: they read or write a batch or a whole index. */
 void isx_pg_be_patient(struct isx_pg_conn *conn);

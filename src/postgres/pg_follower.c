@@ -21,6 +21,7 @@
 #include "iscc/iscc_id.h"
 #include "postgres/pg_loader.h"
 #include "postgres/pg_lock.h"
+#include "postgres/pg_pool.h"
 #include "similarity/sim_add.h"
 #include "similarity/sim_rows.h"
 #include "storage/lmdb_verify.h"

@@ -7,6 +7,8 @@
  */
 #include "postgres/pg_sql.h"
 
+#include "base/buf.h"
+
 const char isx_pg_tables[] =
 	"CREATE TABLE @.store ("
 	" is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),"
@@ -311,3 +313,20 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" FROM best b JOIN f USING (type, simprint) ORDER BY 1, 2, 3",
 	/* clang-format on */
 };
+
+char *isx_pg_sql_text(const char *sql, const char *schema)
+{
+	struct isx_buf text = { 0 };
+	for (const char *at = sql; *at; at++) {
+		if (at[0] != '@' || at[1] != '.') {
+			isx_buf_char(&text, *at);
+			continue;
+		}
+		isx_buf_char(&text, '"');
+		isx_buf_text(&text, schema); /* only letters, digits and _, see isx_pg_pool_new() */
+		isx_buf_text(&text, "\".");
+		at++;
+	}
+	isx_buf_char(&text, '\0');
+	return isx_buf_take(&text);
+}

@@ -62,6 +62,11 @@ extern const char *const isx_pg_statements[ISX_PG_STATEMENTS];
 /* What makes the tables of the current version, in an empty schema: several statements. */
 extern const char isx_pg_tables[];
 
+/* A copy of `sql` with the name of the schema, quoted, in place of every "@.".
+ *   schema  letters, digits and _ only, as isx_pg_pool_new() checks
+ * Returns new memory, isx_mem_free(); NULL: no memory. */
+char *isx_pg_sql_text(const char *sql, const char *schema);
+
 enum {
 	ISX_PG_VERSION = 1,
 	ISX_PG_SAMPLE_ROWS = 20000 /* of ISX_PG_SIMPRINTS_SAMPLE, at most */

@@ -4,7 +4,9 @@
  *
  *   pg_sql       all texts of statements
  *   pg_values    the values of statements and results
- *   pg_conn      connections and statements        pg_schema    the tables
+ *   pg_conn      one connection: what went wrong, statements, pipelines, COPY
+ *   pg_schema    the tables: made where they are missing, and their version
+ *   pg_pool      a bounded pool of connections
  *   pg_head      heads of indexes and rows of assets, as they are read
  *   pg_lock      who works on a follower, and how far that has come
  *   pg_loader    a thread for what takes long of that, and for what is done in the background
@@ -22,6 +24,7 @@
 #include "engine/commit_queue.h"
 #include "engine/engine.h"
 #include "postgres/pg_head.h"
+#include "postgres/pg_pool.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
