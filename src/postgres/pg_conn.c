@@ -84,7 +84,7 @@ static enum isx_status fail_silent(struct isx_pg_conn *conn, struct isx_err *err
 	return isx_fail(err, ISX_UNAVAILABLE,
 			"PostgreSQL: no answer for %d s (see what it is doing, or raise "
 			"ISCC_SEARCH_POSTGRES_TIMEOUT)",
-			conn->silence_ms / 1000);
+			conn->read_timeout_ms / 1000);
 }
 
 /* What to do about an error, where its words do not say. */
@@ -152,7 +152,7 @@ static enum isx_status wait_socket(struct isx_pg_conn *conn, bool writes, struct
 	if (writes)
 		socket.events |= POLLOUT;
 	for (int waited_ms = 0; ready <= 0;) {
-		int left_ms = conn->silence_ms - waited_ms;
+		int left_ms = conn->read_timeout_ms - waited_ms;
 		int slice_ms = conn->cancel_check && left_ms > SLICE_MS ? SLICE_MS : left_ms;
 		if (left_ms <= 0)
 			return fail_silent(conn, err);
@@ -223,9 +223,9 @@ static enum isx_status collect(struct isx_pg_conn *conn, PGresult **last, struct
 	return st;
 }
 
-void isx_pg_be_patient(struct isx_pg_conn *conn)
+void isx_pg_use_long_timeout(struct isx_pg_conn *conn)
 {
-	conn->silence_ms = conn->settings->silence_ms * ISX_PG_PATIENCE;
+	conn->read_timeout_ms = conn->settings->read_timeout_ms * ISX_PG_LONG_TIMEOUT_FACTOR;
 }
 
 const struct isx_logger *isx_pg_logger(const struct isx_pg_conn *conn)
@@ -235,7 +235,7 @@ const struct isx_logger *isx_pg_logger(const struct isx_pg_conn *conn)
 
 unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn)
 {
-	return (unsigned)conn->settings->silence_ms / 6 * 5;
+	return (unsigned)conn->settings->read_timeout_ms / 6 * 5;
 }
 
 /* --- statements ------------------------------------------------------------------------------- */
@@ -251,7 +251,7 @@ static void statement_name(const struct isx_pg_conn *conn, enum isx_pg_statement
 /* May statements be prepared by name? Not behind a pooler that loses them. */
 static bool uses_names(const struct isx_pg_conn *conn)
 {
-	return !conn->lost_names && !atomic_load(&conn->settings->no_names);
+	return !conn->lost_names && !atomic_load(&conn->settings->unnamed_only);
 }
 
 /* Is a statement better planned for its values each time? A plan for any values does not know that

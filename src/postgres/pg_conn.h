@@ -20,7 +20,8 @@
 enum {
 	ISX_PG_STEPS_MAX = 6,
 	ISX_PG_LINE_BYTES = 200, /* of a message of libpq */
-	ISX_PG_PATIENCE = 30     /* timeouts that statements may take whose work has no bound */
+	ISX_PG_LONG_TIMEOUT_FACTOR =
+		30 /* timeouts that statements may take whose work has no bound */
 };
 
 struct isx_pg_pool;
@@ -29,8 +30,8 @@ struct isx_pg_pool;
 struct isx_pg_settings {
 	char *schema;                        /* its name, not quoted */
 	char *statements[ISX_PG_STATEMENTS]; /* with the schema put in */
-	int silence_ms;                      /* the server may keep silent so long */
-	atomic_bool no_names;                /* a pooler loses prepared statements */
+	int read_timeout_ms;                 /* the server may keep silent so long */
+	atomic_bool unnamed_only;            /* a pooler loses prepared statements */
 	struct isx_logger logger;
 };
 
@@ -41,8 +42,8 @@ struct isx_pg_conn {
 	struct isx_pg_pool *pool; /* it is given back to; not looked into here */
 	struct isx_pg_conn *next; /* of the pool's idle ones */
 	uint64_t prepared;        /* bit i: statement i */
-	unsigned generation;      /* of the pool, when it was made */
-	int silence_ms;           /* the server may keep silent so long; set by isx_pg_do() */
+	unsigned epoch;           /* of the pool, when it was made */
+	int read_timeout_ms;      /* the server may keep silent so long; set by isx_pg_do() */
 	/* What was found out, for the caller and, when it is given back, for the pool. */
 	bool broken;      /* do not use it again */
 	bool failed;      /* the server or the way to it was at fault in what failed */
@@ -60,7 +61,7 @@ struct isx_pg_conn {
 void isx_pg_first_line(char out[ISX_PG_LINE_BYTES], const char *message);
 
 /* Statements whose work has no bound follow: they read or write a batch or a whole index. */
-void isx_pg_be_patient(struct isx_pg_conn *conn);
+void isx_pg_use_long_timeout(struct isx_pg_conn *conn);
 
 /* A row of `table` is not what the program writes: the database is at fault. */
 enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, struct isx_err *err);

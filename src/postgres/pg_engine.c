@@ -43,7 +43,7 @@ static enum isx_status store_loads(struct isx_engine *engine, struct isx_load **
 /* An index to create: its incarnation tells it from one that somebody else makes. */
 struct create {
 	const char *name;
-	int64_t incarnation;
+	int64_t generation;
 };
 
 /* Is the database there, with tables that we know? */
@@ -75,7 +75,7 @@ static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct 
 	struct isx_pg_params params = { 0 };
 	PGresult *made = NULL;
 	isx_pg_add_text(&params, name);
-	isx_pg_add_i64(&params, create->incarnation);
+	isx_pg_add_i64(&params, create->generation);
 	isx_pg_add_i64(&params, isx_pg_random());
 	isx_pg_add_i64(&params, ISX_PG_VERSION);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_CREATE, &params, &made, err);
@@ -86,7 +86,7 @@ static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct 
 	if (exists && st == ISX_NOT_FOUND)
 		st = find_out_why_not(conn, name, err);
 	else if (exists && !st &&
-		 head.incarnation != create->incarnation) /* else: by a lost connection */
+		 head.generation != create->generation) /* else: by a lost connection */
 		st = isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
 	PQclear(made);
 	isx_pg_params_release(&params);
@@ -98,14 +98,14 @@ static enum isx_status store_create(struct isx_engine *engine, const char *name,
 {
 	if (engine->options.read_only)
 		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
-	struct create create = { .name = name, .incarnation = isx_pg_random() };
+	struct create create = { .name = name, .generation = isx_pg_random() };
 	return isx_pg_do(store_of(engine)->pool, create_index, &create, err);
 }
 
 /* An index to delete, and which one it was. */
 struct drop {
 	const char *name;
-	int64_t incarnation;
+	int64_t generation;
 	bool commit_sent; /* on a connection that was lost */
 };
 
@@ -116,11 +116,11 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	struct isx_pg_params params = { 0 };
 	enum isx_status st = isx_pg_begin_write(conn, drop->name, false, &head, err);
 	if (drop->commit_sent &&
-	    (st == ISX_NOT_FOUND || (!st && head.incarnation != drop->incarnation)))
+	    (st == ISX_NOT_FOUND || (!st && head.generation != drop->generation)))
 		return isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err); /* it arrived */
 	if (st)
 		return st;
-	drop->incarnation = head.incarnation;
+	drop->generation = head.generation;
 	drop->commit_sent = false;
 	isx_pg_add_i64(&params, head.index_id);
 	static const enum isx_pg_statement parts[] = {
@@ -148,7 +148,7 @@ static enum isx_status store_drop(struct isx_engine *engine, const char *name, s
 	struct isx_pg_followers *followers = store->followers;
 	pthread_mutex_unlock(&store->lock);
 	if (!st && followers)
-		isx_pg_follower_drop(followers, drop.incarnation);
+		isx_pg_follower_drop(followers, drop.generation);
 	return st;
 }
 
@@ -340,9 +340,9 @@ static enum isx_status store_ready(struct isx_engine *engine, struct isx_index_p
 	*troubles = NULL;
 	*count = 0;
 	if (engine->options.read_only && store->readers &&
-	    isx_pg_do_soon(store->readers, ask_store, NULL, NULL) == ISX_OK)
+	    isx_pg_do_probe(store->readers, ask_store, NULL, NULL) == ISX_OK)
 		return ISX_OK;
-	return isx_pg_do_soon(store->pool, ask_store, NULL, err);
+	return isx_pg_do_probe(store->pool, ask_store, NULL, err);
 }
 
 static const struct isx_engine_ops store_ops = {
@@ -377,13 +377,13 @@ static enum isx_status set_up(struct isx_pg_store *store, const char *uri, struc
 	const char *schema = options->postgres_schema ? options->postgres_schema : "iscc_search";
 	struct isx_pg_pool_options pool = { .uri = uri,
 					    .schema = schema,
-					    .most = options->postgres_connections,
+					    .conns_max = options->postgres_connections,
 					    .timeout_s = options->postgres_timeout_s,
-					    .makes = !options->read_only,
+					    .may_create_schema = !options->read_only,
 					    .logger = options->logger };
 	enum isx_status st = isx_pg_pool_new(&pool, &store->pool, err);
 	pool.uri = options->postgres_read_uri;
-	pool.makes = false;
+	pool.may_create_schema = false;
 	if (!st && pool.uri)
 		st = isx_pg_pool_new(&pool, &store->readers, err);
 	for (size_t i = 0; !st && i < ISX_PG_QUEUES; i++)

@@ -62,7 +62,7 @@ struct isx_pg_followers {
 	struct isx_pg_locks locks;
 };
 
-static isx_pg_wish_fn fulfil_wish;
+static isx_pg_load_fn run_request;
 
 enum isx_status isx_pg_followers_new(const char *directory, const struct isx_options *options,
 				     struct isx_pg_pool *primary,
@@ -81,7 +81,7 @@ enum isx_status isx_pg_followers_new(const char *directory, const struct isx_opt
 	if (!st)
 		st = isx_sim_open(directory, &made->options, &made->engine, err);
 	if (!st)
-		st = isx_pg_loader_new(fulfil_wish, made, &made->loader, err);
+		st = isx_pg_loader_new(run_request, made, &made->loader, err);
 	if (st)
 		isx_pg_followers_free(made);
 	else
@@ -105,8 +105,8 @@ void isx_pg_followers_free(struct isx_pg_followers *followers)
 
 struct position {
 	bool known;
-	int64_t head;
-	int64_t mark;
+	int64_t change_seq;
+	int64_t change_token;
 	int64_t changed; /* assets changed up to here; once found in the log */
 };
 
@@ -118,9 +118,10 @@ static enum isx_status read_position(struct isx_lmdb_view *view, struct position
 				       : MDB_NOTFOUND;
 	*position = (struct position){ 0 };
 	if (rc == 0 && value.mv_size == POSITION_BYTES) {
-		position->head = (int64_t)isx_load_be64(value.mv_data);
-		position->mark = (int64_t)isx_load_be64((const char *)value.mv_data + 8);
-		position->known = position->head >= 0 && position->head <= ISX_PG_COUNT_MAX;
+		position->change_seq = (int64_t)isx_load_be64(value.mv_data);
+		position->change_token = (int64_t)isx_load_be64((const char *)value.mv_data + 8);
+		position->known = position->change_seq >= 0 &&
+				  position->change_seq <= ISX_PG_COUNT_MAX;
 	}
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "read the position", err);
 }
@@ -131,8 +132,8 @@ static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx
 {
 	uint8_t bytes[POSITION_BYTES], realm[4];
 	enum isx_status st = ISX_OK;
-	isx_store_be64(bytes, (uint64_t)head->head);
-	isx_store_be64(bytes + 8, (uint64_t)head->mark);
+	isx_store_be64(bytes, (uint64_t)head->change_seq);
+	isx_store_be64(bytes + 8, (uint64_t)head->change_token);
 	isx_store_be32(realm, head->realm);
 	if (head->has_realm)
 		st = isx_lmdb_put_meta(view, ISX_META_REALM, realm, sizeof realm, err);
@@ -143,7 +144,8 @@ static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx
 
 static bool is_current(const struct position *position, const struct isx_pg_head *head)
 {
-	return position->known && position->head == head->head && position->mark == head->mark;
+	return position->known && position->change_seq == head->change_seq &&
+	       position->change_token == head->change_token;
 }
 
 /* Where a follower stands now. */
@@ -159,12 +161,12 @@ static enum isx_status look_at_position(struct isx_pg_follower *follower, struct
 	return st;
 }
 
-enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *head,
-				     struct isx_err *err)
+enum isx_status isx_pg_follower_change_seq(struct isx_pg_follower *follower, int64_t *change_seq,
+					   struct isx_err *err)
 {
 	struct position position = { 0 };
 	enum isx_status st = look_at_position(follower, &position, err);
-	*head = position.head;
+	*change_seq = position.change_seq;
 	return st;
 }
 
@@ -475,7 +477,7 @@ static enum isx_status count_rows(struct work *work, struct isx_err *err)
 static enum isx_status load(struct work *work, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = work->follower;
-	isx_pg_be_patient(work->conn);
+	isx_pg_use_long_timeout(work->conn);
 	isx_log_to(&work->followers->options.logger, ISX_LOG_INFO,
 		   "loading follower %s: %lld assets", follower->name,
 		   (long long)work->head->assets);
@@ -501,14 +503,15 @@ static const char *find_flaw(const struct isx_pg_head *head, const struct positi
 			     const PGresult *log)
 {
 	int64_t changed;
-	if (position->head > head->head)
+	if (position->change_seq > head->change_seq)
 		return "it is ahead of the database, which was restored or has failed over";
 	if (PQgetisnull(log, 0, 0))
 		return "the log no longer reaches back to it";
-	if (isx_pg_i64(log, 0, 0) != position->mark ||
-	    (position->head == head->head && position->mark != head->mark))
-		return "it has another past than the database";
-	if (isx_pg_i64(log, 0, 2) != head->head - position->head + 1)
+	if (isx_pg_i64(log, 0, 0) != position->change_token ||
+	    (position->change_seq == head->change_seq &&
+	     position->change_token != head->change_token))
+		return "its history has diverged from that of the database";
+	if (isx_pg_i64(log, 0, 2) != head->change_seq - position->change_seq + 1)
 		return "the log has a gap";
 	if (!isx_pg_count(log, 0, 1, &changed) || changed > head->changed)
 		return "the log counts more changed assets than there were";
@@ -573,15 +576,15 @@ static enum isx_status plan_step(struct isx_pg_conn *conn, const struct isx_pg_h
 	struct isx_pg_params params = { 0 };
 	PGresult *step = NULL;
 	isx_pg_add_i64(&params, head->index_id);
-	isx_pg_add_i64(&params, from->head);
-	isx_pg_add_i64(&params, head->head);
+	isx_pg_add_i64(&params, from->change_seq);
+	isx_pg_add_i64(&params, head->change_seq);
 	isx_pg_add_i64(&params, from->changed + BLOCK_ASSETS);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_STEP, &params, &step, err);
 	if (!st && PQntuples(step) != 1)
 		st = isx_fail(err, ISX_CORRUPT, "the log has no change behind %lld",
-			      (long long)from->head);
+			      (long long)from->change_seq);
 	if (!st)
-		*to = (struct position){ .head = isx_pg_i64(step, 0, 0) };
+		*to = (struct position){ .change_seq = isx_pg_i64(step, 0, 0) };
 	if (!st && !isx_pg_count(step, 0, 1, &to->changed))
 		to->changed = from->changed; /* it only says how far the next step goes */
 	PQclear(step);
@@ -596,8 +599,8 @@ static enum isx_status take_step(struct work *work, const struct position *from,
 {
 	struct isx_pg_params range = { 0 };
 	isx_pg_add_i64(&range, work->head->index_id);
-	isx_pg_add_i64(&range, from->head);
-	isx_pg_add_i64(&range, to->head);
+	isx_pg_add_i64(&range, from->change_seq);
+	isx_pg_add_i64(&range, to->change_seq);
 	enum isx_status st = isx_buf_status(&range.bytes, err);
 	if (!st)
 		st = replace_assets(work, &range, err);
@@ -612,13 +615,13 @@ static enum isx_status take_step(struct work *work, const struct position *from,
 static enum isx_status catch_up(struct work *work, struct position position, struct isx_err *err)
 {
 	const struct isx_pg_head *head = work->head;
-	isx_pg_be_patient(work->conn);
-	work->progress.note.head = position.head;
+	isx_pg_use_long_timeout(work->conn);
+	work->progress.note.change_seq = position.change_seq;
 	work->progress.note.failed++;
 	work->progress.note.total = (uint64_t)(head->changed - position.changed);
 	isx_pg_progress_note(&work->progress);
 	enum isx_status st = isx_lmdb_write(work->follower->file, &work->view, err);
-	while (!st && position.head < head->head) {
+	while (!st && position.change_seq < head->change_seq) {
 		struct position next = { 0 };
 		st = plan_step(work->conn, head, &position, &next, err);
 		if (!st)
@@ -721,10 +724,11 @@ static enum isx_status load_anew(struct work *work, struct isx_err *err)
 /* Leave the work to the loader if it is too much for a search. */
 static enum isx_status leave_if_large(struct work *work, bool is_large, struct isx_err *err)
 {
-	const struct isx_pg_wish wish = { .pool = work->conn->pool, .head = *work->head };
+	const struct isx_pg_load_request request = { .pool = work->conn->pool,
+						     .head = *work->head };
 	work->is_left = is_large && !work->is_loader;
 	if (work->is_left)
-		return isx_pg_loader_want(work->followers->loader, &wish, err);
+		return isx_pg_loader_request(work->followers->loader, &request, err);
 	if (is_large)
 		isx_pg_progress_long(&work->progress);
 	return ISX_OK;
@@ -742,7 +746,7 @@ static enum isx_status begin_snapshot(struct work *work, const char **flaw, stru
 	const struct isx_pg_head was = *work->head;
 	isx_pg_add_i64(&index, work->head->index_id);
 	isx_pg_add_i64(&position, work->head->index_id);
-	isx_pg_add_i64(&position, work->position.head);
+	isx_pg_add_i64(&position, work->position.change_seq);
 	enum isx_status st = isx_pg_run_steps(work->conn, steps, work->position.known ? 3 : 2,
 					      results, err);
 	if (!st)
@@ -771,9 +775,9 @@ static enum isx_status follow(struct work *work, struct isx_err *err)
 		st = begin_snapshot(work, &flaw, err);
 	if (st || is_current(position, head))
 		return st;
-	if (position->known && head->is_replica && position->head > head->head)
+	if (position->known && head->is_replica && position->change_seq > head->change_seq)
 		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
-	if (work->progress.note.head != position->head)
+	if (work->progress.note.change_seq != position->change_seq)
 		work->progress.note.failed = 0;
 	if (position->known && !flaw && work->progress.note.failed >= CATCH_UPS_MAX)
 		flaw = "it could not be brought up to date";
@@ -833,16 +837,16 @@ static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 	return st;
 }
 
-static void follower_name(int64_t incarnation, char name[24])
+static void follower_name(int64_t generation, char name[24])
 {
-	snprintf(name, 24, "f%016llx", (unsigned long long)incarnation);
+	snprintf(name, 24, "f%016llx", (unsigned long long)generation);
 }
 
 /* Does the list of indexes have this incarnation? */
-static bool is_listed(const PGresult *indexes, int64_t incarnation)
+static bool is_listed(const PGresult *indexes, int64_t generation)
 {
 	for (int i = 0; i < PQntuples(indexes); i++)
-		if (isx_pg_i64(indexes, i, 2) == incarnation)
+		if (isx_pg_i64(indexes, i, 2) == generation)
 			return true;
 	return false;
 }
@@ -861,10 +865,10 @@ static enum isx_status sweep(struct isx_pg_conn *conn, void *arg, struct isx_err
 	if (count)
 		st = isx_pg_run(conn, ISX_PG_INDEX_NAMES, NULL, &indexes, err);
 	for (size_t i = 0; !st && i < count; i++) {
-		unsigned long long incarnation;
-		if (sscanf(infos[i].name, "f%16llx", &incarnation) == 1 &&
-		    !is_listed(indexes, (int64_t)incarnation))
-			isx_pg_follower_drop(followers, (int64_t)incarnation);
+		unsigned long long generation;
+		if (sscanf(infos[i].name, "f%16llx", &generation) == 1 &&
+		    !is_listed(indexes, (int64_t)generation))
+			isx_pg_follower_drop(followers, (int64_t)generation);
 	}
 	PQclear(indexes);
 	isx_index_list_free(infos, count);
@@ -882,7 +886,7 @@ static void begin_follow(const struct isx_pg_followers *followers, const struct 
 			 struct isx_pg_follower *follower)
 {
 	*follower = (struct isx_pg_follower){ .engine = followers->engine };
-	follower_name(head->incarnation, follower->name);
+	follower_name(head->generation, follower->name);
 }
 
 /* A wish, and what came of it. */
@@ -913,15 +917,15 @@ static enum isx_status follow_for_long(struct isx_pg_conn *conn, void *arg, stru
 }
 
 /* The loader's thread calls this. */
-static enum isx_status fulfil_wish(void *arg, const struct isx_pg_wish *wish,
+static enum isx_status run_request(void *arg, const struct isx_pg_load_request *request,
 				   struct isx_pg_work *done, struct isx_err *err)
 {
 	struct isx_pg_followers *followers = arg;
-	struct long_work work = { .followers = followers, .head = wish->head, .done = done };
-	if (wish->sweeps)
-		return isx_pg_do_soon(followers->primary, sweep, followers, err);
-	enum isx_status st = isx_pg_do(wish->pool, follow_for_long, &work, err);
-	if (st && st != ISX_NOT_FOUND && wish->is_background)
+	struct long_work work = { .followers = followers, .head = request->head, .done = done };
+	if (request->sweeps)
+		return isx_pg_do_probe(followers->primary, sweep, followers, err);
+	enum isx_status st = isx_pg_do(request->pool, follow_for_long, &work, err);
+	if (st && st != ISX_NOT_FOUND && request->is_background)
 		isx_log_to(&followers->options.logger,
 			   st == ISX_UNAVAILABLE ? ISX_LOG_DEBUG : ISX_LOG_WARNING,
 			   "a follower could not be brought up to date: %s", err->msg);
@@ -931,9 +935,11 @@ static enum isx_status fulfil_wish(void *arg, const struct isx_pg_wish *wish,
 void isx_pg_follow_later(struct isx_pg_followers *followers, struct isx_pg_pool *pool,
 			 const struct isx_pg_head *head)
 {
-	const struct isx_pg_wish wish = { .pool = pool, .head = *head, .is_background = true };
+	const struct isx_pg_load_request request = { .pool = pool,
+						     .head = *head,
+						     .is_background = true };
 	struct isx_err err;
-	if (isx_pg_loader_want(followers->loader, &wish, &err))
+	if (isx_pg_loader_request(followers->loader, &request, &err))
 		isx_log_to(&followers->options.logger, ISX_LOG_DEBUG,
 			   "the next search follows what was written: %s", err.msg);
 }
@@ -946,11 +952,11 @@ static enum isx_status make_current(struct isx_pg_followers *followers, struct i
 	struct work work = {
 		.followers = followers, .follower = follower, .conn = conn, .head = head
 	};
-	enum isx_status st = isx_pg_loader_failure(followers->loader, head->incarnation,
+	enum isx_status st = isx_pg_loader_failure(followers->loader, head->generation,
 						   &follower->at_fault, err);
 	if (st)
 		return st;
-	follower->busy = isx_pg_loader_is_at(followers->loader, head->incarnation);
+	follower->busy = isx_pg_loader_is_at(followers->loader, head->generation);
 	if (follower->busy)
 		return ISX_OK;
 	st = follow_locked(&work, err);
@@ -962,13 +968,13 @@ enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_
 			      struct isx_pg_head *head, struct isx_pg_follower *follower,
 			      struct isx_err *err)
 {
-	const struct isx_pg_wish cleaning = { .pool = followers->primary, .sweeps = true };
+	const struct isx_pg_load_request cleaning = { .pool = followers->primary, .sweeps = true };
 	struct isx_err why = { 0 };
 	struct position position = { 0 };
 	begin_follow(followers, head, follower);
 	enum isx_status st = acquire(follower, ISX_PAGES_ROWS, &why);
 	if (st == ISX_NOT_FOUND) /* one more: are others in the way? */
-		(void)!isx_pg_loader_want(followers->loader, &cleaning, NULL);
+		(void)!isx_pg_loader_request(followers->loader, &cleaning, NULL);
 	if (!st)
 		st = look_at_position(follower, &position, &why);
 	if (st || !is_current(&position, head))
@@ -989,10 +995,10 @@ enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct i
 	enum isx_status st = acquire(follower, ISX_PAGES_ROWS, err);
 	if (!st)
 		st = look_at_position(follower, &position, err);
-	*found = !st && position.known && position.head >= known->head;
+	*found = !st && position.known && position.change_seq >= known->change_seq;
 	if (*found) {
-		known->head = position.head;
-		known->mark = position.mark;
+		known->change_seq = position.change_seq;
+		known->change_token = position.change_token;
 	} else {
 		isx_pg_follower_release(follower);
 	}
@@ -1001,17 +1007,17 @@ enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct i
 }
 
 /* Is somebody at a follower? What is noted of that is empty while it waits for its turn. */
-static enum isx_status look_at_work(struct isx_pg_followers *followers, int64_t incarnation,
+static enum isx_status look_at_work(struct isx_pg_followers *followers, int64_t generation,
 				    bool *busy, struct isx_pg_note *note, struct isx_err *err)
 {
 	char name[24];
 	int lock = -1;
-	follower_name(incarnation, name);
+	follower_name(generation, name);
 	enum isx_status st = lock_follower(followers, name, LOCK_SH, &lock, note, err);
 	*busy = !st && lock < 0;
 	if (lock >= 0) {
 		close(lock);
-		*busy = isx_pg_loader_is_at(followers->loader, incarnation);
+		*busy = isx_pg_loader_is_at(followers->loader, generation);
 		*note = (struct isx_pg_note){ .is_long = *busy };
 	}
 	return st;
@@ -1048,23 +1054,23 @@ static enum isx_status fail_loading(struct isx_pg_followers *followers, struct i
 static bool is_worth_waiting(const struct isx_pg_followers *followers,
 			     const struct isx_pg_note *note, uint64_t waited_ms)
 {
-	uint64_t most_ms = (uint64_t)followers->options.postgres_patience_s * 1000;
-	if (!note->is_long && most_ms < WAIT_MS)
-		most_ms = WAIT_MS;
-	if (waited_ms >= most_ms)
+	uint64_t wait_max_ms = (uint64_t)followers->options.postgres_patience_s * 1000;
+	if (!note->is_long && wait_max_ms < WAIT_MS)
+		wait_max_ms = WAIT_MS;
+	if (waited_ms >= wait_max_ms)
 		return false;
 	return !note->is_long || note->sure_ms < SURE_MS ||
-	       note->left_ms / 2 <= most_ms - waited_ms;
+	       note->left_ms / 2 <= wait_max_ms - waited_ms;
 }
 
-static enum isx_status wait_for_work(struct isx_pg_followers *followers, int64_t incarnation,
+static enum isx_status wait_for_work(struct isx_pg_followers *followers, int64_t generation,
 				     const struct isx_query *query, uint64_t since_ns,
 				     struct isx_err *err)
 {
 	struct timespec pause = { .tv_nsec = 500000 };
 	struct isx_pg_note note = { 0 };
 	bool busy;
-	enum isx_status st = look_at_work(followers, incarnation, &busy, &note, err);
+	enum isx_status st = look_at_work(followers, generation, &busy, &note, err);
 	while (!st && busy) {
 		if (!is_worth_waiting(followers, &note, (isx_clock_ns() - since_ns) / 1000000))
 			st = fail_loading(followers, note, err);
@@ -1075,24 +1081,24 @@ static enum isx_status wait_for_work(struct isx_pg_followers *followers, int64_t
 		nanosleep(&pause, NULL);
 		if (pause.tv_nsec < WAIT_STEP_MS * 1000000)
 			pause.tv_nsec *= 2;
-		st = look_at_work(followers, incarnation, &busy, &note, err);
+		st = look_at_work(followers, generation, &busy, &note, err);
 	}
 	return st;
 }
 
-enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t incarnation,
+enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t generation,
 				     const struct isx_query *query, uint64_t since_ns,
 				     struct isx_err *err)
 {
 	struct isx_pg_note note = { 0 };
 	bool busy;
 	if (!query->waits || query->waits(query->cancel_arg, true)) {
-		enum isx_status st = wait_for_work(followers, incarnation, query, since_ns, err);
+		enum isx_status st = wait_for_work(followers, generation, query, since_ns, err);
 		if (query->waits)
 			query->waits(query->cancel_arg, false);
 		return st;
 	}
-	enum isx_status st = look_at_work(followers, incarnation, &busy, &note, err);
+	enum isx_status st = look_at_work(followers, generation, &busy, &note, err);
 	return st || !busy ? st : fail_loading(followers, note, err);
 }
 
@@ -1102,22 +1108,22 @@ enum isx_status isx_pg_followers_loads(struct isx_pg_followers *followers, struc
 	return isx_pg_locks_loads(&followers->locks, loads, count, err);
 }
 
-void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t incarnation)
+void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t generation)
 {
 	char name[24];
 	struct isx_err err;
-	follower_name(incarnation, name);
+	follower_name(generation, name);
 	enum isx_status st = followers->engine->ops->drop(followers->engine, name, &err);
 	if (st && st != ISX_NOT_FOUND)
 		isx_log_to(&followers->options.logger, ISX_LOG_WARNING,
 			   "follower %s could not be removed: %s", name, err.msg);
 }
 
-void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t incarnation)
+void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t generation)
 {
 	char name[24], path[PATH_MAX];
-	follower_name(incarnation, name);
-	isx_pg_follower_discard(followers, incarnation);
+	follower_name(generation, name);
+	isx_pg_follower_discard(followers, generation);
 	if (snprintf(path, sizeof path, "%s/.%s.lock", followers->directory, name) < PATH_MAX)
 		unlink(path);
 }

@@ -56,15 +56,15 @@ ISX_MUST_CHECK enum isx_status isx_pg_follower_use(struct isx_pg_followers *foll
 						   struct isx_err *err);
 
 /* How far a follower in use has come by now: at or behind what was just read from it. */
-ISX_MUST_CHECK enum isx_status isx_pg_follower_head(struct isx_pg_follower *follower, int64_t *head,
-						    struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_follower_change_seq(struct isx_pg_follower *follower,
+							  int64_t *change_seq, struct isx_err *err);
 
 /* Wait until nobody brings this follower up to date, as long as the query may go on and the patience
  * of the options lasts; not even so long once it is known that this takes much longer.
  * ISX_UNAVAILABLE: try again, with the time that is left.
  *   since_ns  when the search began, of isx_clock_ns() */
 ISX_MUST_CHECK enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers,
-						    int64_t incarnation,
+						    int64_t generation,
 						    const struct isx_query *query,
 						    uint64_t since_ns, struct isx_err *err);
 
@@ -78,9 +78,9 @@ ISX_MUST_CHECK enum isx_status isx_pg_followers_loads(struct isx_pg_followers *f
 						      struct isx_err *err);
 
 /* The follower is damaged: the next one to need it loads it again. */
-void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t incarnation);
+void isx_pg_follower_discard(struct isx_pg_followers *followers, int64_t generation);
 
 /* The index is gone: so is its follower. */
-void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t incarnation);
+void isx_pg_follower_drop(struct isx_pg_followers *followers, int64_t generation);
 
 #endif

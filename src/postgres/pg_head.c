@@ -66,9 +66,9 @@ enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct i
 			    : isx_fail(err, ISX_NOT_FOUND, "the index is no longer there");
 	*head = (struct isx_pg_head){
 		.index_id = isx_pg_i64(row, 0, 0),
-		.incarnation = isx_pg_i64(row, 0, 1),
-		.head = isx_pg_i64(row, 0, 2),
-		.mark = isx_pg_i64(row, 0, 3),
+		.generation = isx_pg_i64(row, 0, 1),
+		.change_seq = isx_pg_i64(row, 0, 2),
+		.change_token = isx_pg_i64(row, 0, 3),
 		.assets = isx_pg_i64(row, 0, 5),
 		.changed = isx_pg_i64(row, 0, 6),
 		.is_replica = isx_pg_bool(row, 0, 8),
@@ -106,11 +106,11 @@ static enum isx_status begin_with_head(struct isx_pg_conn *conn, enum isx_pg_sta
 				       const char *name, struct isx_pg_head *head,
 				       struct isx_err *err)
 {
-	char patience[16];
+	char lock_timeout[16];
 	struct isx_pg_params limits = { 0 }, asked = { 0 };
 	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
-	snprintf(patience, sizeof patience, "%ums", isx_pg_lock_ms(conn));
-	isx_pg_add_text(&limits, patience);
+	snprintf(lock_timeout, sizeof lock_timeout, "%ums", isx_pg_lock_ms(conn));
+	isx_pg_add_text(&limits, lock_timeout);
 	isx_pg_add_text(&asked, name);
 	struct isx_pg_step steps[ISX_PG_STEPS_MAX] = { { begin, NULL },
 						       { ISX_PG_LIMITS, &limits },
@@ -121,7 +121,7 @@ static enum isx_status begin_with_head(struct isx_pg_conn *conn, enum isx_pg_sta
 	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
 	if (!st)
 		st = isx_pg_read_head(results[2], name, head, err);
-	isx_pg_be_patient(conn);
+	isx_pg_use_long_timeout(conn);
 	isx_pg_clear(results, count);
 	isx_pg_params_release(&limits);
 	isx_pg_params_release(&asked);

@@ -11,9 +11,9 @@
 /* An index as the database has it at some moment. */
 struct isx_pg_head {
 	int64_t index_id;
-	int64_t incarnation; /* another one when it was deleted and made again */
-	int64_t head;        /* number of its last change */
-	int64_t mark;        /* random number of that change: tells it from one of another past */
+	int64_t generation;   /* another one when it was deleted and made again */
+	int64_t change_seq;   /* number of its last change */
+	int64_t change_token; /* random number of that change: tells it from one of another past */
 	bool has_realm;
 	uint32_t realm;
 	int64_t assets;

@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 
 enum {
-	WISHES_MAX = 1024,
+	REQUESTS_MAX = 1024,
 	REMEMBER_MS = 2000,    /* a failure: then it is tried again */
 	REST_MS = 250,         /* of the background, behind each work for an index */
 	REST_FAILED_MS = 10000 /* and behind one that failed: a disk that is full stays so */
@@ -27,16 +27,16 @@ enum state { WAITING, RUNNING, RESTING, FAILED };
 
 struct entry {
 	struct entry *next;
-	struct isx_pg_wish wish;
+	struct isx_pg_load_request request;
 	enum state state;
 	bool again;        /* it was wished for while it ran */
 	uint64_t until_ns; /* WAITING: not before; RESTING, FAILED: it is kept so long */
 	bool at_fault;     /* FAILED: and why */
-	struct isx_err why;
+	struct isx_err cause;
 };
 
 struct isx_pg_loader {
-	isx_pg_wish_fn *fn;
+	isx_pg_load_fn *fn;
 	void *arg;
 	pthread_mutex_t lock;   /* guards `entries` */
 	pthread_cond_t changed; /* there is something to do */
@@ -47,7 +47,7 @@ struct isx_pg_loader {
 
 static isx_pool_fn run_loader;
 
-enum isx_status isx_pg_loader_new(isx_pg_wish_fn *fn, void *arg, struct isx_pg_loader **loader,
+enum isx_status isx_pg_loader_new(isx_pg_load_fn *fn, void *arg, struct isx_pg_loader **loader,
 				  struct isx_err *err)
 {
 	struct isx_pg_loader *made = isx_mem_array(1, sizeof *made);
@@ -94,11 +94,11 @@ enum isx_status isx_pg_loader_goes_on(void *loader, struct isx_err *err)
 }
 
 /* The place of an entry in the list, or of the NULL at its end. Called with the lock. */
-static struct entry **find_entry(struct isx_pg_loader *loader, bool sweeps, int64_t incarnation)
+static struct entry **find_entry(struct isx_pg_loader *loader, bool sweeps, int64_t generation)
 {
 	struct entry **at = &loader->entries;
-	while (*at && ((*at)->wish.sweeps != sweeps ||
-		       (!sweeps && (*at)->wish.head.incarnation != incarnation)))
+	while (*at && ((*at)->request.sweeps != sweeps ||
+		       (!sweeps && (*at)->request.head.generation != generation)))
 		at = &(*at)->next;
 	return at;
 }
@@ -133,7 +133,7 @@ static struct entry *find_due(struct isx_pg_loader *loader, uint64_t *wake_ns)
 		}
 		at = &entry->next;
 		if (entry->state == WAITING && entry->until_ns <= now_ns) {
-			if (!due || (due->wish.is_background && !entry->wish.is_background))
+			if (!due || (due->request.is_background && !entry->request.is_background))
 				due = entry;
 		} else if (entry->until_ns < *wake_ns) {
 			*wake_ns = entry->until_ns;
@@ -146,17 +146,17 @@ static struct entry *find_due(struct isx_pg_loader *loader, uint64_t *wake_ns)
 static void end_entry(struct isx_pg_loader *loader, struct entry *entry, enum isx_status st,
 		      const struct isx_pg_work *work, const struct isx_err *why)
 {
-	entry->again |= entry->wish.is_background && work->was_busy;
-	if (st && !entry->wish.is_background && !entry->wish.sweeps) {
+	entry->again |= entry->request.is_background && work->was_busy;
+	if (st && !entry->request.is_background && !entry->request.sweeps) {
 		entry->state = FAILED;
 		entry->at_fault = work->at_fault;
-		entry->why = *why;
+		entry->cause = *why;
 		entry->until_ns = in_ms(REMEMBER_MS);
-	} else if (entry->wish.sweeps) {
+	} else if (entry->request.sweeps) {
 		remove_entry(find_entry(loader, true, 0));
 	} else {
 		entry->state = entry->again ? WAITING : RESTING;
-		entry->wish.is_background = true;
+		entry->request.is_background = true;
 		entry->again = false;
 		entry->until_ns = in_ms(st ? REST_FAILED_MS : REST_MS);
 	}
@@ -176,11 +176,11 @@ static void run_loader(void *arg)
 		}
 		struct isx_err why = { 0 };
 		struct isx_pg_work work = { 0 };
-		struct isx_pg_wish wish = entry->wish;
+		struct isx_pg_load_request request = entry->request;
 		entry->state = RUNNING;
 		entry->until_ns = UINT64_MAX;
 		pthread_mutex_unlock(&loader->lock);
-		enum isx_status st = loader->fn(loader->arg, &wish, &work, &why);
+		enum isx_status st = loader->fn(loader->arg, &request, &work, &why);
 		pthread_mutex_lock(&loader->lock);
 		end_entry(loader, entry, st, &work, &why); /* nobody else removes what runs */
 	}
@@ -188,77 +188,78 @@ static void run_loader(void *arg)
 }
 
 /* Add an entry behind the others. Called with the lock. */
-static enum isx_status add_entry(struct isx_pg_loader *loader, const struct isx_pg_wish *wish,
-				 struct isx_err *err)
+static enum isx_status add_entry(struct isx_pg_loader *loader,
+				 const struct isx_pg_load_request *request, struct isx_err *err)
 {
 	struct entry **at = &loader->entries;
 	size_t count = 0;
 	for (; *at; at = &(*at)->next)
 		count++;
-	if (count >= WISHES_MAX)
+	if (count >= REQUESTS_MAX)
 		return isx_fail(err, ISX_UNAVAILABLE,
 				"too many followers are to be loaded: try again later");
 	*at = isx_mem_array(1, sizeof **at);
 	if (!*at)
 		return isx_fail_memory(err);
-	**at = (struct entry){ .wish = *wish, .state = WAITING };
+	**at = (struct entry){ .request = *request, .state = WAITING };
 	return ISX_OK;
 }
 
 /* Wish for what there is an entry of. Called with the lock. */
-static void wish_again(struct entry *entry, const struct isx_pg_wish *wish)
+static void merge_request(struct entry *entry, const struct isx_pg_load_request *request)
 {
 	if (entry->state == RUNNING) {
-		entry->again |= wish->is_background;
+		entry->again |= request->is_background;
 	} else if (entry->state == RESTING) { /* `until_ns` stays */
 		entry->state = WAITING;
-		entry->wish = *wish;
-	} else if (!wish->is_background) {
-		entry->wish = *wish;
+		entry->request = *request;
+	} else if (!request->is_background) {
+		entry->request = *request;
 	}
-	if (entry->state == WAITING && !wish->is_background)
+	if (entry->state == WAITING && !request->is_background)
 		entry->until_ns = 0;
 }
 
-enum isx_status isx_pg_loader_want(struct isx_pg_loader *loader, const struct isx_pg_wish *wish,
-				   struct isx_err *err)
+enum isx_status isx_pg_loader_request(struct isx_pg_loader *loader,
+				      const struct isx_pg_load_request *request,
+				      struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	pthread_mutex_lock(&loader->lock);
-	struct entry **at = find_entry(loader, wish->sweeps, wish->head.incarnation);
+	struct entry **at = find_entry(loader, request->sweeps, request->head.generation);
 	if (*at && (*at)->state == FAILED &&
-	    (!wish->is_background || (*at)->until_ns <= isx_clock_ns()))
+	    (!request->is_background || (*at)->until_ns <= isx_clock_ns()))
 		remove_entry(at);
-	struct entry *entry = *find_entry(loader, wish->sweeps, wish->head.incarnation);
+	struct entry *entry = *find_entry(loader, request->sweeps, request->head.generation);
 	if (entry)
-		wish_again(entry, wish);
+		merge_request(entry, request);
 	else
-		st = add_entry(loader, wish, err);
+		st = add_entry(loader, request, err);
 	pthread_cond_signal(&loader->changed);
 	pthread_mutex_unlock(&loader->lock);
 	return st;
 }
 
-bool isx_pg_loader_is_at(struct isx_pg_loader *loader, int64_t incarnation)
+bool isx_pg_loader_is_at(struct isx_pg_loader *loader, int64_t generation)
 {
 	pthread_mutex_lock(&loader->lock);
-	const struct entry *entry = *find_entry(loader, false, incarnation);
+	const struct entry *entry = *find_entry(loader, false, generation);
 	bool is_at = entry && (entry->state == RUNNING ||
-			       (entry->state == WAITING && !entry->wish.is_background));
+			       (entry->state == WAITING && !entry->request.is_background));
 	pthread_mutex_unlock(&loader->lock);
 	return is_at;
 }
 
-enum isx_status isx_pg_loader_failure(struct isx_pg_loader *loader, int64_t incarnation,
+enum isx_status isx_pg_loader_failure(struct isx_pg_loader *loader, int64_t generation,
 				      bool *at_fault, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	pthread_mutex_lock(&loader->lock);
-	struct entry **at = find_entry(loader, false, incarnation);
+	struct entry **at = find_entry(loader, false, generation);
 	if (*at && (*at)->state == FAILED) {
 		if (isx_clock_ns() < (*at)->until_ns) {
 			*at_fault = (*at)->at_fault;
-			st = isx_fail(err, (*at)->why.status, "%s", (*at)->why.msg);
+			st = isx_fail(err, (*at)->cause.status, "%s", (*at)->cause.msg);
 		}
 		remove_entry(at);
 	}

@@ -13,7 +13,7 @@
 
 struct isx_pg_loader;
 
-struct isx_pg_wish {
+struct isx_pg_load_request {
 	struct isx_pg_pool *pool; /* of the server that `head` is from; borrowed */
 	struct isx_pg_head head;
 	bool sweeps;        /* remove the followers of indexes that are gone, instead */
@@ -28,29 +28,29 @@ struct isx_pg_work {
 
 /* Fulfil a wish.
  *   work  filled */
-typedef enum isx_status isx_pg_wish_fn(void *arg, const struct isx_pg_wish *wish,
+typedef enum isx_status isx_pg_load_fn(void *arg, const struct isx_pg_load_request *request,
 				       struct isx_pg_work *work, struct isx_err *err);
 
 /* The thread is started at once.
  *   arg     borrowed until the loader is freed
  *   loader  new, free with isx_pg_loader_free() (NULL is allowed), which ends what is being done */
-ISX_MUST_CHECK enum isx_status isx_pg_loader_new(isx_pg_wish_fn *fn, void *arg,
+ISX_MUST_CHECK enum isx_status isx_pg_loader_new(isx_pg_load_fn *fn, void *arg,
 						 struct isx_pg_loader **loader,
 						 struct isx_err *err);
 void isx_pg_loader_free(struct isx_pg_loader *loader);
 
 /* Wish for something, unless it is pending already. What is wished for in the background while it is
  * being done is done once more. */
-ISX_MUST_CHECK enum isx_status isx_pg_loader_want(struct isx_pg_loader *loader,
-						  const struct isx_pg_wish *wish,
-						  struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_loader_request(struct isx_pg_loader *loader,
+						     const struct isx_pg_load_request *request,
+						     struct isx_err *err);
 
 /* Is something being done for this index, or wished for by a search? */
-bool isx_pg_loader_is_at(struct isx_pg_loader *loader, int64_t incarnation);
+bool isx_pg_loader_is_at(struct isx_pg_loader *loader, int64_t generation);
 
 /* How the last wish for an index failed, a moment ago; ISX_OK: it did not. Told once. */
 ISX_MUST_CHECK enum isx_status isx_pg_loader_failure(struct isx_pg_loader *loader,
-						     int64_t incarnation, bool *at_fault,
+						     int64_t generation, bool *at_fault,
 						     struct isx_err *err);
 
 /* May the work go on? For struct isx_pg_conn; ISX_UNAVAILABLE: the loader is being freed. */

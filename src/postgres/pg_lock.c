@@ -46,7 +46,7 @@ static struct isx_pg_note read_note(int lock)
 	struct isx_pg_note note = { 0 };
 	if (pread(lock, bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
 		return note;
-	note = (struct isx_pg_note){ .head = (int64_t)isx_load_be64(bytes),
+	note = (struct isx_pg_note){ .change_seq = (int64_t)isx_load_be64(bytes),
 				     .failed = isx_load_be32(bytes + 8),
 				     .is_long = bytes[12],
 				     .sure_ms = isx_load_be32(bytes + 13),
@@ -62,7 +62,7 @@ static struct isx_pg_note read_note(int lock)
 static void write_note(int lock, const struct isx_pg_note *note)
 {
 	uint8_t bytes[NOTE_BYTES];
-	isx_store_be64(bytes, (uint64_t)note->head);
+	isx_store_be64(bytes, (uint64_t)note->change_seq);
 	isx_store_be32(bytes + 8, note->failed);
 	bytes[12] = note->is_long;
 	isx_store_be32(bytes + 13, note->sure_ms);
@@ -108,7 +108,7 @@ void isx_pg_progress_note(const struct isx_pg_progress *progress)
 
 void isx_pg_progress_begin(struct isx_pg_progress *progress, const char *index)
 {
-	progress->note = (struct isx_pg_note){ .head = progress->note.head,
+	progress->note = (struct isx_pg_note){ .change_seq = progress->note.change_seq,
 					       .failed = progress->note.failed };
 	snprintf(progress->note.name, sizeof progress->note.name, "%s", index);
 	progress->start_ns = progress->window_ns = isx_clock_ns();
@@ -117,7 +117,7 @@ void isx_pg_progress_begin(struct isx_pg_progress *progress, const char *index)
 
 void isx_pg_progress_end(struct isx_pg_progress *progress)
 {
-	progress->note = (struct isx_pg_note){ .head = progress->note.head,
+	progress->note = (struct isx_pg_note){ .change_seq = progress->note.change_seq,
 					       .failed = progress->note.failed };
 	isx_pg_progress_note(progress);
 	close(progress->lock);

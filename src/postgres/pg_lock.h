@@ -27,7 +27,7 @@ void isx_pg_locks_release(struct isx_pg_locks *locks);
 /* What is noted: a catch-up that was begun at a head and has not ended, by whatever it failed; that
  * the work takes long, how far it has come, and for which index. */
 struct isx_pg_note {
-	int64_t head;
+	int64_t change_seq;
 	uint32_t failed;
 	bool is_long;
 	uint32_t sure_ms; /* `left_ms` was measured for so long; 0: it is not known */

@@ -23,7 +23,7 @@ enum {
 	ATTEMPTS_MAX = 4,
 	PAUSE_FIRST_MS = 50, /* after a connection could not be made, doubled each time */
 	PAUSE_MAX_MS = 2000,
-	HURRY_MS = 2000 /* for an answer to who cannot wait; libpq does not connect in less */
+	PROBE_MS = 2000 /* for an answer to who cannot wait; libpq does not connect in less */
 };
 
 struct isx_pg_pool {
@@ -34,13 +34,13 @@ struct isx_pg_pool {
 	pthread_cond_t changed;
 	struct isx_pg_conn *idle;
 	unsigned count; /* connections there are, idle or in use */
-	unsigned most;
-	unsigned generation; /* connections of an earlier one are closed, not reused */
+	unsigned conns_max;
+	unsigned epoch; /* connections of an earlier one are closed, not reused */
 	unsigned pause_ms;
 	uint64_t pause_until_ns;
-	struct isx_err why; /* it could not be connected to */
-	bool makes;         /* the schema, where it is missing */
-	bool probing;       /* somebody tries whether the server is back */
+	struct isx_err last_error; /* it could not be connected to */
+	bool may_create_schema;    /* the schema, where it is missing */
+	bool reconnecting;         /* somebody tries whether the server is back */
 	bool has_schema;
 	int64_t store_id; /* once it has */
 };
@@ -74,10 +74,10 @@ enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
 		return isx_fail_memory(err);
 	pthread_mutex_init(&made->lock, NULL);
 	isx_clock_cond_init(&made->changed);
-	made->most = options->most;
-	made->makes = options->makes;
+	made->conns_max = options->conns_max;
+	made->may_create_schema = options->may_create_schema;
 	made->settings.logger = options->logger;
-	made->settings.silence_ms = (int)options->timeout_s * 1000;
+	made->settings.read_timeout_ms = (int)options->timeout_s * 1000;
 	made->uri = isx_mem_text(uri, strlen(uri));
 	made->settings.schema = isx_mem_text(schema, strlen(schema));
 	made->tables = isx_pg_sql_text(isx_pg_tables, schema);
@@ -125,12 +125,12 @@ void isx_pg_pool_free(struct isx_pg_pool *pool)
 static void read_flags(struct isx_pg_pool *pool, struct isx_pg_conn *conn)
 {
 	pthread_mutex_lock(&pool->lock);
-	if (conn->is_lost && conn->generation == pool->generation)
-		pool->generation++; /* the other connections have very likely died, too */
+	if (conn->is_lost && conn->epoch == pool->epoch)
+		pool->epoch++; /* the other connections have very likely died, too */
 	if (conn->lost_tables)
 		pool->has_schema = false;
 	if (conn->lost_names)
-		atomic_store(&pool->settings.no_names, true);
+		atomic_store(&pool->settings.unnamed_only, true);
 	conn->lost_tables = false;
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -145,7 +145,7 @@ static void log_notice(void *logger, const char *message)
  * waited for.
  *   hurries  do not wait for long, whatever the URI says */
 static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg_conn *conn,
-					 bool hurries, struct isx_err *err)
+					 bool is_probe, struct isx_err *err)
 {
 	char unanswered_ms[16], idle_s[16], interval_s[16];
 	const char *const names[] = { "connect_timeout",
@@ -156,16 +156,16 @@ static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg
 				      "keepalives_count",
 				      "dbname",
 				      "client_encoding",
-				      hurries ? "connect_timeout" : NULL,
+				      is_probe ? "connect_timeout" : NULL,
 				      NULL };
 	const char *const values[] = { "5", "iscc-search", unanswered_ms, idle_s, interval_s,
 				       "4", pool->uri,     "UTF8",        "2",    NULL };
-	snprintf(unanswered_ms, sizeof unanswered_ms, "%d", pool->settings.silence_ms / 3 * 2);
-	snprintf(idle_s, sizeof idle_s, "%d", pool->settings.silence_ms / 3000 + 1);
-	snprintf(interval_s, sizeof interval_s, "%d", pool->settings.silence_ms / 6000 + 1);
+	snprintf(unanswered_ms, sizeof unanswered_ms, "%d", pool->settings.read_timeout_ms / 3 * 2);
+	snprintf(idle_s, sizeof idle_s, "%d", pool->settings.read_timeout_ms / 3000 + 1);
+	snprintf(interval_s, sizeof interval_s, "%d", pool->settings.read_timeout_ms / 6000 + 1);
 	conn->pool = pool;
 	conn->settings = &pool->settings;
-	conn->silence_ms = hurries ? HURRY_MS : pool->settings.silence_ms;
+	conn->read_timeout_ms = is_probe ? PROBE_MS : pool->settings.read_timeout_ms;
 	conn->pg = PQconnectdbParams(names, values, 1);
 	if (!conn->pg)
 		return isx_fail_memory(err);
@@ -185,7 +185,7 @@ static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg
 
 /* Connect once, and see to the tables. *again: what failed may be done again, as isx_pg_do() does it
  * for statements: behind a pooler the first statement to be prepared may meet another host's. */
-static enum isx_status try_open(struct isx_pg_pool *pool, bool hurries, int64_t *store_id,
+static enum isx_status try_open(struct isx_pg_pool *pool, bool is_probe, int64_t *store_id,
 				struct isx_pg_conn **conn, bool *again, struct isx_err *err)
 {
 	struct isx_pg_conn *made = isx_mem_array(1, sizeof *made);
@@ -194,13 +194,13 @@ static enum isx_status try_open(struct isx_pg_pool *pool, bool hurries, int64_t 
 		return isx_fail_memory(err);
 	pthread_mutex_lock(&pool->lock);
 	bool has_schema = pool->has_schema; /* what fails below may find that it is gone */
-	made->generation = pool->generation;
+	made->epoch = pool->epoch;
 	pthread_mutex_unlock(&pool->lock);
-	enum isx_status st = connect_to_server(pool, made, hurries, err);
+	enum isx_status st = connect_to_server(pool, made, is_probe, err);
 	if (!st)
 		st = isx_pg_schema_ensure(made, pool->settings.schema,
-					  pool->makes ? pool->tables : NULL, has_schema, store_id,
-					  err);
+					  pool->may_create_schema ? pool->tables : NULL, has_schema,
+					  store_id, err);
 	if (st) {
 		*again = made->retryable && !made->broken;
 		read_flags(pool, made);
@@ -211,13 +211,13 @@ static enum isx_status try_open(struct isx_pg_pool *pool, bool hurries, int64_t 
 	return st;
 }
 
-static enum isx_status open_conn(struct isx_pg_pool *pool, bool hurries, int64_t *store_id,
+static enum isx_status open_conn(struct isx_pg_pool *pool, bool is_probe, int64_t *store_id,
 				 struct isx_pg_conn **conn, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	bool again = true;
 	for (int i = 0; again && i < ATTEMPTS_MAX; i++)
-		st = try_open(pool, hurries, store_id, conn, &again, err);
+		st = try_open(pool, is_probe, store_id, conn, &again, err);
 	return st;
 }
 
@@ -237,7 +237,7 @@ static void note_attempt(struct isx_pg_pool *pool, enum isx_status status,
 	if (pool->pause_ms > PAUSE_MAX_MS)
 		pool->pause_ms = PAUSE_MAX_MS;
 	pool->pause_until_ns = isx_clock_ns() + (uint64_t)pool->pause_ms * 1000000;
-	pool->why = *err;
+	pool->last_error = *err;
 }
 
 /* An idle connection of the current generation, or NULL; older ones are closed. With the lock. */
@@ -246,7 +246,7 @@ static struct isx_pg_conn *take_idle(struct isx_pg_pool *pool)
 	while (pool->idle) {
 		struct isx_pg_conn *conn = pool->idle;
 		pool->idle = conn->next;
-		if (conn->generation == pool->generation && pool->has_schema)
+		if (conn->epoch == pool->epoch && pool->has_schema)
 			return conn;
 		close_conn(conn);
 		pool->count--;
@@ -255,19 +255,19 @@ static struct isx_pg_conn *take_idle(struct isx_pg_pool *pool)
 }
 
 /* Make one more connection. Called with the lock, which is not held while it connects. */
-static enum isx_status add_conn(struct isx_pg_pool *pool, bool hurries, struct isx_pg_conn **conn)
+static enum isx_status add_conn(struct isx_pg_pool *pool, bool is_probe, struct isx_pg_conn **conn)
 {
 	struct isx_err why = { 0 };
 	int64_t store_id = pool->store_id;
-	bool probes = pool->pause_ms != 0;
+	bool is_reconnect = pool->pause_ms != 0;
 	pool->count++;
-	pool->probing |= probes;
+	pool->reconnecting |= is_reconnect;
 	pthread_mutex_unlock(&pool->lock);
-	enum isx_status st = open_conn(pool, hurries, &store_id, conn, &why);
+	enum isx_status st = open_conn(pool, is_probe, &store_id, conn, &why);
 	pthread_mutex_lock(&pool->lock);
 	note_attempt(pool, st, &why);
-	if (probes)
-		pool->probing = false;
+	if (is_reconnect)
+		pool->reconnecting = false;
 	pthread_cond_broadcast(&pool->changed); /* who waits may connect now, or has to give up */
 	if (st)
 		pool->count--;
@@ -291,31 +291,31 @@ static void wait_until(struct isx_pg_pool *pool, uint64_t until_ns)
 /* No connection became free. Called with the lock. */
 static enum isx_status fail_exhausted(const struct isx_pg_pool *pool, struct isx_err *err)
 {
-	if (pool->count < pool->most)
+	if (pool->count < pool->conns_max)
 		return isx_fail(err, ISX_UNAVAILABLE,
 				"all %u connections to PostgreSQL are in use, and the server gives "
 				"no more (up to %u are allowed here): %s",
-				pool->count, pool->most, pool->why.msg);
+				pool->count, pool->conns_max, pool->last_error.msg);
 	return isx_fail(err, ISX_UNAVAILABLE,
 			"all %u connections to PostgreSQL are in use "
 			"(ISCC_SEARCH_POSTGRES_CONNECTIONS)",
-			pool->most);
+			pool->conns_max);
 }
 
 /* Take a connection, and wait for one at most until a time. */
-static enum isx_status take_by(struct isx_pg_pool *pool, uint64_t deadline_ns, bool hurries,
+static enum isx_status take_by(struct isx_pg_pool *pool, uint64_t deadline_ns, bool is_probe,
 			       struct isx_pg_conn **conn, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	pthread_mutex_lock(&pool->lock);
 	while (!st && !(*conn = take_idle(pool))) {
 		uint64_t now = isx_clock_ns();
-		bool pauses = pool->pause_until_ns > now || pool->probing;
-		if (!pauses && pool->count < pool->most) {
-			if (add_conn(pool, hurries, conn) == ISX_OK)
+		bool pauses = pool->pause_until_ns > now || pool->reconnecting;
+		if (!pauses && pool->count < pool->conns_max) {
+			if (add_conn(pool, is_probe, conn) == ISX_OK)
 				break;
-		} else if (pool->count == pool->probing) {
-			st = isx_fail(err, pool->why.status, "%s", pool->why.msg);
+		} else if (pool->count == pool->reconnecting) {
+			st = isx_fail(err, pool->last_error.status, "%s", pool->last_error.msg);
 		} else if (now < deadline_ns) {
 			wait_until(pool,
 				   pool->pause_until_ns > now && pool->pause_until_ns < deadline_ns
@@ -332,7 +332,7 @@ static enum isx_status take_by(struct isx_pg_pool *pool, uint64_t deadline_ns, b
 enum isx_status isx_pg_take(struct isx_pg_pool *pool, struct isx_pg_conn **conn,
 			    struct isx_err *err)
 {
-	return take_by(pool, in_ms(pool->settings.silence_ms / 3), false, conn, err);
+	return take_by(pool, in_ms(pool->settings.read_timeout_ms / 3), false, conn, err);
 }
 
 int64_t isx_pg_store_id(const struct isx_pg_conn *conn)
@@ -366,18 +366,18 @@ void isx_pg_give(struct isx_pg_conn *conn)
 }
 
 /* The same while the store is in use: whatever keeps it from its database, it may come back. */
-static enum isx_status take_to_use(struct isx_pg_pool *pool, uint64_t deadline_ns, bool hurries,
+static enum isx_status take_to_use(struct isx_pg_pool *pool, uint64_t deadline_ns, bool is_probe,
 				   struct isx_pg_conn **conn, struct isx_err *err)
 {
-	enum isx_status st = take_by(pool, deadline_ns, hurries, conn, err);
+	enum isx_status st = take_by(pool, deadline_ns, is_probe, conn, err);
 	return st && st != ISX_NO_MEMORY ? ISX_UNAVAILABLE : st;
 }
 
-static void begin_use(struct isx_pg_conn *conn, int silence_ms)
+static void begin_use(struct isx_pg_conn *conn, int read_timeout_ms)
 {
 	conn->failed = false;
 	conn->retryable = false;
-	conn->silence_ms = silence_ms;
+	conn->read_timeout_ms = read_timeout_ms;
 	conn->cancel_check = NULL;
 }
 
@@ -388,10 +388,11 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 	bool again = true;
 	for (int i = 0; again && i < ATTEMPTS_MAX; i++) {
 		struct isx_pg_conn *conn;
-		st = take_to_use(pool, in_ms(pool->settings.silence_ms / 3), false, &conn, &why);
+		st = take_to_use(pool, in_ms(pool->settings.read_timeout_ms / 3), false, &conn,
+				 &why);
 		if (st)
 			break;
-		begin_use(conn, pool->settings.silence_ms);
+		begin_use(conn, pool->settings.read_timeout_ms);
 		st = fn(conn, arg, &why);
 		again = st && conn->retryable;
 		isx_pg_give(conn);
@@ -399,10 +400,10 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
 }
 
-enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
-			       struct isx_err *err)
+enum isx_status isx_pg_do_probe(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
+				struct isx_err *err)
 {
-	const uint64_t end_ns = in_ms(HURRY_MS);
+	const uint64_t end_ns = in_ms(PROBE_MS);
 	struct isx_err why = { 0 };
 	enum isx_status st = ISX_OK;
 	bool again = true;
@@ -411,7 +412,7 @@ enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *ar
 		st = take_to_use(pool, end_ns, true, &conn, &why);
 		if (st)
 			break;
-		begin_use(conn, HURRY_MS);
+		begin_use(conn, PROBE_MS);
 		st = fn(conn, arg, &why);
 		again = st && conn->retryable && isx_clock_ns() < end_ns;
 		isx_pg_give(conn);

@@ -17,10 +17,10 @@ typedef enum isx_status isx_pg_fn(struct isx_pg_conn *conn, void *arg, struct is
  *   pool  new, free with isx_pg_pool_free() (NULL is allowed) */
 struct isx_pg_pool_options {
 	const char *uri;
-	const char *schema; /* its name; both are copied */
-	unsigned most;      /* connections at once */
-	unsigned timeout_s; /* of a silent server */
-	bool makes;         /* may it make the schema and its tables? */
+	const char *schema;     /* its name; both are copied */
+	unsigned conns_max;     /* connections at once */
+	unsigned timeout_s;     /* of a silent server */
+	bool may_create_schema; /* may it make the schema and its tables? */
 	struct isx_logger logger;
 };
 ISX_MUST_CHECK enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
@@ -43,7 +43,7 @@ ISX_MUST_CHECK enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn
 
 /* The same for who cannot wait: nothing in it takes longer than 2 s, not even to connect (to
  * each of the servers that the URI names). */
-ISX_MUST_CHECK enum isx_status isx_pg_do_soon(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
-					      struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_do_probe(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
+					       struct isx_err *err);
 
 #endif

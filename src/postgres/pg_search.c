@@ -163,11 +163,12 @@ static enum isx_status check_head(struct pg_search *search, const struct isx_pg_
 				  const PGresult *changed, struct isx_err *err)
 {
 	const struct isx_pg_head *then = &search->head;
-	if (now->incarnation != then->incarnation)
+	if (now->generation != then->generation)
 		search->stale = true;
 	else if (search->is_ahead)
-		search->stale = now->head != then->head || now->mark != then->mark;
-	else if (now->head < search->searched)
+		search->stale = now->change_seq != then->change_seq ||
+				now->change_token != then->change_token;
+	else if (now->change_seq < search->searched)
 		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind the head");
 	else
 		search->stale = isx_pg_bool(changed, 0, 0);
@@ -194,7 +195,7 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 			add_winner(both[p], result->chunk_matches[i].iscc_id);
 		isx_pg_array_close(both[p]);
 	}
-	isx_pg_add_i64(&since, search->head.head);
+	isx_pg_add_i64(&since, search->head.change_seq);
 	isx_pg_add_text(&named, search->name);
 	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_METADATA, &winners },
 					     { ISX_PG_INDEX_HEAD, &named },
@@ -257,9 +258,8 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	do {
 		st = isx_pg_read(search->store, begin_search, search, err);
 		if (!st && search->follower.busy) /* without a connection: others need them */
-			st = isx_pg_follower_wait(search->store->followers,
-						  search->head.incarnation, search->query,
-						  search->start_ns, err);
+			st = isx_pg_follower_wait(search->store->followers, search->head.generation,
+						  search->query, search->start_ns, err);
 	} while (!st && search->follower.busy);
 	if (st)
 		return st;
@@ -267,7 +267,7 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	st = isx_sim_search(search->follower.file, &search->store->engine.options, search->query,
 			    search->arena, search->result, err);
 	if (!st)
-		st = isx_pg_follower_head(&search->follower, &search->searched, err);
+		st = isx_pg_follower_change_seq(&search->follower, &search->searched, err);
 	isx_pg_follower_release(&search->follower);
 	search->failed_here = st == ISX_CORRUPT || st == ISX_IO;
 	if (!st && search->result->match_count + search->result->chunk_match_count > 0)
@@ -289,7 +289,7 @@ static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct
 		st = isx_pg_sql_search(conn, &search->head, search->name,
 				       &search->store->engine.options, search->query, search->arena,
 				       search->result, err);
-	search->searched = search->head.head;
+	search->searched = search->head.change_seq;
 	if (!st)
 		st = fetch_winners(conn, search, err);
 	return st ? st : isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
@@ -324,7 +324,7 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 		atomic_store(&search.store->sql_until_ns,
 			     isx_clock_ns() + (uint64_t)PASS_OVER_MS * 1000000);
 		if (st == ISX_CORRUPT && search.store->followers)
-			isx_pg_follower_discard(search.store->followers, search.head.incarnation);
+			isx_pg_follower_discard(search.store->followers, search.head.generation);
 		return isx_pg_read(search.store, search_by_sql, &search, err);
 	}
 	if (st && err)

@@ -70,8 +70,8 @@ void isx_pg_remember(struct isx_pg_store *store, const struct isx_pg_head *head,
 	struct isx_pg_known *known = known_of(store, head->name);
 	uint64_t until_ns = strcmp(known->name, head->name) == 0 ? known->until_ns : 0;
 	*known = (struct isx_pg_known){ .index_id = head->index_id,
-					.incarnation = head->incarnation,
-					.head = head->head,
+					.generation = head->generation,
+					.change_seq = head->change_seq,
 					.until_ns = pause_ms ? now_ns + (uint64_t)pause_ms * 1000000
 							     : until_ns };
 	memcpy(known->name, head->name, sizeof known->name);
@@ -86,8 +86,8 @@ bool isx_pg_recall(struct isx_pg_store *store, const char *name, struct isx_pg_h
 	bool is_known = store->followers && strcmp(known->name, name) == 0 &&
 			now_ns >= known->until_ns;
 	*head = (struct isx_pg_head){ .index_id = known->index_id,
-				      .incarnation = known->incarnation,
-				      .head = known->head };
+				      .generation = known->generation,
+				      .change_seq = known->change_seq };
 	memcpy(head->name, known->name, sizeof head->name);
 	pthread_mutex_unlock(&store->lock);
 	return is_known;

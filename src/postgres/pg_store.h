@@ -35,9 +35,9 @@ enum { ISX_PG_QUEUES = 16, ISX_PG_KNOWN = 64 };
 struct isx_pg_known {
 	char name[ISX_INDEX_NAME_MAX + 1]; /* empty: none */
 	int64_t index_id;
-	int64_t incarnation;
-	int64_t head;      /* the newest that was seen */
-	uint64_t until_ns; /* others write to it, too: not used until then */
+	int64_t generation;
+	int64_t change_seq; /* the newest that was seen */
+	uint64_t until_ns;  /* others write to it, too: not used until then */
 };
 
 struct isx_pg_store {

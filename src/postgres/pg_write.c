@@ -398,9 +398,9 @@ struct pg_write {
 	struct isx_commit *group;
 	struct isx_commit *only;  /* of the group; NULL: all that are for the index */
 	struct isx_pg_params ids; /* of ISX_PG_CHANGE_PUT */
-	int64_t mark;
+	int64_t change_token;
 	int64_t index_id;
-	int64_t head;
+	int64_t change_seq;
 	bool commit_sent;
 	struct isx_pg_head to; /* the head that the changes moved the index to */
 };
@@ -412,14 +412,14 @@ static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *writ
 	struct isx_pg_params advance = { 0 }, prune = { 0 };
 	PGresult *results[ISX_PG_STEPS_MAX] = { NULL };
 	isx_pg_add_i64(&advance, head->index_id);
-	isx_pg_add_i64(&advance, head->head);
-	isx_pg_add_i64(&advance, write->mark);
+	isx_pg_add_i64(&advance, head->change_seq);
+	isx_pg_add_i64(&advance, write->change_token);
 	isx_pg_add_i64(&advance, head->realm);
 	isx_pg_add_i64(&advance, head->assets);
 	isx_pg_add_i64(&advance, head->changed);
 	isx_pg_add_i64(&prune, head->index_id);
 	isx_pg_add_i64(&prune, head->changed - LOG_IDS_MAX);
-	const bool prunes = head->head % PRUNE_EVERY == 0;
+	const bool prunes = head->change_seq % PRUNE_EVERY == 0;
 	struct isx_pg_step steps[ISX_PG_STEPS_MAX] = { { ISX_PG_CHANGE_PUT, &write->ids },
 						       { ISX_PG_INDEX_ADVANCE, &advance } };
 	size_t count = 2;
@@ -427,9 +427,9 @@ static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *writ
 		steps[count++] = (struct isx_pg_step){ ISX_PG_CHANGE_PRUNE, &prune };
 	steps[count++] = (struct isx_pg_step){ ISX_PG_COMMIT, NULL };
 	write->index_id = head->index_id;
-	write->head = head->head;
+	write->change_seq = head->change_seq;
 	write->to = *head;
-	write->to.mark = write->mark;
+	write->to.change_token = write->change_token;
 	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
 	write->commit_sent = !st || conn->broken;    /* else the server said what was wrong */
 	conn->retryable |= st && write->commit_sent; /* to look for the mark */
@@ -441,14 +441,14 @@ static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *writ
 
 /* Was the change with our mark committed, on the connection that was lost? Asked under the lock of
  * the index, so that a commit that is still on its way has either arrived or never will. */
-static enum isx_status look_for_mark(struct isx_pg_conn *conn, struct pg_write *write, bool *found,
-				     struct isx_err *err)
+static enum isx_status look_for_token(struct isx_pg_conn *conn, struct pg_write *write, bool *found,
+				      struct isx_err *err)
 {
 	struct isx_pg_params params = { 0 };
 	PGresult *change = NULL;
 	isx_pg_add_i64(&params, write->index_id);
-	isx_pg_add_i64(&params, write->head);
-	isx_pg_add_i64(&params, write->mark);
+	isx_pg_add_i64(&params, write->change_seq);
+	isx_pg_add_i64(&params, write->change_token);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_CHANGE_FIND, &params, &change, err);
 	*found = !st && PQntuples(change) == 1;
 	PQclear(change);
@@ -470,8 +470,8 @@ static enum isx_status apply_group(struct isx_pg_conn *conn, struct pg_write *wr
 	*changes = 0;
 	isx_pg_params_release(&write->ids);
 	isx_pg_add_i64(&write->ids, head->index_id);
-	isx_pg_add_i64(&write->ids, head->head + 1);
-	isx_pg_add_i64(&write->ids, write->mark);
+	isx_pg_add_i64(&write->ids, head->change_seq + 1);
+	isx_pg_add_i64(&write->ids, write->change_token);
 	isx_pg_add_i64(&write->ids, 0);
 	isx_pg_array_open(&write->ids, ISX_PG_BYTEA);
 	for (struct isx_commit *one = write->group; one && !st; one = one->next) {
@@ -493,7 +493,7 @@ static enum isx_status apply_group(struct isx_pg_conn *conn, struct pg_write *wr
 	if (!st)
 		isx_store_be64(write->ids.bytes.ptr + write->ids.starts[3],
 			       (uint64_t)head->changed);
-	head->head++;
+	head->change_seq++;
 	return st;
 }
 
@@ -507,10 +507,10 @@ static enum isx_status write_index(struct isx_pg_conn *conn, void *arg, struct i
 	enum isx_status st = isx_pg_begin_write(conn, write->name,
 						write->store->engine.options.relaxed, &head, err);
 	if (!st && write->commit_sent)
-		st = look_for_mark(conn, write, &found, err);
+		st = look_for_token(conn, write, &found, err);
 	if (!st && !found) {
 		write->commit_sent = false;
-		write->mark = isx_pg_random();
+		write->change_token = isx_pg_random();
 		st = apply_group(conn, write, &head, &changes, err);
 	}
 	if (!st)
