@@ -1,15 +1,17 @@
 /*
  * pg_conn.c - statements over one connection, without a wait for ever.
  *
- * libpq is used in its non-blocking mode: between sending and receiving stands poll() with a limit,
- * so that a server that has stopped (or a cable that was pulled) costs a request some seconds and
- * not a thread. A server that is there and silent is told from one that is gone: of the second TCP
- * knows a little earlier, and what it was asked may be asked again elsewhere. Statements are
- * prepared once per connection by name; where a pooler in between gives each transaction another
- * connection and loses them, they are sent as text from then on.
+ * libpq runs in non-blocking mode, and this file waits with poll() and a limit between sending and
+ * receiving: a server that has stopped, or a network that is cut, costs a request some seconds and
+ * never a thread. Two failures are kept apart. A server that is reachable and silent may still work
+ * on the statement, so the statement is not repeated. A server that is gone is noticed earlier, by
+ * the TCP timeouts that pg_pool.c sets, and the statement may be repeated on another connection.
  *
- * This file knows no pool: it sets flags of the connection, which the pool reads when the
- * connection is given back (pg_pool.c).
+ * Statements are prepared by name, once per connection. A pooler that gives each transaction another
+ * connection loses them; from the first such error on they are sent as text.
+ *
+ * This file does not know the pool. It sets flags in the connection, which pg_pool.c reads when the
+ * connection is given back. It takes no lock: one thread at a time uses a connection.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_conn.h"
@@ -25,8 +27,9 @@
 _Static_assert(ISX_PG_STATEMENTS <= 64, "struct isx_pg_conn has a bit for each");
 
 enum {
-	SLICE_MS = 100, /* of a wait, between questions whether it is worth it */
-	BINARY = 1
+	SLICE_MS =
+		100, /* between two calls of cancel_check(): how late a cancelled search ends its wait */
+	BINARY = 1 /* libpq's number of the binary format of values and results */
 };
 
 /* --- what went wrong -------------------------------------------------------------------------- */
@@ -42,28 +45,35 @@ void isx_pg_first_line(char out[ISX_PG_LINE_BYTES], const char *message)
 	out[strcspn(out, "\n")] = '\0';
 }
 
+/* The first two characters of an SQLSTATE are its class (PostgreSQL manual, appendix A). */
 static bool in_class(const char *state, const char *class)
 {
 	return strncmp(state, class, strlen(class)) == 0;
 }
 
+/* ISX_UNAVAILABLE means that the same request may succeed later. */
 static enum isx_status status_of_state(const char *state)
 {
-	if (strcmp(state, "53100") == 0)
+	if (strcmp(state, "53100") == 0) /* disk_full */
 		return ISX_FULL;
+	/* Connection lost, operator intervention, too few resources, rolled back, lock not available,
+	 * and the two errors of a pooler that loses or mixes up prepared statements. */
 	if (in_class(state, "08") || in_class(state, "57") || in_class(state, "53") ||
 	    in_class(state, "40") || in_class(state, "55") || strcmp(state, "26000") == 0 ||
 	    strcmp(state, "42P05") == 0)
 		return ISX_UNAVAILABLE;
+	/* read_only_sql_transaction (a standby, or as configured), insufficient_privilege */
 	if (strcmp(state, "25006") == 0 || strcmp(state, "42501") == 0)
 		return ISX_READ_ONLY;
 	if (strcmp(state, "42P01") == 0 || strcmp(state, "3F000") == 0)
-		return ISX_UNAVAILABLE; /* the tables are gone: made again for the next one */
+		return ISX_UNAVAILABLE; /* tables dropped: the next connection creates them */
 	if (in_class(state, "XX"))
 		return ISX_CORRUPT;
 	return ISX_IO;
 }
 
+/* The connection is lost, or libpq cannot use it any more. Another connection may do the same work.
+ *   why  NULL: what libpq says of the connection */
 static enum isx_status fail_broken(struct isx_pg_conn *conn, const char *why, struct isx_err *err)
 {
 	char line[ISX_PG_LINE_BYTES];
@@ -75,8 +85,8 @@ static enum isx_status fail_broken(struct isx_pg_conn *conn, const char *why, st
 	return isx_fail(err, ISX_UNAVAILABLE, "PostgreSQL: %s", line);
 }
 
-/* The server is there and says nothing. It may well be at work, so that asking again makes it
- * worse; its other connections are no worse than they were. */
+/* The server accepted the statement and does not answer. It may still work on it, so the statement is
+ * not repeated (`retryable` stays false), and the other connections of the pool stay in use. */
 static enum isx_status fail_silent(struct isx_pg_conn *conn, struct isx_err *err)
 {
 	conn->broken = true;
@@ -87,7 +97,7 @@ static enum isx_status fail_silent(struct isx_pg_conn *conn, struct isx_err *err
 			conn->read_timeout_ms / 1000);
 }
 
-/* What to do about an error, where its words do not say. */
+/* What to do about an error whose message does not say it. */
 static const char *hint_of(const char *state)
 {
 	if (strcmp(state, "55P03") == 0)
@@ -97,7 +107,8 @@ static const char *hint_of(const char *state)
 	return "";
 }
 
-/* Say what an error result means. */
+/* Turn an error result into a status, and note in the connection what it means for the connection
+ * and for the pool. A result without an SQLSTATE is libpq's own: the connection is lost. */
 static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *result,
 				   struct isx_err *err)
 {
@@ -116,7 +127,8 @@ static enum isx_status fail_result(struct isx_pg_conn *conn, const PGresult *res
 		conn->retryable = true;
 	}
 	conn->retryable |= in_class(state, "40");
-	conn->broken |= strcmp(state, "25006") == 0; /* it may be a primary no more: ask again */
+	conn->broken |= strcmp(state, "25006") ==
+			0; /* after a failover the primary is another server: connect again */
 	if (strcmp(state, "42P01") == 0 || strcmp(state, "3F000") == 0) {
 		conn->lost_tables = true;
 		conn->retryable = true;
@@ -134,8 +146,8 @@ enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, str
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
-/* Is what is waited for still wanted? If not, the connection is not used again: the server
- * notices that it is closed, and ends its work (ISX_PG_LIMITS). */
+/* May the wait go on? If not, the connection is closed rather than drained: a server with the
+ * limits of ISX_PG_LIMITS notices within a second and cancels the statement. */
 static enum isx_status ask_whether_to_wait(struct isx_pg_conn *conn, struct isx_err *err)
 {
 	enum isx_status st = conn->cancel_check ? conn->cancel_check(conn->cancel_arg, err)
@@ -144,7 +156,9 @@ static enum isx_status ask_whether_to_wait(struct isx_pg_conn *conn, struct isx_
 	return st;
 }
 
-/* Wait until the socket can be read (or, with `writes`, written). */
+/* Wait until the socket is readable (or, with `writes`, writable), and let libpq read what came: while
+ * it sends, too, as a server whose answers are not read stops reading. The timeout starts anew with
+ * each byte that arrives, so that it limits silence and not the length of an answer. */
 static enum isx_status wait_socket(struct isx_pg_conn *conn, bool writes, struct isx_err *err)
 {
 	struct pollfd socket = { .fd = PQsocket(conn->pg), .events = POLLIN };
@@ -158,7 +172,7 @@ static enum isx_status wait_socket(struct isx_pg_conn *conn, bool writes, struct
 			return fail_silent(conn, err);
 		ready = poll(&socket, 1, slice_ms);
 		if (ready < 0 && errno != EINTR)
-			break; /* libpq says what is wrong */
+			break; /* the next call of libpq reports what is wrong */
 		waited_ms += ready == 0 ? slice_ms : 0;
 		enum isx_status st = ready == 0 ? ask_whether_to_wait(conn, err) : ISX_OK;
 		if (st)
@@ -169,6 +183,7 @@ static enum isx_status wait_socket(struct isx_pg_conn *conn, bool writes, struct
 	return ISX_OK;
 }
 
+/* Send everything that libpq has queued. */
 static enum isx_status flush(struct isx_pg_conn *conn, struct isx_err *err)
 {
 	int left;
@@ -180,7 +195,7 @@ static enum isx_status flush(struct isx_pg_conn *conn, struct isx_err *err)
 	return left < 0 ? fail_broken(conn, NULL, err) : ISX_OK;
 }
 
-/* The next result; *result is NULL behind the last one of a statement. */
+/* Wait for the next result; *result is NULL behind the last one of a statement. */
 static enum isx_status next_result(struct isx_pg_conn *conn, PGresult **result, struct isx_err *err)
 {
 	while (PQisBusy(conn->pg)) {
@@ -198,7 +213,8 @@ static bool is_good(const PGresult *result)
 	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_COPY_OUT;
 }
 
-/* Collect what one statement answers: its last result, or its first error. A COPY begins. */
+/* Read the results of one text: the last of them, or the first error. All are read even behind an
+ * error, as libpq takes no new statement before. Stops when a COPY begins; its rows follow. */
 static enum isx_status collect(struct isx_pg_conn *conn, PGresult **last, struct isx_err *err)
 {
 	PGresult *result = NULL;
@@ -206,7 +222,7 @@ static enum isx_status collect(struct isx_pg_conn *conn, PGresult **last, struct
 	enum isx_status st = flush(conn, err);
 	while (!st && !(st = next_result(conn, &result, err)) && result) {
 		if (*last && !is_good(*last)) {
-			PQclear(result); /* the first error is the one to tell */
+			PQclear(result); /* errors behind the first one only follow from it */
 			continue;
 		}
 		PQclear(*last);
@@ -240,7 +256,8 @@ unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn)
 
 /* --- statements ------------------------------------------------------------------------------- */
 
-/* The name says what the statement is: behind a pooler another program may have made one, too. */
+/* Name a prepared statement by a hash of its text. Behind a pooler another version of this program
+ * may have prepared statements on the same server connection: equal names mean equal texts. */
 static void statement_name(const struct isx_pg_conn *conn, enum isx_pg_statement which,
 			   char name[32])
 {
@@ -248,14 +265,16 @@ static void statement_name(const struct isx_pg_conn *conn, enum isx_pg_statement
 	snprintf(name, 32, "isx_%016llx", (unsigned long long)isx_hash(text, strlen(text)));
 }
 
-/* May statements be prepared by name? Not behind a pooler that loses them. */
+/* Are statements prepared by name? Not after a pooler has lost one. This connection's own flag counts at
+ * once, the one of the settings after the connection that saw it was given back. */
 static bool uses_names(const struct isx_pg_conn *conn)
 {
 	return !conn->lost_names && !atomic_load(&conn->settings->unnamed_only);
 }
 
-/* Is a statement better planned for its values each time? A plan for any values does not know that
- * few changes lie behind a head, and reads whole tables. */
+/* Is a statement sent unprepared, so that the server plans it for its values? After some runs the
+ * server uses one plan of a prepared statement for all values; that plan does not know how few
+ * changes are behind change_seq, and reads whole tables. */
 static bool is_planned_each_time(enum isx_pg_statement which)
 {
 	return which == ISX_PG_ASSETS_METADATA || which == ISX_PG_ASSETS_CHANGED ||
@@ -265,7 +284,7 @@ static bool is_planned_each_time(enum isx_pg_statement which)
 	       which >= ISX_PG_SEARCH_UNITS;
 }
 
-/* Have a statement ready, before it is sent. */
+/* Prepare a statement on this connection, at its first use: one more round trip. */
 static enum isx_status prepare(struct isx_pg_conn *conn, enum isx_pg_statement which,
 			       struct isx_err *err)
 {
@@ -283,6 +302,7 @@ static enum isx_status prepare(struct isx_pg_conn *conn, enum isx_pg_statement w
 	return st;
 }
 
+/* Queue a statement with its values; flush() sends it. A value of length -1 is NULL. */
 static enum isx_status send_statement(struct isx_pg_conn *conn, enum isx_pg_statement which,
 				      const struct isx_pg_params *params, struct isx_err *err)
 {
@@ -340,7 +360,7 @@ enum isx_status isx_pg_rows_next(struct isx_pg_conn *conn, PGresult **row, struc
 	enum isx_status st = next_result(conn, row, err);
 	if (st || PQresultStatus(*row) == PGRES_SINGLE_TUPLE)
 		return st;
-	if (!is_good(*row)) /* and not even the empty one behind the last row */
+	if (!is_good(*row)) /* good is only the empty result behind the last row */
 		st = fail_result(conn, *row, err);
 	PGresult *rest = *row;
 	*row = NULL;
@@ -366,7 +386,9 @@ enum isx_status isx_pg_text(struct isx_pg_conn *conn, const char *sql, struct is
 
 /* --- pipelines -------------------------------------------------------------------------------- */
 
-/* The results of all statements up to the synchronisation point. */
+/* Read the results of all statements of a pipeline. libpq returns a result and then NULL for each
+ * statement, and one result for the synchronisation point. All are read even after an error, as
+ * the pipeline cannot be left before. */
 static enum isx_status collect_pipe(struct isx_pg_conn *conn, PGresult **results, size_t count,
 				    struct isx_err *err)
 {
@@ -375,7 +397,7 @@ static enum isx_status collect_pipe(struct isx_pg_conn *conn, PGresult **results
 		PGresult *end = NULL;
 		enum isx_status st = next_result(conn, &results[i], err);
 		if (!st)
-			st = next_result(conn, &end, err); /* NULL stands between statements */
+			st = next_result(conn, &end, err); /* the NULL behind each statement */
 		PQclear(end);
 		if (st)
 			return st;
@@ -436,7 +458,8 @@ enum isx_status isx_pg_copy_begin(struct isx_pg_conn *conn, const char *sql, str
 	return st;
 }
 
-/* The next message of a COPY; *len is -1 at its end. */
+/* Wait for the next message of a COPY; *len is -1 at its end, where the final result is read, too, so
+ * that an error in the middle of the rows is not taken for their end. */
 static enum isx_status copy_message(struct isx_pg_conn *conn, char **memory, int *len,
 				    struct isx_err *err)
 {
@@ -455,7 +478,8 @@ static enum isx_status copy_message(struct isx_pg_conn *conn, char **memory, int
 	return st;
 }
 
-/* Cut a tuple into its fields; false when it is none. */
+/* Cut a tuple into its fields; false when it is none. A tuple is a 16-bit count of fields and, for each,
+ * a 32-bit length (-1: NULL) and its bytes (PostgreSQL manual, COPY, binary format). */
 static bool cut_fields(struct isx_span tuple, size_t fields, struct isx_pg_row *row)
 {
 	if (tuple.len < 2 || ((uint8_t)tuple.ptr[0] << 8 | (uint8_t)tuple.ptr[1]) != (int)fields)
@@ -479,7 +503,7 @@ enum isx_status isx_pg_copy_row(struct isx_pg_conn *conn, size_t fields, struct 
 				bool *more, struct isx_err *err)
 {
 	static const char signature[11] = "PGCOPY\n\377\r\n";
-	enum { HEADER_BYTES = 19 };
+	enum { HEADER_BYTES = 19 }; /* the signature, 32 bits of flags, an empty extension */
 	int len = 0;
 	for (;;) {
 		enum isx_status st = copy_message(conn, &row->memory, &len, err);
@@ -489,9 +513,12 @@ enum isx_status isx_pg_copy_row(struct isx_pg_conn *conn, size_t fields, struct 
 		struct isx_span tuple = { row->memory, (size_t)len };
 		if (tuple.len >= HEADER_BYTES &&
 		    memcmp(tuple.ptr, signature, sizeof signature) == 0)
-			tuple = isx_span_skip(tuple, HEADER_BYTES); /* in front of the first one */
+			tuple = isx_span_skip(
+				tuple, HEADER_BYTES); /* the first message holds the header, too */
 		if (cut_fields(tuple, fields, row))
 			return ISX_OK;
+		/* The header alone, or the trailer (a count of -1). The loop then reads on to the end of
+		 * the COPY. */
 		bool is_end = tuple.len == 0 || (tuple.len == 2 && (uint8_t)tuple.ptr[0] == 0xFF);
 		PQfreemem(row->memory);
 		if (!is_end)

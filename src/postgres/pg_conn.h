@@ -18,67 +18,77 @@
 #include <stdatomic.h>
 
 enum {
-	ISX_PG_STEPS_MAX = 6,
-	ISX_PG_LINE_BYTES = 200, /* of a message of libpq */
-	ISX_PG_LONG_TIMEOUT_FACTOR =
-		30 /* timeouts that statements may take whose work has no bound */
+	ISX_PG_STEPS_MAX = 6,    /* statements of one pipeline; adding an asset has 5 */
+	ISX_PG_LINE_BYTES = 200, /* one line of a message of libpq, cut to this length */
+	/* Statements whose work grows with the data may take this many read timeouts: 15 minutes
+	 * with the default timeout of 30 s. */
+	ISX_PG_LONG_TIMEOUT_FACTOR = 30
 };
 
 struct isx_pg_pool;
 
-/* What the connections of a pool have in common; borrowed, and given back after them. */
+/* What all connections of a pool share. The pool owns it; connections borrow it and never outlive
+ * the pool. Only `unnamed_only` changes, which is why it is atomic. */
 struct isx_pg_settings {
-	char *schema;                        /* its name, not quoted */
-	char *statements[ISX_PG_STATEMENTS]; /* with the schema put in */
-	int read_timeout_ms;                 /* the server may keep silent so long */
-	atomic_bool unnamed_only;            /* a pooler loses prepared statements */
+	char *schema;                        /* its name, without quotes */
+	char *statements[ISX_PG_STATEMENTS]; /* texts, with the name of the schema in them */
+	int read_timeout_ms;      /* longest silence of the server; then it counts as gone */
+	atomic_bool unnamed_only; /* a pooler loses prepared statements: send texts */
 	struct isx_logger logger;
 };
 
-/* One connection, in the hands of one thread. */
+/* One connection. One thread at a time uses it, without a lock. */
 struct isx_pg_conn {
 	PGconn *pg;
 	const struct isx_pg_settings *settings;
-	struct isx_pg_pool *pool; /* it is given back to; not looked into here */
-	struct isx_pg_conn *next; /* of the pool's idle ones */
-	uint64_t prepared;        /* bit i: statement i */
+	struct isx_pg_pool *pool; /* that isx_pg_give() returns it to; pg_conn.c never reads it */
+	struct isx_pg_conn *next; /* next idle connection of the pool */
+	uint64_t prepared;        /* bit i: statement i was prepared on this connection */
 	unsigned epoch;           /* of the pool, when it was made */
-	int read_timeout_ms;      /* the server may keep silent so long; set by isx_pg_do() */
-	/* What was found out, for the caller and, when it is given back, for the pool. */
-	bool broken;      /* do not use it again */
-	bool failed;      /* the server or the way to it was at fault in what failed */
-	bool retryable;   /* what failed may be done again on another connection */
-	bool is_lost;     /* the server ended it, or the way to it: others are likely lost, too */
-	bool lost_names;  /* a pooler has lost a prepared statement */
-	bool lost_tables; /* the schema or a table of it is gone */
-	/* May what is done go on? Asked while the server is waited for; NULL: always. */
+	int read_timeout_ms;      /* as in the settings, or what isx_pg_do() set */
+	/* Set by a statement that failed. Callers read `failed`, isx_pg_do() `retryable`; the pool reads
+	 * the others when the connection is given back. */
+	bool broken;    /* its state is not known: close it, do not reuse it */
+	bool failed;    /* the server or the network caused the failure, not this host */
+	bool retryable; /* the same work may be tried on another connection */
+	bool is_lost;   /* the server or the network ended it: its siblings have likely died, too */
+	bool lost_names;  /* a pooler between lost a prepared statement */
+	bool lost_tables; /* the schema or one of its tables is missing */
+	/* Called every 100 ms while a thread waits for the server; an error ends the wait and
+	 * closes the connection. NULL: wait until the timeout. isx_pg_do() sets it to NULL. */
 	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
 	void *cancel_arg;
 };
 
-/* The first line of a message of libpq, without the severity in front of it. NULL or empty: that the
- * connection was lost. */
+/* Copy the first line of a message of libpq, without the severity in front of it. A message that is
+ * NULL or empty becomes "the connection was lost".
+ *   out  filled */
 void isx_pg_first_line(char out[ISX_PG_LINE_BYTES], const char *message);
 
-/* Statements whose work has no bound follow: they read or write a batch or a whole index. */
+/* Allow the statements that follow on this connection ISX_PG_LONG_TIMEOUT_FACTOR read timeouts: they
+ * read or write a batch or a whole index. The next isx_pg_do() ends this. */
 void isx_pg_use_long_timeout(struct isx_pg_conn *conn);
 
-/* A row of `table` is not what the program writes: the database is at fault. */
+/* Fail with ISX_CORRUPT, as a row of `table` is not one that this program writes. Notes that the
+ * database caused the failure. */
 enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, struct isx_err *err);
 
-/* Where the store of a connection writes its messages. */
+/* The logger of the store that the connection belongs to, borrowed. */
 const struct isx_logger *isx_pg_logger(const struct isx_pg_conn *conn);
 
-/* How long one may wait for a lock, so that the server says so before it counts as silent. */
+/* The lock_timeout that statements set, in milliseconds: 5/6 of the read timeout, so that the server
+ * reports a lock that is taken before it counts as silent. */
 unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn);
 
-/* Run one statement; NULL params: none.
- *   result  new, in binary form, PQclear(); may be NULL */
+/* Run one statement.
+ *   params  NULL: the statement has none
+ *   result  new, in binary form, PQclear(); NULL: the result is not needed */
 ISX_MUST_CHECK enum isx_status isx_pg_run(struct isx_pg_conn *conn, enum isx_pg_statement which,
 					  const struct isx_pg_params *params, PGresult **result,
 					  struct isx_err *err);
 
-/* Run one statement whose rows are many: they come one by one. Go on until *row is NULL.
+/* Run one statement with many rows in libpq's single-row mode, so that the memory does not grow with
+ * their number. Call isx_pg_rows_next() until it fails or *row is NULL.
  *   row  new, with one row, PQclear() */
 ISX_MUST_CHECK enum isx_status isx_pg_rows_begin(struct isx_pg_conn *conn,
 						 enum isx_pg_statement which,
@@ -87,14 +97,14 @@ ISX_MUST_CHECK enum isx_status isx_pg_rows_begin(struct isx_pg_conn *conn,
 ISX_MUST_CHECK enum isx_status isx_pg_rows_next(struct isx_pg_conn *conn, PGresult **row,
 						struct isx_err *err);
 
-/* Run a text without parameters: several statements, or COPY. */
+/* Run a text without parameters: several statements, or COPY ... TO STDOUT. */
 ISX_MUST_CHECK enum isx_status isx_pg_text(struct isx_pg_conn *conn, const char *sql,
 					   struct isx_err *err);
 
-/* A pipeline: statements that are sent together, in one trip. The first that fails is told, and
- * those behind it are skipped. Not right behind isx_pg_rows_next(): libpq would go on handing out
- * the rows one by one.
- *   results  filled: one for each, isx_pg_clear(); all NULL on failure */
+/* Run a pipeline: statements that are sent together and cost one round trip. The error of the first
+ * statement that fails is returned; the server skips those behind it. Must not directly follow
+ * isx_pg_rows_next(): libpq would stay in single-row mode.
+ *   results  filled: one for each statement, isx_pg_clear(); all NULL on failure */
 struct isx_pg_step {
 	enum isx_pg_statement statement;
 	const struct isx_pg_params *params; /* NULL: none */
@@ -104,8 +114,10 @@ ISX_MUST_CHECK enum isx_status isx_pg_run_steps(struct isx_pg_conn *conn,
 						PGresult **results, struct isx_err *err);
 void isx_pg_clear(PGresult **results, size_t count);
 
-/* The next row of a COPY TO STDOUT (FORMAT binary): `fields` of them; *more is false at the end.
- *   row  filled: to be given back with PQfreemem(row->memory) */
+/* Read the next row of a COPY TO STDOUT (FORMAT binary).
+ *   fields  columns of the COPY, at most 5
+ *   row     filled, a NULL as an empty span; end with PQfreemem(row->memory)
+ *   more    filled: false behind the last row, then there is nothing to free */
 struct isx_pg_row {
 	char *memory;
 	struct isx_span fields[5];

@@ -1,9 +1,13 @@
 /*
  * pg_pool.c - a bounded pool of connections to one server.
  *
- * `lock` guards all of the pool but its settings, which do not change (but for one flag, which is
- * atomic). It is held neither while a connection is made nor while a statement runs. Threads that
- * wait for a connection wait on `changed`.
+ * `lock` guards the pool without its settings; those are constant but for one atomic flag. The lock is
+ * held neither while a connection is made nor while a statement runs. `changed` is signalled when a
+ * connection was given back or an attempt to connect has ended.
+ *
+ * While the server is away, threads do not queue up behind attempts to connect: one thread makes the
+ * next attempt after a pause, and the others fail at once with the last error, unless a connection in
+ * use may still be given back.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_pool.h"
@@ -20,31 +24,34 @@
 #include <string.h>
 
 enum {
-	ATTEMPTS_MAX = 4,
-	PAUSE_FIRST_MS = 50, /* after a connection could not be made, doubled each time */
+	ATTEMPTS_MAX = 4,    /* of isx_pg_do(), and of connecting */
+	PAUSE_FIRST_MS = 50, /* after an attempt to connect failed; doubled each time */
 	PAUSE_MAX_MS = 2000,
-	PROBE_MS = 2000 /* for an answer to who cannot wait; libpq does not connect in less */
+	PROBE_MS = 2000 /* time limit of a probe; libpq accepts no connect_timeout below 2 s */
 };
 
 struct isx_pg_pool {
-	struct isx_pg_settings settings; /* borrowed by its connections */
+	struct isx_pg_settings settings; /* its connections borrow them */
 	char *uri;
-	char *tables; /* what makes them, with the schema put in */
+	char *tables; /* the statements that create them */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct isx_pg_conn *idle;
-	unsigned count; /* connections there are, idle or in use */
+	unsigned count; /* connections idle, in use, or being made */
 	unsigned conns_max;
-	unsigned epoch; /* connections of an earlier one are closed, not reused */
-	unsigned pause_ms;
+	unsigned
+		epoch; /* raised when a connection is lost; connections of earlier epochs are not reused */
+	unsigned pause_ms; /* after the last attempt to connect; 0: it succeeded */
 	uint64_t pause_until_ns;
-	struct isx_err last_error; /* it could not be connected to */
-	bool may_create_schema;    /* the schema, where it is missing */
-	bool reconnecting;         /* somebody tries whether the server is back */
-	bool has_schema;
-	int64_t store_id; /* once it has */
+	struct isx_err last_error; /* of the last attempt to connect that failed */
+	bool may_create_schema;    /* and its tables, where they are missing */
+	bool reconnecting;         /* a thread is trying whether the server is back */
+	bool has_schema;           /* a connection of this pool has seen the tables */
+	int64_t store_id;          /* of the tables; valid once has_schema was set */
 };
 
+/* The name is put into statements as text (isx_pg_sql_text()), so it must need no escapes; PostgreSQL cuts
+ * names at 63 bytes. */
 static bool is_schema_name(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
@@ -60,11 +67,13 @@ enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
 	if (!is_schema_name(schema))
 		return isx_fail(err, ISX_INVALID, "schema '%s': expected 1 to 63 of a-z, 0-9 and _",
 				schema);
+	/* Only to report a URI that libpq cannot read at the start, not at the first use. */
 	PQconninfoOption *words = PQconninfoParse(uri, &why);
 	if (!words) {
 		char line[ISX_PG_LINE_BYTES], shown[ISX_URI_SHOWN_BYTES];
-		isx_pg_first_line(line, why ? isx_uri_show(why, shown)
-					    : NULL); /* may name all of the URI */
+		isx_pg_first_line(line,
+				  why ? isx_uri_show(why, shown)
+				      : NULL); /* the message may quote the URI with its password */
 		PQfreemem(why);
 		return isx_fail(err, ISX_INVALID, "index URI: %s", line);
 	}
@@ -120,8 +129,8 @@ void isx_pg_pool_free(struct isx_pg_pool *pool)
 	isx_mem_free(pool);
 }
 
-/* Take over what a connection found out about the server, for all connections of the pool. Told
- * once: the connection may be used again. */
+/* Apply what a connection found out to the whole pool. Called without the lock. lost_tables is cleared,
+ * as the connection may be used again, and must not report the same loss twice. */
 static void read_flags(struct isx_pg_pool *pool, struct isx_pg_conn *conn)
 {
 	pthread_mutex_lock(&pool->lock);
@@ -135,15 +144,17 @@ static void read_flags(struct isx_pg_pool *pool, struct isx_pg_conn *conn)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+/* libpq prints notices of the server to stderr unless it is given another function. */
 static void log_notice(void *logger, const char *message)
 {
 	isx_log_to(logger, ISX_LOG_DEBUG, "PostgreSQL: %s", message);
 }
 
-/* Connect. What the URI says wins over the values given before it. That a server is gone (its
- * machine, or the way to it) TCP finds out within the timeout, also while a long statement is
- * waited for.
- *   hurries  do not wait for long, whatever the URI says */
+/* Connect. Of a name that is given twice libpq takes the last, so names before "dbname" are defaults that
+ * the URI overrides, and names behind it override the URI. The TCP timeouts are below the read
+ * timeout: a server whose machine or network is gone counts as gone (the statement is repeated), also
+ * while a long statement runs, and not as silent (it is not).
+ *   is_probe  connect within 2 s, whatever the URI says */
 static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg_conn *conn,
 					 bool is_probe, struct isx_err *err)
 {
@@ -183,8 +194,10 @@ static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg
 	return ISX_OK;
 }
 
-/* Connect once, and see to the tables. *again: what failed may be done again, as isx_pg_do() does it
- * for statements: behind a pooler the first statement to be prepared may meet another host's. */
+/* Connect once, and check or create the tables. Called without the lock.
+ *   again  filled: true when a statement failed in a way that a second attempt can mend, as in
+ *          isx_pg_do(): behind a pooler, preparing the first statement may fail because another
+ *          host has prepared it there */
 static enum isx_status try_open(struct isx_pg_pool *pool, bool is_probe, int64_t *store_id,
 				struct isx_pg_conn **conn, bool *again, struct isx_err *err)
 {
@@ -193,7 +206,8 @@ static enum isx_status try_open(struct isx_pg_pool *pool, bool is_probe, int64_t
 	if (!made)
 		return isx_fail_memory(err);
 	pthread_mutex_lock(&pool->lock);
-	bool has_schema = pool->has_schema; /* what fails below may find that it is gone */
+	bool has_schema =
+		pool->has_schema; /* read anew for each attempt: the one before may have cleared it */
 	made->epoch = pool->epoch;
 	pthread_mutex_unlock(&pool->lock);
 	enum isx_status st = connect_to_server(pool, made, is_probe, err);
@@ -211,6 +225,7 @@ static enum isx_status try_open(struct isx_pg_pool *pool, bool is_probe, int64_t
 	return st;
 }
 
+/* Connect, a few times while a second attempt can mend the failure. Called without the lock. */
 static enum isx_status open_conn(struct isx_pg_pool *pool, bool is_probe, int64_t *store_id,
 				 struct isx_pg_conn **conn, struct isx_err *err)
 {
@@ -231,7 +246,8 @@ static void note_attempt(struct isx_pg_pool *pool, enum isx_status status,
 		pool->pause_until_ns = 0;
 		return;
 	}
-	if (!pool->pause_ms) /* once, not at every attempt */
+	/* Grow the pause: a server that restarts must not meet all hosts at once. */
+	if (!pool->pause_ms) /* one message for the whole outage */
 		isx_log_to(&pool->settings.logger, ISX_LOG_WARNING, "%s", err->msg);
 	pool->pause_ms = pool->pause_ms ? pool->pause_ms * 2 : PAUSE_FIRST_MS;
 	if (pool->pause_ms > PAUSE_MAX_MS)
@@ -240,7 +256,9 @@ static void note_attempt(struct isx_pg_pool *pool, enum isx_status status,
 	pool->last_error = *err;
 }
 
-/* An idle connection of the current generation, or NULL; older ones are closed. With the lock. */
+/* Take an idle connection of the current epoch, or NULL. Connections of earlier epochs are closed, and
+ * all of them when the tables were lost, so that the next one is new and checks them. Called with the
+ * lock. */
 static struct isx_pg_conn *take_idle(struct isx_pg_pool *pool)
 {
 	while (pool->idle) {
@@ -254,7 +272,8 @@ static struct isx_pg_conn *take_idle(struct isx_pg_pool *pool)
 	return NULL;
 }
 
-/* Make one more connection. Called with the lock, which is not held while it connects. */
+/* Make one more connection. Called with the lock, and returns with it; it is not held while connecting.
+ * The connection is counted before it exists, so that conns_max holds meanwhile. */
 static enum isx_status add_conn(struct isx_pg_pool *pool, bool is_probe, struct isx_pg_conn **conn)
 {
 	struct isx_err why = { 0 };
@@ -268,7 +287,8 @@ static enum isx_status add_conn(struct isx_pg_pool *pool, bool is_probe, struct 
 	note_attempt(pool, st, &why);
 	if (is_reconnect)
 		pool->reconnecting = false;
-	pthread_cond_broadcast(&pool->changed); /* who waits may connect now, or has to give up */
+	pthread_cond_broadcast(
+		&pool->changed); /* waiting threads may connect now, or have to fail */
 	if (st)
 		pool->count--;
 	else
@@ -276,19 +296,20 @@ static enum isx_status add_conn(struct isx_pg_pool *pool, bool is_probe, struct 
 	return st;
 }
 
-/* A time of isx_clock_ns(). */
+/* The time of isx_clock_ns() after that many milliseconds. */
 static uint64_t in_ms(int ms)
 {
 	return isx_clock_ns() + (uint64_t)ms * 1000000;
 }
 
-/* Wait until something changes, at most until a time of isx_clock_ns(). Called with the lock. */
+/* Wait until the pool changes, at most until a time of isx_clock_ns(). Called with the lock, which is
+ * released meanwhile. */
 static void wait_until(struct isx_pg_pool *pool, uint64_t until_ns)
 {
 	(void)isx_clock_wait(&pool->changed, &pool->lock, until_ns);
 }
 
-/* No connection became free. Called with the lock. */
+/* No connection became free in time: fail, and say which limit was reached. Called with the lock. */
 static enum isx_status fail_exhausted(const struct isx_pg_pool *pool, struct isx_err *err)
 {
 	if (pool->count < pool->conns_max)
@@ -302,7 +323,10 @@ static enum isx_status fail_exhausted(const struct isx_pg_pool *pool, struct isx
 			pool->conns_max);
 }
 
-/* Take a connection, and wait for one at most until a time. */
+/* Take a connection, waiting for one until `deadline_ns` at most. Each turn does the first that is
+ * possible: take an idle connection; make one, unless conns_max is reached or the pause after a
+ * failed attempt lasts; fail with the last error, when no connection is in use that could be given
+ * back; wait. */
 static enum isx_status take_by(struct isx_pg_pool *pool, uint64_t deadline_ns, bool is_probe,
 			       struct isx_pg_conn **conn, struct isx_err *err)
 {
@@ -343,6 +367,8 @@ int64_t isx_pg_store_id(const struct isx_pg_conn *conn)
 	return store_id;
 }
 
+/* Closing a connection whose state is not idle costs less than finding out why it is not, and lets the
+ * server roll back. It is closed before it is no longer counted, so that conns_max holds. */
 void isx_pg_give(struct isx_pg_conn *conn)
 {
 	struct isx_pg_pool *pool = conn->pool;
@@ -365,7 +391,8 @@ void isx_pg_give(struct isx_pg_conn *conn)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* The same while the store is in use: whatever keeps it from its database, it may come back. */
+/* The same for a store that is open: every failure but memory is ISX_UNAVAILABLE, as an administrator
+ * may mend it while the server runs. At the start (isx_pg_take()) a wrong database is an error. */
 static enum isx_status take_to_use(struct isx_pg_pool *pool, uint64_t deadline_ns, bool is_probe,
 				   struct isx_pg_conn **conn, struct isx_err *err)
 {
@@ -373,6 +400,7 @@ static enum isx_status take_to_use(struct isx_pg_pool *pool, uint64_t deadline_n
 	return st && st != ISX_NO_MEMORY ? ISX_UNAVAILABLE : st;
 }
 
+/* Reset what the last user of a connection left in it. */
 static void begin_use(struct isx_pg_conn *conn, int read_timeout_ms)
 {
 	conn->failed = false;
