@@ -1,17 +1,18 @@
 /*
  * pg_conn.c - statements over one connection, without a wait for ever.
  *
- * libpq runs in non-blocking mode, and this file waits with poll() and a limit between sending and
- * receiving: a server that has stopped, or a network that is cut, costs a request some seconds and
- * never a thread. Two failures are kept apart. A server that is reachable and silent may still work
- * on the statement, so the statement is not repeated. A server that is gone is noticed earlier, by
- * the TCP timeouts that pg_pool.c sets, and the statement may be repeated on another connection.
+ * libpq runs in non-blocking mode, and this file waits with poll() and a limit between sending
+ * and receiving: a server that has stopped, or a network that is cut, costs a request some
+ * seconds and never a thread. Two failures are kept apart. A server that is reachable and silent
+ * may still work on the statement, so the statement is not repeated. A server that is gone is
+ * noticed earlier, by the TCP timeouts that pg_pool.c sets, and the statement may be repeated on
+ * another connection.
  *
- * Statements are prepared by name, once per connection. A pooler that gives each transaction another
- * connection loses them; from the first such error on they are sent as text.
+ * Statements are prepared by name, once per connection. A pooler that gives each transaction
+ * another connection loses them; from the first such error on they are sent as text.
  *
- * This file does not know the pool. It sets flags in the connection, which pg_pool.c reads when the
- * connection is given back. It takes no lock: one thread at a time uses a connection.
+ * This file does not know the pool. It sets flags in the connection, which pg_pool.c reads when
+ * the connection is given back. It takes no lock: one thread at a time uses a connection.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_conn.h"
@@ -27,9 +28,8 @@
 _Static_assert(ISX_PG_STATEMENTS <= 64, "struct isx_pg_conn has a bit for each");
 
 enum {
-	SLICE_MS =
-		100, /* between two calls of cancel_check(): how late a cancelled search ends its wait */
-	BINARY = 1 /* libpq's number of the binary format of values and results */
+	SLICE_MS = 100, /* between calls of cancel_check(): a cancelled search waits no longer */
+	BINARY = 1      /* libpq's number of the binary format of values and results */
 };
 
 /* --- what went wrong -------------------------------------------------------------------------- */
@@ -56,8 +56,8 @@ static enum isx_status status_of_state(const char *state)
 {
 	if (strcmp(state, "53100") == 0) /* disk_full */
 		return ISX_FULL;
-	/* Connection lost, operator intervention, too few resources, rolled back, lock not available,
-	 * and the two errors of a pooler that loses or mixes up prepared statements. */
+	/* Connection lost, operator intervention, too few resources, rolled back, lock not
+	 * available, and the two errors of a pooler that loses or mixes up prepared statements. */
 	if (in_class(state, "08") || in_class(state, "57") || in_class(state, "53") ||
 	    in_class(state, "40") || in_class(state, "55") || strcmp(state, "26000") == 0 ||
 	    strcmp(state, "42P05") == 0)
@@ -85,8 +85,9 @@ static enum isx_status fail_broken(struct isx_pg_conn *conn, const char *why, st
 	return isx_fail(err, ISX_UNAVAILABLE, "PostgreSQL: %s", line);
 }
 
-/* The server accepted the statement and does not answer. It may still work on it, so the statement is
- * not repeated (`retryable` stays false), and the other connections of the pool stay in use. */
+/* The server accepted the statement and does not answer. It may still work on it, so the
+ * statement is not repeated (`retryable` stays false), and the other connections of the pool
+ * stay in use. */
 static enum isx_status fail_silent(struct isx_pg_conn *conn, struct isx_err *err)
 {
 	conn->broken = true;
@@ -156,9 +157,9 @@ static enum isx_status ask_whether_to_wait(struct isx_pg_conn *conn, struct isx_
 	return st;
 }
 
-/* Wait until the socket is readable (or, with `writes`, writable), and let libpq read what came: while
- * it sends, too, as a server whose answers are not read stops reading. The timeout starts anew with
- * each byte that arrives, so that it limits silence and not the length of an answer. */
+/* Wait until the socket is readable (or, with `writes`, writable), and let libpq read what came:
+ * while it sends, too, as a server whose answers are not read stops reading. The timeout starts
+ * anew with each byte that arrives, so that it limits silence and not the length of an answer. */
 static enum isx_status wait_socket(struct isx_pg_conn *conn, bool writes, struct isx_err *err)
 {
 	struct pollfd socket = { .fd = PQsocket(conn->pg), .events = POLLIN };
@@ -265,8 +266,8 @@ static void statement_name(const struct isx_pg_conn *conn, enum isx_pg_statement
 	snprintf(name, 32, "isx_%016llx", (unsigned long long)isx_hash(text, strlen(text)));
 }
 
-/* Are statements prepared by name? Not after a pooler has lost one. This connection's own flag counts at
- * once, the one of the settings after the connection that saw it was given back. */
+/* Are statements prepared by name? Not after a pooler has lost one. This connection's own flag
+ * counts at once, the one of the settings after the connection that saw it was given back. */
 static bool uses_names(const struct isx_pg_conn *conn)
 {
 	return !conn->lost_names && !atomic_load(&conn->settings->unnamed_only);
@@ -458,8 +459,8 @@ enum isx_status isx_pg_copy_begin(struct isx_pg_conn *conn, const char *sql, str
 	return st;
 }
 
-/* Wait for the next message of a COPY; *len is -1 at its end, where the final result is read, too, so
- * that an error in the middle of the rows is not taken for their end. */
+/* Wait for the next message of a COPY; *len is -1 at its end, where the final result is read,
+ * too, so that an error in the middle of the rows is not taken for their end. */
 static enum isx_status copy_message(struct isx_pg_conn *conn, char **memory, int *len,
 				    struct isx_err *err)
 {
@@ -478,8 +479,8 @@ static enum isx_status copy_message(struct isx_pg_conn *conn, char **memory, int
 	return st;
 }
 
-/* Cut a tuple into its fields; false when it is none. A tuple is a 16-bit count of fields and, for each,
- * a 32-bit length (-1: NULL) and its bytes (PostgreSQL manual, COPY, binary format). */
+/* Cut a tuple into its fields; false when it is none. A tuple is a 16-bit count of fields and,
+ * for each, a 32-bit length (-1: NULL) and its bytes (PostgreSQL manual, COPY, binary format). */
 static bool cut_fields(struct isx_span tuple, size_t fields, struct isx_pg_row *row)
 {
 	if (tuple.len < 2 || ((uint8_t)tuple.ptr[0] << 8 | (uint8_t)tuple.ptr[1]) != (int)fields)
@@ -517,8 +518,8 @@ enum isx_status isx_pg_copy_row(struct isx_pg_conn *conn, size_t fields, struct 
 				tuple, HEADER_BYTES); /* the first message holds the header, too */
 		if (cut_fields(tuple, fields, row))
 			return ISX_OK;
-		/* The header alone, or the trailer (a count of -1). The loop then reads on to the end of
-		 * the COPY. */
+		/* The header alone, or the trailer (a count of -1). The loop then reads on to
+		 * the end of the COPY. */
 		bool is_end = tuple.len == 0 || (tuple.len == 2 && (uint8_t)tuple.ptr[0] == 0xFF);
 		PQfreemem(row->memory);
 		if (!is_end)

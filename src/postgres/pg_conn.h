@@ -46,8 +46,8 @@ struct isx_pg_conn {
 	uint64_t prepared;        /* bit i: statement i was prepared on this connection */
 	unsigned epoch;           /* of the pool, when it was made */
 	int read_timeout_ms;      /* as in the settings, or what isx_pg_do() set */
-	/* Set by a statement that failed. Callers read `failed`, isx_pg_do() `retryable`; the pool reads
-	 * the others when the connection is given back. */
+	/* Set by a statement that failed. Callers read `failed`, isx_pg_do() `retryable`; the
+	 * pool reads the others when the connection is given back. */
 	bool broken;    /* its state is not known: close it, do not reuse it */
 	bool failed;    /* the server or the network caused the failure, not this host */
 	bool retryable; /* the same work may be tried on another connection */
@@ -65,8 +65,8 @@ struct isx_pg_conn {
  *   out  filled */
 void isx_pg_first_line(char out[ISX_PG_LINE_BYTES], const char *message);
 
-/* Allow the statements that follow on this connection ISX_PG_LONG_TIMEOUT_FACTOR read timeouts: they
- * read or write a batch or a whole index. The next isx_pg_do() ends this. */
+/* Allow the statements that follow on this connection ISX_PG_LONG_TIMEOUT_FACTOR read timeouts:
+ * they read or write a batch or a whole index. The next isx_pg_do() ends this. */
 void isx_pg_use_long_timeout(struct isx_pg_conn *conn);
 
 /* Fail with ISX_CORRUPT, as a row of `table` is not one that this program writes. Notes that the
@@ -76,8 +76,8 @@ enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, str
 /* The logger of the store that the connection belongs to, borrowed. */
 const struct isx_logger *isx_pg_logger(const struct isx_pg_conn *conn);
 
-/* The lock_timeout that statements set, in milliseconds: 5/6 of the read timeout, so that the server
- * reports a lock that is taken before it counts as silent. */
+/* The lock_timeout that statements set, in milliseconds: 5/6 of the read timeout, so that the
+ * server reports a lock that is taken before it counts as silent. */
 unsigned isx_pg_lock_ms(const struct isx_pg_conn *conn);
 
 /* Run one statement.
@@ -87,8 +87,8 @@ ISX_MUST_CHECK enum isx_status isx_pg_run(struct isx_pg_conn *conn, enum isx_pg_
 					  const struct isx_pg_params *params, PGresult **result,
 					  struct isx_err *err);
 
-/* Run one statement with many rows in libpq's single-row mode, so that the memory does not grow with
- * their number. Call isx_pg_rows_next() until it fails or *row is NULL.
+/* Run one statement with many rows in libpq's single-row mode, so that the memory does not grow
+ * with their number. Call isx_pg_rows_next() until it fails or *row is NULL.
  *   row  new, with one row, PQclear() */
 ISX_MUST_CHECK enum isx_status isx_pg_rows_begin(struct isx_pg_conn *conn,
 						 enum isx_pg_statement which,

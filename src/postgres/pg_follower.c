@@ -2,15 +2,17 @@
  * pg_follower.c - load a follower and keep it current.
  *
  *   current:  one look at the position in the file
- *   behind:   in one snapshot of the database: is our position one of its changes? Then the assets
- *             changed since, as they are now, replace ours, in one transaction of the file
+ *   behind:   in one snapshot of the database: is our position one of its changes? Then the
+ *             assets changed since, as they are now, replace ours, in one transaction of the
+ *             file
  *   otherwise a new file is loaded by COPY; it has no position, and so is not used, until it is
  *             complete. So it is too when catching up has failed twice
  *
- * Who follows holds the lock of the follower (flock): one process does the work, the others find it
- * done. A process that dies leaves the lock, and the file as of its last transaction. A search
- * follows itself what is about a block; more is left to a thread (pg_loader.c), which also follows what this
- * host writes, before anybody asks. The lock file says how far work has come that takes long.
+ * Who follows holds the lock of the follower (flock): one process does the work, the others find
+ * it done. A process that dies leaves the lock, and the file as of its last transaction. A
+ * search follows itself what is about a block; more is left to a thread (pg_loader.c), which
+ * also follows what this host writes, before anybody asks. The lock file says how far work has
+ * come that takes long.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_follower.h"
@@ -734,8 +736,8 @@ static enum isx_status leave_if_large(struct work *work, bool is_large, struct i
 	return ISX_OK;
 }
 
-/* Begin a snapshot of the database: the head of the index in it, whose number is known, and what the
- * log says of our position. All in one trip. */
+/* Begin a snapshot of the database: the head of the index in it, whose number is known, and what
+ * the log says of our position. All in one trip. */
 static enum isx_status begin_snapshot(struct work *work, const char **flaw, struct isx_err *err)
 {
 	struct isx_pg_params index = { 0 }, position = { 0 };
@@ -1002,7 +1004,8 @@ enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct i
 	} else {
 		isx_pg_follower_release(follower);
 	}
-	/* The caller goes on with isx_pg_follow(), which makes a new one in the place of a damaged one. */
+	/* The caller goes on with isx_pg_follow(), which makes a new one in the place of a
+	 * damaged one. */
 	return st == ISX_NOT_FOUND || st == ISX_CORRUPT ? ISX_OK : st;
 }
 

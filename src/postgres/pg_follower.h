@@ -59,8 +59,8 @@ ISX_MUST_CHECK enum isx_status isx_pg_follower_use(struct isx_pg_followers *foll
 ISX_MUST_CHECK enum isx_status isx_pg_follower_change_seq(struct isx_pg_follower *follower,
 							  int64_t *change_seq, struct isx_err *err);
 
-/* Wait until nobody brings this follower up to date, as long as the query may go on and the patience
- * of the options lasts; not even so long once it is known that this takes much longer.
+/* Wait until nobody brings this follower up to date, as long as the query may go on and the
+ * patience of the options lasts; not even so long once it is known that this takes much longer.
  * ISX_UNAVAILABLE: try again, with the time that is left.
  *   since_ns  when the search began, of isx_clock_ns() */
 ISX_MUST_CHECK enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers,

@@ -1,6 +1,9 @@
 /*
- * pg_head.c - heads of indexes and rows of assets, read from the database and not believed: an
- *             administrator, or a backup that was brought back, may have changed them.
+ * pg_head.c - reads heads of indexes and rows of assets, and checks them as data from outside: an
+ *             administrator, or a backup that was restored in part, may have changed them.
+ *
+ * isx_pg_begin_read() and isx_pg_begin_write() open a transaction on the caller's connection; the
+ * caller commits, or gives the connection back, which rolls back.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_head.h"
@@ -21,6 +24,7 @@ enum isx_status isx_pg_read_realm(const PGresult *row, int column, struct isx_pg
 	int64_t realm = isx_pg_i64(row, 0, column);
 	head->has_realm = !PQgetisnull(row, 0, column);
 	head->realm = (uint32_t)realm;
+	/* A column of another type has another length, and isx_pg_i64() returned 0 for it. */
 	if (isx_pg_field(row, 0, column).len == (head->has_realm ? 8 : 0) && realm >= 0 &&
 	    realm <= 1)
 		return ISX_OK;
@@ -30,7 +34,7 @@ enum isx_status isx_pg_read_realm(const PGresult *row, int column, struct isx_pg
 			(long long)realm);
 }
 
-/* An index with assets has the realm of theirs. */
+/* A NULL realm is valid only for an index without assets: the first asset sets it. */
 static enum isx_status check_has_realm(const struct isx_pg_head *head, struct isx_err *err)
 {
 	return head->has_realm || head->assets == 0
@@ -41,7 +45,8 @@ static enum isx_status check_has_realm(const struct isx_pg_head *head, struct is
 				  (long long)head->assets);
 }
 
-/* Can these be the numbers of an index? */
+/* Check that the counts are 0 to ISX_PG_COUNT_MAX, so that sums and differences of them do not
+ * overflow. */
 static enum isx_status check_head(const PGresult *row, struct isx_err *err)
 {
 	static const struct {
@@ -75,6 +80,7 @@ enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct i
 	};
 	if (name)
 		snprintf(head->name, sizeof head->name, "%s", name);
+	/* The version first: in tables of another version the columns may mean something else. */
 	enum isx_status st = isx_pg_check_version(isx_pg_i64(row, 0, 7), err);
 	if (!st)
 		st = check_head(row, err);
@@ -99,8 +105,9 @@ enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name, struct i
 	return st;
 }
 
-/* Begin a transaction by `begin`, set its limits, read a head by `which`, and do `more`
- * (ISX_PG_STATEMENTS: nothing), all in one trip. */
+/* Begin a transaction by the statement `begin`, set its limits, read a head by `which`, and run
+ * `more` (ISX_PG_STATEMENTS: nothing), all in one round trip. The server locks the row for at
+ * most isx_pg_lock_ms(). */
 static enum isx_status begin_with_head(struct isx_pg_conn *conn, enum isx_pg_statement begin,
 				       enum isx_pg_statement which, enum isx_pg_statement more,
 				       const char *name, struct isx_pg_head *head,
@@ -121,7 +128,7 @@ static enum isx_status begin_with_head(struct isx_pg_conn *conn, enum isx_pg_sta
 	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
 	if (!st)
 		st = isx_pg_read_head(results[2], name, head, err);
-	isx_pg_use_long_timeout(conn);
+	isx_pg_use_long_timeout(conn); /* not before: the trip above is short work */
 	isx_pg_clear(results, count);
 	isx_pg_params_release(&limits);
 	isx_pg_params_release(&asked);
@@ -165,6 +172,8 @@ enum isx_status isx_pg_read_asset(const struct isx_pg_head *head, uint64_t id,
 	}
 	if (!st)
 		st = isx_asset_check(asset, err);
+	/* The ISCC-ID stands in the row's key and in its JSON; they differ only if one was
+	 * changed. */
 	if (!st &&
 	    (!asset->iscc_id || isx_iscc_id_parse(isx_span_of(asset->iscc_id), &told, NULL) ||
 	     told.body != id || told.realm != head->realm))

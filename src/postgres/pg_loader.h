@@ -39,8 +39,8 @@ ISX_MUST_CHECK enum isx_status isx_pg_loader_new(isx_pg_load_fn *fn, void *arg,
 						 struct isx_err *err);
 void isx_pg_loader_free(struct isx_pg_loader *loader);
 
-/* Wish for something, unless it is pending already. What is wished for in the background while it is
- * being done is done once more. */
+/* Wish for something, unless it is pending already. What is wished for in the background while
+ * it is being done is done once more. */
 ISX_MUST_CHECK enum isx_status isx_pg_loader_request(struct isx_pg_loader *loader,
 						     const struct isx_pg_load_request *request,
 						     struct isx_err *err);

@@ -54,8 +54,8 @@ struct isx_pg_progress {
 	uint64_t noted_ns; /* when it was noted last */
 };
 
-/* The lock was taken, and *progress has it and its note: work on this index begins. It ends. What is
- * noted of failures stays. */
+/* The lock was taken, and *progress has it and its note: work on this index begins. It ends.
+ * What is noted of failures stays. */
 void isx_pg_progress_begin(struct isx_pg_progress *progress, const char *index);
 void isx_pg_progress_end(struct isx_pg_progress *progress);
 

@@ -1,13 +1,13 @@
 /*
  * pg_pool.c - a bounded pool of connections to one server.
  *
- * `lock` guards the pool without its settings; those are constant but for one atomic flag. The lock is
- * held neither while a connection is made nor while a statement runs. `changed` is signalled when a
- * connection was given back or an attempt to connect has ended.
+ * `lock` guards the pool without its settings; those are constant but for one atomic flag. The
+ * lock is held neither while a connection is made nor while a statement runs. `changed` is
+ * signalled when a connection was given back or an attempt to connect has ended.
  *
- * While the server is away, threads do not queue up behind attempts to connect: one thread makes the
- * next attempt after a pause, and the others fail at once with the last error, unless a connection in
- * use may still be given back.
+ * While the server is away, threads do not queue up behind attempts to connect: one thread makes
+ * the next attempt after a pause, and the others fail at once with the last error, unless a
+ * connection in use may still be given back.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_pool.h"
@@ -39,8 +39,7 @@ struct isx_pg_pool {
 	struct isx_pg_conn *idle;
 	unsigned count; /* connections idle, in use, or being made */
 	unsigned conns_max;
-	unsigned
-		epoch; /* raised when a connection is lost; connections of earlier epochs are not reused */
+	unsigned epoch;    /* raised when a connection is lost; older ones are not reused */
 	unsigned pause_ms; /* after the last attempt to connect; 0: it succeeded */
 	uint64_t pause_until_ns;
 	struct isx_err last_error; /* of the last attempt to connect that failed */
@@ -50,8 +49,8 @@ struct isx_pg_pool {
 	int64_t store_id;          /* of the tables; valid once has_schema was set */
 };
 
-/* The name is put into statements as text (isx_pg_sql_text()), so it must need no escapes; PostgreSQL cuts
- * names at 63 bytes. */
+/* The name is put into statements as text (isx_pg_sql_text()), so it must need no escapes;
+ * PostgreSQL cuts names at 63 bytes. */
 static bool is_schema_name(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
@@ -129,8 +128,8 @@ void isx_pg_pool_free(struct isx_pg_pool *pool)
 	isx_mem_free(pool);
 }
 
-/* Apply what a connection found out to the whole pool. Called without the lock. lost_tables is cleared,
- * as the connection may be used again, and must not report the same loss twice. */
+/* Apply what a connection found out to the whole pool. Called without the lock. lost_tables is
+ * cleared, as the connection may be used again, and must not report the same loss twice. */
 static void read_flags(struct isx_pg_pool *pool, struct isx_pg_conn *conn)
 {
 	pthread_mutex_lock(&pool->lock);
@@ -150,10 +149,10 @@ static void log_notice(void *logger, const char *message)
 	isx_log_to(logger, ISX_LOG_DEBUG, "PostgreSQL: %s", message);
 }
 
-/* Connect. Of a name that is given twice libpq takes the last, so names before "dbname" are defaults that
- * the URI overrides, and names behind it override the URI. The TCP timeouts are below the read
- * timeout: a server whose machine or network is gone counts as gone (the statement is repeated), also
- * while a long statement runs, and not as silent (it is not).
+/* Connect. Of a name that is given twice libpq takes the last, so names before "dbname" are
+ * defaults that the URI overrides, and names behind it override the URI. The TCP timeouts are
+ * below the read timeout: a server whose machine or network is gone counts as gone (the
+ * statement is repeated), also while a long statement runs, and not as silent (it is not).
  *   is_probe  connect within 2 s, whatever the URI says */
 static enum isx_status connect_to_server(struct isx_pg_pool *pool, struct isx_pg_conn *conn,
 					 bool is_probe, struct isx_err *err)
@@ -206,8 +205,7 @@ static enum isx_status try_open(struct isx_pg_pool *pool, bool is_probe, int64_t
 	if (!made)
 		return isx_fail_memory(err);
 	pthread_mutex_lock(&pool->lock);
-	bool has_schema =
-		pool->has_schema; /* read anew for each attempt: the one before may have cleared it */
+	bool has_schema = pool->has_schema; /* an attempt before may have cleared it */
 	made->epoch = pool->epoch;
 	pthread_mutex_unlock(&pool->lock);
 	enum isx_status st = connect_to_server(pool, made, is_probe, err);
@@ -246,7 +244,6 @@ static void note_attempt(struct isx_pg_pool *pool, enum isx_status status,
 		pool->pause_until_ns = 0;
 		return;
 	}
-	/* Grow the pause: a server that restarts must not meet all hosts at once. */
 	if (!pool->pause_ms) /* one message for the whole outage */
 		isx_log_to(&pool->settings.logger, ISX_LOG_WARNING, "%s", err->msg);
 	pool->pause_ms = pool->pause_ms ? pool->pause_ms * 2 : PAUSE_FIRST_MS;
@@ -256,9 +253,9 @@ static void note_attempt(struct isx_pg_pool *pool, enum isx_status status,
 	pool->last_error = *err;
 }
 
-/* Take an idle connection of the current epoch, or NULL. Connections of earlier epochs are closed, and
- * all of them when the tables were lost, so that the next one is new and checks them. Called with the
- * lock. */
+/* Take an idle connection of the current epoch, or NULL. Connections of earlier epochs are
+ * closed, and all of them when the tables were lost, so that the next one is new and checks
+ * them. Called with the lock. */
 static struct isx_pg_conn *take_idle(struct isx_pg_pool *pool)
 {
 	while (pool->idle) {
@@ -272,8 +269,8 @@ static struct isx_pg_conn *take_idle(struct isx_pg_pool *pool)
 	return NULL;
 }
 
-/* Make one more connection. Called with the lock, and returns with it; it is not held while connecting.
- * The connection is counted before it exists, so that conns_max holds meanwhile. */
+/* Make one more connection. Called with the lock, and returns with it; it is not held while
+ * connecting. The connection is counted before it exists, so that conns_max holds meanwhile. */
 static enum isx_status add_conn(struct isx_pg_pool *pool, bool is_probe, struct isx_pg_conn **conn)
 {
 	struct isx_err why = { 0 };
@@ -302,14 +299,15 @@ static uint64_t in_ms(int ms)
 	return isx_clock_ns() + (uint64_t)ms * 1000000;
 }
 
-/* Wait until the pool changes, at most until a time of isx_clock_ns(). Called with the lock, which is
- * released meanwhile. */
+/* Wait until the pool changes, at most until a time of isx_clock_ns(). Called with the lock,
+ * which is released meanwhile. */
 static void wait_until(struct isx_pg_pool *pool, uint64_t until_ns)
 {
 	(void)isx_clock_wait(&pool->changed, &pool->lock, until_ns);
 }
 
-/* No connection became free in time: fail, and say which limit was reached. Called with the lock. */
+/* No connection became free in time: fail, and say which limit was reached. Called with the
+ * lock. */
 static enum isx_status fail_exhausted(const struct isx_pg_pool *pool, struct isx_err *err)
 {
 	if (pool->count < pool->conns_max)
@@ -367,8 +365,9 @@ int64_t isx_pg_store_id(const struct isx_pg_conn *conn)
 	return store_id;
 }
 
-/* Closing a connection whose state is not idle costs less than finding out why it is not, and lets the
- * server roll back. It is closed before it is no longer counted, so that conns_max holds. */
+/* Closing a connection whose state is not idle costs less than finding out why it is not, and
+ * lets the server roll back. It is closed before it is no longer counted, so that conns_max
+ * holds. */
 void isx_pg_give(struct isx_pg_conn *conn)
 {
 	struct isx_pg_pool *pool = conn->pool;
@@ -391,8 +390,9 @@ void isx_pg_give(struct isx_pg_conn *conn)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* The same for a store that is open: every failure but memory is ISX_UNAVAILABLE, as an administrator
- * may mend it while the server runs. At the start (isx_pg_take()) a wrong database is an error. */
+/* The same for a store that is open: every failure but memory is ISX_UNAVAILABLE, as an
+ * administrator may mend it while the server runs. At the start (isx_pg_take()) a wrong database
+ * is an error. */
 static enum isx_status take_to_use(struct isx_pg_pool *pool, uint64_t deadline_ns, bool is_probe,
 				   struct isx_pg_conn **conn, struct isx_err *err)
 {

@@ -1,15 +1,16 @@
 /*
- * pg_schema.c - see that the tables are there and are ours.
+ * pg_schema.c - checks the tables, and creates them where they are missing.
  *
- * Programs of several hosts may start at once: an advisory lock lets one of them make the tables,
- * in one transaction, and the others find them. Nothing is asked for that is there already, so that
- * a role without the right to create things can serve what an administrator made.
+ * Servers on several hosts may start at the same time: under an advisory lock one of them
+ * creates the tables, in one transaction, and the others then find them. What exists is not
+ * created again (not even by IF NOT EXISTS, which needs the right to create), so that a role
+ * without that right can serve tables that an administrator made.
  *
- * There is one version of the tables so far, and so nothing that upgrades them. What will do it has
- * to hold the same advisory lock, to begin with LOCK TABLE index IN EXCLUSIVE MODE, and to set
- * store.version in that transaction: each transaction that writes locks a row of that table first,
- * and reads the version by the same statement, so that programs that know the old tables end what
- * they have begun, and write nothing afterwards.
+ * There is one version of the tables so far, and no code that upgrades them. An upgrade has to
+ * hold the same advisory lock, begin with LOCK TABLE index IN EXCLUSIVE MODE, and set
+ * store.version in that transaction. Each transaction that writes locks a row of table index
+ * first, and reads the version in the same statement. So programs of the old version complete
+ * what they have begun, and write nothing afterwards.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_schema.h"
@@ -18,6 +19,8 @@
 
 #include <stdio.h>
 
+/* Does the schema exist, and do its tables? Table store stands for all: one transaction creates
+ * them. */
 static enum isx_status find_schema(struct isx_pg_conn *conn, const char *schema, bool *has_schema,
 				   bool *has_tables, struct isx_err *err)
 {
@@ -34,7 +37,9 @@ static enum isx_status find_schema(struct isx_pg_conn *conn, const char *schema,
 	return st;
 }
 
-/* Make what is missing, while no other process does. */
+/* Create what is missing, under the advisory lock. It is looked for again with the lock held, as
+ * another process may have created it meanwhile. A failure leaves the transaction open; the
+ * caller closes the connection, which rolls back. */
 static enum isx_status make_tables(struct isx_pg_conn *conn, const char *schema, const char *tables,
 				   struct isx_err *err)
 {
@@ -89,7 +94,8 @@ enum isx_status isx_pg_schema_ensure(struct isx_pg_conn *conn, const char *schem
 	if (!st && PQntuples(store) != 1)
 		st = isx_fail(err, ISX_CORRUPT, "schema %s: table store is empty", schema);
 	if (!st && isx_pg_check_version(isx_pg_i64(store, 0, 0), err))
-		st = isx_err_at(err, ISX_CORRUPT, "schema %s", schema); /* waiting does not help */
+		st = isx_err_at(err, ISX_CORRUPT, "schema %s",
+				schema); /* not ISX_UNAVAILABLE: waiting does not help */
 	if (!st)
 		*store_id = isx_pg_i64(store, 0, 1);
 	PQclear(store);

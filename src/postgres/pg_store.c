@@ -1,9 +1,9 @@
 /*
- * pg_store.c - what the calls of an open store share: which server to read from, the followers of its
- *              database, and the heads of indexes that were seen last.
+ * pg_store.c - what the engine's operations share: which server a read goes to, the followers of
+ *              the database, and the heads of indexes that were seen last.
  *
- * `lock` of the store guards its followers and what is known; nothing is waited for under it but the
- * opening of the followers' directory.
+ * `lock` of the store guards the pointer to the followers and the remembered heads. The only
+ * slow work under it is opening the followers' directory, once.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_store.h"
@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Only failures of the replica itself are tried again on the primary; a missing index is missing on
+ * both. ISX_READ_ONLY is one of them: a replica refuses whatever needs a write or a right there. */
 enum isx_status isx_pg_read(struct isx_pg_store *store, isx_pg_fn *fn, void *arg,
 			    struct isx_err *err)
 {
@@ -32,7 +34,8 @@ enum isx_status isx_pg_read(struct isx_pg_store *store, isx_pg_fn *fn, void *arg
 	return isx_pg_do(store->pool, fn, arg, err);
 }
 
-/* A directory may serve several databases: each has its followers in a folder of its own. */
+/* Open the followers in a folder named by the database's random number: hosts may use one
+ * directory for several databases. Called with the lock. */
 static enum isx_status open_followers(struct isx_pg_store *store, struct isx_pg_conn *conn,
 				      struct isx_err *err)
 {
@@ -58,6 +61,8 @@ enum isx_status isx_pg_followers_of(struct isx_pg_store *store, struct isx_pg_co
 
 /* --- known heads ------------------------------------------------------------------------------ */
 
+/* The slot of an index, by a hash of its name. Two indexes may share a slot and overwrite each
+ * other; that costs a round trip and no wrong answer. Called with the lock. */
 static struct isx_pg_known *known_of(struct isx_pg_store *store, const char *name)
 {
 	return &store->known[isx_hash(name, strlen(name)) % ISX_PG_KNOWN];
@@ -68,6 +73,8 @@ void isx_pg_remember(struct isx_pg_store *store, const struct isx_pg_head *head,
 	uint64_t now_ns = isx_clock_ns();
 	pthread_mutex_lock(&store->lock);
 	struct isx_pg_known *known = known_of(store, head->name);
+	/* A pause outlives new heads of the same index, and ends when another index takes the
+	 * slot. */
 	uint64_t until_ns = strcmp(known->name, head->name) == 0 ? known->until_ns : 0;
 	*known = (struct isx_pg_known){ .index_id = head->index_id,
 					.generation = head->generation,
@@ -93,6 +100,8 @@ bool isx_pg_recall(struct isx_pg_store *store, const char *name, struct isx_pg_h
 	return is_known;
 }
 
+/* Never fails: the change is committed, and the next search brings the follower there itself. The
+ * follower reads from the replica where there is one, as searches do. */
 void isx_pg_wrote(struct isx_pg_store *store, struct isx_pg_conn *conn,
 		  const struct isx_pg_head *head)
 {

@@ -1,12 +1,20 @@
 /*
- * pg_values.c - values in PostgreSQL's binary form: numbers are big-endian, arrays have a head with
- *               the number of dimensions, whether there are NULLs, and the type of the elements.
+ * pg_values.c - values in the binary form of PostgreSQL's protocol: numbers are big-endian.
+ *
+ * The server's functions *_recv and *_send define the form of each type. An array is five 32-bit
+ * numbers (dimensions, whether there may be NULLs, type of the elements, count, first index) and
+ * for each element its length (-1: NULL) and bytes. A varbit is a 32-bit count of bits and the
+ * bits.
+ *
+ * Parameters share one growing buffer, so they are kept as offsets until they are sent. A failed
+ * allocation is noted in the buffer; isx_buf_status() reports it before the values are sent.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_values.h"
 
 #include <string.h>
 
+/* Append the low `bytes` bytes of a number, most significant first. */
 static void put_be(struct isx_buf *buf, uint64_t value, size_t bytes)
 {
 	uint8_t number[8];
@@ -19,7 +27,8 @@ void isx_pg_add_bytes(struct isx_pg_params *params, const void *bytes, size_t le
 	params->starts[params->count] = params->bytes.len;
 	params->lengths[params->count++] = (int)len;
 	isx_buf_add(&params->bytes, bytes, len);
-	isx_buf_char(&params->bytes, '\0'); /* an empty value has an address too */
+	isx_buf_char(&params->bytes,
+		     '\0'); /* so that an empty value has an address: libpq takes NULL for NULL */
 }
 
 void isx_pg_add_text(struct isx_pg_params *params, const char *text)
@@ -53,18 +62,18 @@ void isx_pg_params_release(struct isx_pg_params *params)
 	*params = (struct isx_pg_params){ 0 };
 }
 
-/* An array is: dimensions, has-nulls, type, then of its one dimension the count and first index. */
+/* The five numbers of a one-dimensional array, and where the count is among them. */
 enum { ARRAY_HEADER_BYTES = 20, ARRAY_COUNT_AT = 12 };
 
 void isx_pg_array_open(struct isx_pg_params *params, enum isx_pg_type of)
 {
 	params->starts[params->count] = params->bytes.len;
-	params->lengths[params->count] = 0; /* counts elements until it is closed */
-	put_be(&params->bytes, 1, 4);
-	put_be(&params->bytes, 1, 4);
+	params->lengths[params->count] = 0; /* counts the elements until the array is closed */
+	put_be(&params->bytes, 1, 4);       /* dimensions */
+	put_be(&params->bytes, 1, 4);       /* there may be NULLs */
 	put_be(&params->bytes, (uint64_t)of, 4);
-	put_be(&params->bytes, 0, 4);
-	put_be(&params->bytes, 1, 4);
+	put_be(&params->bytes, 0, 4); /* the count, set by isx_pg_array_close() */
+	put_be(&params->bytes, 1, 4); /* the first index */
 }
 
 void isx_pg_array_bytes(struct isx_pg_params *params, const void *bytes, size_t len)
@@ -81,6 +90,7 @@ void isx_pg_array_i64(struct isx_pg_params *params, int64_t value)
 	params->lengths[params->count]++;
 }
 
+/* A varbit element; `len` is in bytes. */
 void isx_pg_array_bits(struct isx_pg_params *params, const void *bytes, size_t len)
 {
 	put_be(&params->bytes, len + 4, 4);
@@ -99,11 +109,11 @@ void isx_pg_array_close(struct isx_pg_params *params)
 {
 	size_t start = params->starts[params->count];
 	int elements = params->lengths[params->count];
-	if (params->bytes.failed)
+	if (params->bytes.failed) /* what was composed is incomplete; the caller finds that out */
 		return;
 	if (elements > 0) {
 		isx_store_be32(params->bytes.ptr + start + ARRAY_COUNT_AT, (uint32_t)elements);
-	} else { /* an empty array has no dimension */
+	} else { /* PostgreSQL stores an empty array with no dimension, and without count and index */
 		isx_store_be32(params->bytes.ptr + start, 0);
 		params->bytes.len = start + ARRAY_COUNT_AT;
 	}

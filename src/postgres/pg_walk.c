@@ -1,10 +1,10 @@
 /*
- * pg_walk.c - go through the assets of an index, page by page, in one transaction that reads one
- *             snapshot.
+ * pg_walk.c - iterates over the assets of an index, page by page, in one transaction that reads one
+ *             snapshot. A page is two statements: its assets, and all simprints of these assets.
  *
  * The walk keeps its connection. The server ends a transaction that rests for longer than
- * idle_in_transaction_session_timeout (ISX_PG_LIMITS), so that a program that forgot a walk does not
- * keep the server from cleaning up.
+ * idle_in_transaction_session_timeout (ISX_PG_LIMITS), so that a program that forgot a walk does
+ * not keep the server from cleaning up.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_walk.h"
@@ -15,20 +15,22 @@
 
 #include <string.h>
 
-enum { PAGE_ASSETS = 64 }; /* with all their simprints in memory at once */
+enum { PAGE_ASSETS = 64 }; /* assets of a page: it is in memory with all its simprints */
 
 struct pg_walk {
 	struct isx_walk walk; /* first */
 	struct isx_pg_conn *conn;
 	struct isx_pg_head head;
-	PGresult *assets; /* of the page */
+	PGresult *assets; /* rows of the page */
 	PGresult *simprints;
-	int asset; /* the next row of each */
-	int simprint;
-	uint64_t from; /* body of the least ISCC-ID of the next page */
-	bool is_over;  /* there is no next page */
+	int asset;     /* next row of `assets` */
+	int simprint;  /* next row of `simprints` */
+	uint64_t from; /* the next page begins at this ISCC-ID body or behind it */
+	bool is_over;  /* the last page was read */
 };
 
+/* Run one of the two statements of a page. $1 is the index, $2 the first ISCC-ID; $3 is the
+ * number of assets, or for simprints the last ISCC-ID of the page. */
 static enum isx_status run(struct pg_walk *walk, enum isx_pg_statement which, uint64_t last,
 			   PGresult **result, struct isx_err *err)
 {
@@ -56,6 +58,7 @@ static void drop_page(struct pg_walk *walk)
 	walk->asset = walk->simprint = 0;
 }
 
+/* Read the next page. A page with fewer rows than were asked for is the last one. */
 static enum isx_status read_page(struct pg_walk *walk, struct isx_err *err)
 {
 	drop_page(walk);
@@ -70,11 +73,12 @@ static enum isx_status read_page(struct pg_walk *walk, struct isx_err *err)
 	uint64_t last = isx_load_be64(id.ptr);
 	st = run(walk, ISX_PG_SIMPRINTS_PAGE, last, &walk->simprints, err);
 	walk->from = last + 1;
-	walk->is_over |= last == UINT64_MAX;
+	walk->is_over |= last == UINT64_MAX; /* `from` has wrapped round */
 	return st;
 }
 
-/* The simprint in a row: a type, where it is, and a string of bits, its length in front. */
+/* Read a simprint from its row. Its bits, a varbit, become base64 as in an asset's JSON: 4
+ * characters for 3 bytes, and the terminator. */
 static enum isx_status read_simprint(struct pg_walk *walk, int row, struct isx_arena *arena,
 				     struct isx_simprint *simprint, struct isx_err *err)
 {
@@ -97,13 +101,15 @@ static enum isx_status read_simprint(struct pg_walk *walk, int row, struct isx_a
 	return ISX_OK;
 }
 
+/* Does a row of simprints belong to the asset `id`? Both are 8 bytes, if the row is sound. */
 static bool is_of(const PGresult *simprints, int row, struct isx_span id)
 {
 	struct isx_span of = isx_pg_field(simprints, row, 0);
 	return of.len == id.len && memcmp(of.ptr, id.ptr, id.len) == 0;
 }
 
-/* The simprints of an asset are the next rows, as those of the assets before it have been read. */
+/* Read the simprints of an asset: they are the next rows, as both results are sorted by ISCC-ID
+ * and every asset before it has taken its own. */
 static enum isx_status read_simprints(struct pg_walk *walk, struct isx_span id,
 				      struct isx_arena *arena, struct isx_asset *asset,
 				      struct isx_err *err)
@@ -135,6 +141,8 @@ static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, stru
 	int row = walk->asset++;
 	struct isx_span id = isx_pg_field(walk->assets, row, 0);
 	struct isx_span metadata = isx_pg_field(walk->assets, row, 2);
+	/* The rows of a damaged asset's simprints are skipped, too, so that the caller can go on
+	 * behind it. */
 	struct isx_asset ignored = { 0 };
 	st = isx_asset_from_stored(isx_pg_field(walk->assets, row, 1), arena, asset, err);
 	if (!st && metadata.len) {
@@ -155,7 +163,7 @@ static void close_walk(struct isx_walk *base)
 	isx_mem_free(walk);
 }
 
-/* Take a connection and begin the transaction, from the replica where it serves. */
+/* Take a connection of `pool` and begin the transaction. On failure the walk has no connection. */
 static enum isx_status begin_in(struct pg_walk *walk, struct isx_pg_pool *pool, const char *name,
 				struct isx_err *err)
 {
@@ -169,6 +177,7 @@ static enum isx_status begin_in(struct pg_walk *walk, struct isx_pg_pool *pool, 
 	return st;
 }
 
+/* Begin on the replica, if there is one and it serves, else on the primary. */
 static enum isx_status begin(struct pg_walk *walk, struct isx_pg_store *store, const char *name,
 			     const char *from, struct isx_err *err)
 {

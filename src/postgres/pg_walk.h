@@ -1,5 +1,5 @@
 /*
- * pg_walk.h - read all assets of an index on PostgreSQL in the order of their ISCC-IDs.
+ * pg_walk.h - iterate over all assets of an index on PostgreSQL, in the order of their ISCC-IDs.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PG_WALK_H
