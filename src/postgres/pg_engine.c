@@ -1,9 +1,15 @@
 /*
- * pg_engine.c - the engine of postgresql://: one truth in a database, read and written by many
- *               hosts.
+ * pg_engine.c - the engine of postgresql://: indexes in a database that many hosts read and write.
  *
- * Indexes and assets are kept in PostgreSQL (pg_sql.c); what is searched is followed into a local
- * file (pg_follower.c). Every call is one transaction of the database, or one trip without any.
+ * Indexes and assets are in PostgreSQL (pg_sql.c). Each host copies the rows that searches scan
+ * into a local file (pg_follower.c). A call is one transaction of the database, or single
+ * statements.
+ *
+ * Work may be repeated after a lost connection (isx_pg_do()). So what creates or deletes an
+ * index marks it by its generation, and a repetition recognises what the first attempt has
+ * committed.
+ *
+ * The lock of the store is held only to read the pointer to its followers.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/log.h"
@@ -27,7 +33,7 @@ static struct isx_pg_store *store_of(struct isx_engine *engine)
 	return (struct isx_pg_store *)engine;
 }
 
-/* What is loaded; nothing before the first follower is asked for. */
+/* The loads under way; none before the first search or change has opened the followers. */
 static enum isx_status store_loads(struct isx_engine *engine, struct isx_load **loads,
 				   size_t *count, struct isx_err *err)
 {
@@ -40,13 +46,14 @@ static enum isx_status store_loads(struct isx_engine *engine, struct isx_load **
 
 /* --- indexes ---------------------------------------------------------------------------------- */
 
-/* An index to create: its incarnation tells it from one that somebody else makes. */
+/* An index to create. The generation is chosen before the first attempt: a repetition that finds
+ * the index with this generation knows that its own first attempt was committed. */
 struct create {
 	const char *name;
 	int64_t generation;
 };
 
-/* Is the database there, with tables that we know? */
+/* Check that the server answers, and that the tables have this program's version. */
 static enum isx_status ask_store(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	PGresult *store = NULL;
@@ -58,7 +65,8 @@ static enum isx_status ask_store(struct isx_pg_conn *conn, void *arg, struct isx
 	return st;
 }
 
-/* An index was not made, and is not there either. */
+/* Say why an index was neither created nor exists: the tables have another version (the
+ * statement checks that), or another transaction that has the name is about to delete it. */
 static enum isx_status find_out_why_not(struct isx_pg_conn *conn, const char *name,
 					struct isx_err *err)
 {
@@ -79,14 +87,14 @@ static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct 
 	isx_pg_add_i64(&params, isx_pg_random());
 	isx_pg_add_i64(&params, ISX_PG_VERSION);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_CREATE, &params, &made, err);
-	conn->retryable |= st && conn->broken; /* done twice it is found to be ours */
+	conn->retryable |= st && conn->broken; /* repeating is safe: the generation tells */
 	bool exists = !st && PQntuples(made) != 1;
 	if (exists)
 		st = isx_pg_head(conn, name, &head, err);
 	if (exists && st == ISX_NOT_FOUND)
 		st = find_out_why_not(conn, name, err);
 	else if (exists && !st &&
-		 head.generation != create->generation) /* else: by a lost connection */
+		 head.generation != create->generation) /* equal: by the attempt before */
 		st = isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
 	PQclear(made);
 	isx_pg_params_release(&params);
@@ -102,13 +110,16 @@ static enum isx_status store_create(struct isx_engine *engine, const char *name,
 	return isx_pg_do(store_of(engine)->pool, create_index, &create, err);
 }
 
-/* An index to delete, and which one it was. */
+/* An index to delete. `generation` is that of the index whose deletion was last sent. */
 struct drop {
 	const char *name;
 	int64_t generation;
-	bool commit_sent; /* on a connection that was lost */
+	bool commit_sent; /* and the connection may have been lost before the answer */
 };
 
+/* Delete an index and its rows. When the commit was sent and the connection was lost, the
+ * repetition finds out what became of it: no such index, or another generation, means that the
+ * commit succeeded. */
 static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct drop *drop = arg;
@@ -117,12 +128,14 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	enum isx_status st = isx_pg_begin_write(conn, drop->name, false, &head, err);
 	if (drop->commit_sent &&
 	    (st == ISX_NOT_FOUND || (!st && head.generation != drop->generation)))
-		return isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err); /* it arrived */
+		return isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL,
+				  err); /* the commit had succeeded */
 	if (st)
 		return st;
 	drop->generation = head.generation;
 	drop->commit_sent = false;
 	isx_pg_add_i64(&params, head.index_id);
+	/* Rows that reference the index before the index. */
 	static const enum isx_pg_statement parts[] = {
 		ISX_PG_INDEX_DELETE_UNITS, ISX_PG_INDEX_DELETE_SIMPRINTS,
 		ISX_PG_INDEX_DELETE_CHANGES, ISX_PG_INDEX_DELETE_ASSETS, ISX_PG_INDEX_DELETE
@@ -132,7 +145,8 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	drop->commit_sent = !st;
 	if (!st)
 		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
-	conn->retryable |= st && conn->broken && drop->commit_sent; /* is it still there? */
+	conn->retryable |= st && conn->broken &&
+			   drop->commit_sent; /* repeat, to find out whether it is still there */
 	isx_pg_params_release(&params);
 	return st;
 }
@@ -154,8 +168,8 @@ static enum isx_status store_drop(struct isx_engine *engine, const char *name, s
 
 /* --- stat and list ---------------------------------------------------------------------------- */
 
-/* Fill what is known of an index. What is no type of a unit or simprint is not told: a name that is
- * cut could end within a character. */
+/* Fill the description of an index. Parts whose name is too long for a type of units or
+ * simprints are left out: a name that is cut could end within a character. */
 static enum isx_status describe(struct isx_pg_conn *conn, struct isx_span name, int64_t index_id,
 				int64_t assets, struct isx_index_info *info, struct isx_err *err)
 {
@@ -167,7 +181,8 @@ static enum isx_status describe(struct isx_pg_conn *conn, struct isx_span name, 
 	isx_pg_add_i64(&params, assets);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_SIZE, &params, &rows, err);
 	if (!st)
-		st = isx_index_part_add(info, "lmdb", 0, err); /* the name that clients know */
+		st = isx_index_part_add(info, "lmdb", 0,
+					err); /* a part that clients of every engine find */
 	for (int i = 0; !st && i < PQntuples(rows); i++) {
 		char part[sizeof info->parts->name];
 		struct isx_span type = isx_pg_field(rows, i, 0);
@@ -188,6 +203,8 @@ struct listing {
 	size_t count;
 };
 
+/* List the indexes. A row that cannot be an index is logged and left out, so that it does not
+ * hide the others. May be called again after a failure, having freed what it had listed. */
 static enum isx_status list_indexes(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct listing *listing = arg;
@@ -241,7 +258,7 @@ static enum isx_status measure_index(struct isx_pg_conn *conn, void *arg, struct
 {
 	struct measuring *measuring = arg;
 	struct isx_pg_head head;
-	isx_index_info_release(&measuring->info); /* of an attempt before */
+	isx_index_info_release(&measuring->info); /* what an earlier attempt has filled */
 	measuring->info = (struct isx_index_info){ 0 };
 	enum isx_status st = isx_pg_head(conn, measuring->name, &head, err);
 	return st ? st
@@ -269,6 +286,8 @@ struct getting {
 	struct isx_buf *json;
 };
 
+/* One round trip: the statement returns a row for an index without the asset, and none without
+ * the index. */
 static enum isx_status get_asset(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	const struct getting *getting = arg;
@@ -280,13 +299,14 @@ static enum isx_status get_asset(struct isx_pg_conn *conn, void *arg, struct isx
 	PGresult *row = NULL;
 	uint8_t bytes[8];
 	enum isx_status known = isx_iscc_id_parse(isx_span_of(getting->iscc_id), &id, err);
+	/* An ISCC-ID that cannot be parsed is sent as 0, to learn whether the index exists. */
 	isx_store_be64(bytes, known ? 0 : id.body);
 	isx_pg_add_text(&params, getting->name);
 	isx_pg_add_bytes(&params, bytes, sizeof bytes);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_ASSET_GET, &params, &row, known ? NULL : err);
 	if (!st && PQntuples(row) == 0)
 		st = isx_fail_no_index(err, getting->name);
-	st = st ? st : known; /* an index that is not there comes first */
+	st = st ? st : known; /* a missing index is reported before a wrong ISCC-ID */
 	if (!st)
 		st = isx_pg_read_realm(row, 0, &head, err);
 	if (!st)
@@ -318,6 +338,8 @@ static enum isx_status store_get(struct isx_engine *engine, const char *name, co
 
 /* --- opening and closing ---------------------------------------------------------------------- */
 
+/* Also closes a store whose opening failed in the middle. Followers before pools: their loader's
+ * thread uses a connection. */
 static void store_close(struct isx_engine *engine)
 {
 	struct isx_pg_store *store = store_of(engine);
@@ -331,8 +353,8 @@ static void store_close(struct isx_engine *engine)
 	isx_mem_free(store);
 }
 
-/* One short question, whatever there is in the indexes. Who writes needs the primary; for
- * reading alone the replica will do. */
+/* One short statement, whose cost does not depend on the indexes. A server that may write needs
+ * the primary; for one that only reads, the replica is enough. */
 static enum isx_status store_ready(struct isx_engine *engine, struct isx_index_problem **troubles,
 				   size_t *count, struct isx_err *err)
 {
@@ -360,8 +382,8 @@ static const struct isx_engine_ops store_ops = {
 	.walk = isx_pg_walk,
 };
 
-/* Connect once, so that a wrong URI or a wrong schema shows at the start. A server that is away is
- * no reason not to start: it may come. */
+/* Connect once, so that a wrong URI or a wrong schema is an error at the start. A database
+ * server that is away is not: this host may have been started before it. */
 static enum isx_status try_connection(struct isx_pg_store *store, struct isx_err *err)
 {
 	struct isx_pg_conn *conn;
@@ -371,6 +393,7 @@ static enum isx_status try_connection(struct isx_pg_store *store, struct isx_err
 	return st == ISX_UNAVAILABLE ? ISX_OK : st;
 }
 
+/* Make the pools and the queues. The replica's pool never creates tables, as a standby cannot. */
 static enum isx_status set_up(struct isx_pg_store *store, const char *uri, struct isx_err *err)
 {
 	const struct isx_options *options = &store->engine.options;

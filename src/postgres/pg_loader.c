@@ -1,10 +1,15 @@
 /*
- * pg_loader.c - a list of wishes, and a thread that fulfils them.
+ * pg_loader.c - a queue of load requests, and the thread that runs them.
  *
  * One thread only: loads are bound by the disk and by the database, and each holds a connection
- * that searches need, too. What is wished for in the background waits for what a search wishes for,
- * and is done for one index no more often than every REST_MS: a host that writes all the time
- * should not be busy with its follower all the time.
+ * that searches need, too. Requests of searches come before background ones. Background work for
+ * one index starts at most every REST_MS: a host that writes all the time must not spend all its
+ * time on its follower.
+ *
+ * An entry goes WAITING -> RUNNING -> RESTING -> removed, or back to WAITING when it was
+ * requested again; after the failed request of a search it is FAILED until the error was handed
+ * out. `lock` guards the entries; it is not held while a request runs. Only the thread removes
+ * an entry that is RUNNING.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_loader.h"
@@ -17,10 +22,11 @@
 #include <stdatomic.h>
 
 enum {
-	REQUESTS_MAX = 1024,
-	REMEMBER_MS = 2000,    /* a failure: then it is tried again */
-	REST_MS = 250,         /* of the background, behind each work for an index */
-	REST_FAILED_MS = 10000 /* and behind one that failed: a disk that is full stays so */
+	REQUESTS_MAX = 1024, /* entries: the list is searched from its begin */
+	REMEMBER_MS = 2000,  /* how long the error of a request is kept for a search */
+	REST_MS = 250,       /* pause of background work behind each work for the same index */
+	REST_FAILED_MS =
+		10000 /* the same behind work that failed: a full disk stays full for long */
 };
 
 enum state { WAITING, RUNNING, RESTING, FAILED };
@@ -29,9 +35,9 @@ struct entry {
 	struct entry *next;
 	struct isx_pg_load_request request;
 	enum state state;
-	bool again;        /* it was wished for while it ran */
-	uint64_t until_ns; /* WAITING: not before; RESTING, FAILED: it is kept so long */
-	bool at_fault;     /* FAILED: and why */
+	bool again;        /* a background request came while it ran: run once more */
+	uint64_t until_ns; /* WAITING: do not start before; RESTING, FAILED: kept until then */
+	bool at_fault;     /* FAILED: by the follower or not, and the error */
 	struct isx_err cause;
 };
 
@@ -39,9 +45,9 @@ struct isx_pg_loader {
 	isx_pg_load_fn *fn;
 	void *arg;
 	pthread_mutex_t lock;   /* guards `entries` */
-	pthread_cond_t changed; /* there is something to do */
-	struct entry *entries;  /* in the order of their wishes */
-	struct isx_pool *pool;  /* of the one thread */
+	pthread_cond_t changed; /* signalled when an entry was added or changed, and at the end */
+	struct entry *entries;  /* a list, oldest first */
+	struct isx_pool *pool;  /* the one thread */
 	atomic_bool stops;
 };
 
@@ -93,7 +99,8 @@ enum isx_status isx_pg_loader_goes_on(void *loader, struct isx_err *err)
 		       : ISX_OK;
 }
 
-/* The place of an entry in the list, or of the NULL at its end. Called with the lock. */
+/* Find the entry of an index, or the one that sweeps: the pointer to it in the list, which at
+ * the end of the list points to NULL. Called with the lock. */
 static struct entry **find_entry(struct isx_pg_loader *loader, bool sweeps, int64_t generation)
 {
 	struct entry **at = &loader->entries;
@@ -110,15 +117,15 @@ static void remove_entry(struct entry **at)
 	isx_mem_free(gone);
 }
 
-/* A time of isx_clock_ns(). */
+/* The time of isx_clock_ns() after that many milliseconds. */
 static uint64_t in_ms(unsigned ms)
 {
 	return isx_clock_ns() + (uint64_t)ms * 1000000;
 }
 
-/* What is to be done next, NULL if nothing is yet: what searches wait for comes first. Entries that
- * have rested go, and failures that are not told any more. *wake_ns is when to look again. Called
- * with the lock. */
+/* The entry to run next, NULL if none is due: the oldest that a search waits for, else the
+ * oldest. Removes entries whose rest is over. Called with the lock.
+ *   wake_ns  filled: when to call again if nothing changes before, in a minute at the latest */
 static struct entry *find_due(struct isx_pg_loader *loader, uint64_t *wake_ns)
 {
 	const uint64_t now_ns = isx_clock_ns();
@@ -142,10 +149,12 @@ static struct entry *find_due(struct isx_pg_loader *loader, uint64_t *wake_ns)
 	return due;
 }
 
-/* Work for a wish has ended. Called with the lock. */
+/* A request has ended: keep its error for the search that waits, or rest until the next
+ * background request for the index. Called with the lock. */
 static void end_entry(struct isx_pg_loader *loader, struct entry *entry, enum isx_status st,
 		      const struct isx_pg_work *work, const struct isx_err *why)
 {
+	/* Another process may be at an earlier change than the one of this request. */
 	entry->again |= entry->request.is_background && work->was_busy;
 	if (st && !entry->request.is_background && !entry->request.sweeps) {
 		entry->state = FAILED;
@@ -162,7 +171,8 @@ static void end_entry(struct isx_pg_loader *loader, struct entry *entry, enum is
 	}
 }
 
-/* The thread. */
+/* The thread. The request is copied, as merging may change the entry's while it runs without the
+ * lock. */
 static void run_loader(void *arg)
 {
 	struct isx_pg_loader *loader = arg;
@@ -182,12 +192,13 @@ static void run_loader(void *arg)
 		pthread_mutex_unlock(&loader->lock);
 		enum isx_status st = loader->fn(loader->arg, &request, &work, &why);
 		pthread_mutex_lock(&loader->lock);
-		end_entry(loader, entry, st, &work, &why); /* nobody else removes what runs */
+		end_entry(loader, entry, st, &work,
+			  &why); /* still in the list: no other thread removes a RUNNING entry */
 	}
 	pthread_mutex_unlock(&loader->lock);
 }
 
-/* Add an entry behind the others. Called with the lock. */
+/* Append an entry. Called with the lock. */
 static enum isx_status add_entry(struct isx_pg_loader *loader,
 				 const struct isx_pg_load_request *request, struct isx_err *err)
 {
@@ -205,12 +216,14 @@ static enum isx_status add_entry(struct isx_pg_loader *loader,
 	return ISX_OK;
 }
 
-/* Wish for what there is an entry of. Called with the lock. */
+/* Merge a request into the entry of its index. A search's request takes the place of a
+ * background one, and need not rest; a RUNNING one serves the search that comes meanwhile, too.
+ * Called with the lock. */
 static void merge_request(struct entry *entry, const struct isx_pg_load_request *request)
 {
 	if (entry->state == RUNNING) {
 		entry->again |= request->is_background;
-	} else if (entry->state == RESTING) { /* `until_ns` stays */
+	} else if (entry->state == RESTING) { /* until_ns stays: background work rests on */
 		entry->state = WAITING;
 		entry->request = *request;
 	} else if (!request->is_background) {
@@ -227,6 +240,8 @@ enum isx_status isx_pg_loader_request(struct isx_pg_loader *loader,
 	enum isx_status st = ISX_OK;
 	pthread_mutex_lock(&loader->lock);
 	struct entry **at = find_entry(loader, request->sweeps, request->head.generation);
+	/* A search that requests again ends the memory of the failure; background work waits for
+	 * its end. */
 	if (*at && (*at)->state == FAILED &&
 	    (!request->is_background || (*at)->until_ns <= isx_clock_ns()))
 		remove_entry(at);

@@ -1,9 +1,9 @@
 /*
- * pg_loader.h - long work on followers, done in a thread of its own and not in one that searches.
+ * pg_loader.h - a thread that does the long work on followers, in place of the threads that search.
  *
- * What is wished for is done one after the other. A wish is known by its index (the incarnation):
- * as long as it is pending it is not wished for again, and how it failed is kept for whoever asks
- * next.
+ * The thread runs load requests one after the other. A request is identified by the generation
+ * of its index: while one is queued, further requests for the same index are merged into it. If
+ * it fails, the next search of that index gets the error.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PG_LOADER_H
@@ -14,26 +14,27 @@
 struct isx_pg_loader;
 
 struct isx_pg_load_request {
-	struct isx_pg_pool *pool; /* of the server that `head` is from; borrowed */
+	struct isx_pg_pool *pool; /* of the server that `head` was read from; borrowed */
 	struct isx_pg_head head;
-	bool sweeps;        /* remove the followers of indexes that are gone, instead */
-	bool is_background; /* nobody waits for it: others come first, and how it fails is not kept */
+	bool sweeps;        /* instead: remove the followers of deleted indexes */
+	bool is_background; /* no search waits: runs after others, its error is dropped */
 };
 
-/* What became of a wish. */
+/* The outcome of a load request, besides its status. */
 struct isx_pg_work {
-	bool at_fault; /* on failure: it was the follower, not the database */
-	bool was_busy; /* somebody else is at the follower: nothing was done */
+	bool at_fault; /* on failure: of the follower (disk, file), not of the database */
+	bool was_busy; /* another process works on the follower: nothing was done */
 };
 
-/* Fulfil a wish.
+/* Run a load request, on the loader's thread and without its lock.
  *   work  filled */
 typedef enum isx_status isx_pg_load_fn(void *arg, const struct isx_pg_load_request *request,
 				       struct isx_pg_work *work, struct isx_err *err);
 
-/* The thread is started at once.
- *   arg     borrowed until the loader is freed
- *   loader  new, free with isx_pg_loader_free() (NULL is allowed), which ends what is being done */
+/* Start the thread.
+ *   arg     for fn(), borrowed until the loader is freed
+ *   loader  new, free with isx_pg_loader_free() (NULL is allowed), which makes the request that is
+ *           running fail soon and waits for it */
 ISX_MUST_CHECK enum isx_status isx_pg_loader_new(isx_pg_load_fn *fn, void *arg,
 						 struct isx_pg_loader **loader,
 						 struct isx_err *err);
@@ -45,15 +46,17 @@ ISX_MUST_CHECK enum isx_status isx_pg_loader_request(struct isx_pg_loader *loade
 						     const struct isx_pg_load_request *request,
 						     struct isx_err *err);
 
-/* Is something being done for this index, or wished for by a search? */
+/* Is a request for this index running, or one of a search queued? */
 bool isx_pg_loader_is_at(struct isx_pg_loader *loader, int64_t generation);
 
-/* How the last wish for an index failed, a moment ago; ISX_OK: it did not. Told once. */
+/* The error of a search's request for an index that failed in the last 2 s; ISX_OK: none did.
+ * The error is handed out once, so that the next search tries again.
+ *   at_fault  filled on failure, as in struct isx_pg_work */
 ISX_MUST_CHECK enum isx_status isx_pg_loader_failure(struct isx_pg_loader *loader,
 						     int64_t generation, bool *at_fault,
 						     struct isx_err *err);
 
-/* May the work go on? For struct isx_pg_conn; ISX_UNAVAILABLE: the loader is being freed. */
+/* The cancel_check() of long work: ISX_UNAVAILABLE when the loader is being freed. */
 ISX_MUST_CHECK enum isx_status isx_pg_loader_goes_on(void *loader, struct isx_err *err);
 
 #endif

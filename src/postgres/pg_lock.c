@@ -1,5 +1,10 @@
 /*
  * pg_lock.c - the lock files of followers.
+ *
+ * flock() and not fcntl(): its locks belong to the open file, so that two threads of one process
+ * exclude each other, too, and the kernel drops them when a process dies. A lock file is not
+ * removed with the lock (isx_pg_follower_drop() removes it with its index). The content is
+ * written without regard to readers and may be torn: it only serves estimates.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_lock.h"
@@ -20,10 +25,10 @@
 #include <unistd.h>
 
 enum {
-	WORK_MS = 1000,   /* then work takes long */
-	NOTE_MS = 100,    /* between two notes of how far it has come */
-	WINDOW_MS = 1000, /* that its speed is measured by */
-	LIST_MS = 500     /* how long a list of the loads is good for */
+	WORK_MS = 1000,   /* work is long after this time */
+	NOTE_MS = 100,    /* between two writes of the progress */
+	WINDOW_MS = 1000, /* length of the window that the speed is measured in */
+	LIST_MS = 500     /* age at which the list of loads is read anew */
 };
 
 void isx_pg_locks_init(struct isx_pg_locks *locks, const char *directory)
@@ -38,8 +43,12 @@ void isx_pg_locks_release(struct isx_pg_locks *locks)
 	isx_mem_free(locks->loads);
 }
 
+/* Bytes of a note: 0 change_seq (8), 8 failed (4), 12 is_long (1), 13 sure_ms (4), 17 left_ms
+ * (4), 21 done (8), 29 total (8), 37 name; numbers are big-endian. All processes of a host read
+ * it, also while the host changes to another version of this program. */
 enum { NOTE_NAME_AT = 37, NOTE_BYTES = NOTE_NAME_AT + ISX_INDEX_NAME_MAX };
 
+/* An empty or shorter file, as another version may have left, is an empty note. */
 static struct isx_pg_note read_note(int lock)
 {
 	uint8_t bytes[NOTE_BYTES] = { 0 };
@@ -70,7 +79,8 @@ static void write_note(int lock, const struct isx_pg_note *note)
 	isx_store_be64(bytes + 21, note->done);
 	isx_store_be64(bytes + 29, note->total);
 	memcpy(bytes + NOTE_NAME_AT, note->name, ISX_INDEX_NAME_MAX);
-	(void)!pwrite(lock, bytes, sizeof bytes, 0); /* on a full disk they are missing */
+	(void)!pwrite(lock, bytes, sizeof bytes,
+		      0); /* a full disk costs the estimates, not the work */
 }
 
 enum isx_status isx_pg_lock_take(const struct isx_pg_locks *locks, const char *name, int how,
@@ -87,7 +97,7 @@ enum isx_status isx_pg_lock_take(const struct isx_pg_locks *locks, const char *n
 	while (flock(*lock, how | LOCK_NB) != 0) {
 		if (errno == EINTR)
 			continue;
-		const int code = errno;
+		const int code = errno; /* close() may change it */
 		*note = read_note(*lock);
 		close(*lock);
 		*lock = -1;
@@ -124,8 +134,9 @@ void isx_pg_progress_end(struct isx_pg_progress *progress)
 	progress->lock = -1;
 }
 
-/* Note how far the work has come, and what is left: at the speed so far, or at that of the last
- * second if it was slower, as assets take another time than simprints. */
+/* Estimate the time that is left and write the note. The slower of two speeds counts, that since
+ * the begin and that of the last window: assets and simprints, which come behind them, differ in
+ * speed, and an estimate that is too short makes clients come back too early. */
 static void measure(struct isx_pg_progress *progress)
 {
 	const uint64_t now_ns = isx_clock_ns(), all_ns = now_ns - progress->start_ns;
@@ -172,7 +183,8 @@ uint32_t isx_pg_seconds(uint32_t ms)
 
 /* --- what is under way ------------------------------------------------------------------------ */
 
-/* Add what is noted in a lock file, if somebody has the lock and that takes long. */
+/* Add the work that a lock file reports, if its lock is held and the work is long. A lock that
+ * is free is of a process that died or has ended: its note is old. Called with the mutex. */
 static enum isx_status add_load(struct isx_pg_locks *locks, const char *name, struct isx_err *err)
 {
 	int lock = -1;
@@ -181,7 +193,7 @@ static enum isx_status add_load(struct isx_pg_locks *locks, const char *name, st
 	if (lock >= 0)
 		close(lock);
 	if (st || lock >= 0 || !note.is_long || !note.total || !note.name[0])
-		return ISX_OK; /* of what cannot be read nothing is said */
+		return ISX_OK; /* a file that cannot be read is left out */
 	struct isx_load *grown = isx_mem_resize(locks->loads, locks->load_count + 1, sizeof *grown);
 	if (!grown)
 		return isx_fail_memory(err);
@@ -194,7 +206,7 @@ static enum isx_status add_load(struct isx_pg_locks *locks, const char *name, st
 	return ISX_OK;
 }
 
-/* Called with the lock. */
+/* Read all lock files of the directory: `.f` and 16 hex digits, `.lock`. Called with the mutex. */
 static enum isx_status list_loads(struct isx_pg_locks *locks, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;

@@ -1,6 +1,6 @@
 /*
- * pg_lock.h - the lock file of a follower: who holds it works on the follower, and notes in it for all
- *             processes of the host how far that has come.
+ * pg_lock.h - the lock file of a follower. The holder of its lock may write the follower, and writes
+ *             its progress into the file, for all processes of the host to read.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PG_LOCK_H
@@ -11,47 +11,51 @@
 
 #include <pthread.h>
 
-/* The lock files of the followers in a directory. */
+/* The lock files of the followers in one directory, and a list of the loads under way that is
+ * read anew every half second. Any thread may use it. */
 struct isx_pg_locks {
 	const char *directory; /* borrowed */
-	pthread_mutex_t mutex; /* guards what follows: the loads as they were last listed */
+	pthread_mutex_t mutex; /* guards the members below */
 	struct isx_load *loads;
 	size_t load_count;
 	uint64_t listed_until_ns;
 };
 
-/* Fill *locks; end with isx_pg_locks_release(), which gives back what was listed. */
+/* Fill *locks; end with isx_pg_locks_release(). */
 void isx_pg_locks_init(struct isx_pg_locks *locks, const char *directory);
 void isx_pg_locks_release(struct isx_pg_locks *locks);
 
-/* What is noted: a catch-up that was begun at a head and has not ended, by whatever it failed; that
- * the work takes long, how far it has come, and for which index. */
+/* The content of a lock file. `change_seq` and `failed` outlive the work: they count the
+ * attempts to catch up from one position that have not succeeded, also those that ended with
+ * their process. The rest is the progress of the work under way, and 0 when there is none. */
 struct isx_pg_note {
 	int64_t change_seq;
-	uint32_t failed;
-	bool is_long;
-	uint32_t sure_ms; /* `left_ms` was measured for so long; 0: it is not known */
-	uint32_t left_ms;
-	uint64_t done, total; /* rows */
+	uint32_t failed;      /* attempts to catch up from change_seq, without a success */
+	bool is_long;         /* the work takes more than a second, or is expected to */
+	uint32_t sure_ms;     /* how long the speed behind `left_ms` was measured; 0: not known */
+	uint32_t left_ms;     /* estimate */
+	uint64_t done, total; /* rows; `total` may be an estimate */
 	char name[ISX_INDEX_NAME_MAX + 1];
 };
 
-/* The lock of a follower, LOCK_EX or LOCK_SH; *lock is -1 when somebody has it, else to be closed.
- *   note  filled
- * ISX_NOT_FOUND: there is no such directory. */
+/* Try to lock the file of a follower; does not wait. The lock ends when the descriptor is
+ * closed, and so with the process. ISX_NOT_FOUND: the directory does not exist.
+ *   how   LOCK_EX or LOCK_SH
+ *   lock  filled: new, close(); -1 when another holder has the lock
+ *   note  filled in both cases */
 ISX_MUST_CHECK enum isx_status isx_pg_lock_take(const struct isx_pg_locks *locks, const char *name,
 						int how, int *lock, struct isx_pg_note *note,
 						struct isx_err *err);
 
-/* Work that is measured, by the holder of a lock. */
+/* The progress of work on a follower, kept by the thread that holds the lock. */
 struct isx_pg_progress {
-	int lock; /* -1: it is not held */
+	int lock; /* descriptor; -1: the lock is not held */
 	struct isx_pg_note note;
 	uint64_t start_ns;
-	uint64_t window_ns; /* since when its speed is measured, and the rows it had then */
-	uint64_t window_done;
-	double row_ns;     /* that a row took in the last window; 0: none came */
-	uint64_t noted_ns; /* when it was noted last */
+	uint64_t window_ns;   /* begin of the window that the speed is measured in */
+	uint64_t window_done; /* rows done at its begin */
+	double row_ns;        /* time of a row in the last window; 0: no row came */
+	uint64_t noted_ns;    /* time of the last write of the note */
 };
 
 /* The lock was taken, and *progress has it and its note: work on this index begins. It ends.
@@ -59,19 +63,20 @@ struct isx_pg_progress {
 void isx_pg_progress_begin(struct isx_pg_progress *progress, const char *index);
 void isx_pg_progress_end(struct isx_pg_progress *progress);
 
-/* Write the note as it is. */
+/* Write the note into the lock file as it is now. */
 void isx_pg_progress_note(const struct isx_pg_progress *progress);
 
-/* The work takes long, as is known beforehand. */
+/* Mark the work as long before it has taken a second. */
 void isx_pg_progress_long(struct isx_pg_progress *progress);
 
-/* Look at the clock: long work is noted, now and then. */
+/* Called every few rows: writes the progress of long work, ten times a second at most. */
 void isx_pg_progress_look(struct isx_pg_progress *progress);
 
-/* Whole seconds of a time, at least one. */
+/* Milliseconds as seconds, rounded up, at least 1: for Retry-After. */
 uint32_t isx_pg_seconds(uint32_t ms);
 
-/* As isx_loads(), of all processes; read anew after half a second. */
+/* As isx_loads(): the long work of all processes of this host, as it was at most half a second
+ * ago. */
 ISX_MUST_CHECK enum isx_status isx_pg_locks_loads(struct isx_pg_locks *locks,
 						  struct isx_load **loads, size_t *count,
 						  struct isx_err *err);

@@ -1,8 +1,12 @@
 /*
- * pg_sql.c - the tables in PostgreSQL and every statement, for docs/postgres.md to explain.
+ * pg_sql.c - the tables in PostgreSQL and the statements; docs/postgres.md describes the tables.
  *
- * "@." is replaced by the quoted name of the schema. Parameters carry their types, as they are sent
- * in binary form.
+ * "@." is replaced by the quoted name of the schema. Parameters have casts, as their values are
+ * sent in binary form without a type: the cast says which one the server has to expect. Results
+ * are binary, too, so integers are cast to bigint, the one width that isx_pg_i64() reads.
+ *
+ * Texts are sorted with COLLATE "C" where this program or another engine sorts the same by
+ * bytes. The two COPY statements of a load are in pg_follower.c, as COPY takes no parameters.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_sql.h"
@@ -17,6 +21,8 @@ const char isx_pg_tables[] =
 	"INSERT INTO @.store (version, store_id) VALUES"
 	" (1, ('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint);"
 
+	/* head is the number of the last change, head_mark its random number, incarnation a random
+	 * number of the index (struct isx_pg_head). */
 	"CREATE TABLE @.index ("
 	" index_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
 	" name text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9]{0,31}$'),"
@@ -34,6 +40,8 @@ const char isx_pg_tables[] =
 	" metadata json,"
 	" PRIMARY KEY (index_id, iscc_id));"
 
+	/* Without REFERENCES asset: the check of each row would cost as much as the row. The
+	 * rows are written in the transaction of their asset. */
 	"CREATE TABLE @.unit ("
 	" index_id bigint NOT NULL,"
 	" iscc_id bytea NOT NULL,"
@@ -51,6 +59,7 @@ const char isx_pg_tables[] =
 	" simprint varbit NOT NULL CHECK (length(simprint) BETWEEN 8 AND 256),"
 	" PRIMARY KEY (index_id, iscc_id, type, position));"
 
+	/* The log: the assets that each change put or removed. */
 	"CREATE TABLE @.change ("
 	" index_id bigint NOT NULL REFERENCES @.index,"
 	" head bigint NOT NULL,"
@@ -59,14 +68,15 @@ const char isx_pg_tables[] =
 	" iscc_ids bytea[] NOT NULL,"
 	" PRIMARY KEY (index_id, head));";
 
-/* The columns of an index's head, as struct isx_pg_head has them, and the version of the tables:
- * who knows another one reads and writes nothing, also when they are upgraded while it runs. */
+/* The columns that isx_pg_read_head() reads, in its order, and the version of the tables: a
+ * program that knows another version stops reading and writing also when they are upgraded while
+ * it runs. */
 #define HEAD_COLUMNS                                                                               \
 	"index_id, incarnation, head, head_mark, realm::bigint, assets, changed,"                  \
 	" (SELECT version::bigint FROM @.store)"
 
-/* The sizes of an index are estimated from its first rows, so that asking costs the same whatever
- * is in it; of an index with fewer rows they are exact. */
+/* The sizes of an index are estimated from its first 20,000 rows, so that the cost does not
+ * depend on its size; with fewer rows they are exact. */
 #define SAMPLE(table)                                                                              \
 	"SELECT iscc_id, type, pg_column_size(t.*) AS bytes FROM @." table                         \
 	" t WHERE index_id = $1::bigint LIMIT 20000"
@@ -74,7 +84,7 @@ const char isx_pg_tables[] =
 	"SELECT CASE WHEN count(*) < 20000 THEN 1 ELSE $2::bigint::numeric /"                      \
 	" count(DISTINCT iscc_id) END FROM " sample
 
-/* The assets changed after a head, up to another. */
+/* The assets of the changes after $2, up to and with $3, each once. */
 #define CHANGED_IDS                                                                                \
 	"WITH ids AS (SELECT DISTINCT iscc_id FROM @.change, unnest(iscc_ids) AS iscc_id"          \
 	" WHERE index_id = $1::bigint AND head > $2::bigint AND head <= $3::bigint"                \
@@ -82,7 +92,9 @@ const char isx_pg_tables[] =
 
 /* clang-format off */
 
-/* 1 - differing / compared bits of a stored and a queried body, over their common prefix. */
+/* 1 - differing / compared bits of two bodies, over the length of the shorter one. The
+ * arithmetic is that of the scan of a follower, step by step, so that the scores are equal to
+ * the last bit. */
 #define COMMON(body, other) \
 	"substring(" body " FROM 1 FOR least(length(" body "), length(" other ")))"
 #define SCORE(stored, queried) \
@@ -90,13 +102,15 @@ const char isx_pg_tables[] =
 	"::float8" \
 	" / least(length(" stored "), length(" queried "))::float8"
 
-/* Rows that are not as this program writes them are left out, as followers leave them out. */
+/* Conditions that rows of this program fulfil; other rows are left out, as followers leave them
+ * out. */
 #define HAS_BITS(id, bits) \
 	"octet_length(" id ") = 8 AND length(" bits ") BETWEEN 8 AND 256 AND length(" bits ") % 8 = 0"
 #define IS_SOUND(s) \
 	HAS_BITS(s ".iscc_id", s ".simprint") \
 	" AND " s ".start BETWEEN 0 AND 4294967295 AND " s ".size BETWEEN 0 AND 4294967295"
 
+/* The score of each queried unit ($2 to $5) with each stored unit of its type. */
 #define UNIT_SCORES \
 	"WITH q AS (" \
 		"SELECT * FROM unnest($2::bigint[], $3::text[], $4::varbit[], $5::bigint[])" \
@@ -107,13 +121,14 @@ const char isx_pg_tables[] =
 		" FROM q JOIN @.unit u ON u.index_id = $1::bigint AND u.type = q.type" \
 		" AND " HAS_BITS("u.iscc_id", "u.body")
 
-/* The queried simprints. */
+/* The queried simprints: $2 to $5. */
 #define QUERIED \
 	"WITH q AS (" \
 		"SELECT * FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::varbit[])" \
 		" AS q(type_position, type, position, body))"
 
-/* Of the simprints of an asset that are at one place only the first is searched. */
+/* Of several simprints of an asset and type with the same start and size only the first is
+ * searched. */
 #define IS_SEARCHED(s) \
 	"NOT EXISTS (" \
 		"SELECT FROM @.simprint first WHERE first.index_id = " s ".index_id" \
@@ -121,8 +136,8 @@ const char isx_pg_tables[] =
 		" AND first.position < " s ".position" \
 		" AND first.start = " s ".start AND first.size = " s ".size)"
 
-/* In how many assets the simprints of `source` are, looking at no more than 1,000 entries each;
- * those that are not searched count too. */
+/* In how many assets each simprint of `source` occurs, among its first 1,000 entries; entries
+ * that are not searched count, too. */
 #define FREQUENCIES(source) \
 	"SELECT type, simprint, count(DISTINCT iscc_id) AS freq FROM (" \
 		"SELECT type, simprint, iscc_id, row_number() OVER" \
@@ -137,8 +152,9 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
 	[ISX_PG_BEGIN_SNAPSHOT] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	[ISX_PG_COMMIT] = "COMMIT",
-	/* A host that dies in the middle must not hold the lock of an index for long, nor may one
-	 * wait for it as long as a silent server is waited for. What an administrator set stays. */
+	/* A host that dies in a transaction must not hold the lock of an index for long; a wait
+	 * for that lock must end before the server counts as silent; a statement whose client
+	 * has gone must end. Values that an administrator has set stay. */
 	[ISX_PG_LIMITS] =
 		"SELECT set_config(name, CASE WHEN setting = '0' THEN value ELSE"
 		" setting || coalesce(unit, '') END, true) FROM pg_settings JOIN (VALUES"
@@ -162,6 +178,9 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 			       " FROM @.index WHERE index_id = $1::bigint",
 	[ISX_PG_INDEX_LOCK] = "SELECT " HEAD_COLUMNS ", false"
 			      " FROM @.index WHERE name = $1::text FOR UPDATE",
+	/* One statement: nothing is created in tables of another version, and an index that
+	 * exists is no error but returns no row. Its first change, with number 0, has no assets:
+	 * a follower of the empty index finds its position in the log. */
 	[ISX_PG_INDEX_CREATE] =
 		"WITH made AS (INSERT INTO @.index"
 		" (name, incarnation, head, head_mark, changed, assets)"
@@ -187,6 +206,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		"UPDATE @.index SET head = $2::bigint, head_mark = $3::bigint, realm = $4::bigint,"
 		" assets = $5::bigint, changed = $6::bigint WHERE index_id = $1::bigint",
 
+	/* xmax of a row that was inserted is 0, and of one that was updated is not: created or
+	 * updated. */
 	[ISX_PG_ASSETS_PUT] =
 		"INSERT INTO @.asset AS a (index_id, iscc_id, codes, metadata)"
 		" SELECT $1::bigint, * FROM unnest($2::bytea[], $3::json[], $4::json[])"
@@ -236,7 +257,7 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_CHANGE_PUT] =
 		"INSERT INTO @.change (index_id, head, mark, changed, iscc_ids)"
 		" VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bytea[])",
-	[ISX_PG_CHANGE_PRUNE] = /* the oldest of them only: `changed` has no key, but rises */
+	[ISX_PG_CHANGE_PRUNE] = /* reads the oldest 1,000 only: `changed` has no key, but rises */
 	"DELETE FROM @.change WHERE index_id = $1::bigint AND head <= ("
 	"SELECT max(head) FROM (SELECT head, changed FROM @.change"
 	" WHERE index_id = $1::bigint ORDER BY head LIMIT 1000) oldest"
@@ -244,10 +265,14 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_CHANGE_FIND] =
 		"SELECT changed FROM @.change WHERE index_id = $1::bigint AND head = $2::bigint"
 		" AND mark = $3::bigint",
+	/* The token and count of the change $2, and the number of changes from it on: less than the
+	 * difference of the numbers means that the log has a gap. */
 	[ISX_PG_CHANGE_REACHES] =
 		"SELECT max(mark) FILTER (WHERE head = $2::bigint),"
 		" max(changed) FILTER (WHERE head = $2::bigint), count(*) FROM @.change"
 		" WHERE index_id = $1::bigint AND head >= $2::bigint",
+	/* The last change behind $2 at which no more than $4 assets were changed in total, or
+	 * else the next one. */
 	[ISX_PG_CHANGE_STEP] =
 		"SELECT head, changed FROM @.change WHERE index_id = $1::bigint AND head = ("
 		"SELECT coalesce(max(head) FILTER (WHERE changed <= $4::bigint), min(head))"
@@ -262,10 +287,13 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	" s.position",
 
 	/* clang-format off */
+	/* The best score of each queried type in each asset, by ISCC-ID. Units of type INSTANCE
+	 * match only as a whole; $6 is the threshold of the others. */
 	[ISX_PG_SEARCH_UNITS] = UNIT_SCORES ")"
 		" SELECT iscc_id, type_position, max(score) FROM scored"
 		" WHERE score >= CASE is_instance WHEN 1 THEN 1.0 ELSE $6::float8 END"
 		" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
+	/* The same for the assets of the ranking, without the threshold. */
 	[ISX_PG_SCORE_UNITS] = UNIT_SCORES " WHERE u.iscc_id = ANY($6::bytea[]))"
 		" SELECT iscc_id, type_position, max(score) FROM scored"
 		" WHERE is_instance = 0 OR score = 1.0"
@@ -275,6 +303,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" WHERE s.index_id = $1::bigint AND s.iscc_id = $2::bytea AND " IS_SOUND("s")
 		" AND " IS_SEARCHED("s")
 		" ORDER BY s.type COLLATE \"C\", s.start, s.size",
+	/* For each queried simprint: its frequency, whether the index has simprints of its type,
+	 * and whether it has searched ones of its length. */
 	[ISX_PG_COUNT_SIMPRINTS] = QUERIED ","
 		" same AS ("
 			"SELECT s.* FROM @.simprint s"
@@ -290,6 +320,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 				" AND length(s.simprint) = length(q.body) AND " IS_SOUND("s")
 				" AND " IS_SEARCHED("s") ")"
 		" FROM q LEFT JOIN f ON f.type = q.type AND f.simprint = q.body ORDER BY 1, 2",
+	/* The best stored simprint for each queried one in each asset, by ISCC-ID; $6 is the
+	 * threshold, $7 the assets of the ranking or NULL for all. */
 	[ISX_PG_SEARCH_SIMPRINTS] = QUERIED ","
 		" rows AS MATERIALIZED ("
 			"SELECT iscc_id, type, start, size, simprint, row_number() OVER"

@@ -1,5 +1,5 @@
 /*
- * pg_sql.h - every statement that is sent to PostgreSQL.
+ * pg_sql.h - the texts of the tables and of the statements that are sent to PostgreSQL.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PG_SQL_H
@@ -59,7 +59,7 @@ enum isx_pg_statement {
 /* The text of a statement; "@." stands for the schema. */
 extern const char *const isx_pg_statements[ISX_PG_STATEMENTS];
 
-/* What makes the tables of the current version, in an empty schema: several statements. */
+/* The statements, in one text, that create the tables of the current version in an empty schema. */
 extern const char isx_pg_tables[];
 
 /* A copy of `sql` with the name of the schema, quoted, in place of every "@.".
@@ -69,7 +69,7 @@ char *isx_pg_sql_text(const char *sql, const char *schema);
 
 enum {
 	ISX_PG_VERSION = 1,
-	ISX_PG_SAMPLE_ROWS = 20000 /* of ISX_PG_SIMPRINTS_SAMPLE, at most */
+	ISX_PG_SAMPLE_ROWS = 20000 /* at most, that ISX_PG_SIMPRINTS_SAMPLE counts (its LIMIT) */
 };
 
 #endif

@@ -113,7 +113,7 @@ void isx_pg_array_close(struct isx_pg_params *params)
 		return;
 	if (elements > 0) {
 		isx_store_be32(params->bytes.ptr + start + ARRAY_COUNT_AT, (uint32_t)elements);
-	} else { /* PostgreSQL stores an empty array with no dimension, and without count and index */
+	} else { /* an empty array has no dimension, and so no count and index */
 		isx_store_be32(params->bytes.ptr + start, 0);
 		params->bytes.len = start + ARRAY_COUNT_AT;
 	}
