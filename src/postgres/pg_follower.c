@@ -1,18 +1,18 @@
 /*
- * pg_follower.c - load a follower and keep it current.
+ * pg_follower.c - loads followers and keeps them current. Of three cases the first that fits:
  *
- *   current:  one look at the position in the file
- *   behind:   in one snapshot of the database: is our position one of its changes? Then the
- *             assets changed since, as they are now, replace ours, in one transaction of the
- *             file
- *   otherwise a new file is loaded by COPY; it has no position, and so is not used, until it is
- *             complete. So it is too when catching up has failed twice
+ *   current    The position in the file is the head: one read of the file, nothing else.
+ *   catch up   The position is a change in the database's log. In one snapshot of the database,
+ *              the assets of the changes behind it are read, and replace those in the file in
+ *              one transaction of the file.
+ *   load       Otherwise, and after two failed attempts to catch up: a new file is filled by
+ *              COPY. It gets its position with its last rows; until then no search uses it.
  *
- * Who follows holds the lock of the follower (flock): one process does the work, the others find
- * it done. A process that dies leaves the lock, and the file as of its last transaction. A
- * search follows itself what is about a block; more is left to a thread (pg_loader.c), which
- * also follows what this host writes, before anybody asks. The lock file says how far work has
- * come that takes long.
+ * The thread that updates a follower holds its lock (flock): one process does the work, and the
+ * others find it done. A process that dies gives up the lock, and leaves the file as of its last
+ * transaction. A search does small amounts of work itself (ASSETS_AT_ONCE, BLOCK_ASSETS); more is
+ * left to the loader's thread (pg_loader.c), which also brings followers to what this host has
+ * written, before a search needs them. The lock file has the progress of work that takes long.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_follower.h"
@@ -40,21 +40,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#define META_FOLLOWS "isx:follows" /* head i64 BE, mark i64 BE; absent while it is loaded */
+#define META_FOLLOWS "isx:follows" /* change_seq and change_token, i64 BE; absent while loading */
 
 enum {
 	POSITION_BYTES = 16,
-	BLOCK_ASSETS = 20000,     /* put in one go */
-	BLOCK_SIMPRINTS = 200000, /* in one transaction, while loading */
-	CATCH_UPS_MAX = 2,        /* that failed at one head, before the follower is loaded again */
-	ASSETS_AT_ONCE = 2000,    /* of an index that a search loads itself */
-	WORK_STEPS = 16,          /* rows between looks at the clock */
-	SURE_MS = 2000,    /* of work that its speed is measured by, before that is believed */
-	WAIT_MS = 30000,   /* for somebody else whose work does not take long */
-	WAIT_STEP_MS = 10, /* at most; waits begin with shorter ones */
-	DAMAGE_TOLD = 10   /* rows that are named in the log, each time */
+	BLOCK_ASSETS =
+		20000, /* put into the file at once, and asked for in one step of catching up */
+	BLOCK_SIMPRINTS = 200000, /* in one transaction of the file, while loading */
+	CATCH_UPS_MAX = 2,        /* failed attempts at one position; then the follower is loaded */
+	ASSETS_AT_ONCE = 2000,    /* largest index that a search loads in its own thread */
+	WORK_STEPS = 16,          /* rows between two looks at the clock */
+	SURE_MS = 2000,           /* an estimate counts once the speed was measured for so long */
+	WAIT_MS = 30000,          /* longest wait for work that is not long */
+	WAIT_STEP_MS =
+		10, /* longest pause between two looks; the first is 0.5 ms, doubled each time */
+	DAMAGE_TOLD = 10 /* damaged rows that one load or catch-up names in the log */
 };
 
+/* All members are constant after isx_pg_followers_new(); the engine, the loader and the locks
+ * have locks of their own. */
 struct isx_pg_followers {
 	struct isx_engine *engine;
 	struct isx_options options;
@@ -75,7 +79,8 @@ enum isx_status isx_pg_followers_new(const char *directory, const struct isx_opt
 		return isx_fail_memory(err);
 	made->options = *options;
 	made->options.read_only = false;
-	made->options.relaxed = false; /* a file that lost pages would be believed */
+	made->options.relaxed =
+		false; /* a file that lost pages in a crash would be used as sound */
 	made->primary = primary;
 	made->directory = isx_mem_text(directory, strlen(directory));
 	enum isx_status st = made->directory ? ISX_OK : isx_fail_memory(err);
@@ -95,7 +100,7 @@ void isx_pg_followers_free(struct isx_pg_followers *followers)
 {
 	if (!followers)
 		return;
-	isx_pg_loader_free(followers->loader); /* its thread uses the rest */
+	isx_pg_loader_free(followers->loader); /* first: its thread uses the other members */
 	if (followers->engine)
 		followers->engine->ops->close(followers->engine);
 	isx_pg_locks_release(&followers->locks);
@@ -109,7 +114,7 @@ struct position {
 	bool known;
 	int64_t change_seq;
 	int64_t change_token;
-	int64_t changed; /* assets changed up to here; once found in the log */
+	int64_t changed; /* as in the log at this change; filled by begin_snapshot() */
 };
 
 static enum isx_status read_position(struct isx_lmdb_view *view, struct position *position,
@@ -128,7 +133,8 @@ static enum isx_status read_position(struct isx_lmdb_view *view, struct position
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "read the position", err);
 }
 
-/* Note that all up to `head` is in the file, and what belongs to the index and not to an asset. */
+/* Store the position, and what belongs to the index and not to an asset: realm and counts. Last
+ * in the transaction that makes it true. */
 static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx_pg_head *head,
 				    struct isx_err *err)
 {
@@ -144,13 +150,15 @@ static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx
 	return st ? st : isx_lmdb_put_meta(view, META_FOLLOWS, bytes, sizeof bytes, err);
 }
 
+/* Equal numbers are not enough: after a restore or a failover the database may have another
+ * change with the same number, and then another token. */
 static bool is_current(const struct position *position, const struct isx_pg_head *head)
 {
 	return position->known && position->change_seq == head->change_seq &&
 	       position->change_token == head->change_token;
 }
 
-/* Where a follower stands now. */
+/* Read the position in a transaction of its own. */
 static enum isx_status look_at_position(struct isx_pg_follower *follower, struct position *position,
 					struct isx_err *err)
 {
@@ -174,22 +182,22 @@ enum isx_status isx_pg_follower_change_seq(struct isx_pg_follower *follower, int
 
 /* --- work, and what is noted of it ------------------------------------------------------------ */
 
-/* The work of one thread on a follower, while it has the lock. */
+/* The work of one thread on a follower, while it holds the lock of the follower. */
 struct work {
 	struct isx_pg_followers *followers;
 	struct isx_pg_follower *follower;
 	struct isx_pg_conn *conn;
-	struct isx_pg_head *head; /* moved to that of the snapshot */
+	struct isx_pg_head *head; /* borrowed; moved to the head in the snapshot */
 	struct isx_lmdb_view view;
 	struct isx_pg_progress progress;
-	bool is_loader;           /* and may take long */
-	bool is_left;             /* to the loader */
-	struct position position; /* of the file when it was locked */
+	bool is_loader;           /* runs on the loader's thread, which may work for long */
+	bool is_left;             /* the work was left to the loader */
+	struct position position; /* of the file, read under the lock */
 	unsigned steps;
 	size_t damaged; /* rows that were left out */
 };
 
-/* A row is left out. Of many the first are told, and how many there were. */
+/* Count a row that is left out, and log it if it is among the first ones. */
 static void tell_damage(struct work *work, const struct isx_err *why)
 {
 	if (work->damaged++ < DAMAGE_TOLD)
@@ -197,7 +205,8 @@ static void tell_damage(struct work *work, const struct isx_err *why)
 			   "follower %s leaves out a row: %s", work->follower->name, why->msg);
 }
 
-/* A row was taken; does it count among those that the work is to take? */
+/* Called for each row: counts it, if it is one that `total` counts; every few rows updates the
+ * progress, and on the loader's thread checks whether the loader ends. */
 static enum isx_status step(struct work *work, bool counts, struct isx_err *err)
 {
 	work->progress.note.done += counts;
@@ -207,8 +216,8 @@ static enum isx_status step(struct work *work, bool counts, struct isx_err *err)
 	return work->is_loader ? isx_pg_loader_goes_on(work->followers->loader, err) : ISX_OK;
 }
 
-/* May the loader go on? Asked while the server is waited for, which may sort before the first row
- * comes. */
+/* The cancel_check() of the loader's connection. Needed besides step(), as the server may sort for
+ * long before the first row comes. */
 static enum isx_status goes_on(void *arg, struct isx_err *err)
 {
 	struct work *work = arg;
@@ -219,7 +228,7 @@ static enum isx_status goes_on(void *arg, struct isx_err *err)
 
 /* --- putting ---------------------------------------------------------------------------------- */
 
-/* Assets on their way into the file. */
+/* Assets that were read and not yet put into the file; their strings are in the arena. */
 struct block {
 	struct isx_arena arena;
 	struct isx_asset *assets;
@@ -227,7 +236,8 @@ struct block {
 	size_t count;
 };
 
-/* Add an asset to a block. One whose row is damaged is left out, so that the others are found. */
+/* Add an asset to a block. One whose row is damaged is left out, so that searches find the
+ * others. */
 static enum isx_status add_to_block(struct work *work, struct block *block, struct isx_span id,
 				    struct isx_span codes, struct isx_err *err)
 {
@@ -258,7 +268,8 @@ static void release_block(struct block *block)
 	*block = (struct block){ 0 };
 }
 
-/* Leave the assets out whose units cannot be decoded: what was added was checked. */
+/* Remove the assets whose units cannot be decoded from a block. This program checks that before
+ * it adds an asset, so such rows were changed in the database. */
 static enum isx_status drop_undecodable(struct work *work, struct block *block, struct isx_err *err)
 {
 	size_t kept = 0;
@@ -281,13 +292,15 @@ static enum isx_status drop_undecodable(struct work *work, struct block *block, 
 	return ISX_OK;
 }
 
+/* Put a block into the file, and empty it. An asset that is refused fails the whole block before
+ * anything is put; only then each asset is checked on its own. */
 static enum isx_status put_block(struct work *work, struct block *block, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	if (block->count)
 		st = isx_sim_put_assets(&work->view, block->assets, block->count, block->outcomes,
 					err);
-	if (st == ISX_INVALID) { /* found before anything was put */
+	if (st == ISX_INVALID) { /* nothing was put */
 		st = drop_undecodable(work, block, err);
 		if (!st && block->count)
 			st = isx_sim_put_assets(&work->view, block->assets, block->count,
@@ -297,7 +310,7 @@ static enum isx_status put_block(struct work *work, struct block *block, struct 
 	return st;
 }
 
-/* Simprints of one type and asset, on their way into the file. */
+/* Simprints of one type and asset that were read and not yet put into the file. */
 struct simprints {
 	struct isx_arena arena;
 	struct isx_indexed_simprint *items;
@@ -307,6 +320,7 @@ struct simprints {
 	char type[ISX_SIMPRINT_TYPE_MAX + 1];
 };
 
+/* Put the simprints collected so far, and empty the list; its memory is used again. */
 static enum isx_status put_simprints(struct simprints *all, struct isx_lmdb_view *view,
 				     struct isx_err *err)
 {
@@ -329,7 +343,7 @@ struct simprint_row {
 	struct isx_span iscc_id, type, start, size, bits;
 };
 
-/* Read a bit string of whole bytes: a count of bits, then they. */
+/* Read a varbit of whole bytes: a 32-bit count of bits, and the bits. */
 static bool read_bits(struct isx_span bits, struct isx_indexed_simprint *simprint)
 {
 	if (bits.len < 4)
@@ -341,7 +355,7 @@ static bool read_bits(struct isx_span bits, struct isx_indexed_simprint *simprin
 	return true;
 }
 
-/* A place or an extent of a passage. */
+/* Read the start or the size of a passage: a bigint that fits 32 bits. */
 static bool read_extent(struct isx_span field, uint32_t *extent)
 {
 	uint64_t value = field.len == 8 ? isx_load_be64(field.ptr) : UINT64_MAX;
@@ -349,8 +363,8 @@ static bool read_extent(struct isx_span field, uint32_t *extent)
 	return value <= UINT32_MAX;
 }
 
-/* Take one row; those of one asset and type come one after the other. One that is damaged is left
- * out. */
+/* Take one row. Rows are sorted by asset and type, so that a row of another asset or type means
+ * that the simprints collected so far are complete. A damaged row is left out. */
 static enum isx_status take_simprint(struct work *work, struct simprints *all,
 				     const struct simprint_row *row, struct isx_err *err)
 {
@@ -359,12 +373,12 @@ static enum isx_status take_simprint(struct work *work, struct simprints *all,
 	    !read_extent(row->size, &one.size) || !read_bits(row->bits, &one)) {
 		struct isx_err why = { 0 };
 		(void)isx_pg_fail_row(work->conn, "simprint", &why);
-		work->conn->failed = false;
+		work->conn->failed = false; /* one row is no failure of the database */
 		tell_damage(work, &why);
 		return ISX_OK;
 	}
 	if (!isx_is_simprint_type(row->type))
-		return ISX_OK; /* an earlier version took it; its tables would be those of another */
+		return ISX_OK; /* not put: an earlier version accepted such names */
 	uint64_t id = isx_load_be64(row->iscc_id.ptr);
 	if (all->count && (id != all->id || !isx_span_is(row->type, all->type))) {
 		enum isx_status st = put_simprints(all, &work->view, err);
@@ -389,13 +403,16 @@ static enum isx_status take_simprint(struct work *work, struct simprints *all,
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
-/* Commit what a long load has put so far, and go on: a transaction keeps its pages in memory. */
+/* Commit what a load has put so far, and begin the next transaction: LMDB keeps the changed
+ * pages of a transaction in memory. The file has no position yet, so no search uses it. */
 static enum isx_status commit_part(struct work *work, struct isx_err *err)
 {
 	enum isx_status st = isx_lmdb_commit(&work->view, err);
 	return st ? st : isx_lmdb_write(work->follower->file, &work->view, err);
 }
 
+/* Copy the table of assets. The number of the index is part of the text, as COPY takes no
+ * parameters. */
 static enum isx_status load_assets(struct work *work, struct isx_err *err)
 {
 	char sql[200];
@@ -424,6 +441,7 @@ static enum isx_status load_assets(struct work *work, struct isx_err *err)
 	return st;
 }
 
+/* Copy the table of simprints, committing every BLOCK_SIMPRINTS rows. */
 static enum isx_status load_simprints(struct work *work, struct isx_err *err)
 {
 	char sql[240];
@@ -453,7 +471,9 @@ static enum isx_status load_simprints(struct work *work, struct isx_err *err)
 	return st;
 }
 
-/* How many rows there will be, for what is said of the progress only: of simprints an estimate. */
+/* Set the number of rows to load, for the progress only. Counting all simprints would read them
+ * all: with more than ISX_PG_SAMPLE_ROWS, the simprints per asset of that sample count for all
+ * assets. */
 static enum isx_status count_rows(struct work *work, struct isx_err *err)
 {
 	struct isx_pg_params params = { 0 };
@@ -475,11 +495,12 @@ static enum isx_status count_rows(struct work *work, struct isx_err *err)
 	return st;
 }
 
-/* Fill an empty file; the database stands still, in one snapshot. */
+/* Fill an empty file, from the snapshot that begin_snapshot() has begun. */
 static enum isx_status load(struct work *work, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = work->follower;
-	isx_pg_use_long_timeout(work->conn);
+	isx_pg_use_long_timeout(
+		work->conn); /* the first row comes after the server has sorted all */
 	isx_log_to(&work->followers->options.logger, ISX_LOG_INFO,
 		   "loading follower %s: %lld assets", follower->name,
 		   (long long)work->head->assets);
@@ -500,7 +521,8 @@ static enum isx_status load(struct work *work, struct isx_err *err)
 
 /* --- catching up ------------------------------------------------------------------------------ */
 
-/* Why a follower cannot be brought from its position to the head by the log: NULL if it can. */
+/* Why the log cannot bring a follower from its position to the head; NULL if it can.
+ *   log  the result of ISX_PG_CHANGE_REACHES for the position */
 static const char *find_flaw(const struct isx_pg_head *head, const struct position *position,
 			     const PGresult *log)
 {
@@ -520,7 +542,7 @@ static const char *find_flaw(const struct isx_pg_head *head, const struct positi
 	return NULL;
 }
 
-/* Replace the assets that have changed in a range of changes. */
+/* Replace the assets of a range of changes: remove each, and put it again if it still exists. */
 static enum isx_status replace_assets(struct work *work, const struct isx_pg_params *range,
 				      struct isx_err *err)
 {
@@ -547,6 +569,8 @@ static enum isx_status replace_assets(struct work *work, const struct isx_pg_par
 	return st;
 }
 
+/* Put the simprints of the same assets; removing an asset has removed its old ones. They do not
+ * count as progress: the log does not say how many there are. */
 static enum isx_status replace_simprints(struct work *work, const struct isx_pg_params *range,
 					 struct isx_err *err)
 {
@@ -569,8 +593,9 @@ static enum isx_status replace_simprints(struct work *work, const struct isx_pg_
 	return st;
 }
 
-/* How far to go in one step: `to` is the last change that brings no more than a block of assets, or
- * the next one, however many it brings. */
+/* Choose the end of one step: the last change up to which no more than BLOCK_ASSETS assets were
+ * changed, or the next change, whatever its size.
+ *   to  filled: change_seq and changed */
 static enum isx_status plan_step(struct isx_pg_conn *conn, const struct isx_pg_head *head,
 				 const struct position *from, struct position *to,
 				 struct isx_err *err)
@@ -588,14 +613,14 @@ static enum isx_status plan_step(struct isx_pg_conn *conn, const struct isx_pg_h
 	if (!st)
 		*to = (struct position){ .change_seq = isx_pg_i64(step, 0, 0) };
 	if (!st && !isx_pg_count(step, 0, 1, &to->changed))
-		to->changed = from->changed; /* it only says how far the next step goes */
+		to->changed = from->changed; /* harmless: it only sets the size of the next step */
 	PQclear(step);
 	isx_pg_params_release(&params);
 	return st;
 }
 
-/* Replace what changed behind `from` up to `to`. Rows are taken one by one: one change may bring
- * millions of them. */
+/* Replace what changed behind `from`, up to and with `to`. Rows are read one by one, as one
+ * change may have millions of them. */
 static enum isx_status take_step(struct work *work, const struct position *from,
 				 const struct position *to, struct isx_err *err)
 {
@@ -612,8 +637,10 @@ static enum isx_status take_step(struct work *work, const struct position *from,
 	return st;
 }
 
-/* Bring the file from a position in the log to the head: one transaction, so that nobody sees half
- * of a change; step by step, so that no step is large. */
+/* Bring the file from a position in the log to the head: in one transaction of the file, so that
+ * no search sees half of a change, and in steps, so that none holds more than a block in memory.
+ * The attempt is counted as failed beforehand, so that it counts also if this process dies in
+ * it. */
 static enum isx_status catch_up(struct work *work, struct position position, struct isx_err *err)
 {
 	const struct isx_pg_head *head = work->head;
@@ -640,7 +667,8 @@ static enum isx_status catch_up(struct work *work, struct position position, str
 
 /* --- one at a time ---------------------------------------------------------------------------- */
 
-/* Somebody has removed the directory: opening a store makes it. */
+/* Create the directory of the followers again, after another program has removed it: opening a
+ * store there does that. */
 static enum isx_status make_directory(const struct isx_pg_followers *followers, struct isx_err *err)
 {
 	struct isx_engine *store;
@@ -650,7 +678,7 @@ static enum isx_status make_directory(const struct isx_pg_followers *followers, 
 	return st;
 }
 
-/* As isx_pg_lock_take(). */
+/* As isx_pg_lock_take(), but creates the directory when it is missing. */
 static enum isx_status lock_follower(struct isx_pg_followers *followers, const char *name, int how,
 				     int *lock, struct isx_pg_note *note, struct isx_err *err)
 {
@@ -669,7 +697,8 @@ void isx_pg_follower_release(struct isx_pg_follower *follower)
 	follower->index = NULL;
 }
 
-/* Begin to use the file of a follower. ISX_CORRUPT: what of it `extent` names is damaged. */
+/* Begin to use the file of a follower. ISX_CORRUPT: the part of it that `extent` names is
+ * damaged. */
 static enum isx_status acquire(struct isx_pg_follower *follower, enum isx_pages_extent extent,
 			       struct isx_err *err)
 {
@@ -683,7 +712,8 @@ static enum isx_status acquire(struct isx_pg_follower *follower, enum isx_pages_
 	return st;
 }
 
-/* Remove a folder whose file somebody has removed. */
+/* Remove the folder of a follower whose file another program has removed: the store cannot, as
+ * it sees no index there. */
 static void remove_folder(const struct isx_pg_followers *followers, const char *name)
 {
 	char path[PATH_MAX];
@@ -693,7 +723,7 @@ static void remove_folder(const struct isx_pg_followers *followers, const char *
 		rmdir(path);
 }
 
-/* Put a new, empty file in the place of what is there. */
+/* Replace the file of a follower by a new, empty one, and begin to use it. */
 static enum isx_status start_anew(const struct isx_pg_followers *followers,
 				  struct isx_pg_follower *follower, struct isx_err *err)
 {
@@ -705,25 +735,27 @@ static enum isx_status start_anew(const struct isx_pg_followers *followers,
 	if (!st || st == ISX_NOT_FOUND)
 		st = ops->create(follower->engine, follower->name, err);
 	if (!st && acquire(follower, ISX_PAGES_SAFE,
-			   err)) /* also when it is not found: the index is there */
+			   err)) /* not ISX_NOT_FOUND, which would mean the index in the database */
 		st = isx_fail(err, ISX_UNAVAILABLE, "the new file was removed at once");
 	return st;
 }
 
+/* Load a follower into a new file. */
 static enum isx_status load_anew(struct work *work, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = work->follower;
 	enum isx_status st = start_anew(work->followers, follower, err);
 	if (!st)
 		st = load(work, err);
-	if (st) { /* half a follower is of no use, and may fill the disk */
+	if (st) { /* a part of a follower is of no use, and takes room on a disk that may be full */
 		isx_pg_follower_release(follower);
 		(void)!follower->engine->ops->drop(follower->engine, follower->name, NULL);
 	}
 	return st;
 }
 
-/* Leave the work to the loader if it is too much for a search. */
+/* Leave the work to the loader if it is too much for a search; on the loader's thread, mark it
+ * as long. */
 static enum isx_status leave_if_large(struct work *work, bool is_large, struct isx_err *err)
 {
 	const struct isx_pg_load_request request = { .pool = work->conn->pool,
@@ -736,8 +768,11 @@ static enum isx_status leave_if_large(struct work *work, bool is_large, struct i
 	return ISX_OK;
 }
 
-/* Begin a snapshot of the database: the head of the index in it, whose number is known, and what
- * the log says of our position. All in one trip. */
+/* Begin a snapshot of the database and read, in the same round trip, the head of the index and what
+ * the log says of the follower's position. The index is selected by its number: one that was
+ * deleted and created again under its name is another one.
+ *   flaw  filled: why the log cannot bring the follower to the head; NULL if it can. Unchanged
+ *         when the follower has no position */
 static enum isx_status begin_snapshot(struct work *work, const char **flaw, struct isx_err *err)
 {
 	struct isx_pg_params index = { 0 }, position = { 0 };
@@ -766,7 +801,8 @@ static enum isx_status begin_snapshot(struct work *work, const char **flaw, stru
 	return st;
 }
 
-/* Do what is to be done, with the lock. */
+/* Bring the follower to the head, or leave that to the loader. Called with the lock of the
+ * follower. */
 static enum isx_status follow(struct work *work, struct isx_err *err)
 {
 	const char *flaw = NULL;
@@ -777,8 +813,11 @@ static enum isx_status follow(struct work *work, struct isx_err *err)
 		st = begin_snapshot(work, &flaw, err);
 	if (st || is_current(position, head))
 		return st;
+	/* This host has followed the primary further than the replica has got. Loading the older
+	 * state would be undone by the next search; the primary can answer. */
 	if (position->known && head->is_replica && position->change_seq > head->change_seq)
 		return isx_fail(err, ISX_UNAVAILABLE, "the replica is behind this host");
+	/* Failures count at one position only: a follower that moves on makes progress. */
 	if (work->progress.note.change_seq != position->change_seq)
 		work->progress.note.failed = 0;
 	if (position->known && !flaw && work->progress.note.failed >= CATCH_UPS_MAX)
@@ -799,7 +838,7 @@ static enum isx_status follow(struct work *work, struct isx_err *err)
 	return st;
 }
 
-/* Open the follower; one that is damaged is replaced. */
+/* Open the follower. One that is missing or damaged is replaced by an empty file. */
 static enum isx_status open_follower(const struct isx_pg_followers *followers,
 				     struct isx_pg_follower *follower, struct isx_err *err)
 {
@@ -815,6 +854,9 @@ static enum isx_status open_follower(const struct isx_pg_followers *followers,
 	return st;
 }
 
+/* Take the lock of the follower and do the work. If another thread or process has the lock, the
+ * follower is busy and nothing is done. The position is read again under the lock, as the holder
+ * before may have done the work. */
 static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = work->follower;
@@ -824,7 +866,8 @@ static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 	if (st || follower->busy)
 		return st;
 	isx_pg_progress_begin(&work->progress, work->head->name);
-	isx_pg_follower_release(follower); /* somebody may have replaced it meanwhile */
+	isx_pg_follower_release(
+		follower); /* another process may have replaced the file meanwhile */
 	st = open_follower(work->followers, follower, err);
 	if (!st)
 		st = follow(work, err);
@@ -839,12 +882,14 @@ static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 	return st;
 }
 
+/* The generation and not the name or number: an index that was deleted and created again, or
+ * restored in another database, never finds the file of the other. */
 static void follower_name(int64_t generation, char name[24])
 {
 	snprintf(name, 24, "f%016llx", (unsigned long long)generation);
 }
 
-/* Does the list of indexes have this incarnation? */
+/* Does the list of indexes have one of this generation? */
 static bool is_listed(const PGresult *indexes, int64_t generation)
 {
 	for (int i = 0; i < PQntuples(indexes); i++)
@@ -854,13 +899,15 @@ static bool is_listed(const PGresult *indexes, int64_t generation)
 }
 
 /* Remove the followers of indexes that other hosts have deleted. The files are listed before the
- * indexes: no index is younger than its follower. */
+ * indexes: a follower is created after its index, so each file in the list has its index in the
+ * later list. */
 static enum isx_status sweep(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct isx_pg_followers *followers = arg;
 	struct isx_index_info *infos = NULL;
 	PGresult *indexes = NULL;
 	size_t count = 0;
+	/* The name of a file is the generation of its index: f and 16 hex digits. */
 	enum isx_status st = followers->engine->ops->list(followers->engine, &infos, &count, err);
 	if (st)
 		return st;
@@ -877,13 +924,14 @@ static enum isx_status sweep(struct isx_pg_conn *conn, void *arg, struct isx_err
 	return st;
 }
 
-/* What failed, was it the follower? */
+/* Was the failure caused by the follower, and not by the database or a lack of memory? */
 static bool is_at_fault(const struct isx_pg_conn *conn, enum isx_status st)
 {
 	return st && !conn->failed && st != ISX_NOT_FOUND && st != ISX_UNAVAILABLE &&
 	       st != ISX_NO_MEMORY;
 }
 
+/* Name the follower of an index; nothing is in use yet. */
 static void begin_follow(const struct isx_pg_followers *followers, const struct isx_pg_head *head,
 			 struct isx_pg_follower *follower)
 {
@@ -891,7 +939,7 @@ static void begin_follow(const struct isx_pg_followers *followers, const struct 
 	follower_name(head->generation, follower->name);
 }
 
-/* A wish, and what came of it. */
+/* A load request, and its outcome. */
 struct long_work {
 	struct isx_pg_followers *followers;
 	struct isx_pg_head head;
@@ -918,7 +966,9 @@ static enum isx_status follow_for_long(struct isx_pg_conn *conn, void *arg, stru
 	return st;
 }
 
-/* The loader's thread calls this. */
+/* Run a load request. Called on the loader's thread. Errors of background requests are logged
+ * here, as no search gets them; a server that is away is expected, and logged for debugging
+ * only. */
 static enum isx_status run_request(void *arg, const struct isx_pg_load_request *request,
 				   struct isx_pg_work *done, struct isx_err *err)
 {
@@ -931,7 +981,9 @@ static enum isx_status run_request(void *arg, const struct isx_pg_load_request *
 		isx_log_to(&followers->options.logger,
 			   st == ISX_UNAVAILABLE ? ISX_LOG_DEBUG : ISX_LOG_WARNING,
 			   "a follower could not be brought up to date: %s", err->msg);
-	return st == ISX_NOT_FOUND ? ISX_OK : st; /* who asks for it finds that out */
+	return st == ISX_NOT_FOUND
+		       ? ISX_OK
+		       : st; /* the search that asks for the index gets that error itself */
 }
 
 void isx_pg_follow_later(struct isx_pg_followers *followers, struct isx_pg_pool *pool,
@@ -946,7 +998,8 @@ void isx_pg_follow_later(struct isx_pg_followers *followers, struct isx_pg_pool 
 			   "the next search follows what was written: %s", err.msg);
 }
 
-/* Bring a follower to the head that is not there yet. */
+/* Bring a follower to the head, which it has not reached. The error of a load that was left to
+ * the loader is returned here, once; while the loader is at the index, the follower is busy. */
 static enum isx_status make_current(struct isx_pg_followers *followers, struct isx_pg_conn *conn,
 				    struct isx_pg_head *head, struct isx_pg_follower *follower,
 				    struct isx_err *err)
@@ -975,7 +1028,7 @@ enum isx_status isx_pg_follow(struct isx_pg_followers *followers, struct isx_pg_
 	struct position position = { 0 };
 	begin_follow(followers, head, follower);
 	enum isx_status st = acquire(follower, ISX_PAGES_ROWS, &why);
-	if (st == ISX_NOT_FOUND) /* one more: are others in the way? */
+	if (st == ISX_NOT_FOUND) /* a new follower: have old ones become useless? */
 		(void)!isx_pg_loader_request(followers->loader, &cleaning, NULL);
 	if (!st)
 		st = look_at_position(follower, &position, &why);
@@ -997,6 +1050,7 @@ enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct i
 	enum isx_status st = acquire(follower, ISX_PAGES_ROWS, err);
 	if (!st)
 		st = look_at_position(follower, &position, err);
+	/* Ahead of *known is fine: the caller compares with the head that it reads afterwards. */
 	*found = !st && position.known && position.change_seq >= known->change_seq;
 	if (*found) {
 		known->change_seq = position.change_seq;
@@ -1004,12 +1058,13 @@ enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct i
 	} else {
 		isx_pg_follower_release(follower);
 	}
-	/* The caller goes on with isx_pg_follow(), which makes a new one in the place of a
-	 * damaged one. */
+	/* The caller goes on with isx_pg_follow(), which replaces a damaged follower. */
 	return st == ISX_NOT_FOUND || st == ISX_CORRUPT ? ISX_OK : st;
 }
 
-/* Is somebody at a follower? What is noted of that is empty while it waits for its turn. */
+/* Is a follower being updated, or is that queued with the loader? While it is queued the note
+ * has no progress.
+ *   busy, note  filled */
 static enum isx_status look_at_work(struct isx_pg_followers *followers, int64_t generation,
 				    bool *busy, struct isx_pg_note *note, struct isx_err *err)
 {
@@ -1026,6 +1081,8 @@ static enum isx_status look_at_work(struct isx_pg_followers *followers, int64_t 
 	return st;
 }
 
+/* Fail because a load takes too long to wait for, with its progress and the seconds to try again
+ * after. */
 static enum isx_status fail_loading(struct isx_pg_followers *followers, struct isx_pg_note note,
 				    struct isx_err *err)
 {
@@ -1038,7 +1095,7 @@ static enum isx_status fail_loading(struct isx_pg_followers *followers, struct i
 			      "left): try again",
 			      (unsigned long long)note.done, (unsigned long long)note.total,
 			      isx_pg_seconds(note.left_ms));
-	} else { /* behind others, perhaps */
+	} else { /* queued, perhaps behind other loads: add up their times */
 		st = isx_fail(err, ISX_UNAVAILABLE,
 			      "the index is being loaded by this host: try again");
 		if (isx_pg_locks_loads(&followers->locks, &loads, &count, NULL))
@@ -1052,8 +1109,9 @@ static enum isx_status fail_loading(struct isx_pg_followers *followers, struct i
 	return st;
 }
 
-/* How long a wait may take, from its begin: as long as the client is patient, unless it is known
- * already that this is by far too short. */
+/* May a search go on waiting? For postgres_patience_s since its begin, and at least WAIT_MS for
+ * work that is not long. Not if the estimate, once it is reliable, is more than twice the time
+ * that is left. */
 static bool is_worth_waiting(const struct isx_pg_followers *followers,
 			     const struct isx_pg_note *note, uint64_t waited_ms)
 {
@@ -1066,11 +1124,12 @@ static bool is_worth_waiting(const struct isx_pg_followers *followers,
 	       note->left_ms / 2 <= wait_max_ms - waited_ms;
 }
 
+/* Poll the lock of the follower until it is free. There is no signal between processes. */
 static enum isx_status wait_for_work(struct isx_pg_followers *followers, int64_t generation,
 				     const struct isx_query *query, uint64_t since_ns,
 				     struct isx_err *err)
 {
-	struct timespec pause = { .tv_nsec = 500000 };
+	struct timespec pause = { .tv_nsec = 500000 }; /* doubled up to WAIT_STEP_MS */
 	struct isx_pg_note note = { 0 };
 	bool busy;
 	enum isx_status st = look_at_work(followers, generation, &busy, &note, err);
@@ -1095,6 +1154,8 @@ enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t
 {
 	struct isx_pg_note note = { 0 };
 	bool busy;
+	/* waits() says whether the query may wait: the server bounds how many do, and lends
+	 * their threads to other requests meanwhile. */
 	if (!query->waits || query->waits(query->cancel_arg, true)) {
 		enum isx_status st = wait_for_work(followers, generation, query, since_ns, err);
 		if (query->waits)

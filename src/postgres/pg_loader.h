@@ -40,8 +40,9 @@ ISX_MUST_CHECK enum isx_status isx_pg_loader_new(isx_pg_load_fn *fn, void *arg,
 						 struct isx_err *err);
 void isx_pg_loader_free(struct isx_pg_loader *loader);
 
-/* Wish for something, unless it is pending already. What is wished for in the background while
- * it is being done is done once more. */
+/* Queue a request, or merge it into the one for the same index. A background request that arrives
+ * while the index is being worked on is run once more afterwards, as it may be for a later change.
+ * ISX_UNAVAILABLE: too many are queued. */
 ISX_MUST_CHECK enum isx_status isx_pg_loader_request(struct isx_pg_loader *loader,
 						     const struct isx_pg_load_request *request,
 						     struct isx_err *err);

@@ -1,6 +1,6 @@
 /*
- * pg_lock.h - the lock file of a follower. The holder of its lock may write the follower, and writes
- *             its progress into the file, for all processes of the host to read.
+ * pg_lock.h - the lock file of a follower. The holder of its lock may write the follower, and
+ *             writes its progress into the file, for all processes of the host to read.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PG_LOCK_H
@@ -58,8 +58,8 @@ struct isx_pg_progress {
 	uint64_t noted_ns;    /* time of the last write of the note */
 };
 
-/* The lock was taken, and *progress has it and its note: work on this index begins. It ends.
- * What is noted of failures stays. */
+/* Begin work on an index: *progress has the lock and the note that isx_pg_lock_take() filled.
+ * End it, which closes the lock. Both keep what the note says of failures. */
 void isx_pg_progress_begin(struct isx_pg_progress *progress, const char *index);
 void isx_pg_progress_end(struct isx_pg_progress *progress);
 

@@ -1,17 +1,21 @@
 /*
- * pg_search.c - answer a query in the follower of this host, or by SQL.
+ * pg_search.c - answers a query from the follower of this host, or by SQL.
  *
- *   1 one trip: the head of the index; bring the follower there (usually it is)
- *   2 search the follower, as usearch:// searches its files; others may have moved it on meanwhile
- *   3 one trip: the metadata of the winners, and whether any of them has changed since: then again
+ *   1  Ask for the head of the index, in one round trip, and bring the follower there, where it
+ *      usually is already.
+ *   2  Search the follower, as usearch:// searches its files. Other processes may move it on.
+ *   3  Read the metadata of the matches ("winners" here) in one round trip, and whether one of
+ *      them was changed since step 1: then the result is stale, and all steps are repeated.
  *
- * Step 1 is left out where the index is known from a search before: the trip of step 3 brings the
- * head, too. If that is where the follower was, the answer is right; if not, all three steps are
- * done, and for a while after that, as others write to the index.
+ * Step 1 is left out where an earlier search or write has left a remembered head: the round trip
+ * of step 3 then reads the head, too. If the follower was there, the answer is right. If not,
+ * the index is written by other hosts: all three steps are done, also in the next searches
+ * (ASK_FIRST_MS).
  *
- * What was acknowledged before the search began, by any host, is in the head, which is read later,
- * and so in the answer. Without a follower, or when it cannot be written (its disk is full), SQL
- * answers in one snapshot.
+ * A change that any host has acknowledged before the search began is in the answer, as the head
+ * is read later. Without a follower, or when it cannot be written (a full disk), the answer
+ * comes from SQL in one snapshot. A query is answered by one thread; waiting for a follower that
+ * is being loaded is done without a connection.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_search.h"
@@ -28,9 +32,9 @@
 #include <string.h>
 
 enum {
-	ATTEMPTS_MAX = 5,
-	ASK_FIRST_MS = 200, /* for the head, after it was not where the follower was */
-	PASS_OVER_MS = 2000 /* a follower that could not be used, before it is tried again */
+	ATTEMPTS_MAX = 5,   /* of all steps; then SQL, whose snapshot cannot be stale */
+	ASK_FIRST_MS = 200, /* searches ask for the head, after a remembered one was not the head */
+	PASS_OVER_MS = 2000 /* searches run as SQL, after a follower failed */
 };
 
 struct pg_search {
@@ -41,16 +45,18 @@ struct pg_search {
 	struct isx_result *result;
 	struct isx_pg_head head;
 	struct isx_pg_follower follower;
-	int64_t searched; /* head up to which the follower may have been when it was searched */
+	int64_t searched; /* change_seq up to which the follower may have been searched */
 	uint64_t start_ns;
-	bool failed_here; /* what failed is the follower, not the database */
-	bool is_ahead;    /* the head was not asked for before the follower was searched */
-	bool in_snapshot; /* nothing can change while we search */
-	bool stale;       /* a winner has changed while we searched, or the follower was behind */
+	bool failed_here; /* the follower failed, not the database */
+	bool is_ahead;    /* step 1 was left out */
+	bool in_snapshot; /* of SQL: nothing can change meanwhile */
+	bool stale;       /* a winner was changed meanwhile, or the follower was behind */
 };
 
-/* --- 1 ---------------------------------------------------------------------------------------- */
+/* --- step 1 ----------------------------------------------------------------------------------- */
 
+/* Ask for the head, and bring the follower there or find that it is busy. On failure
+ * `failed_here` tells a follower that failed from a database that did. */
 static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct pg_search *search = arg;
@@ -59,6 +65,7 @@ static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct 
 	enum isx_status st = isx_pg_head(conn, search->name, &search->head, err);
 	if (st)
 		return st;
+	/* A standby that is the only server is followed wherever it is, also back. */
 	search->head.is_replica &= conn->pool == search->store->readers;
 	isx_pg_remember(search->store, &search->head, 0);
 	st = isx_pg_followers_of(search->store, conn, &followers, err);
@@ -70,8 +77,9 @@ static enum isx_status begin_search(struct isx_pg_conn *conn, void *arg, struct 
 	return st == ISX_NOT_FOUND ? isx_fail(err, st, "Index '%s' not found", search->name) : st;
 }
 
-/* --- 3 ---------------------------------------------------------------------------------------- */
+/* --- step 3 ----------------------------------------------------------------------------------- */
 
+/* The 8 bytes of an ISCC-ID, as a number in the order of the rows. */
 static uint64_t body_of(const char *iscc_id)
 {
 	struct isx_iscc_id id = { 0 };
@@ -85,7 +93,7 @@ static void add_winner(struct isx_pg_params *params, const char *iscc_id)
 	isx_pg_array_bytes(params, bytes, sizeof bytes);
 }
 
-/* The row of an asset among the winners' (they are sorted), or -1. */
+/* The row of an asset in the winners' rows, which are sorted by ISCC-ID, or -1. */
 static int find_row(const PGresult *rows, const char *iscc_id)
 {
 	uint64_t id = body_of(iscc_id);
@@ -101,7 +109,8 @@ static int find_row(const PGresult *rows, const char *iscc_id)
 											    : -1;
 }
 
-/* Copy the metadata of one winner; *gone when there is no such asset any more. */
+/* Copy the metadata of one winner into the arena, and check it, as it is handed on as JSON.
+ *   gone  filled: true when the asset was removed meanwhile */
 static enum isx_status take_metadata(struct pg_search *search, const PGresult *rows,
 				     const char *iscc_id, const char **metadata, bool *gone,
 				     struct isx_err *err)
@@ -122,7 +131,8 @@ static enum isx_status take_metadata(struct pg_search *search, const PGresult *r
 		       : ISX_OK;
 }
 
-/* The matches with their metadata, without those that are gone. */
+/* Fill in the metadata of all matches. A match whose asset is gone makes a result from a
+ * follower stale; in a snapshot its rows are without an asset, and it is left out. */
 static enum isx_status take_matches(struct pg_search *search, const PGresult *rows,
 				    struct isx_err *err)
 {
@@ -139,7 +149,8 @@ static enum isx_status take_matches(struct pg_search *search, const PGresult *ro
 		st = take_metadata(search, rows, matches[kept].iscc_id, &matches[kept].metadata,
 				   &gone, err);
 		kept += !gone;
-		search->stale |= gone && !search->in_snapshot; /* there: rows of no asset */
+		search->stale |= gone &&
+				 !search->in_snapshot; /* in a snapshot: rows without an asset */
 	}
 	for (size_t i = 0; !st && i < result->chunk_match_count; i++) {
 		bool gone;
@@ -158,7 +169,10 @@ static enum isx_status take_matches(struct pg_search *search, const PGresult *ro
 	return ISX_OK;
 }
 
-/* Is what was found what is there now? `now` is the head after the winners were read. */
+/* Is the result still right? `now` is the head, read after the winners. Without step 1 the head
+ * must be the one that was assumed; with it, only the winners must not have changed, as changes
+ * of other assets came after the search began. A replica may have answered from before the
+ * follower's position. */
 static enum isx_status check_head(struct pg_search *search, const struct isx_pg_head *now,
 				  const PGresult *changed, struct isx_err *err)
 {
@@ -177,7 +191,8 @@ static enum isx_status check_head(struct pg_search *search, const struct isx_pg_
 	return ISX_OK;
 }
 
-/* The winners' metadata, whether one of them has changed, and then the head: all in one trip. */
+/* Read the winners' metadata, then the head, then whether one of them has changed, in one round
+ * trip. The order matters: what changes between the first two is seen by the others. */
 static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct pg_search *search = arg;
@@ -220,13 +235,17 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 
 /* --- all three -------------------------------------------------------------------------------- */
 
+/* Empty the result for another attempt; what it pointed to stays in the arena until the answer
+ * is sent. */
 static void forget_result(struct pg_search *search)
 {
 	*search->result = (struct isx_result){ .memory = search->result->memory };
 	search->stale = false;
 }
 
-/* Search the follower as it is, without asking for the head first. Stale: that was not enough. */
+/* Search the follower as it is, without asking for the head first. Any problem makes the result
+ * stale and is no error, as the caller then does all steps and gets the same problem, if it
+ * lasts. */
 static enum isx_status search_ahead(struct pg_search *search, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = &search->follower;
@@ -242,7 +261,7 @@ static enum isx_status search_ahead(struct pg_search *search, struct isx_err *er
 	enum isx_status st = isx_sim_search(follower->file, &search->store->engine.options,
 					    search->query, search->arena, search->result, &why);
 	isx_pg_follower_release(follower);
-	if (st) /* what is asked for may be behind the follower's head */
+	if (st) /* the queried asset may be newer than the follower */
 		return ISX_OK;
 	search->is_ahead = true;
 	search->failed_here = false;
@@ -251,13 +270,15 @@ static enum isx_status search_ahead(struct pg_search *search, struct isx_err *er
 	return st;
 }
 
+/* All three steps. */
 static enum isx_status search_follower(struct pg_search *search, struct isx_err *err)
 {
 	forget_result(search);
 	enum isx_status st;
 	do {
 		st = isx_pg_read(search->store, begin_search, search, err);
-		if (!st && search->follower.busy) /* without a connection: others need them */
+		if (!st &&
+		    search->follower.busy) /* the connection was given back: the loader needs one */
 			st = isx_pg_follower_wait(search->store->followers, search->head.generation,
 						  search->query, search->start_ns, err);
 	} while (!st && search->follower.busy);
@@ -275,8 +296,9 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	return st;
 }
 
-/* All in one snapshot, so that nothing can be stale. When nobody waits for the answer any more,
- * the server is not waited for either, and sees that the connection is closed. */
+/* Search in one snapshot of the database, so that nothing can be stale. When the query is
+ * cancelled, the wait for the server ends and the connection is closed, which ends the statement
+ * there. */
 static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct pg_search *search = arg;
@@ -316,7 +338,7 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 	st = search_ahead(&search, &why);
 	for (int i = 0; !st && search.stale && i < ATTEMPTS_MAX; i++)
 		st = search_follower(&search, &why);
-	if (!st && search.stale) /* the winners change faster than we search */
+	if (!st && search.stale) /* the winners change faster than a search takes */
 		return isx_pg_read(search.store, search_by_sql, &search, err);
 	if (st && search.failed_here) {
 		isx_log_to(&engine->options.logger, ISX_LOG_WARNING, "%s: answered by SQL",
@@ -328,6 +350,6 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 		return isx_pg_read(search.store, search_by_sql, &search, err);
 	}
 	if (st && err)
-		*err = why; /* with the time to try again after */
+		*err = why; /* all of it: it has retry_after_s */
 	return st;
 }

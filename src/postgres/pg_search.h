@@ -1,5 +1,5 @@
 /*
- * pg_search.h - search an index on PostgreSQL: in its follower, or by SQL alone.
+ * pg_search.h - search an index on PostgreSQL: in its follower, or in the database server.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PG_SEARCH_H

@@ -219,8 +219,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	[ISX_PG_ASSET_GET] = "SELECT i.realm::bigint, a.codes, a.metadata FROM @.index i"
 			     " LEFT JOIN @.asset a ON a.index_id = i.index_id"
 			     " AND a.iscc_id = $2::bytea WHERE i.name = $1::text",
-	/* OFFSET 0 keeps the server from joining the other way round: of an index that is new to
-	 * its statistics it expects one row, and would read all there are. */
+	/* OFFSET 0 keeps the planner from reversing the join: of an index that is not in its
+	 * statistics yet it expects one row, and would read all rows there are. */
 	[ISX_PG_ASSETS_METADATA] =
 		"SELECT a.* FROM unnest($2::bytea[]) AS winner (iscc_id), LATERAL ("
 		"SELECT iscc_id, metadata FROM @.asset WHERE index_id = $1::bigint"

@@ -1,13 +1,17 @@
 /*
- * pg_write.c - add and remove: what a group of requests changes in one index is one transaction.
+ * pg_write.c - add and remove assets: a group of requests to one index is one transaction.
  *
- *   BEGIN; lock the row of the index                         one trip
- *   for each request: its statements in a pipeline            one trip each
- *   note the change, move the head of the index on; COMMIT    one trip
+ *   BEGIN; lock the row of the index                          one round trip
+ *   for each request: its statements in a pipeline            one round trip each
+ *   log the change, advance the head of the index; COMMIT     one round trip
  *
- * The lock makes heads appear in the order of their commits, so that a follower that has read up to
- * a head has missed nothing before it. A change carries a random mark: when the connection is lost
- * while the commit is on its way, a new one looks for the mark and knows whether it was made.
+ * While the row is locked no other transaction changes the index. So changes are numbered in the
+ * order of their commits, and a follower that has read up to a number has missed nothing before
+ * it. A change has a random token: when the connection is lost while the commit is under way,
+ * the next attempt looks for the token in the log, and so knows whether the change was made.
+ *
+ * The thread of a request composes the values of its statements, without any lock. One thread at
+ * a time writes the groups of a queue (engine/commit_queue.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_write.h"
@@ -21,22 +25,24 @@
 #include <string.h>
 
 enum {
-	LOG_IDS_MAX = 1000000, /* assets changed that a follower may be behind before it reloads */
-	PRUNE_EVERY = 64       /* changes */
+	LOG_IDS_MAX =
+		1000000, /* changed assets that the log keeps: a follower further behind loads anew */
+	PRUNE_EVERY = 64 /* changes between two cuts of the log */
 };
 
-/* A request to change an index. */
+/* A request to add assets to an index, or to remove one. Lives on the stack of the thread that
+ * waits for it. */
 struct pg_change {
 	struct isx_commit commit; /* first: the queue hands this back */
 	const char *name;         /* of the index */
 	const struct isx_asset *assets;
-	const char *iscc_id; /* of the one to remove; NULL: add assets */
+	const char *iscc_id; /* of the asset to remove; NULL: add `assets` */
 	size_t count;
 	enum isx_outcome *outcomes;
-	struct isx_batch_asset *batch;         /* what is put or removed */
+	struct isx_batch_asset *batch;         /* sorted by ISCC-ID: what is put or removed */
 	struct isx_indexed_simprint **decoded; /* of each asset of the batch that has some */
 	struct isx_arena arena;
-	/* The values of the statements, composed by the request's own thread. */
+	/* The parameters of the statements. $1, the index, is set under its lock. */
 	struct isx_pg_params ids; /* $1 the index, $2 the ISCC-IDs */
 	struct isx_pg_params rows;
 	struct isx_pg_params units;
@@ -54,7 +60,7 @@ static void add_id(struct isx_pg_params *params, uint64_t id)
 	isx_pg_array_bytes(params, bytes, sizeof bytes);
 }
 
-/* The ISCC-IDs of the batch, each once, as an array. */
+/* The ISCC-IDs of the batch as an array; of an asset that is there twice the last one counts. */
 static void add_ids(struct isx_pg_params *params, const struct pg_change *change)
 {
 	isx_pg_array_open(params, ISX_PG_BYTEA);
@@ -64,13 +70,14 @@ static void add_ids(struct isx_pg_params *params, const struct pg_change *change
 	isx_pg_array_close(params);
 }
 
-/* What is known of the asset at place i of the batch. */
+/* The asset that entry i of the batch stands for: the batch is sorted, the assets are as they
+ * were sent. */
 static const struct isx_asset *asset_at(const struct pg_change *change, size_t i)
 {
 	return &change->assets[change->batch[i].position];
 }
 
-/* $1 to $4 of ISX_PG_ASSETS_PUT; the index is put in once it is known. */
+/* $1 to $4 of ISX_PG_ASSETS_PUT: index (set later), ISCC-IDs, codes, metadata. */
 static enum isx_status compose_rows(struct pg_change *change, struct isx_err *err)
 {
 	struct isx_pg_params *rows = &change->rows;
@@ -104,7 +111,7 @@ static enum isx_status compose_rows(struct pg_change *change, struct isx_err *er
 	return st ? st : isx_buf_status(&rows->bytes, err);
 }
 
-/* A row of table unit or simprint. */
+/* A row of table unit or simprint; what it points to is borrowed. */
 struct row {
 	uint64_t id;
 	const char *type;
@@ -131,8 +138,8 @@ static void add_value(struct isx_pg_params *params, enum column column, const st
 								: row->size);
 }
 
-/* The parameters of a statement that puts rows: the index, which is put in once it is known, and
- * an array for each column. */
+/* The parameters of a statement that puts rows: the index, which is set later, and an array for
+ * each column, which the statement joins by unnest(). */
 static enum isx_status compose_columns(struct isx_pg_params *params, const enum column *columns,
 				       size_t column_count, const struct row *rows, size_t count,
 				       struct isx_err *err)
@@ -156,7 +163,7 @@ struct row_list {
 	size_t count, cap;
 };
 
-/* Append the units of an asset, borrowed. */
+/* Append the units of an asset to the rows; their bodies are borrowed. */
 static enum isx_status add_units(struct row_list *list, uint64_t id,
 				 const struct isx_indexed_unit *units, size_t count,
 				 struct isx_err *err)
@@ -177,7 +184,8 @@ static enum isx_status add_units(struct row_list *list, uint64_t id,
 	return ISX_OK;
 }
 
-/* The parameters of ISX_PG_UNITS_PUT. */
+/* The parameters of ISX_PG_UNITS_PUT. Units and simprints of superseded assets are decoded, too:
+ * a request with an asset that cannot be decoded is refused, whichever of its assets that is. */
 static enum isx_status compose_units(struct pg_change *change, struct isx_err *err)
 {
 	static const enum column columns[] = { ROW_ID, ROW_TYPE, ROW_BITS };
@@ -201,7 +209,7 @@ static enum isx_status compose_units(struct pg_change *change, struct isx_err *e
 	return st;
 }
 
-/* All simprints of the batch, decoded. */
+/* A row for each simprint of the batch. */
 static enum isx_status gather_simprints(struct pg_change *change, struct row **rows, size_t *count,
 					struct isx_err *err)
 {
@@ -235,7 +243,8 @@ static bool begins_type(const struct row *rows, size_t i)
 	       strcmp(rows[i].type, rows[i - 1].type) != 0;
 }
 
-/* The parameters of ISX_PG_SIMPRINTS_PUT and _REPLACE. */
+/* The parameters of ISX_PG_SIMPRINTS_PUT and _REPLACE: the second removes the stored simprints
+ * of each asset and type that the request has. */
 static enum isx_status compose_simprints(struct pg_change *change, struct isx_err *err)
 {
 	static const enum column columns[] = { ROW_ID,    ROW_TYPE, ROW_POSITION,
@@ -247,12 +256,13 @@ static enum isx_status compose_simprints(struct pg_change *change, struct isx_er
 		return st;
 	change->has_simprints = true;
 	st = compose_columns(&change->simprints, columns, 6, rows, count, err);
-	for (size_t i = 0; i < count; i++) /* of each type one is left */
+	for (size_t i = 0; i < count; i++) /* keep one row for each asset and type */
 		if (begins_type(rows, i))
 			rows[types++] = rows[i];
 	return st ? st : compose_columns(&change->replaced, columns, 2, rows, types, err);
 }
 
+/* Compose the parameters of all statements of an add. ISX_INVALID: an asset cannot be stored. */
 static enum isx_status prepare_add(struct pg_change *change, struct isx_err *err)
 {
 	enum isx_status st = isx_batch_read(change->assets, change->count, &change->arena,
@@ -284,14 +294,14 @@ static void release_change(struct pg_change *change)
 
 /* --- applying --------------------------------------------------------------------------------- */
 
-/* Say of which index: $1 of every statement that was composed before it was known. */
+/* Set $1, the number of the index, which is known only after its row was locked. */
 static void set_index(struct isx_pg_params *params, int64_t index_id)
 {
 	if (params->count)
 		isx_store_be64(params->bytes.ptr + params->starts[0], (uint64_t)index_id);
 }
 
-/* Where is this ISCC-ID in the batch? Of several the first; `count` if it is not there. */
+/* The first entry of the batch with this ISCC-ID, or the place where it would be. */
 static size_t find_in_batch(const struct pg_change *change, uint64_t id)
 {
 	size_t low = 0, high = change->count;
@@ -305,7 +315,8 @@ static size_t find_in_batch(const struct pg_change *change, uint64_t id)
 	return low;
 }
 
-/* Tell created from updated, by what the server says of each row. */
+/* Set the outcomes by what the server says of each row. Of several entries with one ISCC-ID the
+ * first may have created the asset, the others update it. */
 static void read_outcomes(struct pg_change *change, const PGresult *rows, struct isx_pg_head *head)
 {
 	for (int row = 0; row < PQntuples(rows); row++) {
@@ -321,6 +332,7 @@ static void read_outcomes(struct pg_change *change, const PGresult *rows, struct
 	}
 }
 
+/* Add a batch: one pipeline. Rows that an earlier version of the asset had are removed first. */
 static enum isx_status apply_add(struct isx_pg_conn *conn, struct pg_change *change,
 				 struct isx_pg_head *head, struct isx_err *err)
 {
@@ -355,15 +367,17 @@ static enum isx_status apply_remove(struct isx_pg_conn *conn, struct pg_change *
 	return st;
 }
 
-/* Make one change. *made is false when it does not fit: then nothing of it is there, and its own
- * status says why. */
+/* Make one change in the open transaction. A request that does not fit the index gets a status
+ * of its own and changes nothing, so that the others of the group go on; an error of a statement
+ * fails them all.
+ *   made  filled: false when nothing was changed */
 static enum isx_status apply_change(struct isx_pg_conn *conn, struct pg_change *change,
 				    struct isx_pg_head *head, bool *made, struct isx_err *err)
 {
 	struct isx_commit *own = &change->commit;
 	*made = false;
 	if (change->count == 0)
-		return ISX_OK; /* only the index had to be there */
+		return ISX_OK; /* an empty batch only needs the index to exist */
 	if (!change->iscc_id)
 		own->status = isx_batch_check_realm(change->assets, change->batch, change->count,
 						    head->has_realm, head->realm, &own->err);
@@ -391,21 +405,22 @@ static enum isx_status apply_change(struct isx_pg_conn *conn, struct pg_change *
 
 /* --- one transaction -------------------------------------------------------------------------- */
 
-/* The changes of a group that are for one index, and how far they have come. */
+/* The changes of a group to one index, and what an attempt has done: isx_pg_do() may repeat
+ * write_index() with the same struct. */
 struct pg_write {
 	struct isx_pg_store *store;
 	const char *name;
 	struct isx_commit *group;
-	struct isx_commit *only;  /* of the group; NULL: all that are for the index */
+	struct isx_commit *only;  /* of the group; NULL: all to the index */
 	struct isx_pg_params ids; /* of ISX_PG_CHANGE_PUT */
-	int64_t change_token;
-	int64_t index_id;
+	int64_t change_token;     /* of the change, chosen anew for each attempt */
+	int64_t index_id;         /* where look_for_token() looks */
 	int64_t change_seq;
-	bool commit_sent;
+	bool commit_sent;      /* in the attempt before: it may have been made */
 	struct isx_pg_head to; /* the head that the changes moved the index to */
 };
 
-/* Note what was changed, move the head on, commit. */
+/* Log the change, advance the head and commit, in one round trip; now and then cut the log. */
 static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *write,
 				 const struct isx_pg_head *head, struct isx_err *err)
 {
@@ -431,16 +446,17 @@ static enum isx_status end_write(struct isx_pg_conn *conn, struct pg_write *writ
 	write->to = *head;
 	write->to.change_token = write->change_token;
 	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
-	write->commit_sent = !st || conn->broken;    /* else the server said what was wrong */
-	conn->retryable |= st && write->commit_sent; /* to look for the mark */
+	write->commit_sent =
+		!st || conn->broken; /* else the server refused a statement, and nothing was made */
+	conn->retryable |= st && write->commit_sent; /* repeat, to look for the token */
 	isx_pg_clear(results, count);
 	isx_pg_params_release(&advance);
 	isx_pg_params_release(&prune);
 	return st;
 }
 
-/* Was the change with our mark committed, on the connection that was lost? Asked under the lock of
- * the index, so that a commit that is still on its way has either arrived or never will. */
+/* Was the change of the attempt before committed, on the connection that was lost? Called with
+ * the row of the index locked: that transaction has ended, as it held the same lock. */
 static enum isx_status look_for_token(struct isx_pg_conn *conn, struct pg_write *write, bool *found,
 				      struct isx_err *err)
 {
@@ -462,7 +478,10 @@ static bool is_written_here(const struct pg_write *write, const struct isx_commi
 			   : strcmp(((const struct pg_change *)one)->name, write->name) == 0;
 }
 
-/* Apply the changes of the group, and collect what they change. */
+/* Apply the changes of the group, and compose the parameters of ISX_PG_CHANGE_PUT: index,
+ * number, token, sum of changed assets (set at the end), ISCC-IDs.
+ *   head     moved to what it is after the changes
+ *   changes  filled: how many requests changed something */
 static enum isx_status apply_group(struct isx_pg_conn *conn, struct pg_write *write,
 				   struct isx_pg_head *head, size_t *changes, struct isx_err *err)
 {
@@ -497,7 +516,8 @@ static enum isx_status apply_group(struct isx_pg_conn *conn, struct pg_write *wr
 	return st;
 }
 
-/* Write the changes of one index in one transaction. */
+/* Write the changes to one index in one transaction. When the attempt before was committed
+ * although its connection was lost, there is nothing left to do. */
 static enum isx_status write_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct pg_write *write = arg;
@@ -521,8 +541,8 @@ static enum isx_status write_index(struct isx_pg_conn *conn, void *arg, struct i
 	return st;
 }
 
-/* Write what `write` names, and tell all of it how that went. False: it may be tried again in
- * smaller pieces. */
+/* Write what `write` names, and set the statuses of its requests. False: nothing is written and
+ * no status is set, as one request may be at fault; the caller writes each alone. */
 static bool write_and_tell(struct pg_write *write)
 {
 	struct isx_err why = { 0 };
@@ -542,7 +562,7 @@ static bool write_and_tell(struct pg_write *write)
 	return true;
 }
 
-/* Is `one` the first of its group for its index? */
+/* Is `one` the first request of its group to its index? */
 static bool is_first_of_index(const struct isx_commit *group, const struct isx_commit *one)
 {
 	const char *name = ((const struct pg_change *)one)->name;
@@ -552,8 +572,8 @@ static bool is_first_of_index(const struct isx_commit *group, const struct isx_c
 	return true;
 }
 
-/* A queue serves several indexes: each has a transaction of its own, so that this always succeeds
- * and the changes have their statuses. */
+/* A queue serves several indexes; each is written in a transaction of its own. If one request
+ * makes a transaction fail, each request of that index gets its own. */
 enum isx_status isx_pg_write_group(void *arg, struct isx_commit *group, struct isx_err *err)
 {
 	(void)err;
@@ -580,7 +600,8 @@ static enum isx_status find_index(struct isx_pg_conn *conn, void *arg, struct is
 	return isx_pg_head(conn, arg, &head, err);
 }
 
-/* Something is wrong with what was sent; that the index is not there comes first. */
+/* A request is invalid: return that, unless the index does not exist, which is reported first as
+ * by the other engines. */
 static enum isx_status index_first(struct isx_pg_store *store, const char *name,
 				   enum isx_status status, struct isx_err *err)
 {

@@ -1,5 +1,5 @@
 /*
- * pg_write.h - add and remove: what a group of requests changes in one index is one transaction.
+ * pg_write.h - add and remove assets: a group of requests to one index is one transaction.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_PG_WRITE_H
@@ -14,7 +14,8 @@ ISX_MUST_CHECK enum isx_status isx_pg_add(struct isx_engine *engine, const char 
 ISX_MUST_CHECK enum isx_status isx_pg_remove(struct isx_engine *engine, const char *name,
 					     const char *iscc_id, struct isx_err *err);
 
-/* Write the groups of the queues of a store: an isx_commit_fn over struct isx_pg_store. */
+/* Write a group of a queue: the isx_commit_fn of the queues of struct isx_pg_store. Always
+ * ISX_OK: each request of the group has a status of its own. */
 enum isx_status isx_pg_write_group(void *store, struct isx_commit *group, struct isx_err *err);
 
 #endif
