@@ -75,6 +75,7 @@ static enum isx_status find_out_why_not(struct isx_pg_conn *conn, const char *na
 		  : isx_fail(err, ISX_UNAVAILABLE, "index '%s' is being deleted: try again", name);
 }
 
+/* Create an index, or find that it exists. One round trip, and one or two more if it exists. */
 static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	const struct create *create = arg;
@@ -151,6 +152,8 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	return st;
 }
 
+/* Delete the index, and the follower of this host; other hosts find theirs useless when they
+ * next create one. */
 static enum isx_status store_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
 {
 	struct isx_pg_store *store = store_of(engine);
@@ -181,8 +184,7 @@ static enum isx_status describe(struct isx_pg_conn *conn, struct isx_span name, 
 	isx_pg_add_i64(&params, assets);
 	enum isx_status st = isx_pg_run(conn, ISX_PG_INDEX_SIZE, &params, &rows, err);
 	if (!st)
-		st = isx_index_part_add(info, "lmdb", 0,
-					err); /* a part that clients of every engine find */
+		st = isx_index_part_add(info, "lmdb", 0, err); /* every engine lists this part */
 	for (int i = 0; !st && i < PQntuples(rows); i++) {
 		char part[sizeof info->parts->name];
 		struct isx_span type = isx_pg_field(rows, i, 0);
@@ -249,6 +251,7 @@ static enum isx_status store_list(struct isx_engine *engine, struct isx_index_in
 	return ISX_OK;
 }
 
+/* stat: an attempt that is repeated frees what the one before has filled. */
 struct measuring {
 	const char *name;
 	struct isx_index_info info;
@@ -345,7 +348,7 @@ static void store_close(struct isx_engine *engine)
 	struct isx_pg_store *store = store_of(engine);
 	for (size_t i = 0; i < ISX_PG_QUEUES; i++)
 		isx_commit_queue_free(store->queues[i]);
-	isx_pg_followers_free(store->followers);
+	isx_pg_followers_free(store->followers); /* stops the loader */
 	isx_pg_pool_free(store->readers);
 	isx_pg_pool_free(store->pool);
 	isx_mem_free(store->followers_path);

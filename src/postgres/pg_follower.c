@@ -882,8 +882,8 @@ static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 	return st;
 }
 
-/* The generation and not the name or number: an index that was deleted and created again, or
- * restored in another database, never finds the file of the other. */
+/* By the generation of the index: one that was deleted and created again must not find the old
+ * file. */
 static void follower_name(int64_t generation, char name[24])
 {
 	snprintf(name, 24, "f%016llx", (unsigned long long)generation);

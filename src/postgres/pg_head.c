@@ -88,6 +88,7 @@ enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct i
 		st = isx_pg_read_realm(row, 4, head, err);
 	if (!st)
 		st = check_has_realm(head, err);
+	/* Other statuses already say which index, or concern all of them. */
 	return st == ISX_CORRUPT && name ? isx_err_at(err, st, "index '%s'", name) : st;
 }
 
@@ -135,6 +136,7 @@ static enum isx_status begin_with_head(struct isx_pg_conn *conn, enum isx_pg_sta
 	return st;
 }
 
+/* READ COMMITTED: a statement that waited for the lock sees what the holder before committed. */
 enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, const char *name, bool relaxed,
 				   struct isx_pg_head *head, struct isx_err *err)
 {
@@ -166,6 +168,7 @@ enum isx_status isx_pg_read_asset(const struct isx_pg_head *head, uint64_t id,
 	enum isx_status st = kept ? isx_asset_from_stored((struct isx_span){ kept, codes.len },
 							  arena, asset, err)
 				  : isx_fail_memory(err);
+	/* JSON null is stored as it was sent, and means no metadata. */
 	if (!st && metadata.len && !isx_span_is(metadata, "null")) {
 		asset->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
 		st = asset->metadata ? ISX_OK : isx_fail_memory(err);
@@ -188,6 +191,8 @@ enum isx_status isx_pg_read_asset(const struct isx_pg_head *head, uint64_t id,
 		text);
 }
 
+/* From the system's generator: hosts that were started at the same time must not choose the
+ * same. */
 int64_t isx_pg_random(void)
 {
 	int64_t number;

@@ -89,6 +89,7 @@ enum isx_status isx_pg_lock_take(const struct isx_pg_locks *locks, const char *n
 	char path[PATH_MAX];
 	if (snprintf(path, sizeof path, "%s/.%s.lock", locks->directory, name) >= PATH_MAX)
 		return isx_fail(err, ISX_INVALID, "the path of the followers is too long");
+	/* For writing also with LOCK_SH: the file is created when it is missing. */
 	*lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (*lock < 0 && errno == ENOENT)
 		return isx_fail(err, ISX_NOT_FOUND, "%s: there is no such directory", path);
@@ -116,6 +117,7 @@ void isx_pg_progress_note(const struct isx_pg_progress *progress)
 	write_note(progress->lock, &progress->note);
 }
 
+/* The note is written at once: it replaces the progress that a process left that died. */
 void isx_pg_progress_begin(struct isx_pg_progress *progress, const char *index)
 {
 	progress->note = (struct isx_pg_note){ .change_seq = progress->note.change_seq,
@@ -141,7 +143,7 @@ static void measure(struct isx_pg_progress *progress)
 {
 	const uint64_t now_ns = isx_clock_ns(), all_ns = now_ns - progress->start_ns;
 	struct isx_pg_note *note = &progress->note;
-	if (note->total < note->done)
+	if (note->total < note->done) /* `total` was an estimate */
 		note->total = note->done;
 	if (now_ns - progress->window_ns > (uint64_t)WINDOW_MS * 1000000) {
 		uint64_t rows = note->done - progress->window_done;
@@ -236,6 +238,7 @@ enum isx_status isx_pg_locks_loads(struct isx_pg_locks *locks, struct isx_load *
 	pthread_mutex_lock(&locks->mutex);
 	if (isx_clock_ns() >= locks->listed_until_ns)
 		st = list_loads(locks, err);
+	/* Callers get a copy: the next call may replace the list. */
 	*count = st ? 0 : locks->load_count;
 	*loads = *count ? isx_mem_array(*count, sizeof **loads) : NULL;
 	if (*count && !*loads)

@@ -1,10 +1,13 @@
 /*
- * pg_sql_search.c - the server compares, this program ranks.
+ * pg_sql_search.c - searches by SQL: the server compares, this program ranks.
  *
- * SQL delivers hits in the order of ISCC-IDs, the best of each queried type (or simprint) in each
- * asset; they are scored and ranked as they come by, with the functions that the scan of a follower
- * uses, so that the answers are the same to the last bit. Exact, and as slow as reading every row:
- * for small indexes.
+ * The server returns hits in the order of ISCC-IDs, for each asset the best one of each queried
+ * type (or simprint). They are scored and ranked as they arrive, by the functions that the scan
+ * of a follower uses, so that scores and order are the same to the last bit. Only the ranking is
+ * kept, so the memory does not grow with the number of hits. Exact, but the server reads every
+ * row of a queried type: for small indexes.
+ *
+ * All statements run on one connection, in the snapshot that the caller has begun.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_sql_search.h"
@@ -19,16 +22,19 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PASSAGES_MAX = 10000, ROWS_A_QUESTION = 4096 };
+enum {
+	PASSAGES_MAX = 10000, /* simprints of one type in a query; each is compared with each row */
+	ROWS_A_QUESTION = 4096 /* rows between two calls of cancel_check() */
+};
 
-/* A simprint of the query, and the best one in the asset at hand. */
+/* A simprint of the query, and its best hit in the asset whose rows are being read. */
 struct sql_passage {
-	const char *text;
+	const char *text; /* base64, as it was sent */
 	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
-	size_t byte_count;
-	uint64_t freq; /* assets that have exactly this one */
-	double score;  /* -1: none */
-	uint64_t stored_freq;
+	size_t byte_count;    /* 0: the text could not be decoded */
+	uint64_t freq;        /* number of assets that have this simprint */
+	double score;         /* of the best hit; -1: none */
+	uint64_t stored_freq; /* number of assets that have the simprint of the best hit */
 };
 
 /* The simprints of one type in the query. */
@@ -36,10 +42,11 @@ struct sql_type {
 	const char *type;
 	struct sql_passage *passages;
 	size_t count;
-	bool is_there; /* the index has simprints of this type */
-	size_t matched;
+	bool is_there;  /* the index has simprints of this type */
+	size_t matched; /* simprints that have a hit in the asset being read */
 };
 
+/* One query; its memory is the arena's. */
 struct sql_search {
 	struct isx_pg_conn *conn;
 	const struct isx_pg_head *head;
@@ -47,15 +54,15 @@ struct sql_search {
 	const struct isx_options *options;
 	struct isx_arena *arena;
 	struct isx_query_plan plan;
-	bool excludes_self;
-	uint64_t self;
+	bool excludes_self;     /* the query is by ISCC-ID: its own asset is no match */
+	uint64_t self;          /* its ISCC-ID */
 	struct sql_type *types; /* of simprints */
 	size_t type_count;
 };
 
 /* --- the query -------------------------------------------------------------------------------- */
 
-/* The asset that a query by iscc_id asks for. */
+/* Read the asset that a query by ISCC-ID names, and exclude it from the matches. */
 static enum isx_status read_asset(struct sql_search *search, const char *iscc_id,
 				  struct isx_asset *asset, struct isx_err *err)
 {
@@ -84,6 +91,7 @@ static enum isx_status read_asset(struct sql_search *search, const char *iscc_id
 	return st;
 }
 
+/* The base64 of a varbit. NULL: no memory. A field of another form becomes an empty text. */
 static const char *text_of_bits(struct isx_arena *arena, struct isx_span bits)
 {
 	char *text = isx_arena_alloc(arena, 1, 2 * ISX_SIMPRINT_BYTES_MAX);
@@ -92,7 +100,8 @@ static const char *text_of_bits(struct isx_arena *arena, struct isx_span bits)
 	return text;
 }
 
-/* Give the simprints that the asset has stored to the query, type by type. */
+/* Replace the simprints of the query by those that the asset has stored. Rows are sorted by
+ * type. */
 static enum isx_status add_own_chunks(struct sql_search *search, struct isx_query *query,
 				      struct isx_err *err)
 {
@@ -131,6 +140,7 @@ static enum isx_status add_own_chunks(struct sql_search *search, struct isx_quer
 	return st;
 }
 
+/* Plan the query as given, or, for a query by ISCC-ID, with the units of that asset. */
 static enum isx_status make_plan(struct sql_search *search, const struct isx_query *query,
 				 struct isx_err *err)
 {
@@ -152,11 +162,13 @@ static enum isx_status make_plan(struct sql_search *search, const struct isx_que
 
 /* --- units ------------------------------------------------------------------------------------ */
 
-/* $1 to $5 of the statements that score units. */
+/* $1 to $5 of the statements that score units: the index, and for each queried unit the place of
+ * its type in plan.types, type, body, and whether it is of type INSTANCE. */
 static void add_units(struct isx_pg_params *params, const struct sql_search *search)
 {
 	const struct isx_query_plan *plan = &search->plan;
 	isx_pg_add_i64(params, search->head->index_id);
+	/* One array for each column of the queried units; the statement joins them by unnest(). */
 	isx_pg_array_open(params, ISX_PG_INT8);
 	for (size_t i = 0; i < plan->unit_count; i++) {
 		size_t type = 0;
@@ -179,7 +191,8 @@ static void add_units(struct isx_pg_params *params, const struct sql_search *sea
 	isx_pg_array_close(params);
 }
 
-/* May the search go on? Asked now and then. */
+/* Called for each row: calls cancel_check() every ROWS_A_QUESTION rows. A cancelled search leaves
+ * rows unread, so its connection cannot be used again. */
 static enum isx_status ask(const struct sql_search *search, size_t *rows, struct isx_err *err)
 {
 	const struct isx_query *query = &search->plan.query;
@@ -191,7 +204,7 @@ static enum isx_status ask(const struct sql_search *search, size_t *rows, struct
 	return st;
 }
 
-/* Offer an asset whose hits have all come. */
+/* Offer an asset to the ranking, once all its rows were read. */
 static enum isx_status offer(struct sql_search *search, struct isx_ranking *ranking, uint64_t id,
 			     double score, struct isx_err *err)
 {
@@ -200,6 +213,8 @@ static enum isx_status offer(struct sql_search *search, struct isx_ranking *rank
 	return isx_ranking_offer(ranking, score, id, err);
 }
 
+/* Rank the assets by their units. The rows of an asset follow each other: the first row of
+ * another one means that the scores collected so far are complete. */
 static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranking *ranking,
 				     struct isx_err *err)
 {
@@ -234,7 +249,7 @@ static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranki
 	return st;
 }
 
-/* The ISCC-IDs of a ranking, as an array. */
+/* The ISCC-IDs of a ranking, as an array parameter. */
 static void add_ranked(struct isx_pg_params *params, const struct isx_ranking *ranking)
 {
 	isx_pg_array_open(params, ISX_PG_BYTEA);
@@ -246,6 +261,7 @@ static void add_ranked(struct isx_pg_params *params, const struct isx_ranking *r
 	isx_pg_array_close(params);
 }
 
+/* The place of an asset in a ranking; its count if it is not there. */
 static size_t place_of(const struct isx_ranking *ranking, uint64_t id)
 {
 	size_t i = 0;
@@ -254,13 +270,15 @@ static size_t place_of(const struct isx_ranking *ranking, uint64_t id)
 	return i;
 }
 
+/* Print an ISCC-ID with the realm of the index. */
 static void print_id(const struct sql_search *search, uint64_t id, char *text)
 {
 	struct isx_iscc_id iscc_id = { .body = id, .realm = search->head->realm, .version = 1 };
 	isx_iscc_id_print(&iscc_id, text);
 }
 
-/* The matches, with the true score of every queried type they carry. */
+/* Make the matches. Their scores are those of the ranking; the score of each queried type is
+ * asked for again, as ranking leaves out scores below the threshold. */
 static enum isx_status make_matches(struct sql_search *search, const struct isx_ranking *ranking,
 				    struct isx_result *result, struct isx_err *err)
 {
@@ -296,7 +314,8 @@ static enum isx_status make_matches(struct sql_search *search, const struct isx_
 
 /* --- simprints -------------------------------------------------------------------------------- */
 
-/* $1 to $5 of the statements about simprints; types that are not there are left out. */
+/* $1 to $5 of the statements about simprints: the index, and for each queried simprint the place
+ * of its type, type, place in the type, bits. Types that the index does not have are left out. */
 static void add_passages(struct isx_pg_params *params, const struct sql_search *search)
 {
 	isx_pg_add_i64(params, search->head->index_id);
@@ -322,8 +341,8 @@ static void add_passages(struct isx_pg_params *params, const struct sql_search *
 	}
 }
 
-/* Decode the simprints of one type. Whether they can be decoded matters only where there are some
- * of their type, so a problem is kept until that is known. */
+/* Decode the simprints of one type. One that cannot be decoded is an error only if the index has
+ * simprints of its type, which is not known yet; check_passage() reports it then. */
 static enum isx_status read_type(struct sql_search *search, const struct isx_query_simprints *given,
 				 struct sql_type *type, struct isx_err *err)
 {
@@ -343,7 +362,8 @@ static enum isx_status read_type(struct sql_search *search, const struct isx_que
 	return ISX_OK;
 }
 
-/* Say what is wrong with a simprint of a type that is there. */
+/* Report what is wrong with a simprint whose type the index has.
+ *   has_length  the index has simprints of its length */
 static enum isx_status check_passage(const struct sql_type *type, size_t i, bool has_length,
 				     struct isx_err *err)
 {
@@ -359,6 +379,8 @@ static enum isx_status check_passage(const struct sql_type *type, size_t i, bool
 	return st ? isx_err_at(err, st, "simprints.%s[%zu]", type->type, i) : ISX_OK;
 }
 
+/* As for a simprint that cannot be decoded: too many are an error only where the index has their
+ * type. */
 static enum isx_status check_count(const struct sql_type *type, struct isx_err *err)
 {
 	if (!type->is_there || type->count <= PASSAGES_MAX)
@@ -367,7 +389,8 @@ static enum isx_status check_count(const struct sql_type *type, struct isx_err *
 			type->type, PASSAGES_MAX, type->count);
 }
 
-/* Read the simprints of the query, and ask how frequent they are. */
+/* Decode the simprints of the query, read their frequencies, and check those whose type the
+ * index has. */
 static enum isx_status read_passages(struct sql_search *search, struct isx_err *err)
 {
 	const struct isx_query *query = &search->plan.query;
@@ -388,7 +411,7 @@ static enum isx_status read_passages(struct sql_search *search, struct isx_err *
 		size_t i = (size_t)isx_pg_i64(rows, row, 1);
 		type->is_there = isx_pg_bool(rows, row, 3);
 		type->passages[i].freq = (uint64_t)isx_pg_i64(rows, row, 2);
-		if (i == 0)
+		if (i == 0) /* once for each type */
 			st = check_count(type, err);
 		if (!st && type->is_there)
 			st = check_passage(type, i, isx_pg_bool(rows, row, 4), err);
@@ -398,6 +421,7 @@ static enum isx_status read_passages(struct sql_search *search, struct isx_err *
 	return st;
 }
 
+/* Forget the hits of the asset that was read last. */
 static void forget_best(struct sql_search *search)
 {
 	for (size_t t = 0; t < search->type_count; t++) {
@@ -407,7 +431,8 @@ static void forget_best(struct sql_search *search)
 	}
 }
 
-/* The score of one type, of the asset whose best hits are entered. */
+/* The score of one type in the asset being read: the mean of the best hits, weighted by rarity.
+ * A simprint without a hit counts as 0, with the weight of the queried one. */
 static double score_type(const struct sql_search *search, const struct sql_type *type)
 {
 	double found = 0, all = 0;
@@ -423,6 +448,7 @@ static double score_type(const struct sql_search *search, const struct sql_type 
 	return all > 0 ? found / all : 0;
 }
 
+/* The score of the asset being read, over the types that have a hit. */
 static double score_passages(const struct sql_search *search)
 {
 	double sum = 0;
@@ -436,7 +462,7 @@ static double score_passages(const struct sql_search *search)
 	return isx_passages_score(sum, matched);
 }
 
-/* Enter a row into the best hits of its asset. */
+/* Enter a row, the best hit of one queried simprint, into the asset being read. */
 static void enter_hit(struct sql_search *search, const PGresult *rows, int row)
 {
 	struct sql_type *type = &search->types[isx_pg_i64(rows, row, 1)];
@@ -446,17 +472,18 @@ static void enter_hit(struct sql_search *search, const PGresult *rows, int row)
 	type->matched++;
 }
 
+/* Rank the assets by their simprints, as rank_by_units() does by units. */
 static enum isx_status rank_by_passages(struct sql_search *search, struct isx_ranking *ranking,
 					struct isx_err *err)
 {
 	struct isx_pg_params params = { 0 };
 	size_t asked = 0;
 	uint64_t id = 0;
-	bool any = false;
+	bool any = false; /* a row was read: 0 is an ISCC-ID, too */
 	PGresult *row = NULL;
 	add_passages(&params, search);
 	isx_pg_add_f64(&params, search->options->match_threshold_simprints);
-	isx_pg_add_null(&params);
+	isx_pg_add_null(&params); /* $7: all assets */
 	forget_best(search);
 	enum isx_status st = isx_pg_rows_begin(search->conn, ISX_PG_SEARCH_SIMPRINTS, &params, err);
 	while (!st && !(st = isx_pg_rows_next(search->conn, &row, err)) && row) {
@@ -478,7 +505,7 @@ static enum isx_status rank_by_passages(struct sql_search *search, struct isx_ra
 	return st;
 }
 
-/* One matched passage, from its row. */
+/* Fill a matched passage from its row. */
 static enum isx_status make_chunk(struct sql_search *search, const PGresult *rows, int row,
 				  struct isx_chunk *chunk, struct isx_err *err)
 {
@@ -497,7 +524,8 @@ static enum isx_status make_chunk(struct sql_search *search, const PGresult *row
 	return chunk->match ? ISX_OK : isx_fail_memory(err);
 }
 
-/* The match of one asset, from its rows: [first, end). */
+/* Fill the match of one asset from its rows [first, end), which are sorted by type. The score of
+ * a type is computed again with each of its rows, and is complete with the last. */
 static enum isx_status make_chunk_match(struct sql_search *search, const PGresult *rows, int first,
 					int end, struct isx_chunk_match *match, struct isx_err *err)
 {
@@ -523,6 +551,8 @@ static enum isx_status make_chunk_match(struct sql_search *search, const PGresul
 	return st;
 }
 
+/* Make the matches by simprints: the rows of the ranked assets are asked for again, as keeping
+ * those of all assets while ranking would need memory for each hit. */
 static enum isx_status make_chunk_matches(struct sql_search *search,
 					  const struct isx_ranking *ranking,
 					  struct isx_result *result, struct isx_err *err)
@@ -555,6 +585,7 @@ static enum isx_status make_chunk_matches(struct sql_search *search,
 	return st;
 }
 
+/* Search by simprints: their frequencies, then the ranking, then the matched passages. */
 static enum isx_status find_passages(struct sql_search *search, struct isx_result *result,
 				     struct isx_err *err)
 {
@@ -581,6 +612,7 @@ enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_
 	};
 	struct isx_ranking ranking = { .limit = query->limit, .quota = arena->quota };
 	enum isx_status st = make_plan(&search, query, err);
+	/* Units and simprints have rankings of their own, each with the limit of the query. */
 	if (!st && search.plan.unit_count)
 		st = rank_by_units(&search, &ranking, err);
 	if (!st && ranking.count)

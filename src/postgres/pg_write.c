@@ -25,9 +25,8 @@
 #include <string.h>
 
 enum {
-	LOG_IDS_MAX =
-		1000000, /* changed assets that the log keeps: a follower further behind loads anew */
-	PRUNE_EVERY = 64 /* changes between two cuts of the log */
+	LOG_IDS_MAX = 1000000, /* changed assets in the log; a follower further behind is loaded */
+	PRUNE_EVERY = 64       /* changes between two cuts of the log */
 };
 
 /* A request to add assets to an index, or to remove one. Lives on the stack of the thread that
@@ -122,6 +121,7 @@ struct row {
 	int64_t size;
 };
 
+/* What a statement takes of a row, in the order of its parameters. */
 enum column { ROW_ID, ROW_TYPE, ROW_BITS, ROW_POSITION, ROW_START, ROW_SIZE };
 
 static void add_value(struct isx_pg_params *params, enum column column, const struct row *row)
@@ -353,6 +353,8 @@ static enum isx_status apply_add(struct isx_pg_conn *conn, struct pg_change *cha
 	return st;
 }
 
+/* Remove an asset and its rows: one pipeline.
+ *   found  filled: whether it was there */
 static enum isx_status apply_remove(struct isx_pg_conn *conn, struct pg_change *change,
 				    struct isx_pg_head *head, bool *found, struct isx_err *err)
 {
@@ -472,6 +474,7 @@ static enum isx_status look_for_token(struct isx_pg_conn *conn, struct pg_write 
 	return st;
 }
 
+/* Is a request of the group one that `write` writes? */
 static bool is_written_here(const struct pg_write *write, const struct isx_commit *one)
 {
 	return write->only ? one == write->only
@@ -547,6 +550,7 @@ static bool write_and_tell(struct pg_write *write)
 {
 	struct isx_err why = { 0 };
 	enum isx_status st = isx_pg_do(write->store->pool, write_index, write, &why);
+	/* The same would happen to each request alone. */
 	bool is_final = st == ISX_OK || st == ISX_NOT_FOUND || st == ISX_UNAVAILABLE;
 	if (st && write->commit_sent)
 		isx_err_at(&why, st, "it is not known whether the change was made");
@@ -594,6 +598,7 @@ enum isx_status isx_pg_write_group(void *arg, struct isx_commit *group, struct i
 	return ISX_OK;
 }
 
+/* For isx_pg_do(): only whether the index exists. */
 static enum isx_status find_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct isx_pg_head head;
@@ -621,7 +626,7 @@ enum isx_status isx_pg_add(struct isx_engine *engine, const char *name,
 	if (engine->options.read_only)
 		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
 	enum isx_status st = prepare_add(&change, err);
-	if (st == ISX_INVALID)
+	if (st == ISX_INVALID) /* found before any lock was taken */
 		st = index_first(store, name, st, err);
 	if (!st)
 		st = isx_commit_queue_run(isx_pg_queue_of(store, name), &change.commit, err);
