@@ -4,7 +4,7 @@
  *
  * Most bound numbers that come from outside: from a client, a file, a database or another server. A
  * ceiling that bounds one file alone stands at the top of that file, and one that a format fixes in
- * the header of the format (iscc/header.h, storage/lmdb_format.h).
+ * the header of the format (iscc/header.h, similarity/sim_format.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LIMITS_H
