@@ -103,7 +103,7 @@
  * isx_index_problem do not grow. Handle a status that this header does not list as a failure.
  *
  * Ownership: a pointer that is passed to a function is *borrowed* until the call returns, unless
- * its comment says for how long. A pointer that is handed out is *new*: pass it to the function
+ * its comment says otherwise. A pointer that is handed out is *new*: pass it to the function
  * named beside it when you no longer need it. *filled* is memory of the caller that the function
  * writes.
  *
