@@ -28,8 +28,9 @@ ISX_MUST_CHECK enum isx_status isx_pool_new(const char *name, unsigned threads, 
 ISX_MUST_CHECK bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg);
 
 /* Called by a running job before it waits for something that takes no processor time: until
- * isx_pool_wait_end(), one more thread of the pool may run the next job. False: 64 jobs wait
- * already; the job must not wait, nor call isx_pool_wait_end(). */
+ * isx_pool_wait_end(), one more thread of the pool may run the next job. False: too many jobs
+ * wait already, or no thread can be started; the job must not wait, nor call
+ * isx_pool_wait_end(). */
 ISX_MUST_CHECK bool isx_pool_wait_begin(struct isx_pool *pool);
 void isx_pool_wait_end(struct isx_pool *pool);
 
