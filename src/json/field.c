@@ -182,6 +182,7 @@ static bool number_of(struct isx_reader *reader, struct isx_span value,
 	}
 }
 
+/* Only after the conversion, so that a range applies to "10" and 10.0 as to 10. */
 bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
 		    uint64_t max, uint64_t *number)
 {

@@ -112,6 +112,7 @@ static bool is_object(struct isx_reader *reader, const struct isx_payload *paylo
 	return false;
 }
 
+/* `limit` stays 0: it is a parameter of the URL, and http/ reads it. */
 enum isx_status isx_query_from_json(const struct isx_payload *payload, struct isx_arena *arena,
 				    struct isx_query *query, struct isx_problems *problems,
 				    struct isx_err *err)
@@ -167,6 +168,7 @@ static void read_index(struct isx_reader *reader, struct isx_span object, const 
 		check_counts(reader, found[SIZES], &places[SIZES]);
 }
 
+/* *name is left alone when it has a problem: the caller must not use it then. */
 enum isx_status isx_index_from_json(const struct isx_payload *payload, struct isx_arena *arena,
 				    const char **name, struct isx_problems *problems,
 				    struct isx_err *err)

@@ -89,6 +89,8 @@ enum isx_status isx_iscc_parse(const char *text, struct isx_iscc *iscc, struct i
 	return st ? st : fill(&header, digest + used, count - used, iscc, err);
 }
 
+/* Refuses numbers that no header can code before it looks at the body, whose length they
+ * announce. */
 enum isx_status isx_iscc_print(const struct isx_iscc *iscc, char *text, struct isx_err *err)
 {
 	const struct isx_header header = { .maintype = iscc->maintype,

@@ -221,6 +221,7 @@ void isx_close(struct isx_store *store)
 	isx_mem_free(store);
 }
 
+/* Not a copy: the options do not change while the store is open. */
 const struct isx_options *isx_store_options(const struct isx_store *store)
 {
 	return &store->engine->options;
@@ -461,6 +462,7 @@ enum isx_status isx_search_within(struct isx_store *store, const char *name,
 	return ISX_OK;
 }
 
+/* Without a quota: a host program bounds the memory of a result by `limit`. */
 enum isx_status isx_search(struct isx_store *store, const char *name, const struct isx_query *query,
 			   struct isx_result **result, struct isx_err *err)
 {
