@@ -12,6 +12,7 @@
 #include "json/json_text.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -103,37 +104,6 @@ static bool check_escape(struct checker *c)
 	return true;
 }
 
-/* Bytes of the UTF-8 character at p, or 0 if there is none (RFC 3629, section 4: the table is
- * its grammar, which excludes longer forms, surrogates, and anything above U+10FFFF). `left` is
- * 1 or more. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-	static const struct {
-		unsigned char lead_min, lead_max, second_min, second_max, length;
-	} forms[] = {
-		{ 0x00, 0x7F, 0, 0, 1 },       { 0xC2, 0xDF, 0x80, 0xBF, 2 },
-		{ 0xE0, 0xE0, 0xA0, 0xBF, 3 }, { 0xE1, 0xEC, 0x80, 0xBF, 3 },
-		{ 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 },
-		{ 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 },
-		{ 0xF4, 0xF4, 0x80, 0x8F, 4 },
-	};
-	/* the ranges of lead bytes do not overlap: the first form that fits decides */
-	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-		if (p[0] < forms[i].lead_min || p[0] > forms[i].lead_max)
-			continue;
-		if (left < forms[i].length)
-			return 0;
-		if (forms[i].length > 1 &&
-		    (p[1] < forms[i].second_min || p[1] > forms[i].second_max))
-			return 0;
-		for (size_t k = 2; k < forms[i].length; k++)
-			if ((p[k] & 0xC0) != 0x80)
-				return 0;
-		return forms[i].length;
-	}
-	return 0;
-}
-
 /* Section 7. Most bytes of a body are in strings; printable ASCII costs no call. */
 static bool check_string(struct checker *c)
 {
@@ -152,8 +122,8 @@ static bool check_string(struct checker *c)
 		} else if (byte < 0x80) {
 			c->p++;
 		} else {
-			size_t len = utf8_length((const unsigned char *)c->p,
-						 (size_t)(c->end - c->p));
+			size_t len =
+				isx_utf8_length((struct isx_span){ c->p, (size_t)(c->end - c->p) });
 			if (len == 0)
 				return refuse(c, "UTF-8");
 			c->p += len;
@@ -646,7 +616,7 @@ void isx_json_quote(struct isx_buf *buf, struct isx_span text)
 	isx_buf_char(buf, '"');
 	for (size_t i = 0; i < text.len;) {
 		unsigned char c = (unsigned char)text.ptr[i];
-		size_t len = utf8_length((const unsigned char *)text.ptr + i, text.len - i);
+		size_t len = isx_utf8_length(isx_span_skip(text, i));
 		if (len > 0 && c >= 0x20 && c != '"' && c != '\\') {
 			i += len;
 			continue;
