@@ -123,8 +123,8 @@ static uint64_t in_ms(unsigned ms)
 	return isx_clock_ns() + (uint64_t)ms * 1000000;
 }
 
-/* The entry to run next, NULL if none is due: the oldest that a search waits for, else the
- * oldest. Removes entries whose rest is over. Called with the lock.
+/* The entry to run next, NULL if none is due: the oldest that a search waits for, else the oldest.
+ * Removes entries whose rest is over, and errors too old to hand out. Called with the lock.
  *   wake_ns  filled: when to call again if nothing changes before, in a minute at the latest */
 static struct entry *find_due(struct isx_pg_loader *loader, uint64_t *wake_ns)
 {

@@ -59,7 +59,4 @@ bool isx_pg_bool(const PGresult *result, int row, int column);
  * range in which sums of counts do not overflow. */
 bool isx_pg_count(const PGresult *result, int row, int column, int64_t *count);
 
-/* Read the body of an ISCC-ID. False if the field has not 8 bytes. */
-bool isx_pg_id(const PGresult *result, int row, int column, uint64_t *id);
-
 #endif

@@ -1,4 +1,4 @@
-"""Throw-away PostgreSQL servers: a data directory of their own, an unprivileged user, any death.
+"""Temporary PostgreSQL servers, each with its own data directory, run by an unprivileged user, to be killed in any way.
 
 Where the tests are run by root, which PostgreSQL refuses to be, its programs are run as `nobody`. A
 cluster listens on a socket in its folder and on 127.0.0.1; everybody on this machine may log in, as
@@ -15,11 +15,11 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 SUPERUSER = "postgres"
-# Debian's place first; elsewhere where the programs are in the path.
+# Debian's directory first, then PATH.
 PLACES = ["/usr/lib/postgresql/15/bin", *os.environ.get("PATH", "").split(":")]
 SERVANT = "nobody"
 
-# What kill -9 of processes cannot lose is lost by a power cut only: no reason to wait for the disk.
+# kill -9 loses nothing that was written; only a power cut would. So tests need not wait for the disk.
 FAST = {"fsync": "off", "full_page_writes": "off"}
 SETTINGS = {"shared_buffers": "32MB", "max_connections": "100", "log_min_messages": "warning",
             "log_line_prefix": "%m [%p] %u@%d ", "shared_preload_libraries": "pg_stat_statements",
@@ -39,7 +39,7 @@ def is_installed():
 
 
 def as_servant(command):
-    """The command line that runs a command as somebody whom PostgreSQL accepts."""
+    """The command line that runs a command as a user that PostgreSQL accepts."""
     if os.geteuid() != 0:
         return command
     return ["setpriv", f"--reuid={SERVANT}", "--regid=nogroup", "--clear-groups", "--", *command]
@@ -72,14 +72,14 @@ def signal_quietly(pid, sig):
 
 
 class SqlError(Exception):
-    """psql failed; its words."""
+    """psql failed, with its message."""
 
 
 class Cluster:
     """One PostgreSQL server with its data."""
 
     def __init__(self, durable=False, **settings):
-        """`durable`: wait for the disk, as in earnest."""
+        """`durable`: wait for the disk, as in production."""
         self.folder = Path(tempfile.mkdtemp(prefix="isx-pg-"))
         self.folder.chmod(0o755)
         give_to_servant(self.folder)
@@ -150,7 +150,7 @@ class Cluster:
         return [parent, *pids]
 
     def pause(self):
-        """Nobody answers any more, and no connection is closed."""
+        """The server stops answering, and no connection is closed."""
         self.freeze()
 
     def resume(self):
@@ -163,7 +163,7 @@ class Cluster:
         return self.start()
 
     def remove(self):
-        """End the server and remove all that it has."""
+        """End the server and remove its files."""
         if self.process is not None and self.process.poll() is None:
             self.kill()
         for mount in self.mounts:
@@ -176,7 +176,7 @@ class Cluster:
     # --- use ---------------------------------------------------------------------------------------
 
     def uri(self, database="postgres", user=SUPERUSER, tcp=False, **more):
-        """What libpq connects by; over the socket, or over 127.0.0.1."""
+        """The URI for libpq: over the socket, or over 127.0.0.1."""
         words = {"host": "127.0.0.1" if tcp else str(self.folder), "port": self.port, **more}
         return f"postgresql://{user}@/{database}?{urlencode(words, quote_via=quote)}"
 
@@ -223,7 +223,7 @@ class Cluster:
                            f"'{database}' and pid <> pg_backend_pid() {only}")
 
     def small_disk(self, name, size_mib):
-        """A folder of few MiB; None where this user may not mount one."""
+        """A folder of a few MiB; None if this user may not mount one."""
         path = self.folder / name
         path.mkdir()
         if not mount_small(path, size_mib):
@@ -262,7 +262,7 @@ def is_zombie(pid):
 
 
 def mount_small(path, size_mib):
-    """A tmpfs of few MiB at a folder; False where this user may not."""
+    """Mount a tmpfs of a few MiB at a folder; False if this user may not."""
     return os.geteuid() == 0 and subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(path)], check=False,
         capture_output=True).returncode == 0

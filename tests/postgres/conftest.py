@@ -35,7 +35,7 @@ def shared_cluster(prerequisites):
 
 @pytest.fixture
 def own_cluster(prerequisites):
-    """A function that makes clusters for one test, which may do with them what it likes."""
+    """A function that makes clusters for one test, which may stop, kill or change them."""
     made = []
 
     def make(durable=False, **settings):
@@ -75,7 +75,7 @@ def start_host(tmp_path):
 
 @pytest.fixture
 def refusal(tmp_path):
-    """A function: what the program says of a URI that it cannot serve, at its start or by /readyz."""
+    """A function that returns the message about a URI that cannot be served, from the start or from /readyz."""
     hosts = []
 
     def ask(uri, env=None):

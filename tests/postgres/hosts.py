@@ -1,4 +1,4 @@
-"""Hosts: processes of iscc-search that share a database and nothing else; what they have to find."""
+"""Hosts: servers of iscc-search that share only a database, and checks of what they find."""
 import base64
 import functools
 import os
@@ -17,7 +17,7 @@ META, CONTENT, DATA, INSTANCE = 0, 2, 3, 4
 
 @functools.lru_cache(maxsize=None)
 def speaks_postgres():
-    """Was the program built with this engine? A URI that nobody listens on tells."""
+    """Was the program built with this engine? Its message about a URI without a server tells."""
     env = {**os.environ, "ISCC_SEARCH_INDEX_URI": "nonsense://x"}
     done = subprocess.run([str(BINARY), "serve", "--port", "0"], env=env, capture_output=True, text=True,
                           timeout=30, check=False)
@@ -49,7 +49,7 @@ class Host(Server):
             time.sleep(0.05)
 
     def wait_unready(self, patience_s=60):
-        """Wait until /readyz says 503 and why; returns its words."""
+        """Wait until /readyz says 503; returns the reason."""
         end = time.monotonic() + patience_s
         while True:
             answer = requests.get(self.base + "/readyz", timeout=30)
@@ -130,7 +130,7 @@ class Host(Server):
 
 
 def make(number, version=0):
-    """An asset of four units and a passage that no other one is near to."""
+    """An asset of four units and a passage, none of them similar to those of another asset."""
     passage = base64.urlsafe_b64encode(digest((number, version, 7), 16)).decode().rstrip("=")
     return {"iscc_id": iscc_id(1 << 20 | number),
             "units": [unit(main, digest((number, version, main), 32)) for main in (META, CONTENT, DATA, INSTANCE)],

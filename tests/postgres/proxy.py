@@ -1,11 +1,11 @@
-"""A proxy before a server: it hands a message on and loses the answer, as a connection does that dies then."""
+"""A proxy in front of a server. It forwards a message and loses the answer, as a connection that breaks at that moment does."""
 import socket
 import threading
 import time
 
 
 def prepared(text):
-    """What a message holds that runs this statement: its name, a hash of its text (pg_conn.c)."""
+    """The bytes in a message that runs this statement: its name, a hash of its text (pg_conn.c)."""
     number = 0xCBF29CE484222325
     for byte in text.encode():
         number = (number ^ byte) * 0x100000001B3 % (1 << 64)

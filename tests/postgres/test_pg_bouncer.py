@@ -83,7 +83,7 @@ def test_hosts_agree_through_pgbouncer(bouncer, database, start_host):
 @pytest.mark.parametrize("bouncer", [("transaction", 1)], indirect=True, ids=["transaction"])
 def test_the_first_request_of_a_process_gets_an_answer_though_its_statements_have_been_prepared(
         bouncer, database, tmp_path):
-    """All share one connection to the server, where the names of the first process stay behind."""
+    """All processes share one connection to the server, which keeps the prepared statements of the first process."""
     for number in range(3):
         env = {**os.environ, "HOME": str(tmp_path),
                "ISCC_SEARCH_POSTGRES_FOLLOWER_DIR": str(tmp_path / "followers")}

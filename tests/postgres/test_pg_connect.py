@@ -1,4 +1,4 @@
-"""Any way to connect that libpq knows: sockets, TCP, service files, TLS, passwords; and who may not."""
+"""All ways to connect that libpq supports: sockets, TCP, service files, TLS, passwords; and refused connections."""
 import shutil
 import subprocess
 
@@ -25,7 +25,7 @@ def test_service_file(start_host, shared_cluster, database, tmp_path):
 
 
 def test_environment_of_libpq(start_host, shared_cluster, database):
-    """What the URI leaves out comes from PGHOST and its like."""
+    """Parts that the URI leaves out come from PGHOST and the like."""
     expect_served(start_host("postgresql:///", env={
         "PGHOST": str(shared_cluster.folder), "PGPORT": str(shared_cluster.port), "PGDATABASE": database,
         "PGUSER": "postgres"}))
@@ -83,7 +83,7 @@ def test_a_database_that_is_not_utf8_is_refused(refusal, shared_cluster, databas
 
 
 def test_settings_of_the_administrator_do_not_change_answers(start_host, shared_cluster, database):
-    """Search path, quoting, time zone, isolation and byte format of a database are not ours to choose."""
+    """Search path, quoting, time zone, isolation and byte format are set by the administrator of the database."""
     shared_cluster.sql("; ".join(f"alter database {database} set {setting}" for setting in (
         "search_path = pg_temp", "bytea_output = 'escape'", "default_transaction_isolation = 'serializable'",
         "standard_conforming_strings = off", "timezone = 'Asia/Kathmandu'", "client_encoding = 'LATIN1'",

@@ -1,4 +1,4 @@
-"""What goes wrong with a database: each time a 503 that says why or the right answer, and then recovery.
+"""Failures of a database: each request gets the right answer, or 503 with the reason; then all recovers.
 
 Never a wrong answer: whatever a search says with 200 during a fault has to be true. After it, all that
 was acknowledged is found, and nothing that was deleted.
@@ -24,7 +24,7 @@ def query_of(number):
 
 
 def ask(host, number):
-    """A search that may be answered by 503 and a reason; otherwise by the truth about an asset that exists."""
+    """A search for an asset that exists: answered right, or by 503 with a reason."""
     answer = host.post("/indexes/main/search?limit=3", json=query_of(number))
     if answer.status_code == 503:
         assert isinstance(answer.json()["detail"], str) and len(answer.json()["detail"]) > 5, answer.text
@@ -41,7 +41,7 @@ def expect_503(answer, *words):
 
 
 def expect_working(host, known, new):
-    """All is well again: what was there is found, and new assets are taken and found."""
+    """The host has recovered: it finds the assets that were there, and adds and finds new ones."""
     host.wait_ready()
     host.must_add(new)
     host.expect_found([*known, *new])
@@ -109,7 +109,7 @@ def test_connections_that_die_while_idle_are_not_noticed(host, shared_cluster, d
 
 
 def test_connection_that_dies_in_the_middle_of_an_add(host, shared_cluster, database):
-    """The add waits for a lock when its connection is killed: all of it is there afterwards, or nothing."""
+    """The connection of an add is killed while it waits for a lock: afterwards all of its assets are there, or none."""
     host.must_add(FIRST)
     with ThreadPoolExecutor(2) as pool:
         for turn in range(4):
@@ -138,7 +138,7 @@ def test_connection_that_dies_in_the_middle_of_an_add(host, shared_cluster, data
 
 
 def test_read_only_database(host, shared_cluster, database):
-    """Reads go on; writes say why not."""
+    """Reads go on; writes fail with the reason."""
     host.must_add(FIRST)
     shared_cluster.sql(f"alter database {database} set default_transaction_read_only = on")
     shared_cluster.terminate_clients(database)
@@ -153,7 +153,7 @@ def test_read_only_database(host, shared_cluster, database):
 
 
 def test_out_of_connections(own_cluster, start_host):
-    """Others hold all connections: 503 and why; a pool that got fewer than it may have still works."""
+    """Other clients hold all connections: 503 with the reason; a pool with fewer connections than its limit still works."""
     cluster = own_cluster(max_connections="6", superuser_reserved_connections="1", max_wal_senders="0")
     cluster.create_database("main")
     cluster.sql("create role plain login; grant create on database main to plain")
@@ -205,7 +205,7 @@ def test_the_pool_is_bounded(start_host, shared_cluster, database):
 
 
 def test_a_paused_server_is_waited_for(own_cluster, start_host):
-    """Nobody answers for a while, and no connection is closed."""
+    """The server does not answer for a while, and no connection is closed."""
     cluster = own_cluster()
     host = start_host(cluster.uri(cluster.create_database("main")))
     assert host.post("/indexes", json={"name": "main"}).status_code == 201
@@ -414,7 +414,7 @@ def test_catching_up_after_being_away(start_host, shared_cluster, database):
 
 
 def test_the_log_is_pruned_and_who_was_behind_loads_anew(start_host, shared_cluster, database):
-    """It keeps the last million changed assets, and is looked at each 64 changes."""
+    """The log keeps the last million changed assets, and is cut every 64 changes."""
     uri = shared_cluster.uri(database)
     one, two = start_host(uri, "one"), start_host(uri, "two")
     assert one.post("/indexes", json={"name": "main"}).status_code == 201
@@ -540,14 +540,14 @@ def test_schema_of_a_later_program_is_left_alone(start_host, refusal, shared_clu
 
 
 def upgrade(cluster, database, hold_s=0):
-    """What a later program would do: the lock that all writers run into, and another version."""
+    """Upgrade the tables as a later program would: take the lock that all writers wait for, and set another version."""
     cluster.sql(f"begin; lock table iscc_search.index in exclusive mode; select pg_sleep({hold_s}); "
                 "update iscc_search.store set version = version + 1; commit", database)
 
 
 @pytest.mark.parametrize("way", ["follower", "sql"])
 def test_a_running_program_leaves_an_upgraded_schema_alone(start_host, shared_cluster, database, way):
-    """It has connections, and has found the schema long ago; it says 503 and why, whatever it is asked."""
+    """A host that has connections and has seen the tables answers every request with 503 and the reason."""
     host = start_host(shared_cluster.uri(database), env={"ISCC_SEARCH_POSTGRES_SEARCH": way})
     assert host.post("/indexes", json={"name": "main"}).status_code == 201
     host.must_add(FIRST)

@@ -227,7 +227,7 @@ class Load:
             return range(self.next - self.BATCH, self.next)
 
     def add_until(self, stop, host):
-        """Requests fail while a host or the database is dead; whoever lives goes on."""
+        """Requests fail while a host or the database is dead; the other hosts go on."""
         session = requests.Session()
         while not stop.is_set():
             numbers = self.take()

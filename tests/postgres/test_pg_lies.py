@@ -1,4 +1,4 @@
-"""Rows that somebody has changed: what is in the database is outside data.
+"""Rows that were changed in the database, which is data from outside.
 
 Each answer has a documented status and is JSON, what is damaged is told with a reason, what is not goes on.
 """

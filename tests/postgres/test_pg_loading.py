@@ -1,4 +1,4 @@
-"""Loads: waited for within the client's patience, never by the searches of other indexes, and told of."""
+"""Loads of followers: searches wait for them up to a limit, do not delay other indexes, and see the progress."""
 import fcntl
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -135,7 +135,7 @@ def test_a_load_does_not_hold_up_the_end(slow_loading):
 
 @pytest.fixture
 def read_followers(tmp_path):
-    """A function that starts a server on the followers of a host, where nobody else asks for them."""
+    """A function that starts a server on the followers of a host, with no other client."""
     readers = []
 
     def start(host, patience_s=60):
@@ -154,7 +154,7 @@ def read_followers(tmp_path):
 
 
 def test_what_a_host_writes_is_there_before_it_is_searched(host, read_followers):
-    """Nobody has asked, and the follower is loaded, and goes on as more is written; it is caught up with after
+    """Without a search the follower is loaded, and brought up to date as more is written; it is caught up with after
     removals, too."""
     many = [make(number) for number in range(MANY)]
     for start in range(0, MANY, 500):
@@ -178,7 +178,7 @@ def wait_followed(reader, assets, patience_s=60):
 
 
 def test_the_first_search_after_a_large_batch_is_answered(start_host, shared_cluster, database):
-    """Within the patience: not 503 because the follower is being loaded."""
+    """A search within the limit does not get 503 because the follower is being loaded."""
     host = start_host(shared_cluster.uri(database), env={"ISCC_SEARCH_POSTGRES_PATIENCE": "60"})
     for index in ("main", "next"):
         assert host.post("/indexes", json={"name": index}).status_code == 201
@@ -188,7 +188,7 @@ def test_the_first_search_after_a_large_batch_is_answered(start_host, shared_clu
 
 
 def test_work_of_another_process_that_takes_long_is_not_waited_for(host, shared_cluster, database):
-    """It says so in the lock file. Who asks is told at once, and threads are left for other indexes."""
+    """The lock file says that it loads. A search gets 503 at once, and threads are left for other indexes."""
     host.must_add([0])
     host.expect_found([0])
     assert host.post("/indexes", json={"name": "other"}).status_code == 201

@@ -1,4 +1,4 @@
-"""Connections that die when a change was made and the answer was not yet there: made once, and known."""
+"""Connections that break after a change was committed and before its answer came: it is made once, and reported."""
 import time
 
 import pytest

@@ -1,4 +1,4 @@
-"""/readyz: cheap, soon, and with the reason."""
+"""/readyz is cheap, answers soon, and gives the reason."""
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,7 +47,7 @@ def test_readiness_of_a_silent_server_is_told_at_once(own_cluster, start_host):
 
 
 def test_readiness_without_a_primary(pair, start_host):  # noqa: F811
-    """Who writes is not ready without the primary; who only reads has a replica."""
+    """A server that writes is not ready without the primary; one that only reads is ready by the replica."""
     primary, standby = pair
     env = {"ISCC_SEARCH_POSTGRES_READ_URI": standby.uri("main")}
     writer = start_host(primary.uri("main"), env=env)

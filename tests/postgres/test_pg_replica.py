@@ -1,4 +1,4 @@
-"""Beyond one server: reads from a hot standby, and its promotion while servers of iscc-search run."""
+"""Several database servers: reads from a hot standby, and its promotion while servers of iscc-search run."""
 import threading
 import time
 

@@ -1,4 +1,4 @@
-"""Statements that take long: those that may are waited for, those that may not are asked once only."""
+"""Slow statements: those with a long timeout are waited for, the others fail and are sent once only."""
 import json
 import threading
 import time
@@ -122,7 +122,7 @@ def test_an_internal_error_of_the_server_is_not_the_followers_fault(watched, sha
     assert "answered by SQL" not in reader.log() and "loaded again" not in reader.log(), reader.log()
 
 
-# --- searches that nobody waits for any more -----------------------------------------------------------
+# --- searches whose client has gone ---------------------------------------------------------------------
 
 def wait_active(cluster, database, wanted):
     """Wait until so many statements are at work in a database."""

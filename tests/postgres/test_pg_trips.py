@@ -1,4 +1,4 @@
-"""How often a search asks the database, and how much it reads there."""
+"""Round trips of a search to the database, and the rows it reads there."""
 import threading
 import time
 
