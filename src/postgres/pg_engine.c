@@ -129,8 +129,7 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	enum isx_status st = isx_pg_begin_write(conn, drop->name, false, &head, err);
 	if (drop->commit_sent &&
 	    (st == ISX_NOT_FOUND || (!st && head.generation != drop->generation)))
-		return isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL,
-				  err); /* the commit had succeeded */
+		return isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err); /* it was committed */
 	if (st)
 		return st;
 	drop->generation = head.generation;
@@ -146,14 +145,13 @@ static enum isx_status drop_index(struct isx_pg_conn *conn, void *arg, struct is
 	drop->commit_sent = !st;
 	if (!st)
 		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
-	conn->retryable |= st && conn->broken &&
-			   drop->commit_sent; /* repeat, to find out whether it is still there */
+	conn->retryable |= st && conn->broken && drop->commit_sent; /* repeat: was it committed? */
 	isx_pg_params_release(&params);
 	return st;
 }
 
-/* Delete the index, and the follower of this host; other hosts find theirs useless when they
- * next create one. */
+/* Delete the index, and the follower of this host; other hosts remove theirs when they next make
+ * a follower. */
 static enum isx_status store_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
 {
 	struct isx_pg_store *store = store_of(engine);

@@ -52,9 +52,8 @@ enum {
 	WORK_STEPS = 16,          /* rows between two looks at the clock */
 	SURE_MS = 2000,           /* an estimate counts once the speed was measured for so long */
 	WAIT_MS = 30000,          /* longest wait for work that is not long */
-	WAIT_STEP_MS =
-		10, /* longest pause between two looks; the first is 0.5 ms, doubled each time */
-	DAMAGE_TOLD = 10 /* damaged rows that one load or catch-up names in the log */
+	WAIT_STEP_MS = 10,        /* longest pause between two looks at a lock */
+	DAMAGE_TOLD = 10          /* damaged rows that one load or catch-up names in the log */
 };
 
 /* All members are constant after isx_pg_followers_new(); the engine, the loader and the locks
@@ -79,8 +78,7 @@ enum isx_status isx_pg_followers_new(const char *directory, const struct isx_opt
 		return isx_fail_memory(err);
 	made->options = *options;
 	made->options.read_only = false;
-	made->options.relaxed =
-		false; /* a file that lost pages in a crash would be used as sound */
+	made->options.relaxed = false; /* a crash must not leave wrong pages */
 	made->primary = primary;
 	made->directory = isx_mem_text(directory, strlen(directory));
 	enum isx_status st = made->directory ? ISX_OK : isx_fail_memory(err);
@@ -499,8 +497,7 @@ static enum isx_status count_rows(struct work *work, struct isx_err *err)
 static enum isx_status load(struct work *work, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = work->follower;
-	isx_pg_use_long_timeout(
-		work->conn); /* the first row comes after the server has sorted all */
+	isx_pg_use_long_timeout(work->conn); /* the server sorts before it sends */
 	isx_log_to(&work->followers->options.logger, ISX_LOG_INFO,
 		   "loading follower %s: %lld assets", follower->name,
 		   (long long)work->head->assets);
@@ -734,8 +731,7 @@ static enum isx_status start_anew(const struct isx_pg_followers *followers,
 		remove_folder(followers, follower->name);
 	if (!st || st == ISX_NOT_FOUND)
 		st = ops->create(follower->engine, follower->name, err);
-	if (!st && acquire(follower, ISX_PAGES_SAFE,
-			   err)) /* not ISX_NOT_FOUND, which would mean the index in the database */
+	if (!st && acquire(follower, ISX_PAGES_SAFE, err)) /* ISX_NOT_FOUND would mean the index */
 		st = isx_fail(err, ISX_UNAVAILABLE, "the new file was removed at once");
 	return st;
 }
@@ -866,8 +862,7 @@ static enum isx_status follow_locked(struct work *work, struct isx_err *err)
 	if (st || follower->busy)
 		return st;
 	isx_pg_progress_begin(&work->progress, work->head->name);
-	isx_pg_follower_release(
-		follower); /* another process may have replaced the file meanwhile */
+	isx_pg_follower_release(follower); /* the file may have been replaced */
 	st = open_follower(work->followers, follower, err);
 	if (!st)
 		st = follow(work, err);
@@ -981,9 +976,7 @@ static enum isx_status run_request(void *arg, const struct isx_pg_load_request *
 		isx_log_to(&followers->options.logger,
 			   st == ISX_UNAVAILABLE ? ISX_LOG_DEBUG : ISX_LOG_WARNING,
 			   "a follower could not be brought up to date: %s", err->msg);
-	return st == ISX_NOT_FOUND
-		       ? ISX_OK
-		       : st; /* the search that asks for the index gets that error itself */
+	return st == ISX_NOT_FOUND ? ISX_OK : st; /* a search finds that itself */
 }
 
 void isx_pg_follow_later(struct isx_pg_followers *followers, struct isx_pg_pool *pool,

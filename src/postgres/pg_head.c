@@ -107,8 +107,8 @@ enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name, struct i
 }
 
 /* Begin a transaction by the statement `begin`, set its limits, read a head by `which`, and run
- * `more` (ISX_PG_STATEMENTS: nothing), all in one round trip. The server locks the row for at
- * most isx_pg_lock_ms(). */
+ * `more` (ISX_PG_STATEMENTS: nothing), all in one round trip. A row whose lock
+ * is not free within isx_pg_lock_ms() is ISX_UNAVAILABLE. */
 static enum isx_status begin_with_head(struct isx_pg_conn *conn, enum isx_pg_statement begin,
 				       enum isx_pg_statement which, enum isx_pg_statement more,
 				       const char *name, struct isx_pg_head *head,

@@ -3,8 +3,8 @@
  *
  * flock() and not fcntl(): its locks belong to the open file, so that two threads of one process
  * exclude each other, too, and the kernel drops them when a process dies. A lock file is not
- * removed with the lock (isx_pg_follower_drop() removes it with its index). The content is
- * written without regard to readers and may be torn: it only serves estimates.
+ * removed with the lock (isx_pg_follower_drop() removes it with its index). Readers of
+ * the progress take no lock: it only serves estimates.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "postgres/pg_lock.h"
@@ -79,8 +79,7 @@ static void write_note(int lock, const struct isx_pg_note *note)
 	isx_store_be64(bytes + 21, note->done);
 	isx_store_be64(bytes + 29, note->total);
 	memcpy(bytes + NOTE_NAME_AT, note->name, ISX_INDEX_NAME_MAX);
-	(void)!pwrite(lock, bytes, sizeof bytes,
-		      0); /* a full disk costs the estimates, not the work */
+	(void)!pwrite(lock, bytes, sizeof bytes, 0); /* a full disk: no estimates */
 }
 
 enum isx_status isx_pg_lock_take(const struct isx_pg_locks *locks, const char *name, int how,
@@ -137,7 +136,7 @@ void isx_pg_progress_end(struct isx_pg_progress *progress)
 }
 
 /* Estimate the time that is left and write the note. The slower of two speeds counts, that since
- * the begin and that of the last window: assets and simprints, which come behind them, differ in
+ * the begin and that of the last window: simprints are loaded after the assets and at another
  * speed, and an estimate that is too short makes clients come back too early. */
 static void measure(struct isx_pg_progress *progress)
 {

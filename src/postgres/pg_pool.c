@@ -70,9 +70,8 @@ enum isx_status isx_pg_pool_new(const struct isx_pg_pool_options *options,
 	PQconninfoOption *words = PQconninfoParse(uri, &why);
 	if (!words) {
 		char line[ISX_PG_LINE_BYTES], shown[ISX_URI_SHOWN_BYTES];
-		isx_pg_first_line(line,
-				  why ? isx_uri_show(why, shown)
-				      : NULL); /* the message may quote the URI with its password */
+		isx_pg_first_line(line, why ? isx_uri_show(why, shown)
+					    : NULL); /* it may quote a password */
 		PQfreemem(why);
 		return isx_fail(err, ISX_INVALID, "index URI: %s", line);
 	}
@@ -284,8 +283,7 @@ static enum isx_status add_conn(struct isx_pg_pool *pool, bool is_probe, struct 
 	note_attempt(pool, st, &why);
 	if (is_reconnect)
 		pool->reconnecting = false;
-	pthread_cond_broadcast(
-		&pool->changed); /* waiting threads may connect now, or have to fail */
+	pthread_cond_broadcast(&pool->changed); /* waiting threads look again */
 	if (st)
 		pool->count--;
 	else
@@ -365,9 +363,8 @@ int64_t isx_pg_store_id(const struct isx_pg_conn *conn)
 	return store_id;
 }
 
-/* Closing a connection whose state is not idle costs less than finding out why it is not, and
- * lets the server roll back. It is closed before it is no longer counted, so that conns_max
- * holds. */
+/* A connection that is not idle after a ROLLBACK is closed, so that the server ends what is open
+ * there. It is closed before it is no longer counted, so that conns_max holds. */
 void isx_pg_give(struct isx_pg_conn *conn)
 {
 	struct isx_pg_pool *pool = conn->pool;

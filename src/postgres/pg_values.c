@@ -27,8 +27,7 @@ void isx_pg_add_bytes(struct isx_pg_params *params, const void *bytes, size_t le
 	params->starts[params->count] = params->bytes.len;
 	params->lengths[params->count++] = (int)len;
 	isx_buf_add(&params->bytes, bytes, len);
-	isx_buf_char(&params->bytes,
-		     '\0'); /* so that an empty value has an address: libpq takes NULL for NULL */
+	isx_buf_char(&params->bytes, '\0'); /* an empty value has an address, too */
 }
 
 void isx_pg_add_text(struct isx_pg_params *params, const char *text)

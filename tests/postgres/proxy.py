@@ -1,4 +1,4 @@
-"""A proxy in front of a server. It forwards a message and loses the answer, as a connection that breaks at that moment does."""
+"""A proxy in front of a server. It forwards a message and loses the answer, as a breaking connection does."""
 import socket
 import threading
 import time

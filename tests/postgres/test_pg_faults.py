@@ -153,7 +153,7 @@ def test_read_only_database(host, shared_cluster, database):
 
 
 def test_out_of_connections(own_cluster, start_host):
-    """Other clients hold all connections: 503 with the reason; a pool with fewer connections than its limit still works."""
+    """Other clients hold all connections: 503 with the reason; a pool that got fewer than its limit works."""
     cluster = own_cluster(max_connections="6", superuser_reserved_connections="1", max_wal_senders="0")
     cluster.create_database("main")
     cluster.sql("create role plain login; grant create on database main to plain")
