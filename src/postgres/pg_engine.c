@@ -215,7 +215,7 @@ static enum isx_status list_indexes(struct isx_pg_conn *conn, void *arg, struct 
 	size_t count = (size_t)PQntuples(rows);
 	struct isx_index_info *infos = isx_mem_array(count + 1, sizeof *infos);
 	st = infos ? ISX_OK : isx_fail_memory(err);
-	size_t told = 0;
+	size_t told = 0; /* of the rows, those that are indexes */
 	for (int i = 0; !st && i < (int)count; i++) {
 		struct isx_span name = isx_pg_field(rows, i, 0);
 		int64_t assets;
@@ -330,6 +330,7 @@ static enum isx_status get_asset(struct isx_pg_conn *conn, void *arg, struct isx
 	return st;
 }
 
+/* Reads from the replica, if there is one: an asset that was just added may not be there yet. */
 static enum isx_status store_get(struct isx_engine *engine, const char *name, const char *iscc_id,
 				 struct isx_buf *json, struct isx_err *err)
 {
@@ -406,6 +407,7 @@ static enum isx_status set_up(struct isx_pg_store *store, const char *uri, struc
 					    .may_create_schema = !options->read_only,
 					    .logger = options->logger };
 	enum isx_status st = isx_pg_pool_new(&pool, &store->pool, err);
+	/* The same options for the replica but for these two. */
 	pool.uri = options->postgres_read_uri;
 	pool.may_create_schema = false;
 	if (!st && pool.uri)

@@ -66,6 +66,7 @@ static enum isx_status check_head(const PGresult *row, struct isx_err *err)
 enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct isx_pg_head *head,
 				 struct isx_err *err)
 {
+	/* A statement that selected by number had found the index by its name before. */
 	if (PQntuples(row) != 1)
 		return name ? isx_fail_no_index(err, name)
 			    : isx_fail(err, ISX_NOT_FOUND, "the index is no longer there");
@@ -144,6 +145,7 @@ enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, const char *name, b
 			       relaxed ? ISX_PG_RELAX : ISX_PG_STATEMENTS, name, head, err);
 }
 
+/* REPEATABLE READ: all statements up to the commit see the database as the first one does. */
 enum isx_status isx_pg_begin_read(struct isx_pg_conn *conn, const char *name,
 				  struct isx_pg_head *head, struct isx_err *err)
 {
@@ -181,6 +183,7 @@ enum isx_status isx_pg_read_asset(const struct isx_pg_head *head, uint64_t id,
 	    (!asset->iscc_id || isx_iscc_id_parse(isx_span_of(asset->iscc_id), &told, NULL) ||
 	     told.body != id || told.realm != head->realm))
 		st = isx_fail(err, ISX_CORRUPT, "codes: expected the iscc_id of the row");
+	/* Whatever else failed, the row is at fault: name the asset, by the key of the row. */
 	if (!st || st == ISX_NO_MEMORY)
 		return st;
 	isx_iscc_id_print(&own, text);

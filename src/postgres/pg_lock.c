@@ -94,6 +94,7 @@ enum isx_status isx_pg_lock_take(const struct isx_pg_locks *locks, const char *n
 		return isx_fail(err, ISX_NOT_FOUND, "%s: there is no such directory", path);
 	if (*lock < 0)
 		return isx_fail_errno(err, "lock", path);
+	/* The note is read also when the lock is not free: it says how far its holder has come. */
 	while (flock(*lock, how | LOCK_NB) != 0) {
 		if (errno == EINTR)
 			continue;
@@ -140,6 +141,7 @@ void isx_pg_progress_end(struct isx_pg_progress *progress)
  * speed, and an estimate that is too short makes clients come back too early. */
 static void measure(struct isx_pg_progress *progress)
 {
+	/* Only the thread that works changes *progress; other processes read the file. */
 	const uint64_t now_ns = isx_clock_ns(), all_ns = now_ns - progress->start_ns;
 	struct isx_pg_note *note = &progress->note;
 	if (note->total < note->done) /* `total` was an estimate */

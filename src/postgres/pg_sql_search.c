@@ -84,6 +84,7 @@ static enum isx_status read_asset(struct sql_search *search, const char *iscc_id
 	if (!st)
 		st = isx_pg_read_asset(search->head, id.body, isx_pg_field(row, 0, 1),
 				       (struct isx_span){ 0 }, search->arena, asset, err);
+	/* By its ISCC-ID and not by its score: a copy under another ISCC-ID is a match. */
 	search->excludes_self = true;
 	search->self = id.body;
 	PQclear(row);
@@ -124,7 +125,7 @@ static enum isx_status add_own_chunks(struct sql_search *search, struct isx_quer
 		struct isx_query_simprints *last = query->simprint_type_count
 							   ? &types[query->simprint_type_count - 1]
 							   : NULL;
-		if (!last || !isx_span_is(type, last->type)) {
+		if (!last || !isx_span_is(type, last->type)) { /* rows of another type begin */
 			last = &types[query->simprint_type_count++];
 			last->type = isx_arena_text(search->arena, type.ptr, type.len);
 			last->values = values + i;
@@ -134,6 +135,7 @@ static enum isx_status add_own_chunks(struct sql_search *search, struct isx_quer
 		if (!last->type || !values[i])
 			st = isx_fail_memory(err);
 	}
+	/* `values` has one entry for each row, so each type points into it where its rows begin. */
 	query->simprints = query->simprint_type_count ? types : NULL;
 	PQclear(rows);
 	isx_pg_params_release(&params);
@@ -534,6 +536,8 @@ static enum isx_status make_chunk_match(struct sql_search *search, const PGresul
 	struct isx_chunk *chunks = isx_arena_alloc(search->arena, (size_t)(end - first),
 						   sizeof *chunks);
 	enum isx_status st = types && chunks ? ISX_OK : isx_fail_memory(err);
+	/* Chunks of a type are a part of one array, as rows are: no type needs a count
+	 * beforehand. */
 	forget_best(search);
 	for (int row = first; !st && row < end; row++) {
 		struct sql_type *of = &search->types[isx_pg_i64(rows, row, 1)];
