@@ -328,9 +328,10 @@ static int run_add(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-	{ "--verbose", 'v', NULL, "One line per file" },
-	{ "--simprint-bits", 's', "BITS", "Cut simprints to 64, 128, 192 or 256 bits" },
-	{ "--batch-size", 'b', "N", "Assets per transaction (100 for files, 20000 for lines)" },
+	{ "--verbose", 'v', NULL, "Print one line per file" },
+	{ "--simprint-bits", 's', "BITS", "Truncate simprints to 64, 128, 192 or 256 bits" },
+	{ "--batch-size", 'b', "N",
+	  "Assets per transaction (default: 100 for files, 20000 for lines)" },
 	TARGET_OPTIONS,
 };
 
@@ -339,24 +340,26 @@ const struct cli_command command_add = {
 	.words = "PATTERN...",
 	.words_least = 1,
 	.words_most = CLI_WORDS_MAX,
-	.summary = "Add assets from files, or update those that are there",
+	.summary = "Add assets from files, or update existing assets",
 	.text = "PATTERN is a file, a folder (all *.iscc.json below it, or else all *.json), a "
-		"glob (** for\n"
-		"any folders), or - for lines on standard input. A file that ends in .jsonl has "
-		"one asset\n"
-		"a line, as POST /indexes/{name}/assets takes them; any other file is one asset as "
-		"iscc-sdk\n"
-		"writes it. A bad file or line, or a PATTERN that nothing is found for, is "
-		"reported, and the\n"
-		"others go in. Assets of one run that share an ISCC-ID are reported; the last one "
-		"counts.\n"
-		"An interrupted add says how many assets are in; the same command goes on.\n\n"
+		"glob (**\n"
+		"matches any number of folders), or - for lines on standard input. A .jsonl file "
+		"has one\n"
+		"asset per line, as POST /indexes/{name}/assets takes them; any other file is one "
+		"asset as\n"
+		"iscc-sdk writes it. An invalid file or line is reported, and so is a PATTERN that "
+		"matches\n"
+		"nothing; everything else is added. Assets of one run with the same ISCC-ID are "
+		"reported;\n"
+		"the last one is stored. An interrupted add tells how many assets it has stored; "
+		"run the\n"
+		"same command again to continue.\n\n"
 		"Examples:\n"
 		"  iscc-search add assets.jsonl\n"
 		"  iscc-search add 'collection/**/*.iscc.json' --index production\n"
 		"  zcat assets.jsonl.gz | iscc-search add -\n\n"
-		"Exit status: 0 added, 1 error, 2 nothing found, 3 bad --simprint-bits, 4 nothing "
-		"could be\nadded, 130 interrupted, 143 ended by SIGTERM.\n",
+		"Exit status: 0 added, 1 error, 2 no file found, 3 invalid --simprint-bits, 4 no "
+		"asset could\nbe added, 130 interrupted, 143 ended by SIGTERM.\n",
 	.options = options,
 	.option_count = sizeof options / sizeof options[0],
 	.run = run_add,

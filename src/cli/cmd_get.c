@@ -69,7 +69,7 @@ const struct cli_command command_get = {
 	.words_least = 1,
 	.words_most = 1,
 	.summary = "Show an asset by its ISCC-ID",
-	.text = "ISCC_ID may be written in every form that 'search' takes.\n\n"
+	.text = "ISCC_ID may have any form that 'search' accepts.\n\n"
 		"Examples:\n"
 		"  iscc-search get ISCC:MAIGHXLN555Y2DFF\n"
 		"  iscc-search get ISCC:MAIGHXLN555Y2DFF --index production\n",

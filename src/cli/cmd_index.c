@@ -1,6 +1,6 @@
 /*
  * cmd_index.c - the indexes that the command line knows: add, list, use, remove, rebuild.
- *               Backup, compact and check are in cmd_upkeep.c.
+ *               Backup, compact and check are in cmd_maintenance.c.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -136,9 +136,9 @@ static int run_index_add(const struct cli_args *args)
 
 static const struct cli_option add_options[] = {
 	{ "--local", 0, NULL, "An index on this machine" },
-	{ "--path", 0, "DIR", "Folder of its files (default: the data folder)" },
+	{ "--path", 0, "DIR", "Folder of the index files (default: the data folder)" },
 	{ "--remote", 0, "URL", "An index on another server" },
-	{ "--api-key", 0, "KEY", "Key for that server (ISCC_SEARCH_API_KEY)" },
+	{ "--api-key", 0, "KEY", "API key of that server (default: ISCC_SEARCH_API_KEY)" },
 };
 
 static const struct cli_command index_add = {
@@ -279,7 +279,7 @@ static const struct cli_command index_remove = {
 	.words = "NAME",
 	.words_least = 1,
 	.words_most = 1,
-	.summary = "Take an index out of the list",
+	.summary = "Remove an index from the configuration",
 	.options = remove_options,
 	.option_count = sizeof remove_options / sizeof remove_options[0],
 	.run = run_index_remove,
@@ -335,12 +335,12 @@ static const struct cli_option rebuild_options[] = {
 	{ "--all", 0, NULL, "Every type" },
 	{ "--unit-type", 0, "TYPE", "A unit type, for example CONTENT_TEXT_V0" },
 	{ "--simprint-type", 0, "TYPE", "A simprint type" },
-	{ "--index", 'i', "NAME", "Work on this index instead of the active one" },
+	{ "--index", 'i', "NAME", "Use this index instead of the active one" },
 };
 
 static const struct cli_command index_rebuild = {
 	.name = "rebuild",
-	.summary = "Accepted as 0.3.3 does; there is nothing to rebuild",
+	.summary = "No effect; kept for compatibility with 0.3.3",
 	.options = rebuild_options,
 	.option_count = sizeof rebuild_options / sizeof rebuild_options[0],
 	.run = run_index_rebuild,
@@ -358,9 +358,10 @@ static const struct cli_command *const index_commands[] = { &index_add,
 
 const struct cli_command command_index = {
 	.name = "index",
-	.summary = "Manage the indexes that add, get and search work on",
-	.text = "The list is kept in config.json in the data folder ($XDG_DATA_HOME/iscc-search "
-		"or\n"
-		"~/.local/share/iscc-search). Indexes found in the data folder are listed too.\n",
+	.summary = "Manage the indexes that add, get and search use",
+	.text = "The indexes are configured in config.json in the data folder "
+		"($XDG_DATA_HOME/iscc-search\n"
+		"or ~/.local/share/iscc-search). Indexes found in the data folder are listed "
+		"too.\n",
 	.commands = index_commands,
 };

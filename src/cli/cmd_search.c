@@ -29,6 +29,26 @@ static enum isx_status ask(struct target *target, struct question *question,
 	return isx_search(target->store, target->name, query, result, err);
 }
 
+/* Tell how many assets were compared, and with which threshold. A query of simprints alone has that of
+ * passages; with both kinds a higher score may be asked of one of them, so the lower one is named. */
+static void tell_no_match(const struct target *target, const struct isx_query *query)
+{
+	const struct settings *settings = &target->settings;
+	bool has_units = query->iscc_id || query->iscc_code || query->unit_count;
+	bool has_passages = query->simprint_type_count > 0 || query->own_chunks;
+	double threshold = has_units ? settings->match_threshold_units
+				     : settings->match_threshold_simprints;
+	struct isx_index_info info;
+	if (has_passages && settings->match_threshold_simprints < threshold)
+		threshold = settings->match_threshold_simprints;
+	if (isx_index_stat(target->store, target->name, &info, NULL)) {
+		say_line(stdout, "No match in index '%s'.", target->name);
+		return;
+	}
+	show_no_match(target->name, target->has_thresholds ? threshold : -1, info.assets);
+	isx_index_info_release(&info);
+}
+
 static int search(const struct cli_args *args, struct target *target, struct question *question)
 {
 	struct isx_result *result;
@@ -39,8 +59,10 @@ static int search(const struct cli_args *args, struct target *target, struct que
 	bool is_table = cli_option_value(args, "--table") || isatty(STDOUT_FILENO);
 	if (cli_option_value(args, "--json") || !is_table)
 		show_json(result);
-	else
+	else if (result->match_count || result->chunk_match_count)
 		show_table(question, result);
+	else
+		tell_no_match(target, &question->query);
 	isx_result_free(result);
 	return CLI_OK;
 }
@@ -68,10 +90,10 @@ static int run_search(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-	{ "--limit", 'l', "N", "At most so many matches (3)" },
-	{ "--json", 'j', NULL, "Print JSON, as it is in a pipe anyway" },
-	{ "--table", 't', NULL, "Print the table of a terminal, also in a pipe" },
-	{ "--chunks", 'c', NULL, "With an ISCC-ID: also which assets share passages with it" },
+	{ "--limit", 'l', "N", "Maximum number of matches (default: 3)" },
+	{ "--json", 'j', NULL, "Print JSON (the default when output is piped)" },
+	{ "--table", 't', NULL, "Print a table (the default on a terminal)" },
+	{ "--chunks", 'c', NULL, "With an ISCC-ID: also find assets that share passages with it" },
 	TARGET_OPTIONS,
 };
 
@@ -80,16 +102,17 @@ const struct cli_command command_search = {
 	.words = "ISCC...|FILE",
 	.words_least = 1,
 	.words_most = ISX_UNITS_MAX,
-	.summary = "Find the assets most like an ISCC or a file",
+	.summary = "Find the assets most similar to an ISCC or a file",
 	.text = "ISCC is an ISCC-CODE, one or more ISCC-UNITs, or an ISCC-ID of the index (\"more "
-		"like this\");\n"
-		"also in small letters, without 'ISCC:', in multibase form, as urn:iscc:... or "
-		"as\n"
-		"https://HOST/ISCC:... FILE is an .iscc.json, or a .jsonl whose first\n"
-		"asset is the query. Its simprints find passages: where they are, how large, and "
-		"(where\n"
-		"NAME.iscc.utf8 is beside NAME.iscc.json) how they read.\n\n"
-		"Scores run from 0 to 1; below the score of a match stand those of its units.\n\n"
+		"like this\").\n"
+		"Lower case, a missing 'ISCC:', multibase, urn:iscc:... and https://HOST/ISCC:... "
+		"are accepted.\n"
+		"FILE is an .iscc.json, or a .jsonl whose first asset is the query. Its simprints "
+		"find similar\n"
+		"passages, shown with offset and size, and with the text of the query if "
+		"NAME.iscc.utf8 is\n"
+		"beside NAME.iscc.json.\n\n"
+		"Scores range from 0 to 1. The line below a match has the scores of its units.\n\n"
 		"Examples:\n"
 		"  iscc-search search "
 		"ISCC:KACT4EBWK27737D2AYCJRAL5Z36G76RFRMO4554RU26HZ4ORJGIVHDI\n"

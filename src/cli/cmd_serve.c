@@ -303,34 +303,36 @@ static int run_serve(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-	{ "--host", 'h', "HOST", "Address to listen on (ISCC_SEARCH_HOST, 0.0.0.0)" },
-	{ "--port", 'p', "PORT", "Port to listen on, 0 for any free one (ISCC_SEARCH_PORT, 8000)" },
-	{ "--dev", 'd', NULL, "Log everything" },
-	{ "--workers", 'w', "N", "Processes that share the port (ISCC_SEARCH_WORKERS, 1)" },
+	{ "--host", 'h', "HOST", "Address to listen on (ISCC_SEARCH_HOST; default: 0.0.0.0)" },
+	{ "--port", 'p', "PORT",
+	  "Port to listen on, 0: any free one (ISCC_SEARCH_PORT; default: 8000)" },
+	{ "--dev", 'd', NULL, "Log at level debug" },
+	{ "--workers", 'w', "N",
+	  "Processes that share the port (ISCC_SEARCH_WORKERS; default: 1)" },
 	{ "--tls-cert", 0, "FILE", "Serve https with this certificate (ISCC_SEARCH_TLS_CERT)" },
-	{ "--tls-key", 0, "FILE", "... and its key (ISCC_SEARCH_TLS_KEY)" },
-	{ "--read-only", 0, NULL, "Change no index and none of its files (ISCC_SEARCH_READ_ONLY)" },
+	{ "--tls-key", 0, "FILE", "Private key of the certificate (ISCC_SEARCH_TLS_KEY)" },
+	{ "--read-only", 0, NULL, "Never write to the store (ISCC_SEARCH_READ_ONLY)" },
 };
 
 const struct cli_command command_serve = {
 	.name = "serve",
 	.summary = "Serve the REST API",
-	.text = "What is served is named by ISCC_SEARCH_INDEX_URI, in the environment or in .env:\n"
+	.text = "ISCC_SEARCH_INDEX_URI, in the environment or in .env, names the store:\n"
 		"  usearch:///DIR     similarity search, one file per index (default: the data "
 		"folder)\n"
-		"  lmdb:///DIR        exact prefixes of units, in files that 0.3.3 shares\n"
-		"  memory://          similarity search, gone when the server stops\n"
+		"  lmdb:///DIR        prefix search of units, in files that 0.3.3 can open\n"
+		"  memory://          similarity search, lost when the server stops\n"
 		"  postgresql://...   similarity search for many hosts (docs/postgres.md)\n\n"
-		"Further variables: ISCC_SEARCH_API_SECRET (key that clients send as X-API-Key),\n"
-		"ISCC_SEARCH_CORS_ORIGINS, ISCC_SEARCH_LOG_LEVEL, ISCC_SEARCH_LOG_FORMAT (text or "
-		"json),\nISCC_SEARCH_LOG_FILE, ISCC_SEARCH_THREADS, ISCC_SEARCH_QUEUE_LIMIT, "
-		"ISCC_SEARCH_STOP_TIMEOUT,\n"
-		"ISCC_SEARCH_MATCH_THRESHOLD_UNITS,\n"
-		"ISCC_SEARCH_CONFIDENCE_EXPONENT, ISCC_SEARCH_BODY_LIMIT_MIB,\n"
-		"ISCC_SEARCH_DURABILITY, ISCC_SEARCH_MAP_GIB,\n"
-		"ISCC_SEARCH_KERNEL; for postgresql:// ISCC_SEARCH_POSTGRES_SCHEMA, _FOLLOWER_DIR, "
-		"_SEARCH,\n"
-		"_READ_URI, _CONNECTIONS and _TIMEOUT.\n\n"
+		"Further variables, described in iscc-search(1), all with the prefix "
+		"ISCC_SEARCH_:\n"
+		"  API_SECRET (the key that clients send as X-API-Key), CORS_ORIGINS, "
+		"BODY_LIMIT_MIB,\n"
+		"  ANSWERS_MIB, CONNECTIONS, CLIENT_TIMEOUT, THREADS, QUEUE_LIMIT, STOP_TIMEOUT,\n"
+		"  LOG_LEVEL, LOG_FORMAT (text or json), LOG_FILE, MATCH_THRESHOLD_UNITS,\n"
+		"  MATCH_THRESHOLD_SIMPRINTS, CONFIDENCE_EXPONENT, DURABILITY, MAP_GIB, KERNEL;\n"
+		"  for postgresql:// POSTGRES_SCHEMA, POSTGRES_FOLLOWER_DIR, POSTGRES_SEARCH,\n"
+		"  POSTGRES_READ_URI, POSTGRES_CONNECTIONS, POSTGRES_TIMEOUT and "
+		"POSTGRES_PATIENCE.\n\n"
 		"Examples:\n"
 		"  iscc-search serve --port 9000\n"
 		"  ISCC_SEARCH_INDEX_URI=usearch:///srv/iscc iscc-search serve --workers 4\n",

@@ -32,7 +32,7 @@ static const struct cli_command *const commands[] = {
 
 static const struct cli_command root = {
 	.name = "iscc-search",
-	.summary = "Find what is like a given ISCC (ISO 24138): exactly, among millions.",
+	.summary = "Exact similarity search among millions of ISCCs (ISO 24138).",
 	.text = "First steps:\n"
 		"  iscc-search add assets.jsonl              put assets into the default index\n"
 		"  iscc-search search "

@@ -94,6 +94,25 @@ static void print_chunks(const struct question *question, const struct isx_chunk
 	}
 }
 
+/* Print a number with commas between groups of three digits, whatever the locale. */
+static void print_count(uint64_t count)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+	for (int i = 0; i < len; i++)
+		printf("%s%c", i && (len - i) % 3 == 0 ? "," : "", digits[i]);
+}
+
+void show_no_match(const char *index, double threshold, uint64_t assets)
+{
+	printf("No match");
+	if (threshold >= 0)
+		printf(" of at least %g", threshold);
+	printf(" among ");
+	print_count(assets);
+	say_line(stdout, " asset%s of index '%s'.", assets == 1 ? "" : "s", index);
+}
+
 static void print_heading(void)
 {
 	printf("Rank  Score   ISCC-ID                Name\n");
@@ -123,8 +142,6 @@ static void print_matches(const struct isx_result *result)
 
 void show_table(const struct question *question, const struct isx_result *result)
 {
-	if (result->match_count == 0 && result->chunk_match_count == 0)
-		printf("Nothing in the index is like it.\n");
 	print_matches(result);
 	if (result->chunk_match_count) {
 		printf("%sPassages found in:\n", result->match_count ? "\n" : "");

@@ -14,4 +14,10 @@ void show_json(const struct isx_result *result);
  * they are, and how the query's own begin where its text is at hand. */
 void show_table(const struct question *question, const struct isx_result *result);
 
+/* Print that a search found nothing.
+ *   threshold  least score of a match; negative: not known here, as it is a setting of another server,
+ *              or the engine has none
+ *   assets     number of assets in the index */
+void show_no_match(const char *index, double threshold, uint64_t assets);
+
 #endif

@@ -42,6 +42,8 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 	struct isx_err why;
 	bool make_index = use == MAKE_AND_USE;
 	settings_to_options(&target->settings, &options);
+	/* A server has settings of its own; a prefix search has no threshold. */
+	target->has_thresholds = strncmp(uri, "http", 4) != 0 && strncmp(uri, "lmdb:", 5) != 0;
 	options.api_key = api_key;
 	options.read_only = use != MAKE_AND_USE;
 	enum isx_status st = isx_open(uri, &options, &target->store, err);

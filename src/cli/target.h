@@ -13,21 +13,22 @@ struct target {
 	struct settings settings;
 	struct config config;
 	struct isx_store *store;
-	const char *name; /* of the index in the store */
+	const char *name;    /* of the index in the store */
+	bool has_thresholds; /* the thresholds of `settings` decide what this store finds */
 };
 
 /* The options --index and --uri, for the tables of commands. */
 #define TARGET_OPTIONS                                                                             \
-	{ "--index", 'i', "NAME", "Work on this index instead of the active one" },                \
+	{ "--index", 'i', "NAME", "Use this index instead of the active one" },                    \
 	{                                                                                          \
 		"--uri", 0, "URI",                                                                 \
-			"Work on an index of this store: usearch:///DIR or http://HOST:PORT"       \
+			"Use an index of this store: usearch:///DIR or http://HOST:PORT"           \
 	}
 
 /* The option --uri alone, for commands that take the name as a word. */
 #define TARGET_URI_OPTION                                                                          \
 	{                                                                                          \
-		"--uri", 0, "URI", "Work on an index of this store: usearch:///DIR or lmdb:///DIR" \
+		"--uri", 0, "URI", "Use an index of this store: usearch:///DIR or lmdb:///DIR"     \
 	}
 
 /* Read settings and configuration, open the store, make a local index that is not there yet. On

@@ -217,7 +217,29 @@ def test_nothing_like_it(cli):
     said = cli.good("search", unit(DATA, digest("nothing")))
     assert said.json["global_matches"] == []
     assert cli.good("search", unit(DATA, digest("nothing")), "--table").out == \
-        "Nothing in the index is like it.\n"
+        "No match of at least 0.75 among 0 assets of index 'default'.\n"
+
+
+def test_no_match_tells_threshold_and_number_of_assets(cli):
+    words = ("search", unit(DATA, digest("nothing")), "--table")
+    write_lines(cli.work / "a.jsonl", [make_asset(1)])
+    cli.good("add", "a.jsonl")
+    assert cli.good(*words).out == "No match of at least 0.75 among 1 asset of index 'default'.\n"
+    cli.env["ISCC_SEARCH_MATCH_THRESHOLD_UNITS"] = "0.9"
+    write_lines(cli.work / "a.jsonl", [make_asset(i) for i in range(1, 1235)])
+    cli.good("add", "a.jsonl")
+    assert cli.good(*words).out == "No match of at least 0.9 among 1,234 assets of index 'default'.\n"
+    # A prefix search has no threshold.
+    uri = f"lmdb://{cli.work}/prefixes"
+    cli.good("add", "a.jsonl", "--uri", uri)
+    assert cli.good(*words, "--uri", uri).out == "No match among 1,234 assets of index 'default'.\n"
+
+
+def test_no_match_on_a_server(cli, start_server):
+    """The threshold is a setting of the server, which the client does not know."""
+    cli.good("index", "add", "remote", "--remote", start_server().base)
+    assert cli.good("search", unit(DATA, digest("nothing")), "--table", "--index", "remote").out == \
+        "No match among 0 assets of index 'remote'.\n"
 
 
 def test_unknown_index(filled):

@@ -1,5 +1,5 @@
 /*
- * cmd_upkeep.c - index backup, index compact, index check: what is done with the file of an index.
+ * cmd_maintenance.c - the commands `index backup`, `index compact` and `index check`.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"
@@ -55,7 +55,7 @@ static int run_backup(const struct cli_args *args)
 }
 
 static const struct cli_option backup_options[] = {
-	{ "--force", 'f', NULL, "Replace FILE if it is there" },
+	{ "--force", 'f', NULL, "Replace FILE if it exists" },
 	TARGET_URI_OPTION,
 };
 
@@ -64,11 +64,12 @@ const struct cli_command command_index_backup = {
 	.words = "NAME FILE",
 	.words_least = 2,
 	.words_most = 2,
-	.summary = "Copy an index, as it is at one moment, while others use it",
-	.text = "FILE appears when it is complete, on disk and checked; a damaged index is not "
-		"copied.\n"
-		"To restore it, copy it to its place;\n"
-		"nothing has to be stopped, but an index of that name must not be there:\n"
+	.summary = "Copy an index while other processes use it",
+	.text = "FILE is a snapshot of one moment. It appears when it is complete, on disk and "
+		"checked; a\n"
+		"damaged index is not copied. To restore a backup, copy it into the store. Servers "
+		"may keep\n"
+		"running, but no index of that name may exist:\n"
 		"  usearch:///DIR  mkdir DIR/NAME, then copy FILE to DIR/NAME/index.lmdb\n"
 		"  lmdb:///DIR     copy FILE to DIR/NAME.lmdb\n\n"
 		"Examples:\n"
@@ -103,24 +104,24 @@ static int run_compact(const struct cli_args *args)
 	return code;
 }
 
-static const struct cli_option upkeep_options[] = { TARGET_URI_OPTION };
+static const struct cli_option compact_options[] = { TARGET_URI_OPTION };
 
 const struct cli_command command_index_compact = {
 	.name = "compact",
 	.words = "NAME",
 	.words_least = 1,
 	.words_most = 1,
-	.summary = "Give back the free space of an index",
-	.text = "What is in use is copied to a new file, which takes the place of the old one. "
-		"Others\n"
-		"may read meanwhile, writers wait; there has to be room for the copy. A damaged "
-		"index\n"
-		"stays as it is. 0.3.3 must not have the index open.\n\n"
+	.summary = "Return the free space of an index to the disk",
+	.text = "Copies the pages in use to a new file, which replaces the old one. Other "
+		"processes may\n"
+		"read meanwhile; writers wait. The disk needs room for the copy. A damaged index "
+		"is left\n"
+		"unchanged. 0.3.3 must not have the index open.\n\n"
 		"Examples:\n"
 		"  iscc-search index compact mylocal\n"
 		"  iscc-search index compact main --uri lmdb:///srv/iscc\n",
-	.options = upkeep_options,
-	.option_count = sizeof upkeep_options / sizeof upkeep_options[0],
+	.options = compact_options,
+	.option_count = sizeof compact_options / sizeof compact_options[0],
 	.run = run_compact,
 };
 
@@ -229,7 +230,7 @@ static int run_check(const struct cli_args *args)
 }
 
 static const struct cli_option check_options[] = {
-	{ "--json", 'j', NULL, "One JSON object" },
+	{ "--json", 'j', NULL, "Print one JSON object" },
 	TARGET_URI_OPTION,
 };
 
@@ -238,12 +239,14 @@ const struct cli_command command_index_check = {
 	.words = "NAME",
 	.words_least = 1,
 	.words_most = 1,
-	.summary = "Verify everything that has to be true of an index's file",
-	.text = "Pages, the order and lengths of rows, that every asset can be read and has its "
-		"rows, and\n"
-		"that every row has its asset. Writes nothing; others may read and write "
-		"meanwhile. Prints\n"
-		"what is wrong, at most 100 lines of it, and ends with 1 if there is anything.\n\n"
+	.summary = "Check the integrity of an index",
+	.text = "Verifies the pages of the file, the order and lengths of rows, that every asset "
+		"can be\n"
+		"read and has its rows, and that every row belongs to an asset. Writes nothing; "
+		"other\n"
+		"processes may read and write meanwhile. Prints at most 100 findings; the exit "
+		"status is 1\n"
+		"if there are any.\n\n"
 		"Examples:\n"
 		"  iscc-search index check mylocal\n"
 		"  iscc-search index check main --json --uri usearch:///srv/iscc\n",
