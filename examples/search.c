@@ -1,5 +1,6 @@
 /*
- * search.c - the example of iscc_search.h: adds two assets to a store, and finds both by the units of one.
+ * search.c - the example of iscc_search.h: adds two assets to a store, and searches for the units of
+ *            one, which finds both.
  *
  *	cc search.c $(pkg-config --cflags --libs iscc_search) -o search && ./search usearch:///tmp/store
  *
