@@ -1,7 +1,7 @@
 /*
- * access_log.c - the line that is written for each request, and the name it goes by.
+ * access_log.c - writes one log line per request, and makes request ids.
  *
- * No header but the request's name and no query are written, as they may hold a key.
+ * The line has no query and no header except the request id: queries and headers may contain a key.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/access_log.h"
@@ -15,6 +15,8 @@
 
 enum { PATH_BYTES_MAX = 200 };
 
+/* Spaces, control characters and bytes beyond ASCII become "?": a path must not be able to end the
+ * line or to look like another field of it. */
 static void print_path(struct isx_span path, char text[PATH_BYTES_MAX + 1])
 {
 	size_t len = path.len < PATH_BYTES_MAX ? path.len : PATH_BYTES_MAX;
@@ -23,6 +25,8 @@ static void print_path(struct isx_span path, char text[PATH_BYTES_MAX + 1])
 	text[len] = '\0';
 }
 
+/* The address of the client as text. A dual-stack socket shows IPv4 clients as ::ffff:a.b.c.d; the
+ * log has the IPv4 address alone. */
 static const char *print_client(const struct sockaddr *client, char text[INET6_ADDRSTRLEN])
 {
 	const void *address = NULL;
@@ -35,6 +39,7 @@ static const char *print_client(const struct sockaddr *client, char text[INET6_A
 	return strncmp(text, "::ffff:", 7) == 0 && strchr(text, '.') ? text + 7 : text;
 }
 
+/* A missing field is "-": every line has the same fields. */
 static const char *or_dash(const char *text)
 {
 	return text && *text ? text : "-";
@@ -55,7 +60,7 @@ void isx_access_log(const struct http_access *access)
 		{ .name = "route", .text = or_dash(access->route) },
 		{ .name = "client", .text = print_client(access->client, client) },
 		{ .name = "request_id", .text = or_dash(access->request_id) },
-		{ .name = "aborted", .number = 1 },
+		{ .name = "aborted", .number = 1 }, /* last: left out of complete answers */
 	};
 	size_t count = sizeof fields / sizeof *fields;
 	isx_log_fields(ISX_LOG_INFO, "request", fields, access->is_complete ? count - 1 : count);
@@ -71,7 +76,8 @@ bool isx_request_id_is_valid(const char *id)
 
 void isx_request_id_make(uint64_t seed, uint64_t count, char id[HTTP_REQUEST_ID_BYTES])
 {
-	/* splitmix64: each count gives another number, and near ones look nothing alike. */
+	/* splitmix64 is a bijection: ids of one server never repeat, and the seed keeps those of
+	 * several servers apart. */
 	uint64_t z = seed + (count + 1) * 0x9E3779B97F4A7C15u;
 	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
 	z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;

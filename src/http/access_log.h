@@ -1,5 +1,5 @@
 /*
- * access_log.h - the line that is written for each request, and the name it goes by.
+ * access_log.h - the access log and request ids.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_ACCESS_LOG_H
@@ -11,7 +11,7 @@
 
 enum { HTTP_REQUEST_ID_MAX = 128, HTTP_REQUEST_ID_BYTES = 17 };
 
-/* A request that has ended. Texts are borrowed; NULL is what is not known. */
+/* A request that has ended. Texts are borrowed; NULL: not known. */
 struct http_access {
 	const char *request_id;
 	const char *method;
@@ -24,13 +24,15 @@ struct http_access {
 	const struct sockaddr *client;
 };
 
-/* Write the line; cheap where the level is off. */
+/* Write the line of a request at level info. Cheap if that level is off. */
 void isx_access_log(const struct http_access *access);
 
-/* May a client's X-Request-ID be taken over: 1 to 128 letters, digits and "-._:=+/"? */
+/* Is the X-Request-ID of a client valid, so that the answer repeats it: 1 to 128 letters, digits
+ * and "-._:=+/"? */
 bool isx_request_id_is_valid(const char *id);
 
-/* A name of our own: the `count`th of a server that drew `seed`. */
+/* Make a request id, number `count` of a server with the random number `seed`: 16 hexadecimal
+ * digits. */
 void isx_request_id_make(uint64_t seed, uint64_t count, char id[HTTP_REQUEST_ID_BYTES]);
 
 #endif

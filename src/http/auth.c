@@ -1,7 +1,8 @@
 /*
  * auth.c - comparing API keys in constant time.
  *
- * Digests are compared instead of keys, so that not even the length of the secret shows.
+ * Digests are compared instead of keys, so that the time does not even reveal the length of the
+ * secret.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/auth.h"

@@ -1,5 +1,5 @@
 /*
- * auth.h - the API key.
+ * auth.h - checks the API key of a request.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_AUTH_H
@@ -7,19 +7,19 @@
 
 #include "base/status.h"
 
-/* Who may use the routes that need a key. Fill with isx_auth_init(). */
+/* Which keys open the routes that need one. Fill with isx_auth_init(). */
 struct isx_auth {
-	bool is_open;             /* no secret is set: everybody */
-	bool is_locked;           /* the secret is empty: nobody */
-	unsigned char digest[32]; /* of the secret, which itself is not kept */
+	bool is_open;             /* no secret is set: no key is needed */
+	bool is_locked;           /* the secret is empty: no key is right */
+	unsigned char digest[32]; /* of the secret; the secret itself is not kept */
 };
 
-/* `secret` is borrowed; NULL leaves the door open, an empty one locks everybody out. */
+/* `secret` is borrowed during the call. NULL: every request is allowed; empty: none is. */
 ISX_MUST_CHECK enum isx_status isx_auth_init(struct isx_auth *auth, const char *secret,
 					     struct isx_err *err);
 
-/* Does this key (NULL: none was sent) open? Takes the same time whatever the key has in common with
- * the secret. */
+/* Is this key right (NULL: the request has none)? The time that this takes does not depend on how
+ * much of the key is right. */
 ISX_MUST_CHECK bool isx_auth_allows(const struct isx_auth *auth, const char *key);
 
 #endif

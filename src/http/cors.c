@@ -1,7 +1,8 @@
 /*
  * cors.c - cross-origin resource sharing (https://fetch.spec.whatwg.org/#http-cors-protocol).
  *
- * Credentials are never allowed: the API key is a header of our own, which a page has to know.
+ * Access-Control-Allow-Credentials is never sent: the API key is a header of its own, which the
+ * script of a page has to set.
  * Origins are compared exactly, as browsers send them in one form only.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,9 +10,10 @@
 
 #include <string.h>
 
+/* All methods, not those of the path: the answer to a preflight does not depend on its route. */
 static const char cors_methods[] = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY";
 
-/* Is `item` a member of a list with commas? Blanks around members do not count. */
+/* Is `item` a member of a list with commas? Blanks around members are ignored. */
 static bool is_listed(const char *list, const char *item)
 {
 	struct isx_span rest = isx_span_of(list);
@@ -32,11 +34,13 @@ void isx_cors_init(struct isx_cors *cors, const char *origins)
 	cors->is_any = is_listed(cors->origins, "*");
 }
 
+/* "" is never an origin, but would match an empty member of the list. */
 static bool is_origin_allowed(const struct isx_cors *cors, const char *origin)
 {
 	return cors->is_any || (*origin && is_listed(cors->origins, origin));
 }
 
+/* An empty Origin or Access-Control-Request-* header counts as missing. */
 static bool is_sent(const char *header)
 {
 	return header && *header;
@@ -75,7 +79,8 @@ void isx_cors_decorate(const struct isx_cors *cors, const struct http_req *req,
 	if (is_sent(req->origin) && is_origin_allowed(cors, req->origin))
 		isx_http_header(res, "Access-Control-Allow-Origin",
 				cors->is_any ? "*" : req->origin);
-	/* For caches, so also where no origin was sent. */
+	/* Vary tells caches on which request headers the answer depends; it stands on every answer,
+	 * because a cache may have filled it from a request without these headers. */
 	static const char *const vary[2][2] = {
 		{ "Origin", "Accept-Encoding, Origin" },
 		{ "Accept, Origin", "Accept, Accept-Encoding, Origin" },

@@ -1,5 +1,5 @@
 /*
- * cors.h - which web pages may read our answers.
+ * cors.h - cross-origin resource sharing: which web pages may read the answers of this server.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_CORS_H
@@ -7,7 +7,7 @@
 
 #include "http/request.h"
 
-/* The origins that may, as set: "*" or a list with commas. */
+/* The allowed origins: "*", or a list with commas. */
 struct isx_cors {
 	const char *origins; /* borrowed */
 	bool is_any;
@@ -16,14 +16,14 @@ struct isx_cors {
 /* `origins` is borrowed for as long as `cors` is used; NULL stands for "*". */
 void isx_cors_init(struct isx_cors *cors, const char *origins);
 
-/* Is this the question of a browser before the request proper? */
+/* Is this a preflight request, which a browser sends before the actual request? */
 bool isx_cors_is_preflight(const struct http_req *req);
 
-/* Answer it. */
+/* Answer a preflight request. */
 void isx_cors_preflight(const struct isx_cors *cors, const struct http_req *req,
 			struct http_res *res);
 
-/* Add to any other answer what tells the browser whether the page may read it. */
+/* Add the CORS headers and Vary to any other answer. */
 void isx_cors_decorate(const struct isx_cors *cors, const struct http_req *req,
 		       struct http_res *res);
 

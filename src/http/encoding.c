@@ -1,9 +1,9 @@
 /*
- * encoding.c - content codings: which one a body has, and which one an answer gets.
+ * encoding.c - chooses content codings: of request bodies and of answers.
  *
- * Answers are JSON and other text, which gzip makes 3 to 10 times smaller. The files under web/ are
- * encoded anew each time: the largest takes 0.3 ms.
- * SPDX-License-Identifier: Apache-2.0
+ * Answers are JSON and other text, which gzip makes 3 to 10 times smaller. The embedded files of
+ * web/ are compressed for each request: the largest takes 0.3 ms. SPDX-License-Identifier:
+ * Apache-2.0
  */
 #include "http/encoding.h"
 
@@ -25,16 +25,19 @@ static bool next_member(struct isx_span *list, struct isx_span *member)
 	return true;
 }
 
+/* Names of codings are case-insensitive (RFC 9110, 8.4.1). */
 static bool is_name(struct isx_span text, const char *name)
 {
 	return text.len == strlen(name) && strncasecmp(text.ptr, name, text.len) == 0;
 }
 
+/* "x-gzip" is the same coding (RFC 9110, 8.4.1.3). */
 static bool is_gzip(struct isx_span text)
 {
 	return is_name(text, "gzip") || is_name(text, "x-gzip");
 }
 
+/* Empty members of the list are allowed (RFC 9110, 5.6.1), and "identity" names no coding. */
 enum http_coding isx_coding_read(const char *content_encoding)
 {
 	struct isx_span list = isx_span_of(content_encoding), member;
@@ -49,7 +52,8 @@ enum http_coding isx_coding_read(const char *content_encoding)
 	return found;
 }
 
-/* The weight of "coding;q=0.5" in thousandths, and the coding. A weight that is none counts as 0. */
+/* Read the weight of "coding;q=0.5" in thousandths, and the coding. At most three digits may follow
+ * the point (RFC 9110, 12.4.2); an invalid weight counts as 0, which refuses the coding. */
 static unsigned read_weight(struct isx_span member, struct isx_span *coding)
 {
 	const char *semicolon = member.len ? memchr(member.ptr, ';', member.len) : NULL;
@@ -75,6 +79,8 @@ static unsigned read_weight(struct isx_span member, struct isx_span *coding)
 	return weight > 1000 ? 0 : weight;
 }
 
+/* -1: not named. Without any weight for gzip the answer is sent as it is, although RFC 9110 would
+ * allow every coding. */
 bool isx_coding_wants_gzip(const char *accept_encoding)
 {
 	struct isx_span list = isx_span_of(accept_encoding), member, coding;
@@ -88,12 +94,14 @@ bool isx_coding_wants_gzip(const char *accept_encoding)
 		else if (is_name(coding, "*"))
 			any = weight;
 	}
+	/* "*" stands for every coding that the header does not name. */
 	if (gzip < 0)
 		gzip = any;
 	return gzip > 0 && gzip >= identity;
 }
 
-/* What an answer sends. Everything is text: there are no pictures. */
+/* The bytes of the answer: an embedded file, or what the handler wrote. All answers are text, so
+ * all are worth compressing. */
 static struct isx_span text_of(const struct http_res *res)
 {
 	if (res->file.ptr)
@@ -110,6 +118,7 @@ void isx_coding_apply(const struct http_req *req, struct http_res *res)
 	res->varies_by_coding = true;
 	if (!isx_coding_wants_gzip(req->accept_encoding))
 		return;
+	/* Without memory, or if gzip gains nothing, the answer is sent as it is. */
 	if (isx_gzip_encode(text, &encoded, NULL) || encoded.len >= text.len) {
 		isx_buf_release(&encoded);
 		return;

@@ -1,13 +1,15 @@
 /*
  * exchange.c - the life of one request and its answer.
  *
- * By function: isx_exchange_begin() when the request line is there; open_exchange() with the
- * headers: the route is known, and with it whether the body is wanted; a piece of the
- * body at a time; dispatch() at its end: answered at once, or the connection is suspended and the
- * exchange goes to a worker, run_exchange(), which resumes the connection; send_answer();
- * isx_exchange_end(). An exchange belongs to the polling thread of its connection, except from
- * suspending to resuming, when it belongs to the worker.
- * SPDX-License-Identifier: Apache-2.0
+ * In order of calls: isx_exchange_begin() after the request line; isx_exchange_field() for each
+ * header; open_exchange() after the headers, which finds the route and decides whether the body is
+ * wanted; isx_exchange_serve() for each piece of the body; dispatch() at its end, which answers at
+ * once, or suspends the connection and queues run_exchange() for a worker, which resumes it;
+ * send_answer(); isx_exchange_end().
+ *
+ * Threads: an exchange belongs to the event-loop thread of its connection, except between
+ * suspending and resuming, when it belongs to a worker. Only cancel checks and quotas are called by
+ * several threads at once: they use atomics. SPDX-License-Identifier: Apache-2.0
  */
 #include "http/exchange.h"
 
@@ -29,13 +31,13 @@
 #include <sys/socket.h>
 
 enum {
-	LOOK_NS = 10000000, /* between two looks whether a client is still there */
-	METHOD_BYTES = 16,  /* of a method's name that are kept, with the NUL: ours are shorter */
+	LOOK_NS = 10000000, /* 10 ms between two checks of a client */
+	METHOD_BYTES = 16,  /* kept of the name of a method, with the NUL: known ones are shorter */
 };
 
 #define HTTP_HEADER_REQUEST_ID "X-Request-ID"
 
-/* A request, its answer, and where it stands. */
+/* A request, its answer, and their state. */
 struct exchange {
 	struct http_link *link;
 	struct http_serving *serving;
@@ -43,27 +45,27 @@ struct exchange {
 	uint64_t start_ns;
 	int socket;              /* of the connection, while it is suspended */
 	unsigned pool;           /* number of its worker pool, 0 to HTTP_POOLS - 1 */
-	atomic_ullong next_look; /* when to see whether the client is still there */
+	atomic_ullong next_look; /* time of the next check whether the client is connected */
 	char *target;            /* the request target as sent */
 	struct isx_head head;
 	char method[METHOD_BYTES];
-	char id[HTTP_REQUEST_ID_MAX + 1]; /* the client's, or one of ours */
+	char id[HTTP_REQUEST_ID_MAX + 1]; /* of the client, or generated */
 	struct http_req req;
 	struct http_res res;
 	struct http_payload payload;
 	struct http_hold hold;  /* of the answer, and of what it is made from */
-	struct isx_quota quota; /* the same, for those who take */
+	struct isx_quota quota; /* the same, as the library asks for it */
 	bool is_arriving;       /* the request is not complete yet */
-	bool is_open;           /* the headers were seen */
+	bool is_open;           /* the headers are read */
 	bool is_answered;       /* `res` is complete */
-	bool is_given_up; /* the library cannot read on: the connection ends with the answer */
-	bool is_last;     /* the connection ends with the answer, as it is unclear what follows */
+	bool is_given_up;       /* libmicrohttpd cannot parse the rest */
+	bool is_last;           /* the connection ends with the answer */
 	size_t sent_bytes;
 };
 
 /* --- the body -------------------------------------------------------------------------------- */
 
-/* Does a body follow the headers? */
+/* Does the request have a body? Known from its headers, before the first piece arrives. */
 static bool has_payload(const struct exchange *x)
 {
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
@@ -82,7 +84,8 @@ static enum MHD_Result join_coding(void *arg, enum MHD_ValueKind kind, const cha
 	return MHD_YES;
 }
 
-/* The Content-Encoding; two lines of it name two codings, of which we know none. */
+/* The Content-Encoding. Two such headers name two codings in a row, which are not supported: the
+ * text returned for them is no coding either. */
 static const char *find_coding(const struct exchange *x)
 {
 	const char *coding = NULL;
@@ -90,8 +93,10 @@ static const char *find_coding(const struct exchange *x)
 	return coding;
 }
 
-/* Is the body, by its announced length, so far over its ceiling that it is not worth reading? Then
- * the connection ends with the answer. A body that is only somewhat too large is read. */
+/* Is the announced length so far beyond the ceiling that the body should not be read? Then the
+ * connection ends with the answer. A body up to twice too large is read and dropped, so that the
+ * client gets its 413 and keeps the connection. A client that sends Expect waits with its body, so
+ * it can be told at once. */
 static bool is_payload_hopeless(const struct exchange *x)
 {
 	const char *text = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
@@ -104,7 +109,7 @@ static bool is_payload_hopeless(const struct exchange *x)
 	return expect ? len > x->payload.bytes_max : len / 2 > x->serving->bodies.body_bytes_max;
 }
 
-/* Does a content type mean JSON: application/json or application/something+json? */
+/* Is a content type JSON: application/json or application/ANYTHING+json? */
 static bool is_json_type(const char *content_type)
 {
 	struct isx_span type = isx_span_of(content_type);
@@ -121,7 +126,8 @@ static bool is_json_type(const char *content_type)
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-/* The request is complete, or what is missing of it does not count. */
+/* The request is complete, or its rest is not needed: it no longer counts as arriving. If its body
+ * was too slow, a 408 is already sent (watch.c), and the access log has to say so. */
 static void end_arrival(struct exchange *x)
 {
 	if (x->is_arriving)
@@ -138,14 +144,15 @@ static enum isx_status fail_answers(struct isx_err *err)
 			"(limit)");
 }
 
-/* struct isx_quota of the answer; threads of a search ask, too. */
+/* struct isx_quota of the answer. Search threads call this, too. */
 static enum isx_status take_for_answer(void *keeper, size_t bytes, struct isx_err *err)
 {
 	struct exchange *x = keeper;
 	return isx_hold_more(&x->hold, bytes) ? ISX_OK : fail_answers(err);
 }
 
-/* Make the answer ready to wait for its client: as small as it goes, and counted. */
+/* Prepare the answer for sending: compress and trim it, and count its memory until it is sent. If
+ * the purse of answers has no room, a 503 replaces it. */
 static void settle_answer(struct exchange *x)
 {
 	struct isx_err err = { 0 };
@@ -155,13 +162,14 @@ static void settle_answer(struct exchange *x)
 	if (isx_hold_only(&x->hold, payload->cap, ISX_SMALL_BYTES_MAX))
 		return;
 	(void)fail_answers(&err);
-	x->res.header_count = 0; /* not encoded any more, and nothing else counts */
+	/* The headers described the answer that is dropped, for example its Content-Encoding. */
+	x->res.header_count = 0;
 	isx_http_fail(&x->res, ISX_UNAVAILABLE, &err);
 	isx_buf_trim(payload);
 	(void)isx_hold_only(&x->hold, payload->cap, ISX_SMALL_BYTES_MAX);
 }
 
-/* Fill in the answer; whoever owns the exchange calls this, once. */
+/* Compose the answer, once, in the thread that owns the exchange. */
 static void answer(struct exchange *x)
 {
 	isx_http_payload_finish(&x->payload, &x->req);
@@ -174,12 +182,12 @@ static void answer(struct exchange *x)
 		settle_answer(x);
 		isx_cors_decorate(&x->serving->cors, &x->req, &x->res);
 	}
-	isx_http_payload_drop(&x->payload); /* the answer may take its time to be sent */
+	isx_http_payload_drop(&x->payload); /* sending may take long: free the body first */
 	isx_arena_release(&x->req.arena);
 	x->is_answered = true;
 }
 
-/* Answer with a failure of the server itself. */
+/* Answer with a failure outside the router, of the server itself. */
 static void answer_failure(struct exchange *x, enum isx_status status, const struct isx_err *err)
 {
 	isx_http_fail(&x->res, status, err);
@@ -188,14 +196,15 @@ static void answer_failure(struct exchange *x, enum isx_status status, const str
 	x->is_answered = true;
 }
 
+/* 503: another server, or this one after its restart, can answer the request. */
 static enum isx_status fail_stopping(struct isx_err *err)
 {
 	return isx_fail(err, ISX_UNAVAILABLE, "the server stops: try again later");
 }
 
-/* May a search go on? Asked by the threads that work for it. While a connection is suspended nobody
- * but us looks at its socket. A client that has closed its side of the connection counts as gone:
- * one that has only ended its sending looks the same. */
+/* The cancel check of a search, called by its threads. While a connection is suspended,
+ * libmicrohttpd does not poll its socket, so this does. A client that has closed its sending side
+ * counts as gone: TCP cannot tell it from one that has closed the connection. */
 static enum isx_status cancel_check(void *cancel_arg, struct isx_err *err)
 {
 	struct exchange *x = cancel_arg;
@@ -211,6 +220,7 @@ static enum isx_status cancel_check(void *cancel_arg, struct isx_err *err)
 	return ISX_OK;
 }
 
+/* HTTP_POOL_NONE has no pool; its result is not used. */
 static struct isx_pool *pool_of(const struct http_serving *serving, enum http_pool which)
 {
 	if (which == HTTP_POOL_WRITE)
@@ -220,7 +230,8 @@ static struct isx_pool *pool_of(const struct http_serving *serving, enum http_po
 	return which == HTTP_POOL_SCAN ? serving->scan : serving->quick;
 }
 
-/* A search waits for something that takes no processor: then another one may run. */
+/* A search begins or ends to wait without using a processor (for a follower that is being loaded):
+ * its pool meanwhile runs another search in its place. Returns false if too many wait already. */
 static bool waits(void *cancel_arg, bool begins)
 {
 	const struct exchange *x = cancel_arg;
@@ -231,7 +242,8 @@ static bool waits(void *cancel_arg, bool begins)
 	return true;
 }
 
-/* A worker's job. Once resumed, the exchange is the polling thread's again. */
+/* The job of a worker. After MHD_resume_connection() the exchange belongs to the event-loop thread
+ * again and must not be touched. */
 static void run_exchange(void *arg)
 {
 	struct exchange *x = arg;
@@ -244,12 +256,14 @@ static void run_exchange(void *arg)
 	MHD_resume_connection(x->connection);
 }
 
+/* MHD_ContentReaderFreeCallback: payloads come from base/mem.c. */
 static void free_bytes(void *bytes)
 {
 	isx_mem_free(bytes);
 }
 
-/* The payload of the answer as a response, which takes it. */
+/* Make the response from the answer; it takes the memory of the payload. Embedded files are not
+ * copied. */
 static struct MHD_Response *make_response(struct exchange *x)
 {
 	static char out_of_memory[] = "{\"detail\":\"out of memory\"}";
@@ -296,6 +310,7 @@ static struct MHD_Response *compose_answer(struct exchange *x)
 	return response;
 }
 
+/* Queue the answer. The link watches from here on whether the client reads it. */
 static enum MHD_Result send_answer(struct exchange *x)
 {
 	struct MHD_Response *response = compose_answer(x);
@@ -320,13 +335,15 @@ static struct http_link *link_of(struct MHD_Connection *connection)
 		->socket_context;
 }
 
-/* The exchange that has begun on a connection, or NULL. */
+/* The exchange that is under way on a connection, or NULL. */
 static struct exchange *exchange_of(struct MHD_Connection *connection)
 {
 	struct http_link *link = link_of(connection);
 	return link ? link->exchange : NULL;
 }
 
+/* The context of a connection is its link. An exchange that is left when the connection ends was
+ * forgotten by libmicrohttpd: end it here. */
 void isx_exchange_link(struct http_serving *serving, struct MHD_Connection *connection,
 		       void **state, enum MHD_ConnectionNotificationCode code)
 {
@@ -343,6 +360,9 @@ void isx_exchange_link(struct http_serving *serving, struct MHD_Connection *conn
 	*state = NULL;
 }
 
+/* Start an exchange and count it; NULL without memory, and libmicrohttpd then closes the
+ * connection. The link remembers it, because libmicrohttpd may forget to call isx_exchange_end()
+ * for it. */
 static struct exchange *begin_exchange(struct MHD_Connection *connection, const char *target)
 {
 	struct http_link *link = link_of(connection);
@@ -375,7 +395,8 @@ static struct exchange *begin_exchange(struct MHD_Connection *connection, const 
 	return x;
 }
 
-/* The request line is there. MHD has not decoded anything yet, which is why we start here. */
+/* Called after the request line, before libmicrohttpd decodes the target: url.c has to see the
+ * escapes. */
 void *isx_exchange_begin(void *arg, const char *target, struct MHD_Connection *connection)
 {
 	struct exchange *x = begin_exchange(connection, target);
@@ -392,8 +413,8 @@ bool isx_exchange_field(struct MHD_Connection *connection, struct isx_span name,
 	return !x || isx_head_field(&x->head, name, value);
 }
 
-/* Trailers are of no use to us, and the library reads them as it reads headers. So where the next
- * request begins is not certain enough. */
+/* Trailers are not used, and libmicrohttpd parses them as leniently as headers. So where the next
+ * request begins is uncertain, and the connection has to end. */
 void isx_exchange_trailer(struct MHD_Connection *connection)
 {
 	struct exchange *x = exchange_of(connection);
@@ -401,7 +422,7 @@ void isx_exchange_trailer(struct MHD_Connection *connection)
 		x->is_last = true;
 }
 
-/* Look for what is wrong with the head of a request that libmicrohttpd lets pass. */
+/* Check the head of a request for faults that libmicrohttpd tolerates (head.h). */
 static void check_head(struct exchange *x, const char *method)
 {
 	size_t len = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
@@ -413,7 +434,7 @@ static void check_head(struct exchange *x, const char *method)
 	}
 }
 
-/* Answer with a status that no isx_status stands for, and end the connection. */
+/* Answer with an HTTP status that has no isx_status, and end the connection. */
 static void answer_last(struct exchange *x, unsigned http_status, const char *detail)
 {
 	isx_http_detail(&x->res, http_status, detail);
@@ -423,7 +444,9 @@ static void answer_last(struct exchange *x, unsigned http_status, const char *de
 	x->is_last = true;
 }
 
-/* The headers are there. Returns whether the rest of the request is to be read. */
+/* The headers are read. Returns whether to read the rest of the request; if not, the answer is
+ * composed. The key is checked here, before the body, so that bodies without the key can be
+ * limited. */
 static bool open_exchange(struct exchange *x, const char *method)
 {
 	struct http_req *req = &x->req;
@@ -503,8 +526,8 @@ static enum MHD_Result dispatch(struct exchange *x)
 	return MHD_YES;
 }
 
-/* MHD calls this with the headers, with each piece of the body, at the end of the request, and once
- * more after the connection was resumed. */
+/* libmicrohttpd calls this after the headers, for each piece of the body, at the end of the
+ * request, and again after the connection was resumed. */
 enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection, const char *url,
 				   const char *method, const char *version, const char *bytes,
 				   size_t *len, void **state)
@@ -557,7 +580,8 @@ struct MHD_Response *isx_exchange_give_up(struct MHD_Connection *connection, uns
 		x = begin_exchange(connection, "");
 	if (!x)
 		return NULL;
-	/* The only 500 is about a line with the length of a chunk that has no end. */
+	/* The only 500 of the library is for a chunk length without a line end: a fault of the
+	 * client. */
 	if (*status == MHD_HTTP_INTERNAL_SERVER_ERROR)
 		*status = MHD_HTTP_BAD_REQUEST;
 	end_arrival(x);
@@ -568,7 +592,8 @@ struct MHD_Response *isx_exchange_give_up(struct MHD_Connection *connection, uns
 	return compose_answer(x);
 }
 
-/* Tell of a request that has ended. */
+/* Write the access log and the metrics of a request that has ended. A HEAD sends no body, whatever
+ * its answer holds, unless libmicrohttpd has given up before it knew the method. */
 static void report_exchange(const struct exchange *x, bool is_complete)
 {
 	const union MHD_ConnectionInfo *client =
@@ -590,6 +615,8 @@ static void report_exchange(const struct exchange *x, bool is_complete)
 			access.duration_ns);
 }
 
+/* Frees everything of the exchange. `exchanges` is decremented last: isx_server_stop() may free the
+ * server after that. */
 void isx_exchange_end(void *arg, struct MHD_Connection *connection, void **state,
 		      enum MHD_RequestTerminationCode why)
 {

@@ -1,8 +1,8 @@
 /*
- * gzip.c - gzip in memory, both ways, by zlib.
+ * gzip.c - compresses and decompresses gzip in memory, with zlib.
  *
- * Bytes are produced piece by piece, and each piece is asked for before it is kept, so that a small
- * text that stands for a large one stops at its ceiling.
+ * Output is produced in pieces, and the quota is asked before each piece is kept: a small text that
+ * decompresses to a huge one (a "zip bomb") stops at its ceiling.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/gzip.h"
@@ -11,10 +11,11 @@
 
 enum {
 	PIECE_BYTES = 64 * 1024,
-	FEED_BYTES = 1 << 30,        /* that zlib is given at once: it counts in 32 bits */
-	WINDOW_BITS = MAX_WBITS + 16 /* 16: gzip, and not zlib's own format */
+	FEED_BYTES = 1 << 30,        /* largest input of one call: zlib counts in 32 bits */
+	WINDOW_BITS = MAX_WBITS + 16 /* 16: the gzip format instead of the zlib format */
 };
 
+/* zlib allocates through base/mem.c, so that its memory is counted and can fail in tests. */
 static void *allocate(void *arg, unsigned count, unsigned size)
 {
 	(void)arg;
@@ -27,7 +28,7 @@ static void release(void *arg, void *memory)
 	isx_mem_free(memory);
 }
 
-/* Give zlib the next bytes of a text, when it has used up those that it had. */
+/* Give zlib the next bytes of the text once it has consumed the last ones. */
 static void feed(z_stream *stream, struct isx_span *text)
 {
 	if (stream->avail_in || !text->len)
@@ -38,7 +39,8 @@ static void feed(z_stream *stream, struct isx_span *text)
 	*text = isx_span_skip(*text, len);
 }
 
-/* Run zlib once into the end of `out`, with room for `room_max` bytes. */
+/* Run inflate() or deflate() once, with room for `room_max` bytes behind the end of `out`. `*made`
+ * bytes are produced, but not committed. */
 static int run(int (*step)(z_stream *, int), z_stream *stream, int flush, size_t room_max,
 	       struct isx_buf *out, size_t *made)
 {
@@ -56,6 +58,7 @@ static int run(int (*step)(z_stream *, int), z_stream *stream, int flush, size_t
 
 /* --- decoding --------------------------------------------------------------------------------- */
 
+/* A status of zlib as an error of the request: Z_BUF_ERROR means that the input ended too early. */
 static enum isx_status fail_gzip(const z_stream *stream, int rc, const struct isx_buf *out,
 				 struct isx_err *err)
 {
@@ -68,7 +71,8 @@ static enum isx_status fail_gzip(const z_stream *stream, int rc, const struct is
 			stream->msg ? stream->msg : "the text is damaged");
 }
 
-/* Decode until the end of the text. */
+/* Decode until the end of the text. RFC 1952 allows several members, one behind the other: after
+ * each the stream is reset. Without progress although all input is there, the text is truncated. */
 static enum isx_status decode(z_stream *stream, struct isx_span text, size_t out_max,
 			      const struct isx_quota *quota, struct isx_buf *out,
 			      struct isx_err *err)
@@ -76,7 +80,7 @@ static enum isx_status decode(z_stream *stream, struct isx_span text, size_t out
 	size_t made, left = out_max;
 	for (;;) {
 		feed(stream, &text);
-		/* One byte more than is allowed shows that there is too much. */
+		/* One byte more than allowed, so that a text that is too large is noticed. */
 		int rc = run(inflate, stream, Z_NO_FLUSH, left < SIZE_MAX ? left + 1 : left, out,
 			     &made);
 		bool is_done = stream->avail_in == 0 && text.len == 0;
@@ -116,7 +120,8 @@ enum isx_status isx_gzip_encode(struct isx_span text, struct isx_buf *out, struc
 	z_stream stream = { .zalloc = allocate, .zfree = release };
 	size_t made;
 	int rc = Z_OK;
-	/* Of 1 MiB of matches level 1 makes a 13th, 153 MB/s; level 6 a 15th, 44 MB/s. */
+	/* Measured with 1 MiB of matches: level 1 makes it 13 times smaller at 153 MB/s, level 6
+	 * 15 times at 44 MB/s. */
 	if (deflateInit2(&stream, 1, Z_DEFLATED, WINDOW_BITS, MAX_MEM_LEVEL - 1,
 			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return isx_fail_memory(err);

@@ -1,8 +1,8 @@
 /*
- * head.c - looks at each byte of a request's head, and at what its headers say together.
+ * head.c - validates the head of a request byte by byte, and its headers together.
  *
- * The first thing that is wrong is kept. As all parts have to lie behind each other with no byte
- * between them but those of the syntax, nothing that libmicrohttpd passed over stays unseen.
+ * Only the first fault is kept. Each part has to begin where the one before it ended, with nothing
+ * but the bytes of the syntax between them: so no byte that libmicrohttpd skipped goes unnoticed.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/head.h"
@@ -12,6 +12,7 @@
 static const char bad_line[] = "expected METHOD URL HTTP/1.1, each behind one space";
 static const char bad_field[] = "expected each header on one line, without NUL";
 
+/* Keep the first fault: later ones are often its consequences. */
 static void refuse(struct isx_head *head, unsigned status, const char *detail)
 {
 	if (head->status)
@@ -20,7 +21,7 @@ static void refuse(struct isx_head *head, unsigned status, const char *detail)
 	head->detail = detail;
 }
 
-/* A method, or the name of a header. */
+/* token of RFC 9110, 5.6.2: a method, or the name of a header. */
 static bool is_token(struct isx_span text)
 {
 	static const char others[] = "!#$%&'*+-.^_`|~";
@@ -33,8 +34,8 @@ static bool is_token(struct isx_span text)
 	return text.len > 0;
 }
 
-/* Are all bytes `least` or above, and none DEL, or tabs where they are allowed? Bytes beyond ASCII are
- * left to whoever reads the text. */
+/* Are all bytes `least` or above and not DEL, or tabs if those are allowed? Bytes beyond ASCII
+ * pass: the reader of the text checks them. */
 static bool is_printable(struct isx_span text, unsigned char least, bool allows_tab)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -45,7 +46,8 @@ static bool is_printable(struct isx_span text, unsigned char least, bool allows_
 	return true;
 }
 
-/* Step over NULs, at most `most` of them; returns how many. */
+/* Skip at most `most` NULs; returns how many. libmicrohttpd has overwritten each separator with a
+ * NUL. */
 static size_t skip_nuls(struct isx_head *head, size_t most)
 {
 	size_t count = 0;
@@ -74,7 +76,8 @@ static bool is_name(struct isx_span name, const char *wanted)
 	return name.len == strlen(wanted) && strncasecmp(name.ptr, wanted, name.len) == 0;
 }
 
-/* Does a header lie behind the end of the line before it? That is CR and LF, or LF alone. */
+/* Does this header begin right behind the end of the line before it (CR LF, or LF alone)? If so,
+ * move to the end of its value. */
 static bool is_next(struct isx_head *head, struct isx_span name, struct isx_span value)
 {
 	if (skip_nuls(head, 2) == 0 || name.ptr != head->next)
@@ -90,7 +93,8 @@ static bool is_next(struct isx_head *head, struct isx_span name, struct isx_span
 	return true;
 }
 
-/* A length that is none, or larger than there are numbers for, is not for the library. */
+/* Returns whether libmicrohttpd may see this Content-Length. It would answer an invalid one, or one
+ * beyond 64 bits, with a page of its own. */
 static bool take_length(struct isx_head *head, struct isx_span value)
 {
 	uint64_t length;
@@ -107,6 +111,8 @@ static bool take_length(struct isx_head *head, struct isx_span value)
 	return false;
 }
 
+/* As take_length(), for Transfer-Encoding. Only "chunked" is understood: any other coding is 501
+ * (RFC 9112, 6.1). */
 static bool take_coding(struct isx_head *head, struct isx_span value)
 {
 	head->codings++;
@@ -128,6 +134,7 @@ bool isx_head_field(struct isx_head *head, struct isx_span name, struct isx_span
 	else if (!head->status && !is_next(head, name, *value))
 		refuse(head, 400, bad_field);
 	head->hosts += is_name(name, "Host");
+	/* All other headers are for libmicrohttpd; these two decide where the request ends. */
 	bool is_length = is_name(name, "Content-Length");
 	if (!is_length && !is_name(name, "Transfer-Encoding"))
 		return true;
@@ -143,16 +150,20 @@ void isx_head_end(struct isx_head *head, struct isx_span bytes)
 	if (head->status)
 		return;
 	size_t left = (size_t)(bytes.ptr + bytes.len - head->next);
-	if (left < 2 || left > 4 || skip_nuls(head, left) != left) /* two ends of lines */
+	if (left < 2 || left > 4 ||
+	    skip_nuls(head, left) != left) /* the end of the last line and the empty line */
 		refuse(head, 400, bad_field);
+	/* Two statements of where the body ends are how requests are smuggled (RFC 9112, 6.3). */
 	if (head->codings + head->lengths > 1)
 		refuse(head, 400, "expected one Content-Length, or Transfer-Encoding");
 	if (head->codings && head->is_1_0)
 		refuse(head, 400, "expected no Transfer-Encoding in HTTP/1.0");
+	/* RFC 9112, 3.2: HTTP/1.1 requires exactly one Host. */
 	if (head->hosts != 1 && !(head->is_1_0 && head->hosts == 0))
 		refuse(head, 400, "expected a Host header, once");
 }
 
+/* An empty query has none; otherwise each "&" separates two, empty ones included. */
 size_t isx_head_params(struct isx_span query)
 {
 	size_t count = query.len > 0;

@@ -1,20 +1,19 @@
 /*
- * library.c - what libmicrohttpd would decide by itself is decided here.
+ * library.c - overrides functions of libmicrohttpd that answer or store by themselves.
  *
- * What the library (0.9.75) does with a request before it asks the program, there is no setting for:
- * - What it cannot read (a request line, a header, a length or a chunk that is none, or more than the
- *   memory of a connection holds) it answers with a page in HTML, without a name for the request.
- * - Each parameter of the query and each cookie is kept in the memory of the connection. Where that is
- *   full, parse_initial_message_line() goes on as if nothing were wrong: there is never an answer.
- * - parse_connection_headers() goes on, too: where it refuses a cookie or a Content-Length, the headers of
- *   the answer are sent twice.
+ * libmicrohttpd (0.9.75) has no setting for what it does before it calls the program:
+ * - A request that it cannot parse (an invalid request line, header, length or chunk, or more than
+ *   the memory of a connection holds) gets an HTML page without a request id.
+ * - Each query parameter and each cookie is stored in the memory of the connection. If that is
+ *   full, parse_initial_message_line() continues as if nothing were wrong, and never answers.
+ * - parse_connection_headers() continues, too: if it refuses a cookie or a Content-Length, the
+ *   headers of the answer are sent twice.
  *
- * But the library calls its own public functions through the table that the dynamic linker fills, and
- * a function of the same name in the program comes first in it. So the two MHD_ functions below are
- * called by the library; they call what they take the place of by way of dlsym(). If a libmicrohttpd
- * is ever built to call itself directly, no header arrives here, every request of HTTP/1.1 is refused
- * for its lack of a Host header, and every test in tests/http says so.
- * SPDX-License-Identifier: Apache-2.0
+ * But libmicrohttpd calls its own public functions through the procedure linkage table, where a
+ * function of the same name in the program takes precedence. So it calls the two MHD_ functions
+ * below; they call the originals, found with dlsym(). If libmicrohttpd is ever built to call itself
+ * directly, no header arrives here, every HTTP/1.1 request is refused because it lacks a Host
+ * header, and every test in tests/http fails. SPDX-License-Identifier: Apache-2.0
  */
 #include "http/library.h"
 
@@ -31,6 +30,7 @@ static struct {
 				     size_t, const char *, size_t);
 } library;
 
+/* memcpy() because ISO C has no conversion from an object pointer to a function pointer. */
 static void find_library(void)
 {
 	void *queue_response = dlsym(RTLD_NEXT, "MHD_queue_response");
@@ -39,7 +39,7 @@ static void find_library(void)
 	memcpy(&library.set_value, &set_value, sizeof set_value);
 }
 
-/* False where the library is not a shared one. */
+/* False if libmicrohttpd is linked statically. */
 static bool has_library(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -64,8 +64,9 @@ enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned s
 	return queued;
 }
 
-/* The library has found a parameter, a cookie, or a header or trailer. Only headers are of use: url.c
- * reads the query. `value` is a text in the read buffer. */
+/* libmicrohttpd has parsed a query parameter, a cookie, a header or a trailer. Only headers
+ * are stored: url.c reads the query. `value` lies in the read buffer, so it can be shortened
+ * in place. */
 enum MHD_Result MHD_set_connection_value_n(struct MHD_Connection *connection,
 					   enum MHD_ValueKind kind, const char *name,
 					   size_t name_len, const char *value, size_t value_len)

@@ -1,14 +1,13 @@
 /*
- * link.c - the list of connections, and the thread that looks for clients that have gone, or do not
- *          move.
+ * link.c - the list of connections, and the thread that finds clients that are gone or stalled.
  *
- * libmicrohttpd waits for events at the edge: what arrives between the event and its read is part of
- * that read, and makes no other event. Where that is a part of a request and the end of the
- * connection at once, it reads the part, and never the end. The connection stays for 30 s, and with
- * 256 open files a client that connected, sent a line and closed, 600 times, made others wait for
- * 58 s. So each connection is looked at now and then: a shutdown() of what has ended already changes
- * nothing but makes an event.
- * SPDX-License-Identifier: Apache-2.0
+ * libmicrohttpd uses edge-triggered epoll: data that arrives between an event and its read belongs
+ * to that read and makes no other event. If a part of a request and the end of the connection
+ * arrive at once, libmicrohttpd reads the part and never notices the end. Such a connection stays
+ * for 30 s: with 256 open files, a client that connected, sent a line and closed, 600 times,
+ * delayed others by 58 s. So a thread polls all connections regularly. shutdown() of a connection
+ * that has already ended changes nothing, but makes a new event. SPDX-License-Identifier:
+ * Apache-2.0
  */
 #include "http/link.h"
 
@@ -22,17 +21,17 @@
 #include <sys/socket.h>
 
 enum {
-	LOOK_NS = 200000000, /* between two looks at all connections */
-	LINKS_A_LOOK = 256   /* that are looked at under the lock: some 50 us */
+	LOOK_NS = 200000000, /* 200 ms between two passes over all connections */
+	LINKS_A_LOOK = 256   /* links polled in one hold of the lock: some 50 us */
 };
 
 struct isx_links {
-	pthread_mutex_t lock; /* of all that follows, and of the files of the links */
+	pthread_mutex_t lock; /* of all members below, and of the links */
 	pthread_cond_t stopped;
 	bool is_stopping;
 	size_t count;
 	struct http_watch_rule rule;
-	struct http_link ring; /* the first and the last of the list are its neighbours */
+	struct http_link ring; /* head of the circular list */
 	pthread_t thread;
 };
 
@@ -50,7 +49,7 @@ static void leave(struct http_link *link)
 	link->next->before = link->before;
 }
 
-/* Look at the first links of the list, which become the last. */
+/* Poll the first `count` links of the list and move each to its end. Called with the lock. */
 static void look_at(struct isx_links *links, size_t count)
 {
 	struct pollfd looks[LINKS_A_LOOK];
@@ -62,6 +61,7 @@ static void look_at(struct isx_links *links, size_t count)
 		leave(link);
 		join_before(&links->ring, link);
 	}
+	/* A timeout of 0: the lock is held. */
 	if (poll(looks, count, 0) <= 0)
 		return;
 	for (size_t i = 0; i < count; i++)
@@ -69,6 +69,8 @@ static void look_at(struct isx_links *links, size_t count)
 			(void)shutdown(looks[i].fd, SHUT_RD);
 }
 
+/* The thread. It releases the lock between two groups of links, so that connections can begin and
+ * end; links that are removed meanwhile make the pass shorter. */
 static void *look_for_ends(void *arg)
 {
 	struct isx_links *links = arg;
@@ -109,6 +111,7 @@ enum isx_status isx_links_new(const struct http_watch_rule *rule, struct isx_lin
 	return ISX_OK;
 }
 
+/* The caller has stopped all pollers, so no link is left that the thread could poll. */
 void isx_links_free(struct isx_links *links)
 {
 	if (!links)
@@ -123,6 +126,7 @@ void isx_links_free(struct isx_links *links)
 	isx_mem_free(links);
 }
 
+/* Called by the event-loop thread of the connection, like all functions below. */
 struct http_link *isx_link_add(struct isx_links *links, struct http_serving *serving, int fd)
 {
 	struct http_link *link = isx_mem_array(1, sizeof *link);
@@ -146,6 +150,7 @@ void isx_link_watch(struct isx_links *links, struct http_link *link, enum http_w
 	pthread_mutex_unlock(&links->lock);
 }
 
+/* Under the lock: the thread may be about to shut the connection down. */
 enum http_watch_for isx_link_unwatch(struct isx_links *links, struct http_link *link)
 {
 	pthread_mutex_lock(&links->lock);
@@ -155,6 +160,8 @@ enum http_watch_for isx_link_unwatch(struct isx_links *links, struct http_link *
 	return cut;
 }
 
+/* After this the thread cannot see the link any more, so libmicrohttpd may close the socket, and
+ * the system may reuse its number. */
 void isx_link_remove(struct isx_links *links, struct http_link *link)
 {
 	pthread_mutex_lock(&links->lock);

@@ -1,6 +1,8 @@
 /*
- * listen.c - opening the server's socket, apart from the server so that several processes can share
- *            one socket, and so that its errors name host and port.
+ * listen.c - opens the listening socket.
+ *
+ * Apart from server.c, so that several processes can share one socket, and so that errors name host
+ * and port.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/listen.h"
@@ -13,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LISTEN_BACKLOG = 1024 }; /* connections the kernel holds while we are busy accepting */
+enum { LISTEN_BACKLOG = 1024 }; /* connections that the kernel queues until they are accepted */
 
 uint16_t isx_listen_port(int fd)
 {
@@ -35,13 +37,14 @@ static int listen_on(const struct addrinfo *addr)
 	int fd = socket(addr->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	/* A restart must not wait for the last connections of the process before. */
+	/* Without SO_REUSEADDR a restart fails while connections of the last process are in
+	 * TIME_WAIT. */
 	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) &&
 	    !bind(fd, addr->ai_addr, addr->ai_addrlen) && !listen(fd, LISTEN_BACKLOG))
 		return fd;
-	int why = errno;
+	int cause = errno; /* close() may change it */
 	close(fd);
-	errno = why;
+	errno = cause;
 	return -1;
 }
 
@@ -51,7 +54,7 @@ void isx_listen_show(const char *host, char *shown)
 	snprintf(shown, ISX_HOST_BYTES, is_bare ? "[%s]" : "%s", host ? host : "");
 }
 
-/* The address itself: without the brackets of "[::1]". */
+/* "[::1]" is how URLs write an IPv6 address; getaddrinfo() wants it without brackets. */
 static void strip_brackets(const char *host, char *plain)
 {
 	size_t len = strlen(host);
@@ -76,13 +79,14 @@ enum isx_status isx_listen_open(const char *host, uint16_t port, int *fd, uint16
 		return isx_fail(err, ISX_INVALID, "cannot listen on %s: %s", shown,
 				gai_strerror(rc));
 	int found = -1;
+	/* A name may have several addresses: the first one that can be bound is used. */
 	for (const struct addrinfo *addr = all; addr && found < 0; addr = addr->ai_next)
 		found = listen_on(addr);
-	int why = errno;
+	int cause = errno;
 	freeaddrinfo(all);
 	if (found < 0)
 		return isx_fail(err, ISX_IO, "cannot listen on %s:%u: %s", shown, (unsigned)port,
-				strerror(why));
+				strerror(cause));
 	*fd = found;
 	*actual_port = isx_listen_port(found);
 	return ISX_OK;

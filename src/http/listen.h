@@ -9,11 +9,12 @@
 
 #define ISX_HOST_BYTES 264 /* the longest host name in brackets, and a NUL */
 
-/* Write a host as it stands in a URL, `shown` (filled, ISX_HOST_BYTES): an address of IPv6 in brackets. */
+/* Write a host as in a URL, with an IPv6 address in brackets, to `shown` (filled,
+ * ISX_HOST_BYTES). */
 void isx_listen_show(const char *host, char *shown);
 
-/* Listen on a host (a name or an address, that of IPv6 also in brackets; "" or NULL: every address) and
- * port (0: a free one).
+/* Listen on a host (a name or an address, IPv6 with or without brackets; "" or NULL: every address)
+ * and port (0: a free one).
  *   fd    filled: the socket, which the caller closes
  *   port  filled: the port it has */
 ISX_MUST_CHECK enum isx_status isx_listen_open(const char *host, uint16_t port, int *fd,

@@ -1,8 +1,8 @@
 /*
  * metrics.c - counts in shared memory, and their text.
  *
- * Every count is one atomic number. A reader may see one of two that belong together before the
- * other; a histogram's count is the sum of its buckets, so at least that always agrees.
+ * Each count is one atomic number, so a reader may see one of two related counts before the other.
+ * The count of a histogram is computed as the sum of its buckets, so these always agree.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/metrics.h"
@@ -21,18 +21,21 @@
 static const unsigned bounds_us[] = { 500,    1000,   2500,   5000,    10000,   25000,   50000,
 				      100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000 };
 
-/* What we answer, and 0 for anything else. */
+/* The statuses with a counter of their own; 0 stands for all others. */
 static const unsigned statuses[] = { 200, 201, 204, 301, 307, 400, 401, 404, 405, 408, 409, 413,
 				     414, 415, 422, 431, 499, 500, 501, 503, 505, 507, 0 };
 
+/* Labels of the queues, in the order of enum http_pool. */
 static const char *const pool_names[HTTP_POOLS] = { "quick", "scan", "write", "bulk" };
 
 enum {
 	BUCKETS = sizeof bounds_us / sizeof *bounds_us + 1,
 	STATUSES = sizeof statuses / sizeof *statuses,
-	NOBODY_READS = 499 /* the client went before there was an answer */
+	CLIENT_CLOSED = 499 /* the client disconnected before the answer; named as in nginx */
 };
 
+/* The slot of one process. Written by its own threads only, with relaxed order: no other memory
+ * depends on these numbers. */
 struct http_counts {
 	struct isx_counters store;
 	atomic_ullong starts;
@@ -59,6 +62,7 @@ enum isx_status isx_metrics_new(unsigned processes, http_route_describe *describ
 		return isx_fail_memory(err);
 	made->describe = describe;
 	made->count = processes;
+	/* Shared and anonymous: forked workers inherit the same pages, which are zero at first. */
 	made->slots = mmap(NULL, processes * sizeof *made->slots, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (made->slots == MAP_FAILED) {
@@ -77,6 +81,7 @@ void isx_metrics_free(struct http_metrics *metrics)
 	isx_mem_free(metrics);
 }
 
+/* Only gauges are reset: counters and histograms continue, whatever process had the slot before. */
 struct http_counts *isx_metrics_begin(struct http_metrics *metrics, unsigned process)
 {
 	assert(process < metrics->count);
@@ -88,6 +93,7 @@ struct http_counts *isx_metrics_begin(struct http_metrics *metrics, unsigned pro
 	return counts;
 }
 
+/* The store of a process adds to these itself, through the options of isx_open(). */
 struct isx_counters *isx_metrics_store(struct http_metrics *metrics, unsigned process)
 {
 	assert(process < metrics->count);
@@ -116,9 +122,11 @@ void isx_metrics_end(struct http_counts *counts, size_t route, unsigned status,
 {
 	struct route_counts *of_route = &counts->routes[route];
 	size_t s = 0, b = 0;
-	unsigned told = status ? status : NOBODY_READS;
-	while (statuses[s] && statuses[s] != told)
+	/* The access log has 0 for an answer that was not sent; metrics have 499. */
+	unsigned shown = status ? status : CLIENT_CLOSED;
+	while (statuses[s] && statuses[s] != shown)
 		s++;
+	/* The last bucket takes everything beyond the bounds. */
 	while (b < BUCKETS - 1 && duration_ns > (uint64_t)bounds_us[b] * 1000)
 		b++;
 	atomic_fetch_add_explicit(&of_route->statuses[s], 1, memory_order_relaxed);
@@ -129,7 +137,7 @@ void isx_metrics_end(struct http_counts *counts, size_t route, unsigned status,
 
 /* --- the text --------------------------------------------------------------------------------- */
 
-/* The sum over the processes of the count that lies `offset` bytes into their slots. */
+/* The sum over all processes of the count at `offset` in their slots. */
 static unsigned long long sum(const struct http_metrics *metrics, size_t offset)
 {
 	unsigned long long total = 0;
@@ -147,7 +155,7 @@ _Static_assert(sizeof(atomic_ullong) == sizeof(uint64_t) &&
 
 #define OFFSET(member) offsetof(struct http_counts, member)
 
-/* Where a count of a route lies. */
+/* The offset of a count of a route within a slot; `offset` is that within struct route_counts. */
 static size_t route_offset(size_t route, size_t offset)
 {
 	return OFFSET(routes) + route * sizeof(struct route_counts) + offset;
@@ -158,6 +166,7 @@ void isx_metrics_head(struct isx_buf *buf, const char *name, const char *type, c
 	isx_buf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+/* Print a metric that has one value and no label. */
 static void print_one(struct isx_buf *buf, const char *name, const char *type, const char *help,
 		      unsigned long long value)
 {
@@ -165,7 +174,8 @@ static void print_one(struct isx_buf *buf, const char *name, const char *type, c
 	isx_buf_printf(buf, "%s %llu\n", name, value);
 }
 
-/* The labels of a route: its method and template. */
+/* The labels of a route: its method and template. Requests without a route have method and route
+ * "other". */
 static void name_route(const struct http_metrics *metrics, size_t route, char text[96])
 {
 	const char *method = "other", *template = "other";
@@ -173,6 +183,8 @@ static void name_route(const struct http_metrics *metrics, size_t route, char te
 	snprintf(text, 96, "method=\"%s\",route=\"%s\"", method, template);
 }
 
+/* Only combinations of route and status that have occurred are printed: 32 routes by 23 statuses
+ * would be 736 lines, nearly all 0. */
 static void print_requests(const struct http_metrics *metrics, struct isx_buf *buf)
 {
 	static const char name[] = "iscc_search_http_requests_total";
@@ -192,6 +204,8 @@ static void print_requests(const struct http_metrics *metrics, struct isx_buf *b
 	}
 }
 
+/* Buckets are cumulative in the text, but not in memory. Nothing is printed for a route without
+ * requests. */
 static void print_histogram(const struct http_metrics *metrics, struct isx_buf *buf, size_t route)
 {
 	static const char name[] = "iscc_search_http_request_duration_seconds";
@@ -217,6 +231,7 @@ static void print_histogram(const struct http_metrics *metrics, struct isx_buf *
 	isx_buf_printf(buf, "%s_count{%s} %llu\n", name, labels, count);
 }
 
+/* The text is composed in place, from one load of each count; nothing is locked. */
 void isx_metrics_print(const struct http_metrics *metrics, struct isx_buf *buf)
 {
 	print_requests(metrics, buf);

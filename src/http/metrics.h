@@ -1,9 +1,11 @@
 /*
- * metrics.h - what is counted for Prometheus, by all processes that serve together.
+ * metrics.h - counters for Prometheus, of all worker processes of a server.
  *
- * The counts lie in memory that the processes share, a slot for each, so that whichever of them is
- * asked can add them up, and what a process has counted outlives it. Whoever takes the place of one
- * that died goes on where it stopped: counters never fall.
+ * The counts are in shared memory with one slot per process, so any process can add them up, and
+ * the counts of a process outlive it. The successor of a worker that died continues in its slot:
+ * counters never fall.
+ *
+ * Must not know: the routes (routes.h); their labels are handed in.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_METRICS_H
@@ -27,13 +29,14 @@ typedef void http_route_describe(size_t number, const char **method, const char 
 ISX_MUST_CHECK enum isx_status isx_metrics_new(unsigned processes, http_route_describe *describe,
 					       struct http_metrics **metrics, struct isx_err *err);
 
-/* Give the memory back, as far as this process goes. NULL is allowed. */
+/* Unmap the memory in this process. NULL is allowed. */
 void isx_metrics_free(struct http_metrics *metrics);
 
-/* The slot of a process (0 and up), which has just started: what it had under way is gone. */
+/* The slot of a process (from 0) that has just started. Resets the gauges, because the requests of
+ * its predecessor are gone. */
 struct http_counts *isx_metrics_begin(struct http_metrics *metrics, unsigned process);
 
-/* Where the store of a process counts. */
+/* The counters of the store of a process. */
 struct isx_counters *isx_metrics_store(struct http_metrics *metrics, unsigned process);
 
 /* A request has begun, waits in the queue of a pool (0 to HTTP_POOLS - 1), has left that queue, has
@@ -44,10 +47,10 @@ void isx_metrics_run(struct http_counts *counts, unsigned pool);
 void isx_metrics_end(struct http_counts *counts, size_t route, unsigned status,
 		     uint64_t duration_ns);
 
-/* Append all of them, added up over the processes, in Prometheus' text format 0.0.4. */
+/* Append all counters, summed over the processes, in the text format 0.0.4 of Prometheus. */
 void isx_metrics_print(const struct http_metrics *metrics, struct isx_buf *buf);
 
-/* Append the two lines in front of a metric's values. */
+/* Append the HELP and TYPE lines that precede the values of a metric. */
 void isx_metrics_head(struct isx_buf *buf, const char *name, const char *type, const char *help);
 
 #endif

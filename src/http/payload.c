@@ -1,8 +1,8 @@
 /*
- * payload.c - the body of a request while it arrives: admission and accounting.
+ * payload.c - collects the body of a request, and accounts for its memory.
  *
- * A body is decoded by the worker that reads it, not while it arrives: a piece of gzip may stand for
- * a thousand times as many bytes, and polling threads have other connections to look after.
+ * The worker that uses a body decodes it, not the event-loop thread that receives it: a piece of
+ * gzip may decode to a thousand times its size, and the event loop has other connections to serve.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/payload.h"
@@ -11,14 +11,15 @@
 #include "http/encoding.h"
 #include "http/gzip.h"
 
+/* The purse of authenticated bodies holds ISX_PAYLOADS_MAX of the largest ones. */
 void isx_http_payload_purses_init(struct http_payload_purses *purses, size_t body_bytes_max)
 {
 	size_t all;
 	if (__builtin_mul_overflow(body_bytes_max, (size_t)ISX_PAYLOADS_MAX, &all))
 		all = SIZE_MAX;
 	purses->body_bytes_max = body_bytes_max;
-	purses->known.bytes_max = all;
-	purses->strangers.bytes_max = ISX_UNAUTHENTICATED_BYTES_MAX;
+	purses->authenticated.bytes_max = all;
+	purses->unauthenticated.bytes_max = ISX_UNAUTHENTICATED_BYTES_MAX;
 }
 
 void isx_http_payload_open(struct http_payload *payload, struct http_payload_purses *purses,
@@ -28,12 +29,13 @@ void isx_http_payload_open(struct http_payload *payload, struct http_payload_pur
 	payload->bytes_max = purses->body_bytes_max;
 	payload->is_gzip = coding == HTTP_CODING_GZIP;
 	if (req->is_allowed) {
-		isx_hold_init(&payload->hold, &purses->known, ISX_SMALL_BYTES_MAX);
+		isx_hold_init(&payload->hold, &purses->authenticated, ISX_SMALL_BYTES_MAX);
 	} else {
-		isx_hold_init(&payload->hold, &purses->strangers, 0);
+		isx_hold_init(&payload->hold, &purses->unauthenticated, 0);
 		if (payload->bytes_max > ISX_UNAUTHENTICATED_BODY_MAX)
 			payload->bytes_max = ISX_UNAUTHENTICATED_BODY_MAX;
 	}
+	/* The fault is answered only after the check of the key (router.c). */
 	if (coding == HTTP_CODING_OTHER) {
 		req->cut_status = 415;
 		(void)isx_fail(&req->cut, ISX_INVALID,
@@ -49,7 +51,7 @@ static enum isx_status fail_too_large(const struct http_payload *payload, struct
 			payload->bytes_max);
 }
 
-/* The quota of a body that is decoded; the keeper is its hold. */
+/* struct isx_quota of the body, also while it is decoded. */
 static enum isx_status take(void *keeper, size_t bytes, struct isx_err *err)
 {
 	if (isx_hold_more(keeper, bytes))
@@ -58,6 +60,7 @@ static enum isx_status take(void *keeper, size_t bytes, struct isx_err *err)
 			"too many large requests at once: try again later, or send less at once");
 }
 
+/* After the first refusal the rest of the body is read and dropped: the connection stays usable. */
 void isx_http_payload_add(struct http_payload *payload, const char *bytes, size_t len,
 			  struct http_req *req)
 {
@@ -80,6 +83,8 @@ void isx_http_payload_refuse(struct http_payload *payload, struct http_req *req)
 	isx_http_payload_drop(payload);
 }
 
+/* Decode in the thread of the caller, a worker. Encoded and decoded body are both counted until the
+ * encoded one is freed. */
 void isx_http_payload_finish(struct http_payload *payload, struct http_req *req)
 {
 	const struct isx_quota quota = { .may_take = take, .keeper = &payload->hold };
@@ -98,6 +103,7 @@ void isx_http_payload_finish(struct http_payload *payload, struct http_req *req)
 		(void)isx_hold_only(&payload->hold, decoded.len, payload->hold.free_bytes);
 }
 
+/* Also called twice, and on a payload that was never opened. */
 void isx_http_payload_drop(struct http_payload *payload)
 {
 	isx_buf_release(&payload->bytes);

@@ -1,9 +1,8 @@
 /*
- * payload.h - the body of a request while it arrives: what is kept of it, and for how much of whose
- *             memory.
+ * payload.h - collects the body of a request, within ceilings of memory.
  *
- * All bodies with the key share one purse, those without it share another, a small one: what
- * strangers send never counts against the others.
+ * Requests with the key share one purse, requests without it another, small one: bodies of
+ * unauthenticated clients never take memory from the others.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_HTTP_PAYLOAD_H
@@ -14,9 +13,9 @@
 
 /* The purses of one server. */
 struct http_payload_purses {
-	size_t body_bytes_max; /* of one body */
-	struct http_purse known;
-	struct http_purse strangers;
+	size_t body_bytes_max;             /* of one body */
+	struct http_purse authenticated;   /* requests with the key, or that need none */
+	struct http_purse unauthenticated; /* requests that will get a 401 */
 };
 
 /* The body of one request. `{ 0 }` is none. */
@@ -30,23 +29,23 @@ struct http_payload {
 /* Set up the purses for bodies of at most `body_bytes_max`. */
 void isx_http_payload_purses_init(struct http_payload_purses *purses, size_t body_bytes_max);
 
-/* Get ready for the body of a request whose headers are there. A Content-Encoding that cannot be
+/* Prepare for the body of a request whose headers are read. A Content-Encoding that cannot be
  * decoded becomes `req->cut`. */
 void isx_http_payload_open(struct http_payload *payload, struct http_payload_purses *purses,
 			   const char *content_encoding, struct http_req *req);
 
-/* Keep a piece of the body as long as all pieces stay below their ceilings; otherwise `req->cut` says
- * why the body is not there, and nothing of it is kept. */
+/* Append a piece of the body while the ceilings allow it. Beyond them `req->cut` gets the reason,
+ * and the whole body is dropped. */
 void isx_http_payload_add(struct http_payload *payload, const char *bytes, size_t len,
 			  struct http_req *req);
 
-/* The body is too large to be worth reading: so `req->cut`. */
+/* The body is far too large: set `req->cut`, read nothing. */
 void isx_http_payload_refuse(struct http_payload *payload, struct http_req *req);
 
-/* The body is complete: decode it if it is encoded. What is wrong with it becomes `req->cut`. */
+/* The body is complete: decode it if it is encoded. A fault becomes `req->cut`. */
 void isx_http_payload_finish(struct http_payload *payload, struct http_req *req);
 
-/* Forget the body and give its memory back. */
+/* Free the body and return its memory to the purse. */
 void isx_http_payload_drop(struct http_payload *payload);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * purse.c - ceilings of memory that the requests of a server share: counting, without a lock.
+ * purse.c - counts the memory of requests against shared ceilings, with atomics instead of a lock.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/purse.h"
 
 enum {
-	LARGE_PART = 64, /* a hold of more than this part of its purse is large */
-	RESERVE_PART = 4 /* this part of a purse is for holds that are not large */
+	LARGE_PART = 64, /* a hold of more than 1/64 of its purse is large */
+	RESERVE_PART = 4 /* 1/4 of a purse is reserved for other holds */
 };
 
 void isx_hold_init(struct http_hold *hold, struct http_purse *purse, size_t free_bytes)
@@ -17,26 +17,31 @@ void isx_hold_init(struct http_hold *hold, struct http_purse *purse, size_t free
 	atomic_init(&hold->purse_bytes, 0);
 }
 
+/* The part of `bytes` that counts in the purse. */
 static size_t beyond(size_t bytes, size_t free_bytes)
 {
 	return bytes > free_bytes ? bytes - free_bytes : 0;
 }
 
-/* Take from a purse for a hold that will then have `after` bytes. */
+/* Take from a purse for a hold that will then have `after` bytes. The count is raised first and
+ * lowered again on refusal: it may exceed the ceiling for a moment, so another taker may be refused
+ * needlessly, but the holds together never exceed it. */
 static bool take(struct http_purse *purse, size_t bytes, size_t after)
 {
-	size_t most = purse->bytes_max;
+	size_t limit = purse->bytes_max;
 	if (bytes == 0)
 		return true;
-	if (after > most / LARGE_PART)
-		most -= most / RESERVE_PART;
+	if (after > limit / LARGE_PART)
+		limit -= limit / RESERVE_PART;
 	size_t before = atomic_fetch_add(&purse->bytes, bytes);
-	if (before <= most && bytes <= most - before)
+	if (before <= limit && bytes <= limit - before)
 		return true;
 	atomic_fetch_sub(&purse->bytes, bytes);
 	return false;
 }
 
+/* Threads of one request may call this at once: each computes the part beyond the free bytes from
+ * the range [before, before + bytes) that only it has. */
 bool isx_hold_more(struct http_hold *hold, size_t bytes)
 {
 	size_t before = atomic_fetch_add(&hold->bytes, bytes);

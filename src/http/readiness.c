@@ -1,9 +1,9 @@
 /*
- * readiness.c - one look at all indexes at a time, whose result is kept for a while.
+ * readiness.c - checks all indexes, one check at a time, and caches the result.
  *
- * It is kept the longer the more the look has cost, so that looking never takes more than about a
- * tenth of one processor, while a store of a few indexes is looked at for nearly every request.
- * SPDX-License-Identifier: Apache-2.0
+ * The more processor time a check has cost, the longer its result is cached: checks never take more
+ * than about a tenth of one processor, and a store of a few indexes is checked for nearly every
+ * request. SPDX-License-Identifier: Apache-2.0
  */
 #include "http/readiness.h"
 
@@ -13,25 +13,23 @@
 #include "json/json_text.h"
 
 enum {
-	KEPT_COSTS = 10, /* times the processor time of the look that a result is kept */
-	KEPT_NS_MAX =
-		1000000000, /* and at most this: who asks once a second learns of every change */
-	STALE_NS_MAX = 2000000000, /* age of a result that is told while the next look is under way;
-				      an older one may be wrong for as long as a disk hangs */
-	LOOK_NS_MAX =
-		2000000000 /* a look that takes longer is not waited for: the store is not ready */
+	KEPT_COSTS = 10, /* a result is cached for so many times the processor time of its check */
+	KEPT_NS_MAX = 1000000000,  /* and at most 1 s: monitoring sees changes */
+	STALE_NS_MAX = 2000000000, /* oldest result that is returned during the next check; beyond
+				      that, clients wait: a disk may hang, and the result be wrong */
+	LOOK_NS_MAX = 2000000000   /* clients wait so long for a check; then the store is not ready */
 };
 
 struct isx_readiness {
 	struct isx_store *store;
-	pthread_mutex_t lock;  /* of all that follows; never held while looking */
-	pthread_cond_t looked; /* a look has ended */
+	pthread_mutex_t lock;  /* of all members below; not held during a check */
+	pthread_cond_t looked; /* a check has ended */
 	bool is_looking;
-	uint64_t begun_ns;       /* when the look that is under way began */
-	uint64_t looks;          /* that have ended */
+	uint64_t begun_ns;       /* when the running check began */
+	uint64_t looks;          /* number of checks that have ended */
 	uint64_t looked_ns;      /* when the last one ended */
-	uint64_t fresh_until_ns; /* its result needs no other look until then */
-	unsigned status;         /* its result */
+	uint64_t fresh_until_ns; /* its result is fresh until then */
+	unsigned status;         /* HTTP status of the result */
 	struct isx_buf texts[2]; /* without the key, and with it */
 };
 
@@ -81,7 +79,7 @@ void isx_readiness_add_loads(struct isx_store *store, bool has_key, struct isx_b
 	isx_loads_free(loads);
 }
 
-/* Say that the store is ready, and what is being loaded all the same. */
+/* The text of a 200, with the indexes that are being loaded. */
 static void add_ready(struct isx_buf *buf, struct isx_store *store, bool has_key)
 {
 	isx_buf_text(buf, "{\"status\":\"ready\"");
@@ -102,7 +100,7 @@ static void add_problems(struct isx_buf *buf, const struct isx_index_problem *pr
 	}
 }
 
-/* Say why the store is not ready. */
+/* The text of a 503. Names and messages only for clients with the key: messages contain paths. */
 static void add_reason(struct isx_buf *buf, bool has_key, enum isx_status status,
 		       const struct isx_err *err, const struct isx_index_problem *problems,
 		       size_t count)
@@ -118,7 +116,7 @@ static void add_reason(struct isx_buf *buf, bool has_key, enum isx_status status
 	isx_buf_char(buf, '}');
 }
 
-/* Look at all indexes; returns the status to answer, with both texts. */
+/* Check all indexes. Returns the HTTP status, and the texts without and with the key. */
 static unsigned look(struct isx_store *store, struct isx_buf texts[2])
 {
 	struct isx_index_problem *problems = NULL;
@@ -137,6 +135,8 @@ static unsigned look(struct isx_store *store, struct isx_buf texts[2])
 	return is_ready ? 200 : 503;
 }
 
+/* Processor time of this thread: waiting for a disk does not count, so a slow disk does not make
+ * results older. */
 static uint64_t processor_ns(void)
 {
 	struct timespec used;
@@ -144,7 +144,8 @@ static uint64_t processor_ns(void)
 	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
-/* Look, and keep the result. Called and left with the lock, which is free meanwhile. */
+/* Check, and cache the result. Called with the lock, returns with it, and releases it during the
+ * check. */
 static void look_again(struct isx_readiness *readiness)
 {
 	struct isx_buf texts[2] = { 0 };
@@ -168,8 +169,9 @@ static void look_again(struct isx_readiness *readiness)
 	pthread_cond_broadcast(&readiness->looked);
 }
 
-/* Wait for the look that is under way. False: it takes too long, as on a disk that hangs; each request
- * that waited on would take a thread from those that ask for assets. Called with the lock. */
+/* Wait for the running check, at most until LOOK_NS_MAX after its begin. False: it takes longer, as on
+ * a disk that hangs; requests that wait on would take the threads of all quick requests. Called with
+ * the lock, which is released while it waits. */
 static bool wait_for_look(struct isx_readiness *readiness, uint64_t looks)
 {
 	bool in_time = true;
@@ -179,7 +181,7 @@ static bool wait_for_look(struct isx_readiness *readiness, uint64_t looks)
 	return readiness->looks != looks;
 }
 
-/* Say that the look takes too long. */
+/* Append the answer for a check that takes too long; returns its HTTP status. */
 static unsigned tell_late(bool has_key, struct isx_buf *payload)
 {
 	struct isx_err err;
@@ -189,6 +191,8 @@ static unsigned tell_late(bool has_key, struct isx_buf *payload)
 	return 503;
 }
 
+/* Exactly one caller checks; others get the cached result, or wait for the check if there is none
+ * young enough. payload->failed tells that a text is incomplete for lack of memory. */
 unsigned isx_readiness_tell(struct isx_readiness *readiness, bool has_key, struct isx_buf *payload)
 {
 	pthread_mutex_lock(&readiness->lock);

@@ -1,6 +1,8 @@
 /*
- * request.c - composing answers that are not a handler's own.
- * SPDX-License-Identifier: Apache-2.0
+ * request.c - composes headers and error answers.
+ *
+ * The members of error answers are those of 0.3.3 (FastAPI): `detail` is a text, or with 422 a list
+ * of problems. SPDX-License-Identifier: Apache-2.0
  */
 #include "http/request.h"
 
@@ -15,6 +17,8 @@ void isx_http_header(struct http_res *res, const char *name, const char *value)
 	res->headers[res->header_count++] = (struct http_header){ name, value };
 }
 
+/* Takes the text of `value`. Without memory the header is left out, and the payload decides about
+ * the answer. */
 void isx_http_own_header(struct http_res *res, const char *name, struct isx_buf *value)
 {
 	assert(!res->own_value);
@@ -33,11 +37,12 @@ enum isx_status isx_http_need_payload(const struct http_req *req, struct http_re
 	return isx_problems_status(&res->problems, err);
 }
 
-/* Forget what a handler has written before it failed; its headers stay. */
+/* Drop what a handler has written before it failed. Its headers stay. */
 static void start_over(struct http_res *res, unsigned http_status)
 {
 	isx_buf_clear(&res->payload);
-	res->payload.quota = NULL; /* an answer that says why must not fail for the same reason */
+	res->payload.quota =
+		NULL; /* the answer that names a refusal must not fail for the same reason */
 	res->file = (struct isx_span){ 0 };
 	res->content_type = NULL;
 	res->status = http_status;
@@ -62,6 +67,8 @@ void isx_http_fail(struct http_res *res, enum isx_status status, const struct is
 		return;
 	}
 	isx_http_detail(res, http_status, err->msg);
+	/* Only these pass by themselves; a client that repeats any other failed request fails
+	 * again. */
 	if (status == ISX_UNAVAILABLE || status == ISX_NO_MEMORY) {
 		snprintf(res->retry_after, sizeof res->retry_after, "%u",
 			 err->retry_after_s ? err->retry_after_s : 1);

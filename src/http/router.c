@@ -2,7 +2,7 @@
  * router.c - matches a request against the routes, and checks it in a fixed order.
  *
  * The order is part of the contract with clients: route and method, well-formed JSON (422 even
- * without a key), the key (401), then whatever the handler checks: parameters and shape of the body
+ * without a key), the key (401), then the checks of the handler: parameters and shape of the body
  * (422), the index (404), the content (400).
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-/* The next segment of a route's path; false at its end. */
+/* Take the next segment of a route's path; false at its end. The path begins with a slash. */
 static bool next_segment(struct isx_span *path, struct isx_span *segment)
 {
 	if (path->len == 0)
@@ -26,6 +26,7 @@ static bool next_segment(struct isx_span *path, struct isx_span *segment)
 	return true;
 }
 
+/* A placeholder matches any segment that is not empty. */
 static bool is_segment_match(struct isx_span wanted, struct isx_span segment)
 {
 	if (wanted.len > 0 && wanted.ptr[0] == '{')
@@ -34,6 +35,7 @@ static bool is_segment_match(struct isx_span wanted, struct isx_span segment)
 	       (wanted.len == 0 || memcmp(wanted.ptr, segment.ptr, wanted.len) == 0);
 }
 
+/* Compare segment by segment; "*" matches the rest, which is at least one segment. */
 static bool is_path_match(const struct http_route *route, const struct isx_url_path *path)
 {
 	struct isx_span rest = isx_span_of(route->path);
@@ -50,6 +52,7 @@ static bool is_path_match(const struct http_route *route, const struct isx_url_p
 	return i == path->count;
 }
 
+/* HEAD is answered like GET; libmicrohttpd leaves the body out. */
 static bool is_method_match(const struct http_route *route, const char *method)
 {
 	if (strcmp(method, "HEAD") == 0)
@@ -65,7 +68,7 @@ static size_t find_path(const struct isx_url_path *path, size_t from)
 	return from;
 }
 
-/* Would the path lead somewhere without the slashes at its end, or with one? */
+/* Does a route match the path without the slashes at its end, or with one more? */
 static bool has_other_path(struct isx_url_path path)
 {
 	if (path.segments[path.count - 1].len > 0) {
@@ -79,6 +82,8 @@ static bool has_other_path(struct isx_url_path path)
 	return find_path(&path, 0) < isx_route_count;
 }
 
+/* Copy the values of the placeholders into the arena, decoded. "*" takes all segments from there
+ * on: they are still joined by slashes in the decoded text. */
 static enum isx_status take_params(struct http_req *req, const struct isx_url_path *path,
 				   struct isx_err *err)
 {
@@ -100,6 +105,8 @@ static enum isx_status take_params(struct http_req *req, const struct isx_url_pa
 	return ISX_OK;
 }
 
+/* A path without any route may have one with or without a slash at its end; a path with routes of
+ * other methods keeps the last of them in `req->route`, for Allow. */
 enum isx_status isx_router_find(const struct isx_auth *auth, struct http_req *req,
 				struct isx_err *err)
 {
@@ -127,6 +134,7 @@ enum isx_status isx_router_find(const struct isx_auth *auth, struct http_req *re
 	return ISX_OK;
 }
 
+/* Bodies of other routes are read and dropped. */
 bool isx_router_wants_payload(const struct http_req *req)
 {
 	return req->target == HTTP_TO_ROUTE && (req->route->flags & HTTP_HAS_PAYLOAD);
@@ -136,6 +144,7 @@ bool isx_router_wants_payload(const struct http_req *req)
  * assets made every other search wait for 17 to 30 s behind them (2 cores). */
 enum http_pool isx_router_pool(struct http_req *req)
 {
+	/* A refusal needs no worker, and must not wait in a queue. */
 	bool reaches_handler = req->target == HTTP_TO_ROUTE && req->is_allowed && !req->cut.status;
 	enum http_pool pool = reaches_handler ? req->route->pool : HTTP_POOL_NONE;
 	return pool == HTTP_POOL_SCAN && isx_search_is_bulk(req) ? HTTP_POOL_BULK : pool;
@@ -146,12 +155,13 @@ const char *isx_router_template(const struct http_req *req)
 	return req->target == HTTP_TO_ROUTE && req->route ? req->route->path : NULL;
 }
 
+/* The number is the slot of the route in the metrics. */
 size_t isx_router_number(const struct http_req *req)
 {
 	return isx_router_template(req) ? (size_t)(req->route - isx_routes) : HTTP_ROUTES_MAX - 1;
 }
 
-/* Tell the methods of the path: `req->route` is the last of its routes. */
+/* 405 with the methods of the path in Allow: `req->route` is the last of its routes. */
 static void answer_other_method(const struct http_req *req, struct http_res *res)
 {
 	static const char *const known[] = { "GET", "HEAD", "POST", "DELETE" };
@@ -169,9 +179,9 @@ static void answer_other_method(const struct http_req *req, struct http_res *res
 	isx_http_own_header(res, "Allow", &allow);
 }
 
-/* Send the client to its path without slashes at the end, or with one where a folder is. The
- * Location has no host: which one the client sees, a server cannot know, and the Host header may be
- * anybody's. */
+/* 307 to the same path without the slashes at its end, or with one if that is the route. The
+ * Location has no host: the server cannot know the host name that the client uses, and clients
+ * control the Host header. */
 static void answer_other_path(const struct http_req *req, struct http_res *res)
 {
 	struct isx_buf location = { 0 };
@@ -190,7 +200,8 @@ static void answer_other_path(const struct http_req *req, struct http_res *res)
 	isx_http_own_header(res, "Location", &location);
 }
 
-/* The checks that come before the handler, in their order, and then the handler. */
+/* The checks before the handler, in the order of the contract, and then the handler. Malformed JSON
+ * (422) comes before the missing key (401), as in 0.3.3. */
 static enum isx_status check_and_serve(struct http_req *req, struct http_res *res,
 				       struct isx_err *err)
 {
@@ -199,6 +210,7 @@ static enum isx_status check_and_serve(struct http_req *req, struct http_res *re
 		st = isx_payload_check(&req->payload, &res->problems, err);
 	if (!st && !req->is_allowed)
 		st = isx_fail(err, ISX_UNAUTHORIZED, "Unauthorized");
+	/* A refused body has only now its turn: without the key the answer is 401. */
 	if (!st && req->cut_status) {
 		isx_http_detail(res, req->cut_status, req->cut.msg);
 		if (req->cut_status == 415)
@@ -214,6 +226,7 @@ static enum isx_status check_and_serve(struct http_req *req, struct http_res *re
 	return st;
 }
 
+/* At level error, with the request id, so that an operator finds the request of a 5xx. */
 static void log_failure(const struct http_req *req, enum isx_status status,
 			const struct isx_err *err)
 {
@@ -225,6 +238,7 @@ static void log_failure(const struct http_req *req, enum isx_status status,
 	isx_log_fields(ISX_LOG_ERROR, "request failed", fields, sizeof fields / sizeof *fields);
 }
 
+/* The answer to a path that does not exist needs no key, as in 0.3.3. */
 void isx_router_run(struct http_req *req, struct http_res *res)
 {
 	struct isx_err err = { 0 };
@@ -241,7 +255,8 @@ void isx_router_run(struct http_req *req, struct http_res *res)
 		break;
 	case HTTP_TO_ROUTE:
 		st = check_and_serve(req, res, &err);
-		if (isx_status_http(st) >= 500) /* not the client's fault: for the operator */
+		if (isx_status_http(st) >=
+		    500) /* not a fault of the client: the operator has to see it */
 			log_failure(req, st, &err);
 		if (st)
 			isx_http_fail(res, st, &err);

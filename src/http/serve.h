@@ -1,7 +1,7 @@
 /*
- * serve.h - all handlers; routes.c says which path leads to which.
+ * serve.h - all handlers; routes.c assigns them to paths.
  *
- * Each reads what it needs from the request, works on its store and writes the answer.
+ * Each reads the request, uses its store and writes the answer.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SERVE_H
@@ -28,11 +28,11 @@ http_handler isx_serve_search_get;  /* GET /indexes/{name}/search */
 bool isx_search_is_bulk(struct http_req *req);
 
 /* serve_service.c */
-http_handler isx_serve_health;     /* GET /healthz: the process answers */
-http_handler isx_serve_ready;      /* GET /readyz: and so does its store */
+http_handler isx_serve_health;     /* GET /healthz: is the process alive? */
+http_handler isx_serve_ready;      /* GET /readyz: can its store be used? */
 http_handler isx_serve_status;     /* GET /status */
-http_handler isx_serve_root;       /* GET /: for people a page, for programs a summary */
-http_handler isx_serve_playground; /* GET /playground: where 0.3.3 had the page of / */
+http_handler isx_serve_root;       /* GET /: a page for browsers, JSON for programs */
+http_handler isx_serve_playground; /* GET /playground: redirect to /, the page was here in 0.3.3 */
 
 /* serve_metrics.c */
 http_handler isx_serve_metrics; /* GET /metrics */

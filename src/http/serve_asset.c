@@ -7,8 +7,10 @@
 #include "base/limits.h"
 #include "service/service.h"
 
-/* Make room for the answer before anything is stored: what was stored must not be answered with a
- * refusal. What is free while the answer is made is not when it waits to be sent. */
+/* Reserve memory for the answer before anything is stored: stored assets must not get a 503 because
+ * the answer has no room. While an answer is composed, ISX_WORK_BYTES_FREE of its hold are free,
+ * but not while it is sent: a large answer takes so many more now, so that all its bytes count in
+ * the purse. */
 static enum isx_status reserve_answer(struct http_req *req, struct http_res *res, size_t count,
 				      struct isx_err *err)
 {
@@ -41,6 +43,7 @@ enum isx_status isx_serve_asset_add(struct http_req *req, struct http_res *res, 
 		st = isx_add(req->store, req->index_name, assets, count, outcomes, err);
 	if (st)
 		return st;
+	/* The memory is reserved: this cannot fail any more. */
 	isx_outcomes_to_json(&res->payload, assets, outcomes, count);
 	res->status = 201;
 	return ISX_OK;

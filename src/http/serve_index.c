@@ -1,5 +1,7 @@
 /*
  * serve_index.c - the indexes of a store: list, create, describe, delete.
+ *
+ * The answers of list and describe have the sizes of the parts of an index (`sizes`).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
@@ -36,6 +38,7 @@ enum isx_status isx_serve_index_create(struct http_req *req, struct http_res *re
 	if (st)
 		return st;
 	struct isx_index_info info = { 0 };
+	/* The new index is described without asking the store again: it is empty. */
 	snprintf(info.name, sizeof info.name, "%s", name);
 	isx_index_to_json(&res->payload, &info, false); /* 0.3.3 gives "sizes" only when asked */
 	res->status = 201;

@@ -1,14 +1,16 @@
 /*
- * serve_metrics.c - the numbers that a monitoring system asks for: those counted, and those of the
- *                   indexes, which are read from the store when they are asked for.
+ * serve_metrics.c - answers /metrics: the counters of metrics.h, and numbers of the indexes, which
+ * are
+ *                   read from the store for each request.
  *
- * Needs the key, as names and sizes of indexes are nobody else's business.
+ * The route needs the key, because names and sizes of indexes are confidential.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/metrics.h"
 #include "http/serve.h"
 
-/* A label's value: the format escapes three characters; what is not plain ASCII is not shown. */
+/* Append the value of a label. Of the three characters that the format escapes, a line end is
+ * replaced here like all other bytes that are not printable ASCII. */
 static void add_label(struct isx_buf *buf, const char *text)
 {
 	for (; *text; text++) {
@@ -65,7 +67,7 @@ enum isx_status isx_serve_metrics(struct http_req *req, struct http_res *res, st
 	size_t count = 0;
 	enum isx_status st = isx_index_list(req->store, &infos, &count, err);
 	isx_metrics_print(req->metrics, &res->payload);
-	/* The counts are worth having most of all when the store is in trouble. */
+	/* A store that cannot be listed is no error here: the counters matter most then. */
 	isx_metrics_head(&res->payload, "iscc_search_store_up", "gauge",
 			 "1 if the indexes could be listed.");
 	isx_buf_printf(&res->payload, "iscc_search_store_up %d\n", !st);

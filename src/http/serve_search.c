@@ -1,9 +1,8 @@
 /*
  * serve_search.c - search by POST (any query) and by GET (an ISCC-CODE in the URL).
  *
- * Problems of the URL come before problems of the body in one list; the index is looked up only
- * when there are none.
- * SPDX-License-Identifier: Apache-2.0
+ * Problems of the URL and of the body are one list, in this order, as in 0.3.3; the index is looked
+ * up only if the list is empty. SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
 
@@ -14,10 +13,10 @@
 
 #include <strings.h>
 
-/* More matches than this nobody can want; it keeps every later product small. */
+/* Larger limits are lowered to this, so that products with sizes cannot overflow. */
 #define SEARCH_LIMIT_MAX INT32_MAX
 
-/* Add a problem with a parameter of the URL. */
+/* Add a problem of a parameter of the URL; `value` with NULL: it is missing. */
 static void add_param_problem(struct http_res *res, const char *type, const char *name,
 			      const char *msg, struct isx_span value)
 {
@@ -30,7 +29,8 @@ static void add_param_problem(struct http_res *res, const char *type, const char
 	isx_buf_release(&input);
 }
 
-/* Read `limit`; a wrong one becomes a problem. */
+/* Read `limit`. An invalid one is added to the problems, and *limit is unchanged; 0 is the default
+ * limit of the engine. */
 static enum isx_status read_limit(struct http_req *req, struct http_res *res, size_t *limit,
 				  struct isx_err *err)
 {
@@ -61,6 +61,7 @@ bool isx_search_is_bulk(struct http_req *req)
 static enum isx_status read_chunks(struct http_req *req, struct http_res *res, bool *chunks,
 				   struct isx_err *err)
 {
+	/* The words of pydantic for booleans, in any case. */
 	static const char *const words[] = { "false", "0", "no",  "off", "f", "n",
 					     "true",  "1", "yes", "on",  "t", "y" };
 	enum { WORDS = sizeof words / sizeof words[0] };
@@ -79,11 +80,14 @@ static enum isx_status read_chunks(struct http_req *req, struct http_res *res, b
 	return ISX_OK;
 }
 
+/* Search under the quota of the answer and the cancel check of the exchange. */
 static enum isx_status search(struct http_req *req, struct http_res *res, struct isx_query *query,
 			      struct isx_err *err)
 {
 	struct isx_result *result = NULL;
 	query->cancel_check = req->cancel_check;
+	/* The exchange sees whether the client is gone, and lends the thread while the search
+	 * waits. */
 	query->waits = req->waits;
 	query->cancel_arg = req->cancel_arg;
 	enum isx_status st = isx_search_within(req->store, req->index_name, query, req->quota,
@@ -95,6 +99,7 @@ static enum isx_status search(struct http_req *req, struct http_res *res, struct
 	return ISX_OK;
 }
 
+/* The problems of `chunks` and `limit` are collected first, and the body adds its own. */
 enum isx_status isx_serve_search_post(struct http_req *req, struct http_res *res,
 				      struct isx_err *err)
 {
@@ -129,7 +134,7 @@ enum isx_status isx_serve_search_get(struct http_req *req, struct http_res *res,
 		st = isx_problems_status(&res->problems, err);
 	if (st)
 		return st;
-	/* 400 and not 422, as it always was here. */
+	/* 400 and not 422, as in 0.3.3. */
 	if (!isx_is_iscc_pattern(code, 16, 0))
 		return isx_fail(err, ISX_INVALID,
 				"iscc_code: expected 'ISCC:' and 16 or more of A-Z and 2-7");

@@ -1,8 +1,8 @@
 /*
- * serve_service.c - what operators and their machines ask: alive, ready, which version.
+ * serve_service.c - routes for operators and monitoring: liveness, readiness, version.
  *
- * /healthz, /status and / touch nothing but memory (and /status, now and then, the notes that the
- * processes of a host keep of their loads), so that they answer while every worker is busy.
+ * /healthz, /status and / use memory only (/status sometimes reads the files in which the processes
+ * of a host record their loads), so they answer in the event loop while every worker is busy.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
@@ -19,6 +19,7 @@ enum isx_status isx_serve_health(struct http_req *req, struct http_res *res, str
 	return ISX_OK;
 }
 
+/* A 503 is a normal answer of this route, not a failure: nothing is logged here. */
 enum isx_status isx_serve_ready(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	(void)err;
@@ -45,7 +46,7 @@ enum isx_status isx_serve_status(struct http_req *req, struct http_res *res, str
 	isx_buf_char(&res->payload, '{');
 	add_version(&res->payload);
 	add_mode(&res->payload);
-	if (isx_store_options(req->store)->relaxed) /* 0.3.3 has no such member, nor need of it */
+	if (isx_store_options(req->store)->relaxed) /* a member that 0.3.3 does not have */
 		isx_buf_text(&res->payload, ",\"durability\":\"relaxed\"");
 	isx_readiness_add_loads(req->store, req->has_key, &res->payload);
 	isx_buf_char(&res->payload, '}');
@@ -55,7 +56,7 @@ enum isx_status isx_serve_status(struct http_req *req, struct http_res *res, str
 enum isx_status isx_serve_root(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	res->varies_by_accept = true;
-	/* The literal text decides; its q value is not looked at. */
+	/* As in 0.3.3, the text decides and its q value is ignored. */
 	if (req->accept && strstr(req->accept, "text/html"))
 		return isx_serve_start_page(req, res, err);
 	isx_buf_text(&res->payload,

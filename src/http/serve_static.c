@@ -1,9 +1,8 @@
 /*
- * serve_static.c - pages, scripts and the API description, all from within the program.
+ * serve_static.c - serves the embedded pages, scripts and API description.
  *
- * Pages need nothing from other hosts and are told so: a policy keeps the browser from loading or
- * running anything that is not ours.
- * SPDX-License-Identifier: Apache-2.0
+ * Pages need nothing from other hosts, so their Content-Security-Policy forbids the browser to load
+ * or run anything from elsewhere. SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
 
@@ -13,6 +12,7 @@ static const char page_policy[] =
 	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
 	"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/* The answer borrows the bytes of the program; nothing is copied. */
 static enum isx_status send_file(struct http_res *res, const char *folder, const char *name,
 				 struct isx_err *err)
 {
@@ -21,7 +21,8 @@ static enum isx_status send_file(struct http_res *res, const char *folder, const
 		return isx_fail(err, ISX_NOT_FOUND, "Not Found");
 	res->content_type = file->content_type;
 	res->file = (struct isx_span){ file->start, (size_t)(file->end - file->start) };
-	isx_http_header(res, "Cache-Control", "no-cache"); /* another version may run tomorrow */
+	isx_http_header(res, "Cache-Control",
+			"no-cache"); /* browsers revalidate: files change with the version */
 	return ISX_OK;
 }
 

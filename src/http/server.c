@@ -28,25 +28,28 @@
 #include <unistd.h>
 
 enum {
-	POLLERS_MAX = 4,        /* polling threads; one moves more bytes than two workers chew */
-	QUICK_THREADS = 16,     /* for small requests; behind postgresql:// they wait, too */
-	WRITE_THREADS = 64,     /* so many requests share a commit; all but one of them sleep */
-	FILES_RESERVED = 64,    /* open files that are not connections: LMDB, logs, epoll */
-	STALL_MS = 1000,        /* that requests may stand still while the server stops */
-	GIVE_UP_MS = 1000,      /* for workers to notice that the deadline is over */
-	WATCH_LEAD_S = 2,       /* a connection that is watched is cut before it times out */
-	LAST_WORDS_MS = 200,    /* for the answers of those */
-	DRAIN_STEP_NS = 2000000 /* between two looks whether the last request has ended */
+	POLLERS_MAX =
+		4, /* event-loop threads; one serves more bytes than two workers can process */
+	QUICK_THREADS = 16, /* for small requests; with postgresql:// these wait for the database */
+	WRITE_THREADS =
+		64, /* so many requests can share a commit; all but one of the threads sleep */
+	FILES_RESERVED = 64, /* open files other than connections: LMDB, logs, epoll */
+	STALL_MS = 1000,     /* a stop waits so long for clients that send nothing */
+	GIVE_UP_MS = 1000,   /* time for workers to notice that the deadline is over */
+	WATCH_LEAD_S = 2, /* the timeout of libmicrohttpd is so much later than that of watch.c */
+	FINAL_FLUSH_MS = 200,   /* time to send the answers of cancelled requests */
+	DRAIN_STEP_NS = 2000000 /* 2 ms between two checks whether the last request has ended */
 };
 
 struct isx_server {
-	struct http_serving serving; /* what each exchange needs of its server */
-	int listen_fd;               /* ours to close, or -1 */
+	struct http_serving serving; /* shared with the exchanges */
+	int listen_fd;               /* owned; -1: the socket is borrowed */
 	uint16_t port;
-	struct MHD_Daemon *pollers[POLLERS_MAX]; /* each with its own thread, on one socket */
-	int poller_fds[POLLERS_MAX];             /* copies of it, one for each */
+	struct MHD_Daemon
+		*pollers[POLLERS_MAX]; /* event loops, each with one thread, all on one socket */
+	int poller_fds[POLLERS_MAX];   /* duplicates of the socket, one per poller */
 	unsigned poller_count;
-	atomic_uint quiet_pollers; /* that accept no more */
+	atomic_uint quiet_pollers; /* pollers that have stopped accepting */
 };
 
 void isx_server_settings_init(struct isx_server_settings *settings)
@@ -64,9 +67,10 @@ void isx_server_settings_init(struct isx_server_settings *settings)
 	};
 }
 
-/* A connection begins or ends, in its polling thread. Where it begins is where a poller is told to accept no more. From another
- * thread MHD_quiesce_daemon() may end the process: both threads take the socket out of the epoll set,
- * and who comes second panics (libmicrohttpd 0.9.75, daemon.c, MHD_epoll()). */
+/* A connection begins or ends, in its event-loop thread. While the server drains, this is also
+ * where a poller stops accepting. Called from another thread, MHD_quiesce_daemon() may end the
+ * process: both threads remove the socket from the epoll set, and the second one panics
+ * (libmicrohttpd 0.9.75, daemon.c, MHD_epoll()). */
 static void notice_connection(void *arg, struct MHD_Connection *connection, void **state,
 			      enum MHD_ConnectionNotificationCode code)
 {
@@ -78,18 +82,20 @@ static void notice_connection(void *arg, struct MHD_Connection *connection, void
 	atomic_fetch_add(&server->quiet_pollers, 1);
 }
 
-/* Bring a poller to notice_connection() by a connection of our own. False if it does not get there. */
+/* Make a poller call notice_connection() by adding one end of a socket pair as a connection. False
+ * if the poller cannot take it in STALL_MS, for example because it has all the connections it may
+ * have. */
 static bool ask_for_quiet(struct isx_server *server, struct MHD_Daemon *poller)
 {
 	const struct timespec step = { .tv_nsec = DRAIN_STEP_NS };
-	const struct sockaddr nobody = { .sa_family = AF_UNIX };
+	const struct sockaddr no_address = { .sa_family = AF_UNIX };
 	uint64_t end_ns = isx_clock_ns() + (uint64_t)STALL_MS * 1000000u;
 	unsigned before = atomic_load(&server->quiet_pollers);
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
 		return false;
 	bool is_quiet = false;
-	if (MHD_add_connection(poller, ends[0], &nobody, sizeof nobody) == MHD_YES)
+	if (MHD_add_connection(poller, ends[0], &no_address, sizeof no_address) == MHD_YES)
 		while (!is_quiet && isx_clock_ns() < end_ns) {
 			nanosleep(&step, NULL);
 			is_quiet = atomic_load(&server->quiet_pollers) != before;
@@ -98,14 +104,14 @@ static bool ask_for_quiet(struct isx_server *server, struct MHD_Daemon *poller)
 	return is_quiet;
 }
 
-/* Keep percent signs where they are: url.c decodes. */
+/* MHD_OPTION_UNESCAPE_CALLBACK that decodes nothing: url.c does it. */
 static size_t keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
 {
 	(void)arg, (void)connection;
 	return strlen(text);
 }
 
-/* What libmicrohttpd has to say is about single connections, so it is for debugging only. */
+/* Messages of libmicrohttpd are about single connections, so they have level debug. */
 static void log_library(void *arg, const char *format, va_list args)
 {
 	char text[256];
@@ -122,18 +128,18 @@ static unsigned count_processors(void)
 	return count < 1 ? 1 : count > 1024 ? 1024 : (unsigned)count;
 }
 
-/* As many connections as wished, or as the process may have open files. */
-static unsigned count_connections(unsigned wished)
+/* `wanted` connections, or as many as the process may open files. */
+static unsigned count_connections(unsigned wanted)
 {
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
-		return wished;
+		return wanted;
 	rlim_t files = limit.rlim_cur > 2 * FILES_RESERVED ? limit.rlim_cur - FILES_RESERVED
 							   : FILES_RESERVED;
-	return files < wished ? (unsigned)files : wished;
+	return files < wanted ? (unsigned)files : wanted;
 }
 
-/* Start one polling thread on a copy of the socket. */
+/* Start one event-loop thread on a duplicate of the socket, which isx_server_stop() closes. */
 static enum isx_status start_poller(struct isx_server *server, int listen_fd, unsigned connections,
 				    unsigned timeout_s, struct isx_err *err)
 {
@@ -150,7 +156,7 @@ static enum isx_status start_poller(struct isx_server *server, int listen_fd, un
 	};
 	struct MHD_Daemon *poller = MHD_start_daemon(
 		flags, 0, NULL, NULL, isx_exchange_serve,
-		NULL, /* log first: it counts from there on */
+		NULL, /* the logger comes first: it applies to options behind it */
 		MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_ARRAY, server->serving.tls.cert ? tls : tls + 3,
 		MHD_OPTION_URI_LOG_CALLBACK, isx_exchange_begin, NULL, MHD_OPTION_NOTIFY_COMPLETED,
@@ -168,6 +174,8 @@ static enum isx_status start_poller(struct isx_server *server, int listen_fd, un
 	return ISX_OK;
 }
 
+/* One event-loop thread per 8 processors, at most POLLERS_MAX; connections are divided among
+ * them. */
 static enum isx_status start_pollers(struct isx_server *server,
 				     const struct isx_server_settings *settings,
 				     struct isx_err *err)
@@ -179,13 +187,15 @@ static enum isx_status start_pollers(struct isx_server *server,
 	unsigned connections = count_connections(settings->connections_max) / count;
 	enum isx_status st = ISX_OK;
 	sigset_t before;
-	isx_thread_block_signals(&before); /* signals are for the thread that waits */
+	isx_thread_block_signals(
+		&before); /* the main thread waits for signals; no other may take them */
 	for (unsigned i = 0; !st && i < count; i++)
 		st = start_poller(server, fd, connections, settings->timeout_s, err);
 	isx_thread_restore_signals(&before);
 	return st;
 }
 
+/* A failure may leave any part missing: isx_server_stop() accepts that. */
 enum isx_status isx_server_start(const struct isx_server_settings *settings,
 				 struct isx_server **server, struct isx_err *err)
 {
@@ -229,7 +239,7 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	if (!st)
 		st = start_pollers(made, settings, err);
 	if (st)
-		(void)!isx_server_stop(made, 0); /* nobody works for it yet */
+		(void)!isx_server_stop(made, 0); /* no worker has a job yet, so it succeeds */
 	else
 		*server = made;
 	return st;
@@ -240,8 +250,8 @@ uint16_t isx_server_port(const struct isx_server *server)
 	return server->port;
 }
 
-/* Wait until no request is under way, at most until `end_ns`. Clients that have stopped in the
- * middle of a request, or are gone without our knowing, are not waited for as long as that. */
+/* Wait until no request is in progress, at most until `end_ns`. If only incomplete requests are
+ * left and no piece of any arrives for STALL_MS, stop waiting: their clients may be gone. */
 static void wait_for_exchanges(struct isx_server *server, uint64_t end_ns)
 {
 	const struct timespec step = { .tv_nsec = DRAIN_STEP_NS };
@@ -261,7 +271,8 @@ static void wait_for_exchanges(struct isx_server *server, uint64_t end_ns)
 	}
 }
 
-/* End the workers: no connection may be suspended when its poller stops. */
+/* End the workers. MHD_stop_daemon() must not find a suspended connection. False if one is still
+ * busy after GIVE_UP_MS. */
 static bool finish_workers(struct isx_server *server)
 {
 	uint64_t end_ns = isx_clock_ns() + (uint64_t)GIVE_UP_MS * 1000000u;
@@ -271,6 +282,9 @@ static bool finish_workers(struct isx_server *server)
 	return isx_pool_finish_by(server->serving.write, end_ns) && quick && scan && bulk;
 }
 
+/* Order: stop accepting; wait for requests; cancel the rest and answer 503; flush these answers;
+ * stop the event loops. If a worker does not end, everything it may use has to stay: nothing is
+ * freed. */
 bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 {
 	if (!server)
@@ -278,17 +292,19 @@ bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 	uint64_t end_ns = isx_clock_ns() + (uint64_t)deadline_ms * 1000000u;
 	atomic_store(&server->serving.is_draining, true);
 	for (unsigned i = 0; i < server->poller_count; i++)
-		if (!ask_for_quiet(server,
-				   server->pollers[i])) /* it has all the connections it takes */
+		if (!ask_for_quiet(
+			    server,
+			    server->pollers[i])) /* a poller that accepts nothing cannot panic */
 			MHD_quiesce_daemon(server->pollers[i]);
-	if (server->listen_fd >= 0) { /* the copies must not listen either; another's socket may */
+	if (server->listen_fd >=
+	    0) { /* shutdown() ends the duplicates, too; a borrowed socket stays open */
 		shutdown(server->listen_fd, SHUT_RDWR);
 		close(server->listen_fd);
 	}
 	wait_for_exchanges(server, end_ns);
 	atomic_store(&server->serving.is_cutting, true);
 	bool has_ended = finish_workers(server);
-	wait_for_exchanges(server, isx_clock_ns() + (uint64_t)LAST_WORDS_MS * 1000000u);
+	wait_for_exchanges(server, isx_clock_ns() + (uint64_t)FINAL_FLUSH_MS * 1000000u);
 	if (!has_ended)
 		return false;
 	for (unsigned i = 0; i < server->poller_count; i++) {

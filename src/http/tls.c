@@ -1,9 +1,8 @@
 /*
- * tls.c - find out what is wrong with a certificate and its key before a server is started with
- *         them.
+ * tls.c - checks a certificate and its key before a server is started with them.
  *
- * libmicrohttpd takes both only when it starts, so one is started that listens nowhere. It says no
- * more than no; what can be told from the texts is told first.
+ * libmicrohttpd reads both only when a daemon starts, so a trial daemon is started that does not
+ * listen. It only tells success or failure; so faults that show in the texts are reported first.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/tls.h"
@@ -11,6 +10,7 @@
 #include <microhttpd.h>
 #include <string.h>
 
+/* The trial daemon has no socket, so this is never called; MHD_start_daemon() wants a handler. */
 static enum MHD_Result refuse(void *arg, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *bytes,
 			      size_t *len, void **state)

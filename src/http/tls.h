@@ -1,5 +1,5 @@
 /*
- * tls.h - a certificate and its key, as the server is given them.
+ * tls.h - the certificate and the private key of a server.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_TLS_H
@@ -9,14 +9,14 @@
 
 #define HTTP_TLS_VERSIONS "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
-/* A certificate (and those that lead from it to an authority) with its key, PEM text. Borrowed as
- * long as a server uses it; `{ 0 }` is none. */
+/* A certificate with its chain, and its private key: PEM texts, borrowed as long as a server uses
+ * them. `{ 0 }`: no TLS. */
 struct http_tls {
 	const char *cert;
 	const char *key;
 };
 
-/* Would a server take these? ISX_INVALID says what is wrong with which. */
+/* Can a server use these? ISX_INVALID names the faulty part and what was expected. */
 ISX_MUST_CHECK enum isx_status isx_tls_check(const struct http_tls *tls, struct isx_err *err);
 
 #endif

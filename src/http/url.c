@@ -1,14 +1,15 @@
 /*
  * url.c - decoding request targets.
  *
- * Like its predecessor's, this decoder never refuses: a percent sign that starts no escape stands
- * for itself. Bytes are not checked to be UTF-8; whoever writes them into JSON does that.
+ * As in iscc-search 0.3.3, decoding never fails: a percent sign that starts no valid escape stands
+ * for itself. Decoded bytes need not be UTF-8: the code that writes them into JSON checks that.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/url.h"
 
 #include <strings.h>
 
+/* The value of a hexadecimal digit, or -1. */
 static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -17,7 +18,8 @@ static int hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decode `text` to `out`, which has room for text.len bytes; returns the length. */
+/* Decode `text` to `out`, which has room for text.len bytes; returns the length. In a query "+"
+ * stands for a space, in a path for itself. */
 static size_t decode(struct isx_span text, bool plus_is_space, char *out)
 {
 	size_t len = 0;
@@ -52,7 +54,8 @@ static struct isx_span cut(struct isx_span text, char separator, struct isx_span
 	return before;
 }
 
-/* What follows "http://host" of an absolute target, which a server has to understand. */
+/* The part of an absolute target behind "http://host". Servers have to accept that form (RFC 9112,
+ * 3.2.2). */
 static struct isx_span skip_authority(struct isx_span target)
 {
 	size_t scheme = 0;
@@ -85,9 +88,13 @@ enum isx_status isx_url_path_decode(struct isx_span path, struct isx_arena *aren
 		return isx_fail_memory(err);
 	decoded->count = 0;
 	struct isx_span rest = isx_span_skip(path, 1);
+	/* Segments are decoded one behind the other, with the slashes between them: router.c takes
+	 * several of them as one text ("*"). */
 	while (rest.ptr) {
 		struct isx_span segment = cut(rest, '/', &rest);
 		size_t len = decode(segment, false, out);
+		/* A decoded slash or NUL would make one segment look like two, or like its
+		 * beginning. */
 		if (decoded->count == ISX_URL_SEGMENTS_MAX || memchr(out, '/', len) ||
 		    memchr(out, '\0', len))
 			return ISX_OK;
@@ -110,6 +117,8 @@ enum isx_status isx_url_param(struct isx_span query, const char *name, struct is
 		char *text = isx_arena_alloc(arena, pair.len + 1, 1);
 		if (!text)
 			return isx_fail_memory(err);
+		/* The key is decoded first, and the value over it: both fit, because decoding never
+		 * makes a text longer. */
 		size_t key_len = decode(key, true, text);
 		if (pair.len == 0 || !isx_span_is((struct isx_span){ text, key_len }, name))
 			continue;
@@ -123,7 +132,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Is everything from here on a full stop and zeros? (or nothing) */
+/* Is the rest empty, or a point and zeros? */
 static bool is_zero_fraction(struct isx_span text)
 {
 	if (text.len == 0)
@@ -136,6 +145,8 @@ static bool is_zero_fraction(struct isx_span text)
 	return true;
 }
 
+/* Numbers are read as pydantic does, which 0.3.3 uses. An overflow is no error: the value
+ * saturates, and the caller refuses or limits it. */
 bool isx_url_int(struct isx_span text, int64_t *number)
 {
 	text = isx_span_trim(text);

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/span.h"
 
-#define ISX_URL_SEGMENTS_MAX 8 /* the longest route has 4; a longer path leads nowhere */
+#define ISX_URL_SEGMENTS_MAX 8 /* the longest route has 4; a longer path matches no route */
 
 /* A path, decoded segment by segment. "/" is one empty segment, "/a/" is "a" and an empty one. */
 struct isx_url_path {
@@ -20,20 +20,21 @@ struct isx_url_path {
  *   path, query  filled: parts of `target` */
 void isx_url_split(struct isx_span target, struct isx_span *path, struct isx_span *query);
 
-/* Decode a path into `arena`. *found is false when it can lead nowhere: too many segments, no slash
- * in front, or a segment that holds a slash or a NUL of its own ("%2F"). */
+/* Decode a path into `arena`. *found is false if no route can match: too many segments, no slash
+ * at the beginning, or a segment with an encoded slash or NUL ("%2F"). */
 ISX_MUST_CHECK enum isx_status isx_url_path_decode(struct isx_span path, struct isx_arena *arena,
 						   struct isx_url_path *decoded, bool *found,
 						   struct isx_err *err);
 
-/* The value of query parameter `name`, decoded into `arena`: the last one if there are several; ptr
- * is NULL if there is none. */
+/* The value of query parameter `name`, decoded into `arena`: the last one if there are several. Its
+ * ptr is NULL if there is none. */
 ISX_MUST_CHECK enum isx_status isx_url_param(struct isx_span query, const char *name,
 					     struct isx_arena *arena, struct isx_span *value,
 					     struct isx_err *err);
 
-/* A whole number as 0.3.3 reads one: blanks around it, a sign, zeros in front, single underscores
- * between digits and ".0" behind are fine. Numbers beyond int64 become its ends. */
+/* A whole number as 0.3.3 reads one: with blanks around it, a sign, leading zeros, single
+ * underscores between digits, and ".0" at the end. Numbers beyond int64 become its least or
+ * greatest value. */
 ISX_MUST_CHECK bool isx_url_int(struct isx_span text, int64_t *number);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * watch.c - does a connection move?
+ * watch.c - closes connections that transfer too little.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/watch.h"
@@ -12,8 +12,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Answer that the body is late. No answer has begun while a body arrives, so these bytes are the
- * whole answer; what does not fit into the socket at once is not sent. */
+/* Send a 408 past libmicrohttpd, directly on the socket. That is safe: no answer has begun while
+ * the body arrives, so these bytes are the whole answer. Bytes that do not fit into the socket
+ * buffer are lost. */
 static void tell_late(const struct http_watch_rule *rule, const char *request_id, int fd)
 {
 	char detail[128], answer[512];
@@ -31,7 +32,9 @@ static void tell_late(const struct http_watch_rule *rule, const char *request_id
 		(void)!send(fd, answer, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Bytes that have moved on a connection so far; false where the system does not tell. */
+/* Bytes transferred on a connection so far, as TCP counts them; false if the system does not
+ * tell. Bytes that only wait in a socket buffer do not count as sent: the client has to
+ * acknowledge them. */
 static bool count_moved(enum http_watch_for what, int fd, uint64_t *moved)
 {
 	struct tcp_info info;
@@ -43,6 +46,7 @@ static bool count_moved(enum http_watch_for what, int fd, uint64_t *moved)
 	return true;
 }
 
+/* The polling thread of the connection notices the shutdown() and ends the request. */
 static void cut(const struct http_watch_rule *rule, struct http_watched *watched, int fd)
 {
 	watched->is_cut = true;

@@ -1,9 +1,9 @@
 /*
- * web_files.c - the files under web/, put into the program by the assembler.
+ * web_files.c - embeds the files of web/ into the program.
  *
- * The paths are relative to where the compiler runs: the top of the source tree. A file that is
- * not in the list below is not served; there is no file system behind these URLs.
- * SPDX-License-Identifier: Apache-2.0
+ * Paths are relative to the directory of the compiler: the top of the source tree. Only the files
+ * of the list below are served: these URLs never reach the file system. SPDX-License-Identifier:
+ * Apache-2.0
  */
 #include "http/web_files.h"
 
@@ -36,6 +36,8 @@
 	X(iscc_search_result, "openapi/IsccSearchResult.yaml", YAML)                               \
 	X(iscc_simprint, "openapi/IsccSimprint.yaml", YAML)
 
+/* .incbin copies a file into .rodata at assembly time; the two symbols are its beginning and
+ * end. */
 #define EMBED(symbol, path, type)                                                                  \
 	__asm__(".pushsection .rodata\n"                                                           \
 		".global isx_web_" #symbol "\n"                                                    \

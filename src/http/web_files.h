@@ -1,5 +1,5 @@
 /*
- * web_files.h - the files under web/, as they are compiled into the program.
+ * web_files.h - the files of web/, embedded into the program.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_WEB_FILES_H
