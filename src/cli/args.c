@@ -1,5 +1,5 @@
 /*
- * args.c - parse a command line by its tables, and print help from them.
+ * args.c - parses a command line by tables of commands, and prints help from the same tables.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/args.h"
@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Linear: a command has at most CLI_OPTIONS_MAX options. An option that the command does not have
+ * has no value. */
 const char *cli_option_value(const struct cli_args *args, const char *name)
 {
 	for (size_t i = 0; i < args->command->option_count; i++)
@@ -34,17 +36,21 @@ bool cli_option_number(const struct cli_args *args, const char *name, unsigned l
 
 /* --- help ------------------------------------------------------------------------------------- */
 
+/* The names of the program and its commands so far, for usage lines: at most "iscc-search index
+ * add". */
 struct path {
 	const char *names[4];
 	size_t count;
 };
 
+/* The words of the command line that lead to this command. */
 static void print_path(FILE *out, const struct path *path)
 {
 	for (size_t i = 0; i < path->count; i++)
 		fprintf(out, "%s%s", i ? " " : "", path->names[i]);
 }
 
+/* The line that follows "Usage:" and every usage error. */
 static void print_usage(FILE *out, const struct cli_command *command, const struct path *path)
 {
 	fprintf(out, "Usage: ");
@@ -65,6 +71,7 @@ static void print_option(const struct cli_option *option)
 	printf("  %-26s %s\n", left, option->help);
 }
 
+/* -h is --help, unless the command has an option of that letter (serve: --host, as in 0.3.3). */
 static int print_help(const struct cli_command *command, const struct path *path)
 {
 	printf("%s\n\n", command->summary);
@@ -77,6 +84,7 @@ static int print_help(const struct cli_command *command, const struct path *path
 	}
 	if (command->run || command->option_count) {
 		static const struct cli_option help = { "--help", 'h', NULL, "Show this text" };
+		/* A command may use -h itself: then only --help shows the help. */
 		bool taken = false;
 		printf("\nOptions:\n");
 		for (size_t i = 0; i < command->option_count; i++) {
@@ -103,14 +111,15 @@ static int usage_error(const struct cli_command *command, const struct path *pat
 
 /* --- parsing ---------------------------------------------------------------------------------- */
 
-/* The option that `word` names: "--name", "--name=value", "-l" or "-l5"; *value is what follows. */
+/* Find the option of `word`: "--name", "--name=value", "-l" or "-l5". *value is the value in the
+ * word, or NULL. */
 static const struct cli_option *find_option(const struct cli_command *command, const char *word,
 					    const char **value)
 {
 	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
 	size_t len = equals ? (size_t)(equals - word) : strlen(word);
 	*value = equals ? equals + 1 : NULL;
-	if (word[1] != '-' && len > 2) { /* a letter with its value behind it: -l5 */
+	if (word[1] != '-' && len > 2) { /* a letter and its value in one word: -l5 */
 		*value = word + 2;
 		len = 2;
 	}
@@ -124,9 +133,12 @@ static const struct cli_option *find_option(const struct cli_command *command, c
 	return NULL;
 }
 
+/* Parse the options and words of one command, and run it. Everything after "--" is a word, and so
+ * is "-" (standard input). Flags have the value "". */
 static int parse_and_run(const struct cli_command *command, const struct path *path, int argc,
 			 char **argv)
 {
+	/* static: 32 KiB, and one command runs per process */
 	static const char *words[CLI_WORDS_MAX];
 	struct cli_args args = { .command = command, .words = words };
 	bool only_words = false;
@@ -138,12 +150,14 @@ static int parse_and_run(const struct cli_command *command, const struct path *p
 			continue;
 		}
 		if (only_words || argv[i][0] != '-' || argv[i][1] == '\0') {
+			/* words_most of a command without words is 0. */
 			if (args.word_count == command->words_most ||
 			    args.word_count == CLI_WORDS_MAX)
 				return usage_error(command, path, "unexpected argument", argv[i]);
 			words[args.word_count++] = argv[i];
 			continue;
 		}
+		/* The table comes first: a command may have its own -h. */
 		option = find_option(command, argv[i], &value);
 		if (!option && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0))
 			return print_help(command, path);
@@ -164,6 +178,7 @@ static int parse_and_run(const struct cli_command *command, const struct path *p
 	return command->run(&args);
 }
 
+/* Descend through the tables until a command has no commands of its own. */
 int cli_main(const struct cli_command *root, int argc, char **argv)
 {
 	const struct cli_command *command = root;

@@ -1,5 +1,5 @@
 /*
- * args.h - commands and options as tables, from which parsing and every --help are made.
+ * args.h - commands and options as tables. Parsing and every --help use the same tables.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_ARGS_H
@@ -33,14 +33,14 @@ struct cli_command {
 	const char *words; /* "PATTERN..." for the usage line; NULL: takes none */
 	size_t words_least, words_most;
 	const char *summary; /* one line */
-	const char *text;    /* what --help says below: paragraphs and examples */
+	const char *text;    /* end of --help: paragraphs and examples */
 	const struct cli_option *options;
 	size_t option_count;
-	cli_run_fn *run;                           /* NULL: it has commands of its own */
+	cli_run_fn *run;                           /* NULL: `commands` has the next level */
 	const struct cli_command *const *commands; /* NULL-terminated */
 };
 
-/* What was given on the command line. All borrowed from argv. */
+/* A parsed command line. All texts are borrowed from argv. */
 struct cli_args {
 	const struct cli_command *command;
 	const char *values[CLI_OPTIONS_MAX]; /* by option; NULL: not given; "" for a flag */
@@ -51,8 +51,8 @@ struct cli_args {
 /* The value of an option, NULL if it was not given. */
 const char *cli_option_value(const struct cli_args *args, const char *name);
 
-/* A whole number given with an option, `fallback` without it. False after a message on standard
- * error. */
+/* The whole number of an option, or `fallback` without the option. Returns false after a message on
+ * standard error if it is not a number from `least` to `most`. */
 bool cli_option_number(const struct cli_args *args, const char *name, unsigned long least,
 		       unsigned long most, unsigned long fallback, unsigned long *number);
 

@@ -1,10 +1,13 @@
 /*
  * cmd_add.c - add assets from files: .iscc.json (one asset each), .jsonl (one asset a line), or -
- * for lines on standard input.
+ *             for lines on standard input.
  *
- * Lines are read as they come, with the memory of two batches. A bad file or line is reported with
- * its name and number, as is a pattern that finds nothing, and the others go in. Who interrupts it is
- * told how much is in.
+ * Lines are streamed, with the memory of two batches. An invalid file or line is reported with its
+ * name and number, and so is a pattern that matches nothing; everything else is added. When a
+ * signal ends the command, it tells how many assets are stored.
+ *
+ * Threads: the main thread reads and parses; the loader has a thread that writes; a third one waits
+ * for signals (interrupt.h) and calls say_interrupted().
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -24,16 +27,21 @@
 #include <unistd.h>
 
 enum { FILES_BATCH = 100, LINES_BATCH = 20000, SHOWN_WARNINGS = 5 };
-enum { QUIET_MS = 500, PATIENCE_MS = 10000 }; /* that an interrupted batch gets to end */
+enum {
+	QUIET_MS = 500,
+	PATIENCE_MS = 10000
+}; /* an interrupt waits so long for the batch, first silently, then with a message */
 
+/* The state of one run. Paths in `files` are addressed by their offset (struct seen_place). */
 struct add {
 	const struct cli_args *args;
 	struct files_list files;
-	struct files_list missing; /* patterns that nothing was found for */
+	struct files_list missing; /* patterns without a match */
 	struct target target;
 	struct loader *loader;
-	_Atomic(struct loader *) running; /* the same, for the thread that waits for signals */
-	atomic_bool is_interrupted;       /* one has come */
+	_Atomic(struct loader *)
+		running;            /* `loader` once it can be halted, for the signal thread */
+	atomic_bool is_interrupted; /* a signal has come: no loader may start */
 	struct loader_totals totals;
 	struct loader_messages messages;
 	bool verbose;
@@ -42,7 +50,7 @@ struct add {
 	unsigned simprint_bits;
 };
 
-/* Report something that could not be read; running out of memory ends the command. */
+/* Report a file or line that could not be read. Only a lack of memory ends the command. */
 static enum isx_status skip(struct add *add, struct seen_place place, enum isx_status st,
 			    const struct isx_err *why, struct isx_err *err)
 {
@@ -57,6 +65,7 @@ static const char *path_of(const struct add *add, struct seen_place place)
 	return add->files.paths.ptr + place.path - 1;
 }
 
+/* A file is read whole: it is one asset, of at most ISX_FILE_BYTES_MAX. */
 static enum isx_status add_file(struct add *add, struct seen_place place, struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
@@ -82,8 +91,8 @@ static enum isx_status add_line(struct add *add, struct seen_place place, struct
 	return st ? skip(add, place, st, &why, err) : loader_give(add->loader, &asset, place, err);
 }
 
-/* Is it named on the command line, and not found in a folder or by a glob? Then it may be a FIFO:
- * whoever names it knows that it is read as soon as somebody writes to it. */
+/* Is `path` itself an argument, and not found in a folder or by a glob? Then it may be a FIFO: the
+ * user who names it knows that reading waits for a writer. */
 static bool is_word(const struct add *add, const char *path)
 {
 	for (size_t i = 0; i < add->args->word_count; i++)
@@ -92,6 +101,8 @@ static bool is_word(const struct add *add, const char *path)
 	return false;
 }
 
+/* Each line is parsed and handed to the loader as it arrives. A fault of the file, for example
+ * UTF-16, ends this file only. */
 static enum isx_status add_lines(struct add *add, struct seen_place place, struct isx_err *err)
 {
 	struct lines lines;
@@ -116,6 +127,7 @@ static enum isx_status add_lines(struct add *add, struct seen_place place, struc
 	return st || !read ? st : skip(add, place, read, &why, err);
 }
 
+/* Offsets of paths in the list, plus 1, are their places: 0 is no place. */
 static enum isx_status add_all(struct add *add, struct isx_err *err)
 {
 	const char *pattern = add->missing.paths.ptr;
@@ -133,9 +145,9 @@ static enum isx_status add_all(struct add *add, struct isx_err *err)
 	return st;
 }
 
-/* --- what came of it -------------------------------------------------------------------------- */
+/* --- reporting -------------------------------------------------------------------------------- */
 
-/* Print the first of some lines. */
+/* Print `title`, the first `shown` of the lines, and how many more there are of `total`. */
 static void print_lines(const char *title, const struct isx_buf *lines, size_t shown, size_t total)
 {
 	struct isx_span left = { lines->ptr, lines->len };
@@ -151,6 +163,7 @@ static void print_lines(const char *title, const struct isx_buf *lines, size_t s
 		fprintf(stderr, "  ... and %zu more\n", total);
 }
 
+/* The places of duplicates; with --verbose all that the loader has kept. */
 static void print_duplicates(const struct add *add)
 {
 	char title[160];
@@ -165,6 +178,7 @@ static void print_duplicates(const struct add *add)
 		    count);
 }
 
+/* The JSON report on standard output has the members of 0.3.3; lists go to standard error. */
 static int report(const struct add *add)
 {
 	const struct loader_totals *totals = &add->totals;
@@ -184,7 +198,8 @@ static int report(const struct add *add)
 	return CLI_OK;
 }
 
-/* A signal has come: say how much is in, once no batch is being written. */
+/* A signal has come: tell how many assets are stored, if possible after the batch that is being
+ * written. Runs in the signal thread; the process exits afterwards (interrupt.h). */
 static void say_interrupted(void *arg)
 {
 	struct add *add = arg;
@@ -209,13 +224,13 @@ static void say_interrupted(void *arg)
 		say_line(stderr, "The %zu assets that were being written may be in, too", pending);
 	say_line(stderr, "To go on, run the same command again: what is in is not doubled");
 	if (loader && !pending)
-		isx_close(add->target.store); /* a relaxed one still owes the disk */
+		isx_close(add->target.store); /* syncs a store opened with relaxed durability */
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-/* Bytes of all files, for the bar; 0 when it cannot be known. Sets whether any has lines.
- */
+/* The bytes of all files, for the progress bar; 0 if unknown, for example with standard input. Sets
+ * `*any_lines` if any file has one asset per line, which decides the default size of batches. */
 static uint64_t measure(const struct files_list *files, bool *any_lines)
 {
 	const char *path = files->paths.ptr;
@@ -232,6 +247,8 @@ static uint64_t measure(const struct files_list *files, bool *any_lines)
 	return unknown ? 0 : total;
 }
 
+/* `running` is published before is_interrupted is read, and the signal thread does both in the
+ * opposite order: one of them sees the other. */
 static int load_batches(struct add *add, size_t batch_assets, uint64_t bytes)
 {
 	struct isx_err err = { 0 };
@@ -240,7 +257,7 @@ static int load_batches(struct add *add, size_t batch_assets, uint64_t bytes)
 	if (!st) {
 		atomic_store(&add->running, add->loader);
 		while (atomic_load(
-			&add->is_interrupted)) /* it may have been said that none is in */
+			&add->is_interrupted)) /* "0 assets are in" may be printed already */
 			pause();
 		progress_start(&add->progress, bytes);
 		enum isx_status read = add_all(add, &err);
@@ -250,6 +267,7 @@ static int load_batches(struct add *add, size_t batch_assets, uint64_t bytes)
 	return st ? target_fail(st, &err) : CLI_OK;
 }
 
+/* Signals are watched before the store is opened: opening may wait, and must be interruptible. */
 static int load(const struct cli_args *args, struct add *add)
 {
 	struct interrupt interrupt;
@@ -267,9 +285,11 @@ static int load(const struct cli_args *args, struct add *add)
 		code = load_batches(add, batch, bytes);
 	interrupt_end(&interrupt);
 	loader_free(add->loader);
+	/* The bar is erased before the report is printed. */
 	progress_end(&add->progress);
 	if (is_open && code == CLI_OK)
 		code = report(add);
+	/* After a failure, earlier batches stay stored. */
 	else if (add->totals.created + add->totals.updated)
 		fprintf(stderr, "%zu assets were added before\n",
 			add->totals.created + add->totals.updated);
@@ -278,8 +298,8 @@ static int load(const struct cli_args *args, struct add *add)
 	return code;
 }
 
-/* Find the files of all patterns. Those of patterns without any are missed, unless there are none at
- * all: that is a mistake in the command line. */
+/* Find the files of all patterns. Patterns without a match are reported later, as errors among
+ * others; but if no pattern matches, that is a usage error. */
 static int find_files(const struct cli_args *args, struct files_list *files,
 		      struct files_list *missing)
 {

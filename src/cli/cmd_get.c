@@ -1,5 +1,5 @@
 /*
- * cmd_get.c - show one asset.
+ * cmd_get.c - the command `get`: prints one asset.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -11,7 +11,8 @@
 
 #include <stdio.h>
 
-/* The four fields that 0.3.3 prints, null for what the asset lacks. */
+/* Print the four members that 0.3.3 prints, null for those that the asset lacks. Values are copied
+ * as JSON text, so numbers keep their digits. */
 static void print_asset(const char *json)
 {
 	static const char *const names[] = { "iscc_id", "iscc_code", "units", "metadata" };
@@ -22,12 +23,14 @@ static void print_asset(const char *json)
 		isx_buf_add(&compact, value.len ? value.ptr : "null", value.len ? value.len : 4);
 	}
 	isx_buf_char(&compact, '}');
+	/* false: null members are printed, as in 0.3.3. */
 	isx_json_pretty(&pretty, (struct isx_span){ compact.ptr, compact.len }, false);
 	say_json((struct isx_span){ pretty.ptr, pretty.len });
 	isx_buf_release(&compact);
 	isx_buf_release(&pretty);
 }
 
+/* The message for a missing asset is that of 0.3.3. */
 static int print_stored(struct target *target, const char *iscc_id)
 {
 	struct isx_err err = { 0 };
@@ -41,6 +44,7 @@ static int print_stored(struct target *target, const char *iscc_id)
 	return st ? target_fail(st, &err) : CLI_OK;
 }
 
+/* The ISCC-ID is parsed before the index is opened: a typing error must not create an index. */
 static int run_get(const struct cli_args *args)
 {
 	struct target target;

@@ -1,6 +1,6 @@
 /*
- * cmd_index.c - the indexes that the command line knows: add, list, use, remove, rebuild.
- *               Backup, compact and check are in cmd_maintenance.c.
+ * cmd_index.c - the commands `index add`, `list`, `use`, `remove` and `rebuild`. Backup, compact
+ *               and check are in cmd_maintenance.c.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -13,12 +13,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Settings and configuration, without a store. */
+/* Settings and configuration, for commands that open no store. */
 struct known {
 	struct settings settings;
 	struct config config;
 };
 
+/* Prints the error. Call known_close() in both cases. */
 static bool known_open(struct known *known)
 {
 	struct isx_err err = { 0 };
@@ -44,6 +45,7 @@ static int save(struct known *known)
 	return st ? target_fail(st, &err) : CLI_OK;
 }
 
+/* Both lines are those of 0.3.3. */
 static int fail_unknown(const char *name)
 {
 	say_line(stderr, "Error: Index '%s' not found in configuration", name);
@@ -53,7 +55,8 @@ static int fail_unknown(const char *name)
 
 /* --- add -------------------------------------------------------------------------------------- */
 
-/* Ask the server for the index, and have it made if it is not there. */
+/* Ask the server for the index, and create it there if it is missing. Messages are those of
+ * 0.3.3. */
 static int ensure_on_server(const struct known *known, const struct config_index *index)
 {
 	struct isx_options options;
@@ -78,6 +81,8 @@ static int ensure_on_server(const struct known *known, const struct config_index
 	return st ? target_fail(st, &err) : CLI_OK;
 }
 
+/* The configuration is saved before the server is asked, as in 0.3.3: the entry stays if the server
+ * cannot be reached. Messages are those of 0.3.3. */
 static int put_and_save(struct known *known, const struct config_index *index)
 {
 	struct isx_err err = { 0 };
@@ -100,6 +105,7 @@ static int put_and_save(struct known *known, const struct config_index *index)
 	return code;
 }
 
+/* The name is not checked here, as in 0.3.3: a bad one fails when the index is used. */
 static int run_index_add(const struct cli_args *args)
 {
 	const char *url = cli_option_value(args, "--remote"),
@@ -108,6 +114,7 @@ static int run_index_add(const struct cli_args *args)
 	struct known known;
 	char absolute[PATH_MAX], plain_url[1024];
 	int code = CLI_ERROR;
+	/* Exactly one of the two. */
 	if (local == (url != NULL)) {
 		fprintf(stderr, local ? "Error: Cannot specify both --local and --remote\n"
 				      : "Error: Must specify either --local or --remote\n");
@@ -119,12 +126,14 @@ static int run_index_add(const struct cli_args *args)
 			files_absolute(path ? path : settings_data_folder(), absolute);
 			index.path = absolute;
 		} else {
+			/* Paths are appended with a slash, so the URL is stored without one. */
 			size_t len = strlen(url);
 			while (len && url[len - 1] == '/')
 				len--;
 			snprintf(plain_url, sizeof plain_url, "%.*s", (int)len, url);
 			index.url = plain_url;
 			index.api_key = cli_option_value(args, "--api-key");
+			/* ISCC_SEARCH_API_KEY, which is stored with the entry. */
 			if (!index.api_key)
 				index.api_key = known.settings.api_key;
 		}
@@ -157,6 +166,8 @@ static const struct cli_command index_add = {
 
 /* --- list, use, remove ------------------------------------------------------------------------ */
 
+/* A table with the columns of 0.3.3. Entries that cannot be used are not listed; loading the
+ * configuration has warned of them. */
 static int run_index_list(const struct cli_args *args)
 {
 	struct known known;
@@ -188,6 +199,7 @@ static const struct cli_command index_list = { .name = "list",
 					       .summary = "List the indexes",
 					       .run = run_index_list };
 
+/* `active` borrows the name of the entry, which lives as long as the configuration. */
 static int run_index_use(const struct cli_args *args)
 {
 	struct known known;
@@ -214,7 +226,7 @@ static const struct cli_command index_use = { .name = "use",
 					      .summary = "Make an index the active one",
 					      .run = run_index_use };
 
-/* Delete the files of a local index. */
+/* Delete the files of a local index through the engine, which knows what belongs to the index. */
 static int delete_data(const struct known *known, const struct config_index *index)
 {
 	char uri[PATH_MAX + 16];
@@ -226,7 +238,7 @@ static int delete_data(const struct known *known, const struct config_index *ind
 		return CLI_OK;
 	}
 	snprintf(uri, sizeof uri, "%s/%s", index->path, index->name);
-	if (access(uri, F_OK) != 0) { /* opening the store would make the folder above */
+	if (access(uri, F_OK) != 0) { /* opening the store would create its folder */
 		say_line(stdout, "Warning: Index directory %s not found", uri);
 		return CLI_OK;
 	}
@@ -247,6 +259,7 @@ static int delete_data(const struct known *known, const struct config_index *ind
 	return CLI_OK;
 }
 
+/* The entry is copied first, because config_remove() overwrites it. */
 static int run_index_remove(const struct cli_args *args)
 {
 	struct known known;
@@ -287,7 +300,7 @@ static const struct cli_command index_remove = {
 
 /* --- rebuild ---------------------------------------------------------------------------------- */
 
-/* There is nothing to do, but what 0.3.3 refused is refused. */
+/* There is nothing to rebuild, but arguments that 0.3.3 refuses are refused. */
 static int check_rebuild(const struct cli_args *args)
 {
 	const char *name = cli_option_value(args, "--index");
@@ -311,6 +324,7 @@ static int check_rebuild(const struct cli_args *args)
 	return code;
 }
 
+/* As in 0.3.3, either --all or types. */
 static int run_index_rebuild(const struct cli_args *args)
 {
 	int code;

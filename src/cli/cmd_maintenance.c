@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* isx_progress function: redraws the progress bar. */
 static void draw_copy(uint64_t bytes_done, uint64_t bytes_total, void *arg)
 {
 	progress_copied(arg, bytes_done, bytes_total);
@@ -28,6 +29,7 @@ static double mebibytes(uint64_t bytes)
 
 /* --- backup ----------------------------------------------------------------------------------- */
 
+/* A backup writes nothing to the store, so it is opened read-only. */
 static int run_backup(const struct cli_args *args)
 {
 	struct target target;
@@ -36,6 +38,7 @@ static int run_backup(const struct cli_args *args)
 	char path[PATH_MAX];
 	int code = CLI_ERROR;
 	if (target_open_existing(args, args->words[0], true, &target)) {
+		/* The message shows where the backup is, wherever the command ran. */
 		files_absolute(args->words[1], path);
 		progress_start(&progress, 0);
 		enum isx_status st = isx_index_backup(target.store, target.name, path,
@@ -82,6 +85,7 @@ const struct cli_command command_index_backup = {
 
 /* --- compact ---------------------------------------------------------------------------------- */
 
+/* Opened for writing, but an index that does not exist is not created. */
 static int run_compact(const struct cli_args *args)
 {
 	struct target target;
@@ -127,15 +131,16 @@ const struct cli_command command_index_compact = {
 
 /* --- check ------------------------------------------------------------------------------------ */
 
-enum { SHOWN_MAX = 100 }; /* findings; all are counted */
+enum { SHOWN_MAX = 100 }; /* findings that are printed; all are counted */
 
-/* Findings as they come: lines on standard output, or a JSON array. */
+/* Collects findings: lines on standard output at once, or the elements of a JSON array. */
 struct findings {
 	bool as_json;
 	size_t count;
 	struct isx_buf json;
 };
 
+/* isx_check callback. Findings beyond SHOWN_MAX are counted, not printed. */
 static void show_finding(const char *text, void *arg)
 {
 	struct findings *findings = arg;
@@ -150,7 +155,8 @@ static void show_finding(const char *text, void *arg)
 	isx_json_quote(&findings->json, isx_span_of(text));
 }
 
-/* The object of --json; `failure` is why the check did not come to its end, or NULL. */
+/* Print the object of --json. `failure` is the error that ended the check early, or NULL. Fails
+ * without memory only. */
 static enum isx_status show_json_report(const char *name, const struct isx_check *report,
 					const struct findings *findings,
 					const struct isx_err *failure, struct isx_err *err)
@@ -179,9 +185,11 @@ static enum isx_status show_json_report(const char *name, const struct isx_check
 	return st;
 }
 
+/* The report in words. Rows that 0.3.3 wrote last are not compared: the next use rebuilds them. */
 static void show_report(const char *name, const struct isx_check *report,
 			const struct findings *findings)
 {
+	/* printf() formats of uint64_t differ between systems. */
 	unsigned long long pages = report->pages, assets = report->assets, rows = report->rows,
 			   odd = report->unsearchable, found = report->findings;
 	if (findings->count > SHOWN_MAX)
@@ -196,7 +204,7 @@ static void show_report(const char *name, const struct isx_check *report,
 		 name, pages, assets, rows, found);
 }
 
-/* Check an index that is open. A file that cannot even be opened, as it is damaged, is a finding. */
+/* Exit code 1 for findings as well as for failures: scripts need not tell them apart. */
 static int check(const struct target *target, struct findings *findings)
 {
 	struct isx_check report = { 0 };
@@ -217,6 +225,7 @@ static int check(const struct target *target, struct findings *findings)
 	return code;
 }
 
+/* Opened read-only: a check must not change what it checks. */
 static int run_check(const struct cli_args *args)
 {
 	struct target target;

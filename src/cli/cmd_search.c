@@ -1,5 +1,5 @@
 /*
- * cmd_search.c - ask what is like a code, some units, an asset, or a file; show the ranking.
+ * cmd_search.c - the command `search`: searches by ISCC-CODE, ISCC-UNITs, ISCC-ID or file.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -12,15 +12,18 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* As in 0.3.3; the default of the REST API is 100. */
 enum { DEFAULT_LIMIT = 3 };
 
-/* Ask. When only the file's simprints are refused (of a length that the index does not have), its codes
- * are searched all the same. */
+/* Search. If the index refuses only the simprints of the file, because of their length, search its
+ * codes without them. */
 static enum isx_status ask(struct target *target, struct question *question,
 			   struct isx_result **result, struct isx_err *err)
 {
 	struct isx_query *query = &question->query;
 	enum isx_status st = isx_search(target->store, target->name, query, result, err);
+	/* Any other failure, or a query without codes, cannot be helped by leaving the simprints
+	 * out. */
 	if (st != ISX_INVALID || !query->simprints || (!query->iscc_code && !query->unit_count))
 		return st;
 	say_line(stderr, "Warning: passages are not searched: %s", err->msg);
@@ -29,8 +32,9 @@ static enum isx_status ask(struct target *target, struct question *question,
 	return isx_search(target->store, target->name, query, result, err);
 }
 
-/* Tell how many assets were compared, and with which threshold. A query of simprints alone has that of
- * passages; with both kinds a higher score may be asked of one of them, so the lower one is named. */
+/* Tell how many assets were compared, and with which threshold. A query of simprints alone uses the
+ * threshold of passages. With units and simprints the lower threshold is named, which holds for
+ * every kind. */
 static void tell_no_match(const struct target *target, const struct isx_query *query)
 {
 	const struct settings *settings = &target->settings;
@@ -49,6 +53,7 @@ static void tell_no_match(const struct target *target, const struct isx_query *q
 	isx_index_info_release(&info);
 }
 
+/* JSON if standard output is no terminal, unless an option decides. */
 static int search(const struct cli_args *args, struct target *target, struct question *question)
 {
 	struct isx_result *result;
@@ -67,6 +72,7 @@ static int search(const struct cli_args *args, struct target *target, struct que
 	return CLI_OK;
 }
 
+/* The query is read before the index is opened: a typing error must not create an index. */
 static int run_search(const struct cli_args *args)
 {
 	struct target target;

@@ -1,5 +1,8 @@
 /*
- * cmd_serve.c - serve the REST API until a signal says stop.
+ * cmd_serve.c - the command `serve`: serves the REST API until SIGTERM or SIGINT.
+ *
+ * With one worker this process serves; with more, the supervisor of workers.c forks processes that
+ * each open the store and serve.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/uri.h"
@@ -21,7 +24,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Options of the command line win over the environment. */
+/* Options of the command line override variables. */
 static bool apply_options(const struct cli_args *args, struct settings *settings)
 {
 	const char *host = cli_option_value(args, "--host");
@@ -39,7 +42,7 @@ static bool apply_options(const struct cli_args *args, struct settings *settings
 	       cli_option_number(args, "--workers", 1, 1024, settings->workers, &settings->workers);
 }
 
-/* Every connection is an open file: take as many as the system grants without asking. */
+/* Each connection is an open file: raise the soft limit to the hard one. */
 static void raise_file_limit(void)
 {
 	struct rlimit limit;
@@ -50,11 +53,11 @@ static void raise_file_limit(void)
 		isx_log(ISX_LOG_DEBUG, "cannot raise the number of open files");
 }
 
-/* What large requests needed goes back to the system when they are answered. No more heaps than
- * threads can run at once (usual are 8 for each core), as freed pieces stay in the heap of their
- * thread. And what is large is never a piece of a heap: malloc would let that size grow, to 32 MiB,
- * with each large body that is freed. With 2 cores and 100,000 assets in batches 13 MiB stay; with
- * the former alone 24, with neither 81. */
+/* Make malloc return the memory of large requests to the system. M_ARENA_MAX: no more heaps than
+ * cores (default: 8 per core), because freed pieces stay in the heap of their thread.
+ * M_MMAP_THRESHOLD: large pieces are mapped on their own; left alone, malloc raises that size, up
+ * to 32 MiB, with each large body that is freed. Measured with 2 cores after loading 100,000 assets
+ * in batches: 13 MiB remain; with M_ARENA_MAX alone 24, with neither 81. */
 static void limit_heaps(void)
 {
 	enum { PIECE_BYTES_MAX = 256 * 1024 };
@@ -63,18 +66,18 @@ static void limit_heaps(void)
 	mallopt(M_MMAP_THRESHOLD, PIECE_BYTES_MAX);
 }
 
-/* What a serving process works with. */
+/* The parameters of a serving process. */
 struct serving {
 	const struct settings *settings;
 	int listen_fd;    /* shared by all workers; -1: the server opens its own */
-	bool announces;   /* no workers: this process says where it serves, and that it does */
-	sigset_t signals; /* that end it, and SIGHUP */
+	bool announces;   /* without workers, this process prints the URL and notifies systemd */
+	sigset_t signals; /* SIGTERM, SIGINT and SIGHUP, blocked in all threads */
 	struct http_metrics *metrics;
-	struct isx_buf tls_cert; /* terminated texts; empty: no TLS */
+	struct isx_buf tls_cert; /* terminated PEM; empty: no TLS */
 	struct isx_buf tls_key;
 };
 
-/* Wait for one of the signals that mean stop. */
+/* Wait for SIGTERM or SIGINT; SIGHUP reopens the log file. */
 static void wait_for_stop(const sigset_t *signals)
 {
 	int which = SIGHUP;
@@ -85,11 +88,14 @@ static void wait_for_stop(const sigset_t *signals)
 	}
 }
 
+/* For the URL that is printed. */
 static const char *scheme_of(const struct serving *serving)
 {
 	return serving->tls_cert.len ? "https" : "http";
 }
 
+/* Serve an open store until a signal. Returns the exit code, or ends the process if a write does
+ * not finish in time. */
 static int serve(const struct serving *serving, unsigned process, struct isx_store *store)
 {
 	const struct settings *settings = serving->settings;
@@ -132,18 +138,19 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 			"requests that did not end in %lu s are given up: none of "
 			"them was acknowledged",
 			settings->stop_s);
-		_exit(CLI_OK); /* what is written is left as by kill -9: whole, or not there */
+		_exit(CLI_OK); /* a running write is left as by kill -9: complete, or absent */
 	}
 	return CLI_OK;
 }
 
+/* An invalid URI has an exit code of its own: restarting the service does not help. */
 static int fail_open(enum isx_status status, struct isx_err *err)
 {
 	target_fail(isx_err_at(err, status, "ISCC_SEARCH_INDEX_URI"), err);
 	return status == ISX_INVALID ? CLI_BAD_URI : CLI_ERROR;
 }
 
-/* Open what is to be served. The store of another server is not: that would be a mere proxy. */
+/* Open the store to serve. http:// is refused: the server would be a mere proxy. */
 static enum isx_status open_served(const struct settings *settings, struct isx_counters *counters,
 				   struct isx_store **store, struct isx_err *err)
 {
@@ -160,7 +167,8 @@ static enum isx_status open_served(const struct settings *settings, struct isx_c
 	return isx_open(settings->index_uri, &options, store, err);
 }
 
-/* Open the store and serve it: what every process does for itself, as LMDB wants it. */
+/* Open the store and serve it. Each process opens its own store: LMDB environments must not be used
+ * across fork(). */
 static int open_and_serve(void *arg, unsigned process)
 {
 	const struct serving *serving = arg;
@@ -175,11 +183,13 @@ static int open_and_serve(void *arg, unsigned process)
 	return code;
 }
 
-/* Is there a store at all? Asked before workers are started, which would try again and again. */
+/* Can the store be opened? Checked before workers are started, which would be restarted for
+ * ever. */
 static int try_store(const struct settings *settings)
 {
 	struct isx_store *store;
 	struct isx_err err = { 0 };
+	/* Each worker would have a store of its own. */
 	if (strncmp(settings->index_uri, "memory://", 9) == 0) {
 		fprintf(stderr, "Error: memory:// lives in one process: serve usearch:///DIR, or "
 				"this with --workers 1\n");
@@ -192,6 +202,8 @@ static int try_store(const struct settings *settings)
 	return CLI_OK;
 }
 
+/* The socket is opened here and shared by all workers, so that the kernel distributes the
+ * connections. */
 static int serve_with_workers(struct serving *serving)
 {
 	const struct settings *settings = serving->settings;
@@ -215,7 +227,7 @@ static int serve_with_workers(struct serving *serving)
 	return code;
 }
 
-/* Read a file of TLS; its text gets a NUL at its end. */
+/* Read a PEM file; a NUL is appended. */
 static enum isx_status read_pem(const char *path, const char *setting, struct isx_buf *text,
 				struct isx_err *err)
 {
@@ -229,11 +241,11 @@ static enum isx_status read_pem(const char *path, const char *setting, struct is
 	return st ? isx_err_at(err, st, "%s: %s", setting, path) : ISX_OK;
 }
 
-/* Read certificate and key, if there are to be any, and see whether they will do: workers would be
- * started again and again. */
+/* Read and check certificate and key, if any are set, before workers are started. */
 static enum isx_status read_tls(struct serving *serving, struct isx_err *err)
 {
 	const char *cert = serving->settings->tls_cert, *key = serving->settings->tls_key;
+	/* Neither is set: no TLS. One alone is an error of read_pem(). */
 	if (!(cert && cert[0]) && !(key && key[0]))
 		return ISX_OK;
 	enum isx_status st = read_pem(cert, "ISCC_SEARCH_TLS_CERT", &serving->tls_cert, err);
@@ -246,6 +258,7 @@ static enum isx_status read_tls(struct serving *serving, struct isx_err *err)
 	return st ? isx_err_at(err, st, "ISCC_SEARCH_TLS_CERT, ISCC_SEARCH_TLS_KEY") : ISX_OK;
 }
 
+/* The metrics are mapped before any fork(), so that all workers share them. */
 static int serve_as_set(const struct settings *settings)
 {
 	struct serving serving = { .settings = settings, .listen_fd = -1 };
@@ -257,7 +270,7 @@ static int serve_as_set(const struct settings *settings)
 	sigaddset(&serving.signals, SIGINT);
 	sigaddset(&serving.signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &serving.signals,
-		    NULL); /* before any thread: none takes them away */
+		    NULL); /* before any thread starts, so that all inherit the mask */
 	serving.announces = settings->workers <= 1;
 	enum isx_status st = isx_metrics_new(settings->workers ? (unsigned)settings->workers : 1,
 					     isx_route_describe, &serving.metrics, &err);
@@ -272,6 +285,7 @@ static int serve_as_set(const struct settings *settings)
 	return code;
 }
 
+/* The log file is opened before workers are forked: they share the descriptor. */
 static bool open_log(const struct settings *settings)
 {
 	struct isx_err err = { 0 };

@@ -1,5 +1,5 @@
 /*
- * commands.h - the commands.
+ * commands.h - the tables of all commands, for main.c.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_COMMANDS_H

@@ -1,8 +1,10 @@
 /*
- * config.c - read, change and write config.json.
+ * config.c - reads, changes and writes config.json.
  *
- * The file belongs to its user: members that are not ours stay as they are. It is replaced by
- * rename, so that no other process ever reads half of it.
+ * The file belongs to the user, who may edit it: unknown members and entries are kept as they are,
+ * and a file with a fault is never overwritten. The file is replaced by rename(), so that no
+ * process reads a part of it. Two commands that change it at the same time do not lock each other:
+ * the last one wins.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/config.h"
@@ -21,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A JSON string's text in the arena; NULL when it is none, or has a NUL in it. */
+/* The text of a JSON string, in the arena; NULL if the value is no string, or contains NUL. */
 static const char *text_of(struct config *config, struct isx_span source)
 {
 	struct isx_span text;
@@ -30,6 +32,7 @@ static const char *text_of(struct config *config, struct isx_span source)
 	return is_text ? text.ptr : NULL;
 }
 
+/* The text of a member, as text_of(). */
 static const char *text_member(struct config *config, struct isx_span object, const char *name)
 {
 	return text_of(config, isx_json_member(object, name));
@@ -40,7 +43,7 @@ static bool is_absent(struct isx_span value)
 	return value.len == 0 || isx_span_is(value, "null");
 }
 
-/* Say what is wrong where in the file, and how to go on: it may hold keys, so it is never replaced. */
+/* An error with the line of the fault and what to do. */
 static enum isx_status fail_at(const struct config *config, const char *place, const char *fault,
 			       struct isx_err *err)
 {
@@ -52,6 +55,7 @@ static enum isx_status fail_at(const struct config *config, const char *place, c
 			config->path, line, column, fault);
 }
 
+/* The array is copied for each entry: there are few, and the arena frees all copies together. */
 static enum isx_status add_index(struct config *config, const struct config_index *index,
 				 struct isx_err *err)
 {
@@ -66,6 +70,7 @@ static enum isx_status add_index(struct config *config, const struct config_inde
 	return ISX_OK;
 }
 
+/* Also entries that cannot be used: their names are taken. */
 static struct config_index *find_any(struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->count; i++)
@@ -74,7 +79,7 @@ static struct config_index *find_any(struct config *config, const char *name)
 	return NULL;
 }
 
-/* What an entry lacks to be used, or NULL. */
+/* The fault that makes an entry unusable, or NULL. */
 static const char *find_fault(const struct config_index *index, const char *type)
 {
 	if (index->source.ptr[0] != '{')
@@ -115,7 +120,7 @@ static enum isx_status read_index(struct config *config, struct isx_span key, st
 	return add_index(config, &index, err);
 }
 
-/* A member that stands there twice would be lost when the file is written. */
+/* A duplicate member would be lost when the file is written. */
 static enum isx_status check_once(const struct config *config, const char *name,
 				  struct isx_err *err)
 {
@@ -128,6 +133,7 @@ static enum isx_status check_once(const struct config *config, const char *name,
 	return ISX_OK;
 }
 
+/* Faults of the file as a whole are errors; faults of one entry only make that entry unusable. */
 static enum isx_status read_config(struct config *config, struct isx_err *err)
 {
 	struct isx_span indexes = isx_json_member(config->file, "indexes");
@@ -155,7 +161,8 @@ static int no_dots(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-/* Add the folders below the data folder that hold an index and that no entry names. */
+/* Add the folders below the data folder that contain an index but have no entry. 0.3.3 lists them,
+ * too. */
 static enum isx_status add_found(struct config *config, struct isx_err *err)
 {
 	struct dirent **entries;
@@ -179,6 +186,7 @@ static enum isx_status add_found(struct config *config, struct isx_err *err)
 	return st;
 }
 
+/* The default configuration of 0.3.3. */
 static enum isx_status make_default(struct config *config, struct isx_err *err)
 {
 	struct config_index index = { .name = "default", .path = config->folder };
@@ -186,7 +194,7 @@ static enum isx_status make_default(struct config *config, struct isx_err *err)
 	return st ? st : config_save(config, err);
 }
 
-/* Check the text of the file and keep it: config->file. */
+/* Check the text of the file and read it. config->file keeps a copy, for unknown members. */
 static enum isx_status take_file(struct config *config, struct isx_span file, struct isx_err *err)
 {
 	struct isx_err why = { 0 };
@@ -194,6 +202,7 @@ static enum isx_status take_file(struct config *config, struct isx_span file, st
 	enum isx_status st = content_begin(&file, &why);
 	if (st)
 		return isx_fail(err, st, "%s: %s", config->path, why.msg);
+	/* Entries keep spans of this copy (source). */
 	config->file.ptr = isx_arena_text(&config->arena, file.ptr, file.len);
 	config->file.len = file.len;
 	if (!config->file.ptr)
@@ -211,7 +220,8 @@ static enum isx_status take_file(struct config *config, struct isx_span file, st
 	return read_config(config, err);
 }
 
-/* There is nothing to read under that name. */
+/* There is no such file: create a default one. A dangling link is refused: its target may be
+ * elsewhere. */
 static enum isx_status begin_new(struct config *config, struct isx_err *err)
 {
 	struct stat info;
@@ -223,6 +233,8 @@ static enum isx_status begin_new(struct config *config, struct isx_err *err)
 	return make_default(config, err);
 }
 
+/* Only a missing file is created. Every other failure is an error: a default file would destroy
+ * URLs and keys. */
 static enum isx_status read_or_begin(struct config *config, struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
@@ -260,12 +272,14 @@ void config_release(struct config *config)
 	*config = (struct config){ 0 };
 }
 
+/* Unusable entries are not found, so commands report them as unknown. */
 struct config_index *config_find(struct config *config, const char *name)
 {
 	struct config_index *found = find_any(config, name);
 	return found && !found->is_strange ? found : NULL;
 }
 
+/* A replaced entry loses the unknown members of the old one: it describes another index. */
 enum isx_status config_put(struct config *config, const struct config_index *index,
 			   struct isx_err *err)
 {
@@ -287,6 +301,8 @@ void config_remove(struct config *config, const char *name)
 	size_t after = config->count - (size_t)(known - config->indexes) - 1;
 	memmove(known, known + 1, after * sizeof *known);
 	config->count--;
+	/* The first entry becomes active, as in 0.3.3: the loop runs backwards, and its last hit
+	 * stays. */
 	if (was_active) {
 		config->active = NULL;
 		for (size_t i = config->count; i-- > 0;)
@@ -297,6 +313,7 @@ void config_remove(struct config *config, const char *name)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+/* Never the first member: a comma comes before it. */
 static void add_text_member(struct isx_buf *buf, const char *name, const char *text)
 {
 	isx_buf_text(buf, ",");
@@ -305,6 +322,7 @@ static void add_text_member(struct isx_buf *buf, const char *name, const char *t
 	isx_json_quote(buf, isx_span_of(text));
 }
 
+/* `names` ends with NULL. */
 static bool is_one_of(struct isx_span key, const char *const *names)
 {
 	for (; *names; names++)
@@ -313,7 +331,7 @@ static bool is_one_of(struct isx_span key, const char *const *names)
 	return false;
 }
 
-/* Append the members of `object` that are none of `names`. */
+/* Append the members of `object` that are not in `names`, as they stand in the file. */
 static void add_others(struct isx_buf *buf, struct isx_span object, const char *const *names)
 {
 	struct isx_json_walk walk = isx_json_walk_start(object);
@@ -328,6 +346,8 @@ static void add_others(struct isx_buf *buf, struct isx_span object, const char *
 	}
 }
 
+/* Members that this program reads are written anew, in the order of 0.3.3; an unusable entry is
+ * copied. */
 static void add_entry(struct isx_buf *buf, const struct config_index *index)
 {
 	static const char *const local[] = { "type", "path", NULL };
@@ -350,6 +370,8 @@ static void add_entry(struct isx_buf *buf, const struct config_index *index)
 	isx_buf_char(buf, '}');
 }
 
+/* Members in the order of 0.3.3, then unknown ones. Indexes that were only found in the data folder
+ * are not saved. */
 enum isx_status config_save(struct config *config, struct isx_err *err)
 {
 	static const char *const ours[] = { "active_index", "indexes", NULL };

@@ -1,14 +1,16 @@
 /*
- * content.c - recognize byte order marks, compressed files and other encodings.
+ * content.c - recognizes byte order marks, compressed files and other encodings by their first
+ *             bytes.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/content.h"
 
-/* What a file may begin with, the longer of two that begin alike first. */
+/* Known beginnings of files. Of two with a common prefix the longer comes first: that of UTF-32
+ * contains that of UTF-16. */
 static const struct beginning {
 	const char *bytes;
 	size_t count;
-	const char *is; /* and what to do */
+	const char *is; /* what it is and what to do, for the message */
 } beginnings[] = {
 	{ "\x1F\x8B", 2, "compressed with gzip: unpack it first (gzip -d)" },
 	{ "\x28\xB5\x2F\xFD", 4, "compressed with zstd: unpack it first (zstd -d)" },
@@ -36,7 +38,8 @@ enum isx_status content_begin(struct isx_span *text, struct isx_err *err)
 		if (text->len >= known->count && memcmp(text->ptr, known->bytes, known->count) == 0)
 			return fail_beginning(err, known->is);
 	}
-	/* JSON begins with a character of ASCII, so UTF-16 without a mark has a NUL beside it. */
+	/* JSON begins with an ASCII character, so UTF-16 without a byte order mark has a NUL before
+	 * or behind it. */
 	if (text->len >= 2 && !text->ptr[0] && text->ptr[1])
 		return fail_beginning(err, "text in UTF-16: convert it first (iconv -f UTF-16BE "
 					   "-t UTF-8)");

@@ -1,8 +1,8 @@
 /*
- * dotenv.c - a reader that goes through the text once; each function takes what one regular
- *            expression of python-dotenv's parser.py takes.
+ * dotenv.c - reads .env files in one pass. Each read function matches what one regular expression
+ *            of parser.py of python-dotenv matches.
  *
- * tests/golden/dotenv.tsv has what python-dotenv makes of the same texts.
+ * tests/golden/dotenv.tsv has the results of python-dotenv for the same texts.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/dotenv.h"
@@ -35,8 +35,8 @@ static char peek(const struct reader *reader)
 	return reader->at < reader->end ? *reader->at : '\0';
 }
 
-/* Bytes of the white space that is next, 0 if none is: what Python calls so, as a no-break space may
- * well have come with a value from a web page. */
+/* The length of the white space character at the reader, or 0. White space is that of Python: a
+ * no-break space may be copied with a value from a web page. */
 static size_t space_bytes(const struct reader *reader)
 {
 	static const char *const wide[] = {
@@ -64,7 +64,7 @@ static bool skip_space(struct reader *reader, bool lines)
 	return reader->at > start;
 }
 
-/* Go to the end of the line, before it. */
+/* Move to the end of the line, before the line end. */
 static void skip_line(struct reader *reader)
 {
 	const char *end = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
@@ -78,6 +78,7 @@ static struct isx_span since(const struct reader *reader, const char *start)
 
 /* --- statements ------------------------------------------------------------------------------- */
 
+/* "export" counts only with white space behind it: "exported=1" is a name. */
 static void skip_export(struct reader *reader)
 {
 	struct reader ahead = *reader;
@@ -88,6 +89,8 @@ static void skip_export(struct reader *reader)
 		*reader = ahead;
 }
 
+/* A name ends at "=", "#" or white space, or is in single quotes. A comment has an empty name.
+ * False if there is none. */
 static bool read_name(struct reader *reader, struct isx_span *name)
 {
 	const char *start = reader->at;
@@ -108,7 +111,7 @@ static bool read_name(struct reader *reader, struct isx_span *name)
 	return name->len > 0;
 }
 
-/* A value up to the quote that closes it; a backslash takes what follows it along. */
+/* Read a value up to its closing quote. A character behind a backslash never closes it. */
 static bool read_quoted(struct reader *reader, struct statement *statement)
 {
 	const char *start = reader->at + 1;
@@ -125,7 +128,7 @@ static bool read_quoted(struct reader *reader, struct statement *statement)
 	return false;
 }
 
-/* A value up to the end of the line, or to white space and #. */
+/* Read a value up to the end of the line, or up to white space and "#", which starts a comment. */
 static struct isx_span read_bare(struct reader *reader)
 {
 	const char *start = reader->at, *end = start;
@@ -139,6 +142,7 @@ static struct isx_span read_bare(struct reader *reader)
 	return (struct isx_span){ start, (size_t)(end - start) };
 }
 
+/* Read the part behind "=". In "NAME= # text" the value is empty. */
 static bool read_value(struct reader *reader, struct statement *statement)
 {
 	reader->at++; /* = */
@@ -151,7 +155,7 @@ static bool read_value(struct reader *reader, struct statement *statement)
 	return true;
 }
 
-/* Read a statement to the end of its line. On failure the reader stands where that was seen. */
+/* Read a statement to the end of its line. On failure the reader is at the fault. */
 static bool read_statement(struct reader *reader, struct statement *statement)
 {
 	*statement = (struct statement){ 0 };
@@ -169,7 +173,7 @@ static bool read_statement(struct reader *reader, struct statement *statement)
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-/* What stands for a character after a backslash, 0 if the backslash stands for itself. */
+/* The character of an escape, or 0 if the backslash stands for itself. */
 static char unescape(char c, char quote)
 {
 	static const char letters[] = "abfnrtv", controls[] = "\a\b\f\n\r\t\v";
@@ -179,7 +183,7 @@ static char unescape(char c, char quote)
 	return c == '\\' || c == '\'' || (c == '"' && quote == '"') ? c : '\0';
 }
 
-/* The characters that a quoted value stands for. */
+/* Append a value with its escapes replaced; a bare value has none. */
 static void unquote(struct isx_buf *out, const struct statement *statement)
 {
 	struct isx_span value = statement->value;
@@ -218,8 +222,8 @@ static struct isx_dotenv_entry *find_entry(const struct isx_dotenv *file, struct
 	return NULL;
 }
 
-/* Append what a variable stands for: a name of the file before, even without a value, or a name
- * that `lookup` knows, or the default. */
+/* Append the value of a variable: of an earlier name of the file, even one without a value; else of
+ * `lookup`; else the default. */
 static enum isx_status add_variable(struct isx_buf *out, const struct isx_dotenv *file,
 				    isx_dotenv_lookup_fn *lookup, struct isx_span name,
 				    struct isx_span fallback, struct isx_err *err)
@@ -237,7 +241,7 @@ static enum isx_status add_variable(struct isx_buf *out, const struct isx_dotenv
 	return ISX_OK;
 }
 
-/* Append a value with its variables replaced. */
+/* The ceiling stops values that double with each line: A=${B}${B}. */
 static enum isx_status expand(struct isx_buf *out, const struct isx_dotenv *file,
 			      isx_dotenv_lookup_fn *lookup, struct isx_span value,
 			      struct isx_err *err)
@@ -260,7 +264,8 @@ static enum isx_status expand(struct isx_buf *out, const struct isx_dotenv *file
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* Keep a statement as the value of its name. */
+/* Store a statement. A later statement of the same name replaces the value, and keeps the
+ * position. */
 static enum isx_status keep(const struct statement *statement, isx_dotenv_lookup_fn *lookup,
 			    struct isx_arena *arena, struct isx_dotenv *file, struct isx_err *err)
 {
@@ -291,7 +296,8 @@ static enum isx_status keep(const struct statement *statement, isx_dotenv_lookup
 	return st;
 }
 
-/* A copy whose lines end in \n alone, as Python reads texts; `lines` counts them. */
+/* A copy with the line ends CR LF and CR turned into LF, as Python reads texts; `lines` counts the
+ * lines. */
 static char *copy_lines(struct isx_span text, struct isx_arena *arena, size_t *len, size_t *lines)
 {
 	char *copy = isx_arena_alloc(arena, text.len + 1, 1);
@@ -319,12 +325,13 @@ enum isx_status isx_dotenv_parse(struct isx_span text, isx_dotenv_lookup_fn *loo
 	if (text.len && memchr(text.ptr, '\0', text.len))
 		return isx_fail(err, ISX_INVALID, "expected a text in UTF-8");
 	const char *copy = copy_lines(text, arena, &len, &lines);
+	/* At most one statement per line: no array can overflow. */
 	file->entries = isx_arena_alloc(arena, lines, sizeof *file->entries);
 	file->bad = isx_arena_alloc(arena, lines, sizeof *file->bad);
 	if (!copy || !file->entries || !file->bad)
 		return isx_fail_memory(err);
 	struct reader reader = { copy, copy + len };
-	const char *counted = copy; /* lines are, up to here */
+	const char *counted = copy; /* line ends up to here are counted */
 	while (!st && (skip_space(&reader, true), reader.at < reader.end)) {
 		struct statement statement;
 		const char *start = reader.at;

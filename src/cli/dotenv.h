@@ -1,11 +1,10 @@
 /*
- * dotenv.h - the text of a .env file as names and values, as python-dotenv 1.2 reads it, which
- *            0.3.3 leaves it to.
+ * dotenv.h - parses .env files as python-dotenv 1.2 does, which 0.3.3 uses.
  *
- * A line is NAME=VALUE, after an `export ` if need be, or a comment. Values stand in single quotes
- * (\' and \\ are understood), in double quotes (\n and its like, too), both over several lines if
- * need be, or bare up to a comment: white space and #. Then ${NAME} and ${NAME:-default} are
- * replaced, whatever the quotes.
+ * A line is NAME=VALUE, optionally after `export `, or a comment. Values are in single quotes
+ * (escapes \' and \\), in double quotes (also \n and others), both possibly over several lines, or
+ * bare up to a comment, which is white space and #. Then ${NAME} and ${NAME:-default} are replaced,
+ * whatever the quotes.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_DOTENV_H
@@ -19,9 +18,9 @@ struct isx_dotenv_entry {
 	const char *value; /* NULL: a name without = */
 };
 
-/* A statement that cannot be read: a quote that is not closed, words without =. */
+/* An invalid statement: an open quote, or words without "=". */
 struct isx_dotenv_bad {
-	struct isx_span text; /* as it stands in the file, with \n at the ends of its lines */
+	struct isx_span text; /* as in the file, with \n as line ends */
 	size_t line;          /* the first is 1 */
 };
 
@@ -33,14 +32,14 @@ struct isx_dotenv {
 	size_t bad_count;
 };
 
-/* The value of a name that the file does not have before, or NULL: getenv(), for one. */
+/* Returns the value of a name that the file has not set yet, or NULL; for example getenv(). */
 typedef const char *isx_dotenv_lookup_fn(const char *name);
 
 /* Read the text of a file.
- *   lookup  for ${NAME}; names of the file win
+ *   lookup  for ${NAME}; names of the file take precedence
  *   file    filled; everything lives in `arena`
- * Fails when it is no text (ISX_INVALID), when a value grows beyond ISX_DOTENV_VALUE_MAX
- * (ISX_TOO_LARGE), or for lack of memory; what cannot be read is left out and listed as bad. */
+ * Fails if the text contains NUL (ISX_INVALID), if a value exceeds ISX_DOTENV_VALUE_MAX
+ * (ISX_TOO_LARGE), or without memory. Invalid statements are skipped and listed in `bad`. */
 ISX_MUST_CHECK enum isx_status isx_dotenv_parse(struct isx_span text, isx_dotenv_lookup_fn *lookup,
 						struct isx_arena *arena, struct isx_dotenv *file,
 						struct isx_err *err);

@@ -1,5 +1,7 @@
 /*
- * files.c - read, replace and find files.
+ * files.c - reads, replaces and finds files.
+ *
+ * Messages have no path if the caller knows it: callers add it with their own prefix.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/files.h"
@@ -18,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* errno as an error, without the path. */
 static enum isx_status fail_system(struct isx_err *err)
 {
 	return isx_fail(err, errno == ENOENT ? ISX_NOT_FOUND : ISX_IO, "%s", strerror(errno));
@@ -35,6 +38,7 @@ bool files_is_descriptor(const char *path)
 	       strncmp(path, "/proc/self/fd/", 14) == 0;
 }
 
+/* A FIFO or a device may block its reader for ever. */
 static bool may_open(mode_t mode, enum files_kind kind)
 {
 	return S_ISREG(mode) || (kind == FILES_ALSO_FIFO && S_ISFIFO(mode));
@@ -53,8 +57,9 @@ enum isx_status files_open(const char *path, enum files_kind kind, int *fd, stru
 {
 	struct stat info;
 	bool any = files_is_descriptor(path);
-	/* Asked before, as opening alone makes some devices act, and again, as another file may have
-	 * taken the name. A regular file knows no O_NONBLOCK. */
+	/* The type is checked before opening, because opening some devices has effects, and again
+	 * after it, because the name may lead to another file by then. O_NONBLOCK has no effect on
+	 * a regular file, but open() does not wait if a FIFO has taken its place. */
 	if (stat(path, &info) != 0)
 		return fail_system(err);
 	if (S_ISDIR(info.st_mode) && access(path, R_OK | X_OK) != 0)
@@ -76,6 +81,7 @@ enum isx_status files_open(const char *path, enum files_kind kind, int *fd, stru
 enum isx_status files_read(const char *path, enum files_kind kind, struct isx_buf *text,
 			   struct isx_err *err)
 {
+	/* The size of a FIFO is unknown, so every file is read until its end. */
 	enum { CHUNK_BYTES = 64 * 1024 };
 	int fd;
 	enum isx_status st = files_open(path, kind, &fd, err);
@@ -99,7 +105,7 @@ enum isx_status files_read(const char *path, enum files_kind kind, struct isx_bu
 	return st ? st : isx_buf_status(text, err);
 }
 
-/* Make the folder that `path` is in, and those above it. */
+/* Create the folder of `path`, and those above it. */
 static enum isx_status make_folder_of(const char *path, struct isx_err *err)
 {
 	char folder[PATH_MAX];
@@ -111,6 +117,7 @@ static enum isx_status make_folder_of(const char *path, struct isx_err *err)
 	return ISX_OK;
 }
 
+/* Includes fsync(): rename() must not publish a file whose content is not on disk. */
 static bool write_all(int fd, struct isx_span text)
 {
 	while (text.len) {
@@ -122,7 +129,7 @@ static bool write_all(int fd, struct isx_span text)
 	return fsync(fd) == 0;
 }
 
-/* The file that `path` leads to, `real` (filled, PATH_MAX): itself, unless it is a link. */
+/* The file behind `path`, `real` (filled, PATH_MAX): `path` itself, or the target of a link. */
 static enum isx_status follow_link(const char *path, char *real, struct isx_err *err)
 {
 	struct stat info;
@@ -133,6 +140,7 @@ static enum isx_status follow_link(const char *path, char *real, struct isx_err 
 	return ISX_OK;
 }
 
+/* On failure the new file is removed, and the old one is unchanged. */
 enum isx_status files_replace(const char *path, struct isx_span text, struct isx_err *err)
 {
 	char real[PATH_MAX], made[PATH_MAX];
@@ -143,15 +151,15 @@ enum isx_status files_replace(const char *path, struct isx_span text, struct isx
 		return st;
 	if (snprintf(made, sizeof made, "%s.XXXXXX", real) >= (int)sizeof made)
 		return isx_fail(err, ISX_INVALID, "%s: the path is too long", path);
-	int fd = mkostemp(made,
-			  O_CLOEXEC); /* O_EXCL, mode 0600, and a name that nobody can foresee */
+	int fd = mkostemp(made, O_CLOEXEC); /* O_EXCL, mode 0600, and an unpredictable name */
 	if (fd < 0)
 		return fail_file(err, path);
 	bool written = write_all(fd, text);
-	int why = errno;
+	/* close() may change errno */
+	int cause = errno;
 	bool closed = close(fd) == 0;
 	if (!written)
-		errno = why; /* close() may have changed it */
+		errno = cause;
 	if (!written || !closed || rename(made, real) != 0) {
 		st = fail_file(err, path);
 		unlink(made);
@@ -172,18 +180,20 @@ static int no_dots(const struct dirent *entry)
 	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
 }
 
-/* What follows the first component of a path, "" after the last one. */
+/* The path behind its first component; "" behind the last one. */
 static const char *next_component(const char *path)
 {
 	const char *slash = strchr(path, '/');
 	return slash ? slash + 1 : path + strlen(path);
 }
 
+/* "**" counts only as a whole component, as in the glob of Python; in "a**b" it is two "*". */
 static bool is_stars(const char *pattern)
 {
 	return strncmp(pattern, "**", 2) == 0 && (pattern[2] == '/' || pattern[2] == '\0');
 }
 
+/* fnmatch() wants terminated texts, so both components are copied. */
 static bool component_matches(const char *pattern, const char *path)
 {
 	char wanted[PATH_MAX], name[PATH_MAX];
@@ -192,8 +202,9 @@ static bool component_matches(const char *pattern, const char *path)
 	return fnmatch(wanted, name, 0) == 0;
 }
 
-/* Match a path with a pattern, component by component; ** stands for any folders, also none. When
- * a component does not match, the last ** takes one folder more. */
+/* Match a path with a pattern, component by component; ** matches any number of folders, also none.
+ * If a component does not match, the last ** takes one more folder. Only the last one has to be
+ * retried: an earlier ** has matched as little as possible. So the time is at most quadratic. */
 static bool path_matches(const char *pattern, const char *path)
 {
 	const char *after_stars = NULL, *retry = NULL;
@@ -214,7 +225,8 @@ static bool path_matches(const char *pattern, const char *path)
 	return *pattern == '\0';
 }
 
-/* A walk through folders: one path for all levels, as a chain of folders may be long. */
+/* A walk through folders. All levels share one path: PATH_MAX bytes per level would exhaust the
+ * stack in a deep tree. */
 struct walk {
 	struct files_list *list;
 	const char *pattern; /* for what follows the first `root` bytes of the path */
@@ -222,7 +234,9 @@ struct walk {
 	char path[PATH_MAX];
 };
 
-/* Add the files below the folder `walk->path` whose path below the root matches. */
+/* Add the files below the folder `walk->path` whose path below the root matches. Links to folders
+ * are not followed (lstat), so the walk ends. A folder that cannot be listed is added itself:
+ * opening it reports the error. */
 static void add_below(struct walk *walk)
 {
 	struct dirent **entries;
@@ -254,7 +268,7 @@ static void add_folder(struct files_list *list, const char *folder, const char *
 		add_below(&walk);
 }
 
-/* A pattern with **: walk from the folder before the first component with a wildcard. */
+/* A pattern with **: walk from the folder in front of the first component with a wildcard. */
 static void add_deep(struct files_list *list, const char *pattern)
 {
 	char folder[PATH_MAX];
@@ -269,10 +283,12 @@ static void add_deep(struct files_list *list, const char *pattern)
 	add_folder(list, folder, pattern + head);
 }
 
+/* A name that exists is taken literally, even if it contains wildcards. */
 enum isx_status files_expand(const char *pattern, struct files_list *list, struct isx_err *err)
 {
 	struct stat info;
 	glob_t found;
+	/* A folder is scanned twice at most: *.json only if there is no *.iscc.json. */
 	if (stat(pattern, &info) == 0 && S_ISDIR(info.st_mode)) {
 		size_t before = list->count;
 		add_folder(list, pattern, "**/*.iscc.json");
@@ -296,6 +312,8 @@ void files_list_release(struct files_list *list)
 	list->count = 0;
 }
 
+/* Removes "." and doubled slashes, but keeps "..": resolving it needs the file, which may not
+ * exist. */
 void files_absolute(const char *given, char *path)
 {
 	char folder[PATH_MAX] = "";
@@ -303,7 +321,8 @@ void files_absolute(const char *given, char *path)
 	if (given[0] != '/' && !getcwd(folder, sizeof folder))
 		folder[0] = '\0';
 	memcpy(path, folder, strlen(folder) + 1);
-	len = strlen(folder) > 1 ? strlen(folder) : 0; /* the root is its slash */
+	len = strlen(folder) > 1 ? strlen(folder)
+				 : 0; /* "/" has no name behind which to add a slash */
 	for (const char *part = given; *part; part = next_component(part)) {
 		size_t count = strcspn(part, "/");
 		if (count == 0 || (count == 1 && part[0] == '.'))

@@ -1,5 +1,8 @@
 /*
- * interrupt.c - one thread waits for the signals, so that they arrive whatever the others wait for.
+ * interrupt.c - a thread waits for signals, so that they are handled whatever other threads wait
+ *               for.
+ *
+ * A signal handler could neither take locks nor print; the thread can.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/interrupt.h"
@@ -8,6 +11,8 @@
 
 #include <unistd.h>
 
+/* Unblocks the signals before it calls stop(), so that a second signal ends the process by
+ * default. */
 static void *watch(void *arg)
 {
 	struct interrupt *interrupt = arg;
@@ -27,11 +32,12 @@ void interrupt_watch(struct interrupt *interrupt, interrupt_fn *stop, void *arg)
 	*interrupt = (struct interrupt){ .stop = stop, .arg = arg };
 	sigemptyset(&interrupt->signals);
 	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		/* Ignored signals stay ignored, as nohup and shells without job control want it. */
 		struct sigaction now;
 		if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
 			sigaddset(&interrupt->signals, ends[i]);
 	}
-	sigaddset(&interrupt->signals, SIGRTMIN); /* wakes the thread: interrupt_end() */
+	sigaddset(&interrupt->signals, SIGRTMIN); /* interrupt_end() wakes the thread with it */
 	pthread_sigmask(SIG_BLOCK, &interrupt->signals, &interrupt->before);
 	interrupt->is_watching = isx_thread_start(&interrupt->thread, "interrupt", watch,
 						  interrupt) == 0;
@@ -39,6 +45,8 @@ void interrupt_watch(struct interrupt *interrupt, interrupt_fn *stop, void *arg)
 		pthread_sigmask(SIG_SETMASK, &interrupt->before, NULL);
 }
 
+/* The signal SIGRTMIN is directed at the thread alone. If a real signal comes first, watch() ends
+ * the process, and pthread_join() never returns. */
 void interrupt_end(struct interrupt *interrupt)
 {
 	if (!interrupt->is_watching)

@@ -1,5 +1,5 @@
 /*
- * interrupt.h - a command that takes long says how far it came when SIGINT, SIGTERM or SIGHUP ends it.
+ * interrupt.h - lets a long command report its progress when SIGINT, SIGTERM or SIGHUP ends it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_INTERRUPT_H
@@ -10,25 +10,24 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* Called in a thread of its own, when a signal has come; the process ends after it, with 128 and the
- * number of the signal. A second signal ends it at once. */
+/* Called in a separate thread after a signal. Then the process exits with 128 plus the number of
+ * the signal. A second signal ends it at once. */
 typedef void interrupt_fn(void *arg);
 
 struct interrupt {
 	interrupt_fn *stop;
 	void *arg;
-	sigset_t
-		signals; /* that are waited for: not those which the caller of the program ignores */
-	sigset_t before; /* what was blocked */
+	sigset_t signals; /* waited for: those that the process does not ignore */
+	sigset_t before;  /* the signal mask before */
 	pthread_t thread;
 	bool is_watching;
 	atomic_bool is_ended;
 };
 
-/* Begin to wait for signals. Called before other threads are started, so that none takes them away. */
+/* Start waiting for signals. Call it before other threads start: they inherit the mask. */
 void interrupt_watch(struct interrupt *interrupt, interrupt_fn *stop, void *arg);
 
-/* Let signals end the process as they do by default. Does not return if one has come. */
+/* Stop waiting; signals end the process by default again. Does not return if one has come. */
 void interrupt_end(struct interrupt *interrupt);
 
 #endif

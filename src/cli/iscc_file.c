@@ -1,5 +1,8 @@
 /*
- * iscc_file.c - read NAME.iscc.json.
+ * iscc_file.c - reads NAME.iscc.json.
+ *
+ * Two faults are told apart: a wrong type of a member refuses the asset; simprints that cannot be
+ * used are skipped with a line in the log, and the asset is stored without them.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/iscc_file.h"
@@ -22,12 +25,13 @@ struct reader {
 	unsigned simprint_bits;
 };
 
+/* The same form as problems of the REST API: the member, then what was expected. */
 static enum isx_status fail_field(struct isx_err *err, const char *name, const char *expected)
 {
 	return isx_fail(err, ISX_SCHEMA, "%s: expected %s", name, expected);
 }
 
-/* A text, which has to be one. */
+/* Read a JSON string that must not contain NUL. */
 static enum isx_status read_string(const struct reader *reader, struct isx_span value,
 				   const char *name, const char *expected, const char **text,
 				   struct isx_err *err)
@@ -41,7 +45,7 @@ static enum isx_status read_string(const struct reader *reader, struct isx_span 
 	return ISX_OK;
 }
 
-/* A text member; left NULL when it is missing or null. */
+/* Read a text member. `*text` is unchanged if it is missing or null. */
 static enum isx_status read_text(const struct reader *reader, struct isx_span object,
 				 const char *name, const char **text, struct isx_err *err)
 {
@@ -51,6 +55,7 @@ static enum isx_status read_text(const struct reader *reader, struct isx_span ob
 		       : read_string(reader, member, name, "a text without NUL", text, err);
 }
 
+/* Whether the units are valid is checked by isx_add(). */
 static enum isx_status read_units(const struct reader *reader, struct isx_span object,
 				  struct isx_asset *asset, struct isx_err *err)
 {
@@ -77,7 +82,8 @@ static enum isx_status read_units(const struct reader *reader, struct isx_span o
 
 /* --- metadata --------------------------------------------------------------------------------- */
 
-/* "file:///folder/a.iscc.utf8" for "folder/a.iscc.json" */
+/* The URI of "folder/a.iscc.utf8" for "folder/a.iscc.json": only the last suffix is replaced.
+ * Characters outside of RFC 3986 pchar and "/" are percent-encoded. */
 static void add_source(struct isx_buf *buf, const char *path)
 {
 	char absolute[PATH_MAX];
@@ -98,6 +104,8 @@ static void add_source(struct isx_buf *buf, const char *path)
 	isx_buf_release(&uri);
 }
 
+/* The metadata that 0.3.3 stores for such a file: name and source. White space around the name is
+ * removed. */
 static enum isx_status make_metadata(const struct reader *reader, struct isx_span object,
 				     struct isx_asset *asset, struct isx_err *err)
 {
@@ -123,7 +131,8 @@ static enum isx_status make_metadata(const struct reader *reader, struct isx_spa
 
 /* --- features --------------------------------------------------------------------------------- */
 
-/* Cut a simprint to so many bits; false when it has fewer. */
+/* Truncate a simprint to `simprint_bits`; false if it is shorter or cannot be decoded: it is
+ * skipped. */
 static bool cut_simprint(const struct reader *reader, const char **simprint, const char *type)
 {
 	uint8_t bytes[ISX_SIMPRINT_BYTES_MAX];
@@ -165,20 +174,21 @@ static const char *feature_type(const struct reader *reader, struct isx_span fea
 	return type;
 }
 
-/* One feature: passages as texts, or as objects with a simprint, offset and size of their own. */
+/* One feature. Its passages are texts with lists beside them, or objects with offset and size. */
 struct feature {
 	const char *type;
-	struct isx_span simprints, offsets, sizes; /* lists; empty: not there */
-	size_t usable;                             /* passages that can be */
-	bool in_seconds; /* what iscc-sdk writes for the scenes of a video; otherwise units as given */
+	struct isx_span simprints, offsets, sizes; /* lists; empty: missing */
+	size_t usable;                             /* number of usable passages, from the first */
+	bool in_seconds; /* numbers are seconds; otherwise the units of the simprint type */
 };
 
-/* What is said of one passage, each empty if it is not; and the walk that leads there. */
+/* One passage, with empty members for missing values, and the position in the lists. */
 struct passage {
 	struct isx_json_walk simprints, offsets, sizes;
 	struct isx_span simprint, offset, size;
 };
 
+/* Three walks in step: through the simprints, the offsets and the sizes. */
 static struct passage first_passage(const struct feature *feature)
 {
 	return (struct passage){ .simprints = isx_json_walk_start(feature->simprints),
@@ -186,7 +196,8 @@ static struct passage first_passage(const struct feature *feature)
 				 .sizes = isx_json_walk_start(feature->sizes) };
 }
 
-/* A member of the passage itself, or else the next element of the list beside it. */
+/* A member of the passage object, or else the next element of the list beside it. The list advances
+ * in both cases, so that elements and passages stay aligned. */
 static struct isx_span own_or_beside(struct isx_span own, struct isx_json_walk *list)
 {
 	struct isx_span beside = { 0 };
@@ -212,9 +223,10 @@ static bool next_passage(struct passage *passage)
 	return true;
 }
 
-/* Look at all passages: which can be used, and in which unit they are. The shortest of the lists counts,
- * as in 0.3.3; offsets may be missing. In what is played, numbers with a point are seconds; and the
- * sizes of a video's scenes are, also where a writer of JSON has made 5 of 5.0. */
+/* Determine how many passages are usable and the unit of their numbers. The shortest of the lists
+ * counts, as in 0.3.3; offsets may be missing. In video and audio, numbers with a decimal point are
+ * seconds. So are those of a video without offsets (the scenes of iscc-sdk) even if a JSON writer
+ * has turned 5.0 into 5. */
 static void survey_feature(struct feature *feature)
 {
 	struct passage passage = first_passage(feature);
@@ -231,7 +243,7 @@ static void survey_feature(struct feature *feature)
 	feature->in_seconds = is_played && (any_point || (is_video && !any_offset));
 }
 
-/* A number of seconds or units that is one, and not too large. */
+/* Read a number that may be an offset or a size. */
 static bool read_place(struct isx_span value, double *number)
 {
 	enum isx_json_kind kind = isx_json_kind(value);
@@ -239,7 +251,8 @@ static bool read_place(struct isx_span value, double *number)
 	       isx_json_number(value, number) && *number >= 0 && *number <= UINT32_MAX;
 }
 
-/* What is stored of it: milliseconds of seconds. False where it is no whole number that fits. */
+/* Convert a number to the stored form: seconds to milliseconds. False if it is not a whole number
+ * of 32 bits. */
 static bool to_stored(const struct feature *feature, double number, uint32_t *stored)
 {
 	double scaled = feature->in_seconds ? round(number * 1000) : number;
@@ -249,7 +262,8 @@ static bool to_stored(const struct feature *feature, double number, uint32_t *st
 	return true;
 }
 
-/* Read a passage. One without an offset begins where the passage before has ended: at *end. */
+/* Read a passage. Without an offset it begins at the end of the last one, *end. Sums are kept in
+ * the unit of the file: rounding each scene to milliseconds would add up. */
 static enum isx_status read_passage(const struct reader *reader, const struct feature *feature,
 				    const struct passage *passage, double *end,
 				    struct isx_simprint *simprint, struct isx_err *err)
@@ -269,7 +283,7 @@ static enum isx_status read_passage(const struct reader *reader, const struct fe
 			   err);
 }
 
-/* Say what of a feature is left out; false: all of it. */
+/* Warn of passages that are skipped. False if all are. */
 static bool warn_of_rest(const struct reader *reader, const struct feature *feature)
 {
 	size_t given = isx_json_length(feature->simprints);
@@ -319,7 +333,8 @@ static enum isx_status read_feature(const struct reader *reader, struct isx_span
 	return ISX_OK;
 }
 
-/* Bring entries of one type together: the same type may come in two features. */
+/* Group simprints by type, in the order of their first use: two features may have the same type,
+ * but the library wants each type once. */
 static enum isx_status group_by_type(const struct reader *reader, struct isx_asset *asset,
 				     const struct isx_simprint *found, size_t count,
 				     struct isx_err *err)
@@ -348,6 +363,7 @@ static enum isx_status group_by_type(const struct reader *reader, struct isx_ass
 	return ISX_OK;
 }
 
+/* Simprints are counted first, so that one array of the arena has room for all. */
 static enum isx_status read_features(const struct reader *reader, struct isx_span object,
 				     struct isx_asset *asset, struct isx_err *err)
 {
@@ -372,6 +388,7 @@ static enum isx_status read_features(const struct reader *reader, struct isx_spa
 	return group_by_type(reader, asset, found, count, err);
 }
 
+/* An array gets its own message: `jq` can convert it. */
 enum isx_status iscc_file_read(struct isx_span text, const char *path, unsigned simprint_bits,
 			       struct isx_arena *arena, struct isx_asset *asset,
 			       struct isx_err *err)

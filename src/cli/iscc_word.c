@@ -1,5 +1,6 @@
 /*
- * iscc_word.c - take an ISCC out of a URN or a URL, and write it as the index knows it.
+ * iscc_word.c - reads an ISCC from an argument, also in a URN or URL, and writes its canonical
+ *               form.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/iscc_word.h"
@@ -10,8 +11,10 @@
 
 #include <strings.h>
 
+/* The longest ISCC, and the padding of base32: at most 6 "=" (RFC 4648). */
 enum { DIGEST_BYTES_MAX = 512, PADDING_MAX = 6 };
 
+/* Schemes and prefixes are case-insensitive. */
 static bool begins_with(struct isx_span text, const char *prefix)
 {
 	size_t len = strlen(prefix);
@@ -26,7 +29,8 @@ static const char *find_any(struct isx_span text, const char *characters)
 	return NULL;
 }
 
-/* The part of a URL's path that is an ISCC: one that says so, or else the last. */
+/* The segment of the path of a URL that is an ISCC: one that begins with "ISCC:", or else the last
+ * one that is not empty. */
 static struct isx_span part_of_url(struct isx_span path)
 {
 	struct isx_span last = { path.ptr, 0 };
@@ -45,7 +49,8 @@ static struct isx_span part_of_url(struct isx_span path)
 	return last;
 }
 
-/* Copy `text` with "%3A" and "%3D" decoded: the only characters of an ISCC that a URL may encode. */
+/* Copy `text` with "%3A" and "%3D" decoded: the only characters of an ISCC that a URL may
+ * encode. */
 static struct isx_span decode_part(struct isx_span text, char *room)
 {
 	size_t len = 0;
@@ -57,7 +62,8 @@ static struct isx_span decode_part(struct isx_span text, char *room)
 	return (struct isx_span){ room, len };
 }
 
-/* The bare ISCC in `word`. Of a URL it is copied to `room`, which is as large as the word. */
+/* Remove white space, URN, URL and padding around an ISCC. The segment of a URL is decoded into
+ * `room`, which is as large as the word. */
 static enum isx_status unwrap(struct isx_span word, char *room, struct isx_span *bare,
 			      struct isx_err *err)
 {
@@ -80,6 +86,7 @@ static enum isx_status unwrap(struct isx_span word, char *room, struct isx_span 
 	return ISX_OK;
 }
 
+/* The word is decoded and encoded again, so that every form of one ISCC becomes the same text. */
 enum isx_status iscc_word_read(const char *word, struct isx_arena *arena, const char **text,
 			       struct isx_header *header, struct isx_err *err)
 {

@@ -1,5 +1,5 @@
 /*
- * iscc_word.h - an ISCC as people give it on the command line.
+ * iscc_word.h - reads ISCCs in the forms that users give on the command line.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_ISCC_WORD_H
@@ -8,11 +8,11 @@
 #include "base/mem.h"
 #include "iscc/header.h"
 
-/* Read an ISCC in any form: those of isx_multibase_decode() (with and without "ISCC:", in either case,
- * multibase); in a URN, urn:iscc:...; in a URL, https://HOST/ISCC:..., or with the ISCC as the last
- * part of its path; each with `=` behind it or without.
+/* Read an ISCC in any of these forms: those of isx_multibase_decode() (with and without "ISCC:", in
+ * either case, multibase); in a URN, urn:iscc:...; in a URL, https://HOST/ISCC:..., or with the
+ * ISCC as the last part of its path; each with or without `=` padding.
  *   text    filled: "ISCC:" and base32, in `arena`
- *   header  filled: what kind it is
+ *   header  filled: its header, which has its type
  * ISX_INVALID names the word and what was expected. */
 ISX_MUST_CHECK enum isx_status iscc_word_read(const char *word, struct isx_arena *arena,
 					      const char **text, struct isx_header *header,

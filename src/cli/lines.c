@@ -1,5 +1,5 @@
 /*
- * lines.c - read assets line by line.
+ * lines.c - reads files with one asset per line, with the memory of their longest line.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/lines.h"
@@ -19,12 +19,14 @@ static bool has_suffix(const char *path, const char *suffix)
 	return len >= wanted && strcmp(path + len - wanted, suffix) == 0;
 }
 
+/* The names decide: the content is not read for it. */
 bool lines_are_in(const char *path)
 {
 	return strcmp(path, "-") == 0 || files_is_descriptor(path) || has_suffix(path, ".jsonl") ||
 	       has_suffix(path, ".ndjson");
 }
 
+/* "-" needs no open(); descriptors are opened under their names in /dev/fd. */
 enum isx_status lines_open(const char *path, enum files_kind kind, struct lines *lines,
 			   struct isx_err *err)
 {
@@ -32,6 +34,7 @@ enum isx_status lines_open(const char *path, enum files_kind kind, struct lines 
 	return strcmp(path, "-") == 0 ? ISX_OK : files_open(path, kind, &lines->fd, err);
 }
 
+/* Standard input stays open: descriptors 0 to 2 belong to the process. */
 void lines_close(struct lines *lines)
 {
 	if (lines->fd > STDERR_FILENO)
@@ -39,7 +42,7 @@ void lines_close(struct lines *lines)
 	isx_buf_release(&lines->read);
 }
 
-/* Read some more behind what is there. */
+/* Read one chunk behind the unread bytes, which move to the beginning of the buffer. */
 static enum isx_status read_more(struct lines *lines, struct isx_err *err)
 {
 	if (lines->at) {
@@ -54,6 +57,7 @@ static enum isx_status read_more(struct lines *lines, struct isx_err *err)
 	if (!room)
 		return isx_fail_memory(err);
 	ssize_t got = read(lines->fd, room, CHUNK_BYTES);
+	/* After EINTR nothing is read, and the caller calls again. */
 	if (got < 0 && errno != EINTR)
 		return isx_fail(err, ISX_IO, "%s", strerror(errno));
 	lines->has_ended = got == 0;
@@ -68,7 +72,7 @@ static enum isx_status read_more(struct lines *lines, struct isx_err *err)
 static enum isx_status next_line(struct lines *lines, struct isx_span *line, struct isx_err *err)
 {
 	const char *end = NULL;
-	size_t seen = 0; /* bytes without a line end */
+	size_t seen = 0; /* bytes searched so far: none is searched twice */
 	for (;;) {
 		struct isx_span left = { lines->read.ptr + lines->at, lines->read.len - lines->at };
 		if (left.len > seen)
@@ -87,7 +91,8 @@ static enum isx_status next_line(struct lines *lines, struct isx_span *line, str
 	}
 }
 
-/* Is the first line one of many that are one array or object together? */
+/* Is the first line the beginning of a JSON array or object over several lines? Without this check,
+ * each of its lines would be reported as an error. */
 static enum isx_status check_first(struct isx_span line, struct isx_err *err)
 {
 	if (line.ptr[0] == '[' && line.ptr[line.len - 1] != ']')
@@ -101,6 +106,7 @@ static enum isx_status check_first(struct isx_span line, struct isx_err *err)
 	return ISX_OK;
 }
 
+/* Byte order marks and encodings are looked for in the first line only. */
 enum isx_status lines_next(struct lines *lines, struct isx_span *line, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
@@ -119,6 +125,7 @@ enum isx_status lines_next(struct lines *lines, struct isx_span *line, struct is
 	return st;
 }
 
+/* The rules are those of an element of POST /indexes/{name}/assets. */
 enum isx_status lines_read_asset(struct isx_span line, struct isx_arena *arena,
 				 struct isx_asset *asset, struct isx_err *err)
 {

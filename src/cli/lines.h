@@ -1,5 +1,5 @@
 /*
- * lines.h - files with one asset a line: .jsonl, .ndjson, standard input.
+ * lines.h - reads files with one asset per line: .jsonl, .ndjson, standard input.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LINES_H
@@ -9,34 +9,34 @@
 #include "base/mem.h"
 #include "cli/files.h"
 
-/* Has a file of this name one asset a line? Those that end in .jsonl or .ndjson have, and "-" and
- * descriptors of this process (files_is_descriptor()), whose names say nothing. */
+/* Does a file of this name have one asset per line? True for .jsonl and .ndjson, and for "-" and
+ * the descriptors of files_is_descriptor(), whose names tell nothing. */
 bool lines_are_in(const char *path);
 
-/* Reads a file line by line, with the memory of the longest. */
+/* A file that is read line by line. */
 struct lines {
 	int fd;
-	struct isx_buf read; /* what has been read and not handed out, from `at` on */
+	struct isx_buf read; /* bytes read; those from `at` on are not returned yet */
 	size_t at;
-	size_t number;  /* of the line that was handed out last, from 1 */
+	size_t number;  /* of the line returned last, from 1 */
 	uint64_t bytes; /* read so far */
 	bool has_ended;
-	bool has_begun; /* a line that is not blank has been seen */
+	bool has_begun; /* a line that is not blank was returned */
 };
 
 /* Open a file, or standard input for "-". Close it also on failure. */
 ISX_MUST_CHECK enum isx_status lines_open(const char *path, enum files_kind kind,
 					  struct lines *lines, struct isx_err *err);
 
-/* The next line that is not blank, without what is blank around it; empty at the end.
+/* The next line that is not blank, trimmed; empty at the end of the file.
  *   line  borrowed until the next call
- * Fails, and then for the whole file, where that is no lines of JSON: see content_begin(); it is an
- * array or an object over several lines; a line is longer than ISX_FILE_BYTES_MAX. */
+ * Fails for the whole file if it is not JSON in UTF-8 (content_begin()), if it is one array or object
+ * over several lines, or if a line is longer than ISX_FILE_BYTES_MAX. */
 ISX_MUST_CHECK enum isx_status lines_next(struct lines *lines, struct isx_span *line,
 					  struct isx_err *err);
 void lines_close(struct lines *lines);
 
-/* Read the asset of a line, into `arena`. ISX_SCHEMA says what is wrong. */
+/* Read the asset of a line into `arena`. ISX_SCHEMA describes the fault. */
 ISX_MUST_CHECK enum isx_status lines_read_asset(struct isx_span line, struct isx_arena *arena,
 						struct isx_asset *asset, struct isx_err *err);
 

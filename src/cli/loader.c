@@ -1,10 +1,10 @@
 /*
- * loader.c - two batches take turns: the reading thread fills one while the writing thread adds the
- *            other.
+ * loader.c - adds assets with two batches: one is filled by the reading thread while the writing
+ *            thread adds the other.
  *
- * A batch goes in whole or not at all, so a refused one is tried again in halves, their halves and
- * so on: the bad assets are named, the others go in, and each bad one costs about log2(batch)
- * transactions, each of which waits for the disk.
+ * isx_add() stores a batch whole or not at all. So a refused batch is split into halves, their
+ * halves, and so on, until the invalid asset is alone: it is reported, and all others are stored.
+ * Each invalid asset costs about log2(batch) transactions, each of which waits for the disk.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/loader.h"
@@ -33,22 +33,22 @@ struct loader {
 	size_t batch_assets;
 	bool verbose;
 	struct batch batches[2];
-	size_t filling; /* the batch that the reading thread fills */
+	size_t filling; /* index of the batch that the reading thread fills */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool writing; /* the other batch waits for the thread, or is being written */
+	bool writing; /* the other batch belongs to the writing thread */
 	bool ending;
-	bool halted; /* no batch is begun any more */
+	bool halted; /* the writing thread starts no further batch */
 	const char *paths;
-	struct seen seen; /* what has been written; of the writing thread */
+	struct seen seen; /* assets written; used by the writing thread only */
 	struct loader_totals totals;
 	struct loader_messages messages;
-	enum isx_status failed; /* why no more can be written, with its message */
+	enum isx_status failed; /* the failure after which nothing more is written */
 	struct isx_err why;
 };
 
-/* Append the name of a place: a path, or path:line. */
+/* Append a place: path, or path:line. */
 static void add_place(const struct loader *loader, struct isx_buf *buf, struct seen_place place)
 {
 	const char *path = loader->paths + place.path - 1;
@@ -57,7 +57,8 @@ static void add_place(const struct loader *loader, struct isx_buf *buf, struct s
 		isx_buf_printf(buf, ":%u", place.line);
 }
 
-/* Keep a line of what there is to tell, the `number`th of its kind, as it is shown. */
+/* Keep a message for the report, number `number` of its kind. At most MESSAGES_MAX are kept: a file
+ * of millions of invalid lines must not fill the memory. */
 static void keep_line(struct isx_buf *kept, size_t number, const struct isx_buf *line)
 {
 	if (number > MESSAGES_MAX || line->failed)
@@ -66,7 +67,7 @@ static void keep_line(struct isx_buf *kept, size_t number, const struct isx_buf 
 	isx_buf_char(kept, '\n');
 }
 
-/* Count and keep an error, and say so at once if that is wanted. Called with the lock. */
+/* Count and keep an error, and print it if verbose. Called with the lock. */
 static void keep_error(struct loader *loader, struct isx_buf *source, const char *message)
 {
 	isx_buf_printf(source, ": %s", message);
@@ -75,7 +76,7 @@ static void keep_error(struct loader *loader, struct isx_buf *source, const char
 	keep_line(&loader->messages.errors, ++loader->totals.errors, source);
 }
 
-/* Is it the same file, or line of it, that two patterns have found? */
+/* Are these the same file or line, found by two patterns? Then the asset is no duplicate. */
 static bool is_same_place(const struct loader *loader, struct seen_place a, struct seen_place b)
 {
 	const char *one = loader->paths + a.path - 1, *other = loader->paths + b.path - 1;
@@ -84,8 +85,8 @@ static bool is_same_place(const struct loader *loader, struct seen_place a, stru
 	return a.line == b.line && strcmp(one, other) == 0;
 }
 
-/* Note an asset that has been written; if another of this run had its ISCC-ID, count and keep that.
- * Called with the lock. */
+/* Note a written asset. If another asset of this run had the same ISCC-ID, report the pair. Called
+ * with the lock. */
 static void note_written(struct loader *loader, const struct isx_asset *asset,
 			 struct seen_place place)
 {
@@ -104,7 +105,7 @@ static void note_written(struct loader *loader, const struct isx_asset *asset,
 	isx_buf_release(&line);
 }
 
-/* Count what is on disk now. */
+/* Count assets that are on disk now. Takes the lock. */
 static void count_written(struct loader *loader, const struct batch *batch, size_t first,
 			  size_t count)
 {
@@ -122,12 +123,13 @@ static void count_written(struct loader *loader, const struct batch *batch, size
 	pthread_mutex_unlock(&loader->lock);
 }
 
-/* Is it the asset that was refused, so that the next one may go in? */
+/* Does this status mean that an asset is invalid, so that others may be stored? */
 static bool is_refusal(enum isx_status status)
 {
 	return status == ISX_INVALID || status == ISX_SCHEMA || status == ISX_TOO_LARGE;
 }
 
+/* The first failure stays: the loader stops after it. */
 static void keep_failure(struct loader *loader, enum isx_status status, const struct isx_err *err)
 {
 	pthread_mutex_lock(&loader->lock);
@@ -136,7 +138,8 @@ static void keep_failure(struct loader *loader, enum isx_status status, const st
 	pthread_mutex_unlock(&loader->lock);
 }
 
-/* Write a piece of a batch, or name the asset that is one and was refused. */
+/* Write a part of a batch. An asset that is refused alone is reported; a failure of the store is
+ * kept and ends the loader. Called without the lock. */
 static enum isx_status write_piece(struct loader *loader, const struct batch *batch, size_t first,
 				   size_t count)
 {
@@ -153,6 +156,7 @@ static enum isx_status write_piece(struct loader *loader, const struct batch *ba
 	return st;
 }
 
+/* Checked before each part, so that loader_halt() need not wait for the whole batch. */
 static bool may_write(struct loader *loader)
 {
 	pthread_mutex_lock(&loader->lock);
@@ -161,9 +165,10 @@ static bool may_write(struct loader *loader)
 	return may;
 }
 
-/* Write a batch, in ever smaller pieces where one is refused. Pieces go from left to right, as the
- * last of two assets with one ISCC-ID counts; one that begins at asset i, with all before it done,
- * has as many assets as the lowest bit of i says: the other half of what was split last. */
+/* Write a batch, in ever smaller parts if one is refused. Parts are written from left to right,
+ * because the last of several assets with one ISCC-ID counts. Invariant: all assets before `first`
+ * are done. The next part then has as many assets as the lowest set bit of `first`: the other half
+ * of the last split. */
 static void write_batch(struct loader *loader, const struct batch *batch)
 {
 	size_t first = 0, count = batch->count;
@@ -185,6 +190,8 @@ static void write_batch(struct loader *loader, const struct batch *batch)
 	}
 }
 
+/* The writing thread. It releases the lock while it writes; the batch is its own as long as
+ * `writing` is set. */
 static void *write_batches(void *arg)
 {
 	struct loader *loader = arg;
@@ -205,7 +212,7 @@ static void *write_batches(void *arg)
 	return NULL;
 }
 
-/* Make a batch empty, with room for its assets. */
+/* Empty a batch and reserve room for its assets. */
 static enum isx_status begin_batch(struct loader *loader, struct batch *batch, struct isx_err *err)
 {
 	isx_arena_release(&batch->arena);
@@ -248,7 +255,8 @@ struct isx_arena *loader_arena(struct loader *loader)
 	return &loader->batches[loader->filling].arena;
 }
 
-/* Hand the filled batch to the writing thread, once it is done with the other. */
+/* Give the filled batch to the writing thread, after it has finished the other one. Fails if the
+ * loader has failed; `err` may be NULL. */
 static enum isx_status hand_over(struct loader *loader, struct isx_err *err)
 {
 	pthread_mutex_lock(&loader->lock);
@@ -296,6 +304,8 @@ void loader_error_at(struct loader *loader, struct seen_place place, const char 
 	isx_buf_release(&line);
 }
 
+/* A batch that is being written is finished: halted only keeps its next part, or the next batch,
+ * from starting. */
 void loader_halt(struct loader *loader, unsigned wait_ms, struct loader_totals *totals,
 		 size_t *pending)
 {
@@ -323,11 +333,12 @@ size_t loader_written(struct loader *loader)
 	return written;
 }
 
+/* Writes the last, partly filled batch, and joins the thread. Afterwards no lock is needed. */
 enum isx_status loader_finish(struct loader *loader, struct loader_totals *totals,
 			      struct loader_messages *messages, struct isx_err *err)
 {
 	if (loader->batches[loader->filling].count) {
-		if (hand_over(loader, NULL)) /* what was handed over is written all the same */
+		if (hand_over(loader, NULL)) /* the batch is written all the same */
 			loader->batches[loader->filling].count = 0;
 	}
 	pthread_mutex_lock(&loader->lock);

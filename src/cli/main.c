@@ -1,5 +1,5 @@
 /*
- * main.c - the program: a table of commands.
+ * main.c - the program: the table of its commands.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -42,8 +42,8 @@ static const struct cli_command root = {
 	.commands = commands,
 };
 
-/* Give descriptors 0 to 2 to nothing where they are closed: the next file that is opened would get
- * one, and messages would be written into an index. */
+/* Open /dev/null for those of the descriptors 0 to 2 that are closed. Otherwise the next open()
+ * returns one of them, and messages are written into an index. */
 static void fill_standard_streams(void)
 {
 	int fd;
@@ -54,7 +54,8 @@ static void fill_standard_streams(void)
 		close(fd);
 }
 
-/* What was printed has to have arrived: a full disk must not look like success. */
+/* Flush standard output. A failure changes the exit code: a full disk must not look like
+ * success. */
 static int end_output(int code)
 {
 	bool failed = ferror(stdout);
@@ -62,7 +63,7 @@ static int end_output(int code)
 	if (fflush(stdout) == 0 && !failed)
 		return code;
 	if (!errno &&
-	    write(STDOUT_FILENO, "\n", 1) == 1) /* the cause is no longer known: ask again */
+	    write(STDOUT_FILENO, "\n", 1) == 1) /* errno is lost: write again to get the cause */
 		errno = EIO;
 	fprintf(stderr, "Error: standard output: %s\n", strerror(errno));
 	return code == CLI_OK ? CLI_ERROR : code;
@@ -71,6 +72,6 @@ static int end_output(int code)
 int main(int argc, char **argv)
 {
 	fill_standard_streams();
-	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write(), not our end */
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write() instead */
 	return end_output(cli_main(&root, argc, argv));
 }

@@ -1,5 +1,5 @@
 /*
- * notify.c - one datagram, as sd_notify(3) sends it: not worth a library.
+ * notify.c - sends one datagram as sd_notify(3) does, without libsystemd.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/notify.h"
@@ -22,7 +22,7 @@ void notify_supervisor(const char *state)
 	if (len == 0 || len >= sizeof to.sun_path)
 		return;
 	memcpy(to.sun_path, path, len);
-	if (to.sun_path[0] == '@') /* a name outside of the file system */
+	if (to.sun_path[0] == '@') /* the abstract namespace of Linux */
 		to.sun_path[0] = '\0';
 	socklen_t to_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -1,5 +1,5 @@
 /*
- * progress.c - one line that is drawn again and again: a bar, a count, a rate.
+ * progress.c - redraws one line on the terminal: a bar, a count and a rate.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/progress.h"
@@ -11,6 +11,7 @@
 
 enum { BAR_CELLS = 30, REDRAW_NS = 100000000 };
 
+/* The bar is drawn on standard error, so standard output may be piped. */
 void progress_start(struct progress *progress, uint64_t bytes_total)
 {
 	*progress = (struct progress){ .shown = isatty(STDERR_FILENO) == 1,
@@ -18,7 +19,8 @@ void progress_start(struct progress *progress, uint64_t bytes_total)
 				       .bytes_total = bytes_total };
 }
 
-/* Begin to draw the line again; false if it is too early for that. */
+/* Start redrawing the line, with its bar if the total is known. False if the last time was less
+ * than REDRAW_NS (0.1 s) ago. */
 static bool draw_bar(struct progress *progress, uint64_t bytes_done)
 {
 	uint64_t now = isx_clock_ns();
@@ -63,6 +65,7 @@ void progress_end(struct progress *progress)
 		fprintf(stderr, "\r\033[K");
 }
 
+/* Needs no struct progress: the thread of an interrupt may not touch that of the main thread. */
 void progress_clear(void)
 {
 	if (isatty(STDERR_FILENO) == 1)

@@ -1,5 +1,5 @@
 /*
- * question.c - from the words of a command to a query.
+ * question.c - makes a query from the arguments of `search`.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/question.h"
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* A query of ISCCs: one ISCC-ID, one ISCC-CODE, or units. */
+/* Arguments are ISCCs: one ISCC-ID, one ISCC-CODE, or one or more ISCC-UNITs. */
 static enum isx_status query_of_words(const struct cli_args *args, struct isx_arena *arena,
 				      struct isx_query *query, struct isx_err *err)
 {
@@ -27,6 +27,8 @@ static enum isx_status query_of_words(const struct cli_args *args, struct isx_ar
 		enum isx_status st = iscc_word_read(args->words[i], arena, &text, &header, err);
 		if (st)
 			return st;
+		/* Several arguments are ISCC-UNITs of one query; an ISCC-ID or ISCC-CODE is a query
+		 * of its own. */
 		bool alone = args->word_count == 1;
 		if (header.maintype == ISX_ID && alone)
 			query->iscc_id = text;
@@ -42,7 +44,7 @@ static enum isx_status query_of_words(const struct cli_args *args, struct isx_ar
 	return ISX_OK;
 }
 
-/* Ask for the simprints of an asset too. */
+/* Add the simprints of the asset to the query. Neighbours of one type become one group. */
 static enum isx_status add_passages(const struct isx_asset *asset, struct question *question,
 				    struct isx_err *err)
 {
@@ -66,7 +68,8 @@ static enum isx_status add_passages(const struct isx_asset *asset, struct questi
 	return ISX_OK;
 }
 
-/* The text that "folder/a.iscc.json" was made from: "folder/a.iscc.utf8". None is no error. */
+/* Read the text that "folder/a.iscc.json" was made from: "folder/a.iscc.utf8". It is optional: the
+ * table shows the beginning of passages from it. */
 static void read_own_text(const char *path, struct isx_buf *text)
 {
 	char beside[PATH_MAX];
@@ -76,7 +79,7 @@ static void read_own_text(const char *path, struct isx_buf *text)
 		isx_buf_clear(text);
 }
 
-/* The first asset of a file with one a line. */
+/* The first asset of a file with one asset per line. */
 static enum isx_status read_first_line(const char *path, struct isx_arena *arena,
 				       struct isx_asset *asset, struct isx_err *err)
 {
@@ -93,6 +96,7 @@ static enum isx_status read_first_line(const char *path, struct isx_arena *arena
 	return st;
 }
 
+/* 0: simprints keep their length, unlike in `add --simprint-bits`. */
 static enum isx_status read_whole_file(const char *path, struct isx_arena *arena,
 				       struct isx_asset *asset, struct isx_err *err)
 {
@@ -105,7 +109,7 @@ static enum isx_status read_whole_file(const char *path, struct isx_arena *arena
 	return st;
 }
 
-/* The asset that a file describes: .iscc.json, or the first one of a .jsonl. */
+/* The ISCC-ID of the file is ignored: the asset need not be in the index. */
 static enum isx_status question_of_file(const char *path, struct question *question,
 					struct isx_err *err)
 {
@@ -126,6 +130,7 @@ static enum isx_status question_of_file(const char *path, struct question *quest
 	return add_passages(&asset, question, err);
 }
 
+/* A single argument that exists as a file is a file, even if it looks like an ISCC. */
 enum isx_status question_read(const struct cli_args *args, struct question *question,
 			      struct isx_err *err)
 {

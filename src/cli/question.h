@@ -1,5 +1,5 @@
 /*
- * question.h - what `search` is asked: ISCCs in any form, an ISCC-ID, or a file.
+ * question.h - the query of `search`: ISCCs in any form, an ISCC-ID, or a file.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_QUESTION_H
@@ -9,16 +9,17 @@
 #include "base/mem.h"
 #include "cli/args.h"
 
-/* A query, and what is known of its own passages when it came from a file. Release it. */
+/* A query, and the passages of the file if it came from one. Release it with question_release(). */
 struct question {
 	struct isx_arena arena;
 	struct isx_query query;
 	const struct isx_simprint *passages; /* of the file */
 	size_t passage_count;
-	struct isx_buf text; /* what the file was made from, if it is at hand: NAME.iscc.utf8 */
+	struct isx_buf
+		text; /* NAME.iscc.utf8, if it exists: the text that the file was made from */
 };
 
-/* Read the words of the command: a path that is there is a file, anything else an ISCC.
+/* Read the arguments of the command: a path that exists is a file, anything else an ISCC.
  *   question  filled; release it also on failure */
 ISX_MUST_CHECK enum isx_status question_read(const struct cli_args *args, struct question *question,
 					     struct isx_err *err);

@@ -1,11 +1,13 @@
 /*
- * say.c - print messages and JSON without commands to a terminal.
+ * say.c - prints messages and JSON so that a terminal interprets no part of them.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/say.h"
 
 #include <stdarg.h>
 
+/* The message is formatted first and escaped as a whole: an escape sequence may be composed of
+ * several arguments. */
 static void print(FILE *out, const char *format, va_list args, bool ends_line)
 {
 	struct isx_buf plain = { 0 }, shown = { 0 };
@@ -44,6 +46,7 @@ void say_line(FILE *out, const char *format, ...)
 	va_end(args);
 }
 
+/* Without memory of its own: texts may be long. */
 void say_text(FILE *out, struct isx_span text)
 {
 	char shown[ISX_SHOWN_BYTES];
@@ -58,6 +61,8 @@ void say_json(struct isx_span json)
 	char shown[ISX_SHOWN_BYTES];
 	while (json.len) {
 		size_t plain = 0;
+		/* Checked JSON has no control characters below 0x20 within strings, so only DEL and
+		 * bytes beyond ASCII can matter. */
 		while (plain < json.len && (unsigned char)json.ptr[plain] < 0x7F)
 			plain++;
 		fwrite(json.ptr, 1, plain, stdout);
@@ -67,7 +72,7 @@ void say_json(struct isx_span json)
 		bool is_delete = json.ptr[0] == 0x7F;
 		json = isx_span_skip(json, isx_shown_next(json, shown));
 		fputs(is_delete ? "\\u007F" : shown,
-		      stdout); /* \uXXXX is how JSON writes it, too */
+		      stdout); /* isx_shown_next() writes \uXXXX, a JSON escape */
 	}
 	putchar('\n');
 }

@@ -1,6 +1,6 @@
 /*
- * say.h - what the program tells people: whatever was put into a message, a terminal takes no part of
- *         it for a command.
+ * say.h - prints messages: whatever text they contain, the terminal interprets no part as a
+ *         command.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SAY_H
@@ -10,18 +10,18 @@
 
 #include <stdio.h>
 
-/* Print what printf would, as base/shown.h shows it, in one piece. Line ends are escaped, too: a text
- * of several lines is several calls of say_line(). */
+/* Print like printf(), with the result escaped by base/shown.h. Line ends are escaped, too: call
+ * say_line() once per line. */
 void say(FILE *out, const char *format, ...) ISX_PRINTF(2, 3);
 
-/* The same, and a line end. */
+/* The same, followed by a line end. */
 void say_line(FILE *out, const char *format, ...) ISX_PRINTF(2, 3);
 
-/* Print a text as it is shown. */
+/* Print a text escaped by base/shown.h. */
 void say_text(FILE *out, struct isx_span text);
 
-/* Print JSON, which has been checked, and a line end to standard output. What a terminal would take for
- * a command is in strings only, and is escaped there as JSON does it: it stays the same JSON. */
+/* Print checked JSON and a line end to standard output. Characters that a terminal would interpret
+ * occur only within strings, where they become JSON escapes: the value stays the same. */
 void say_json(struct isx_span json);
 
 #endif

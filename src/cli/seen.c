@@ -1,5 +1,6 @@
 /*
- * seen.c - a hash table of ISCC-IDs: 16 bytes a slot, at most three of four taken.
+ * seen.c - a hash table of ISCC-IDs with linear probing: 16 bytes per slot, at most 3/4 of them
+ *          used.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/seen.h"
@@ -9,17 +10,19 @@
 
 enum { FIRST_SLOTS = 1024 };
 
-/* The slot that has `id`, or the one where it would be. */
+/* The slot of `id`, or the empty slot for it. There always is an empty one: see grow(). */
 static struct seen_slot *find_slot(const struct seen *seen, uint64_t id)
 {
-	uint64_t mixed = id * 0x9E3779B97F4A7C15u; /* times of one batch are neighbours */
+	uint64_t mixed =
+		id * 0x9E3779B97F4A7C15u; /* ISCC-IDs contain times: those of one batch are close */
 	size_t i = (size_t)(mixed >> 32) & (seen->cap - 1);
 	while (seen->slots[i].place.path && seen->slots[i].id != id)
 		i = (i + 1) & (seen->cap - 1);
 	return &seen->slots[i];
 }
 
-/* Make room for one more; false when there is none. */
+/* Ensure room for one more; false at the ceiling or without memory: then new ISCC-IDs are not
+ * noted. */
 static bool grow(struct seen *seen)
 {
 	if (seen->count >= ISX_SEEN_MAX)

@@ -1,6 +1,7 @@
 /*
- * seen.h - where the assets of this run came from: two that share an ISCC-ID are no two assets in the
- *          index, and whoever wrote them should know.
+ * seen.h - remembers where each asset of a run came from.
+ *
+ * So assets with the same ISCC-ID can be reported: in the index the last one replaces the others.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SEEN_H
@@ -12,7 +13,7 @@
 
 /* A file, or a line of one. */
 struct seen_place {
-	uint32_t path; /* where its name begins in the list of all names, and 1: 0 is no place */
+	uint32_t path; /* offset of its path in the list of all paths, plus 1; 0: no place */
 	uint32_t line; /* from 1; 0: the whole file */
 };
 
@@ -21,15 +22,15 @@ struct seen_slot {
 	struct seen_place place;
 };
 
-/* `{ 0 }` is empty. Holds at most ISX_SEEN_MAX; what comes after them is not noted. */
+/* `{ 0 }` is empty. Holds at most ISX_SEEN_MAX ISCC-IDs; further ones are not noted. */
 struct seen {
 	struct seen_slot *slots;
 	size_t cap; /* a power of two */
 	size_t count;
 };
 
-/* Note that the asset `id` (the body of its ISCC-ID) is now that of `place`. True when it was noted
- * before, with the place *before. */
+/* Note that the last asset with `id` (the body of its ISCC-ID) comes from `place`. Returns true if
+ * `id` was noted before, with the place *before. */
 bool seen_note(struct seen *seen, uint64_t id, struct seen_place place, struct seen_place *before);
 void seen_release(struct seen *seen);
 

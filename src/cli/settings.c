@@ -1,8 +1,10 @@
 /*
- * settings.c - read the environment, and .env (cli/dotenv.h) for what it does not have.
+ * settings.c - reads the ISCC_SEARCH_* variables of the environment, and of .env (cli/dotenv.h)
+ *              those that the environment lacks.
  *
- * Names are case-insensitive. Variables of 0.3.3's graph engine are checked as it checked them and
- * then have no effect: there is no graph to tune.
+ * Names are case-insensitive, and values are parsed as pydantic does, which 0.3.3 uses. The
+ * variables of its graph engine are checked as there, but have no effect: there is no graph to
+ * tune.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/settings.h"
@@ -27,7 +29,7 @@
 
 enum kind { TEXT, NUMBER, FRACTION };
 
-/* Each variable: what it may be, and the field it goes to (none for those without effect). */
+/* Each variable with its type, its range, and its field; NO_FIELD: accepted without effect. */
 static const struct variable {
 	const char *name; /* without the prefix */
 	enum kind kind;
@@ -82,13 +84,14 @@ static const struct variable {
 
 /* --- .env ------------------------------------------------------------------------------------- */
 
+/* getenv() returns char *, isx_dotenv_lookup_fn const char *. */
 static const char *look_up(const char *name)
 {
 	return getenv(name);
 }
 
-/* What cannot be read and names one of our variables is an error: the key that it sets would be
- * missing, and everybody let in. What others keep in the file is theirs. */
+/* An invalid line that contains the prefix is an error: if it sets the API secret, skipping it
+ * would open the server to all clients. Other invalid lines belong to other programs. */
 static enum isx_status check_bad(const struct isx_dotenv *file, struct isx_err *err)
 {
 	for (size_t i = 0; i < file->bad_count; i++) {
@@ -103,7 +106,7 @@ static enum isx_status check_bad(const struct isx_dotenv *file, struct isx_err *
 	return ISX_OK;
 }
 
-/* Read the .env of the working directory, if there is one; what it holds lives in `arena`. */
+/* Read the .env of the working directory, if it exists. Its texts live in `arena`. */
 static enum isx_status read_file(struct isx_dotenv *file, struct isx_arena *arena,
 				 struct isx_err *err)
 {
@@ -111,6 +114,8 @@ static enum isx_status read_file(struct isx_dotenv *file, struct isx_arena *aren
 	struct isx_buf text = { 0 };
 	struct stat info;
 	*file = (struct isx_dotenv){ 0 };
+	/* A FIFO may feed secrets; other types and a missing file are no error, as in
+	 * python-dotenv. */
 	if (stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode)))
 		return ISX_OK;
 	enum isx_status st = files_read(path, FILES_ALSO_FIFO, &text, err);
@@ -127,8 +132,8 @@ static enum isx_status read_file(struct isx_dotenv *file, struct isx_arena *aren
 
 /* --- the environment -------------------------------------------------------------------------- */
 
-/* The value of PREFIX + name: the environment's, or that of .env, in any case of letters. NULL: it
- * has none. */
+/* The value of PREFIX + name from the environment, or else from .env; NULL: not set. The exact name
+ * wins over other spellings of the environment; of several in .env the last one counts. */
 static const char *find_value(const char *name, const struct isx_dotenv *file)
 {
 	char full[64];
@@ -145,12 +150,13 @@ static const char *find_value(const char *name, const struct isx_dotenv *file)
 	return NULL;
 }
 
+/* isdigit() depends on the locale. */
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
-/* A whole number as pydantic takes it from a text: "8000", "+8000", "8_000", "8000.00". */
+/* A whole number in the forms that pydantic accepts: "8000", "+8000", "8_000", "8000.00". */
 static bool parse_whole(struct isx_span text, uint64_t most, uint64_t *found)
 {
 	char digits[32];
@@ -173,7 +179,8 @@ static bool parse_whole(struct isx_span text, uint64_t most, uint64_t *found)
 	       !(is_negative && *found);
 }
 
-/* A number as pydantic takes it: "0.75", ".75", "7.5e-1", "0.7_5", but none in hexadecimal. */
+/* A number in the forms that pydantic accepts: "0.75", ".75", "7.5e-1", "0.7_5". strtod() alone
+ * would also take hexadecimal, "inf" and "nan". */
 static bool parse_fraction(struct isx_span text, double *found)
 {
 	char number[128], *end = number;
@@ -194,6 +201,7 @@ static bool parse_fraction(struct isx_span text, double *found)
 	return len && *end == '\0';
 }
 
+/* The message shows the full name of the variable and its range. */
 static enum isx_status read_number(const struct variable *variable, const char *value,
 				   unsigned long *number, struct isx_err *err)
 {
@@ -206,6 +214,7 @@ static enum isx_status read_number(const struct variable *variable, const char *
 	return ISX_OK;
 }
 
+/* Written so that NaN fails the comparison. */
 static enum isx_status read_fraction(const struct variable *variable, const char *value,
 				     double *fraction, struct isx_err *err)
 {
@@ -217,6 +226,8 @@ static enum isx_status read_fraction(const struct variable *variable, const char
 	return ISX_OK;
 }
 
+/* Fields are written by memcpy(), because the table knows only their offsets; TEXT stores the
+ * pointer, which lives as long as the environment or the arena of .env. */
 static enum isx_status read_variable(const struct variable *variable, const char *value,
 				     struct settings *settings, struct isx_err *err)
 {
@@ -238,7 +249,7 @@ static enum isx_status read_variable(const struct variable *variable, const char
 	return st;
 }
 
-/* Settings that are words of a list, and those that want more than a value. */
+/* A boolean: 0, false, no, off or 1, true, yes, on, in any case. */
 static bool read_bool(const char *text, bool *value)
 {
 	static const char *const words[][2] = {
@@ -254,7 +265,7 @@ static bool read_bool(const char *text, bool *value)
 	return false;
 }
 
-/* How the files of a store are treated. */
+/* The settings of a store that are words: READ_ONLY and DURABILITY. */
 static enum isx_status read_store_words(struct settings *settings, const struct isx_dotenv *file,
 					struct isx_err *err)
 {
@@ -271,6 +282,7 @@ static enum isx_status read_store_words(struct settings *settings, const struct 
 	return ISX_OK;
 }
 
+/* The settings with a list of words. isx_kernel_force() has an effect on the whole process. */
 static enum isx_status read_words(struct settings *settings, const struct isx_dotenv *file,
 				  struct isx_err *err)
 {
@@ -290,6 +302,8 @@ static enum isx_status read_words(struct settings *settings, const struct isx_do
 		return isx_fail(err, ISX_INVALID,
 				PREFIX "AGGREGATOR_NETWORK=%s: expected testnet or mainnet",
 				network);
+	/* A set network would make 0.3.3 aggregate: ignoring it would start a server that does
+	 * something else. */
 	if (network && network[0])
 		return isx_fail(err, ISX_INVALID,
 				PREFIX
@@ -311,6 +325,7 @@ static enum isx_status read_words(struct settings *settings, const struct isx_do
 	return ISX_OK;
 }
 
+/* A relative XDG_DATA_HOME is ignored, as the XDG Base Directory Specification demands. */
 const char *settings_data_folder(void)
 {
 	static char folder[PATH_MAX];
@@ -327,6 +342,7 @@ const char *settings_data_folder(void)
 	return folder;
 }
 
+/* Defaults first, then the table, then the settings that are words. */
 enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 {
 	static char default_uri[PATH_MAX + 16];
@@ -369,6 +385,7 @@ void settings_release(struct settings *settings)
 	isx_arena_release(&settings->texts);
 }
 
+/* Only options that the settings know; the caller adds read_only, counters and the API key. */
 void settings_to_options(const struct settings *settings, struct isx_options *options)
 {
 	static char followers[PATH_MAX + 16];
@@ -379,6 +396,7 @@ void settings_to_options(const struct settings *settings, struct isx_options *op
 	options->relaxed = settings->relaxed;
 	options->map_bytes = (uint64_t)settings->map_gib << 30;
 	options->temporary_directory = getenv("TMPDIR");
+	/* Messages of the library go to the log of the program. */
 	options->logger.fn = isx_log_message;
 	options->postgres_schema = settings->postgres_schema;
 	options->postgres_read_uri = settings->postgres_read_uri;

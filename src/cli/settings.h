@@ -1,6 +1,6 @@
 /*
- * settings.h - the ISCC_SEARCH_* variables, from the environment and from .env in the working
- * directory.
+ * settings.h - the ISCC_SEARCH_* variables, of the environment and of .env in the working
+ *              directory.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SETTINGS_H
@@ -31,13 +31,13 @@ struct settings {
 	unsigned long port;
 	unsigned long workers; /* 0: not set */
 	unsigned long confidence_exponent;
-	unsigned long body_mib;    /* of one request */
-	unsigned long answers_mib; /* of all answers together */
+	unsigned long body_mib;    /* largest body of a request */
+	unsigned long answers_mib; /* memory of all large answers */
 	unsigned long connections_max;
-	unsigned long client_timeout_s; /* in which a client has to move something */
-	unsigned long threads;          /* 0: one for each processor */
-	unsigned long queue_max;        /* requests that wait for a thread */
-	unsigned long stop_s;           /* that requests get to finish when the server stops */
+	unsigned long client_timeout_s; /* period in which a client has to transfer data */
+	unsigned long threads;          /* 0: one per processor */
+	unsigned long queue_max;        /* requests in each queue */
+	unsigned long stop_s;           /* time to finish requests when the server stops */
 	unsigned long map_gib;          /* 0: not set */
 	enum isx_log_level log_level;
 	enum isx_log_format log_format;
@@ -47,7 +47,8 @@ struct settings {
 	struct isx_arena texts;
 };
 
-/* Read them all. ISX_INVALID names the variable and what was expected; release them also then. */
+/* Read all variables. ISX_INVALID names the variable and what was expected. Release the settings
+ * also on failure. */
 ISX_MUST_CHECK enum isx_status settings_read(struct settings *settings, struct isx_err *err);
 void settings_release(struct settings *settings);
 

@@ -1,5 +1,8 @@
 /*
- * show.c - print the answer of a search.
+ * show.c - prints the result of a search, as JSON or as a table.
+ *
+ * Texts from outside (metadata, names, the queried file) are printed with say*(), which escapes
+ * what a terminal would interpret.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/show.h"
@@ -23,6 +26,8 @@ void show_json(const struct isx_result *result)
 	isx_buf_release(&pretty);
 }
 
+/* Print the name of an asset: the first member of its metadata among name, title and source that is
+ * a text that is not empty. */
 static void print_name(const char *metadata)
 {
 	static const char *const names[] = { "name", "title", "source" };
@@ -40,7 +45,9 @@ static void print_name(const char *metadata)
 	isx_arena_release(&arena);
 }
 
-/* Find the passage of the file that a chunk's `query` simprint is; NULL if the query had none. */
+/* Find the passage of the queried file with the simprint of a matching chunk; NULL if the query is
+ * no file. Results have simprints as base64url without padding, files may have other forms: so both
+ * are compared in one form. */
 static const struct isx_simprint *own_passage(const struct question *question, const char *simprint)
 {
 	char text[2 * ISX_SIMPRINT_BYTES_MAX];
@@ -58,7 +65,9 @@ static const struct isx_simprint *own_passage(const struct question *question, c
 	return NULL;
 }
 
-/* The beginning of a passage of the queried file, on one line. */
+/* Print the beginning of a passage of the queried file, on one line. Nothing if its offset is
+ * behind the text: offset and size are in bytes of UTF-8, but the file may not belong to this
+ * text. */
 static void print_own_text(const struct question *question, const struct isx_simprint *passage)
 {
 	enum { SHOWN_BYTES = 60 };
@@ -72,12 +81,13 @@ static void print_own_text(const struct question *question, const struct isx_sim
 	if (cut)
 		text.len = SHOWN_BYTES;
 	while (cut && text.len && ((unsigned char)text.ptr[text.len] & 0xC0) == 0x80)
-		text.len--; /* not in the middle of a character */
+		text.len--; /* back to the beginning of a character */
 	printf("  \"");
 	say_text(stdout, text);
 	printf("%s\"", cut ? "..." : "");
 }
 
+/* One line per simprint type, then one per passage, in query order. */
 static void print_chunks(const struct question *question, const struct isx_chunk_type *type)
 {
 	say_line(stdout, "      %s %.4f, %zu of %zu passages", type->type, type->score,
@@ -125,6 +135,7 @@ static void print_row(size_t rank, double score, const char *iscc_id, const char
 	printf("\n");
 }
 
+/* Two lines per match: the row, and the scores of its units. */
 static void print_matches(const struct isx_result *result)
 {
 	if (result->match_count)

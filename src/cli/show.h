@@ -1,5 +1,5 @@
 /*
- * show.h - the answer of a search, for programs and for people.
+ * show.h - prints the result of a search, for programs and for people.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SHOW_H
@@ -7,16 +7,16 @@
 
 #include "cli/question.h"
 
-/* Print an answer as JSON, indented, without null members, as 0.3.3 does. */
+/* Print a result as JSON, indented and without null members, as 0.3.3 does. */
 void show_json(const struct isx_result *result);
 
-/* Print an answer as a table: the ranking with the scores of the units; then the passages found, where
- * they are, and how the query's own begin where its text is at hand. */
+/* Print a result as a table: the ranking with the scores of the units; then the passages with
+ * offset and size, and the beginning of the query's own passage if its text is available. */
 void show_table(const struct question *question, const struct isx_result *result);
 
 /* Print that a search found nothing.
- *   threshold  least score of a match; negative: not known here, as it is a setting of another server,
- *              or the engine has none
+ *   threshold  least score of a match; negative: not known here, as it is a setting of another
+ *              server, or the engine has none
  *   assets     number of assets in the index */
 void show_no_match(const char *index, double threshold, uint64_t assets);
 

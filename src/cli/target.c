@@ -1,5 +1,5 @@
 /*
- * target.c - from options and configuration to an open store.
+ * target.c - opens the store of the index that options or the configuration name.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/target.h"
@@ -15,7 +15,7 @@ int target_fail(enum isx_status status, const struct isx_err *err)
 	return isx_status_exit(status);
 }
 
-/* The entry that the options and the configuration point at. */
+/* The entry of `name`, or the active one. */
 static enum isx_status choose_index(struct config *config, const char *name,
 				    const struct config_index **index, struct isx_err *err)
 {
@@ -32,9 +32,12 @@ static enum isx_status choose_index(struct config *config, const char *name,
 	return ISX_OK;
 }
 
-/* What is done with an index that a command names. */
+/* How a command uses the index: MAKE_AND_USE creates it, USE requires it, ONLY_READ never
+ * writes. */
 enum use { MAKE_AND_USE, USE, ONLY_READ };
 
+/* USE opens the store twice: isx_open() for writing creates the directory of a missing store, so it
+ * is first opened for reading, which fails for a missing one. */
 static enum isx_status open_store(struct target *target, const char *uri, const char *api_key,
 				  enum use use, struct isx_err *err)
 {
@@ -47,7 +50,7 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 	options.api_key = api_key;
 	options.read_only = use != MAKE_AND_USE;
 	enum isx_status st = isx_open(uri, &options, &target->store, err);
-	if (!st && use == USE) { /* there is a store, so opening it to write will not make one */
+	if (!st && use == USE) { /* the store exists, so opening it for writing creates nothing */
 		isx_close(target->store);
 		target->store = NULL;
 		options.read_only = false;
@@ -63,6 +66,8 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 	return st;
 }
 
+/* --uri wins over the configuration, which is then not even read. A remote index is never created
+ * here: `index add` has done that. */
 static enum isx_status open_target(const struct cli_args *args, const char *name, enum use use,
 				   struct target *target, struct isx_err *err)
 {
@@ -91,6 +96,7 @@ static enum isx_status open_target(const struct cli_args *args, const char *name
 	return open_store(target, local, NULL, use, err);
 }
 
+/* The index of --index, or the active one; a local one is created on first use, as in 0.3.3. */
 bool target_open(const struct cli_args *args, struct target *target)
 {
 	struct isx_err err = { 0 };

@@ -31,16 +31,17 @@ struct target {
 		"--uri", 0, "URI", "Use an index of this store: usearch:///DIR or lmdb:///DIR"     \
 	}
 
-/* Read settings and configuration, open the store, make a local index that is not there yet. On
- * failure a message goes to standard error. Close it in both cases. */
+/* Read settings and configuration, open the store, and create a missing local index. On failure a
+ * message is printed. Call target_close() in both cases. */
 bool target_open(const struct cli_args *args, struct target *target);
 void target_close(struct target *target);
 
-/* The same for the index `name`, which is not made; with `read_only` nothing is written at all. */
+/* The same for the index `name`, which is not created. With `read_only` nothing is written at
+ * all. */
 bool target_open_existing(const struct cli_args *args, const char *name, bool read_only,
 			  struct target *target);
 
-/* Print an error for the person at the terminal; returns its exit code. */
+/* Print an error to standard error; returns the exit code of `status`. */
 int target_fail(enum isx_status status, const struct isx_err *err);
 
 #endif

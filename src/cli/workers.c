@@ -1,9 +1,9 @@
 /*
- * workers.c - a parent that forks, watches and restarts.
+ * workers.c - a supervisor process that forks workers and restarts those that die.
  *
- * The parent opens nothing but the listening socket: LMDB environments and threads do not survive a
- * fork. It waits for signals only, so it can hardly die; should it all the same, its workers are told
- * (PR_SET_PDEATHSIG) and end as on SIGTERM.
+ * The supervisor opens nothing but the listening socket: LMDB environments and threads do not
+ * survive a fork(). It does nothing but wait for signals, so it hardly ever fails; if it dies, its
+ * workers get a SIGTERM (PR_SET_PDEATHSIG).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/workers.h"
@@ -26,17 +26,18 @@
 enum {
 	FIRST_PAUSE_MS = 100,
 	LONGEST_PAUSE_MS = 5000,
-	STEADY_MS = 5000,    /* who lives as long has started well */
-	STOP_SPARE_MS = 5000 /* beyond what workers were given to end */
+	STEADY_MS = 5000,    /* a worker that has lived so long has started successfully */
+	STOP_SPARE_MS = 5000 /* beyond the time that workers have to finish */
 };
 
 struct worker {
 	pid_t pid;         /* 0: not running */
-	uint64_t start_ns; /* when it was started, or is to be */
-	unsigned pause_ms; /* before it is started again */
+	uint64_t start_ns; /* time of its last start, or of its next one */
+	unsigned pause_ms; /* delay before its next start */
 };
 
-struct crew {
+/* What the supervisor knows. `workers` has `count` slots; a restarted worker keeps its number. */
+struct supervisor {
 	struct worker *workers;
 	unsigned count;
 	unsigned stop_ms;
@@ -46,16 +47,18 @@ struct crew {
 	int exit_code;
 };
 
-static void start(struct crew *crew, struct worker *worker)
+/* Fork one worker. The child never returns from here: _exit() skips the atexit handlers of the
+ * supervisor. If fork() fails, the next attempt is after LONGEST_PAUSE_MS. */
+static void start(struct supervisor *supervisor, struct worker *worker)
 {
 	pid_t parent = getpid();
 	worker->start_ns = isx_clock_ns();
 	worker->pid = fork();
 	if (worker->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		if (getppid() != parent) /* it died before that */
+		if (getppid() != parent) /* the supervisor died before prctl() */
 			_exit(1);
-		_exit(crew->work(crew->arg, (unsigned)(worker - crew->workers)));
+		_exit(supervisor->work(supervisor->arg, (unsigned)(worker - supervisor->workers)));
 	}
 	if (worker->pid < 0) {
 		isx_log(ISX_LOG_ERROR, "no worker could be started: %s", strerror(errno));
@@ -66,7 +69,7 @@ static void start(struct crew *crew, struct worker *worker)
 	}
 }
 
-/* A worker has ended: plan when it starts again. */
+/* A worker has ended: schedule its next start. The delay doubles while it dies within STEADY_MS. */
 static void plan_restart(struct worker *worker, int status)
 {
 	uint64_t now = isx_clock_ns();
@@ -84,17 +87,17 @@ static void plan_restart(struct worker *worker, int status)
 	worker->start_ns = now + (uint64_t)worker->pause_ms * 1000000;
 }
 
-/* Take note of all that have ended; returns how many run. */
-static unsigned reap(struct crew *crew, bool stopping)
+/* Reap all workers that have ended. Returns how many still run. */
+static unsigned reap(struct supervisor *supervisor, bool stopping)
 {
 	unsigned running = 0;
-	for (unsigned i = 0; i < crew->count; i++) {
-		struct worker *worker = &crew->workers[i];
+	for (unsigned i = 0; i < supervisor->count; i++) {
+		struct worker *worker = &supervisor->workers[i];
 		int status;
 		if (worker->pid && waitpid(worker->pid, &status, WNOHANG) == worker->pid) {
 			if (stopping) {
 				if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-					crew->exit_code = 1;
+					supervisor->exit_code = 1;
 				worker->pid = 0;
 			} else {
 				plan_restart(worker, status);
@@ -105,24 +108,25 @@ static unsigned reap(struct crew *crew, bool stopping)
 	return running;
 }
 
-static void signal_all(const struct crew *crew, int which)
+/* Workers that are waiting for their restart have no process. */
+static void signal_all(const struct supervisor *supervisor, int which)
 {
-	for (unsigned i = 0; i < crew->count; i++)
-		if (crew->workers[i].pid)
-			kill(crew->workers[i].pid, which);
+	for (unsigned i = 0; i < supervisor->count; i++)
+		if (supervisor->workers[i].pid)
+			kill(supervisor->workers[i].pid, which);
 }
 
-/* Start those whose time has come; returns the milliseconds until the next one's, at most 1000. */
-static long start_due(struct crew *crew)
+/* Start the workers that are due. Returns the milliseconds until the next start, at most 1000. */
+static long start_due(struct supervisor *supervisor)
 {
 	uint64_t now = isx_clock_ns();
 	long wait_ms = 1000;
-	for (unsigned i = 0; i < crew->count; i++) {
-		struct worker *worker = &crew->workers[i];
+	for (unsigned i = 0; i < supervisor->count; i++) {
+		struct worker *worker = &supervisor->workers[i];
 		if (worker->pid)
 			continue;
 		if (worker->start_ns <= now) {
-			start(crew, worker);
+			start(supervisor, worker);
 		} else {
 			long left_ms = (long)((worker->start_ns - now) / 1000000) + 1;
 			wait_ms = left_ms < wait_ms ? left_ms : wait_ms;
@@ -131,7 +135,7 @@ static long start_due(struct crew *crew)
 	return wait_ms;
 }
 
-/* Wait for one of the signals; returns it, or 0 after `wait_ms`. */
+/* Wait for one of the signals, which are blocked. Returns it, or 0 after `wait_ms`. */
 static int next_signal(const sigset_t *signals, long wait_ms)
 {
 	struct timespec wait = { .tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000 };
@@ -139,30 +143,33 @@ static int next_signal(const sigset_t *signals, long wait_ms)
 	return which < 0 ? 0 : which;
 }
 
-static void stop(struct crew *crew, const sigset_t *signals)
+/* Send SIGTERM to all workers and wait for them; after their time, SIGKILL. */
+static void stop(struct supervisor *supervisor, const sigset_t *signals)
 {
-	uint64_t wait_ms = (uint64_t)crew->stop_ms + STOP_SPARE_MS;
+	uint64_t wait_ms = (uint64_t)supervisor->stop_ms + STOP_SPARE_MS;
 	uint64_t deadline = isx_clock_ns() + wait_ms * 1000000;
 	notify_supervisor("STOPPING=1");
-	signal_all(crew, SIGTERM);
-	shutdown(crew->listen_fd, SHUT_RDWR); /* as long as we have it, the system would accept */
-	while (reap(crew, true) > 0) {
+	signal_all(supervisor, SIGTERM);
+	shutdown(supervisor->listen_fd,
+		 SHUT_RDWR); /* while this process has it open, the system accepts connections */
+	while (reap(supervisor, true) > 0) {
 		if (isx_clock_ns() > deadline) {
-			signal_all(crew, SIGKILL);
+			signal_all(supervisor, SIGKILL);
 			deadline = UINT64_MAX;
 		}
 		next_signal(signals, 100);
 	}
 }
 
+/* Blocks the signals that it waits for; workers inherit the mask, and wait for signals, too. */
 int workers_run(unsigned count, unsigned stop_ms, int listen_fd, worker_fn *work, void *arg)
 {
-	struct crew crew = {
+	struct supervisor supervisor = {
 		.count = count, .stop_ms = stop_ms, .listen_fd = listen_fd, .work = work, .arg = arg
 	};
 	sigset_t signals;
-	crew.workers = isx_mem_array(count, sizeof *crew.workers);
-	if (!crew.workers) {
+	supervisor.workers = isx_mem_array(count, sizeof *supervisor.workers);
+	if (!supervisor.workers) {
 		isx_log(ISX_LOG_ERROR, "out of memory");
 		return 1;
 	}
@@ -172,21 +179,21 @@ int workers_run(unsigned count, unsigned stop_ms, int listen_fd, worker_fn *work
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGCHLD,
-	       SIG_DFL); /* ignored, as some parents leave it, it would reap in our place */
-	start_due(&crew);
-	notify_supervisor("READY=1"); /* they listen already, whoever accepts first */
+	signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would make the system reap the workers */
+	start_due(&supervisor);
+	notify_supervisor(
+		"READY=1"); /* the socket listens already; connections wait for the first worker */
 	for (bool stopping = false; !stopping;) {
-		int which = next_signal(&signals, start_due(&crew));
+		int which = next_signal(&signals, start_due(&supervisor));
 		stopping = which == SIGTERM || which == SIGINT;
 		if (which == SIGHUP) {
 			isx_log_reopen();
-			signal_all(&crew, SIGHUP);
+			signal_all(&supervisor, SIGHUP);
 		}
 		if (!stopping)
-			reap(&crew, false);
+			reap(&supervisor, false);
 	}
-	stop(&crew, &signals);
-	isx_mem_free(crew.workers);
-	return crew.exit_code;
+	stop(&supervisor, &signals);
+	isx_mem_free(supervisor.workers);
+	return supervisor.exit_code;
 }

@@ -1,19 +1,18 @@
 /*
- * workers.h - several processes that do the same: started, watched, restarted, stopped together.
+ * workers.h - runs several worker processes: starts, restarts and stops them together.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_WORKERS_H
 #define ISX_WORKERS_H
 
-/* What one worker does until SIGTERM: returns its exit code. Runs in a process of its own; `number`
- * (0 and up) is that of its place, which it takes over from one that died. */
+/* The work of one worker until SIGTERM; returns its exit code. Runs in its own process. `number`
+ * (from 0) identifies its slot, which it inherits from a worker that died. */
 typedef int worker_fn(void *arg, unsigned number);
 
-/* Run `count` workers until SIGTERM or SIGINT, which are handed on to them; one that dies is started
- * again, after a moment that grows while it keeps dying. Signals of the caller are as in cmd_serve.c:
- * SIGTERM and SIGINT are blocked. Then nothing more is accepted from `listen_fd` (borrowed), and
- * workers get `stop_ms` and a few seconds more to end. Returns the exit code: 0 when all ended as
- * they should. */
+/* Run `count` workers until SIGTERM or SIGINT, which the caller has blocked (cmd_serve.c). A worker
+ * that dies is restarted, after a delay that grows while it keeps dying. A stop closes `listen_fd`
+ * (borrowed) for new connections, and gives the workers `stop_ms` and a few seconds more to finish.
+ * Returns the exit code: 0 if all workers ended with 0. */
 int workers_run(unsigned count, unsigned stop_ms, int listen_fd, worker_fn *work, void *arg);
 
 #endif

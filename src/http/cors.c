@@ -2,8 +2,8 @@
  * cors.c - cross-origin resource sharing (https://fetch.spec.whatwg.org/#http-cors-protocol).
  *
  * Access-Control-Allow-Credentials is never sent: the API key is a header of its own, which the
- * script of a page has to set.
- * Origins are compared exactly, as browsers send them in one form only.
+ * script of a page has to set. Origins are compared exactly, as browsers send them in one form
+ * only.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/cors.h"

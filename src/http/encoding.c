@@ -2,8 +2,8 @@
  * encoding.c - chooses content codings: of request bodies and of answers.
  *
  * Answers are JSON and other text, which gzip makes 3 to 10 times smaller. The embedded files of
- * web/ are compressed for each request: the largest takes 0.3 ms. SPDX-License-Identifier:
- * Apache-2.0
+ * web/ are compressed for each request: the largest takes 0.3 ms.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/encoding.h"
 

@@ -9,7 +9,8 @@
  *
  * Threads: an exchange belongs to the event-loop thread of its connection, except between
  * suspending and resuming, when it belongs to a worker. Only cancel checks and quotas are called by
- * several threads at once: they use atomics. SPDX-License-Identifier: Apache-2.0
+ * several threads at once: they use atomics.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/exchange.h"
 

@@ -7,8 +7,8 @@
  *
  * Must not know: the functions of libmicrohttpd. It relies on how the library (0.9.75) leaves a
  * head in its read buffer: as it came, but with a NUL in the place of the two spaces of the request
- * line, of the colon of each header, and of each byte of a line end. SPDX-License-Identifier:
- * Apache-2.0
+ * line, of the colon of each header, and of each byte of a line end.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_HTTP_HEAD_H
 #define ISX_HTTP_HEAD_H

@@ -13,7 +13,8 @@
  * function of the same name in the program takes precedence. So it calls the two MHD_ functions
  * below; they call the originals, found with dlsym(). If libmicrohttpd is ever built to call itself
  * directly, no header arrives here, every HTTP/1.1 request is refused because it lacks a Host
- * header, and every test in tests/http fails. SPDX-License-Identifier: Apache-2.0
+ * header, and every test in tests/http fails.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/library.h"
 

@@ -6,8 +6,8 @@
  * arrive at once, libmicrohttpd reads the part and never notices the end. Such a connection stays
  * for 30 s: with 256 open files, a client that connected, sent a line and closed, 600 times,
  * delayed others by 58 s. So a thread polls all connections regularly. shutdown() of a connection
- * that has already ended changes nothing, but makes a new event. SPDX-License-Identifier:
- * Apache-2.0
+ * that has already ended changes nothing, but makes a new event.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/link.h"
 

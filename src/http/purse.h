@@ -3,8 +3,8 @@
  *
  * A request *holds* bytes of a purse. The first bytes of each hold are free: the number of
  * connections and threads bounds them already. So a small body or answer is never refused because
- * others are large. A large hold cannot use the last quarter of its purse. SPDX-License-Identifier:
- * Apache-2.0
+ * others are large. A large hold cannot use the last quarter of its purse.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_HTTP_PURSE_H
 #define ISX_HTTP_PURSE_H

@@ -3,7 +3,8 @@
  *
  * The more processor time a check has cost, the longer its result is cached: checks never take more
  * than about a tenth of one processor, and a store of a few indexes is checked for nearly every
- * request. SPDX-License-Identifier: Apache-2.0
+ * request.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/readiness.h"
 

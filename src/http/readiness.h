@@ -3,8 +3,8 @@
  *
  * /readyz needs no key, so unauthenticated clients may request it at any rate. Checking every index
  * may take longer than a search: beyond some hundred indexes, each is opened and closed again. So
- * the answer is cached, and concurrent requests share one check. SPDX-License-Identifier:
- * Apache-2.0
+ * the answer is cached, and concurrent requests share one check.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_HTTP_READINESS_H
 #define ISX_HTTP_READINESS_H

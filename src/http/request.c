@@ -2,7 +2,8 @@
  * request.c - composes headers and error answers.
  *
  * The members of error answers are those of 0.3.3 (FastAPI): `detail` is a text, or with 422 a list
- * of problems. SPDX-License-Identifier: Apache-2.0
+ * of problems.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/request.h"
 

@@ -2,7 +2,8 @@
  * request.h - one request and one answer, as the router and the handlers see them.
  *
  * A handler knows no socket: it reads a struct http_req, fills a struct http_res and returns a
- * status; the router turns a failure into an answer. SPDX-License-Identifier: Apache-2.0
+ * status; the router turns a failure into an answer.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_REQUEST_H
 #define ISX_REQUEST_H

@@ -1,7 +1,6 @@
 /*
  * serve_metrics.c - answers /metrics: the counters of metrics.h, and numbers of the indexes, which
- * are
- *                   read from the store for each request.
+ *                   are read from the store for each request.
  *
  * The route needs the key, because names and sizes of indexes are confidential.
  * SPDX-License-Identifier: Apache-2.0

@@ -2,7 +2,8 @@
  * serve_search.c - search by POST (any query) and by GET (an ISCC-CODE in the URL).
  *
  * Problems of the URL and of the body are one list, in this order, as in 0.3.3; the index is looked
- * up only if the list is empty. SPDX-License-Identifier: Apache-2.0
+ * up only if the list is empty.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
 

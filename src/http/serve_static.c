@@ -2,7 +2,8 @@
  * serve_static.c - serves the embedded pages, scripts and API description.
  *
  * Pages need nothing from other hosts, so their Content-Security-Policy forbids the browser to load
- * or run anything from elsewhere. SPDX-License-Identifier: Apache-2.0
+ * or run anything from elsewhere.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
 

@@ -2,7 +2,8 @@
  * server.h - starts and stops the HTTP server.
  *
  * Reads no environment variable and sets no signal handler: the caller decides when the server
- * stops. SPDX-License-Identifier: Apache-2.0
+ * stops.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SERVER_H
 #define ISX_SERVER_H

@@ -2,8 +2,8 @@
  * web_files.c - embeds the files of web/ into the program.
  *
  * Paths are relative to the directory of the compiler: the top of the source tree. Only the files
- * of the list below are served: these URLs never reach the file system. SPDX-License-Identifier:
- * Apache-2.0
+ * of the list below are served: these URLs never reach the file system.
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/web_files.h"
 
