@@ -345,7 +345,7 @@ static enum isx_status group_by_type(const struct reader *reader, struct isx_ass
 	if (!grouped || !taken)
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < count; i++) {
-		if (!taken[i] && ++types > ISX_TYPE_NAMES_MAX) /* each is a walk over all */
+		if (!taken[i] && ++types > ISX_TYPE_NAMES_MAX) /* each costs a pass */
 			return isx_fail(
 				err, ISX_SCHEMA,
 				"features: more than %d types of simprints: an index takes fewer",

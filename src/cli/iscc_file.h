@@ -15,10 +15,10 @@
  * Used are iscc_id, iscc_code (or iscc), units, name and features; all other members are ignored.
  * The passages of a feature are texts in `simprints`, with the lists `offsets` and `sizes`, or
  * objects with simprint, offset and size. Without an offset a passage begins at the end of the one
- * before. In features of subtype video and audio all numbers are seconds if one has a decimal point,
- * or if a video has no offsets (scenes): they are stored as milliseconds. Other numbers are stored
- * unchanged. Skipped passages are reported in the log. ISX_SCHEMA names the invalid member, or the
- * kind of file if it is not JSON in UTF-8. */
+ * before. In features of subtype video and audio all numbers are seconds if one has a decimal
+ * point, or if a video has no offsets (scenes): they are stored as milliseconds. Other numbers are
+ * stored unchanged. Skipped passages are reported in the log. ISX_SCHEMA names the invalid member,
+ * or the kind of file if it is not JSON in UTF-8. */
 ISX_MUST_CHECK enum isx_status iscc_file_read(struct isx_span text, const char *path,
 					      unsigned simprint_bits, struct isx_arena *arena,
 					      struct isx_asset *asset, struct isx_err *err);

@@ -30,8 +30,8 @@ ISX_MUST_CHECK enum isx_status lines_open(const char *path, enum files_kind kind
 
 /* The next line that is not blank, trimmed; empty at the end of the file.
  *   line  borrowed until the next call
- * Fails for the whole file if it is not JSON in UTF-8 (content_begin()), if it is one array or object
- * over several lines, or if a line is longer than ISX_FILE_BYTES_MAX. */
+ * Fails for the whole file if it is not JSON in UTF-8 (content_begin()), if it is one array or
+ * object over several lines, or if a line is longer than ISX_FILE_BYTES_MAX. */
 ISX_MUST_CHECK enum isx_status lines_next(struct lines *lines, struct isx_span *line,
 					  struct isx_err *err);
 void lines_close(struct lines *lines);

@@ -32,7 +32,7 @@ ISX_MUST_CHECK enum isx_status isx_links_new(const struct http_watch_rule *rule,
 /* End the thread and free the list, which must be empty. NULL is allowed. */
 void isx_links_free(struct isx_links *links);
 
-/* Add a connection that has begun, and whose first head has to come; NULL without memory. */
+/* Add a connection that has begun, and watch it for its first head; NULL without memory. */
 struct http_link *isx_link_add(struct isx_links *links, struct http_serving *serving, int fd);
 
 /* From now on the connection has to transfer data: `what` is a head, a body, or its answer.

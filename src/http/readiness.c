@@ -16,9 +16,9 @@
 enum {
 	KEPT_COSTS = 10, /* a result is cached for so many times the processor time of its check */
 	KEPT_NS_MAX = 1000000000,  /* and at most 1 s: monitoring sees changes */
-	STALE_NS_MAX = 2000000000, /* oldest result that is returned during the next check; beyond
-				      that, clients wait: a disk may hang, and the result be wrong */
-	LOOK_NS_MAX = 2000000000   /* clients wait so long for a check; then the store is not ready */
+	STALE_NS_MAX = 2000000000, /* oldest result that is returned during the next check;
+				      beyond that, a disk may hang and the result be wrong */
+	LOOK_NS_MAX = 2000000000 /* clients wait so long for a check; then the store is not ready */
 };
 
 struct isx_readiness {
@@ -170,9 +170,9 @@ static void look_again(struct isx_readiness *readiness)
 	pthread_cond_broadcast(&readiness->looked);
 }
 
-/* Wait for the running check, at most until LOOK_NS_MAX after its begin. False: it takes longer, as on
- * a disk that hangs; requests that wait on would take the threads of all quick requests. Called with
- * the lock, which is released while it waits. */
+/* Wait for the running check, at most until LOOK_NS_MAX after its begin. False: it takes longer, as
+ * on a disk that hangs; requests that wait on would take the threads of all quick requests. Called
+ * with the lock, which is released while it waits. */
 static bool wait_for_look(struct isx_readiness *readiness, uint64_t looks)
 {
 	bool in_time = true;

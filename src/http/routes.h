@@ -15,7 +15,7 @@ enum http_pool {
 	HTTP_POOL_QUICK, /* handlers that neither scan nor write */
 	HTTP_POOL_SCAN,  /* searches: one thread per processor */
 	HTTP_POOL_WRITE, /* handlers that wait for the disk; many of them share one commit */
-	HTTP_POOL_BULK /* searches for very many matches; no route's, isx_router_pool() picks it */
+	HTTP_POOL_BULK   /* searches for very many matches, as isx_router_pool() decides */
 };
 
 enum http_route_flags { HTTP_NEEDS_KEY = 1, HTTP_HAS_PAYLOAD = 2 };

@@ -24,7 +24,7 @@ http_handler isx_serve_asset_remove; /* DELETE /indexes/{name}/assets/{iscc_id} 
 http_handler isx_serve_search_post; /* POST /indexes/{name}/search */
 http_handler isx_serve_search_get;  /* GET /indexes/{name}/search */
 
-/* Does a search ask for more than ISX_BULK_MATCHES matches? Its answer takes long to make. */
+/* Does a search ask for more than ISX_BULK_MATCHES matches? Composing its answer takes long. */
 bool isx_search_is_bulk(struct http_req *req);
 
 /* serve_service.c */

@@ -233,7 +233,7 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	if (!st)
 		st = isx_pool_new("http-write", WRITE_THREADS, settings->queue_max,
 				  &made->serving.write, err);
-	if (!st) /* fewer than scan, so that these are never all processors */
+	if (!st) /* half as many threads as scan: they must not occupy all processors */
 		st = isx_pool_new("http-bulk", (threads + 1) / 2, settings->queue_max,
 				  &made->serving.bulk, err);
 	if (!st)

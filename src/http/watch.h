@@ -2,9 +2,9 @@
  * watch.h - closes connections that transfer too little.
  *
  * A client that neither sends the request it began nor reads the answer it asked for holds memory
- * and a connection that other clients need. The timeout of libmicrohttpd restarts with each byte, so
- * one byte now and then would hold a head, a body or an answer for ever. Here a connection has to
- * transfer ISX_CLIENT_BYTES_MIN in each period, as TCP counts it (TCP_INFO): bytes received, or
+ * and a connection that other clients need. The timeout of libmicrohttpd restarts with each byte,
+ * so one byte now and then would hold a head, a body or an answer for ever. Here a connection has
+ * to transfer ISX_CLIENT_BYTES_MIN in each period, as TCP counts it (TCP_INFO): bytes received, or
  * bytes acknowledged by the client.
  *
  * Must not know: which connections there are (link.c), and locks.
@@ -16,8 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a connection is watched for. HEAD: from its begin, or the end of a request, until the head of the
- * next request is there. */
+/* What a connection is watched for. HTTP_WATCH_HEAD: from its begin, or from the end of a request,
+ * until the head of the next request is complete. */
 enum http_watch_for { HTTP_WATCH_NOTHING, HTTP_WATCH_HEAD, HTTP_WATCH_BODY, HTTP_WATCH_ANSWER };
 
 /* The state of a watched connection. `{ 0 }`: not watched. */
