@@ -374,8 +374,12 @@ void isx_pg_give(struct isx_pg_conn *conn)
 		reusable = isx_pg_text(conn, "ROLLBACK", NULL) == ISX_OK;
 	reusable &= PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
 	read_flags(pool, conn);
-	if (!reusable)
+	if (!reusable) {
 		close_conn(conn); /* the server rolls back what was open */
+	} else {
+		conn->cancel_check = NULL; /* its argument ends with the search that has set it */
+		conn->read_timeout_ms = pool->settings.read_timeout_ms;
+	}
 	pthread_mutex_lock(&pool->lock);
 	if (reusable) {
 		conn->next = pool->idle;
