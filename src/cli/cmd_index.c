@@ -38,6 +38,7 @@ static void known_close(struct known *known)
 	settings_release(&known->settings);
 }
 
+/* Replaces config.json; prints the error. */
 static int save(struct known *known)
 {
 	struct isx_err err = { 0 };
@@ -71,6 +72,7 @@ static int ensure_on_server(const struct known *known, const struct config_index
 	st = isx_index_stat(store, index->name, &info, &err);
 	if (!st)
 		isx_index_info_release(&info);
+	/* Any other failure, for example a wrong key, must not create anything. */
 	if (st == ISX_NOT_FOUND) {
 		say_line(stdout, "Index '%s' not found on server, creating...", index->name);
 		st = isx_index_create(store, index->name, &err);
@@ -186,6 +188,7 @@ static int run_index_list(const struct cli_args *args)
 		const struct config_index *index = &known.config.indexes[i];
 		if (index->is_strange)
 			continue;
+		/* A check mark, as in 0.3.3. */
 		bool active = known.config.active && strcmp(known.config.active, index->name) == 0;
 		say_line(stdout, "%-*s  %-6s  %s       %s", (int)widest, index->name,
 			 index->is_remote ? "remote" : "local", active ? "\xE2\x9C\x93" : " ",
@@ -331,6 +334,7 @@ static int run_index_rebuild(const struct cli_args *args)
 	bool all = cli_option_value(args, "--all") != NULL;
 	bool some = cli_option_value(args, "--unit-type") ||
 		    cli_option_value(args, "--simprint-type");
+	/* Neither or both: an error, as in 0.3.3. */
 	if (all == some) {
 		fprintf(stderr, all ? "Error: --all cannot be combined with --unit-type or "
 				      "--simprint-type\n"

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* isx_progress function: redraws the progress bar. */
+/* isx_index_backup() and isx_index_compact() call this while they copy. */
 static void draw_copy(uint64_t bytes_done, uint64_t bytes_total, void *arg)
 {
 	progress_copied(arg, bytes_done, bytes_total);
@@ -140,7 +140,7 @@ struct findings {
 	struct isx_buf json;
 };
 
-/* isx_check callback. Findings beyond SHOWN_MAX are counted, not printed. */
+/* isx_index_check() calls this for each finding. Beyond SHOWN_MAX they are only counted. */
 static void show_finding(const char *text, void *arg)
 {
 	struct findings *findings = arg;
@@ -170,6 +170,7 @@ static enum isx_status show_json_report(const char *name, const struct isx_check
 		       ", \"messages\": [",
 		       report->pages, report->assets, report->rows, report->unsearchable,
 		       report->is_derived ? "true" : "false", report->findings);
+	/* The findings are quoted and separated already (show_finding()). */
 	isx_buf_add(&out, findings->json.ptr, findings->json.len);
 	isx_buf_char(&out, ']');
 	if (failure) {
@@ -213,6 +214,8 @@ static int check(const struct target *target, struct findings *findings)
 					     findings, &why);
 	int code = st ? target_fail(st, &why) : report.findings ? CLI_ERROR : CLI_OK;
 	if (findings->as_json) {
+		/* With --json the message becomes a finding, too: scripts need not read standard
+		 * error. */
 		if (st == ISX_CORRUPT) {
 			show_finding(why.msg, findings);
 			report.findings++;

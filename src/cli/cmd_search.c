@@ -45,6 +45,7 @@ static void tell_no_match(const struct target *target, const struct isx_query *q
 	struct isx_index_info info;
 	if (has_passages && settings->match_threshold_simprints < threshold)
 		threshold = settings->match_threshold_simprints;
+	/* The search has succeeded, so a failure here is only a number that is missing. */
 	if (isx_index_stat(target->store, target->name, &info, NULL)) {
 		say_line(stdout, "No match in index '%s'.", target->name);
 		return;

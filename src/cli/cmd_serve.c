@@ -122,6 +122,7 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 	enum isx_status st = isx_server_start(&how, &server, &err);
 	if (st)
 		return target_fail(st, &err);
+	/* Only now, because clients and scripts wait for this line. */
 	if (serving->announces) {
 		isx_listen_show(settings->host, host);
 		say_line(stdout, "Starting server in production mode at %s://%s:%u",
@@ -271,6 +272,7 @@ static int serve_as_set(const struct settings *settings)
 	sigaddset(&serving.signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &serving.signals,
 		    NULL); /* before any thread starts, so that all inherit the mask */
+	/* With workers, the supervisor announces the URL (serve_with_workers()). */
 	serving.announces = settings->workers <= 1;
 	enum isx_status st = isx_metrics_new(settings->workers ? (unsigned)settings->workers : 1,
 					     isx_route_describe, &serving.metrics, &err);

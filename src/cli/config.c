@@ -108,6 +108,7 @@ static enum isx_status read_index(struct config *config, struct isx_span key, st
 	index.url = text_member(config, value, "url");
 	index.api_key = text_member(config, value, "api_key");
 	index.is_remote = type && strcmp(type, "remote") == 0;
+	/* config.json is JSON text, but names are C strings. */
 	if (!index.name)
 		return fail_at(config, key.ptr, "expected the name of an index, without NUL", err);
 	if (find_any(config, index.name))
@@ -116,6 +117,7 @@ static enum isx_status read_index(struct config *config, struct isx_span key, st
 	if (fault)
 		isx_log(ISX_LOG_WARNING, "config.json: index '%s' cannot be used: %s", index.name,
 			fault);
+	/* The entry is kept, so that a later version or an edit can use it. */
 	index.is_strange = fault != NULL;
 	return add_index(config, &index, err);
 }

@@ -122,6 +122,7 @@ static bool write_all(int fd, struct isx_span text)
 {
 	while (text.len) {
 		ssize_t done = write(fd, text.ptr, text.len);
+		/* After EINTR nothing is written, and the loop tries again. */
 		if (done < 0 && errno != EINTR)
 			return false;
 		text = isx_span_skip(text, done > 0 ? (size_t)done : 0);

@@ -57,6 +57,7 @@ static enum isx_status add_passages(const struct isx_asset *asset, struct questi
 	for (size_t i = 0; i < count; i++) {
 		const char *type = asset->simprints[i].type;
 		values[i] = asset->simprints[i].simprint;
+		/* A new group begins where the type changes. */
 		if (i == 0 || strcmp(type, asset->simprints[i - 1].type) != 0)
 			types[query->simprint_type_count++] =
 				(struct isx_query_simprints){ .type = type, .values = &values[i] };

@@ -123,6 +123,7 @@ static enum isx_status read_file(struct isx_dotenv *file, struct isx_arena *aren
 		isx_buf_release(&text);
 		return isx_err_at(err, st, "%s", path);
 	}
+	/* ${NAME} in .env sees the environment, too. */
 	st = isx_dotenv_parse((struct isx_span){ text.ptr, text.len }, look_up, arena, file, err);
 	if (!st)
 		st = check_bad(file, err);
@@ -141,6 +142,7 @@ static const char *find_value(const char *name, const struct isx_dotenv *file)
 	const char *exact = getenv(full);
 	if (exact)
 		return exact;
+	/* 0.3.3 accepts names in any case, so the environment is searched. */
 	for (char **entry = environ; *entry; entry++)
 		if (strncasecmp(*entry, full, len) == 0 && (*entry)[len] == '=')
 			return *entry + len + 1;
@@ -235,6 +237,7 @@ static enum isx_status read_variable(const struct variable *variable, const char
 	unsigned long number = 0;
 	double fraction = 0;
 	enum isx_status st = ISX_OK;
+	/* A variable without effect is checked all the same. */
 	if (variable->kind == NUMBER) {
 		st = read_number(variable, value, &number, err);
 		if (!st && field)
@@ -313,6 +316,7 @@ static enum isx_status read_words(struct settings *settings, const struct isx_do
 		return isx_fail(err, ISX_INVALID,
 				PREFIX "POSTGRES_SEARCH=%s: expected follower or sql",
 				settings->postgres_search);
+	/* The list has only the kernels that this processor can run. */
 	if (settings->kernel && !isx_kernel_force(settings->kernel)) {
 		char names[128] = "";
 		for (size_t i = 0, len = 0; i < isx_kernel_count && len < sizeof names; i++)

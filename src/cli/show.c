@@ -77,6 +77,7 @@ static void print_own_text(const struct question *question, const struct isx_sim
 	text = isx_span_skip(text, passage->offset);
 	if (text.len > passage->size)
 		text.len = passage->size;
+	/* SHOWN_BYTES keep the line within a terminal. */
 	bool cut = text.len > SHOWN_BYTES;
 	if (cut)
 		text.len = SHOWN_BYTES;
@@ -123,6 +124,7 @@ void show_no_match(const char *index, double threshold, uint64_t assets)
 	say_line(stdout, " asset%s of index '%s'.", assets == 1 ? "" : "s", index);
 }
 
+/* The columns of print_row(). */
 static void print_heading(void)
 {
 	printf("Rank  Score   ISCC-ID                Name\n");
