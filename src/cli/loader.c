@@ -139,13 +139,16 @@ static void keep_failure(struct loader *loader, enum isx_status status, const st
 }
 
 /* Write a part of a batch. An asset that is refused alone is reported; a failure of the store is
- * kept and ends the loader. Called without the lock. */
+ * kept and ends the loader. Called without the lock.
+ *   at_fault  filled when the part is refused: the position in it of the asset at fault, or
+ *             ISX_NO_POSITION */
 static enum isx_status write_piece(struct loader *loader, const struct batch *batch, size_t first,
-				   size_t count)
+				   size_t count, size_t *at_fault)
 {
-	struct isx_err err = { 0 };
+	struct isx_err err = { .position = ISX_NO_POSITION };
 	enum isx_status st = isx_add(loader->store, loader->name, batch->assets + first, count,
 				     batch->outcomes + first, &err);
+	*at_fault = err.position;
 	if (!st) {
 		count_written(loader, batch, first, count);
 	} else if (!is_refusal(st)) {
@@ -165,28 +168,36 @@ static bool may_write(struct loader *loader)
 	return may;
 }
 
-/* Write a batch, in ever smaller parts if one is refused. Parts are written from left to right,
- * because the last of several assets with one ISCC-ID counts. Invariant: all assets before `first`
- * are done. The next part then has as many assets as the lowest set bit of `first`: the other half
- * of the last split. */
+/* How much of a refused part of `count` assets to try next: what stands before the asset at fault, or
+ * that asset alone, whose message then is about itself. An http:// store may not tell which one
+ * it is: then the first half. */
+static size_t shrink(size_t count, size_t at_fault)
+{
+	if (at_fault >= count)
+		return count / 2;
+	return at_fault ? at_fault : 1;
+}
+
+/* Write a batch, in parts if an asset of it is refused. Parts are written from left to right, because the
+ * last of several assets with one ISCC-ID counts. Invariant: all assets before `first` are done.
+ * Behind an asset that was refused parts are small at first: each refusal reads its part in vain, and
+ * bad assets come in numbers. */
 static void write_batch(struct loader *loader, const struct batch *batch)
 {
-	size_t first = 0, count = batch->count;
+	enum { PART_AFTER_REFUSAL = 64 };
+	size_t first = 0, count = batch->count, part = batch->count, at_fault;
 	while (first < batch->count && may_write(loader)) {
-		enum isx_status st = write_piece(loader, batch, first, count);
+		enum isx_status st = write_piece(loader, batch, first, count, &at_fault);
 		if (st && !is_refusal(st))
 			break;
 		if (st && count > 1) {
-			size_t half = 1;
-			while (half * 2 < count)
-				half *= 2;
-			count = half;
+			count = shrink(count, at_fault);
+			part = PART_AFTER_REFUSAL;
 			continue;
 		}
 		first += count;
-		count = first & (~first + 1);
-		if (count > batch->count - first)
-			count = batch->count - first;
+		part = st ? PART_AFTER_REFUSAL : 2 * part;
+		count = batch->count - first < part ? batch->count - first : part;
 	}
 }
 
