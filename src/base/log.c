@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,17 +53,29 @@ void isx_log_set_format(enum isx_log_format format)
 	atomic_store(&log_format, (int)format);
 }
 
-/* O_APPEND: worker processes write to one file. 0640, as other users have no business in a log. */
-static int open_file(const char *path)
+/* O_APPEND: worker processes write to one file. 0640, as other users have no business in a log.
+ * O_NONBLOCK: the open of a FIFO that no program reads fails with ENXIO, and does not wait. The flag is
+ * cleared again, so that no line is cut short. Returns -1 on failure, with the reason in *why. */
+static int open_file(const char *path, const char **why)
 {
-	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	struct stat file;
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640);
+	if (fd >= 0 && fcntl(fd, F_SETFL, O_APPEND) == 0)
+		return fd;
+	*why = strerror(errno);
+	if (fd >= 0)
+		close(fd);
+	else if (errno == ENXIO && stat(path, &file) == 0 && S_ISFIFO(file.st_mode))
+		*why = "no program reads this FIFO: start the reader of the log first";
+	return -1;
 }
 
 enum isx_status isx_log_open(const char *path, struct isx_err *err)
 {
-	int fd = open_file(path);
+	const char *why;
+	int fd = open_file(path, &why);
 	if (fd < 0)
-		return isx_fail(err, ISX_IO, "%s: %s", path, strerror(errno));
+		return isx_fail(err, ISX_IO, "%s: %s", path, why);
 	log_path = path;
 	atomic_store(&log_fd, fd);
 	return ISX_OK;
@@ -73,10 +86,12 @@ void isx_log_reopen(void)
 {
 	if (!log_path)
 		return;
-	int fd = open_file(log_path);
-	if (fd < 0 || dup3(fd, atomic_load(&log_fd), O_CLOEXEC) < 0)
-		isx_log(ISX_LOG_ERROR, "the log could not be opened again: %s: %s", log_path,
-			strerror(errno));
+	const char *why = NULL;
+	int fd = open_file(log_path, &why);
+	if (fd >= 0 && dup3(fd, atomic_load(&log_fd), O_CLOEXEC) < 0)
+		why = strerror(errno);
+	if (why)
+		isx_log(ISX_LOG_ERROR, "the log could not be opened again: %s: %s", log_path, why);
 	if (fd >= 0)
 		close(fd);
 }

@@ -217,6 +217,50 @@ def test_a_log_file_that_cannot_be_opened_again(start_server, tmp_path):
     assert server.get("/healthz").status_code == 200
 
 
+def test_a_log_fifo_without_a_reader_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "log")
+    env = {**os.environ, "ISCC_SEARCH_INDEX_URI": "memory://", "ISCC_SEARCH_LOG_FILE": str(tmp_path / "log")}
+    done = subprocess.run([BINARY, "serve", "--port", "0"], env=env, cwd=tmp_path, timeout=20,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"ISCC_SEARCH_LOG_FILE: {tmp_path}/log: no program reads this FIFO" in done.stderr
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_log_fifo_whose_reader_goes_and_comes_back(start_server, tmp_path, workers):
+    path = tmp_path / "log"
+    os.mkfifo(path)
+
+    def read_until(reader, words):
+        seen = b""
+        while words not in seen:
+            assert select.select([reader], [], [], 20)[0], seen
+            seen += os.read(reader, 65536)
+
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    server = start_server("usearch://{dir}", args=["--workers", str(workers)], env={"ISCC_SEARCH_LOG_FILE": str(path)})
+    server.get("/status", headers={"X-Request-ID": "first-line"})
+    read_until(reader, b"first-line")
+    server.process.send_signal(signal.SIGHUP)
+    server.get("/status", headers={"X-Request-ID": "second-line"})
+    read_until(reader, b"second-line")
+    os.close(reader)
+    server.process.send_signal(signal.SIGHUP)  # there is nobody to wait for now
+    for _ in range(10):
+        assert server.get("/healthz").status_code == 200
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    server.get("/status", headers={"X-Request-ID": "third-line"})
+    read_until(reader, b"third-line")
+    os.close(reader)
+    assert server.stop() == 0
+
+
+def test_a_log_file_that_is_a_device(start_server):
+    server = start_server(env={"ISCC_SEARCH_LOG_FILE": "/dev/stderr"})
+    server.get("/status", headers={"X-Request-ID": "on-the-device"})
+    wait_until(lambda: "on-the-device" in server.log())
+
+
 @pytest.mark.parametrize("name, value, words", [
     ("LOG_FORMAT", "xml", "expected text or json"), ("LOG_FILE", "/nowhere/at/all", "/nowhere/at/all"),
     ("LOG_FILE", "/", "/: ")])
