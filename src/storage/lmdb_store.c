@@ -143,8 +143,9 @@ static enum isx_status publish_index(struct lmdb_store *store, const char *name,
 	if (access(entry, F_OK) != 0)
 		isx_store_folder_remove_lock_file(&store->folder,
 						  entry); /* iscc-search 0.3.3 leaves it behind */
+	st = isx_store_folder_vacate(&store->folder, entry, err);
 	/* NOREPLACE decides between two processes that create the same index. */
-	if (renameat2(AT_FDCWD, made, AT_FDCWD, entry, RENAME_NOREPLACE) != 0)
+	if (!st && renameat2(AT_FDCWD, made, AT_FDCWD, entry, RENAME_NOREPLACE) != 0)
 		st = errno == EEXIST ? isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name)
 				     : isx_fail_errno(err, "create", entry);
 	isx_store_folder_unlock(lock);
@@ -155,12 +156,13 @@ static enum isx_status publish_index(struct lmdb_store *store, const char *name,
 static enum isx_status create_on_disk(struct lmdb_store *store, const char *name,
 				      struct isx_err *err)
 {
-	char entry[PATH_MAX];
+	char entry[PATH_MAX], path[PATH_MAX];
 	struct isx_staging made;
-	if (!isx_store_folder_entry(&store->folder, name, entry))
+	if (!isx_store_folder_entry(&store->folder, name, entry) ||
+	    !isx_store_folder_file_in(&store->folder, entry, path))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
 	/* Fails early; publish_index() decides. */
-	if (access(entry, F_OK) == 0)
+	if (access(path, F_OK) == 0)
 		return isx_fail(err, ISX_EXISTS, "Index '%s' already exists", name);
 	enum isx_status st = isx_staging_begin(&store->folder, name, "new", &made, err);
 	if (st)

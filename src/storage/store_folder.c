@@ -151,6 +151,33 @@ void isx_store_folder_remove(const struct isx_store_folder *folder, const char *
 	isx_store_folder_remove_lock_file(folder, entry);
 }
 
+/* A folder without an index may be left by a process that was killed, by iscc-search 0.3.3, or by an
+ * administrator who removed the file. A link is not followed: its target belongs to somebody else. */
+enum isx_status isx_store_folder_vacate(const struct isx_store_folder *folder, const char *entry,
+					struct isx_err *err)
+{
+	char path[PATH_MAX];
+	struct stat found;
+	if (!folder->inside || lstat(entry, &found) != 0 ||
+	    !isx_store_folder_file_in(folder, entry, path) ||
+	    faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return ISX_OK;
+	if (!S_ISDIR(found.st_mode))
+		return isx_fail(err, ISX_IO,
+				"%s: expected the folder of an index, or nothing: move what is "
+				"there away, or choose another name",
+				entry);
+	(void)isx_lock_file_remove(
+		path); /* if that fails, rmdir() says that the folder is not empty */
+	if (rmdir(entry) == 0)
+		return ISX_OK;
+	return isx_fail(
+		err, ISX_IO,
+		"%s: the folder holds no index and cannot be replaced by one (%s): move the "
+		"folder away, or choose another name",
+		entry, strerror(errno));
+}
+
 /* --- staging
  * ----------------------------------------------------------------------------------- */
 

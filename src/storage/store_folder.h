@@ -73,6 +73,12 @@ ISX_MUST_CHECK enum isx_status isx_store_folder_relock(const struct isx_store_fo
 void isx_store_folder_remove(const struct isx_store_folder *folder, const char *entry);
 void isx_store_folder_remove_lock_file(const struct isx_store_folder *folder, const char *entry);
 
+/* Make room for a new index: remove the folder at `entry` if it holds nothing but lock files of an index
+ * that is gone. An index stays, and is no error. The caller holds the directory's lock (LOCK_EX).
+ * ISX_IO: something else is there; it is not removed. */
+ISX_MUST_CHECK enum isx_status isx_store_folder_vacate(const struct isx_store_folder *folder,
+						       const char *entry, struct isx_err *err);
+
 /* fsync() a directory, or the directory of a file, so that a rename survives a power failure.
  * Errors are ignored: some file systems cannot do it. */
 void isx_sync_folder(const char *path);

@@ -386,3 +386,48 @@ def test_delete_data_leaves_servers_alone(cli, start_server):
     assert "remote" in said.out
     assert server.get("/indexes/rem").status_code == 200
     assert "rem" not in json.loads(cli.config_path.read_text())["indexes"]
+
+
+LEFT = {"an empty folder": [], "lock files": ["index.lmdb-lock", "index.lmdb-lock-of"]}
+
+
+@pytest.mark.parametrize("left", sorted(LEFT))
+def test_a_folder_without_an_index_is_taken(cli, start_server, left):
+    store = cli.work / "store"
+    for name in ("served", "added"):
+        (store / name).mkdir(parents=True)
+        for file in LEFT[left]:
+            (store / name / file).write_bytes(b"")
+    server = start_server(f"usearch://{store}")
+    assert server.get("/indexes").json() == []
+    assert server.get("/indexes/served").status_code == 404
+    assert server.post("/indexes", json={"name": "served"}).status_code == 201
+    assert server.get("/indexes/served").json()["assets"] == 0
+    assert server.post("/indexes", json={"name": "served"}).status_code == 409
+    cli.good("add", FILES[0], "--uri", f"usearch://{store}", "--index", "added")
+    assert server.get("/indexes/added").json()["assets"] == 1
+
+
+@pytest.mark.parametrize("kind", ["a folder with a file", "a file", "a link to a folder", "a folder for a lock file"])
+def test_what_is_no_index_is_named_and_stays(cli, start_server, kind):
+    left, file = cli.work / "store/left", cli.work / "store/left/notes.txt"
+    left.parent.mkdir()
+    if kind == "a file":
+        file = left
+    elif kind == "a link to a folder":
+        (cli.work / "elsewhere").mkdir()
+        left.symlink_to(cli.work / "elsewhere")
+        file = cli.work / "elsewhere"
+    else:
+        left.mkdir()
+        file = left / ("index.lmdb-lock" if "lock" in kind else "notes.txt")
+    if not file.exists():
+        file.mkdir() if "lock" in kind else file.write_text("kept")
+    server = start_server(f"usearch://{left.parent}")
+    answer = server.post("/indexes", json={"name": "left"})
+    assert answer.status_code == 500
+    assert f"{left}: " in answer.text and "choose another name" in answer.text
+    said = cli.run("add", FILES[0], "--uri", f"usearch://{left.parent}", "--index", "left")
+    assert said.code == 1 and f"{left}: " in said.err and "choose another name" in said.err
+    assert file.exists()
+    assert sorted(path.name for path in left.parent.iterdir()) == ["left"]
