@@ -107,10 +107,9 @@ enum isx_status isx_prefix_realm(struct isx_lmdb_view *view, bool *found, uint32
 	*realm = 0;
 	if (rc)
 		return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "read the realm", err);
-	/* A file of usearch:// has four bytes here. */
 	if (!isx_span_uint(isx_lmdb_span(value), 1, &number))
-		return isx_fail(err, ISX_CORRUPT,
-				"realm_id is neither '0' nor '1': not an index of lmdb://");
+		return isx_lmdb_fail_damaged(
+			view->file, "realm_id in the metadata is neither '0' nor '1'", err);
 	*realm = (uint32_t)number;
 	return ISX_OK;
 }

@@ -363,8 +363,13 @@ static enum isx_status check_tables(struct isx_checking *checking,
 			checking,
 			&(struct isx_checked_table){ .table = t->assets, .name = ISX_TABLE_ASSETS },
 			err);
-	if (!st)
-		st = rules->realm(checking->view, &checking->has_realm, &checking->realm, err);
+	if (st)
+		return st;
+	st = rules->realm(checking->view, &checking->has_realm, &checking->realm, err);
+	if (st == ISX_CORRUPT) {
+		isx_finding(checking, "realm_id in the metadata is not a realm");
+		return ISX_OK;
+	}
 	if (!st && checking->has_realm && checking->realm > 1)
 		isx_finding(checking, "the realm is %u", checking->realm);
 	if (!st)

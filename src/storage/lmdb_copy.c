@@ -144,20 +144,13 @@ static enum isx_status fail_found(const struct isx_lmdb_file *file,
 			file->path, found->text, found->count > 1 ? ", and more" : "");
 }
 
-/* Check all invariants of `checked`, which is `file` or a copy of it. */
-static enum isx_status check_all(const struct isx_lmdb_file *file, struct isx_lmdb_file *checked,
-				 const struct isx_check_rules *rules, struct isx_err *err)
-{
-	struct isx_check report;
-	struct first_finding found = { 0 };
-	enum isx_status st = isx_lmdb_check(checked, rules, &report, keep_first, &found, err);
-	return st || !found.count ? st : fail_found(file, &found, err);
-}
-
 enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file,
 				       const struct isx_check_rules *rules, struct isx_err *err)
 {
-	return check_all(file, file, rules, err);
+	struct isx_check report;
+	struct first_finding found = { 0 };
+	enum isx_status st = isx_lmdb_check(file, rules, &report, keep_first, &found, err);
+	return st || !found.count ? st : fail_found(file, &found, err);
 }
 
 /* Check a copy before it takes the place of what may be the last good file.
@@ -168,6 +161,7 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 	struct isx_lmdb_file *copy;
 	struct isx_err cause = { 0 };
 	struct first_finding found = { 0 };
+	struct isx_check report;
 	struct stat named;
 	if (stat(path, &named) != 0)
 		return isx_lmdb_status(errno, path, err);
@@ -183,13 +177,14 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 	if (!st) {
 		st = isx_lmdb_verify(copy, ISX_PAGES_SAFE, false, &cause);
 		if (!st && rules)
-			st = check_all(file, copy, rules, &cause);
+			st = isx_lmdb_check(copy, rules, &report, keep_first, &found, &cause);
 		isx_lmdb_file_close(copy);
 	}
-	if (st != ISX_CORRUPT)
-		return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
-	keep_first(cause.msg, &found);
-	return fail_found(file, &found, err);
+	if (st == ISX_CORRUPT)
+		keep_first(cause.msg, &found);
+	else if (st)
+		return isx_fail(err, st, "%s", cause.msg);
+	return found.count ? fail_found(file, &found, err) : ISX_OK;
 }
 
 /* Set isx:derived of the copy to the number of the transaction that sets it. Returns a code of

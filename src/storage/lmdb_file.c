@@ -183,6 +183,12 @@ enum isx_status isx_lmdb_get_u32(struct isx_lmdb_view *view, const char *name, b
 	*found = rc == 0;
 	if (rc == 0)
 		*value = isx_load_be32(bytes);
+	if (rc == MDB_CORRUPTED) {
+		char what[80];
+		snprintf(what, sizeof what, "%s in the metadata is not a number of %zu bytes", name,
+			 sizeof *value);
+		return isx_lmdb_fail_damaged(view->file, what, err);
+	}
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, name, err);
 }
 
@@ -279,10 +285,12 @@ static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *
 	if (!st && found && !view->tables.assets) /* made in one transaction: its name is damaged */
 		st = isx_lmdb_fail_damaged(view->file, "there is no table of assets", err);
 	if (!st && format > ISX_FORMAT_VERSION)
-		st = isx_fail(err, ISX_CORRUPT,
-			      "the index has format %u, this program knows formats up to %d: use a "
-			      "newer one",
-			      format, ISX_FORMAT_VERSION);
+		st = isx_fail(
+			err, ISX_CORRUPT,
+			"%s: the index has format %u, this program knows formats up to %d: use "
+			"a newer version of this program",
+			view->file->path ? view->file->path : "memory://", format,
+			ISX_FORMAT_VERSION);
 	return st;
 }
 

@@ -253,6 +253,14 @@ static int change_the_realm(MDB_txn *txn)
 	return rc ? rc : mdb_put(txn, table, &key, &value, 0);
 }
 
+static int break_the_realm(MDB_txn *txn)
+{
+	MDB_dbi table;
+	MDB_val key = { 8, "realm_id" }, value = { 3, "\0\0\1" };
+	int rc = mdb_dbi_open(txn, ISX_TABLE_METADATA, 0, &table);
+	return rc ? rc : mdb_put(txn, table, &key, &value, 0);
+}
+
 static int change_a_count(MDB_txn *txn)
 {
 	MDB_dbi table;
@@ -434,8 +442,32 @@ static void test_open__refuses_what_is_no_index(void **state)
 static void test_open__refuses_a_later_format(void **state)
 {
 	(void)state;
+	char words[sizeof path + 64];
 	damage(change_the_format);
-	expect_corrupt("format 2");
+	snprintf(words, sizeof words, "%s: the index has format 2", path);
+	expect_corrupt(words);
+}
+
+/* It names the file, once, and so does the refusal to copy it. */
+static void test_open__names_the_file_of_a_damaged_realm(void **state)
+{
+	(void)state;
+	char copy[sizeof directory + 8];
+	struct isx_err err = { 0 };
+	damage(break_the_realm);
+	expect_finding("realm_id in the metadata is not a realm");
+	struct isx_store *store = open_store(false);
+	struct isx_asset asset = { .iscc_id = ID, .iscc_code = CODE };
+	assert_int_equal(isx_add(store, "main", &asset, 1, NULL, &err), ISX_CORRUPT);
+	assert_true(strncmp(err.msg, path, strlen(path)) == 0);
+	assert_non_null(strstr(err.msg, "bring a backup back"));
+	snprintf(copy, sizeof copy, "%s/copy", directory);
+	assert_int_equal(isx_index_backup(store, "main", copy, false, NULL, NULL, &err),
+			 ISX_CORRUPT);
+	const char *why = strstr(err.msg, "not copied");
+	assert_non_null(why);
+	assert_null(strstr(why + 1, "not copied"));
+	isx_close(store);
 }
 
 static void test_compact__gives_back_space_and_changes_nothing(void **state)
@@ -481,6 +513,7 @@ int main(int argc, char **argv)
 		TEST(test_open__refuses_a_truncated_file),
 		TEST(test_open__refuses_what_is_no_index),
 		TEST(test_open__refuses_a_later_format),
+		TEST(test_open__names_the_file_of_a_damaged_realm),
 		TEST(test_compact__gives_back_space_and_changes_nothing),
 	};
 	int failed = 0;
