@@ -14,7 +14,8 @@
 #include "storage/lmdb_check.h"
 #include "storage/lmdb_store.h"
 
-static const struct isx_lmdb_layout layout = { .engine_tables_bytes =
+static const struct isx_lmdb_layout layout = { .scheme = ISX_SCHEME_PREFIX,
+					       .engine_tables_bytes =
 						       sizeof(struct isx_prefix_tables),
 					       .open_by_name = isx_prefix_open_table_by_name,
 					       .shape = isx_prefix_table_shape,

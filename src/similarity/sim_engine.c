@@ -57,7 +57,8 @@ static enum isx_status describe(struct isx_lmdb_view *view, struct isx_index_inf
 	return st ? st : add_simprint_parts(view, info, err);
 }
 
-const struct isx_lmdb_layout isx_sim_layout = { .engine_tables_bytes =
+const struct isx_lmdb_layout isx_sim_layout = { .scheme = ISX_SCHEME_SIM,
+						.engine_tables_bytes =
 							sizeof(struct isx_sim_tables),
 						.open_by_name = isx_sim_open_table_by_name,
 						.shape = isx_sim_table_shape,

@@ -40,7 +40,6 @@
 
 #include "storage/lmdb_format.h"
 
-#define ISX_TABLE_INSTANCE  "__instance__"
 #define ISX_TABLE_UNITS     "__units_%u__"
 #define ISX_TABLE_SIMPRINTS "__simprints_%u__"
 #define ISX_TABLE_SP        "__sp_%s__"

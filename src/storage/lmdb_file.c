@@ -660,7 +660,44 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_lay
 	return st;
 }
 
-/* Check that the file has a format that this program knows, without writing. */
+/* The length of a value of the metadata in bytes; 0 without the value. */
+static size_t meta_bytes(const struct isx_lmdb_view *view, MDB_dbi metadata, const char *name)
+{
+	MDB_val key = isx_lmdb_val(name, strlen(name)), value;
+	return mdb_get(view->txn, metadata, &key, &value) ? 0 : value.mv_size;
+}
+
+/* The scheme of the engine that has written the file; NULL: the file does not tell. The lengths are those
+ * of lmdb_format.h. Opens the metadata itself: handles are published only if all tables could be opened. */
+static const char *scheme_of(const struct isx_lmdb_view *view)
+{
+	MDB_val key = isx_lmdb_val(ISX_TABLE_INSTANCE, strlen(ISX_TABLE_INSTANCE)), value;
+	MDB_dbi metadata;
+	if (!mdb_get(view->txn, ISX_LMDB_MAIN_TABLE, &key, &value))
+		return ISX_SCHEME_SIM;
+	if (mdb_dbi_open(view->txn, ISX_TABLE_METADATA, 0, &metadata))
+		return NULL;
+	const size_t created = meta_bytes(view, metadata, ISX_META_CREATED);
+	const size_t realm = meta_bytes(view, metadata, ISX_META_REALM);
+	if (created == 8 || (created == 0 && realm == 4))
+		return ISX_SCHEME_SIM;
+	return created >= 10 || (created == 0 && realm == 1) ? ISX_SCHEME_PREFIX : NULL;
+}
+
+/* Refuse a file of another engine: its tables have the same names, and other keys and values. */
+static enum isx_status check_scheme(const struct isx_lmdb_view *view, struct isx_err *err)
+{
+	const char *scheme = scheme_of(view);
+	if (!scheme || strcmp(scheme, view->file->layout->scheme) == 0)
+		return ISX_OK;
+	return isx_fail(err, ISX_CORRUPT,
+			"%s: this is a file of %s, and not of %s: open it with that URI, as %s",
+			view->file->path, scheme, view->file->layout->scheme,
+			strcmp(scheme, ISX_SCHEME_SIM) == 0 ? "FOLDER/NAME/index.lmdb"
+							    : "FOLDER/NAME.lmdb");
+}
+
+/* Check that the file has a format that this program knows, and is of this engine, without writing. */
 static enum isx_status check_opened(struct isx_lmdb_file *file, struct isx_err *err)
 {
 	struct isx_lmdb_view view = { .file = file };
@@ -670,6 +707,8 @@ static enum isx_status check_opened(struct isx_lmdb_file *file, struct isx_err *
 		return st;
 	copy_tables(file, &view.tables);
 	st = check_format(&view, err);
+	if (!st)
+		st = check_scheme(&view, err);
 	isx_lmdb_end(&view);
 	return st;
 }
@@ -682,7 +721,11 @@ enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, st
 	enum isx_status st = isx_lmdb_verify_opening(file, err);
 	if (st)
 		return st;
-	st = isx_lmdb_status(refresh_tables(file), file->path, err);
+	int rc = refresh_tables(file);
+	if (rc == MDB_INCOMPATIBLE) /* a file of the other engine? */
+		st = check_opened(file, err);
+	if (!st)
+		st = isx_lmdb_status(rc, file->path, err);
 	/* The first commit makes the tables of the layout and sets isx:format. */
 	if (!st && how & ISX_LMDB_CREATE) {
 		st = isx_lmdb_write(file, &view, err);

@@ -42,6 +42,7 @@ struct isx_lmdb_view;
 /* The tables of a file, one layout for each engine. Functions that get a view are called with
  * `opening` held. */
 struct isx_lmdb_layout {
+	const char *scheme; /* of the URIs that such files are opened by, as in lmdb_format.h */
 	size_t engine_tables_bytes; /* of struct isx_lmdb_tables.of_engine that this engine uses */
 	/* Open the table called `name` if it is one of this layout (isx_lmdb_open_table()).
 	 * Returns a code of LMDB: MDB_INCOMPATIBLE for a file of another layout. */

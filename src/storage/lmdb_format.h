@@ -15,6 +15,9 @@
  * the keys of assets and the rest of __metadata__ are the engine's: similarity/sim_format.h for
  * usearch:// and memory://, prefix/prefix_format.h for lmdb://.
  *
+ * The tables and these values tell whose a file is: only usearch:// has a table __instance__, 4 bytes
+ * of realm_id, and 8 bytes of created_at; the texts of lmdb:// have 1, and 10 or more.
+ *
  * Invariant: isx:derived is the number of the last committed transaction. If it is not, another
  * program (0.3.3, or a version of this one that makes rows by another rule) has written last, and
  * everything derived is filled again before it is used.
@@ -27,8 +30,12 @@
 
 #include <stdint.h>
 
+#define ISX_SCHEME_SIM    "usearch://"
+#define ISX_SCHEME_PREFIX "lmdb://"
+
 #define ISX_TABLE_METADATA "__metadata__"
 #define ISX_TABLE_ASSETS   "__assets__"
+#define ISX_TABLE_INSTANCE "__instance__" /* of usearch:// only */
 
 #define ISX_META_REALM   "realm_id"
 #define ISX_META_CREATED "created_at"

@@ -325,3 +325,32 @@ def test_an_index_that_is_too_large_for_the_address_space(start_server, cli, kin
     assert server.get("/indexes").json() == []
     assert server.get("/healthz").status_code == 200
     assert server.stop() == 0
+
+
+@pytest.mark.parametrize("count", [0, 1], ids=["empty", "filled"])
+def test_a_file_of_the_other_engine_is_named(cli, start_server, kind, count):
+    """Every command says which file it is, and by which URI it can be opened; the file stays as it is."""
+    other = next(name for name in KINDS if name != kind)
+    lines = json.dumps(make_asset(1)) + "\n"
+    server = start_server(f"{other}://{cli.work}/other")
+    assert server.post("/indexes", json={"name": "main"}).status_code == 201
+    if count:
+        assert server.post("/indexes/main/assets", json=[make_asset(1)]).status_code == 201
+    server.stop()
+    path = cli.work / "store" / KINDS[kind]
+    path.parent.mkdir(parents=True)
+    path.write_bytes((cli.work / "other" / KINDS[other]).read_bytes())
+    before, uri = path.read_bytes(), f"{kind}://{cli.work}/store"
+    words = f"{path}: this is a file of {other}://, and not of {kind}://: open it with that URI"
+    for command in (["get", iscc_id(1), "--index", "main"], ["index", "check", "main"],
+                    ["index", "backup", "main", cli.work / "copy"], ["index", "compact", "main"],
+                    ["add", "-", "--index", "main"], ["search", make_asset(1)["units"][0], "--index", "main"]):
+        said = cli.run(*command, "--uri", uri, stdin=lines)
+        assert said.code == 1 and (said.err + said.out).count(words) == 1, said
+        assert "MDB_" not in said.err and "damaged" not in said.err
+    server = start_server(uri)
+    answer = server.get("/indexes/main")
+    assert answer.status_code == 500 and words in answer.text
+    assert words in server.get("/readyz").text
+    assert path.read_bytes() == before
+    assert server.stop() == 0
