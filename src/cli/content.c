@@ -31,24 +31,38 @@ static enum isx_status fail_beginning(struct isx_err *err, const char *is)
 	return isx_fail(err, ISX_SCHEMA, "expected JSON in UTF-8, this is %s", is);
 }
 
-enum isx_status content_begin(struct isx_span *text, struct isx_err *err)
+/* JSON begins with a character of ASCII, so UTF-16 and UTF-32 without a mark have NULs beside it. */
+static const char *find_wide(struct isx_span text)
+{
+	uint32_t first = text.len >= 4 ? isx_load_be32(text.ptr) : 0;
+	if (first && first < 0x80)
+		return "text in UTF-32: convert it first (iconv -f UTF-32BE -t UTF-8)";
+	if (first && (first & 0x00FFFFFF) == 0)
+		return "text in UTF-32: convert it first (iconv -f UTF-32LE -t UTF-8)";
+	if (text.len >= 2 && !text.ptr[0] && text.ptr[1])
+		return "text in UTF-16: convert it first (iconv -f UTF-16BE -t UTF-8)";
+	if (text.len >= 2 && text.ptr[0] && !text.ptr[1])
+		return "text in UTF-16: convert it first (iconv -f UTF-16LE -t UTF-8)";
+	return NULL;
+}
+
+enum isx_status content_check(struct isx_span text, struct isx_err *err)
 {
 	for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
 		const struct beginning *known = &beginnings[i];
-		if (text->len >= known->count && memcmp(text->ptr, known->bytes, known->count) == 0)
+		if (text.len >= known->count && memcmp(text.ptr, known->bytes, known->count) == 0)
 			return fail_beginning(err, known->is);
 	}
-	/* JSON begins with an ASCII character, so UTF-16 without a byte order mark has a NUL before
-	 * or behind it. */
-	if (text->len >= 2 && !text->ptr[0] && text->ptr[1])
-		return fail_beginning(err, "text in UTF-16: convert it first (iconv -f UTF-16BE "
-					   "-t UTF-8)");
-	if (text->len >= 2 && text->ptr[0] && !text->ptr[1])
-		return fail_beginning(err, "text in UTF-16: convert it first (iconv -f UTF-16LE "
-					   "-t UTF-8)");
+	const char *wide = find_wide(text);
+	return wide ? fail_beginning(err, wide) : ISX_OK;
+}
+
+enum isx_status content_begin(struct isx_span *text, struct isx_err *err)
+{
+	enum isx_status st = content_check(*text, err);
 	if (isx_span_has_prefix(*text, "\xEF\xBB\xBF"))
 		*text = isx_span_skip(*text, 3);
-	return ISX_OK;
+	return st ? st : content_check(isx_span_trim(*text), err);
 }
 
 void content_place(struct isx_span text, size_t offset, size_t *line, size_t *column)

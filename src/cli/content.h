@@ -8,9 +8,16 @@
 #include "base/span.h"
 #include "base/status.h"
 
-/* Step over the byte order mark of UTF-8 at the beginning of a file, of which `text` has at least
- * the first eight bytes or all. ISX_SCHEMA if the file is compressed, or text in UTF-16
- * or UTF-32: the message tells which, and what to do. */
+enum { CONTENT_BYTES = 8 }; /* of a file tell what it is */
+
+/* ISX_SCHEMA says what `text` is that begins like a compressed file, or like text in UTF-16 or UTF-32,
+ * and what to do.
+ *   text  at least CONTENT_BYTES, or all that there is */
+ISX_MUST_CHECK enum isx_status content_check(struct isx_span text, struct isx_err *err);
+
+/* Step over the byte order mark of UTF-8 at the beginning of a file, and check the file as
+ * content_check() does, there and behind the blank lines that it begins with.
+ *   text  at least the first CONTENT_BYTES of the file, or all */
 ISX_MUST_CHECK enum isx_status content_begin(struct isx_span *text, struct isx_err *err);
 
 /* The line and column, from 1, of the byte at `offset`. Columns count bytes. */

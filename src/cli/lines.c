@@ -91,10 +91,27 @@ static enum isx_status next_line(struct lines *lines, struct isx_span *line, str
 	}
 }
 
-/* Is the first line the beginning of a JSON array or object over several lines? Without this check,
- * each of its lines would be reported as an error. */
+/* Look at how the file begins. Lines are cut behind this: text in UTF-16 that begins with an empty line
+ * has only one byte in front of the first cut. */
+static enum isx_status begin(struct lines *lines, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	while (!st && !lines->has_ended && lines->read.len < CONTENT_BYTES)
+		st = read_more(lines, err);
+	struct isx_span text = { lines->read.ptr, lines->read.len };
+	if (!st)
+		st = content_begin(&text, err);
+	lines->at = lines->read.len - text.len;
+	return st;
+}
+
+/* Is the first line that is not blank no text, or one of many that are one array or object together? */
 static enum isx_status check_first(struct isx_span line, struct isx_err *err)
 {
+	enum isx_status st = content_check(line,
+					   err); /* there may be any number of blank lines before */
+	if (st)
+		return st;
 	if (line.ptr[0] == '[' && line.ptr[line.len - 1] != ']')
 		return isx_fail(err, ISX_SCHEMA,
 				"expected one asset a line, this is a JSON array over several "
@@ -109,12 +126,10 @@ static enum isx_status check_first(struct isx_span line, struct isx_err *err)
 /* Byte order marks and encodings are looked for in the first line only. */
 enum isx_status lines_next(struct lines *lines, struct isx_span *line, struct isx_err *err)
 {
-	enum isx_status st = ISX_OK;
+	enum isx_status st = lines->number ? ISX_OK : begin(lines, err);
 	*line = (struct isx_span){ 0 };
 	while (!st && !(lines->has_ended && lines->at == lines->read.len)) {
 		st = next_line(lines, line, err);
-		if (!st && lines->number == 1)
-			st = content_begin(line, err);
 		*line = isx_span_trim(*line);
 		if (!st && line->len)
 			break;

@@ -87,9 +87,11 @@ OTHER = {
     "ZIP": (zipped, "ZIP"),
     "UTF-16": (lambda raw: raw.decode().encode("utf-16"), "UTF-16"),
     "UTF-16BE": (lambda raw: b"\xfe\xff" + raw.decode().encode("utf-16-be"), "UTF-16"),
-    "UTF-16LE without mark": (lambda raw: raw.decode().encode("utf-16-le"), "UTF-16"),
-    "UTF-16BE without mark": (lambda raw: raw.decode().encode("utf-16-be"), "UTF-16"),
+    "UTF-16LE without mark": (lambda raw: raw.decode().encode("utf-16-le"), "UTF-16LE"),
+    "UTF-16BE without mark": (lambda raw: raw.decode().encode("utf-16-be"), "UTF-16BE"),
     "UTF-32": (lambda raw: raw.decode().encode("utf-32"), "UTF-32"),
+    "UTF-32BE without mark": (lambda raw: raw.decode().encode("utf-32-be"), "UTF-32BE"),
+    "UTF-32LE without mark": (lambda raw: raw.decode().encode("utf-32-le"), "UTF-32LE"),
 }
 
 
@@ -99,6 +101,33 @@ def test_what_is_no_text_in_utf8_is_named(cli, name, make, word):
     put(cli.work / name, make(LINE + b"\n" + LINE + b"\n"))
     expect_refused(cli, name, word, "first (")
     assert cli.run("add", name).err.count("\u2022") == 1  # once, not for each line
+
+
+@pytest.mark.parametrize("make, word", OTHER.values(), ids=OTHER.keys())
+@pytest.mark.parametrize("name", ["q.jsonl", "q.iscc.json"])
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"  \n\n", b"\n" * 9, b"\n" * 70_000],
+                         ids=["one", "CRLF", "two", "nine", "many"])
+def test_what_is_no_text_in_utf8_is_named_behind_blank_lines(cli, name, blank, make, word):
+    """Blank lines of the file itself, and those in front of a file of another kind."""
+    is_text, has_mark = "UTF" in word, word in ("UTF-16", "UTF-32")
+    for raw in [make(blank + LINE + b"\n")] * is_text + [blank + make(LINE)] * (has_mark or not is_text):
+        put(cli.work / name, raw)
+        expect_refused(cli, name, "expected JSON in UTF-8, this is ", word, "first (")
+        assert cli.run("add", name).err.count("\u2022") == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le", "utf-32-be", "utf-32-le"])
+def test_the_order_of_bytes_is_named(cli, encoding):
+    """With the wrong one, what the message says to do makes no JSON."""
+    put(cli.work / "q.jsonl", ("\n" + LINE.decode()).encode(encoding))
+    expect_refused(cli, "q.jsonl", f"iconv -f {encoding.upper().replace('-', '', 2).replace('UTF', 'UTF-')} ")
+
+
+def test_a_mark_behind_a_blank_line_is_none(cli):
+    put(cli.work / "q.jsonl", b"\n" + BOM + LINE)
+    expect_refused(cli, "q.jsonl", "JSON: expected a value at byte 0")
+    put(cli.work / "q.jsonl", BOM + BOM + LINE)
+    expect_refused(cli, "q.jsonl", "JSON: expected a value at byte 0")
 
 
 @pytest.mark.parametrize("array", [b"[%s]", b"[\n%s\n]", b" [ %s , {} ]\n", b"[]"])
