@@ -97,6 +97,19 @@ static const char *find_fault(const struct config_index *index, const char *type
 	return NULL;
 }
 
+/* A member of `object` that stands there twice would be lost when the file is written. */
+static enum isx_status check_once(const struct config *config, struct isx_span object,
+				  const char *name, struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(object);
+	struct isx_span key, value;
+	size_t count = 0;
+	while (isx_json_next_member(&walk, &key, &value))
+		if (isx_span_is(key, name) && ++count > 1)
+			return fail_at(config, key.ptr, "this member stands there twice", err);
+	return ISX_OK;
+}
+
 /* Read one member of "indexes". */
 static enum isx_status read_index(struct config *config, struct isx_span key, struct isx_span value,
 				  struct isx_err *err)
@@ -113,6 +126,12 @@ static enum isx_status read_index(struct config *config, struct isx_span key, st
 		return fail_at(config, key.ptr, "expected the name of an index, without NUL", err);
 	if (find_any(config, index.name))
 		return fail_at(config, key.ptr, "an index of this name stands there twice", err);
+	static const char *const ours[] = { "type", "path", "url", "api_key" };
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+		enum isx_status st = check_once(config, value, ours[i], err);
+		if (st)
+			return st;
+	}
 	const char *fault = find_fault(&index, type);
 	if (fault)
 		isx_log(ISX_LOG_WARNING, "config.json: index '%s' cannot be used: %s", index.name,
@@ -122,28 +141,14 @@ static enum isx_status read_index(struct config *config, struct isx_span key, st
 	return add_index(config, &index, err);
 }
 
-/* A duplicate member would be lost when the file is written. */
-static enum isx_status check_once(const struct config *config, const char *name,
-				  struct isx_err *err)
-{
-	struct isx_json_walk walk = isx_json_walk_start(config->file);
-	struct isx_span key, value;
-	size_t count = 0;
-	while (isx_json_next_member(&walk, &key, &value))
-		if (isx_span_is(key, name) && ++count > 1)
-			return fail_at(config, key.ptr, "this member stands there twice", err);
-	return ISX_OK;
-}
-
-/* Faults of the file as a whole are errors; faults of one entry only make that entry unusable. */
 static enum isx_status read_config(struct config *config, struct isx_err *err)
 {
 	struct isx_span indexes = isx_json_member(config->file, "indexes");
 	struct isx_span active = isx_json_member(config->file, "active_index");
 	struct isx_span key, value;
-	enum isx_status st = check_once(config, "indexes", err);
+	enum isx_status st = check_once(config, config->file, "indexes", err);
 	if (!st)
-		st = check_once(config, "active_index", err);
+		st = check_once(config, config->file, "active_index", err);
 	if (st)
 		return st;
 	if (!is_absent(indexes) && indexes.ptr[0] != '{')

@@ -42,6 +42,9 @@ BROKEN = {
     "two lists of indexes": ('{"indexes": {"a": {"type": "local", "path": "/x"}},\n "indexes": {}}', 2),
     "two active indexes": ('{"active_index": "a",\n\n "active_index": null}', 3),
     "two indexes of one name": ('{"indexes": {"a": {"type": "local", "path": "/x"},\n"\\u0061": 5}}', 2),
+    **{f"{name} twice in a {kind} entry": (f'{{"indexes": {{"a": {{"type": "{kind}", "{needs}": "/x", "api_key": null,\n"x": 1,\n'
+                                     f'"{name}": "/y",\n"{name}": "{kind}"}}}}}}', 3 + (name not in (needs, "type", "api_key")))
+       for kind, needs in (("remote", "url"), ("local", "path")) for name in ("type", "url", "path", "api_key")},
     "a name with NUL": ('{"indexes": {\n"a\\u0000b": {"type": "local", "path": "/x"}}}', 2),
 }
 
