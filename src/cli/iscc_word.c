@@ -62,14 +62,24 @@ static struct isx_span decode_part(struct isx_span text, char *room)
 	return (struct isx_span){ room, len };
 }
 
-/* Remove white space, URN, URL and padding around an ISCC. The segment of a URL is decoded into
- * `room`, which is as large as the word. */
+/* The name that a URN gives: without the components that RFC 8141 does not count to it (?+, ?=, #). */
+static struct isx_span name_of_urn(struct isx_span urn)
+{
+	struct isx_span rest = urn;
+	while (rest.len && rest.ptr[0] != '#' && !begins_with(rest, "?+") &&
+	       !begins_with(rest, "?="))
+		rest = isx_span_skip(rest, 1);
+	urn.len -= rest.len;
+	return urn;
+}
+
+/* The bare ISCC in `word`. Of a URL it is copied to `room`, which is as large as the word. */
 static enum isx_status unwrap(struct isx_span word, char *room, struct isx_span *bare,
 			      struct isx_err *err)
 {
 	*bare = isx_span_trim(word);
 	if (begins_with(*bare, "urn:iscc:"))
-		*bare = isx_span_skip(*bare, 4);
+		*bare = isx_span_skip(name_of_urn(*bare), 4);
 	if (begins_with(*bare, "http://") || begins_with(*bare, "https://")) {
 		struct isx_span path = isx_span_skip(*bare, begins_with(*bare, "https") ? 8 : 7);
 		const char *slash = find_any(path, "/?#");
@@ -81,6 +91,8 @@ static enum isx_status unwrap(struct isx_span word, char *room, struct isx_span 
 					"expected an ISCC in the path of the URL, as in "
 					"https://HOST/ISCC:...");
 	}
+	if (begins_with(*bare, "ISCC:ISCC:"))
+		return isx_fail(err, ISX_INVALID, "expected 'ISCC:' once, it stands there twice");
 	for (size_t i = 0; i < PADDING_MAX && bare->len && bare->ptr[bare->len - 1] == '='; i++)
 		bare->len--;
 	return ISX_OK;

@@ -8,9 +8,9 @@
 #include "base/mem.h"
 #include "iscc/header.h"
 
-/* Read an ISCC in any of these forms: those of isx_multibase_decode() (with and without "ISCC:", in
- * either case, multibase); in a URN, urn:iscc:...; in a URL, https://HOST/ISCC:..., or with the
- * ISCC as the last part of its path; each with or without `=` padding.
+/* Read an ISCC in any form: those of isx_multibase_decode() (with and without "ISCC:", in either case,
+ * multibase); in a URN, urn:iscc:... (its components ?+, ?= and # are no part of the name); in a URL, https://HOST/ISCC:..., or with the ISCC as the last
+ * part of its path; each with `=` behind it or without.
  *   text    filled: "ISCC:" and base32, in `arena`
  *   header  filled: its header, which has its type
  * ISX_INVALID names the word and what was expected. */

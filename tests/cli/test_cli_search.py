@@ -114,6 +114,8 @@ def other_forms(iscc):
     tagged = b"\xcc\x01" + raw_of(iscc)
     return {
         "URN": f"urn:iscc:{plain}", "URN in capitals": f"URN:ISCC:{plain}", "URN in small letters": f"urn:iscc:{plain.lower()}",
+        "URN with r": f"urn:iscc:{plain}?+a?b=c", "URN with q": f"urn:iscc:{plain}?=a/b&c", "URN with f": f"urn:iscc:{plain}#a?=b",
+        "URN with all": f"urn:iscc:{plain.lower()}{padding}?+a?=b#c", "URN with an empty f": f"URN:ISCC:{plain}#",
         "URL": f"https://iscc.example.com/{iscc}", "URL of http": f"http://localhost:8000/a/b/{iscc}",
         "URL with a query": f"https://h/{iscc}?x=/ISCC:AAA#y/z", "URL with more behind": f"https://h/{iscc}/details",
         "URL encoded": f"https://h/ISCC%3A{plain}", "URL encoded in small letters": f"https://h/iscc%3a{plain.lower()}/",
@@ -154,12 +156,21 @@ def test_several_units_in_other_forms(filled):
     "https://", "https://h", "https://h/", "https://iscc.example.com?ISCC:MAIGHXLN555Y2DFF", "urn:iscc:", "urn:isbn:978",
     "ftp://h/ISCC:MAIGHXLN555Y2DFF", "ISCC:MAIGHXLN555Y2DFF=======", "ISCC:=", "=", "ISCC:MAIG=HXLN555Y2DFF",
     "https://h/ISCC%3", "ISCC:ISCC:MAIGHXLN555Y2DFF", "https://h/x%00y",
+    "urn:iscc:MAIGHXLN555Y2DFF?x", "urn:iscc:?+MAIGHXLN555Y2DFF", "urn:iscc:#", "ISCC:MAIGHXLN555Y2DFF#x", "urn:iscc:MAIGHXLN555Y2DFF/x",
 ])
 def test_forms_that_are_none(filled, word):
     for command in ("search", "get"):
         said = filled.run(command, word)
         assert (said.code, said.out) == (1, ""), said
         assert said.err.startswith("Error: ") and said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["urn:iscc:ISCC:{}", "URN:ISCC:iscc:{}?+x#y", "ISCC:ISCC:{}", "https://h/ISCC:ISCC:{}", "https://h/ISCC%3Aiscc%3a{}"])
+def test_iscc_twice_is_named(filled, word):
+    word = word.format(sample(1)[0]["iscc_id"].removeprefix("ISCC:"))
+    for command in ("search", "get"):
+        said = filled.run(command, word)
+        assert (said.code, said.err) == (1, f"Error: {word}: expected 'ISCC:' once, it stands there twice\n")
 
 
 def test_search_by_file(filled):
