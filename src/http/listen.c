@@ -63,6 +63,23 @@ static void strip_brackets(const char *host, char *plain)
 		 host + has_brackets);
 }
 
+/* Only an IPv6 address stands in brackets, and both are there or none. */
+static enum isx_status check_brackets(const char *host, const char *plain, struct isx_err *err)
+{
+	struct in6_addr unused;
+	size_t address = strcspn(plain, "%"); /* behind it the zone, as in fe80::1%eth0 */
+	char bare[ISX_HOST_BYTES];
+	if (!strpbrk(host, "[]"))
+		return ISX_OK;
+	snprintf(bare, sizeof bare, "%.*s", (int)address, plain);
+	if (strlen(plain) + 2 == strlen(host) && inet_pton(AF_INET6, bare, &unused) == 1)
+		return ISX_OK;
+	return isx_fail(err, ISX_INVALID,
+			"cannot listen on %.100s: only an IPv6 address stands in brackets, as in "
+			"[::1]. Give it so, or a host without brackets",
+			host);
+}
+
 enum isx_status isx_listen_open(const char *host, uint16_t port, int *fd, uint16_t *actual_port,
 				struct isx_err *err)
 {
@@ -74,6 +91,9 @@ enum isx_status isx_listen_open(const char *host, uint16_t port, int *fd, uint16
 	snprintf(service, sizeof service, "%u", (unsigned)port);
 	isx_listen_show(host, shown);
 	strip_brackets(host ? host : "", plain);
+	enum isx_status st = check_brackets(host ? host : "", plain, err);
+	if (st)
+		return st;
 	int rc = getaddrinfo(*plain ? plain : NULL, service, &hints, &all);
 	if (rc)
 		return isx_fail(err, ISX_INVALID, "cannot listen on %s: %s", shown,

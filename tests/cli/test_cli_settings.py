@@ -332,6 +332,15 @@ def test_addresses_that_are_none(cli, host):
     assert said.code == 1 and said.err.startswith("Error: cannot listen on ")
 
 
+@pytest.mark.parametrize("host", ["[::1", "::1]", "[127.0.0.1]", "[]", "[:", "[localhost]", "[::1]]", "[[::1]]", "a]", "[:::]", "[" + ":" * 500])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_brackets_around_no_address_are_named(cli, host, workers):
+    said = cli.run("serve", "--host", host, "-p", "0", "-w", workers, env={"ISCC_SEARCH_INDEX_URI": f"usearch://{cli.work}/store"}, timeout=20)
+    assert said.code == 1 and said.out == ""
+    assert said.err == (f"Error: cannot listen on {host[:100]}: only an IPv6 address stands in brackets, as in [::1]. "
+                        "Give it so, or a host without brackets\n")
+
+
 def test_a_port_of_ipv6_that_is_taken(cli, serve):
     need_ipv6()
     port = serve("--host", "::1", "-p", "0", env={"ISCC_SEARCH_INDEX_URI": "memory://"}).rsplit(":", 1)[1]
