@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/uri.h"
 #include "engine/engine.h"
+#include "iscc/iscc_id.h"
 #include "remote/http_client.h"
 #include "json/json.h"
 #include "json/json_text.h"
@@ -170,11 +171,40 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 
 /* --- reading answers -------------------------------------------------------------------------- */
 
-/* The answer is JSON but not of the API: another program listens there, or another version. */
-static enum isx_status fail_answer(struct isx_err *err)
+static enum isx_status fail_answer(struct isx_err *err, const char *expected)
 {
-	/* The text of the answer is not shown: it may be large, and is of an unknown program. */
-	return isx_fail(err, ISX_IO, "the server's answer is not what it should be");
+	return isx_fail(err, ISX_IO, "the server's answer is not what it should be: expected %s",
+			expected);
+}
+
+/* Name the server in the message of an answer that is not what it should be; returns `status`. */
+static enum isx_status name_server(const struct remote *remote, enum isx_status status,
+				   struct isx_err *err)
+{
+	char shown[ISX_URI_SHOWN_BYTES];
+	return status == ISX_IO ? isx_err_at(err, status, "%s", isx_uri_show(remote->url, shown))
+				: status;
+}
+
+/* Is a value the ISCC-ID `asked`? Compared as ISCC-IDs: a text of the same one may be in other case. */
+static enum isx_status check_iscc_id(struct isx_span value, const char *asked, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_span text;
+	struct isx_iscc_id found, wanted;
+	enum isx_status st = ISX_OK;
+	if (!isx_json_string(value, &arena, &text))
+		st = isx_fail_memory(err);
+	else if (isx_iscc_id_parse(text, &found, NULL) ||
+		 isx_iscc_id_parse(isx_span_of(asked), &wanted, NULL) ||
+		 found.body != wanted.body || found.realm != wanted.realm)
+		st = isx_fail(err, ISX_IO,
+			      "the server's answer is not what it should be: expected iscc_id "
+			      "\"%s\", found %.*s",
+			      asked, (int)(value.len < 64 ? value.len : 64),
+			      value.len ? value.ptr : "");
+	isx_arena_release(&arena);
+	return st;
 }
 
 /* A count of the answer; 0 for a negative number and for what is no whole number. */
@@ -228,7 +258,7 @@ static enum isx_status read_sizes(struct isx_span sizes, struct isx_index_info *
 	size_t count = count_members(sizes, 1);
 	/* An index of this program has at most 64 simprint types and a few parts. */
 	if (count > ISX_TYPE_NAMES_MAX)
-		return fail_answer(err);
+		return fail_answer(err, "at most 128 sizes");
 	info->parts = isx_mem_array(count, sizeof *info->parts);
 	if (!info->parts)
 		return isx_fail_memory(err);
@@ -256,7 +286,7 @@ static enum isx_status read_info(struct isx_span object, struct isx_index_info *
 	if (!copy_string(found[NAME], info->name, sizeof info->name))
 		return isx_fail_memory(err);
 	if (!info->name[0])
-		return fail_answer(err);
+		return fail_answer(err, "an index with a name");
 	info->assets = count_of(found[ASSETS]);
 	info->bytes = count_of(found[SIZE]) * MIB;
 	return found[SIZES].len ? read_sizes(found[SIZES], info, err) : ISX_OK;
@@ -268,7 +298,7 @@ static enum isx_status read_text(struct isx_span value, struct isx_arena *arena,
 {
 	struct isx_span found;
 	if (isx_json_kind(value) != ISX_JSON_STRING)
-		return fail_answer(err);
+		return fail_answer(err, "a text");
 	if (!isx_json_string(value, arena, &found))
 		return isx_fail_memory(err);
 	*text = found.ptr;
@@ -284,8 +314,7 @@ static enum isx_status read_texts(struct isx_span list, struct isx_arena *arena,
 	size_t length = isx_json_length(list);
 	enum isx_status st = ISX_OK;
 	if (length > ISX_UNITS_MAX)
-		return fail_answer(err);
-	/* `length` is bounded, so a short text cannot ask for much memory. */
+		return fail_answer(err, "at most 64 units");
 	const char **made = isx_arena_alloc(arena, length, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
@@ -355,7 +384,7 @@ static enum isx_status read_owner(struct isx_span id, struct isx_span metadata,
 {
 	/* 24 bytes hold an ISCC-ID and its NUL; `id` has quotes, too. */
 	if (isx_json_kind(id) != ISX_JSON_STRING || id.len >= 24 + 2)
-		return fail_answer(err);
+		return fail_answer(err, "an ISCC-ID");
 	if (!copy_string(id, iscc_id, 24))
 		return isx_fail_memory(err);
 	if (isx_json_kind(metadata) == ISX_JSON_NULL)
@@ -387,11 +416,10 @@ static enum isx_status read_list(struct isx_span list, const struct element_kind
 	size_t length = 0;
 	enum isx_status st = ISX_OK;
 	if (list.len && isx_json_kind(list) != ISX_JSON_ARRAY)
-		return fail_answer(err);
+		return fail_answer(err, "a list of elements");
 	for (; isx_json_next_element(&walk, &text); length++)
 		if (text.len < kind->least)
-			return fail_answer(err);
-	/* Zeroed by the arena, as read_element_fn expects. */
+			return fail_answer(err, "elements with all their members");
 	char *made = isx_arena_alloc(arena, length, kind->size);
 	if (!made)
 		return isx_fail_memory(err);
@@ -415,7 +443,7 @@ static enum isx_status read_match(struct isx_span text, struct isx_arena *arena,
 	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
 					&match->metadata, err);
 	if (!st && (!found[SCORE].len || !found[TYPES].len))
-		st = fail_answer(err);
+		st = fail_answer(err, "a match with score and types");
 	if (st)
 		return st;
 	match->score = score_of(found[SCORE]);
@@ -463,7 +491,7 @@ static enum isx_status read_chunk_type(struct isx_span key, struct isx_span obje
 	void *chunks = NULL;
 	isx_json_find(object, names, FIELDS, found);
 	if (!found[CHUNKS].len)
-		return fail_answer(err);
+		return fail_answer(err, "a simprint type with chunks");
 	type->type = isx_json_name(key, arena);
 	if (!type->type)
 		return isx_fail_memory(err);
@@ -485,7 +513,7 @@ static enum isx_status read_chunk_types(struct isx_span types, struct isx_arena 
 	enum isx_status st = ISX_OK;
 	/* A value that is too short to be an object makes the whole answer wrong. */
 	if (count != count_members(types, 1))
-		return fail_answer(err);
+		return fail_answer(err, "objects in types");
 	struct isx_chunk_type *made = isx_arena_alloc(arena, count, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
@@ -507,7 +535,7 @@ static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *
 	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
 					&match->metadata, err);
 	if (!st && !found[TYPES].len)
-		st = fail_answer(err);
+		st = fail_answer(err, "a match with types");
 	if (st)
 		return st;
 	match->score = score_of(found[SCORE]);
@@ -530,7 +558,7 @@ static enum isx_status read_result(struct isx_span text, const struct isx_query 
 	isx_json_find(text, names, FIELDS, found);
 	/* `query` is required; a missing list of matches is an empty one. */
 	if (isx_json_kind(found[QUERY]) != ISX_JSON_OBJECT)
-		return fail_answer(err);
+		return fail_answer(err, "the query");
 	enum isx_status st = read_query(found[QUERY], asked, arena, &result->query, err);
 	if (!st)
 		st = read_list(found[MATCHES], &match_kind, arena, &matches, &result->match_count,
@@ -567,11 +595,10 @@ static enum isx_status read_infos(struct isx_span list, struct isx_index_info **
 	size_t length = 0, made = 0;
 	enum isx_status st = ISX_OK;
 	if (isx_json_kind(list) != ISX_JSON_ARRAY)
-		return fail_answer(err);
-	/* Counted first, as in read_list(): an index has at least a name. */
+		return fail_answer(err, "a list of indexes");
 	for (; isx_json_next_element(&walk, &element); length++)
 		if (element.len < sizeof("{\"name\":\"a\"}") - 1)
-			return fail_answer(err);
+			return fail_answer(err, "an index with a name");
 	struct isx_index_info *all = isx_mem_array(length, sizeof *all);
 	if (!all)
 		return isx_fail_memory(err);
@@ -595,7 +622,7 @@ static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_i
 	enum isx_status st = call_json(engine, &call, &list, err);
 	/* The strings of `infos` are copies: the answer can be released. */
 	if (!st)
-		st = read_infos(list, infos, count, err);
+		st = name_server(remote_of(engine), read_infos(list, infos, count, err), err);
 	isx_buf_release(&call.answer);
 	return st;
 }
@@ -634,8 +661,7 @@ static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
 	struct isx_span object;
 	enum isx_status st = call_json(engine, &call, &object, err);
 	if (!st) {
-		st = read_info(object, info, err);
-		/* Parts that were read before the error have to be freed. */
+		st = name_server(remote_of(engine), read_info(object, info, err), err);
 		if (st)
 			isx_index_info_release(info);
 	}
@@ -658,7 +684,7 @@ static enum isx_status read_outcomes(struct isx_span list, size_t count, enum is
 	struct isx_span element;
 	/* Another number of outcomes: they could belong to any of the assets. */
 	if (isx_json_length(list) != count)
-		return fail_answer(err);
+		return fail_answer(err, "one outcome per asset");
 	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
 		struct isx_span status = isx_json_member(element, "status");
 		if (isx_span_is(status, "\"updated\""))
@@ -666,7 +692,7 @@ static enum isx_status read_outcomes(struct isx_span list, size_t count, enum is
 		else if (isx_span_is(status, "\"created\""))
 			outcomes[i] = ISX_CREATED;
 		else
-			return fail_answer(err);
+			return fail_answer(err, "\"created\" or \"updated\"");
 	}
 	return ISX_OK;
 }
@@ -702,7 +728,7 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 		st = ISX_OK;
 	}
 	if (!st)
-		st = read_outcomes(list, count, outcomes, err);
+		st = name_server(remote_of(engine), read_outcomes(list, count, outcomes, err), err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;
@@ -734,9 +760,10 @@ static enum isx_status remote_get(struct isx_engine *engine, const char *name, c
 			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
 	struct isx_span asset;
 	enum isx_status st = call_json(engine, &call, &asset, err);
-	if (!st && isx_json_kind(asset) != ISX_JSON_OBJECT)
-		st = fail_answer(err);
-	/* Without white space, as the engines on this machine store it. */
+	if (!st)
+		st = name_server(remote_of(engine),
+				 check_iscc_id(isx_json_member(asset, "iscc_id"), iscc_id, err),
+				 err);
 	if (!st) {
 		isx_json_minify(json, asset);
 		st = isx_buf_status(json, err);
@@ -780,7 +807,8 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 	if (!st)
 		st = call_json(engine, &call, &answer, err);
 	if (!st)
-		st = read_result(answer, query, arena, result, err);
+		st = name_server(remote_of(engine), read_result(answer, query, arena, result, err),
+				 err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;

@@ -11,7 +11,7 @@ import pytest
 from commandline import BINARY, TOP, sample
 
 MIB = 1 << 20
-ASSET = sample(1)[0]
+ASSET, OTHER = sample(2)
 INFO = {"name": "default", "assets": 1, "size": 0}
 RESULT = {"query": {"units": []}, "global_matches": [], "chunk_matches": []}
 CREATED = [{"iscc_id": ASSET["iscc_id"], "status": "created"}]
@@ -102,12 +102,27 @@ def test_no_other_status_is_success(cli, remote, calls, call, status):
 @pytest.mark.parametrize("call", ["add", "get", "search"])
 def test_no_other_body_is_success(cli, remote, calls, call, body):
     words, status, _ = calls[call]
-    if call == "get" and body == b"{}":
-        return # an object, which is all that get asks for
     remote.gives(status, body)
     said = cli.run(*words)
     assert said.code == 1, said
     assert "the answer is not JSON" in said.err or "is not what it should be" in said.err
+
+
+@pytest.mark.parametrize("answer", [
+    {}, {"iscc_code": ASSET["iscc_code"]}, OTHER, {"iscc_id": None}, {"iscc_id": 5}, {"iscc_id": ""},
+    {"iscc_id": [ASSET["iscc_id"]]}, {"iscc_id": ASSET["iscc_id"] + "\0"}, {"iscc_id": ASSET["iscc_id"][:-1]}])
+def test_get_wants_the_asset_that_it_asked_for(cli, remote, answer):
+    remote.gives(200, answer)
+    said = cli.run("get", ASSET["iscc_id"], "--uri", remote.url)
+    assert said.code == 1 and said.out == "", said
+    assert remote.url in said.err and f'expected iscc_id "{ASSET["iscc_id"]}"' in said.err
+
+
+def test_get_compares_iscc_ids_not_texts(cli, remote):
+    """base32 of an ISCC-ID may be in either case."""
+    lower = "ISCC:" + ASSET["iscc_id"][5:].lower()
+    remote.gives(200, {"iscc_id": lower})
+    assert json.loads(cli.good("get", ASSET["iscc_id"], "--uri", remote.url).out)["iscc_id"] == lower
 
 
 def test_an_outcome_that_is_none_is_no_success(cli, remote, calls):
