@@ -214,11 +214,19 @@ static uint64_t count_of(struct isx_span value)
 	return count > 0 ? (uint64_t)count : 0;
 }
 
-/* A score of the answer; 0 for what is no number. */
-static double score_of(struct isx_span value)
+/* A score, which has to be there. Sums of another order may end a few bits above 1. */
+static enum isx_status read_score(struct isx_span value, double *score, struct isx_err *err)
 {
-	double score = 0;
-	return isx_json_number(value, &score) ? score : 0;
+	static const double rounding = 1e-9;
+	enum isx_json_kind kind = isx_json_kind(value);
+	if (!isx_json_number(value, score))
+		return isx_fail_memory(err);
+	if ((kind != ISX_JSON_INT && kind != ISX_JSON_DOUBLE) ||
+	    !(*score >= 0 && *score <= 1 + rounding)) /* NaN is neither */
+		return fail_answer(err, "a score from 0 to 1");
+	if (*score > 1)
+		*score = 1;
+	return ISX_OK;
 }
 
 /* Copy a JSON string into a field of `room` bytes, cut off if it is longer; "" for what is no
@@ -361,6 +369,8 @@ static enum isx_status read_types(struct isx_span types, struct isx_arena *arena
 	struct isx_json_walk walk = isx_json_walk_start(types);
 	struct isx_span key, value;
 	size_t count = count_members(types, 1);
+	if (isx_json_kind(types) != ISX_JSON_OBJECT)
+		return fail_answer(err, "an object of types");
 	struct isx_type_score *made = isx_arena_alloc(arena, count, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
@@ -369,7 +379,11 @@ static enum isx_status read_types(struct isx_span types, struct isx_arena *arena
 		const char *type = isx_json_name(key, arena);
 		if (!type)
 			return isx_fail_memory(err);
-		made[match->type_count++] = (struct isx_type_score){ type, score_of(value) };
+		struct isx_type_score *one = &made[match->type_count++];
+		one->type = type;
+		enum isx_status st = read_score(value, &one->score, err);
+		if (st)
+			return st;
 	}
 	match->types = made;
 	return ISX_OK;
@@ -387,6 +401,8 @@ static enum isx_status read_owner(struct isx_span id, struct isx_span metadata,
 		return fail_answer(err, "an ISCC-ID");
 	if (!copy_string(id, iscc_id, 24))
 		return isx_fail_memory(err);
+	if (isx_iscc_id_parse(isx_span_of(iscc_id), &(struct isx_iscc_id){ 0 }, NULL))
+		return fail_answer(err, "an ISCC-ID");
 	if (isx_json_kind(metadata) == ISX_JSON_NULL)
 		return ISX_OK;
 	*copy = isx_arena_text(arena, metadata.ptr, metadata.len);
@@ -415,7 +431,7 @@ static enum isx_status read_list(struct isx_span list, const struct element_kind
 	struct isx_span text;
 	size_t length = 0;
 	enum isx_status st = ISX_OK;
-	if (list.len && isx_json_kind(list) != ISX_JSON_ARRAY)
+	if (isx_json_kind(list) != ISX_JSON_ARRAY)
 		return fail_answer(err, "a list of elements");
 	for (; isx_json_next_element(&walk, &text); length++)
 		if (text.len < kind->least)
@@ -442,12 +458,9 @@ static enum isx_status read_match(struct isx_span text, struct isx_arena *arena,
 	isx_json_find(text, names, FIELDS, found);
 	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
 					&match->metadata, err);
-	if (!st && (!found[SCORE].len || !found[TYPES].len))
-		st = fail_answer(err, "a match with score and types");
-	if (st)
-		return st;
-	match->score = score_of(found[SCORE]);
-	return read_types(found[TYPES], arena, match, err);
+	if (!st)
+		st = read_score(found[SCORE], &match->score, err);
+	return st ? st : read_types(found[TYPES], arena, match, err);
 }
 
 /* The shortest text of each kind has all required members and empty values. */
@@ -468,11 +481,12 @@ static enum isx_status read_chunk(struct isx_span text, struct isx_arena *arena,
 	struct isx_chunk *chunk = element;
 	struct isx_span found[FIELDS];
 	isx_json_find(text, names, FIELDS, found);
-	chunk->score = score_of(found[SCORE]);
 	chunk->freq = count_of(found[FREQ]);
 	chunk->offset = (uint32_t)count_of(found[OFFSET]);
 	chunk->size = (uint32_t)count_of(found[SIZE]);
-	enum isx_status st = read_text(found[QUERY], arena, &chunk->query, err);
+	enum isx_status st = read_score(found[SCORE], &chunk->score, err);
+	if (!st)
+		st = read_text(found[QUERY], arena, &chunk->query, err);
 	return st ? st : read_text(found[MATCH], arena, &chunk->match, err);
 }
 
@@ -490,15 +504,14 @@ static enum isx_status read_chunk_type(struct isx_span key, struct isx_span obje
 	struct isx_span found[FIELDS];
 	void *chunks = NULL;
 	isx_json_find(object, names, FIELDS, found);
-	if (!found[CHUNKS].len)
-		return fail_answer(err, "a simprint type with chunks");
+	enum isx_status st = read_score(found[SCORE], &type->score, err);
+	if (st)
+		return st;
 	type->type = isx_json_name(key, arena);
 	if (!type->type)
 		return isx_fail_memory(err);
-	type->score = score_of(found[SCORE]);
 	type->queried = count_of(found[QUERIED]);
-	enum isx_status st = read_list(found[CHUNKS], &chunk_kind, arena, &chunks, &type->matches,
-				       err);
+	st = read_list(found[CHUNKS], &chunk_kind, arena, &chunks, &type->matches, err);
 	type->chunks = chunks;
 	return st;
 }
@@ -511,8 +524,7 @@ static enum isx_status read_chunk_types(struct isx_span types, struct isx_arena 
 	struct isx_span key, object;
 	size_t count = count_members(types, sizeof("{\"chunks\":[]}") - 1);
 	enum isx_status st = ISX_OK;
-	/* A value that is too short to be an object makes the whole answer wrong. */
-	if (count != count_members(types, 1))
+	if (isx_json_kind(types) != ISX_JSON_OBJECT || count != count_members(types, 1))
 		return fail_answer(err, "objects in types");
 	struct isx_chunk_type *made = isx_arena_alloc(arena, count, sizeof *made);
 	if (!made)
@@ -534,12 +546,9 @@ static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *
 	isx_json_find(text, names, FIELDS, found);
 	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
 					&match->metadata, err);
-	if (!st && !found[TYPES].len)
-		st = fail_answer(err, "a match with types");
-	if (st)
-		return st;
-	match->score = score_of(found[SCORE]);
-	return read_chunk_types(found[TYPES], arena, match, err);
+	if (!st)
+		st = read_score(found[SCORE], &match->score, err);
+	return st ? st : read_chunk_types(found[TYPES], arena, match, err);
 }
 
 static const struct element_kind chunk_match_kind = { sizeof(struct isx_chunk_match),
@@ -566,6 +575,11 @@ static enum isx_status read_result(struct isx_span text, const struct isx_query 
 	if (!st)
 		st = read_list(found[CHUNK_MATCHES], &chunk_match_kind, arena, &chunk_matches,
 			       &result->chunk_match_count, err);
+	if (!st && (result->match_count > asked->limit || result->chunk_match_count > asked->limit))
+		st = isx_fail(err, ISX_IO,
+			      "the server's answer is not what it should be: expected at most %zu "
+			      "matches, as limit says",
+			      asked->limit);
 	result->matches = matches;
 	result->chunk_matches = chunk_matches;
 	return st;

@@ -1,5 +1,6 @@
 """http:// stores: what the program makes of answers that another server should not give, and of URIs."""
 
+import copy
 import http.server
 import json
 import subprocess
@@ -125,6 +126,85 @@ def test_get_compares_iscc_ids_not_texts(cli, remote):
     assert json.loads(cli.good("get", ASSET["iscc_id"], "--uri", remote.url).out)["iscc_id"] == lower
 
 
+MATCHED = {"iscc_id": OTHER["iscc_id"], "score": 1.0, "types": {"CONTENT_TEXT_V0": 1.0}, "metadata": None}
+PASSAGE = {"query": "AAAAAAAAAAA", "match": "AAAAAAAAAAA", "score": 1.0, "freq": 1, "offset": 0, "size": 9,
+           "content": None}
+PASSAGES = {"score": 1.0, "matches": 1, "queried": 1, "chunks": [PASSAGE]}
+CHUNK_MATCHED = {"iscc_id": OTHER["iscc_id"], "score": 1.0, "types": {"CONTENT_TEXT_V0": PASSAGES},
+                 "source": None, "metadata": None}
+FOUND = {"query": {"units": []}, "global_matches": [MATCHED], "chunk_matches": [CHUNK_MATCHED]}
+
+
+def changed(path, value=None, *, remove=False):
+    """FOUND with another value at a path, or with none."""
+    result = copy.deepcopy(FOUND)
+    at = result
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    if remove:
+        del at[path[-1]]
+    return result
+
+
+TYPE = ("chunk_matches", 0, "types", "CONTENT_TEXT_V0")
+SCORES = [("global_matches", 0, "score"), ("global_matches", 0, "types", "CONTENT_TEXT_V0"),
+          ("chunk_matches", 0, "score"), (*TYPE, "score"), (*TYPE, "chunks", 0, "score")]
+MEMBERS = [("query",), ("global_matches",), ("chunk_matches",),
+           *[(matches, 0, name) for matches in ("global_matches", "chunk_matches")
+             for name in ("iscc_id", "score", "types")],
+           (*TYPE, "score"), (*TYPE, "chunks"), *[(*TYPE, "chunks", 0, name) for name in ("query", "match", "score")]]
+
+
+def refused_result(cli, remote, body, expected):
+    remote.gives(200, body)
+    said = cli.run("search", ASSET["iscc_code"], "--uri", remote.url, "--json")
+    assert said.code == 1 and said.out == "", said
+    assert remote.url in said.err and expected in said.err, said
+
+
+def test_a_search_answer_that_is_right_is_shown(cli, remote):
+    remote.gives(200, FOUND)
+    shown = json.loads(cli.good("search", ASSET["iscc_code"], "--uri", remote.url, "--json").out)
+    assert [match["iscc_id"] for match in shown["global_matches"]] == [OTHER["iscc_id"]]
+    passages = shown["chunk_matches"][0]["types"]["CONTENT_TEXT_V0"]
+    assert passages["score"] == 1.0 and passages["chunks"][0]["match"] == PASSAGE["match"]
+
+
+@pytest.mark.parametrize("path", MEMBERS, ids=lambda path: ".".join(map(str, path)))
+def test_a_search_answer_has_all_its_members(cli, remote, path):
+    refused_result(cli, remote, changed(path, remove=True), "is not what it should be: expected")
+    refused_result(cli, remote, changed(path, None), "is not what it should be: expected")
+
+
+@pytest.mark.parametrize("path", SCORES, ids=lambda path: ".".join(map(str, path)))
+def test_a_score_is_from_0_to_1(cli, remote, path):
+    for score in ("1e400", "-1e400", "NaN", "1.01", "-0.01", "2", "true", '"1"', "{}"):
+        body = json.dumps(changed(path, "SCORE")).replace('"SCORE"', score).encode()
+        refused_result(cli, remote, body, "not JSON" if score == "NaN" else "expected a score from 0 to 1")
+
+
+def test_a_score_that_was_rounded_up_is_1(cli, remote):
+    remote.gives(200, changed(SCORES[0], 1.0000000000000002))
+    shown = json.loads(cli.good("search", ASSET["iscc_code"], "--uri", remote.url, "--json").out)
+    assert shown["global_matches"][0]["score"] == 1.0
+
+
+@pytest.mark.parametrize("iscc_id", ["", "ISCC:", "other", ASSET["iscc_id"][:-1], "ISCC:AAAAAAAAAAAAAAAA"])
+@pytest.mark.parametrize("matches", ["global_matches", "chunk_matches"])
+def test_a_match_has_an_iscc_id(cli, remote, matches, iscc_id):
+    refused_result(cli, remote, changed((matches, 0, "iscc_id"), iscc_id), "expected")
+
+
+@pytest.mark.parametrize("matches, match", [("global_matches", MATCHED), ("chunk_matches", CHUNK_MATCHED)])
+def test_no_more_matches_than_the_limit(cli, remote, matches, match):
+    remote.gives(200, changed((matches,), [match] * 3))
+    words = ("search", ASSET["iscc_code"], "--uri", remote.url, "--limit")
+    cli.good(*words, "3")
+    said = cli.run(*words, "2")
+    assert said.code == 1 and said.out == "" and "expected at most 2 matches" in said.err, said
+
+
 def test_an_outcome_that_is_none_is_no_success(cli, remote, calls):
     words, status, _ = calls["add"]
     for outcome in ({"status": "queued"}, {}, {"status": 1}, 7):
@@ -167,7 +247,8 @@ def repeat(before, one, after, size=8 * MIB):
     return (before + ",".join([one] * (size // (len(one) + 1))) + after).encode()
 
 
-MATCH = '{"iscc_id":"","score":0,"types":{}}'
+ID = f'"iscc_id":"{ASSET["iscc_id"]}","score":0'
+MATCH = f'{{{ID},"types":{{}}}}'
 CHUNKS = '{"query":{},"global_matches":[],"chunk_matches":['
 HOSTILE = {
     "lists": ("search", repeat('{"query":{},"global_matches":[', "[]", "]}")),
@@ -176,14 +257,15 @@ HOSTILE = {
     "query": ("search", repeat('{"query":{"units":[', '""', "]}}")),
     "objects": ("search", repeat('{"query":{},"global_matches":[', "{}", "]}")),
     "matches": ("search", repeat('{"query":{},"global_matches":[', MATCH, "]}")),
-    "types": ("search", repeat('{"query":{},"global_matches":[{"iscc_id":"","score":0,"types":{', '"":0',
+    "types": ("search", repeat('{"query":{},"global_matches":[{' + ID + ',"types":{', '"":0',
                                "}}]}")),
-    "chunk matches": ("search", repeat(CHUNKS, '{"iscc_id":"","types":{}}', "]}")),
-    "chunk types": ("search", repeat(CHUNKS + '{"iscc_id":"","types":{', '"":{"chunks":[]}', "}}]}")),
-    "chunk types 0": ("search", repeat(CHUNKS + '{"iscc_id":"","types":{', '"":0', "}}]}")),
-    "chunks": ("search", repeat(CHUNKS + '{"iscc_id":"","types":{"":{"chunks":[', '{"query":"","match":""}',
+    "chunk matches": ("search", repeat(CHUNKS, MATCH, "]}")),
+    "chunk types": ("search", repeat(CHUNKS + "{" + ID + ',"types":{', '"":{"score":0,"chunks":[]}', "}}]}")),
+    "chunk types 0": ("search", repeat(CHUNKS + "{" + ID + ',"types":{', '"":0', "}}]}")),
+    "chunks": ("search", repeat(CHUNKS + "{" + ID + ',"types":{"":{"score":0,"chunks":[',
+                                '{"query":"","match":"","score":0}',
                                 "]}}}]}")),
-    "chunks 0": ("search", repeat(CHUNKS + '{"iscc_id":"","types":{"":{"chunks":[', "0", "]}}}]}")),
+    "chunks 0": ("search", repeat(CHUNKS + "{" + ID + ',"types":{"":{"score":0,"chunks":[', "0", "]}}}]}")),
     "asset": ("get", repeat('{"x":[', "{}", "]}")),
     "outcomes": ("add", repeat("[", "{}", "]", 3 * MIB)),
 }
