@@ -690,9 +690,9 @@ static void pause_s(unsigned seconds)
 	nanosleep(&time, NULL);
 }
 
-/* Read what the server did to each asset of a chunk, in the order of the request. */
-static enum isx_status read_outcomes(struct isx_span list, size_t count, enum isx_outcome *outcomes,
-				     struct isx_err *err)
+/* What became of each asset of a chunk. */
+static enum isx_status read_outcomes(struct isx_span list, const struct isx_asset *assets,
+				     size_t count, enum isx_outcome *outcomes, struct isx_err *err)
 {
 	struct isx_json_walk walk = isx_json_walk_start(list);
 	struct isx_span element;
@@ -701,6 +701,10 @@ static enum isx_status read_outcomes(struct isx_span list, size_t count, enum is
 		return fail_answer(err, "one outcome per asset");
 	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
 		struct isx_span status = isx_json_member(element, "status");
+		enum isx_status st = check_iscc_id(isx_json_member(element, "iscc_id"),
+						   assets[i].iscc_id, err);
+		if (st)
+			return st;
 		if (isx_span_is(status, "\"updated\""))
 			outcomes[i] = ISX_UPDATED;
 		else if (isx_span_is(status, "\"created\""))
@@ -742,7 +746,8 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 		st = ISX_OK;
 	}
 	if (!st)
-		st = name_server(remote_of(engine), read_outcomes(list, count, outcomes, err), err);
+		st = name_server(remote_of(engine),
+				 read_outcomes(list, assets, count, outcomes, err), err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;

@@ -208,9 +208,22 @@ def test_no_more_matches_than_the_limit(cli, remote, matches, match):
 def test_an_outcome_that_is_none_is_no_success(cli, remote, calls):
     words, status, _ = calls["add"]
     for outcome in ({"status": "queued"}, {}, {"status": 1}, 7):
-        remote.gives(status, [outcome])
+        remote.gives(status, [outcome | {"iscc_id": ASSET["iscc_id"]} if outcome != 7 else 7])
         said = cli.run(*words)
         assert said.code == 1, said
+
+
+@pytest.mark.parametrize("ids", [[OTHER, ASSET], [ASSET, ASSET], [OTHER, OTHER], [ASSET], [], [ASSET, OTHER, ASSET],
+                                 [ASSET, {"iscc_id": None}], [ASSET, {}]])
+def test_outcomes_are_of_the_assets_that_were_sent(cli, remote, ids):
+    file = cli.work / "two.jsonl"
+    file.write_text("".join(json.dumps(asset) + "\n" for asset in (ASSET, OTHER)), encoding="utf-8")
+    remote.gives(201, [{"status": "created", "iscc_id": asset["iscc_id"]} for asset in (ASSET, OTHER)])
+    cli.good("add", file, "--uri", remote.url)
+    remote.gives(201, [{"status": "created", "iscc_id": asset.get("iscc_id")} for asset in ids])
+    said = cli.run("add", file, "--uri", remote.url)
+    assert said.code == 1, said
+    assert remote.url in said.err and "is not what it should be: expected" in said.err
 
 
 @pytest.mark.parametrize("end", ["#", "#x", "/#x", "?", "?x=1", "/a?b#c"])
