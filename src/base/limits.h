@@ -67,6 +67,10 @@
 #define ISX_ANSWER_BYTES_MAX       (256u << 20) /* a search or an asset: as a body */
 #define ISX_SHORT_ANSWER_BYTES_MAX (4u << 20) /* all other answers: a list of 10,000 indexes fits */
 
+/* Bytes of the status line and headers of such an answer: our servers and their proxies send less
+ * than 8 KiB. */
+#define ISX_ANSWER_HEAD_BYTES_MAX (64 * 1024)
+
 /* --- HTTP ------------------------------------------------------------------------------------- */
 
 #define ISX_BODY_MIB_DEFAULT       256  /* of one request */

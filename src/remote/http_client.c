@@ -8,6 +8,7 @@
  */
 #include "remote/http_client.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/uri.h"
 
@@ -22,6 +23,7 @@ struct answer {
 	struct isx_buf *buf;
 	size_t left; /* bytes that may still come */
 	bool too_large;
+	size_t head_bytes;
 };
 
 enum isx_status isx_http_client_new(struct isx_http_client **client, struct isx_err *err)
@@ -61,8 +63,16 @@ static size_t take_bytes(char *bytes, size_t size, size_t count, void *arg)
 	return answer->buf->failed ? 0 : len;
 }
 
-/* Headers of a request as a list of libcurl; NULL: no memory. On failure curl_slist_append()
- * leaves the list it was given unchanged, so that has to be freed. */
+/* Take a line of the answer's head: libcurl reads it, here it is only counted. */
+static size_t count_head(char *line, size_t size, size_t count, void *arg)
+{
+	struct answer *answer = arg;
+	(void)line;
+	answer->head_bytes += size * count;
+	return answer->head_bytes > ISX_ANSWER_HEAD_BYTES_MAX ? 0 : size * count;
+}
+
+/* The headers of a request as libcurl's list; NULL when memory ran out. */
 static struct curl_slist *make_headers(const struct isx_http_request *request)
 {
 	struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
@@ -80,17 +90,47 @@ static struct curl_slist *make_headers(const struct isx_http_request *request)
 	return longer;
 }
 
-/* Turn a failed transfer into a status. URLs are shown without user name and password. */
+/* Did the server begin to answer? */
+static bool has_answered(CURL *curl)
+{
+	curl_off_t first_byte_us = 0;
+	curl_easy_getinfo(curl, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+	return first_byte_us > 0;
+}
+
+/* Is the head of the answer over the ceiling? A single line of more than 100 KiB libcurl does not hand
+ * out: it ends with CURLE_OUT_OF_MEMORY, since 8.6.0 with 100, CURLE_TOO_LARGE. */
+static bool is_head_too_large(CURL *curl, CURLcode code, const struct answer *answer)
+{
+	enum { TOO_LARGE = 100 };
+	return answer->head_bytes > ISX_ANSWER_HEAD_BYTES_MAX || (int)code == TOO_LARGE ||
+	       (code == CURLE_OUT_OF_MEMORY && has_answered(curl));
+}
+
+/* The failures of a server are none of what was sent to it: an asset that is added is not refused by them. */
 static enum isx_status fail_curl(struct isx_err *err, const struct isx_http_request *request,
-				 CURLcode code, const struct answer *answer)
+				 CURL *curl, CURLcode code, const struct answer *answer)
 {
 	char shown[ISX_URI_SHOWN_BYTES];
 	if (answer->too_large)
-		return isx_fail(err, ISX_TOO_LARGE, "%s %s: the answer is larger than %zu bytes",
+		return isx_fail(err, ISX_IO, "%s %s: the answer is larger than %zu bytes",
 				request->method, isx_uri_show(request->url, shown),
 				request->answer_bytes_max);
-	if (answer->buf->failed || code == CURLE_OUT_OF_MEMORY)
+	if (answer->buf->failed)
 		return isx_fail_memory(err);
+	if (is_head_too_large(curl, code, answer))
+		return isx_fail(err, ISX_IO,
+				"%s %s: the header of the answer is larger than %d bytes",
+				request->method, isx_uri_show(request->url, shown),
+				ISX_ANSWER_HEAD_BYTES_MAX);
+	if (code == CURLE_OUT_OF_MEMORY)
+		return isx_fail_memory(err);
+	if (code == CURLE_WEIRD_SERVER_REPLY ||
+	    (code == CURLE_UNSUPPORTED_PROTOCOL && has_answered(curl)))
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"%s %s: the server's answer is not HTTP/1: is this the port of an "
+				"iscc-search server?",
+				request->method, isx_uri_show(request->url, shown));
 	if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
 		return isx_fail(err, ISX_INVALID, "%s: expected http://HOST:PORT or https://HOST",
 				isx_uri_show(request->url, shown));
@@ -102,7 +142,7 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 				     const struct isx_http_request *request, long *code,
 				     struct isx_buf *answer, struct isx_err *err)
 {
-	struct answer into = { answer, request->answer_bytes_max, false };
+	struct answer into = { answer, request->answer_bytes_max, false, 0 };
 	struct curl_slist *headers = make_headers(request);
 	CURL *curl = client->curl;
 	if (!headers)
@@ -119,12 +159,14 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &into);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, count_head);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &into);
 	if (request->json.len) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json.ptr);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->json.len);
 	}
 	CURLcode done = curl_easy_perform(curl);
-	enum isx_status st = done ? fail_curl(err, request, done, &into) : ISX_OK;
+	enum isx_status st = done ? fail_curl(err, request, curl, done, &into) : ISX_OK;
 	if (!st)
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, code);
 	curl_slist_free_all(headers);

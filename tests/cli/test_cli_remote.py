@@ -3,6 +3,7 @@
 import copy
 import http.server
 import json
+import socketserver
 import subprocess
 import sys
 import threading
@@ -253,6 +254,56 @@ def test_a_directory_may_have_any_name(cli):
     assert not (cli.work / "a").exists()
 
 
+# --- answers that are no HTTP ----------------------------------------------------------------------
+
+@pytest.fixture
+def raw():
+    """A server that reads a request, sends bytes and hangs up."""
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            got = b""
+            while b"\r\n\r\n" not in got:
+                got += self.request.recv(65536) or b"\r\n\r\n"
+            try:
+                self.request.sendall(self.server.sends)
+            except OSError:
+                pass # the program has hung up
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.url = f"http://127.0.0.1:{server.server_address[1]}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def raw_calls(cli, url):
+    file = cli.work / "one.jsonl"
+    file.write_text(json.dumps(ASSET) + "\n", encoding="utf-8")
+    return (("add", file, "--uri", url), ("get", ASSET["iscc_id"], "--uri", url),
+            ("search", ASSET["iscc_code"], "--uri", url))
+
+
+@pytest.mark.parametrize("sends", [b"\0\1\2", b"<html>hello</html>", b"HTTP/1.1 000 No\r\n\r\n", b"SSH-2.0-x\r\n",
+                                   b"HTTP/9.9 200 OK\r\n\r\n{}", b"HTTP/1.1 20\r\n\r\n{}"])
+def test_a_server_that_speaks_no_http(cli, raw, sends):
+    raw.sends = sends
+    for words in raw_calls(cli, raw.url):
+        said = cli.run(*words)
+        assert said.code == 1, said
+        assert raw.url in said.err and "the server's answer is not HTTP" in said.err, said
+
+
+@pytest.mark.parametrize("lines", [[400 * 1024], [1000] * 400, [70 * 1024]], ids=["one line", "many", "70 KiB"])
+def test_the_header_of_an_answer_has_a_ceiling(cli, raw, lines):
+    head = b"".join(b"X-%d: %s\r\n" % (i, b"x" * size) for i, size in enumerate(lines))
+    raw.sends = b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: 2\r\n\r\n{}"
+    for words in raw_calls(cli, raw.url):
+        said = cli.run(*words)
+        assert said.code == 1, said
+        assert raw.url in said.err and "the header of the answer is larger than 65536 bytes" in said.err, said
+
+
 # --- hostile answers -------------------------------------------------------------------------------
 
 def repeat(before, one, after, size=8 * MIB):
@@ -309,4 +360,4 @@ def test_an_answer_has_a_ceiling(cli, remote, calls):
     words, status, _ = calls["add"]
     remote.gives(status, b"[" + b" " * (5 * MIB) + b"]")
     said = cli.run(*words)
-    assert said.code != 0 and "the answer is larger than 4194304 bytes" in said.err
+    assert said.code == 1 and "the answer is larger than 4194304 bytes" in said.err
