@@ -64,7 +64,8 @@
  *	}
  *
  * Errors: every function that can fail returns a status, 0 for success, and writes a message for
- * the user into `err`, which may be NULL. A call that failed has changed nothing. Out parameters
+ * the user into `err`, which may be NULL. A call that failed has changed nothing, except
+ * isx_add() to an http:// store, which says what stays. Out parameters
  * are written on success only, with three exceptions: `outcomes` of isx_add(), which mean nothing
  * after a failure, the list of isx_loads(), which is empty then, and the report of
  * isx_index_check().
@@ -529,6 +530,8 @@ ISX_API void isx_loads_free(struct isx_load *loads);
  * every search that starts afterwards, in this process or another. An update replaces all units;
  * stored simprints of a type stay unless the update has simprints of that type. Of two assets with
  * one ISCC-ID the last one counts.
+ * An http:// store sends 100 assets at a time, each lot whole or not at all: when one lot fails,
+ * the lots before it stay in the index. Adding all of them again is safe.
  *   outcomes  filled: one per asset, in the same order; may be NULL */
 ISX_API ISX_MUST_CHECK enum isx_status isx_add(struct isx_store *store, const char *name,
 					       const struct isx_asset *assets, size_t count,

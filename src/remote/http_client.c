@@ -140,8 +140,10 @@ static enum isx_status fail_curl(struct isx_err *err, const struct isx_http_requ
 
 enum isx_status isx_http_client_send(struct isx_http_client *client,
 				     const struct isx_http_request *request, long *code,
-				     struct isx_buf *answer, struct isx_err *err)
+				     uint32_t *retry_after_s, struct isx_buf *answer,
+				     struct isx_err *err)
 {
+	curl_off_t retry_s = 0;
 	struct answer into = { answer, request->answer_bytes_max, false, 0 };
 	struct curl_slist *headers = make_headers(request);
 	CURL *curl = client->curl;
@@ -167,8 +169,13 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 	}
 	CURLcode done = curl_easy_perform(curl);
 	enum isx_status st = done ? fail_curl(err, request, curl, done, &into) : ISX_OK;
-	if (!st)
+	if (!st) {
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, code);
+		curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_s);
+		*retry_after_s = retry_s < 0             ? 0
+				 : retry_s >= UINT32_MAX ? UINT32_MAX
+							 : (uint32_t)retry_s;
+	}
 	curl_slist_free_all(headers);
 	return st;
 }

@@ -28,12 +28,13 @@ void isx_http_client_free(struct isx_http_client *client);
 
 /* Send a request and wait for its answer. Any HTTP status is a success here.
  *   code    filled: the HTTP status
+ *   retry_after_s  filled: what Retry-After says, in seconds; 0: there is none
  *   answer  filled: the body is appended
  * ISX_UNAVAILABLE: no answer came ("GET URL: could not connect"), or it is not HTTP; ISX_IO: it is over
  * answer_bytes_max, or its header over ISX_ANSWER_HEAD_BYTES_MAX. */
 ISX_MUST_CHECK enum isx_status isx_http_client_send(struct isx_http_client *client,
 						    const struct isx_http_request *request,
-						    long *code, struct isx_buf *answer,
-						    struct isx_err *err);
+						    long *code, uint32_t *retry_after_s,
+						    struct isx_buf *answer, struct isx_err *err);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/uri.h"
+#include "engine/asset_batch.h"
 #include "engine/engine.h"
 #include "iscc/iscc_id.h"
 #include "remote/http_client.h"
@@ -26,6 +27,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 /* As in iscc-search 0.3.3: 60 s for one request, 100 assets in a chunk of an add, three tries. */
@@ -139,6 +141,7 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 {
 	struct isx_buf url = { 0 };
 	long code = 0;
+	uint32_t retry_after_s = 0;
 	/* Segments that are NULL are left out: the shortest URL is url/indexes, for the list. */
 	const char *const segments[] = { "indexes", call->name, call->resource, call->id };
 	isx_buf_text(&url, remote->url);
@@ -162,11 +165,17 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 	isx_buf_clear(&call->answer);
 	if (!st) {
 		pthread_mutex_lock(&remote->lock);
-		st = isx_http_client_send(remote->client, &request, &code, &call->answer, err);
+		st = isx_http_client_send(remote->client, &request, &code, &retry_after_s,
+					  &call->answer, err);
 		pthread_mutex_unlock(&remote->lock);
 	}
 	isx_buf_release(&url);
-	return st ? st : check_answer(remote, call, code, err);
+	if (st)
+		return st;
+	st = check_answer(remote, call, code, err);
+	if (st == ISX_UNAVAILABLE && err)
+		err->retry_after_s = retry_after_s;
+	return st;
 }
 
 /* --- reading answers -------------------------------------------------------------------------- */
@@ -753,6 +762,27 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 	return st;
 }
 
+/* The server counts the assets of a chunk ("asset 3: ..."): say which one of the call it is.
+ *   at, chunk  the chunk's place among the `count` assets of the call, and its length */
+static enum isx_status place_in_call(struct isx_err *err, size_t at, size_t chunk, size_t count)
+{
+	static const char word[] = "asset ";
+	char text[sizeof err->msg];
+	char *end = text;
+	size_t place = 0;
+	memcpy(text, err->msg, sizeof text);
+	if (chunk > 1) {
+		if (strncmp(text, word, sizeof word - 1) != 0)
+			return ISX_INVALID; /* other servers do not say which */
+		place = strtoul(text + sizeof word - 1, &end, 10);
+		if (strncmp(end, ": ", 2) != 0 || place >= chunk)
+			return ISX_INVALID;
+		end += 2;
+	}
+	isx_fail(err, ISX_INVALID, "%s", end);
+	return isx_batch_err_at(err, ISX_INVALID, count, at + place);
+}
+
 static enum isx_status remote_add(struct isx_engine *engine, const char *name,
 				  const struct isx_asset *assets, size_t count,
 				  enum isx_outcome *outcomes, struct isx_err *err)
@@ -762,6 +792,8 @@ static enum isx_status remote_add(struct isx_engine *engine, const char *name,
 		size_t chunk = count - at < CHUNK_ASSETS ? count - at : CHUNK_ASSETS;
 		enum isx_status st = add_chunk(engine, name, assets + at, chunk, outcomes + at,
 					       err);
+		if (st == ISX_INVALID && err)
+			return place_in_call(err, at, chunk, count);
 		if (st)
 			return st;
 	}

@@ -1,6 +1,7 @@
 """http:// stores: what the program makes of answers that another server should not give, and of URIs."""
 
 import copy
+import ctypes
 import http.server
 import json
 import socketserver
@@ -24,6 +25,7 @@ class Answering:
 
     def __init__(self):
         self.status, self.body, self.headers, self.asked = 200, b"", {}, []
+        self.queue = [] # answers that come first: (status, body)
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,6 +33,8 @@ class Answering:
 
             def answer(self):
                 length = int(self.headers.get("Content-Length") or 0)
+                if outer.queue:
+                    outer.gives(*outer.queue.pop(0))
                 outer.asked.append((self.command, self.path, self.rfile.read(length)))
                 self.send_response(outer.status)
                 for name, value in outer.headers.items():
@@ -361,3 +365,59 @@ def test_an_answer_has_a_ceiling(cli, remote, calls):
     remote.gives(status, b"[" + b" " * (5 * MIB) + b"]")
     said = cli.run(*words)
     assert said.code == 1 and "the answer is larger than 4194304 bytes" in said.err
+
+
+# --- errors that the library hands out --------------------------------------------------------------
+
+class Err(ctypes.Structure):
+    _fields_ = [("status", ctypes.c_int), ("msg", ctypes.c_char * 256), ("position", ctypes.c_size_t),
+                ("retry_after_s", ctypes.c_uint32)]
+
+
+class Asset(ctypes.Structure):
+    _fields_ = [("iscc_id", ctypes.c_char_p), ("iscc_code", ctypes.c_char_p), ("units", ctypes.c_void_p),
+                ("unit_count", ctypes.c_size_t), ("simprints", ctypes.c_void_p),
+                ("simprint_count", ctypes.c_size_t), ("metadata", ctypes.c_char_p),
+                ("reserved", ctypes.c_uint64 * 2)]
+
+
+NO_POSITION = ctypes.c_size_t(-1).value
+uses_library = pytest.mark.skipif(b"__asan_init" in BINARY.read_bytes() or b"__tsan_init" in BINARY.read_bytes(),
+                                  reason="a library with a sanitizer cannot be loaded into Python")
+
+
+@pytest.fixture
+def store(remote):
+    library = ctypes.CDLL(str(BINARY.parent / "libiscc_search.so.0"))
+    library.isx_close.argtypes = [ctypes.c_void_p]
+    opened, err = ctypes.c_void_p(), Err()
+    assert library.isx_open(remote.url.encode(), None, ctypes.byref(opened), ctypes.byref(err)) == 0, err.msg
+    yield lambda name, *words: (getattr(library, name)(opened, b"default", *words, ctypes.byref(err)), err)[1]
+    library.isx_close(opened)
+
+
+@uses_library
+@pytest.mark.parametrize("count, said, position, message", [
+    (150, "asset 3: bad unit", 103, b"asset 103: bad unit"),
+    (150, "asset 49: bad unit", 149, b"asset 149: bad unit"),
+    (101, "bad unit", 100, b"asset 100: bad unit"),
+    (150, "bad unit", NO_POSITION, b"bad unit"),
+    (150, "asset 50: bad unit", NO_POSITION, b"asset 50: bad unit"),
+    (150, "asset x", NO_POSITION, b"asset x"),
+    (1, "bad unit", 0, b"bad unit"),
+])
+def test_the_position_of_an_asset_counts_over_all_chunks(remote, store, count, said, position, message):
+    assets = (Asset * count)(*[Asset(iscc_id=ASSET["iscc_id"].encode())] * count)
+    if count > 100:
+        remote.queue = [(201, CREATED * 100)]
+    remote.queue.append((400, {"detail": said}))
+    err = store("isx_add", assets, ctypes.c_size_t(count), None)
+    assert (err.msg, err.position, remote.queue) == (message, position, [])
+
+
+@uses_library
+@pytest.mark.parametrize("header, seconds", [({"Retry-After": "7"}, 7), ({}, 0), ({"Retry-After": "soon"}, 0)])
+def test_retry_after_of_the_server_is_handed_out(remote, store, header, seconds):
+    remote.gives(503, {"detail": "busy"}, **header)
+    err = store("isx_remove", ASSET["iscc_id"].encode())
+    assert (err.msg, err.retry_after_s) == (b"busy", seconds)
