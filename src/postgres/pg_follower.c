@@ -952,14 +952,13 @@ static enum isx_status follow_for_long(struct isx_pg_conn *conn, void *arg, stru
 			     .progress = { .lock = -1 },
 			     .is_loader = true };
 	conn->cancel_check = goes_on;
-	/* cppcheck-suppress autoVariables ; taken back below */
+	/* cppcheck-suppress autoVariables ; isx_pg_give() forgets it */
 	conn->cancel_arg = &work;
 	begin_follow(of->followers, &of->head, &follower);
 	enum isx_status st = follow_locked(&work, err);
 	of->done->at_fault = is_at_fault(conn, st);
 	of->done->was_busy = follower.busy;
 	isx_pg_follower_release(&follower);
-	conn->cancel_check = NULL; /* the connection outlives `work`: it may have to roll back */
 	return st;
 }
 

@@ -369,17 +369,16 @@ void isx_pg_give(struct isx_pg_conn *conn)
 {
 	struct isx_pg_pool *pool = conn->pool;
 	bool reusable = !conn->broken && PQpipelineStatus(conn->pg) == PQ_PIPELINE_OFF;
+	conn->cancel_check = NULL; /* its argument ends with the call that has set it */
 	PGTransactionStatusType state = PQtransactionStatus(conn->pg);
 	if (reusable && (state == PQTRANS_INTRANS || state == PQTRANS_INERROR))
 		reusable = isx_pg_text(conn, "ROLLBACK", NULL) == ISX_OK;
 	reusable &= PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
 	read_flags(pool, conn);
-	if (!reusable) {
-		close_conn(conn); /* the server rolls back what was open */
-	} else {
-		conn->cancel_check = NULL; /* its argument ends with the search that has set it */
+	if (reusable)
 		conn->read_timeout_ms = pool->settings.read_timeout_ms;
-	}
+	else
+		close_conn(conn); /* the server rolls back what was open */
 	pthread_mutex_lock(&pool->lock);
 	if (reusable) {
 		conn->next = pool->idle;
