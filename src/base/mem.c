@@ -92,7 +92,7 @@ bool isx_quota_allows(struct isx_quota *quota, size_t bytes)
 enum isx_status isx_quota_fail(const struct isx_quota *quota, struct isx_err *err)
 {
 	if (quota && quota->refusal.status)
-		return isx_fail(err, quota->refusal.status, "%s", quota->refusal.msg);
+		return isx_err_pass(err, &quota->refusal);
 	return isx_fail_memory(err);
 }
 

@@ -218,7 +218,7 @@ static enum isx_status check_and_serve(struct http_req *req, struct http_res *re
 		return ISX_OK;
 	}
 	if (!st && req->cut.status)
-		st = isx_fail(err, req->cut.status, "%s", req->cut.msg);
+		st = isx_err_pass(err, &req->cut);
 	if (!st)
 		st = req->route->serve(req, res, err);
 	if (!st)

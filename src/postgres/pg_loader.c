@@ -274,7 +274,7 @@ enum isx_status isx_pg_loader_failure(struct isx_pg_loader *loader, int64_t gene
 	if (*at && (*at)->state == FAILED) {
 		if (isx_clock_ns() < (*at)->until_ns) {
 			*at_fault = (*at)->at_fault;
-			st = isx_fail(err, (*at)->cause.status, "%s", (*at)->cause.msg);
+			st = isx_err_pass(err, &(*at)->cause);
 		}
 		remove_entry(at);
 	}

@@ -335,7 +335,7 @@ static enum isx_status take_by(struct isx_pg_pool *pool, uint64_t deadline_ns, b
 			if (add_conn(pool, is_probe, conn) == ISX_OK)
 				break;
 		} else if (pool->count == pool->reconnecting) {
-			st = isx_fail(err, pool->last_error.status, "%s", pool->last_error.msg);
+			st = isx_err_pass(err, &pool->last_error);
 		} else if (now < deadline_ns) {
 			wait_until(pool,
 				   pool->pause_until_ns > now && pool->pause_until_ns < deadline_ns

@@ -399,9 +399,7 @@ static enum isx_status find_or_open(struct isx_open_files *files, const char *na
 			return fail_stat(err, name, path);
 		} else if (is_settled) {
 			*index = found;
-			return found->state == OPEN
-				       ? ISX_OK
-				       : isx_fail(err, found->cause.status, "%s", found->cause.msg);
+			return found->state == OPEN ? ISX_OK : isx_err_pass(err, &found->cause);
 		} else if (found || is_still_open(files, &named)) {
 			pthread_cond_wait(&files->changed, &files->lock);
 		} else if (!make_room(files)) {
