@@ -456,20 +456,30 @@ static enum isx_status read_list(struct isx_span list, const struct element_kind
 	return st;
 }
 
+/* What an element of both lists of matches has; `types` is read by the caller.
+ *   types  filled: borrowed from `text` */
+static enum isx_status read_ranked(struct isx_span text, struct isx_arena *arena, char iscc_id[24],
+				   const char **metadata, double *score, struct isx_span *types,
+				   struct isx_err *err)
+{
+	enum { ID, SCORE, TYPES, METADATA, FIELDS };
+	static const char *const names[FIELDS] = { "iscc_id", "score", "types", "metadata" };
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	*types = found[TYPES];
+	enum isx_status st = read_owner(found[ID], found[METADATA], arena, iscc_id, metadata, err);
+	return st ? st : read_score(found[SCORE], score, err);
+}
+
 /* One element of "global_matches". */
 static enum isx_status read_match(struct isx_span text, struct isx_arena *arena, void *element,
 				  struct isx_err *err)
 {
-	enum { ID, SCORE, TYPES, METADATA, FIELDS };
-	static const char *const names[FIELDS] = { "iscc_id", "score", "types", "metadata" };
 	struct isx_match *match = element;
-	struct isx_span found[FIELDS];
-	isx_json_find(text, names, FIELDS, found);
-	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
-					&match->metadata, err);
-	if (!st)
-		st = read_score(found[SCORE], &match->score, err);
-	return st ? st : read_types(found[TYPES], arena, match, err);
+	struct isx_span types;
+	enum isx_status st = read_ranked(text, arena, match->iscc_id, &match->metadata,
+					 &match->score, &types, err);
+	return st ? st : read_types(types, arena, match, err);
 }
 
 /* The shortest text of each kind has all required members and empty values. */
@@ -548,16 +558,11 @@ static enum isx_status read_chunk_types(struct isx_span types, struct isx_arena 
 static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *arena,
 					void *element, struct isx_err *err)
 {
-	enum { ID, SCORE, TYPES, METADATA, FIELDS };
-	static const char *const names[FIELDS] = { "iscc_id", "score", "types", "metadata" };
 	struct isx_chunk_match *match = element;
-	struct isx_span found[FIELDS];
-	isx_json_find(text, names, FIELDS, found);
-	enum isx_status st = read_owner(found[ID], found[METADATA], arena, match->iscc_id,
-					&match->metadata, err);
-	if (!st)
-		st = read_score(found[SCORE], &match->score, err);
-	return st ? st : read_chunk_types(found[TYPES], arena, match, err);
+	struct isx_span types;
+	enum isx_status st = read_ranked(text, arena, match->iscc_id, &match->metadata,
+					 &match->score, &types, err);
+	return st ? st : read_chunk_types(types, arena, match, err);
 }
 
 static const struct element_kind chunk_match_kind = { sizeof(struct isx_chunk_match),
