@@ -158,6 +158,15 @@ enum isx_status isx_asset_simprints(const struct isx_asset *asset, struct isx_ar
 	return ISX_OK;
 }
 
+enum isx_status isx_stored_append(struct isx_buf *buf, struct isx_span json, struct isx_err *err)
+{
+	enum isx_status st = isx_stored_check(json, err);
+	if (st)
+		return st;
+	isx_buf_add(buf, json.ptr, json.len);
+	return isx_buf_status(buf, err);
+}
+
 enum isx_status isx_stored_metadata(struct isx_span json, uint64_t id,
 				    const struct isx_logger *logger, struct isx_arena *arena,
 				    const char **text, struct isx_err *err)

@@ -5,6 +5,7 @@
 #ifndef ISX_ASSET_UNITS_H
 #define ISX_ASSET_UNITS_H
 
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/span.h"
@@ -69,6 +70,11 @@ ISX_MUST_CHECK enum isx_status isx_asset_simprints(const struct isx_asset *asset
 						   struct isx_arena *arena,
 						   struct isx_indexed_simprint **simprints,
 						   struct isx_err *err);
+
+/* Append the stored JSON of an asset for a client that gets it. ISX_CORRUPT: it is damaged, and
+ * nothing was appended: damaged JSON must not reach a client. */
+ISX_MUST_CHECK enum isx_status isx_stored_append(struct isx_buf *buf, struct isx_span json,
+						 struct isx_err *err);
 
 /* Read the metadata of a stored asset, to show it in a match.
  *   json    the stored JSON of the asset `id` (its ISCC-ID body)

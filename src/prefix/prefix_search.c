@@ -57,11 +57,7 @@ enum isx_status isx_prefix_get_json(struct isx_lmdb_file *file, const char *iscc
 		return st;
 	st = isx_prefix_find(&view, iscc_id, &id, &stored, err);
 	if (!st)
-		st = isx_stored_check(stored, err);
-	if (!st) {
-		isx_buf_add(json, stored.ptr, stored.len);
-		st = isx_buf_status(json, err);
-	}
+		st = isx_stored_append(json, stored, err);
 	isx_lmdb_end(&view);
 	return st;
 }

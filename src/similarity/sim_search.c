@@ -80,12 +80,8 @@ enum isx_status isx_sim_get(struct isx_lmdb_file *file, const char *iscc_id, str
 	if (st)
 		return st;
 	st = find_asset(&view, iscc_id, &id, &stored, err);
-	if (!st) /* damaged JSON must not reach a client */
-		st = isx_stored_check(stored, err);
-	if (!st) {
-		isx_buf_add(json, stored.ptr, stored.len);
-		st = isx_buf_status(json, err);
-	}
+	if (!st)
+		st = isx_stored_append(json, stored, err);
 	isx_lmdb_end(&view);
 	return st;
 }
