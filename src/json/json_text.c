@@ -328,9 +328,10 @@ enum isx_status isx_json_check_member(struct isx_span text, size_t *offset, stru
 
 /* --- the walk ------------------------------------------------------------------------------- */
 
-/* Behind a backslash any byte is skipped: it may be a quote. Bounded by `end` all the same, as
- * bytes that come from disk may have changed since they were checked. */
-const char *isx_json_skip_string(const char *p, const char *end)
+/* Skip a checked string: `p` points at its first quote. Returns the byte behind its last one. Behind
+ * a backslash any byte is skipped: it may be a quote. Bounded by `end` all the same, as bytes that
+ * come from disk may have changed since they were checked. */
+static const char *skip_string(const char *p, const char *end)
 {
 	for (p++; p < end && *p != '"'; p++)
 		if (*p == '\\' && end - p > 1)
@@ -343,11 +344,11 @@ const char *isx_json_skip_string(const char *p, const char *end)
 static const char *skip_value(const char *p, const char *end)
 {
 	if (p < end && *p == '"')
-		return isx_json_skip_string(p, end);
+		return skip_string(p, end);
 	if (p < end && (*p == '{' || *p == '[')) {
 		for (size_t depth = 0; p < end;) {
 			char c = *p;
-			p = c == '"' ? isx_json_skip_string(p, end) : p + 1;
+			p = c == '"' ? skip_string(p, end) : p + 1;
 			if (c == '{' || c == '[')
 				depth++;
 			else if ((c == '}' || c == ']') && --depth == 0)
@@ -535,7 +536,7 @@ void isx_json_minify(struct isx_buf *buf, struct isx_span value)
 	for (const char *p = value.ptr; p < end;) {
 		const char *start = p;
 		while (p < end && !is_blank(*p))
-			p = *p == '"' ? isx_json_skip_string(p, end) : p + 1;
+			p = *p == '"' ? skip_string(p, end) : p + 1;
 		isx_buf_add(buf, start, (size_t)(p - start));
 		p = skip_blanks(p, end);
 	}
@@ -545,7 +546,7 @@ void isx_json_minify(struct isx_buf *buf, struct isx_span value)
  * the string. */
 static const char *repair_string(struct isx_buf *buf, const char *p, const char *end)
 {
-	const char *after = isx_json_skip_string(p, end);
+	const char *after = skip_string(p, end);
 	/* in steps of whole escapes, so that "\\u0041" is not mistaken for an escape of A */
 	while (p < after) {
 		int32_t unit = unicode_escape(p, after);

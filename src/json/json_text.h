@@ -52,9 +52,6 @@ bool isx_json_next_find(struct isx_json_walk *walk, const char *const *names, si
 /* The value of the last member with this name; an empty span if there is none. */
 struct isx_span isx_json_member(struct isx_span object, const char *name);
 
-/* Skip a checked string: `p` points at its first quote. Returns the byte behind its last one. */
-const char *isx_json_skip_string(const char *p, const char *end);
-
 /* Append a checked string decoded: `text` is the part between its quotes. */
 void isx_json_unescape(struct isx_buf *buf, struct isx_span text);
 
