@@ -130,8 +130,7 @@ static enum isx_status check_sound(struct isx_lmdb_file *file, struct stat *now,
 	return isx_fail(err, ISX_CORRUPT, "%s", file->damage.msg);
 }
 
-/* --- writes without a transaction
- * -------------------------------------------------------------- */
+/* --- writes without a transaction ------------------------------------------------------------- */
 
 static int64_t mtime_ns(const struct stat *file)
 {
@@ -220,8 +219,7 @@ void isx_lmdb_suspect(struct isx_lmdb_file *file)
 		forget_verified(file);
 }
 
-/* --- verifying
- * --------------------------------------------------------------------------------- */
+/* --- verifying -------------------------------------------------------------------------------- */
 
 /* A file that is shorter than its last page is not always damaged: pages at its end that were
  * free when they should have been written never are. So the trees are walked to see which pages

@@ -53,8 +53,7 @@ struct isx_open_index {
 	struct isx_err cause; /* of REFUSED: what is damaged */
 };
 
-/* --- the list (called with the lock)
- * ----------------------------------------------------------- */
+/* --- the list (called with the lock) ---------------------------------------------------------- */
 
 /* The entry that has the name now. There may be entries with the same name that are `gone`. */
 static struct isx_open_index *find_name(struct isx_open_files *files, const char *name)

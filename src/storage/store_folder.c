@@ -178,8 +178,7 @@ enum isx_status isx_store_folder_vacate(const struct isx_store_folder *folder, c
 		entry, strerror(errno));
 }
 
-/* --- staging
- * ----------------------------------------------------------------------------------- */
+/* --- staging ---------------------------------------------------------------------------------- */
 
 /* ".NAME.PURPOSE-PID-TIME-COUNT". No suffix: iscc-search 0.3.3 takes everything that ends in
  * ".lmdb" for an index. */
