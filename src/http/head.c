@@ -7,9 +7,6 @@
  */
 #include "http/head.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
-#include <stdio.h>
 #include <strings.h>
 
 static const char bad_line[] = "expected METHOD URL HTTP/1.1, each behind one space";
@@ -24,69 +21,21 @@ static void refuse(struct isx_head *head, unsigned status, const char *detail)
 	head->detail = detail;
 }
 
-/* A letter or a digit of ASCII, or one of `others`. */
-static bool is_among(char c, const char *others)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr(others, c));
-}
-
-/* A method, or the name of a header. */
+/* token of RFC 9110, 5.6.2: a method, or the name of a header. */
 static bool is_token(struct isx_span text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (!is_among(text.ptr[i], "!#$%&'*+-.^_`|~"))
+	static const char others[] = "!#$%&'*+-.^_`|~";
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+		bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+		if (!is_letter && !(c >= '0' && c <= '9') && (!c || !strchr(others, c)))
 			return false;
+	}
 	return text.len > 0;
 }
 
-/* The name of a host as RFC 3986 has it (reg-name, of which an IPv4 address is one), or none. */
-static bool is_host_name(struct isx_span text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if (is_among(text.ptr[i], "-._~!$&'()*+,;="))
-			continue;
-		if (text.ptr[i] != '%' || text.len - i < 3 || !isxdigit(text.ptr[i + 1] & 0xff) ||
-		    !isxdigit(text.ptr[i + 2] & 0xff))
-			return false;
-		i += 2;
-	}
-	return true;
-}
-
-/* An IPv6 address. Clients that are given one with a zone ("fe80::1%eth0") send it too. */
-static bool is_ipv6(struct isx_span text)
-{
-	char address[INET6_ADDRSTRLEN];
-	struct in6_addr unused;
-	const char *zone = text.len ? memchr(text.ptr, '%', text.len) : NULL;
-	struct isx_span behind = zone ? isx_span_skip(text, (size_t)(zone - text.ptr) + 1) : text;
-	text.len -= zone ? behind.len + 1 : 0;
-	if (text.len >= sizeof address || memchr(text.ptr, '\0', text.len) ||
-	    (zone && !is_token(behind)))
-		return false;
-	snprintf(address, sizeof address, "%.*s", (int)text.len, text.ptr);
-	return inet_pton(AF_INET6, address, &unused) == 1;
-}
-
-/* HOST, HOST:PORT, or nothing, as RFC 9112 (3.2) wants the value of Host. */
-static bool is_authority(struct isx_span text)
-{
-	bool is_bracketed = isx_span_has_prefix(text, "[");
-	size_t len = 0, port;
-	while (len < text.len && text.ptr[len] != (is_bracketed ? ']' : ':'))
-		len++;
-	struct isx_span host = { text.ptr + is_bracketed, len - is_bracketed };
-	if (is_bracketed ? len == text.len || !is_ipv6(host) : !is_host_name(host))
-		return false;
-	struct isx_span rest = isx_span_skip(text, len + is_bracketed);
-	for (port = 1; port < rest.len && rest.ptr[port] >= '0' && rest.ptr[port] <= '9'; port++)
-		;
-	return rest.len == 0 || (rest.ptr[0] == ':' && port == rest.len);
-}
-
-/* Are all bytes `least` or above, and none DEL, or tabs where they are allowed? Bytes beyond ASCII are
- * left to whoever reads the text. */
+/* Are all bytes `least` or above and not DEL, or tabs if those are allowed? Bytes beyond ASCII
+ * pass: the reader of the text checks them. */
 static bool is_printable(struct isx_span text, unsigned char least, bool allows_tab)
 {
 	for (size_t i = 0; i < text.len; i++) {
@@ -184,11 +133,7 @@ bool isx_head_field(struct isx_head *head, struct isx_span name, struct isx_span
 		refuse(head, 400, "expected no control character in a header's value");
 	else if (!head->status && !is_next(head, name, *value))
 		refuse(head, 400, bad_field);
-	if (is_name(name, "Host")) {
-		head->hosts++;
-		if (!is_authority(isx_span_trim(*value)))
-			refuse(head, 400, "expected HOST or HOST:PORT in the Host header");
-	}
+	head->hosts += is_name(name, "Host");
 	/* All other headers are for libmicrohttpd; these two decide where the request ends. */
 	bool is_length = is_name(name, "Content-Length");
 	if (!is_length && !is_name(name, "Transfer-Encoding"))

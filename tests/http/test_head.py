@@ -45,12 +45,6 @@ REFUSED = {
     "no-host": (400, GET + b"\r\n"),
     "two-hosts": (400, GET + HOST + b"host: y\r\n\r\n"),
     "two-hosts-1.0": (400, b"GET /healthz HTTP/1.0\r\n" + HOST + HOST + b"\r\n"),
-    **{f"host-{host}": (400, GET + b"Host: " + host.encode() + b"\r\n\r\n") for host in [
-        "a b", "a@b", "a@b/c", "a/b", "a?b", "a#b", "a\tb", "a\\b", '"a"', "<a>", "a:b", "a:80:80", "a:-1", "a: 80", "a, b", "http://a",
-        "::1", "[::1", "[::1]]", "[::1]x", "[::1]:x", "[]", "[]:80", "[a]", "[127.0.0.1]", "[::1%]", "[%a]", "[::1%a b]", "[::12345]", "]",
-        "a]", "a[", "a%", "a%4", "a%4x", "a%%41", "\u00e4", "a^b", "a|b", "{a}"]},
-    "host-1.0": (400, b"GET /healthz HTTP/1.0\r\nHost: a b\r\n\r\n"),
-    "host-long-address": (400, GET + b"Host: [" + b"0:" * 10_000 + b"]\r\n\r\n"),
     "blank-before-colon": (400, GET + HOST + b"Content-Length : 36\r\n\r\n" + BEHIND),
     "tab-before-colon": (400, GET + HOST + b"Content-Length\t: 36\r\n\r\n" + BEHIND),
     "blank-in-name": (400, GET + HOST + b"Content Length: 36\r\n\r\n" + BEHIND),
@@ -162,9 +156,6 @@ def test_no_request_at_all(server, request_):
 CLOSE = b"Connection: close\r\n"
 TAKEN = {
     "no-value": (200, GET + b"Host:\r\nAccept:\r\n" + CLOSE + b"\r\n"),
-    **{f"host-{host}": (200, GET + b"Host: " + host.encode() + b"\r\n" + CLOSE + b"\r\n") for host in [
-        "a", "a.b-c.example", "a.b.", "a_b", "A:80", "a:", ":80", "127.0.0.1:8000", "[::1]", "[::1]:8000", "[::ffff:127.0.0.1]:", "a%41",
-        "[FE80:0:0:0:0:0:0:1]:1", "[fe80::1%eth0]:80", "[fe80::1%25eth0]", "a~b!$&'()*+,;=", "a:99999", "a" * 300]},
     "blanks-around-value": (200, GET + b"Host:\t x \t\r\nX-Y: \t a\tb \r\n" + CLOSE + b"\r\n"),
     "bytes-beyond-ascii": (200, GET + HOST + "X: Ä\r\n".encode() + CLOSE + b"\r\n"),
     "bare-lf": (200, b"GET /healthz HTTP/1.1\nHost: x\nConnection: close\n\n"),
