@@ -21,15 +21,16 @@
 #include <sys/socket.h>
 
 enum {
-	LOOK_NS = 200000000, /* 200 ms between two passes over all connections */
+	LOOK_NS = 200000000, /* 200 ms between two passes over all connections, unless many begin */
 	LINKS_A_LOOK = 256   /* links polled in one hold of the lock: some 50 us */
 };
 
 struct isx_links {
-	pthread_mutex_t lock; /* of all members below, and of the links */
-	pthread_cond_t stopped;
+	pthread_mutex_t lock;  /* of all members below, and of the links */
+	pthread_cond_t wakeup; /* the thread is to stop, or a pass is due */
 	bool is_stopping;
 	size_t count;
+	size_t added; /* links that have begun since the last pass did */
 	struct http_watch_rule rule;
 	struct http_link ring; /* head of the circular list */
 	pthread_t thread;
@@ -69,13 +70,16 @@ static void look_at(struct isx_links *links, size_t count)
 			(void)shutdown(looks[i].fd, SHUT_RD);
 }
 
-/* The thread. It releases the lock between two groups of links, so that connections can begin and
+/* The thread. A pass begins early when LINKS_A_LOOK connections have begun since the last one: clients
+ * that leave in the middle of a request would otherwise be there in the number that 200 ms bring, and
+ * malloc keeps the memory of so many. It releases the lock between two groups of links, so that connections can begin and
  * end; links that are removed meanwhile make the pass shorter. */
 static void *look_for_ends(void *arg)
 {
 	struct isx_links *links = arg;
 	pthread_mutex_lock(&links->lock);
 	while (!links->is_stopping) {
+		links->added = 0;
 		for (size_t left = links->count; left > 0 && !links->is_stopping;) {
 			size_t count = left < links->count ? left : links->count;
 			count = count < LINKS_A_LOOK ? count : LINKS_A_LOOK;
@@ -84,8 +88,8 @@ static void *look_for_ends(void *arg)
 			pthread_mutex_unlock(&links->lock);
 			pthread_mutex_lock(&links->lock);
 		}
-		if (!links->is_stopping)
-			(void)isx_clock_wait(&links->stopped, &links->lock,
+		if (!links->is_stopping && links->added < LINKS_A_LOOK)
+			(void)isx_clock_wait(&links->wakeup, &links->lock,
 					     isx_clock_ns() + LOOK_NS);
 	}
 	pthread_mutex_unlock(&links->lock);
@@ -101,7 +105,7 @@ enum isx_status isx_links_new(const struct http_watch_rule *rule, struct isx_lin
 	made->rule = *rule;
 	made->ring.next = made->ring.before = &made->ring;
 	pthread_mutex_init(&made->lock, NULL);
-	isx_clock_cond_init(&made->stopped);
+	isx_clock_cond_init(&made->wakeup);
 	int rc = isx_thread_start(&made->thread, "http-links", look_for_ends, made);
 	if (rc) {
 		isx_mem_free(made);
@@ -118,10 +122,10 @@ void isx_links_free(struct isx_links *links)
 		return;
 	pthread_mutex_lock(&links->lock);
 	links->is_stopping = true;
-	pthread_cond_signal(&links->stopped);
+	pthread_cond_signal(&links->wakeup);
 	pthread_mutex_unlock(&links->lock);
 	pthread_join(links->thread, NULL);
-	pthread_cond_destroy(&links->stopped);
+	pthread_cond_destroy(&links->wakeup);
 	pthread_mutex_destroy(&links->lock);
 	isx_mem_free(links);
 }
@@ -138,6 +142,8 @@ struct http_link *isx_link_add(struct isx_links *links, struct http_serving *ser
 	pthread_mutex_lock(&links->lock);
 	join_before(&links->ring, link);
 	links->count++;
+	if (++links->added == LINKS_A_LOOK)
+		pthread_cond_signal(&links->wakeup);
 	pthread_mutex_unlock(&links->lock);
 	return link;
 }
