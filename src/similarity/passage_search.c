@@ -404,7 +404,7 @@ static enum isx_status rank_range(struct passage_search *search, const struct is
  * Assets are never split, so each asset is ranked by exactly one thread. */
 struct pieces {
 	const struct isx_passage_ask *ask;
-	uint64_t id_min;
+	uint64_t id_min, id_max;
 	uint64_t step; /* ISCC-ID bodies of one piece, whether an asset has them or not */
 	size_t count;
 	atomic_size_t next; /* the first piece that no thread has taken */
@@ -423,15 +423,20 @@ struct scan_thread {
 	bool runs;
 };
 
-/* Rank pieces until none is left. The last one ends at the largest possible ISCC-ID, as the ranges
- * are rounded up. */
+/* Rank pieces until none is left. As the ranges are rounded up, the last one may end after id_max,
+ * and where ISCC-IDs are few, whole pieces lie after it: they are left out, as their bounds may be
+ * more than 64 bits. */
 static enum isx_status rank_pieces(struct passage_search *search, struct pieces *pieces,
 				   struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	for (size_t i; !st && (i = atomic_fetch_add(&pieces->next, 1)) < pieces->count;) {
-		uint64_t first = pieces->id_min + i * pieces->step;
-		uint64_t last = i + 1 == pieces->count ? UINT64_MAX : first + (pieces->step - 1);
+		uint64_t before = i * pieces->step; /* no wrap: count is far below 2^32 */
+		if (before > pieces->id_max - pieces->id_min)
+			break;
+		uint64_t first = pieces->id_min + before;
+		uint64_t last = pieces->id_max - first < pieces->step ? pieces->id_max
+								      : first + (pieces->step - 1);
 		st = rank_range(search, pieces->ask, first, last, err);
 	}
 	return st;
@@ -565,7 +570,7 @@ static enum isx_status rank_assets(struct passage_search *search, const struct i
 	size_t count = cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (size_t)cores;
 	if (pairs / PAIRS_PER_THREAD < count)
 		count = pairs / PAIRS_PER_THREAD > 1 ? (size_t)(pairs / PAIRS_PER_THREAD) : 1;
-	struct pieces pieces = { .ask = ask, .id_min = id_min };
+	struct pieces pieces = { .ask = ask, .id_min = id_min, .id_max = id_max };
 	pieces.count = count > 1 ? count * PIECES_PER_THREAD : 1;
 	pieces.step = (id_max - id_min) / pieces.count + 1; /* rounded up: no ISCC-ID is left */
 	struct scan_thread *threads = isx_arena_alloc(search->arena, count, sizeof *threads);

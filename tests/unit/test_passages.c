@@ -143,10 +143,58 @@ static void test_passages__a_search_on_all_cores_equals_the_model(void **state)
 	isx_close(store);
 }
 
+/* Four assets with the last ISCC-IDs there are, and enough pairs for two threads: the pieces that
+ * the threads take would lie after the last ISCC-ID. */
+static void test_passages__assets_with_the_last_iscc_ids_are_ranked_once(void **state)
+{
+	enum { LAST = 4, EACH = 2000, ASKED = 1000 }; /* 8 million pairs */
+	static char texts[EACH][16];
+	static struct isx_simprint simprints[EACH];
+	static const char *values[ASKED];
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_result *result;
+	struct isx_err err;
+	(void)state;
+	isx_options_init(&options);
+	options.threads = 2;
+	if (isx_open("memory://", &options, &store, &err) || isx_index_create(store, "main", &err))
+		fail_msg("%s", err.msg);
+	for (uint64_t i = 0; i < EACH; i++) {
+		uint64_t seed = i;
+		uint8_t bytes[8];
+		isx_store_be64(bytes, test_random(&seed));
+		isx_base64_encode(bytes, sizeof bytes, texts[i]);
+		simprints[i] = (struct isx_simprint){ "T_V0", texts[i], (uint32_t)i, 1 };
+		if (i < ASKED)
+			values[i] = texts[i];
+	}
+	char ids[LAST][ISX_ISCC_ID_TEXT_BYTES];
+	for (size_t a = 0; a < LAST; a++) {
+		const struct isx_iscc_id id = { .body = UINT64_MAX - (LAST - 1) + a, .version = 1 };
+		isx_iscc_id_print(&id, ids[a]);
+		const struct isx_asset asset = { .iscc_id = ids[a],
+						 .simprints = simprints,
+						 .simprint_count = EACH };
+		if (isx_add(store, "main", &asset, 1, NULL, &err))
+			fail_msg("%s", err.msg);
+	}
+	struct isx_query_simprints type = { "T_V0", values, ASKED };
+	struct isx_query query = { .simprints = &type, .simprint_type_count = 1, .limit = LIMIT };
+	if (isx_search(store, "main", &query, &result, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(result->chunk_match_count, LAST);
+	for (size_t a = 0; a < LAST; a++)
+		assert_string_equal(result->chunk_matches[a].iscc_id, ids[a]);
+	isx_result_free(result);
+	isx_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_passages__a_search_on_all_cores_equals_the_model),
+		cmocka_unit_test(test_passages__assets_with_the_last_iscc_ids_are_ranked_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
