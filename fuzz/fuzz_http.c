@@ -64,7 +64,7 @@ static void check_url(struct isx_span target)
 	static const char *const names[] = { "", "limit", "threshold", "a" };
 	struct isx_arena arena = { 0 };
 	struct isx_span path, query, value;
-	int64_t number;
+	double number;
 	isx_url_split(target, &path, &query);
 	expect(is_within(path, target) && is_within(query, target));
 	expect(!memchr(path.ptr, '?', path.len) || path.len == 0);
@@ -73,10 +73,10 @@ static void check_url(struct isx_span target)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		expect(isx_url_param(query, names[i], &arena, &value, NULL) == ISX_OK);
 		expect(value.len <= query.len);
-		if (isx_url_int(value, &number))
+		if (isx_span_whole(value, &number))
 			expect(value.len > 0);
 	}
-	if (isx_url_int(target, &number))
+	if (isx_span_whole(target, &number))
 		expect(target.len > 0);
 	isx_arena_release(&arena);
 }

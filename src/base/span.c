@@ -1,5 +1,5 @@
 /*
- * span.c - trim a span, and read a number strictly.
+ * span.c - trim a span, and read a number, strictly or as pydantic does.
  *
  * strtoull() is not used: it takes blanks, signs and wraps "-1" around, and needs a NUL.
  * SPDX-License-Identifier: Apache-2.0
@@ -34,5 +34,48 @@ bool isx_span_uint(struct isx_span span, uint64_t max, uint64_t *value)
 			return false;
 	}
 	*value = sum;
+	return true;
+}
+
+static bool is_digit(char c) /* isdigit() depends on the locale */
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Is the rest empty, or a point and one zero or more? */
+static bool is_zero_fraction(struct isx_span span)
+{
+	if (span.len == 0)
+		return true;
+	if (span.ptr[0] != '.' || span.len == 1)
+		return false;
+	for (size_t i = 1; i < span.len; i++)
+		if (span.ptr[i] != '0')
+			return false;
+	return true;
+}
+
+bool isx_span_whole(struct isx_span span, double *number)
+{
+	double sum = 0;
+	span = isx_span_trim(span);
+	bool is_negative = isx_span_has_prefix(span, "-");
+	if (is_negative || isx_span_has_prefix(span, "+"))
+		span = isx_span_skip(span, 1);
+	/* A digit first, so that "_1" and "+-1" fail, and `ptr[i - 1]` exists. */
+	if (span.len == 0 || !is_digit(span.ptr[0]))
+		return false;
+	size_t i = 0;
+	for (; i < span.len; i++) {
+		bool is_joint = span.ptr[i] == '_' && is_digit(span.ptr[i - 1]) &&
+				i + 1 < span.len && is_digit(span.ptr[i + 1]);
+		if (is_digit(span.ptr[i]))
+			sum = sum * 10 + (span.ptr[i] - '0');
+		else if (!is_joint)
+			break;
+	}
+	if (!is_zero_fraction(isx_span_skip(span, i)))
+		return false;
+	*number = is_negative ? -sum : sum;
 	return true;
 }

@@ -46,6 +46,13 @@ struct isx_span isx_span_trim(struct isx_span span);
 /* Read a whole number, 0 to `max`: decimal digits and nothing else. False leaves *value alone. */
 bool isx_span_uint(struct isx_span span, uint64_t max, uint64_t *value);
 
+/* Read a whole number as pydantic does, which 0.3.3 uses for JSON, URLs and settings: blanks around
+ * it, a sign, leading zeros, single underscores between digits, and a fraction of zeros are allowed
+ * ("+1_000.00"); an exponent is not. A longer number than a double can hold is infinite: the caller
+ * compares with a range in any case. False leaves *number alone.
+ *   number  filled: exact up to 2^53 */
+bool isx_span_whole(struct isx_span span, double *number);
+
 /* Numbers on disk and wire are big-endian, at any alignment: keys of LMDB then sort as numbers
  * do. */
 static inline uint64_t isx_load_be64(const void *bytes)

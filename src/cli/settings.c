@@ -16,7 +16,6 @@
 #include "scan/kernel.h"
 
 #include <limits.h>
-#include <math.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -152,35 +151,6 @@ static const char *find_value(const char *name, const struct isx_dotenv *file)
 	return NULL;
 }
 
-/* isdigit() depends on the locale. */
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-/* A whole number in the forms that pydantic accepts: "8000", "+8000", "8_000", "8000.00". */
-static bool parse_whole(struct isx_span text, uint64_t most, uint64_t *found)
-{
-	char digits[32];
-	size_t len = 0;
-	text = isx_span_trim(text);
-	bool is_negative = isx_span_has_prefix(text, "-");
-	if (is_negative || isx_span_has_prefix(text, "+"))
-		text = isx_span_skip(text, 1);
-	for (; text.len && len < sizeof digits; text = isx_span_skip(text, 1)) {
-		bool is_joint = *text.ptr == '_' && len && text.len > 1 && is_digit(text.ptr[1]);
-		if (is_digit(*text.ptr))
-			digits[len++] = *text.ptr;
-		else if (!is_joint)
-			break;
-	}
-	if (text.len > 1 && *text.ptr == '.')
-		for (text = isx_span_skip(text, 1); text.len && *text.ptr == '0';)
-			text = isx_span_skip(text, 1);
-	return text.len == 0 && isx_span_uint((struct isx_span){ digits, len }, most, found) &&
-	       !(is_negative && *found);
-}
-
 /* A number in the forms that pydantic accepts: "0.75", ".75", "7.5e-1", "0.7_5". strtod() alone
  * would also take hexadecimal, "inf" and "nan". */
 static bool parse_fraction(struct isx_span text, double *found)
@@ -207,8 +177,9 @@ static bool parse_fraction(struct isx_span text, double *found)
 static enum isx_status read_number(const struct variable *variable, const char *value,
 				   unsigned long *number, struct isx_err *err)
 {
-	uint64_t found;
-	if (!parse_whole(isx_span_of(value), variable->most, &found) || found < variable->least)
+	double found; /* exact: no range goes beyond 2^53 */
+	if (!isx_span_whole(isx_span_of(value), &found) || found < (double)variable->least ||
+	    found > (double)variable->most)
 		return isx_fail(err, ISX_INVALID,
 				PREFIX "%s=%s: expected a whole number from %lu to %lu",
 				variable->name, value, variable->least, variable->most);

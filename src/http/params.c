@@ -28,11 +28,11 @@ enum isx_status isx_param_limit(struct http_req *req, struct http_res *res, size
 				struct isx_err *err)
 {
 	struct isx_span value;
-	int64_t number;
+	double number;
 	enum isx_status st = isx_url_param(req->query, "limit", &req->arena, &value, err);
 	if (st || !value.ptr)
 		return st;
-	if (!isx_url_int(value, &number))
+	if (!isx_span_whole(value, &number))
 		isx_param_problem(res, "int_parsing", "limit",
 				  "Expected a whole number, for example 10", value);
 	else if (number < 1)

@@ -15,9 +15,9 @@
 bool isx_search_is_bulk(struct http_req *req)
 {
 	struct isx_span value;
-	int64_t number;
+	double number;
 	return !isx_url_param(req->query, "limit", &req->arena, &value, NULL) && value.ptr &&
-	       isx_url_int(value, &number) && number > ISX_BULK_MATCHES;
+	       isx_span_whole(value, &number) && number > ISX_BULK_MATCHES;
 }
 
 /* Search under the quota of the answer and the cancel check of the exchange. */

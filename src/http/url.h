@@ -32,9 +32,4 @@ ISX_MUST_CHECK enum isx_status isx_url_param(struct isx_span query, const char *
 					     struct isx_arena *arena, struct isx_span *value,
 					     struct isx_err *err);
 
-/* A whole number as 0.3.3 reads one: with blanks around it, a sign, leading zeros, single
- * underscores between digits, and ".0" at the end. Numbers beyond int64 become its least or
- * greatest value. */
-ISX_MUST_CHECK bool isx_url_int(struct isx_span text, int64_t *number);
-
 #endif

@@ -113,39 +113,6 @@ bool isx_field_text(struct isx_reader *reader, struct isx_span value, const stru
 	return true;
 }
 
-/* Read a number from a text as pydantic does: blanks around it, a sign, single underscores between
- * digits, and a fraction of zeros are allowed ("+1_000.00"). An exponent is not.
- *   number  filled: a double, exact up to 2^53; counts above are read and ignored */
-static bool number_of_text(struct isx_span text, double *number)
-{
-	double sum = 0;
-	bool negative = false, digit_before = false; /* an underscore may follow a digit alone */
-	text = isx_span_trim(text);
-	/* the sign is removed, so "+-1" fails at the second one */
-	if (text.len && (text.ptr[0] == '+' || text.ptr[0] == '-')) {
-		negative = text.ptr[0] == '-';
-		text = isx_span_skip(text, 1);
-	}
-	size_t i = 0;
-	for (; i < text.len && text.ptr[i] != '.'; i++) {
-		char c = text.ptr[i];
-		if (c == '_' ? !digit_before : c < '0' || c > '9')
-			return false; /* "_1", "1__0" */
-		digit_before = c != '_';
-		if (digit_before)
-			sum = sum * 10 + (c - '0');
-	}
-	if (!digit_before) /* no digit at all, or "1_" */
-		return false;
-	for (size_t k = i + 1; k < text.len; k++)
-		if (text.ptr[k] != '0')
-			return false;
-	if (i < text.len && i + 1 == text.len) /* a point without a fraction */
-		return false;
-	*number = negative ? -sum : sum;
-	return true;
-}
-
 /* Convert a value to a number by pydantic's lax rules, or add the problem that pydantic would. A
  * number is compared as a double, so one of any length is at worst too large for its range. */
 static bool number_of(struct isx_reader *reader, struct isx_span value,
@@ -169,7 +136,7 @@ static bool number_of(struct isx_reader *reader, struct isx_span value,
 		reader->out_of_memory |= !isx_json_string(value, reader->arena, &text);
 		if (reader->out_of_memory)
 			return false;
-		if (number_of_text(text, number))
+		if (isx_span_whole(text, number))
 			return true;
 		isx_field_problem(reader, "int_parsing", place,
 				  "Input should be a whole number, unable to parse the string",

@@ -175,7 +175,7 @@ def test_whole_numbers_as_0_3_3_takes_them(filled, value):
 
 
 @pytest.mark.parametrize("name, value", [
-    ("FLUSH_INTERVAL", "-0"), ("FLUSH_INTERVAL", "8_000.0"), ("CONFIDENCE_EXPONENT", "8_0"),
+    ("FLUSH_INTERVAL", "-0"), ("FLUSH_INTERVAL", "8_000.0"), ("FLUSH_INTERVAL", "0" * 40 + "1"), ("CONFIDENCE_EXPONENT", "8_0"),
     ("MATCH_THRESHOLD_UNITS", "5e-1"), ("MATCH_THRESHOLD_UNITS", ".5"), ("MATCH_THRESHOLD_UNITS", "0."),
     ("MATCH_THRESHOLD_UNITS", "+0.7_5"), ("MATCH_THRESHOLD_UNITS", "1e-400"), ("MATCH_THRESHOLD_UNITS", "-0.0"),
     ("MATCH_THRESHOLD_UNITS", " 0.5 ")])
