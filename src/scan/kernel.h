@@ -1,5 +1,5 @@
 /*
- * kernel.h - compare one body with many: the contract that all kernels share.
+ * kernel.h - compare one body, or several, with many: the contract that all kernels share.
  *
  * A row is an 8-byte key and a body of row_bytes - 8 bytes, packed, at any alignment, exactly as it
  * lies in a page of LMDB: nothing is copied before a scan. The distance of a row is the number of
@@ -40,10 +40,37 @@ struct isx_scan {
  * Returns the number of hits. Cannot fail, does not allocate, safe from any thread. */
 typedef size_t isx_scan_fn(const struct isx_scan *scan, struct isx_hit *hits);
 
+/* One of several queries that are compared with the same rows. */
+struct isx_scan_query {
+	const uint8_t *query; /* borrowed: at least `bytes` long */
+	size_t bytes;         /* compared: 1 to 32, at most row_bytes - 8 */
+	uint32_t distance_max;
+	struct isx_hit *hits; /* filled: room for an entry per row; rows ascending */
+	size_t found;         /* filled: number of hits */
+};
+
+/* The rows of a page and the queries to compare them with. The largest `bytes` of the queries says
+ * how much of the last row may be read; see struct isx_scan. */
+struct isx_scan_many {
+	const uint8_t *rows; /* borrowed: `count` rows */
+	size_t count;        /* at most UINT32_MAX */
+	size_t row_bytes;    /* 8 + bytes of a stored body */
+	size_t query_count;  /* any number */
+	struct isx_scan_query *queries;
+};
+
+/* Compare every row with every query: each query gets the hits that isx_scan_fn finds for it. Each
+ * row is read from memory once for up to 64 queries. Queries that follow each other and have equal
+ * `bytes` are compared together, so the caller sorts them by `bytes` where lengths differ. A lower
+ * distance_max is faster: a row is given up as soon as it is too far away. Cannot fail, does not
+ * allocate, safe from any thread. */
+typedef void isx_scan_many_fn(const struct isx_scan_many *scan);
+
 struct isx_kernel {
 	const char *name; /* printed by bench, forced by ISCC_SEARCH_KERNEL */
 	bool (*runs_here)(void);
 	isx_scan_fn *scan;
+	isx_scan_many_fn *scan_many;
 };
 
 /* The kernels of this build, fastest first; the last is "scalar", the reference of all others. */

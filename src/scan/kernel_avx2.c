@@ -210,4 +210,9 @@ AVX2 size_t isx_scan_avx2(const struct isx_scan *scan, struct isx_hit *hits)
 		return scan_blocks(scan, hits, TWO_PARTS_OF_16);
 	return scan_blocks(scan, hits, ONE_OF_32);
 }
+
+void isx_scan_many_avx2(const struct isx_scan_many *scan)
+{
+	isx_scan_each(scan, isx_scan_avx2);
+}
 #endif

@@ -208,4 +208,9 @@ AVX512 size_t isx_scan_avx512(const struct isx_scan *scan, struct isx_hit *hits)
 		return scan_any(scan, 0, hits, 0);
 	}
 }
+
+void isx_scan_many_avx512(const struct isx_scan_many *scan)
+{
+	isx_scan_each(scan, isx_scan_avx512);
+}
 #endif

@@ -125,4 +125,9 @@ size_t isx_scan_neon(const struct isx_scan *scan, struct isx_hit *hits)
 		return scan_blocks(scan, hits, 8);
 	return scan_blocks(scan, hits, 16);
 }
+
+void isx_scan_many_neon(const struct isx_scan_many *scan)
+{
+	isx_scan_each(scan, isx_scan_neon);
+}
 #endif

@@ -35,3 +35,8 @@ size_t isx_scan_scalar(const struct isx_scan *scan, struct isx_hit *hits)
 	}
 	return found;
 }
+
+void isx_scan_many_scalar(const struct isx_scan_many *scan)
+{
+	isx_scan_each(scan, isx_scan_scalar);
+}

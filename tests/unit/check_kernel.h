@@ -1,5 +1,6 @@
 /*
- * check_kernel.h - compare a kernel with a bit-by-bit loop, between pages that must not be read.
+ * check_kernel.h - compare a kernel, for one query and for several, with a bit-by-bit loop, between
+ *                  pages that must not be read.
  *
  * It uses no test library, so that tests/arm can run it on an emulated processor.
  * SPDX-License-Identifier: Apache-2.0
@@ -18,7 +19,9 @@
 enum {
 	CHECK_ROWS_MAX = 67, /* several blocks of any kernel and every rest */
 	CHECK_STORED_MAX = 44,
-	CHECK_SHIFTS = 8
+	CHECK_SHIFTS = 8,
+	CHECK_BODIES = 8,   /* different queries of one call */
+	CHECK_QUERIES = 131 /* of one call: more than any kernel compares at once */
 };
 
 /* Where rows lie: their last compared byte is `shift` bytes before the unreadable page behind
@@ -37,7 +40,14 @@ struct check {
 	uint8_t query[ISX_SCAN_BYTES_MAX];
 	uint8_t rows[CHECK_ROWS_MAX * (ISX_ROW_KEY_BYTES + CHECK_STORED_MAX)];
 	uint32_t distances[CHECK_ROWS_MAX]; /* by the bit-by-bit loop */
-	char why[256];                      /* describes the first difference */
+	struct check_many {
+		uint8_t bodies[CHECK_BODIES][ISX_SCAN_BYTES_MAX];
+		size_t bytes[CHECK_BODIES];
+		uint32_t distances[CHECK_BODIES][CHECK_ROWS_MAX];
+		struct isx_scan_query queries[CHECK_QUERIES];
+		struct isx_hit hits[CHECK_QUERIES][CHECK_ROWS_MAX + 1];
+	} many;
+	char why[256]; /* describes the first difference */
 };
 
 static inline uint64_t check_random(struct check *check)
@@ -144,11 +154,92 @@ static inline bool check_scan(struct check *check, size_t count, size_t place, c
 	return false;
 }
 
+/* Make the queries of isx_scan_many_fn: near the rows or random, most as long as the rows, some
+ * shorter. The first is the query of the page that ends before an unreadable one. */
+static inline void check_fill_many(struct check *check)
+{
+	for (size_t i = 0; i < CHECK_BODIES; i++) {
+		uint8_t *body = check->many.bodies[i];
+		for (size_t at = 0; at < ISX_SCAN_BYTES_MAX; at++)
+			body[at] = (uint8_t)check_random(check);
+		if (i % 2 == 0)
+			memcpy(body, check->query, ISX_SCAN_BYTES_MAX);
+		if (i)
+			body[check_random(check) % check->bytes] ^= 0x11;
+		check->many.bytes[i] = i % 4 == 3 ? 1 + check_random(check) % check->bytes
+						  : check->bytes;
+		for (size_t row = 0; row < CHECK_ROWS_MAX; row++)
+			check->many.distances[i][row] = check_distance(
+				check->rows + row * check->row_bytes + ISX_ROW_KEY_BYTES, body,
+				check->many.bytes[i]);
+	}
+}
+
+/* Did query number `i` get its hits and nothing else? */
+static inline bool check_found(const struct check *check, size_t i, size_t count)
+{
+	const struct isx_scan_query *query = &check->many.queries[i];
+	const uint32_t *distances = check->many.distances[i % CHECK_BODIES];
+	size_t wanted = 0;
+	if (query->hits[count].row != 0xDEADBEEF || query->hits[count].distance != 0xDEADBEEF)
+		return false;
+	for (size_t row = 0; row < count; row++) {
+		if (distances[row] > query->distance_max)
+			continue;
+		if (wanted == query->found || query->hits[wanted].row != row ||
+		    query->hits[wanted].distance != distances[row])
+			return false;
+		wanted++;
+	}
+	return wanted == query->found;
+}
+
+static inline bool check_scan_many(struct check *check, size_t count, size_t place,
+				   const uint8_t *rows)
+{
+	static const size_t numbers[] = { 0, 1, 2, 3, 4, 5, 8, 17, 64, 65, CHECK_QUERIES };
+	const uint32_t bits = (uint32_t)check->bytes * 8;
+	struct isx_scan_many scan = { .rows = rows,
+				      .count = count,
+				      .row_bytes = check->row_bytes,
+				      .queries = check->many.queries };
+	scan.query_count = numbers[check_random(check) % (sizeof numbers / sizeof numbers[0])];
+	const bool is_strict = check_random(check) % 2; /* no query far from the others */
+	for (size_t i = 0; i < scan.query_count; i++) {
+		const uint32_t limits[] = { 0,        1,    bits / 8, bits / 4,  bits / 3,
+					    bits - 1, bits, 256,      UINT32_MAX };
+		const size_t body = i % CHECK_BODIES;
+		const uint64_t kind = check_random(check) % (is_strict ? 4 : 9);
+		check->many.hits[i][count] = (struct isx_hit){ 0xDEADBEEF, 0xDEADBEEF };
+		check->many.queries[i] = (struct isx_scan_query){
+			.query = body ? check->many.bodies[body] : check->query_end - check->bytes,
+			.bytes = check->many.bytes[body],
+			.distance_max = limits[kind],
+			.hits = check->many.hits[i],
+			.found = 0xDEAD,
+		};
+	}
+	check->kernel->scan_many(&scan);
+	for (size_t i = 0; i < scan.query_count; i++) {
+		if (check_found(check, i, count))
+			continue;
+		snprintf(check->why, sizeof check->why,
+			 "%s: wrong for query %zu of %zu: bytes %zu of %zu, row_bytes %zu, "
+			 "count %zu, place %zu, distance_max %u, ISX_SEED=%llu",
+			 check->kernel->name, i, scan.query_count, check->many.queries[i].bytes,
+			 check->bytes, check->row_bytes, count, place,
+			 check->many.queries[i].distance_max, (unsigned long long)check->seed);
+		return false;
+	}
+	return true;
+}
+
 /* Check every number of rows, place and kind of limit, for one length. */
 static inline bool check_length(struct check *check, size_t bytes, size_t stored)
 {
 	const uint32_t bits = (uint32_t)bytes * 8;
 	check_fill(check, bytes, stored);
+	check_fill_many(check);
 	memcpy(check->query_end - bytes, check->query, bytes);
 	for (size_t count = 0; count <= CHECK_ROWS_MAX; count++) {
 		for (size_t place = 0; place < CHECK_PLACES; place++) {
@@ -161,6 +252,8 @@ static inline bool check_length(struct check *check, size_t bytes, size_t stored
 			for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
 				if (!check_scan(check, count, place, rows, limits[i]))
 					return false;
+			if (!check_scan_many(check, count, place, rows))
+				return false;
 		}
 	}
 	return true;

@@ -24,11 +24,21 @@ static void test_kernel__finds_what_a_bit_by_bit_loop_finds(void **state)
 	check_close(&check);
 }
 
+enum { ROWS = 70000, ROW_BYTES = ISX_ROW_KEY_BYTES + 32, HIT_EVERY = 1999 };
+
+static void expect_hits(const struct isx_hit *hits, size_t found)
+{
+	assert_int_equal(found, ROWS / HIT_EVERY + 1);
+	for (size_t hit = 0; hit < found; hit++) {
+		assert_int_equal(hits[hit].row, hit * HIT_EVERY);
+		assert_int_equal(hits[hit].distance, 8);
+	}
+}
+
 static void test_kernel__numbers_rows_beyond_16_bits(void **state)
 {
-	enum { ROWS = 70000, ROW_BYTES = ISX_ROW_KEY_BYTES + 32, HIT_EVERY = 1999 };
 	static uint8_t rows[ROWS * ROW_BYTES];
-	static struct isx_hit hits[ROWS];
+	static struct isx_hit hits[ROWS], more[ROWS];
 	const uint8_t query[32] = { 0 };
 	(void)state;
 	memset(rows, 0xFF, sizeof rows);
@@ -38,12 +48,13 @@ static void test_kernel__numbers_rows_beyond_16_bits(void **state)
 		const struct isx_scan scan = { rows, ROWS, ROW_BYTES, query, 32, 8 };
 		if (!isx_kernels[i].runs_here())
 			continue;
-		size_t found = isx_kernels[i].scan(&scan, hits);
-		assert_int_equal(found, ROWS / HIT_EVERY + 1);
-		for (size_t hit = 0; hit < found; hit++) {
-			assert_int_equal(hits[hit].row, hit * HIT_EVERY);
-			assert_int_equal(hits[hit].distance, 8);
-		}
+		expect_hits(hits, isx_kernels[i].scan(&scan, hits));
+		struct isx_scan_query queries[] = { { query, 32, 8, hits, 0 },
+						    { query, 32, 8, more, 0 } };
+		const struct isx_scan_many many = { rows, ROWS, ROW_BYTES, 2, queries };
+		isx_kernels[i].scan_many(&many);
+		expect_hits(hits, queries[0].found);
+		expect_hits(more, queries[1].found);
 	}
 }
 
