@@ -28,6 +28,15 @@ struct isx_walk {
 	void (*close)(struct isx_walk *walk);
 };
 
+/* One of several queries that are searched in one call. */
+struct isx_search_job {
+	const struct isx_query *query; /* its limit is at least 1 */
+	struct isx_arena *arena;       /* of this job alone; *result lives there */
+	struct isx_result *result;     /* filled if `status` is ISX_OK */
+	enum isx_status status;        /* filled */
+	struct isx_err err;            /* filled if `status` is a failure */
+};
+
 struct isx_engine_ops {
 	/* Close and free the engine. The caller makes sure that no other call runs. */
 	void (*close)(struct isx_engine *engine);
@@ -72,7 +81,25 @@ struct isx_engine_ops {
 	enum isx_status (*search)(struct isx_engine *engine, const char *name,
 				  const struct isx_query *query, struct isx_arena *arena,
 				  struct isx_result *result, struct isx_err *err);
+	/* Search with several queries; each job gets its own status. The threads of the engine may
+	 * work on several jobs at once. NULL: isx_engine_search_many() searches one by one. */
+	void (*search_many)(struct isx_engine *engine, const char *name,
+			    struct isx_search_job *jobs, size_t count);
 };
+
+/* Search an index with several queries, of any number. A query that fails does not touch the
+ * others: each job gets its own status. */
+static inline void isx_engine_search_many(struct isx_engine *engine, const char *name,
+					  struct isx_search_job *jobs, size_t count)
+{
+	if (engine->ops->search_many) {
+		engine->ops->search_many(engine, name, jobs, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		jobs[i].status = engine->ops->search(engine, name, jobs[i].query, jobs[i].arena,
+						     jobs[i].result, &jobs[i].err);
+}
 
 /* Open the store that a URI names: one function for each engine.
  *   engine  new, closed by its ops->close */
