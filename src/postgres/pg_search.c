@@ -26,7 +26,7 @@
 #include "iscc/iscc_id.h"
 #include "postgres/pg_follower.h"
 #include "postgres/pg_sql_search.h"
-#include "similarity/sim_search.h"
+#include "storage/lmdb_assets.h"
 #include "json/wire.h"
 
 #include <string.h>
@@ -258,8 +258,8 @@ static enum isx_status search_ahead(struct pg_search *search, struct isx_err *er
 		return ISX_OK;
 	if (!found)
 		return ISX_OK;
-	enum isx_status st = isx_sim_search(follower->file, &search->store->engine.options,
-					    search->query, search->arena, search->result, &why);
+	enum isx_status st = isx_lmdb_search(follower->file, &search->store->engine.options,
+					     search->query, search->arena, search->result, &why);
 	isx_pg_follower_release(follower);
 	if (st) /* the queried asset may be newer than the follower */
 		return ISX_OK;
@@ -285,8 +285,8 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	if (st)
 		return st;
 	search->failed_here = false;
-	st = isx_sim_search(search->follower.file, &search->store->engine.options, search->query,
-			    search->arena, search->result, err);
+	st = isx_lmdb_search(search->follower.file, &search->store->engine.options, search->query,
+			     search->arena, search->result, err);
 	if (!st)
 		st = isx_pg_follower_change_seq(&search->follower, &search->searched, err);
 	isx_pg_follower_release(&search->follower);

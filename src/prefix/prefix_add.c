@@ -11,6 +11,7 @@
 
 #include "engine/asset_batch.h"
 #include "prefix/prefix_file.h"
+#include "storage/lmdb_assets.h"
 #include "json/wire.h"
 
 /* One asset of the batch as it was prepared. Its JSON is known by its position in the buffer of the
@@ -170,7 +171,7 @@ static enum isx_status check_remove(struct isx_lmdb_change *change, struct isx_l
 {
 	struct remove_change *remove = (struct remove_change *)change;
 	struct isx_span json;
-	return isx_prefix_find(view, remove->iscc_id, &remove->id, &json, err);
+	return isx_lmdb_find(view, remove->iscc_id, &remove->id, &json, err);
 }
 
 static enum isx_status apply_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,

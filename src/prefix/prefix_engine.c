@@ -2,7 +2,7 @@
  * prefix_engine.c - the engine of lmdb://: exact prefixes of units, in files of prefix_format.h.
  *
  * An index is the file DIR/NAME.lmdb, which iscc-search 0.3.3 reads and writes too. This file only
- * fills the tables of functions by which storage/ opens, checks and searches it.
+ * fills the table of functions by which storage/ opens, checks and searches it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/engine.h"
@@ -14,23 +14,21 @@
 #include "storage/lmdb_check.h"
 #include "storage/lmdb_store.h"
 
-static const struct isx_lmdb_layout layout = { .scheme = ISX_SCHEME_PREFIX,
-					       .engine_tables_bytes =
-						       sizeof(struct isx_prefix_tables),
-					       .open_by_name = isx_prefix_open_table_by_name,
-					       .shape = isx_prefix_table_shape,
-					       .make_tables = isx_prefix_make_tables,
-					       .derive = isx_prefix_derive };
-
 static const struct isx_lmdb_kind prefixes = {
 	.suffix = ".lmdb",
 	.inside = NULL,
-	.layout = &layout,
+	.scheme = ISX_SCHEME_PREFIX,
+	.tables_bytes = sizeof(struct isx_prefix_tables),
+	.open_by_name = isx_prefix_open_table_by_name,
+	.shape = isx_prefix_table_shape,
+	.make_tables = isx_prefix_make_tables,
+	.derive = isx_prefix_derive,
 	.describe = NULL,
-	.add = isx_prefix_add,
-	.get = isx_prefix_get_json,
-	.remove = isx_prefix_remove,
+	.realm = isx_prefix_realm,
+	.get = isx_prefix_get,
 	.search = isx_prefix_search,
+	.add = isx_prefix_add,
+	.remove = isx_prefix_remove,
 	.check = &isx_prefix_check,
 	.walk = &isx_prefix_walk_rules,
 };

@@ -7,7 +7,6 @@
  */
 #include "prefix/prefix_file.h"
 
-#include "engine/asset_batch.h"
 #include "iscc/base32.h"
 #include "storage/lmdb_table.h"
 #include "storage/lmdb_verify.h"
@@ -120,17 +119,6 @@ enum isx_status isx_prefix_put_realm(struct isx_lmdb_view *view, uint32_t realm,
 	return isx_lmdb_put_meta(view, ISX_META_REALM, realm ? "1" : "0", 1, err);
 }
 
-/* Any realm fits an index without assets: the first asset sets it. */
-enum isx_status isx_prefix_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
-				       uint32_t realm, bool *has_realm, struct isx_err *err)
-{
-	uint32_t wanted;
-	enum isx_status st = isx_prefix_realm(view, has_realm, &wanted, err);
-	if (!st && *has_realm)
-		st = isx_check_realm(iscc_id, realm, wanted, err);
-	return st;
-}
-
 /* --- assets ----------------------------------------------------------------------------------- */
 
 void isx_prefix_key(const struct isx_iscc_id *id, uint32_t version, char *text)
@@ -146,38 +134,20 @@ void isx_prefix_key(const struct isx_iscc_id *id, uint32_t version, char *text)
 }
 
 /* Version 1 first: it is what this program writes. */
-int isx_prefix_get(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val *value)
-{
-	int rc = MDB_NOTFOUND;
-	for (uint32_t version = ISX_PREFIX_ID_VERSIONS; rc == MDB_NOTFOUND && version-- > 0;) {
-		char text[ISX_ISCC_ID_TEXT_BYTES];
-		isx_prefix_key(id, version, text);
-		MDB_val key = isx_lmdb_val(text, strlen(text));
-		rc = isx_lmdb_get_asset(view, &key, value);
-	}
-	return rc;
-}
-
-/* The realm is checked first: an ISCC-ID of another realm is invalid here, and not just unknown. */
-enum isx_status isx_prefix_find(struct isx_lmdb_view *view, const char *iscc_id,
-				struct isx_iscc_id *id, struct isx_span *json, struct isx_err *err)
+int isx_prefix_get(struct isx_lmdb_view *view, const char *iscc_id, const struct isx_iscc_id *id,
+		   MDB_val *json)
 {
 	char text[ISX_ISCC_ID_TEXT_BYTES];
-	bool has_realm;
-	MDB_val value;
-	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), id, err);
-	if (!st)
-		st = isx_prefix_check_realm(view, iscc_id, id->realm, &has_realm, err);
-	if (st)
-		return st;
+	int rc = MDB_NOTFOUND;
 	isx_prefix_key(id, id->version, text);
-	/* 0.3.3 looks up the text as it was given, so other spellings are not found. */
-	int rc = strcmp(text, iscc_id) == 0 ? isx_prefix_get(view, id, &value) : MDB_NOTFOUND;
-	if (rc == MDB_NOTFOUND)
-		return isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
-	if (!rc)
-		*json = isx_lmdb_span(value);
-	return isx_lmdb_status(rc, "look up an asset", err);
+	if (iscc_id && strcmp(text, iscc_id) != 0)
+		return MDB_NOTFOUND; /* 0.3.3 looks up the text as it was given */
+	for (uint32_t version = ISX_PREFIX_ID_VERSIONS; rc == MDB_NOTFOUND && version-- > 0;) {
+		isx_prefix_key(id, version, text);
+		MDB_val key = isx_lmdb_val(text, strlen(text));
+		rc = isx_lmdb_get_asset(view, &key, json);
+	}
+	return rc;
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */

@@ -33,14 +33,14 @@ static inline struct isx_prefix_tables *isx_prefix_tables(struct isx_lmdb_view *
 	return (void *)view->tables.of_engine;
 }
 
-/* Open the table called `name` if the engine knows it: struct isx_lmdb_layout. */
+/* Open the table called `name` if the engine knows it: struct isx_lmdb_kind. */
 int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name);
 
-/* The flags and row length of the table called `name`: struct isx_lmdb_layout. */
+/* The flags and row length of the table called `name`: struct isx_lmdb_kind. */
 bool isx_prefix_table_shape(const char *name, struct isx_table_shape *shape);
 
 /* Make the tables that every index has, and note in a new one when it was made: struct
- * isx_lmdb_layout. */
+ * isx_lmdb_kind. */
 ISX_MUST_CHECK enum isx_status isx_prefix_make_tables(struct isx_lmdb_view *view,
 						      struct isx_err *err);
 
@@ -54,19 +54,10 @@ ISX_MUST_CHECK enum isx_status isx_prefix_realm(struct isx_lmdb_view *view, bool
 ISX_MUST_CHECK enum isx_status isx_prefix_put_realm(struct isx_lmdb_view *view, uint32_t realm,
 						    struct isx_err *err);
 
-/* Does the realm of an ISCC-ID fit this index? */
-ISX_MUST_CHECK enum isx_status isx_prefix_check_realm(struct isx_lmdb_view *view,
-						      const char *iscc_id, uint32_t realm,
-						      bool *has_realm, struct isx_err *err);
-
-/* The stored JSON of an asset, borrowed from the view. ISX_NOT_FOUND with its text, also for a text
- * that is not the canonical one (lower case), as in 0.3.3. */
-ISX_MUST_CHECK enum isx_status isx_prefix_find(struct isx_lmdb_view *view, const char *iscc_id,
-					       struct isx_iscc_id *id, struct isx_span *json,
-					       struct isx_err *err);
-
-/* Look an asset up under the key of any version. Returns a code of LMDB. */
-int isx_prefix_get(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val *value);
+/* Look an asset up under the key of any version: struct isx_lmdb_kind. Not found by a text that is
+ * not the canonical one (lower case), as in 0.3.3. */
+int isx_prefix_get(struct isx_lmdb_view *view, const char *iscc_id, const struct isx_iscc_id *id,
+		   MDB_val *json);
 
 /* The table of a unit type; 0 if there is none (a view that writes makes it). */
 ISX_MUST_CHECK enum isx_status isx_prefix_rows_table(struct isx_lmdb_view *view, const char *type,

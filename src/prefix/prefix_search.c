@@ -10,8 +10,8 @@
  *
  * A search takes time by what it finds, not by what is stored. But all hits are kept until they
  * are sorted, 16 bytes each, as the rows of one body come in no useful order (prefix_format.h);
- * they count against the memory quota of the request. Everything happens in one read transaction
- * and one thread.
+ * they count against the memory quota of the request. Everything happens in the caller's view and
+ * in one thread.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "prefix/prefix_search.h"
@@ -19,8 +19,7 @@
 #include "engine/query_plan.h"
 #include "engine/score.h"
 #include "prefix/prefix_file.h"
-#include "json/json_text.h"
-#include "json/wire.h"
+#include "storage/lmdb_assets.h"
 
 #include <stdlib.h>
 
@@ -33,7 +32,7 @@ struct hit {
 
 /* One search. What it allocates is in `arena`, but for the hits and the ranking, which grow. */
 struct search {
-	struct isx_lmdb_view view;
+	struct isx_lmdb_view *view;
 	struct isx_arena *arena;
 	struct isx_query_plan plan;
 	uint32_t bits_max[ISX_UNITS_MAX]; /* by type: of the longest queried unit */
@@ -46,39 +45,18 @@ struct search {
 	uint32_t realm;
 };
 
-enum isx_status isx_prefix_get_json(struct isx_lmdb_file *file, const char *iscc_id,
-				    struct isx_buf *json, struct isx_err *err)
-{
-	struct isx_lmdb_view view;
-	struct isx_iscc_id id;
-	struct isx_span stored;
-	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, err);
-	if (st)
-		return st;
-	st = isx_prefix_find(&view, iscc_id, &id, &stored, err);
-	if (!st)
-		st = isx_stored_append(json, stored, err);
-	isx_lmdb_end(&view);
-	return st;
-}
-
 /* Plan the query. A query by iscc_id becomes the query of that asset, which is left out of the
  * matches. */
 static enum isx_status make_plan(struct search *search, const struct isx_query *query,
 				 struct isx_err *err)
 {
-	struct isx_asset asset;
 	struct isx_iscc_id id;
-	struct isx_span json;
 	struct isx_query effective = *query;
 	if (query->iscc_id) {
-		enum isx_status st = isx_prefix_find(&search->view, query->iscc_id, &id, &json,
-						     err);
-		if (!st)
-			st = isx_asset_from_stored(json, search->arena, &asset, err);
+		enum isx_status st = isx_lmdb_query_of(search->view, query, search->arena,
+						       &effective, &id, err);
 		if (st)
 			return st;
-		isx_query_of_asset(&asset, query->limit, &effective);
 		search->excludes_self = true;
 		search->self = id.body;
 	}
@@ -109,7 +87,7 @@ static enum isx_status add_hit(struct search *search, MDB_val row, size_t type, 
 	search->hits[search->hit_count++] = (struct hit){ .id = isx_load_be64(row.mv_data),
 							  .type = (uint32_t)type,
 							  .bits = (uint32_t)bytes * 8 };
-	return isx_meter_count(&search->view.meter, 1, err);
+	return isx_meter_count(&search->view->meter, 1, err);
 }
 
 /* Find the stored bodies that begin with the queried body, or equal it: one range of keys. Each
@@ -162,10 +140,10 @@ static enum isx_status find_rows(struct search *search, const struct isx_indexed
 	/* The longest queried unit of a type is what a score is relative to, found or not. */
 	if (unit->body_bytes * 8 > search->bits_max[type])
 		search->bits_max[type] = unit->body_bytes * 8;
-	enum isx_status st = isx_prefix_rows_table(&search->view, unit->type, &table, err);
+	enum isx_status st = isx_prefix_rows_table(search->view, unit->type, &table, err);
 	if (st || !table)
 		return st;
-	int rc = mdb_cursor_open(search->view.txn, table, &cursor);
+	int rc = mdb_cursor_open(search->view->txn, table, &cursor);
 	if (rc)
 		return isx_lmdb_status(rc, unit->type, err);
 	st = find_longer(search, unit, type, cursor, err);
@@ -250,20 +228,6 @@ static size_t first_hit(const struct search *search, uint64_t id)
 	return low;
 }
 
-/* Fetch the metadata of a match. An asset that has rows but is not stored contradicts the format:
- * MDB_CORRUPTED. */
-static enum isx_status fetch_metadata(struct search *search, const struct isx_iscc_id *id,
-				      const char **text, struct isx_err *err)
-{
-	MDB_val value;
-	int rc = isx_prefix_get(&search->view, id, &value);
-	if (rc)
-		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch metadata",
-				       err);
-	return isx_stored_metadata(isx_lmdb_span(value), id->body, &search->view.file->logger,
-				   search->arena, text, err);
-}
-
 /* Describe one winner: its hits are found again by binary search, as the ranking keeps only score
  * and id. */
 static enum isx_status make_match(struct search *search, const struct isx_ranked *ranked,
@@ -279,7 +243,7 @@ static enum isx_status make_match(struct search *search, const struct isx_ranked
 	match->score = ranked->score;
 	match->type_count = score_types(search, first_hit(search, id.body), types, &end);
 	match->types = types;
-	return fetch_metadata(search, &id, &match->metadata, err);
+	return isx_lmdb_metadata(search->view, &id, search->arena, &match->metadata, err);
 }
 
 /* Describe the winners, in the order of the ranking. */
@@ -296,27 +260,22 @@ static enum isx_status make_matches(struct search *search, struct isx_result *re
 	return st;
 }
 
-enum isx_status isx_prefix_search(struct isx_lmdb_file *file, const struct isx_options *options,
+enum isx_status isx_prefix_search(struct isx_lmdb_view *view, const struct isx_options *options,
 				  const struct isx_query *query, struct isx_arena *arena,
 				  struct isx_result *result, struct isx_err *err)
 {
-	struct search search = { .arena = arena,
+	struct search search = { .view = view,
+				 .arena = arena,
 				 .ranking = { .limit = query->limit, .quota = arena->quota } };
 	bool has_realm;
 	(void)options;
-	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &search.view, err);
-	if (st)
-		return st;
-	st = isx_meter_start(&search.view.meter, query, err);
-	if (!st)
-		st = isx_prefix_realm(&search.view, &has_realm, &search.realm, err);
+	enum isx_status st = isx_prefix_realm(view, &has_realm, &search.realm, err);
 	if (!st)
 		st = make_plan(&search, query, err);
 	if (!st)
 		st = rank_assets(&search, err);
 	if (!st)
 		st = make_matches(&search, result, err);
-	isx_lmdb_end(&search.view);
 	isx_ranking_release(&search.ranking);
 	isx_mem_free(search.hits);
 	if (!st)

@@ -101,8 +101,7 @@ static int find(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *i
 	mdb_cursor_close(cursor);
 	if (rc || !is_found)
 		return rc ? rc : MDB_NOTFOUND;
-	return isx_prefix_get(view, id, json);
+	return isx_prefix_get(view, NULL, id, json);
 }
 
-const struct isx_walk_rules isx_prefix_walk_rules = { .check_realm = isx_prefix_check_realm,
-						      .find = find };
+const struct isx_walk_rules isx_prefix_walk_rules = { .find = find };

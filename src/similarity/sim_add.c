@@ -17,6 +17,7 @@
 #include "iscc/iscc_id.h"
 #include "similarity/sim_rows.h"
 #include "similarity/sim_tables.h"
+#include "storage/lmdb_assets.h"
 #include "json/wire.h"
 
 #include <string.h>
@@ -265,19 +266,8 @@ static enum isx_status check_remove(struct isx_lmdb_change *change, struct isx_l
 				    struct isx_err *err)
 {
 	struct remove_change *remove = (struct remove_change *)change;
-	uint8_t id[ISX_KEY_BYTES];
-	bool has_realm;
-	enum isx_status st = isx_sim_check_realm(view, remove->iscc_id, remove->id.realm,
-						 &has_realm, err);
-	if (st)
-		return st;
-	isx_store_be64(id, remove->id.body);
-	MDB_val key = isx_lmdb_val(id, sizeof id), value;
-	int rc = mdb_get(view->txn, view->tables.assets, &key, &value);
-	if (rc == MDB_NOTFOUND)
-		return isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index",
-				remove->iscc_id);
-	return isx_lmdb_status(rc, "look up an asset", err);
+	struct isx_span json;
+	return isx_lmdb_find(view, remove->iscc_id, &remove->id, &json, err);
 }
 
 enum isx_status isx_sim_remove_asset(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)

@@ -19,13 +19,6 @@
 
 /* --- where things lie ------------------------------------------------------------------------- */
 
-/* The realm is a u32 here; lmdb:// has it as text. */
-static enum isx_status get_realm(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
-				 struct isx_err *err)
-{
-	return isx_lmdb_get_u32(view, ISX_META_REALM, found, realm, err);
-}
-
 static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *id)
 {
 	(void)checking;
@@ -314,7 +307,7 @@ static enum isx_status check_rest(struct isx_checking *checking, struct isx_err 
 	return st;
 }
 
-const struct isx_check_rules isx_sim_check = { .realm = get_realm,
+const struct isx_check_rules isx_sim_check = { .realm = isx_sim_realm,
 					       .read_key = read_key,
 					       .find = find_asset,
 					       .units = isx_asset_units,

@@ -2,7 +2,7 @@
  * sim_engine.c - the engine of usearch:// and memory://: similarity search in files of
  *                sim_format.h.
  *
- * Fills the tables of functions by which storage/ opens, checks and searches such files. An index
+ * Fills the table of functions by which storage/ opens, checks and searches such files. An index
  * of usearch:// is DIR/NAME/index.lmdb; one of memory:// is a file that loses its name once it is
  * open.
  * SPDX-License-Identifier: Apache-2.0
@@ -57,23 +57,21 @@ static enum isx_status describe(struct isx_lmdb_view *view, struct isx_index_inf
 	return st ? st : add_simprint_parts(view, info, err);
 }
 
-const struct isx_lmdb_layout isx_sim_layout = { .scheme = ISX_SCHEME_SIM,
-						.engine_tables_bytes =
-							sizeof(struct isx_sim_tables),
-						.open_by_name = isx_sim_open_table_by_name,
-						.shape = isx_sim_table_shape,
-						.make_tables = isx_sim_make_tables,
-						.derive = isx_sim_derive };
-
-static const struct isx_lmdb_kind similarity = {
+const struct isx_lmdb_kind isx_sim_kind = {
 	.suffix = "",
 	.inside = "index.lmdb",
-	.layout = &isx_sim_layout,
+	.scheme = ISX_SCHEME_SIM,
+	.tables_bytes = sizeof(struct isx_sim_tables),
+	.open_by_name = isx_sim_open_table_by_name,
+	.shape = isx_sim_table_shape,
+	.make_tables = isx_sim_make_tables,
+	.derive = isx_sim_derive,
 	.describe = describe,
-	.add = isx_sim_add,
+	.realm = isx_sim_realm,
 	.get = isx_sim_get,
-	.remove = isx_sim_remove,
 	.search = isx_sim_search,
+	.add = isx_sim_add,
+	.remove = isx_sim_remove,
 	.check = &isx_sim_check,
 	.walk = &isx_sim_walk_rules,
 };
@@ -81,11 +79,11 @@ static const struct isx_lmdb_kind similarity = {
 enum isx_status isx_sim_open(const char *directory, const struct isx_options *options,
 			     struct isx_engine **engine, struct isx_err *err)
 {
-	return isx_lmdb_store_open(&similarity, directory, options, engine, err);
+	return isx_lmdb_store_open(&isx_sim_kind, directory, options, engine, err);
 }
 
 enum isx_status isx_memory_open(const struct isx_options *options, struct isx_engine **engine,
 				struct isx_err *err)
 {
-	return isx_lmdb_store_open(&similarity, NULL, options, engine, err);
+	return isx_lmdb_store_open(&isx_sim_kind, NULL, options, engine, err);
 }

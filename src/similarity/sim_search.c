@@ -11,8 +11,7 @@
  * Built for 10^4 to 10^7 rows per type and a few queries at once; at 10^7 memory is the limit.
  * Relies on: rows of a type being sorted by ISCC-ID (sim_format.h), so that hits come sorted and
  *        no set of candidates is ever kept.
- * Keeps: one read transaction per query, ended before the reply is written, as a reader that stays
- *        open makes the file grow. Nothing is locked: writers go on meanwhile.
+ * Keeps: one read transaction per query, that of the caller (storage/lmdb_assets.c).
  * Must not know: HTTP, JSON beyond picking out metadata.        Measured: bench/README.md
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -20,19 +19,16 @@
 
 #include "engine/query_plan.h"
 #include "engine/score.h"
-#include "iscc/iscc_id.h"
 #include "similarity/passage_search.h"
 #include "similarity/sim_scan.h"
 #include "similarity/sim_tables.h"
-#include "storage/lmdb_verify.h"
-#include "json/json_text.h"
-#include "json/wire.h"
+#include "storage/lmdb_assets.h"
 
 #include <string.h>
 
 /* One search, in one thread. Only a search of simprints may start more (passage_search.c). */
 struct search {
-	struct isx_lmdb_view view;
+	struct isx_lmdb_view *view;
 	const struct isx_options *options;
 	struct isx_arena *arena;
 	struct isx_query_plan plan;
@@ -44,47 +40,7 @@ struct search {
 	uint32_t realm;
 };
 
-/* --- finding the asset ------------------------------------------------------------------------ */
-
-/* Find the stored JSON of an asset, borrowed from the view. An ISCC-ID of another realm is an
- * error of its own; otherwise ISX_NOT_FOUND. */
-static enum isx_status find_asset(struct isx_lmdb_view *view, const char *iscc_id,
-				  struct isx_iscc_id *id, struct isx_span *json,
-				  struct isx_err *err)
-{
-	uint8_t id_bytes[ISX_KEY_BYTES];
-	bool has_realm;
-	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), id, err);
-	if (!st)
-		st = isx_sim_check_realm(view, iscc_id, id->realm, &has_realm, err);
-	if (st)
-		return st;
-	isx_store_be64(id_bytes, id->body);
-	MDB_val key = isx_lmdb_val(id_bytes, sizeof id_bytes), value;
-	int rc = isx_lmdb_get_asset(view, &key, &value);
-	if (rc == MDB_NOTFOUND)
-		return isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
-	if (rc)
-		return isx_lmdb_status(rc, "look up an asset", err);
-	*json = isx_lmdb_span(value);
-	return ISX_OK;
-}
-
-enum isx_status isx_sim_get(struct isx_lmdb_file *file, const char *iscc_id, struct isx_buf *json,
-			    struct isx_err *err)
-{
-	struct isx_lmdb_view view;
-	struct isx_iscc_id id;
-	struct isx_span stored;
-	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, err);
-	if (st)
-		return st;
-	st = find_asset(&view, iscc_id, &id, &stored, err);
-	if (!st)
-		st = isx_stored_append(json, stored, err);
-	isx_lmdb_end(&view);
-	return st;
-}
+/* --- the query -------------------------------------------------------------------------------- */
 
 /* Plan the query. A query by iscc_id becomes the query of that asset, which is left out of the
  * matches. Of the asset only the longest form of each unit is queried, as only those have rows; of
@@ -92,20 +48,14 @@ enum isx_status isx_sim_get(struct isx_lmdb_file *file, const char *iscc_id, str
 static enum isx_status make_plan(struct search *search, const struct isx_query *query,
 				 struct isx_err *err)
 {
-	struct isx_asset asset;
 	struct isx_iscc_id id;
-	struct isx_span json;
 	struct isx_query effective = *query;
 	if (query->iscc_id) {
-		enum isx_status st = find_asset(&search->view, query->iscc_id, &id, &json, err);
-		if (!st)
-			st = isx_asset_from_stored(json, search->arena, &asset, err);
-		if (st)
-			return st;
-		isx_query_of_asset(&asset, query->limit, &effective);
-		if (query->own_chunks)
-			st = isx_passages_of_asset(&search->view, id.body, search->arena,
-						   &effective, err);
+		enum isx_status st = isx_lmdb_query_of(search->view, query, search->arena,
+						       &effective, &id, err);
+		if (!st && query->own_chunks)
+			st = isx_passages_of_asset(search->view, id.body, search->arena, &effective,
+						   err);
 		if (st)
 			return st;
 		search->excludes_self = true;
@@ -131,13 +81,13 @@ static size_t type_position(const struct isx_query_plan *plan, const char *type)
 static enum isx_status open_streams_of(struct search *search, const struct isx_indexed_unit *unit,
 				       struct isx_err *err)
 {
-	const struct isx_sim_tables *tables = isx_sim_tables(&search->view);
+	const struct isx_sim_tables *tables = isx_sim_tables(search->view);
 	size_t type = type_position(&search->plan, unit->type);
 	enum isx_status st = ISX_OK;
 	if (unit->is_instance && tables->instance) {
 		struct isx_stream *stream = &search->streams[search->stream_count++];
 		stream->type = type;
-		st = isx_stream_open_instance(stream, &search->view, unit, search->arena, err);
+		st = isx_stream_open_instance(stream, search->view, unit, search->arena, err);
 	}
 	/* An INSTANCE has no rows in tables of bodies. */
 	for (size_t bytes = 1; !st && !unit->is_instance && bytes <= ISX_BODY_BYTES_MAX; bytes++) {
@@ -145,7 +95,7 @@ static enum isx_status open_streams_of(struct search *search, const struct isx_i
 			continue;
 		struct isx_stream *stream = &search->streams[search->stream_count++];
 		stream->type = type;
-		st = isx_stream_open(stream, &search->view, unit, bytes,
+		st = isx_stream_open(stream, search->view, unit, bytes,
 				     search->options->match_threshold_units, search->arena, err);
 	}
 	return st;
@@ -156,7 +106,7 @@ static enum isx_status open_streams(struct search *search, struct isx_err *err)
 {
 	size_t tables = 1;
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++)
-		tables += isx_sim_tables(&search->view)->units[bytes] != 0;
+		tables += isx_sim_tables(search->view)->units[bytes] != 0;
 	search->streams = isx_arena_alloc(search->arena, search->plan.unit_count * tables,
 					  sizeof *search->streams);
 	if (!search->streams)
@@ -262,11 +212,11 @@ static enum isx_status score_unit(struct search *search, const struct isx_indexe
 				  uint64_t id, double *best, struct isx_err *err)
 {
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
-		MDB_dbi table = isx_sim_tables(&search->view)->units[bytes];
+		MDB_dbi table = isx_sim_tables(search->view)->units[bytes];
 		MDB_cursor *cursor;
 		if (!table)
 			continue;
-		int rc = mdb_cursor_open(search->view.txn, table, &cursor);
+		int rc = mdb_cursor_open(search->view->txn, table, &cursor);
 		if (!rc) {
 			rc = score_rows(cursor, unit, id, bytes, best);
 			mdb_cursor_close(cursor);
@@ -331,22 +281,6 @@ static enum isx_status score_types(struct search *search, uint64_t id, struct is
 	return ISX_OK;
 }
 
-/* Fetch the metadata of a match. An asset that has rows but is not stored contradicts the format:
- * MDB_CORRUPTED. */
-static enum isx_status fetch_metadata(struct search *search, uint64_t id, const char **text,
-				      struct isx_err *err)
-{
-	uint8_t id_bytes[ISX_KEY_BYTES];
-	isx_store_be64(id_bytes, id);
-	MDB_val key = isx_lmdb_val(id_bytes, sizeof id_bytes), value;
-	int rc = isx_lmdb_get_asset(&search->view, &key, &value);
-	if (rc)
-		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch metadata",
-				       err);
-	return isx_stored_metadata(isx_lmdb_span(value), id, &search->view.file->logger,
-				   search->arena, text, err);
-}
-
 /* Describe the winners, in the order of the ranking. */
 static enum isx_status make_matches(struct search *search, struct isx_result *result,
 				    struct isx_err *err)
@@ -362,7 +296,8 @@ static enum isx_status make_matches(struct search *search, struct isx_result *re
 		matches[i].score = search->ranking.items[i].score;
 		enum isx_status st = score_types(search, id, &matches[i], err);
 		if (!st)
-			st = fetch_metadata(search, id, &matches[i].metadata, err);
+			st = isx_lmdb_metadata(search->view, &iscc_id, search->arena,
+					       &matches[i].metadata, err);
 		if (st)
 			return st;
 	}
@@ -380,36 +315,34 @@ static enum isx_status find_passages(struct search *search, struct isx_result *r
 	size_t count = 0;
 	if (!search->plan.query.simprint_type_count)
 		return ISX_OK;
-	const struct isx_passage_ask ask = { .view = &search->view,
+	const struct isx_passage_ask ask = { .view = search->view,
 					     .options = search->options,
 					     .query = &search->plan.query,
 					     .realm = search->realm,
 					     .excludes_self = search->excludes_self,
 					     .self = search->self };
 	enum isx_status st = isx_passage_search(&ask, search->arena, &matches, &ids, &count, err);
-	for (size_t i = 0; !st && i < count; i++)
-		st = fetch_metadata(search, ids[i], &matches[i].metadata, err);
+	for (size_t i = 0; !st && i < count; i++) {
+		const struct isx_iscc_id id = { .body = ids[i] };
+		st = isx_lmdb_metadata(search->view, &id, search->arena, &matches[i].metadata, err);
+	}
 	result->chunk_matches = matches;
 	result->chunk_match_count = count;
 	return st;
 }
 
-enum isx_status isx_sim_search(struct isx_lmdb_file *file, const struct isx_options *options,
+enum isx_status isx_sim_search(struct isx_lmdb_view *view, const struct isx_options *options,
 			       const struct isx_query *query, struct isx_arena *arena,
 			       struct isx_result *result, struct isx_err *err)
 {
 	/* All steps read one snapshot, so scores, metadata and passages of an answer fit
 	 * together. */
-	struct search search = { .options = options,
+	struct search search = { .view = view,
+				 .options = options,
 				 .arena = arena,
 				 .ranking = { .limit = query->limit, .quota = arena->quota } };
 	bool has_realm;
-	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &search.view, err);
-	if (st)
-		return st;
-	st = isx_meter_start(&search.view.meter, query, err);
-	if (!st)
-		st = isx_lmdb_get_u32(&search.view, ISX_META_REALM, &has_realm, &search.realm, err);
+	enum isx_status st = isx_sim_realm(view, &has_realm, &search.realm, err);
 	if (!st)
 		st = make_plan(&search, query, err);
 	if (!st)
@@ -418,7 +351,6 @@ enum isx_status isx_sim_search(struct isx_lmdb_file *file, const struct isx_opti
 		st = make_matches(&search, result, err);
 	if (!st)
 		st = find_passages(&search, result, err);
-	isx_lmdb_end(&search.view);
 	isx_ranking_release(&search.ranking);
 	if (!st) /* the effective query, which the answer repeats */
 		result->query = search.plan.query;

@@ -9,15 +9,11 @@
 #include "base/mem.h"
 #include "storage/lmdb_file.h"
 
-/* The assets most like the query; query->limit is at least 1. *result lives in `arena`. */
-ISX_MUST_CHECK enum isx_status isx_sim_search(struct isx_lmdb_file *file,
+/* The assets most like the query: `search` in struct isx_lmdb_kind. */
+ISX_MUST_CHECK enum isx_status isx_sim_search(struct isx_lmdb_view *view,
 					      const struct isx_options *options,
 					      const struct isx_query *query,
 					      struct isx_arena *arena, struct isx_result *result,
 					      struct isx_err *err);
-
-/* Append the stored JSON of an asset. */
-ISX_MUST_CHECK enum isx_status isx_sim_get(struct isx_lmdb_file *file, const char *iscc_id,
-					   struct isx_buf *json, struct isx_err *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include "similarity/sim_tables.h"
 
 #include "base/buf.h"
-#include "engine/asset_batch.h"
+#include "storage/lmdb_verify.h"
 #include "json/json_text.h"
 
 #include <stdio.h>
@@ -213,13 +213,21 @@ enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *
 	return st ? st : isx_lmdb_put_meta(view, ISX_META_MAX_DIM, number, 4, err);
 }
 
-enum isx_status isx_sim_check_realm(struct isx_lmdb_view *view, const char *iscc_id, uint32_t realm,
-				    bool *has_realm, struct isx_err *err)
+/* A u32 here; lmdb:// has it as text. */
+enum isx_status isx_sim_realm(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
+			      struct isx_err *err)
 {
-	uint32_t wanted;
-	/* The first asset of an index sets its realm, and all others have to share it. */
-	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, has_realm, &wanted, err);
-	if (!st && *has_realm)
-		st = isx_check_realm(iscc_id, realm, wanted, err);
-	return st;
+	*realm = 0;
+	return isx_lmdb_get_u32(view, ISX_META_REALM, found, realm, err);
+}
+
+/* The key is the same however the ISCC-ID was written. */
+int isx_sim_get(struct isx_lmdb_view *view, const char *iscc_id, const struct isx_iscc_id *id,
+		MDB_val *json)
+{
+	uint8_t bytes[ISX_KEY_BYTES];
+	(void)iscc_id;
+	isx_store_be64(bytes, id->body);
+	MDB_val key = isx_lmdb_val(bytes, sizeof bytes);
+	return isx_lmdb_get_asset(view, &key, json);
 }

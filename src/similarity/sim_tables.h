@@ -7,6 +7,7 @@
 #ifndef ISX_SIM_TABLES_H
 #define ISX_SIM_TABLES_H
 
+#include "iscc/iscc_id.h"
 #include "similarity/sim_format.h"
 #include "storage/lmdb_file.h"
 
@@ -33,14 +34,14 @@ static inline struct isx_sim_tables *isx_sim_tables(struct isx_lmdb_view *view)
 	return (void *)view->tables.of_engine;
 }
 
-/* Open the table called `name` if the engine knows it: struct isx_lmdb_layout. */
+/* Open the table called `name` if the engine knows it: struct isx_lmdb_kind. */
 int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name);
 
-/* The flags and row length of the table called `name`: struct isx_lmdb_layout. */
+/* The flags and row length of the table called `name`: struct isx_lmdb_kind. */
 bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape);
 
 /* Make the tables that every index has, and write into a new one when it was made and how long a
- * body may be: struct isx_lmdb_layout. */
+ * body may be: struct isx_lmdb_kind. */
 ISX_MUST_CHECK enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *err);
 
 /* The handle of a table in a view that writes, created if need be. */
@@ -53,9 +54,10 @@ ISX_MUST_CHECK enum isx_status isx_sim_sp_tables(struct isx_lmdb_view *view, con
 						 const struct isx_sim_sp_tables **tables,
 						 struct isx_err *err);
 
-/* Does the realm of an ISCC-ID fit this index? *has_realm is false for an index without assets. */
-ISX_MUST_CHECK enum isx_status isx_sim_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
-						   uint32_t realm, bool *has_realm,
-						   struct isx_err *err);
+/* The realm of the index, 0 without assets; and an asset by its ISCC-ID: struct isx_lmdb_kind. */
+ISX_MUST_CHECK enum isx_status isx_sim_realm(struct isx_lmdb_view *view, bool *found,
+					     uint32_t *realm, struct isx_err *err);
+int isx_sim_get(struct isx_lmdb_view *view, const char *iscc_id, const struct isx_iscc_id *id,
+		MDB_val *json);
 
 #endif

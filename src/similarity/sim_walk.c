@@ -181,6 +181,4 @@ static enum isx_status read_simprints(struct isx_lmdb_view *view, uint64_t id,
 	return st;
 }
 
-const struct isx_walk_rules isx_sim_walk_rules = { .check_realm = isx_sim_check_realm,
-						   .find = find,
-						   .simprints = read_simprints };
+const struct isx_walk_rules isx_sim_walk_rules = { .find = find, .simprints = read_simprints };

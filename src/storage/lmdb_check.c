@@ -13,6 +13,7 @@
 #include "storage/lmdb_check.h"
 
 #include "iscc/iscc_id.h"
+#include "storage/lmdb_kind.h"
 #include "storage/lmdb_pages.h"
 #include "json/wire.h"
 
@@ -402,7 +403,7 @@ enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_chec
 		st = isx_lmdb_read_as_is(file, &view, &report->is_derived, &cause);
 		if (st)
 			break;
-		st = isx_lmdb_pages_check(view.txn, file->layout->shape, ISX_PAGES_ALL,
+		st = isx_lmdb_pages_check(view.txn, file->kind->shape, ISX_PAGES_ALL,
 					  &report->pages, found_in_pages, &checking, &cause);
 		if (!st && report->findings == 0)
 			st = check_tables(&checking, rules, &cause);
@@ -415,7 +416,7 @@ enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_chec
 	return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
 }
 
-enum isx_status isx_lmdb_check_refused(const char *path, const struct isx_lmdb_layout *layout,
+enum isx_status isx_lmdb_check_refused(const char *path, const struct isx_lmdb_kind *kind,
 				       struct isx_check *report, isx_finding_fn *found, void *arg,
 				       struct isx_err *err)
 {
@@ -426,13 +427,13 @@ enum isx_status isx_lmdb_check_refused(const char *path, const struct isx_lmdb_l
 	/* is_derived stays false: tables are not read. */
 	*report = (struct isx_check){ 0 };
 	/* Attached and not started: LMDB reads only its first two pages. */
-	enum isx_status st = isx_lmdb_file_attach(path, layout, &options, ISX_LMDB_WITHOUT_LOCK,
+	enum isx_status st = isx_lmdb_file_attach(path, kind, &options, ISX_LMDB_WITHOUT_LOCK,
 						  &file, err);
 	if (st)
 		return st;
 	st = isx_lmdb_status(isx_lmdb_begin_snapshot(file, &txn), path, err);
 	if (!st) {
-		st = isx_lmdb_pages_check(txn, layout->shape, ISX_PAGES_ALL, &report->pages,
+		st = isx_lmdb_pages_check(txn, kind->shape, ISX_PAGES_ALL, &report->pages,
 					  found_in_pages, &checking, err);
 		mdb_txn_abort(txn);
 	}

@@ -75,7 +75,7 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_check(struct isx_lmdb_file *file,
 /* Check the pages of a file that is refused as damaged. This process must not have the file open;
  * no lock is taken, and LMDB reads only its first two pages. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_check_refused(const char *path,
-						      const struct isx_lmdb_layout *layout,
+						      const struct isx_lmdb_kind *kind,
 						      struct isx_check *report,
 						      isx_finding_fn *found, void *arg,
 						      struct isx_err *err);

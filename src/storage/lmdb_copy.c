@@ -171,7 +171,7 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 		.read_only = true,
 		.map_bytes = ((uint64_t)named.st_size + ISX_MAP_BYTES_LEAST) & ~(uint64_t)4095
 	};
-	enum isx_status st = isx_lmdb_file_open(path, file->layout, &options,
+	enum isx_status st = isx_lmdb_file_open(path, file->kind, &options,
 						ISX_LMDB_WITHOUT_LOCK | ISX_LMDB_WHOLE_MAP, &copy,
 						&cause);
 	if (!st) {

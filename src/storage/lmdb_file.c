@@ -11,7 +11,7 @@
  * watch.lock. `verifying` may be taken under the writer lock, never under `opening`. Readers take
  * `publishing` for a copy, and `opening` only when there are new tables.
  *
- * Must not know what the rows of the tables mean: struct isx_lmdb_layout has that.
+ * Must not know what the rows of the tables mean: struct isx_lmdb_kind has that.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_file.h"
@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/lmdb_kind.h"
 #include "storage/lmdb_pages.h"
 #include "storage/lmdb_verify.h"
 #include "storage/lock_file.h"
@@ -86,7 +87,7 @@ static int look_up_tables(struct isx_lmdb_view *view)
 	if (names.failed)
 		rc = ENOMEM;
 	for (size_t at = 0; !rc && at < names.len; at += strlen(names.ptr + at) + 1)
-		rc = view->file->layout->open_by_name(view, names.ptr + at);
+		rc = view->file->kind->open_by_name(view, names.ptr + at);
 	isx_buf_release(&names);
 	view->tables.count = count_tables(view);
 	return rc;
@@ -112,7 +113,7 @@ static void copy_tables(struct isx_lmdb_file *file, struct isx_lmdb_tables *tabl
 {
 	pthread_rwlock_rdlock(&file->publishing);
 	memcpy(tables, &file->tables,
-	       offsetof(struct isx_lmdb_tables, of_engine) + file->layout->engine_tables_bytes);
+	       offsetof(struct isx_lmdb_tables, of_engine) + file->kind->tables_bytes);
 	pthread_rwlock_unlock(&file->publishing);
 }
 
@@ -306,11 +307,11 @@ static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err 
 	if (!st)
 		st = check_format(view, err);
 	if (!st)
-		st = view->file->layout->make_tables(view, err);
+		st = view->file->kind->make_tables(view, err);
 	if (!st)
 		st = isx_lmdb_status(is_derived(view, &derived), "read metadata", err);
 	if (!st && !derived)
-		st = view->file->layout->derive(view, err);
+		st = view->file->kind->derive(view, err);
 	return st;
 }
 
@@ -634,14 +635,14 @@ static enum isx_status write_group(void *arg, struct isx_commit *group, struct i
 	return st;
 }
 
-enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_layout *layout,
+enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_kind *kind,
 				     const struct isx_options *options, unsigned how,
 				     struct isx_lmdb_file **file, struct isx_err *err)
 {
 	struct isx_lmdb_file *opened = isx_mem_array(1, sizeof *opened);
 	if (!opened)
 		return isx_fail_memory(err);
-	opened->layout = layout;
+	opened->kind = kind;
 	opened->read_only = options->read_only;
 	opened->counters = options->counters;
 	opened->logger = options->logger;
@@ -688,11 +689,11 @@ static const char *scheme_of(const struct isx_lmdb_view *view)
 static enum isx_status check_scheme(const struct isx_lmdb_view *view, struct isx_err *err)
 {
 	const char *scheme = scheme_of(view);
-	if (!scheme || strcmp(scheme, view->file->layout->scheme) == 0)
+	if (!scheme || strcmp(scheme, view->file->kind->scheme) == 0)
 		return ISX_OK;
 	return isx_fail(err, ISX_CORRUPT,
 			"%s: this is a file of %s, and not of %s: open it with that URI, as %s",
-			view->file->path, scheme, view->file->layout->scheme,
+			view->file->path, scheme, view->file->kind->scheme,
 			strcmp(scheme, ISX_SCHEME_SIM) == 0 ? "FOLDER/NAME/index.lmdb"
 							    : "FOLDER/NAME.lmdb");
 }
@@ -726,7 +727,7 @@ enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, st
 		st = check_opened(file, err);
 	if (!st)
 		st = isx_lmdb_status(rc, file->path, err);
-	/* The first commit makes the tables of the layout and sets isx:format. */
+	/* The first commit makes the tables of the kind and sets isx:format. */
 	if (!st && how & ISX_LMDB_CREATE) {
 		st = isx_lmdb_write(file, &view, err);
 		if (!st)
@@ -741,12 +742,12 @@ enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, st
 	return st;
 }
 
-enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_layout *layout,
+enum isx_status isx_lmdb_file_open(const char *path, const struct isx_lmdb_kind *kind,
 				   const struct isx_options *options, unsigned how,
 				   struct isx_lmdb_file **file, struct isx_err *err)
 {
 	struct isx_lmdb_file *opened;
-	enum isx_status st = isx_lmdb_file_attach(path, layout, options, how, &opened, err);
+	enum isx_status st = isx_lmdb_file_attach(path, kind, options, how, &opened, err);
 	if (st)
 		return st;
 	st = isx_lmdb_file_start(opened, how, err);

@@ -37,23 +37,7 @@ struct isx_lmdb_tables {
 	_Alignas(8) unsigned char of_engine[ISX_LMDB_ENGINE_TABLES_BYTES];
 };
 
-struct isx_lmdb_view;
-
-/* The tables of a file, one layout for each engine. Functions that get a view are called with
- * `opening` held. */
-struct isx_lmdb_layout {
-	const char *scheme; /* of the URIs that such files are opened by, as in lmdb_format.h */
-	size_t engine_tables_bytes; /* of struct isx_lmdb_tables.of_engine that this engine uses */
-	/* Open the table called `name` if it is one of this layout (isx_lmdb_open_table()).
-	 * Returns a code of LMDB: MDB_INCOMPATIBLE for a file of another layout. */
-	int (*open_by_name)(struct isx_lmdb_view *view, const char *name);
-	isx_table_shape_fn *shape; /* of its tables */
-	/* In a view that writes, create the missing ones of the tables that every index has, and
-	 * the metadata of a new index. */
-	enum isx_status (*make_tables)(struct isx_lmdb_view *view, struct isx_err *err);
-	/* In a view that writes, fill everything derived again: another program wrote last. */
-	enum isx_status (*derive)(struct isx_lmdb_view *view, struct isx_err *err);
-};
+struct isx_lmdb_kind; /* lmdb_kind.h: which tables a file has, and what is in them */
 
 /* When the file was last written, and by which transaction: detects a program that overwrites the
  * file without a transaction (lmdb_verify.c). */
@@ -70,7 +54,7 @@ struct isx_lmdb_watch {
 
 struct isx_lmdb_file {
 	MDB_env *env;
-	const struct isx_lmdb_layout *layout;
+	const struct isx_lmdb_kind *kind;
 	char *path; /* NULL: it has no name (memory://) */
 	dev_t device;
 	ino_t inode;
@@ -119,7 +103,7 @@ enum {
  *   file  new, closed with isx_lmdb_file_close() after its last view
  * ISX_CORRUPT: not an index, or one of a later format. ISX_FULL: no address space is left. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_file_open(const char *path,
-						  const struct isx_lmdb_layout *layout,
+						  const struct isx_lmdb_kind *kind,
 						  const struct isx_options *options, unsigned how,
 						  struct isx_lmdb_file **file, struct isx_err *err);
 
@@ -128,7 +112,7 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_file_open(const char *path,
  * which may take long on a damaged one, and needs no lock. Only a started file may be used; both
  * are closed. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_file_attach(const char *path,
-						    const struct isx_lmdb_layout *layout,
+						    const struct isx_lmdb_kind *kind,
 						    const struct isx_options *options, unsigned how,
 						    struct isx_lmdb_file **file,
 						    struct isx_err *err);

@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "storage/lmdb_assets.h"
 #include "storage/lmdb_check.h"
 #include "storage/lmdb_copy.h"
 #include "storage/lmdb_verify.h"
@@ -125,8 +126,8 @@ static enum isx_status make_index(struct lmdb_store *store, const char *entry, s
 		return isx_fail_errno(err, "create", entry);
 	if (!isx_store_folder_file_in(&store->folder, entry, path))
 		return isx_fail(err, ISX_INVALID, "the path of the index is too long");
-	enum isx_status st = isx_lmdb_file_open(path, store->kind->layout, &options,
-						ISX_LMDB_CREATE, &file, err);
+	enum isx_status st = isx_lmdb_file_open(path, store->kind, &options, ISX_LMDB_CREATE, &file,
+						err);
 	isx_lmdb_file_close(file);
 	return st;
 }
@@ -200,7 +201,7 @@ static enum isx_status create_in_memory(struct lmdb_store *store, const char *na
 	if (snprintf(path, sizeof path, "%s/index.lmdb", directory) >= (int)sizeof path)
 		st = isx_fail(err, ISX_INVALID, "the path of temporary files is too long");
 	if (!st)
-		st = isx_lmdb_file_open(path, store->kind->layout, &store->engine.options,
+		st = isx_lmdb_file_open(path, store->kind, &store->engine.options,
 					ISX_LMDB_CREATE | ISX_LMDB_VOLATILE, &file, err);
 	/* From here on the file has no name; the mapping keeps it. */
 	isx_store_folder_remove(&store->folder, directory);
@@ -652,8 +653,8 @@ static enum isx_status store_check(struct isx_engine *engine, const char *name,
 	    !isx_store_folder_file(&pinned.store->folder, name, path))
 		return pinned.status;
 	/* The index was refused when it was opened, with the first finding: list all findings. */
-	enum isx_status st = isx_lmdb_check_refused(path, pinned.store->kind->layout, report, found,
-						    arg, NULL);
+	enum isx_status st = isx_lmdb_check_refused(path, pinned.store->kind, report, found, arg,
+						    NULL);
 	return !st && report->findings ? ISX_OK : ISX_CORRUPT;
 }
 
@@ -674,7 +675,7 @@ static enum isx_status store_get(struct isx_engine *engine, const char *name, co
 {
 	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	while (pin_index(&pinned, err))
-		pinned.status = pinned.store->kind->get(pinned.file, iscc_id, json, err);
+		pinned.status = isx_lmdb_get(pinned.file, iscc_id, json, err);
 	return pinned.status;
 }
 
@@ -693,8 +694,8 @@ static enum isx_status store_search(struct isx_engine *engine, const char *name,
 {
 	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	while (pin_index(&pinned, err))
-		pinned.status = pinned.store->kind->search(pinned.file, &engine->options, query,
-							   arena, result, err);
+		pinned.status = isx_lmdb_search(pinned.file, &engine->options, query, arena, result,
+						err);
 	return pinned.status;
 }
 
@@ -744,8 +745,7 @@ static struct lmdb_store *new_store(const struct isx_lmdb_kind *kind,
 		store->folder.suffix = kind->suffix;
 		store->folder.inside = kind->inside;
 		store->folder.logger = options->logger;
-		isx_open_files_init(&store->files, &store->folder, kind->layout,
-				    &store->engine.options);
+		isx_open_files_init(&store->files, &store->folder, kind, &store->engine.options);
 	}
 	return store;
 }

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/lmdb_kind.h"
 #include "storage/lmdb_pages.h"
 
 #include <errno.h>
@@ -78,7 +79,7 @@ static enum isx_status verify_pages(struct isx_lmdb_file *file, enum isx_pages_e
 			return isx_lmdb_fail_damaged(file, "its first pages are damaged", err);
 		if (rc)
 			return isx_lmdb_status(rc, "read", err);
-		st = isx_lmdb_pages_check(txn, file->layout->shape, extent, &pages, keep_first,
+		st = isx_lmdb_pages_check(txn, file->kind->shape, extent, &pages, keep_first,
 					  &findings, err);
 		mdb_txn_abort(txn);
 	}

@@ -8,6 +8,7 @@
  */
 #include "storage/lmdb_walk.h"
 
+#include "storage/lmdb_assets.h"
 #include "storage/lmdb_store.h"
 #include "json/wire.h"
 
@@ -83,7 +84,6 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 			     struct isx_err *err)
 {
 	struct isx_iscc_id id = { 0 };
-	bool has_realm;
 	enum isx_status st = isx_lmdb_store_acquire(walk->engine, name, &walk->index, &walk->file,
 						    err);
 	if (st)
@@ -98,8 +98,7 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 		return st;
 	}
 	walk->from = id.body;
-	return from ? walk->rules->check_realm(&walk->view, from, id.realm, &has_realm, err)
-		    : ISX_OK;
+	return from ? isx_lmdb_check_realm(&walk->view, from, id.realm, err) : ISX_OK;
 }
 
 enum isx_status isx_lmdb_walk(struct isx_engine *engine, const struct isx_walk_rules *rules,

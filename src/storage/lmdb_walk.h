@@ -14,9 +14,6 @@
 
 /* How an engine finds the assets of a file; one table for each engine. */
 struct isx_walk_rules {
-	/* Fail with ISX_INVALID if `realm`, that of the ISCC-ID, is not the realm of the index. */
-	enum isx_status (*check_realm)(struct isx_lmdb_view *view, const char *iscc_id,
-				       uint32_t realm, bool *has_realm, struct isx_err *err);
 	/* Find the asset with the least ISCC-ID body of `from` or more, and its stored JSON.
 	 * Returns a code of LMDB: MDB_NOTFOUND after the last asset. */
 	int (*find)(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id,

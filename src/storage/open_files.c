@@ -222,7 +222,7 @@ static enum isx_status attach_once(const struct isx_open_files *files, const cha
 		return st;
 	st = claim_lock_file(files, name, path, lock, &how, err);
 	if (!st)
-		st = isx_lmdb_file_attach(path, files->layout, files->options, how, file, err);
+		st = isx_lmdb_file_attach(path, files->kind, files->options, how, file, err);
 	*again = !st && !(*file)->is_lockless &&
 		 isx_lock_file_is_foreign(path, (*file)->device, (*file)->inode);
 	if (*again)
@@ -509,11 +509,11 @@ void isx_open_files_names(struct isx_open_files *files, struct isx_buf *names)
 /* --- all -------------------------------------------------------------------------------------- */
 
 void isx_open_files_init(struct isx_open_files *files, const struct isx_store_folder *folder,
-			 const struct isx_lmdb_layout *layout, const struct isx_options *options)
+			 const struct isx_lmdb_kind *kind, const struct isx_options *options)
 {
 	enum { FILES_EACH = 8 }; /* descriptors: LMDB has three; most are left for connections */
 	struct rlimit most;
-	*files = (struct isx_open_files){ .folder = folder, .layout = layout, .options = options };
+	*files = (struct isx_open_files){ .folder = folder, .kind = kind, .options = options };
 	files->open_max = ISX_OPEN_INDEXES_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &most) == 0 &&
 	    most.rlim_cur / FILES_EACH < ISX_OPEN_INDEXES_MAX)

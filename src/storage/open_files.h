@@ -17,7 +17,7 @@ struct isx_open_index;
 
 struct isx_open_files {
 	const struct isx_store_folder *folder; /* borrowed, as the next two are */
-	const struct isx_lmdb_layout *layout;
+	const struct isx_lmdb_kind *kind;
 	const struct isx_options *options;
 	pthread_mutex_t lock;         /* guards all members below */
 	pthread_cond_t changed;       /* an entry was opened, refused or removed */
@@ -34,7 +34,7 @@ struct isx_open_files {
 /* Begin with no open file. isx_open_files_release() ends the sweeper and closes all files; no
  * thread may use one any more. */
 void isx_open_files_init(struct isx_open_files *files, const struct isx_store_folder *folder,
-			 const struct isx_lmdb_layout *layout, const struct isx_options *options);
+			 const struct isx_lmdb_kind *kind, const struct isx_options *options);
 void isx_open_files_release(struct isx_open_files *files);
 
 /* Pin the file that has the name of an index now: it stays open until isx_open_files_unpin(). Opens

@@ -160,7 +160,7 @@ static void add_relaxed(struct isx_lmdb_file **file)
 	struct isx_err err;
 	options.relaxed = true;
 	options.logger.fn = isx_log_message; /* to standard error */
-	if (isx_lmdb_file_open(path, &isx_sim_layout, &options, 0, file, &err) ||
+	if (isx_lmdb_file_open(path, &isx_sim_kind, &options, 0, file, &err) ||
 	    isx_lmdb_write(*file, &view, &err) || isx_lmdb_commit(&view, &err))
 		fail_msg("%s", err.msg);
 }
@@ -291,7 +291,7 @@ static pid_t start_reader(void)
 	if (pid == 0) {
 		struct isx_lmdb_file *file;
 		struct isx_lmdb_view view;
-		if (isx_lmdb_file_open(path, &isx_sim_layout, &options, 0, &file, NULL) ||
+		if (isx_lmdb_file_open(path, &isx_sim_kind, &options, 0, &file, NULL) ||
 		    isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, NULL) ||
 		    write(ready[1], "r", 1) != 1)
 			_exit(1);
@@ -386,8 +386,7 @@ static void test_readers__a_file_whose_slots_all_the_dead_have_is_opened(void **
 	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
 	isx_close(store);
 	struct isx_lmdb_file *file; /* keeps the lock file in use */
-	assert_int_equal(isx_lmdb_file_open(path, &isx_sim_layout, &options, 0, &file, &err),
-			 ISX_OK);
+	assert_int_equal(isx_lmdb_file_open(path, &isx_sim_kind, &options, 0, &file, &err), ISX_OK);
 	take_all_slots();
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -415,7 +414,7 @@ static void test_readers__without_a_lock_file_learn_of_a_writer_afterwards(void 
 	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
 	isx_close(store);
 	options.read_only = true;
-	assert_int_equal(isx_lmdb_file_open(path, &isx_sim_layout, &options, ISX_LMDB_WITHOUT_LOCK,
+	assert_int_equal(isx_lmdb_file_open(path, &isx_sim_kind, &options, ISX_LMDB_WITHOUT_LOCK,
 					    &file, &err),
 			 ISX_OK);
 	uint64_t before = isx_lmdb_last_change(file);

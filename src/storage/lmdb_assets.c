@@ -1,0 +1,105 @@
+/*
+ * lmdb_assets.c - get and search assets of one open index file.
+ *
+ * Each call reads one snapshot, and ends its view before the answer is written: a reader that stays
+ * open makes the file grow. Nothing is locked: writers go on meanwhile.
+ *
+ * Must not know the keys of assets, nor their rows: the kind of the file has that (lmdb_kind.h).
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/lmdb_assets.h"
+
+#include "engine/asset_batch.h"
+#include "engine/asset_units.h"
+#include "engine/query_plan.h"
+#include "storage/lmdb_kind.h"
+#include "json/wire.h"
+
+/* --- one asset -------------------------------------------------------------------------------- */
+
+/* The first asset of an index sets its realm, and all others have to share it. */
+enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
+				     uint32_t realm, struct isx_err *err)
+{
+	bool has_realm;
+	uint32_t wanted;
+	enum isx_status st = view->file->kind->realm(view, &has_realm, &wanted, err);
+	return st || !has_realm ? st : isx_check_realm(iscc_id, realm, wanted, err);
+}
+
+/* The realm is checked first: an ISCC-ID of another realm is invalid here, and not just unknown. */
+enum isx_status isx_lmdb_find(struct isx_lmdb_view *view, const char *iscc_id,
+			      struct isx_iscc_id *id, struct isx_span *json, struct isx_err *err)
+{
+	MDB_val value;
+	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), id, err);
+	if (!st)
+		st = isx_lmdb_check_realm(view, iscc_id, id->realm, err);
+	if (st)
+		return st;
+	int rc = view->file->kind->get(view, iscc_id, id, &value);
+	if (rc == MDB_NOTFOUND)
+		return isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
+	if (!rc)
+		*json = isx_lmdb_span(value);
+	return isx_lmdb_status(rc, "look up an asset", err);
+}
+
+enum isx_status isx_lmdb_query_of(struct isx_lmdb_view *view, const struct isx_query *query,
+				  struct isx_arena *arena, struct isx_query *effective,
+				  struct isx_iscc_id *id, struct isx_err *err)
+{
+	struct isx_asset asset;
+	struct isx_span json;
+	enum isx_status st = isx_lmdb_find(view, query->iscc_id, id, &json, err);
+	if (!st)
+		st = isx_asset_from_stored(json, arena, &asset, err);
+	if (!st)
+		isx_query_of_asset(&asset, query->limit, effective);
+	return st;
+}
+
+enum isx_status isx_lmdb_metadata(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
+				  struct isx_arena *arena, const char **text, struct isx_err *err)
+{
+	MDB_val value;
+	int rc = view->file->kind->get(view, NULL, id, &value);
+	if (rc)
+		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch metadata",
+				       err);
+	return isx_stored_metadata(isx_lmdb_span(value), id->body, &view->file->logger, arena, text,
+				   err);
+}
+
+/* --- calls on a file -------------------------------------------------------------------------- */
+
+enum isx_status isx_lmdb_get(struct isx_lmdb_file *file, const char *iscc_id, struct isx_buf *json,
+			     struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	struct isx_iscc_id id;
+	struct isx_span stored;
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, err);
+	if (st)
+		return st;
+	st = isx_lmdb_find(&view, iscc_id, &id, &stored, err);
+	if (!st)
+		st = isx_stored_append(json, stored, err);
+	isx_lmdb_end(&view);
+	return st;
+}
+
+enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_options *options,
+				const struct isx_query *query, struct isx_arena *arena,
+				struct isx_result *result, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &view, err);
+	if (st)
+		return st;
+	st = isx_meter_start(&view.meter, query, err);
+	if (!st)
+		st = file->kind->search(&view, options, query, arena, result, err);
+	isx_lmdb_end(&view);
+	return st;
+}

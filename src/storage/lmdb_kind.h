@@ -1,0 +1,69 @@
+/*
+ * lmdb_kind.h - what storage/ has to know of a kind of index file: one table, filled by its engine.
+ *
+ * An engine of such files says where they lie, which tables are in them, and how assets are kept in
+ * the tables. Opening, naming, locking, verifying, copying, and the frame of each call are
+ * implemented in storage/, once for all kinds.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_LMDB_KIND_H
+#define ISX_LMDB_KIND_H
+
+#include "engine/engine.h"
+#include "iscc/iscc_id.h"
+#include "storage/lmdb_file.h"
+
+struct isx_lmdb_kind {
+	/* --- where the files lie: lmdb_store.c --- */
+
+	/* The index NAME is the entry NAME + suffix of the directory: with `inside` a directory
+	 * with this LMDB file in it, with NULL the LMDB file itself. */
+	const char *suffix;
+	const char *inside;
+
+	/* --- the tables of a file: lmdb_file.c. Called with `opening` held --- */
+
+	const char *scheme;  /* of the URIs that such files are opened by, as in lmdb_format.h */
+	size_t tables_bytes; /* of struct isx_lmdb_tables.of_engine that this kind uses */
+	/* Open the table called `name` if files of this kind have it (isx_lmdb_open_table()).
+	 * Returns a code of LMDB: MDB_INCOMPATIBLE for a file of another kind. */
+	int (*open_by_name)(struct isx_lmdb_view *view, const char *name);
+	isx_table_shape_fn *shape; /* of its tables */
+	/* In a view that writes, create the missing ones of the tables that every index has, and
+	 * the metadata of a new index. */
+	enum isx_status (*make_tables)(struct isx_lmdb_view *view, struct isx_err *err);
+	/* In a view that writes, fill everything derived again: another program wrote last. */
+	enum isx_status (*derive)(struct isx_lmdb_view *view, struct isx_err *err);
+
+	/* --- an index as a whole --- */
+
+	/* Add the parts of an index besides "lmdb" (isx_index_part_add()); NULL: there are none. */
+	enum isx_status (*describe)(struct isx_lmdb_view *view, struct isx_index_info *info,
+				    struct isx_err *err);
+	/* The realm in __metadata__. *found is false before the first asset. */
+	enum isx_status (*realm)(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
+				 struct isx_err *err);
+
+	/* --- assets: lmdb_assets.c --- */
+
+	/* Look an asset up; first verifies the pages that lead to it (isx_lmdb_get_asset()).
+	 *   iscc_id  the ISCC-ID as a client has written it; NULL: only `id` counts
+	 * Returns a code of LMDB. */
+	int (*get)(struct isx_lmdb_view *view, const char *iscc_id, const struct isx_iscc_id *id,
+		   MDB_val *json);
+	/* Answer a query from a view whose meter has begun, as `search` in struct
+	 * isx_engine_ops. */
+	enum isx_status (*search)(struct isx_lmdb_view *view, const struct isx_options *options,
+				  const struct isx_query *query, struct isx_arena *arena,
+				  struct isx_result *result, struct isx_err *err);
+	/* The next two are as in struct isx_engine_ops, on an open file. */
+	enum isx_status (*add)(struct isx_lmdb_file *file, const struct isx_asset *assets,
+			       size_t count, enum isx_outcome *outcomes, struct isx_err *err);
+	enum isx_status (*remove)(struct isx_lmdb_file *file, const char *iscc_id,
+				  struct isx_err *err);
+
+	const struct isx_check_rules *check; /* lmdb_check.h */
+	const struct isx_walk_rules *walk;   /* lmdb_walk.h */
+};
+
+#endif
