@@ -26,6 +26,7 @@
 #include "postgres/pg_pool.h"
 #include "similarity/sim_add.h"
 #include "similarity/sim_rows.h"
+#include "storage/lmdb_add.h"
 #include "storage/lmdb_verify.h"
 #include "storage/lock_file.h"
 #include "json/rules.h"
@@ -296,13 +297,13 @@ static enum isx_status put_block(struct work *work, struct block *block, struct 
 {
 	enum isx_status st = ISX_OK;
 	if (block->count)
-		st = isx_sim_put_assets(&work->view, block->assets, block->count, block->outcomes,
-					err);
+		st = isx_lmdb_put_assets(&work->view, block->assets, block->count, block->outcomes,
+					 err);
 	if (st == ISX_INVALID) { /* nothing was put */
 		st = drop_undecodable(work, block, err);
 		if (!st && block->count)
-			st = isx_sim_put_assets(&work->view, block->assets, block->count,
-						block->outcomes, err);
+			st = isx_lmdb_put_assets(&work->view, block->assets, block->count,
+						 block->outcomes, err);
 	}
 	release_block(block);
 	return st;

@@ -221,6 +221,13 @@ enum isx_status isx_sim_realm(struct isx_lmdb_view *view, bool *found, uint32_t 
 	return isx_lmdb_get_u32(view, ISX_META_REALM, found, realm, err);
 }
 
+enum isx_status isx_sim_put_realm(struct isx_lmdb_view *view, uint32_t realm, struct isx_err *err)
+{
+	uint8_t bytes[4];
+	isx_store_be32(bytes, realm);
+	return isx_lmdb_put_meta(view, ISX_META_REALM, bytes, sizeof bytes, err);
+}
+
 /* The key is the same however the ISCC-ID was written. */
 int isx_sim_get(struct isx_lmdb_view *view, const char *iscc_id, const struct isx_iscc_id *id,
 		MDB_val *json)

@@ -57,6 +57,8 @@ ISX_MUST_CHECK enum isx_status isx_sim_sp_tables(struct isx_lmdb_view *view, con
 /* The realm of the index, 0 without assets; and an asset by its ISCC-ID: struct isx_lmdb_kind. */
 ISX_MUST_CHECK enum isx_status isx_sim_realm(struct isx_lmdb_view *view, bool *found,
 					     uint32_t *realm, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_sim_put_realm(struct isx_lmdb_view *view, uint32_t realm,
+						 struct isx_err *err);
 int isx_sim_get(struct isx_lmdb_view *view, const char *iscc_id, const struct isx_iscc_id *id,
 		MDB_val *json);
 

@@ -11,6 +11,7 @@
 
 #include "engine/engine.h"
 #include "iscc/iscc_id.h"
+#include "storage/lmdb_add.h"
 #include "storage/lmdb_file.h"
 
 struct isx_lmdb_kind {
@@ -43,6 +44,8 @@ struct isx_lmdb_kind {
 	/* The realm in __metadata__. *found is false before the first asset. */
 	enum isx_status (*realm)(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
 				 struct isx_err *err);
+	enum isx_status (*put_realm)(struct isx_lmdb_view *view, uint32_t realm,
+				     struct isx_err *err);
 
 	/* --- assets: lmdb_assets.c --- */
 
@@ -56,10 +59,18 @@ struct isx_lmdb_kind {
 	enum isx_status (*search)(struct isx_lmdb_view *view, const struct isx_options *options,
 				  const struct isx_query *query, struct isx_arena *arena,
 				  struct isx_result *result, struct isx_err *err);
-	/* The next two are as in struct isx_engine_ops, on an open file. */
-	enum isx_status (*add)(struct isx_lmdb_file *file, const struct isx_asset *assets,
-			       size_t count, enum isx_outcome *outcomes, struct isx_err *err);
-	enum isx_status (*remove)(struct isx_lmdb_file *file, const char *iscc_id,
+
+	/* --- changes: lmdb_add.c --- */
+
+	/* Decode the asset add->batch[at], into add->of_kind. Called in the order of the batch, by
+	 * the thread of the caller, without a view and without a lock. */
+	enum isx_status (*prepare)(struct isx_lmdb_add *add, size_t at, struct isx_err *err);
+	/* Put the assets of a prepared batch, of which there is at least one, and fill their
+	 * outcomes. Changes nothing else of `add`: it is called again if the transaction fails. */
+	enum isx_status (*put)(struct isx_lmdb_add *add, struct isx_lmdb_view *view,
+			       struct isx_err *err);
+	/* Remove a stored asset with all that was derived from it. */
+	enum isx_status (*remove)(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
 				  struct isx_err *err);
 
 	const struct isx_check_rules *check; /* lmdb_check.h */

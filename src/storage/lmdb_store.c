@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "storage/lmdb_add.h"
 #include "storage/lmdb_assets.h"
 #include "storage/lmdb_check.h"
 #include "storage/lmdb_copy.h"
@@ -666,7 +667,7 @@ static enum isx_status store_add(struct isx_engine *engine, const char *name,
 {
 	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	while (pin_index(&pinned, err))
-		pinned.status = pinned.store->kind->add(pinned.file, assets, count, outcomes, err);
+		pinned.status = isx_lmdb_add(pinned.file, assets, count, outcomes, err);
 	return pinned.status;
 }
 
@@ -684,7 +685,7 @@ static enum isx_status store_remove(struct isx_engine *engine, const char *name,
 {
 	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	while (pin_index(&pinned, err))
-		pinned.status = pinned.store->kind->remove(pinned.file, iscc_id, err);
+		pinned.status = isx_lmdb_remove(pinned.file, iscc_id, err);
 	return pinned.status;
 }
 
