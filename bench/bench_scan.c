@@ -9,10 +9,16 @@
  * all of them. "of read" is the faster reader's time over the kernel's, the median of all turns.
  * About 1 row in 10,000 is a hit.
  *
- *   bench_scan [--rows N] [--bytes B] [--runs N] [--huge]
+ * Last, each kernel compares the rows with several queries, a page of LMDB at a time: once with the
+ * kernel for one query, called for each of them, and once with the kernel for many. Rows are a page
+ * that stays in the cache, or all of them.
+ *
+ *   bench_scan [--rows N] [--bytes B] [--runs N] [--distance D] [--many] [--huge]
  *     --rows   only this number of rows (100,000, 1,000,000 and 10,000,000)
  *     --bytes  of a body: 4 to 32 (32)
  *     --runs   turns (11)
+ *     --distance  that is a hit (a quarter of the bits)
+ *     --many   only the comparison with several queries
  *     --huge   rows in memory on huge pages; LMDB's never are
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -31,9 +37,10 @@
 enum {
 	KERNELS_MAX = 8,
 	RUNS_MAX = 101,
-	HIT_EVERY = 10000,          /* rows */
-	FLIPPED_BITS = 5,           /* of a hit */
-	ROWS_A_PASS = 2000000,      /* fewer rows are scanned several times a turn */
+	HIT_EVERY = 10000,     /* rows */
+	FLIPPED_BITS = 5,      /* of a hit */
+	ROWS_A_PASS = 2000000, /* fewer rows are scanned several times a turn */
+	QUERIES_MAX = 64,
 	BANDWIDTH_BYTES = 400000000 /* at 2^29 reading in quarters reaches 16 GB/s, here 28 */
 };
 
@@ -44,7 +51,9 @@ static struct {
 	size_t rows; /* 0: three sizes */
 	size_t bytes;
 	size_t runs;
+	uint32_t distance_max;
 	int huge;
+	int many;
 } options = { .bytes = 32, .runs = 11 };
 
 /* Rows in memory or in a file, and where the hits go. */
@@ -224,7 +233,7 @@ static size_t scan_bytes(struct data *data, const struct isx_kernel *kernel, con
 				 .row_bytes = data->row_bytes,
 				 .query = data->query,
 				 .bytes = options.bytes,
-				 .distance_max = (uint32_t)options.bytes * 2 };
+				 .distance_max = options.distance_max };
 	return kernel->scan(&scan, data->hits);
 }
 
@@ -266,8 +275,6 @@ static size_t scan_file(struct data *data, const struct isx_kernel *kernel)
 	return result;
 }
 
-/* --- turns ----------------------------------------------------------------------------------- */
-
 static int ascending(const void *left, const void *right)
 {
 	const double a = *(const double *)left, b = *(const double *)right;
@@ -281,6 +288,108 @@ static double median(const double *values)
 	qsort(sorted, options.runs, sizeof *sorted, ascending);
 	return sorted[options.runs / 2];
 }
+
+/* --- several queries -------------------------------------------------------------------------- */
+
+static struct isx_scan_query queries[QUERIES_MAX];
+static size_t query_count;
+
+/* Random queries; the first is that of the rows. */
+static void make_queries(const struct data *data)
+{
+	static uint8_t bodies[QUERIES_MAX][ISX_SCAN_BYTES_MAX];
+	static struct isx_hit hits[QUERIES_MAX][4096];
+	uint64_t state = seed + 1;
+	for (size_t i = 0; i < QUERIES_MAX; i++) {
+		for (size_t at = 0; at < ISX_SCAN_BYTES_MAX; at++)
+			bodies[i][at] = (uint8_t)next_random(&state);
+		if (i == 0)
+			memcpy(bodies[0], data->query, ISX_SCAN_BYTES_MAX);
+		queries[i] = (struct isx_scan_query){ .query = bodies[i],
+						      .bytes = options.bytes,
+						      .distance_max = options.distance_max,
+						      .hits = hits[i] };
+	}
+}
+
+static size_t scan_each(struct data *data, const struct isx_kernel *kernel, const uint8_t *rows,
+			size_t count)
+{
+	size_t found = 0;
+	for (size_t i = 0; i < query_count; i++) {
+		const struct isx_scan scan = { rows,
+					       count,
+					       data->row_bytes,
+					       queries[i].query,
+					       options.bytes,
+					       options.distance_max };
+		found += kernel->scan(&scan, queries[i].hits);
+	}
+	return found;
+}
+
+static size_t scan_many(struct data *data, const struct isx_kernel *kernel, const uint8_t *rows,
+			size_t count)
+{
+	const struct isx_scan_many scan = { rows, count, data->row_bytes, query_count, queries };
+	size_t found = 0;
+	kernel->scan_many(&scan);
+	for (size_t i = 0; i < query_count; i++)
+		found += queries[i].found;
+	return found;
+}
+
+typedef size_t compare_fn(struct data *, const struct isx_kernel *, const uint8_t *, size_t);
+
+/* Compare all rows page by page, or the first page as often. Returns the million comparisons of a
+ * code with a query in a second. */
+static double time_queries(struct data *data, const struct isx_kernel *kernel, compare_fn *compare,
+			   bool in_cache, size_t *found)
+{
+	const size_t page = (4096 - 16) / data->row_bytes;
+	/* so many rows that a turn takes about as long for any number of queries */
+	const size_t rows = in_cache ? ROWS_A_PASS * 4 / query_count : data->count;
+	size_t compared = 0;
+	*found = 0;
+	uint64_t start = isx_clock_ns();
+	for (size_t row = 0; row + page <= rows; row += page, compared += page)
+		*found += compare(data, kernel, data->rows + (in_cache ? 0 : row * data->row_bytes),
+				  page);
+	return (double)(compared * query_count) * 1e3 / (double)(isx_clock_ns() - start);
+}
+
+static void compare_many(struct data *data, const struct isx_kernel *kernel, bool in_cache)
+{
+	double each[RUNS_MAX], many[RUNS_MAX], ratios[RUNS_MAX];
+	for (size_t turn = 0; turn < options.runs; turn++) {
+		size_t found, found_many;
+		each[turn] = time_queries(data, kernel, scan_each, in_cache, &found);
+		many[turn] = time_queries(data, kernel, scan_many, in_cache, &found_many);
+		ratios[turn] = many[turn] / each[turn];
+		if (found != found_many)
+			die(kernel->name, "found other hits");
+	}
+	printf("  %-20s %-6s %3zu queries: %7.0f M codes x queries/s one by one, %7.0f together: "
+	       "%.2f times\n",
+	       kernel->name, in_cache ? "cache" : "memory", query_count, median(each), median(many),
+	       median(ratios));
+}
+
+static void run_many(struct data *data)
+{
+	static const size_t counts[] = { 1, 2, 4, 8, 16, QUERIES_MAX };
+	make_queries(data);
+	printf("several queries, a hit is at most %u bits away\n", options.distance_max);
+	for (size_t k = 0; k < isx_kernel_count; k++) {
+		for (size_t i = 0; i < 2 * sizeof counts / sizeof counts[0]; i++) {
+			query_count = counts[i / 2];
+			if (isx_kernels[k].runs_here())
+				compare_many(data, &isx_kernels[k], i % 2 == 0);
+		}
+	}
+}
+
+/* --- turns ----------------------------------------------------------------------------------- */
 
 static void time_pass(struct contender *contender, struct data *data, size_t turn)
 {
@@ -376,6 +485,11 @@ static void run(size_t rows)
 							   .pass = read_quarters } };
 	struct data data = { 0 };
 	make_rows(&data, rows);
+	if (options.many) {
+		run_many(&data);
+		release_rows(&data);
+		return;
+	}
 	printf("%zu rows of %zu bytes in memory\n", rows, data.row_bytes);
 	size_t count = add_kernels(contenders, 2, scan_memory);
 	take_turns(contenders, count, &data);
@@ -392,6 +506,7 @@ static void run(size_t rows)
 	take_turns(contenders, count, &data);
 	check_equal(contenders, 3, count);
 	mdb_env_close(data.env);
+	run_many(&data);
 	release_rows(&data);
 }
 
@@ -416,9 +531,12 @@ static void read_options(int argc, char **argv)
 	static const struct option names[] = { { "rows", required_argument, NULL, 'r' },
 					       { "bytes", required_argument, NULL, 'b' },
 					       { "runs", required_argument, NULL, 'n' },
+					       { "distance", required_argument, NULL, 'd' },
+					       { "many", no_argument, NULL, 'm' },
 					       { "huge", no_argument, NULL, 'h' },
 					       { 0 } };
 	int option;
+	options.distance_max = UINT32_MAX;
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		if (option == 'r')
 			options.rows = strtoull(optarg, NULL, 10);
@@ -426,11 +544,17 @@ static void read_options(int argc, char **argv)
 			options.bytes = strtoull(optarg, NULL, 10);
 		else if (option == 'n')
 			options.runs = strtoull(optarg, NULL, 10);
+		else if (option == 'd')
+			options.distance_max = (uint32_t)strtoul(optarg, NULL, 10);
+		else if (option == 'm')
+			options.many = 1;
 		else if (option == 'h')
 			options.huge = 1;
 		else
 			exit(2);
 	}
+	if (options.distance_max == UINT32_MAX)
+		options.distance_max = (uint32_t)options.bytes * 2;
 	if (options.bytes < 4 || options.bytes > ISX_SCAN_BYTES_MAX || options.runs < 1 ||
 	    options.runs > RUNS_MAX || options.rows > UINT32_MAX)
 		die("options", "--bytes 4 to 32, --runs 1 to 101, --rows below 2^32");
@@ -441,7 +565,8 @@ int main(int argc, char **argv)
 	static const size_t sizes[] = { 100000, 1000000, 10000000 };
 	read_options(argc, argv);
 	print_machine();
-	run_bandwidth();
+	if (!options.many)
+		run_bandwidth();
 	for (size_t i = 0; i < 3 && !options.rows; i++)
 		run(sizes[i]);
 	if (options.rows)

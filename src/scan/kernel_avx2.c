@@ -213,6 +213,7 @@ AVX2 size_t isx_scan_avx2(const struct isx_scan *scan, struct isx_hit *hits)
 
 void isx_scan_many_avx2(const struct isx_scan_many *scan)
 {
-	isx_scan_each(scan, isx_scan_avx2);
+	for (size_t i = 0; i < scan->query_count; i++)
+		isx_scan_one(scan, &scan->queries[i], isx_scan_avx2);
 }
 #endif

@@ -23,29 +23,52 @@ void isx_scan_many_neon(const struct isx_scan_many *scan);
 /* The vector kernels compare so many rows at once, and branch once per block: hits are rare. */
 enum { ISX_SCAN_BLOCK = 8 };
 
-/* Do the work of isx_scan_many_fn with a kernel for one query. Blocks of rows stay in the cache of
- * the processor while all queries pass over them. */
-static inline void isx_scan_each(const struct isx_scan_many *many, isx_scan_fn *kernel)
+/* How many bytes of a body, in whole 32-bit words, to compare before most rows can be given up: the
+ * distance so far of unrelated bodies, half of the bits, is distance_max or less at four standard
+ * deviations from the mean only. A speed, not a filter: rows that are near so far are compared
+ * to their end. */
+static inline size_t isx_scan_first_bytes(size_t bytes, uint32_t distance_max)
 {
-	enum { ROWS = 256 };
-	for (size_t i = 0; i < many->query_count; i++)
-		many->queries[i].found = 0;
-	for (size_t row = 0; row < many->count; row += ROWS) {
-		for (size_t i = 0; i < many->query_count; i++) {
-			struct isx_scan_query *query = &many->queries[i];
-			const struct isx_scan scan = {
-				.rows = many->rows + row * many->row_bytes,
-				.count = many->count - row < ROWS ? many->count - row : ROWS,
-				.row_bytes = many->row_bytes,
-				.query = query->query,
-				.bytes = query->bytes,
-				.distance_max = query->distance_max,
-			};
-			size_t end = query->found + kernel(&scan, query->hits + query->found);
-			for (; query->found < end; query->found++)
-				query->hits[query->found].row += (uint32_t)row;
-		}
+	for (size_t first = 4; first < bytes; first += 4) {
+		const size_t mean = 4 * first, variance = 2 * first;
+		if (mean > distance_max &&
+		    (mean - distance_max) * (mean - distance_max) >= 16 * variance)
+			return first;
 	}
+	return (bytes + 3) / 4 * 4;
+}
+
+/* Queries of equal length that are compared together. */
+enum { ISX_SCAN_TOGETHER = 64 };
+
+/* The number of queries, from number `at` on, that have equal lengths: at most ISX_SCAN_TOGETHER.
+ *   distance_max  filled: the largest of theirs */
+static inline size_t isx_scan_run(const struct isx_scan_many *many, size_t at,
+				  uint32_t *distance_max)
+{
+	const struct isx_scan_query *first = &many->queries[at];
+	size_t count = 0;
+	for (*distance_max = 0; at + count < many->query_count && count < ISX_SCAN_TOGETHER;
+	     count++) {
+		if (first[count].bytes != first->bytes)
+			break;
+		if (first[count].distance_max > *distance_max)
+			*distance_max = first[count].distance_max;
+	}
+	return count;
+}
+
+/* Find the hits of one query with the kernel for one. */
+static inline void isx_scan_one(const struct isx_scan_many *many, struct isx_scan_query *query,
+				isx_scan_fn *kernel)
+{
+	const struct isx_scan scan = { .rows = many->rows,
+				       .count = many->count,
+				       .row_bytes = many->row_bytes,
+				       .query = query->query,
+				       .bytes = query->bytes,
+				       .distance_max = query->distance_max };
+	query->found = kernel(&scan, query->hits);
 }
 
 /* Append the hits of a block: bit i of `near` is set if row `row` + i is a hit. Rows stay
