@@ -100,8 +100,8 @@
  * its member `size` tells the library, and other structs into their `reserved` members. A program
  * leaves `reserved` 0 in structs that it passes, and does not read it in structs that it gets. So
  * clear a struct before you fill it: `struct isx_asset asset = { 0 };`. struct isx_err,
- * isx_simprint, isx_query_simprints, isx_type_score, isx_index_part, isx_logger and
- * isx_index_problem do not grow. Handle a status that this header does not list as a failure.
+ * isx_simprint, isx_query_simprints, isx_type_min_score, isx_type_score, isx_index_part, isx_logger
+ * and isx_index_problem do not grow. Handle a status that this header does not list as a failure.
  *
  * Ownership: a pointer that is passed to a function is *borrowed* until the call returns, unless
  * its comment says otherwise. A pointer that is handed out is *new*: pass it to the function
@@ -298,6 +298,21 @@ enum {
 	ISX_QUERY_HAS_SIMPRINTS = 1 << 3
 };
 
+/* The lowest score that counts for one type of units and simprints. */
+struct isx_type_min_score {
+	const char
+		*type; /* for example "CONTENT_TEXT_V0"; a type that is not queried has no effect */
+	double min_score; /* 0 to 1 */
+};
+
+/* What each match carries besides its ISCC-ID and its scores. */
+enum {
+	ISX_WITH_NOTHING = 1 << 0, /* alone: neither of the following */
+	ISX_WITH_METADATA = 1 << 1,
+	ISX_WITH_CODE = 1 << 2,
+	ISX_WITH_UNITS = 1 << 3
+};
+
 /* A query. If `iscc_id` is set, the units of that asset are searched; otherwise `units`, or the
  * units of `iscc_code` if there are no `units`. `simprints` search for passages, in addition. */
 struct isx_query {
@@ -310,6 +325,23 @@ struct isx_query {
 	bool own_chunks; /* with iscc_id: search the stored simprints of that asset, too */
 	uint32_t named;  /* ISX_QUERY_HAS_... of fields sent as null; set fields are known */
 	size_t limit;    /* maximum number of matches; 0: 100 */
+	/* The lowest score of a unit or simprint that counts, 0 to 1, in place of the store's
+	 * match_threshold_units and match_threshold_simprints. lmdb:// has no threshold without
+	 * it; the score of a unit is the share of its bits that match there. */
+	bool has_min_score;
+	double min_score; /* with has_min_score only */
+	/* The same for single types, before `min_score` and the store's thresholds; at most 128.
+	 * Of two entries of one type the last one counts. */
+	const struct isx_type_min_score *min_scores;
+	size_t min_score_count;
+	/* The unit types that count, at most 64; other units of the query are not searched. NULL:
+	 * all of them. Simprints are not affected. */
+	const char *const *types;
+	size_t type_count;
+	/* The exponent e in the score of an asset, in place of the store's confidence_exponent;
+	 * lmdb:// has none, and ignores it. 0: the store's. */
+	uint32_t exponent;
+	uint32_t with; /* ISX_WITH_...: what matches carry; 0: ISX_WITH_METADATA */
 	/* Called when the search begins and regularly while it scans or waits for a database, from
 	 * any thread that works for the search; an http:// store does not call it. Anything but
 	 * ISX_OK, for example ISX_CANCELLED, ends the search with that status. NULL: the search
@@ -338,7 +370,11 @@ struct isx_match {
 	double score;
 	const struct isx_type_score *types; /* every queried type that the asset has */
 	size_t type_count;
-	const char *metadata; /* JSON, or NULL */
+	/* As stored, and only if `with` of the query asks for them. */
+	const char *metadata;  /* JSON, or NULL */
+	const char *iscc_code; /* or NULL */
+	const char *const *units;
+	size_t unit_count;
 	uint64_t reserved[2];
 };
 
@@ -369,7 +405,11 @@ struct isx_chunk_match {
 	double score; /* the mean over the types that matched */
 	const struct isx_chunk_type *types;
 	size_t type_count;
-	const char *metadata; /* JSON, or NULL */
+	/* As in struct isx_match. */
+	const char *metadata;
+	const char *iscc_code;
+	const char *const *units;
+	size_t unit_count;
 	uint64_t reserved[2];
 };
 

@@ -1,5 +1,5 @@
 /*
- * span.c - trim a span, and read a number, strictly or as pydantic does.
+ * span.c - trim and cut a span, and read a number, strictly or as pydantic does.
  *
  * strtoull() is not used: it takes blanks, signs and wraps "-1" around, and needs a NUL.
  * SPDX-License-Identifier: Apache-2.0
@@ -18,6 +18,18 @@ struct isx_span isx_span_trim(struct isx_span span)
 	while (span.len && is_blank(span.ptr[span.len - 1]))
 		span.len--;
 	return span;
+}
+
+struct isx_span isx_span_cut(struct isx_span text, char separator, struct isx_span *rest)
+{
+	const char *at = text.len ? memchr(text.ptr, separator, text.len) : NULL;
+	if (!at) {
+		*rest = (struct isx_span){ 0 };
+		return text;
+	}
+	struct isx_span before = { text.ptr, (size_t)(at - text.ptr) };
+	*rest = (struct isx_span){ at + 1, text.len - before.len - 1 };
+	return before;
 }
 
 bool isx_span_uint(struct isx_span span, uint64_t max, uint64_t *value)

@@ -43,6 +43,10 @@ static inline struct isx_span isx_span_skip(struct isx_span span, size_t count)
 /* The span without spaces, tabs and line ends at both ends: the blanks of JSON. */
 struct isx_span isx_span_trim(struct isx_span span);
 
+/* Cut `text` at the first `separator`: what stands before it is returned, *rest is what follows;
+ * its ptr is NULL when there is no separator. */
+struct isx_span isx_span_cut(struct isx_span text, char separator, struct isx_span *rest);
+
 /* Read a whole number, 0 to `max`: decimal digits and nothing else. False leaves *value alone. */
 bool isx_span_uint(struct isx_span span, uint64_t max, uint64_t *value);
 

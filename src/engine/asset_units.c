@@ -167,21 +167,36 @@ enum isx_status isx_stored_append(struct isx_buf *buf, struct isx_span json, str
 	return isx_buf_status(buf, err);
 }
 
-enum isx_status isx_stored_metadata(struct isx_span json, uint64_t id,
-				    const struct isx_logger *logger, struct isx_arena *arena,
-				    const char **text, struct isx_err *err)
+enum isx_status isx_stored_carried(struct isx_span json, uint64_t id, uint32_t with,
+				   const struct isx_logger *logger, struct isx_arena *arena,
+				   struct isx_asset *asset, struct isx_err *err)
 {
 	struct isx_err flaw;
-	*text = NULL;
-	if (isx_stored_check(json, &flaw)) {
+	struct isx_span metadata = { 0 };
+	enum isx_status st = ISX_OK;
+	*asset = (struct isx_asset){ 0 };
+	if (isx_wants_metadata(with))
+		st = isx_stored_check(json, &flaw);
+	/* Copied as text, not as a parsed value: numbers keep their digits. */
+	if (!st && isx_wants_metadata(with))
+		metadata = isx_json_member(json, "metadata");
+	if (!st && (with & (ISX_WITH_CODE | ISX_WITH_UNITS)))
+		st = isx_asset_from_stored(json, arena, asset, &flaw);
+	if (st == ISX_NO_MEMORY)
+		return isx_fail_memory(err);
+	if (st) {
 		isx_log_to(logger, ISX_LOG_ERROR, "asset %016llx is shown without metadata: %s",
 			   (unsigned long long)id, flaw.msg);
+		*asset = (struct isx_asset){ 0 };
 		return ISX_OK;
 	}
-	/* Copied as text, not as a parsed value: numbers keep their digits. */
-	struct isx_span metadata = isx_json_member(json, "metadata");
+	asset->metadata = NULL;
+	if (!(with & ISX_WITH_CODE))
+		asset->iscc_code = NULL;
+	if (!(with & ISX_WITH_UNITS))
+		asset->unit_count = 0;
 	if (metadata.len == 0 || isx_span_is(metadata, "null"))
 		return ISX_OK;
-	*text = isx_arena_text(arena, metadata.ptr, metadata.len);
-	return *text ? ISX_OK : isx_fail_memory(err);
+	asset->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
+	return asset->metadata ? ISX_OK : isx_fail_memory(err);
 }

@@ -76,14 +76,20 @@ ISX_MUST_CHECK enum isx_status isx_asset_simprints(const struct isx_asset *asset
 ISX_MUST_CHECK enum isx_status isx_stored_append(struct isx_buf *buf, struct isx_span json,
 						 struct isx_err *err);
 
-/* Read the metadata of a stored asset, to show it in a match.
+/* Read what a match carries of its stored asset.
  *   json    the stored JSON of the asset `id` (its ISCC-ID body)
- *   logger  gets an error when `json` is damaged. The match is then shown without metadata, since
+ *   with    ISX_WITH_... of the query: anything else is left out
+ *   logger  gets an error when `json` is damaged. The match is then shown without its asset, since
  *           the other matches of the answer are right; isx_get() of the asset fails.
- *   text    filled: JSON in `arena`, or NULL if the asset has no metadata */
-ISX_MUST_CHECK enum isx_status isx_stored_metadata(struct isx_span json, uint64_t id,
-						   const struct isx_logger *logger,
-						   struct isx_arena *arena, const char **text,
-						   struct isx_err *err);
+ *   asset   filled, in `arena`: metadata, iscc_code and units */
+ISX_MUST_CHECK enum isx_status isx_stored_carried(struct isx_span json, uint64_t id, uint32_t with,
+						  const struct isx_logger *logger,
+						  struct isx_arena *arena, struct isx_asset *asset,
+						  struct isx_err *err);
+
+/* Let a match carry what isx_stored_carried() has read. Both kinds of match have these members. */
+#define ISX_MATCH_CARRY(match, asset)                                                              \
+	((match)->metadata = (asset)->metadata, (match)->iscc_code = (asset)->iscc_code,           \
+	 (match)->units = (asset)->units, (match)->unit_count = (asset)->unit_count)
 
 #endif

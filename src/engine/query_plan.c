@@ -14,14 +14,32 @@
 
 /* Simprints are left out: iscc-search 0.3.3 searches "more like this" by units only. The flags
  * of all fields are set, since the answer echoes the query with them. */
-void isx_query_of_asset(const struct isx_asset *asset, size_t limit, struct isx_query *query)
+void isx_query_of_asset(const struct isx_asset *asset, const struct isx_query *asked,
+			struct isx_query *query)
 {
-	*query = (struct isx_query){ .iscc_code = asset->iscc_code,
-				     .units = asset->units,
-				     .unit_count = asset->unit_count,
-				     .named = ISX_QUERY_HAS_ISCC_CODE | ISX_QUERY_HAS_UNITS |
-					      ISX_QUERY_HAS_SIMPRINTS,
-				     .limit = limit };
+	*query = *asked;
+	query->iscc_id = NULL;
+	query->iscc_code = asset->iscc_code;
+	query->units = asset->units;
+	query->unit_count = asset->unit_count;
+	query->simprints = NULL;
+	query->simprint_type_count = 0;
+	query->named = ISX_QUERY_HAS_ISCC_CODE | ISX_QUERY_HAS_UNITS | ISX_QUERY_HAS_SIMPRINTS;
+}
+
+/* Linear: at most ISX_TYPE_NAMES_MAX entries, once for each type of a query. From the end, as of two
+ * entries the last one counts. */
+double isx_query_threshold(const struct isx_query *query, const char *type, double standard)
+{
+	for (size_t i = query->min_score_count; i > 0; i--)
+		if (strcmp(query->min_scores[i - 1].type, type) == 0)
+			return query->min_scores[i - 1].min_score;
+	return query->has_min_score ? query->min_score : standard;
+}
+
+uint32_t isx_query_exponent(const struct isx_query *query, const struct isx_options *options)
+{
+	return query->exponent ? query->exponent : options->confidence_exponent;
 }
 
 /* Decode the units of query->iscc_code. They also become texts in query->units, because the
@@ -80,7 +98,16 @@ static enum isx_status enter_type(struct isx_query_plan *plan, const char *type,
 	return text ? ISX_OK : isx_fail_memory(err);
 }
 
-/* Copy the decoded units and their types into the plan. */
+/* Is a unit type searched? */
+static bool is_type_asked(const struct isx_query *query, const char *type)
+{
+	for (size_t i = 0; i < query->type_count; i++)
+		if (strcmp(query->types[i], type) == 0)
+			return true;
+	return !query->types;
+}
+
+/* Copy the decoded units and their types into the plan, those of types that do not count left out. */
 static enum isx_status enter_units(struct isx_query_plan *plan, const struct isx_unit *units,
 				   size_t count, struct isx_arena *arena, struct isx_err *err)
 {
@@ -89,18 +116,20 @@ static enum isx_status enter_units(struct isx_query_plan *plan, const struct isx
 	if (!plan->units || !plan->types)
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < count; i++) {
-		struct isx_indexed_unit *one = &plan->units[i];
+		struct isx_indexed_unit *one = &plan->units[plan->unit_count];
 		enum isx_status st = isx_header_type_name(&units[i].header, one->type, err);
 		if (st)
 			return isx_err_at(err, st, "units[%zu]", i);
+		if (!is_type_asked(&plan->query, one->type))
+			continue;
 		memcpy(one->body, units[i].body, units[i].body_bytes);
 		one->body_bytes = units[i].body_bytes;
 		one->is_instance = isx_unit_is_instance(&units[i]);
+		plan->unit_count++;
 		st = enter_type(plan, one->type, arena, err);
 		if (st)
 			return st;
 	}
-	plan->unit_count = count;
 	return ISX_OK;
 }
 
@@ -128,6 +157,6 @@ enum isx_status isx_query_plan(const struct isx_query *query, enum isx_query_uni
 		st = enter_units(plan, units, count, arena, err);
 	/* plan->query keeps every unit for the echo; only what is compared is reduced. */
 	if (!st && which == ISX_LONGEST_FORMS)
-		plan->unit_count = isx_units_keep_longest(plan->units, count);
+		plan->unit_count = isx_units_keep_longest(plan->units, plan->unit_count);
 	return st;
 }

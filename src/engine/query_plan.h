@@ -14,14 +14,22 @@
 
 struct isx_query_plan {
 	struct isx_query query;         /* as the answer echoes it */
-	struct isx_indexed_unit *units; /* the queried units; types may repeat */
+	struct isx_indexed_unit *units; /* the queried units whose type counts; types may repeat */
 	size_t unit_count;
 	const char **types; /* the distinct types of the units, in order */
 	size_t type_count;  /* at most ISX_UNITS_MAX, as fewer types exist */
 };
 
-/* Make the query for assets like this one of the index. `query` borrows from `asset`. */
-void isx_query_of_asset(const struct isx_asset *asset, size_t limit, struct isx_query *query);
+/* Make the query for assets like this one of the index, with the limit, thresholds and other
+ * conditions of `asked`. `query` borrows from both. */
+void isx_query_of_asset(const struct isx_asset *asset, const struct isx_query *asked,
+			struct isx_query *query);
+
+/* The lowest score of a unit or simprint of this type that counts. `standard` is the store's. */
+double isx_query_threshold(const struct isx_query *query, const char *type, double standard);
+
+/* The exponent of the query's asset scores. */
+uint32_t isx_query_exponent(const struct isx_query *query, const struct isx_options *options);
 
 /* Which units of a query are compared. */
 enum isx_query_units {

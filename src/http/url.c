@@ -40,20 +40,6 @@ static size_t decode(struct isx_span text, bool plus_is_space, char *out)
 	return len;
 }
 
-/* Cut `text` at the first `separator`: what stands before it is returned, *rest is what follows;
- * its ptr is NULL when there is no separator. */
-static struct isx_span cut(struct isx_span text, char separator, struct isx_span *rest)
-{
-	const char *at = text.len ? memchr(text.ptr, separator, text.len) : NULL;
-	if (!at) {
-		*rest = (struct isx_span){ 0 };
-		return text;
-	}
-	struct isx_span before = { text.ptr, (size_t)(at - text.ptr) };
-	*rest = (struct isx_span){ at + 1, text.len - before.len - 1 };
-	return before;
-}
-
 /* The part of an absolute target behind "http://host". Servers have to accept that form (RFC 9112,
  * 3.2.2). */
 static struct isx_span skip_authority(struct isx_span target)
@@ -74,7 +60,7 @@ static struct isx_span skip_authority(struct isx_span target)
 
 void isx_url_split(struct isx_span target, struct isx_span *path, struct isx_span *query)
 {
-	*path = cut(skip_authority(target), '?', query);
+	*path = isx_span_cut(skip_authority(target), '?', query);
 }
 
 enum isx_status isx_url_path_decode(struct isx_span path, struct isx_arena *arena,
@@ -91,7 +77,7 @@ enum isx_status isx_url_path_decode(struct isx_span path, struct isx_arena *aren
 	/* Segments are decoded one behind the other, with the slashes between them: router.c takes
 	 * several of them as one text ("*"). */
 	while (rest.ptr) {
-		struct isx_span segment = cut(rest, '/', &rest);
+		struct isx_span segment = isx_span_cut(rest, '/', &rest);
 		size_t len = decode(segment, false, out);
 		/* A decoded slash or NUL would make one segment look like two, or like its
 		 * beginning. */
@@ -106,14 +92,16 @@ enum isx_status isx_url_path_decode(struct isx_span path, struct isx_arena *aren
 	return ISX_OK;
 }
 
-enum isx_status isx_url_param(struct isx_span query, const char *name, struct isx_arena *arena,
-			      struct isx_span *value, struct isx_err *err)
+/* The next value of query parameter `name`; its ptr is NULL if there is no more.
+ *   query  moved behind it */
+static enum isx_status next_param(struct isx_span *query, const char *name, struct isx_arena *arena,
+				  struct isx_span *value, struct isx_err *err)
 {
 	*value = (struct isx_span){ 0 };
-	while (query.ptr) {
+	while (query->ptr && !value->ptr) {
 		struct isx_span raw;
-		struct isx_span pair = cut(query, '&', &query);
-		struct isx_span key = cut(pair, '=', &raw);
+		struct isx_span pair = isx_span_cut(*query, '&', query);
+		struct isx_span key = isx_span_cut(pair, '=', &raw);
 		char *text = isx_arena_alloc(arena, pair.len + 1, 1);
 		if (!text)
 			return isx_fail_memory(err);
@@ -125,4 +113,35 @@ enum isx_status isx_url_param(struct isx_span query, const char *name, struct is
 		*value = (struct isx_span){ text, decode(raw, true, text) };
 	}
 	return ISX_OK;
+}
+
+enum isx_status isx_url_param(struct isx_span query, const char *name, struct isx_arena *arena,
+			      struct isx_span *value, struct isx_err *err)
+{
+	struct isx_span next;
+	enum isx_status st;
+	*value = (struct isx_span){ 0 };
+	while (!(st = next_param(&query, name, arena, &next, err)) && next.ptr)
+		*value = next;
+	return st;
+}
+
+enum isx_status isx_url_list(struct isx_span query, const char *name, struct isx_arena *arena,
+			     struct isx_span *list, struct isx_err *err)
+{
+	struct isx_span next;
+	enum isx_status st;
+	/* All values together are shorter than the query, of which each takes its name, too. */
+	char *text = isx_arena_alloc(arena, query.len + 1, 1);
+	if (!text)
+		return isx_fail_memory(err);
+	*list = (struct isx_span){ 0 };
+	while (!(st = next_param(&query, name, arena, &next, err)) && next.ptr) {
+		if (list->ptr)
+			text[list->len++] = ',';
+		if (next.len)
+			memcpy(text + list->len, next.ptr, next.len);
+		*list = (struct isx_span){ text, list->len + next.len };
+	}
+	return st;
 }

@@ -32,4 +32,9 @@ ISX_MUST_CHECK enum isx_status isx_url_param(struct isx_span query, const char *
 					     struct isx_arena *arena, struct isx_span *value,
 					     struct isx_err *err);
 
+/* The values of a query parameter that may be given several times, with commas between them. */
+ISX_MUST_CHECK enum isx_status isx_url_list(struct isx_span query, const char *name,
+					    struct isx_arena *arena, struct isx_span *list,
+					    struct isx_err *err);
+
 #endif

@@ -172,6 +172,45 @@ bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const stru
 	return true;
 }
 
+/* A text is a number if JSON could have it without the quotes; pydantic also takes "1." and "1_0". */
+bool isx_field_score(struct isx_reader *reader, struct isx_span value,
+		     const struct isx_place *place, double *score)
+{
+	bool is_text = isx_json_kind(value) == ISX_JSON_STRING;
+	struct isx_span number = value;
+	size_t offset;
+	if (is_text) {
+		reader->out_of_memory |= !isx_json_string(value, reader->arena, &number);
+		number = isx_span_trim(number);
+		if (isx_json_check(number, &offset, NULL))
+			number.len = 0;
+	}
+	enum isx_json_kind kind = isx_json_kind(number);
+	bool is_number = kind == ISX_JSON_INT || kind == ISX_JSON_DOUBLE ||
+			 (kind == ISX_JSON_BOOL && !is_text);
+	if (!is_number) {
+		isx_field_problem(reader, is_text ? "float_parsing" : "float_type", place,
+				  is_text ? "Input should be a valid number, unable to parse the "
+					    "string as a number"
+					  : "Input should be a valid number",
+				  value);
+		return false;
+	}
+	reader->out_of_memory |= !isx_json_number(number, score);
+	if (reader->out_of_memory)
+		return false;
+	if (!isfinite(*score)) /* 1e999 */
+		isx_field_problem(reader, "finite_number", place, "Input should be a finite number",
+				  value);
+	else if (*score < 0)
+		isx_field_problem(reader, "greater_than_equal", place,
+				  "Input should be greater than or equal to 0", value);
+	else if (*score > 1)
+		isx_field_problem(reader, "less_than_equal", place,
+				  "Input should be less than or equal to 1", value);
+	return *score >= 0 && *score <= 1;
+}
+
 bool isx_field_texts(struct isx_reader *reader, struct isx_span value,
 		     const struct isx_place *place, const struct isx_text_rule *rule,
 		     size_t count_min, size_t count_max, const char *const **texts, size_t *count)

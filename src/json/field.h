@@ -55,6 +55,10 @@ bool isx_field_text(struct isx_reader *reader, struct isx_span value, const stru
 bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const struct isx_place *place,
 		    uint64_t max, uint64_t *number);
 
+/* Read a number, 0 to 1: an integer, a float, a bool, or a text of a number. */
+bool isx_field_score(struct isx_reader *reader, struct isx_span value,
+		     const struct isx_place *place, double *score);
+
 /* Read an array of `count_min` to `count_max` texts, each of which obeys `rule`. Too few are
  * reported only if all elements are texts, as by pydantic.
  *   texts  filled: the texts without problems, also when the result is false

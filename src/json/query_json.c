@@ -66,19 +66,197 @@ static void read_query_simprints(struct isx_reader *reader, struct isx_span valu
 	query->simprints = all;
 }
 
+/* --- conditions ------------------------------------------------------------------------------ */
+
+/* Members of a query that 0.3.3 ignores, as it ignores every member that it does not know. Null stands
+ * for "not given". */
+enum { MIN_SCORE, MIN_SCORES, TYPES, EXPONENT, WITH, CONDITIONS };
+static const char *const condition_names[CONDITIONS] = { "min_score", "min_scores", "types",
+							 "exponent", "with" };
+
+static void read_min_scores(struct isx_reader *reader, struct isx_span value,
+			    const struct isx_place *place, struct isx_query *query)
+{
+	struct isx_field_member types[ISX_TYPE_NAMES_MAX];
+	size_t count;
+	if (!isx_field_members(reader, value, place, types, &count))
+		return;
+	struct isx_type_min_score *all = isx_arena_alloc(reader->arena, count, sizeof *all);
+	reader->out_of_memory |= !all;
+	for (size_t i = 0; all && i < count; i++) {
+		struct isx_place at = { .outer = place, .name = types[i].name };
+		all[i].type = types[i].name;
+		isx_field_score(reader, types[i].value, &at, &all[i].min_score);
+	}
+	query->min_scores = all;
+	query->min_score_count = count;
+}
+
+static void read_exponent(struct isx_reader *reader, struct isx_span value,
+			  const struct isx_place *place, struct isx_query *query)
+{
+	uint64_t exponent;
+	if (!isx_field_uint(reader, value, place, UINT32_MAX, &exponent))
+		return;
+	if (exponent == 0)
+		isx_field_problem(reader, "greater_than_equal", place,
+				  "Input should be greater than or equal to 1", value);
+	query->exponent = (uint32_t)exponent;
+}
+
+/* An empty list asks for nothing: only for the ISCC-IDs and scores of matches. */
+static void read_with(struct isx_reader *reader, struct isx_span value,
+		      const struct isx_place *place, struct isx_query *query)
+{
+	static const char *const words[] = { "\"metadata\"", "\"code\"", "\"units\"" };
+	static const uint32_t flags[] = { ISX_WITH_METADATA, ISX_WITH_CODE, ISX_WITH_UNITS };
+	struct isx_json_walk walk = isx_json_walk_start(value);
+	struct isx_span element;
+	if (isx_json_kind(value) != ISX_JSON_ARRAY) {
+		isx_field_problem(reader, "list_type", place, "Input should be a valid list",
+				  value);
+		return;
+	}
+	query->with = ISX_WITH_NOTHING;
+	for (size_t i = 0; isx_json_next_element(&walk, &element); i++) {
+		struct isx_place at = { .outer = place, .position = i };
+		size_t w = 0;
+		while (w < 3 && !isx_span_is(element, words[w]))
+			w++;
+		if (w < 3)
+			query->with |= flags[w];
+		else
+			isx_field_problem(reader, "literal_error", &at,
+					  "Input should be 'metadata', 'code' or 'units'", element);
+	}
+}
+
+/* Read the conditions of a query.
+ *   found  the values, by condition_names */
+static void read_conditions(struct isx_reader *reader, const struct isx_span *found,
+			    const struct isx_place *root, struct isx_query *query)
+{
+	struct isx_place at[CONDITIONS];
+	for (size_t i = 0; i < CONDITIONS; i++)
+		at[i] = (struct isx_place){ .outer = root, .name = condition_names[i] };
+	if (isx_json_kind(found[MIN_SCORE]) != ISX_JSON_NULL)
+		query->has_min_score = isx_field_score(reader, found[MIN_SCORE], &at[MIN_SCORE],
+						       &query->min_score);
+	if (isx_json_kind(found[MIN_SCORES]) != ISX_JSON_NULL)
+		read_min_scores(reader, found[MIN_SCORES], &at[MIN_SCORES], query);
+	if (isx_json_kind(found[TYPES]) != ISX_JSON_NULL)
+		isx_field_texts(reader, found[TYPES], &at[TYPES], &isx_rule_unit_type, 1,
+				ISX_UNITS_MAX, &query->types, &query->type_count);
+	if (isx_json_kind(found[EXPONENT]) != ISX_JSON_NULL)
+		read_exponent(reader, found[EXPONENT], &at[EXPONENT], query);
+	if (isx_json_kind(found[WITH]) != ISX_JSON_NULL)
+		read_with(reader, found[WITH], &at[WITH], query);
+}
+
+/* Write a text list as JSON: ["A","B"]. An empty text is an empty list. */
+static void add_list(struct isx_buf *json, struct isx_span list)
+{
+	isx_buf_char(json, '[');
+	for (bool first = true; list.len > 0; first = false) {
+		struct isx_span word = isx_span_cut(list, ',', &list);
+		isx_buf_text(json, first ? "" : ",");
+		isx_json_quote(json, isx_span_trim(word));
+	}
+	isx_buf_char(json, ']');
+}
+
+/* Write "TYPE:SCORE,..." as JSON: {"TYPE":"SCORE",...}. */
+static void add_scores(struct isx_buf *json, struct isx_span list)
+{
+	isx_buf_char(json, '{');
+	for (bool first = true; list.len > 0; first = false) {
+		struct isx_span score = isx_span_cut(list, ',', &list);
+		struct isx_span type = isx_span_cut(score, ':', &score);
+		isx_buf_text(json, first ? "" : ",");
+		isx_json_quote(json, isx_span_trim(type));
+		isx_buf_char(json, ':');
+		isx_json_quote(json, isx_span_trim(score));
+	}
+	isx_buf_char(json, '}');
+}
+
+/* Texts become JSON, so that the same rules read both. */
+enum isx_status isx_conditions_from_texts(const struct isx_query_texts *texts, const char *root,
+					  struct isx_arena *arena, struct isx_query *query,
+					  struct isx_problems *problems, struct isx_err *err)
+{
+	const struct isx_span *const given[CONDITIONS] = { &texts->min_score, &texts->min_scores,
+							   &texts->types, &texts->exponent,
+							   &texts->with };
+	struct isx_reader reader = { .arena = arena, .problems = problems };
+	const struct isx_place outer = { .name = root };
+	struct isx_span found[CONDITIONS];
+	struct isx_buf json = { 0 };
+	isx_buf_char(&json, '{');
+	for (size_t i = 0; i < CONDITIONS; i++) {
+		if (!given[i]->ptr)
+			continue;
+		isx_buf_printf(&json, "%s\"%s\":", json.len > 1 ? "," : "", condition_names[i]);
+		if (i == MIN_SCORES)
+			add_scores(&json, *given[i]);
+		else if (i == TYPES || i == WITH)
+			add_list(&json, *given[i]);
+		else
+			isx_json_quote(&json, *given[i]);
+	}
+	isx_buf_char(&json, '}');
+	enum isx_status st = isx_buf_status(&json, err);
+	if (!st) {
+		isx_json_find((struct isx_span){ json.ptr, json.len }, condition_names, CONDITIONS,
+			      found);
+		read_conditions(&reader, found, root ? &outer : NULL, query);
+		st = reader.out_of_memory ? isx_fail_memory(err)
+					  : isx_problems_status(problems, err);
+	}
+	isx_buf_release(&json);
+	return st;
+}
+
+void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults)
+{
+	if (!query->has_min_score) {
+		query->has_min_score = defaults->has_min_score;
+		query->min_score = defaults->min_score;
+	}
+	if (!query->min_score_count) {
+		query->min_scores = defaults->min_scores;
+		query->min_score_count = defaults->min_score_count;
+	}
+	if (!query->types) {
+		query->types = defaults->types;
+		query->type_count = defaults->type_count;
+	}
+	if (!query->exponent)
+		query->exponent = defaults->exponent;
+	if (!query->with)
+		query->with = defaults->with;
+	query->limit = defaults->limit;
+	query->own_chunks = defaults->own_chunks;
+	query->cancel_check = defaults->cancel_check;
+	query->waits = defaults->waits;
+	query->cancel_arg = defaults->cancel_arg;
+}
+
+/* --- queries --------------------------------------------------------------------------------- */
+
 /* `named` records which fields were sent, also as null: the answer repeats exactly those. */
-static void read_query(struct isx_reader *reader, struct isx_span object, struct isx_query *query)
+static void read_query(struct isx_reader *reader, struct isx_span object,
+		       const struct isx_place *root, struct isx_query *query)
 {
 	enum { ID, CODE, UNITS, SIMPRINTS, FIELDS };
 	static const char *const names[FIELDS] = { "iscc_id", "iscc_code", "units", "simprints" };
 	static const uint32_t flags[FIELDS] = { ISX_QUERY_HAS_ISCC_ID, ISX_QUERY_HAS_ISCC_CODE,
 						ISX_QUERY_HAS_UNITS, ISX_QUERY_HAS_SIMPRINTS };
-	const struct isx_place body = { .name = "body" };
-	struct isx_span found[FIELDS];
+	struct isx_span found[FIELDS], conditions[CONDITIONS];
 	struct isx_place places[FIELDS];
 	isx_json_find(object, names, FIELDS, found);
 	for (size_t i = 0; i < FIELDS; i++) {
-		places[i] = (struct isx_place){ .outer = &body, .name = names[i] };
+		places[i] = (struct isx_place){ .outer = root, .name = names[i] };
 		if (found[i].len)
 			query->named |= flags[i];
 		if (isx_json_kind(found[i]) == ISX_JSON_NULL)
@@ -94,6 +272,8 @@ static void read_query(struct isx_reader *reader, struct isx_span object, struct
 				&query->units, &query->unit_count);
 	if (found[SIMPRINTS].len)
 		read_query_simprints(reader, found[SIMPRINTS], &places[SIMPRINTS], query);
+	isx_json_find(object, condition_names, CONDITIONS, conditions);
+	read_conditions(reader, conditions, root, query);
 }
 
 /* Check that a payload is an object, or add a problem.
@@ -118,10 +298,11 @@ enum isx_status isx_query_from_json(const struct isx_payload *payload, struct is
 				    struct isx_err *err)
 {
 	struct isx_reader reader = { .arena = arena, .problems = problems };
+	const struct isx_place body = { .name = "body" };
 	struct isx_span object;
 	*query = (struct isx_query){ 0 };
 	if (is_object(&reader, payload, &object))
-		read_query(&reader, object, query);
+		read_query(&reader, object, &body, query);
 	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
 }
 

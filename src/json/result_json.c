@@ -108,6 +108,44 @@ static bool add_field(struct isx_buf *buf, bool *first, const char *name, bool i
 	return is_set;
 }
 
+/* Members that 0.3.3 does not know: only those that were given. */
+static void add_conditions(struct isx_buf *buf, bool *first, const struct isx_query *query)
+{
+	if (query->has_min_score) {
+		add_name(buf, first, "min_score");
+		isx_json_double(buf, query->min_score);
+	}
+	if (query->min_score_count)
+		add_name(buf, first, "min_scores");
+	for (size_t i = 0; i < query->min_score_count; i++) {
+		isx_buf_char(buf, i ? ',' : '{');
+		add_text(buf, query->min_scores[i].type);
+		isx_buf_char(buf, ':');
+		isx_json_double(buf, query->min_scores[i].min_score);
+	}
+	isx_buf_text(buf, query->min_score_count ? "}" : "");
+	if (query->types) {
+		add_name(buf, first, "types");
+		add_texts(buf, query->types, query->type_count);
+	}
+	if (query->exponent) {
+		add_name(buf, first, "exponent");
+		isx_buf_printf(buf, "%u", query->exponent);
+	}
+	if (query->with) {
+		const char *names[3];
+		size_t count = 0;
+		if (query->with & ISX_WITH_METADATA)
+			names[count++] = "metadata";
+		if (query->with & ISX_WITH_CODE)
+			names[count++] = "code";
+		if (query->with & ISX_WITH_UNITS)
+			names[count++] = "units";
+		add_name(buf, first, "with");
+		add_texts(buf, names, count);
+	}
+}
+
 void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query)
 {
 	bool first = true;
@@ -131,6 +169,7 @@ void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query)
 		}
 		isx_buf_char(buf, '}');
 	}
+	add_conditions(buf, &first, query);
 	isx_buf_char(buf, '}');
 }
 
@@ -169,10 +208,38 @@ void isx_index_to_json(struct isx_buf *buf, const struct isx_index_info *info, b
 	isx_buf_char(buf, '}');
 }
 
+/* What the query asks for of the asset of a match; without that it is left out, also as null. */
+static void add_carried(struct isx_buf *buf, uint32_t with, const struct isx_asset *asset)
+{
+	if (isx_wants_metadata(with)) {
+		isx_buf_text(buf, ",\"metadata\":");
+		isx_buf_text(buf, asset->metadata ? asset->metadata : "null");
+	}
+	if (with & ISX_WITH_CODE) {
+		isx_buf_text(buf, ",\"iscc_code\":");
+		if (asset->iscc_code)
+			add_text(buf, asset->iscc_code);
+		else
+			isx_buf_text(buf, "null");
+	}
+	if (with & ISX_WITH_UNITS) {
+		isx_buf_text(buf, ",\"units\":");
+		if (asset->unit_count)
+			add_texts(buf, asset->units, asset->unit_count);
+		else
+			isx_buf_text(buf, "null");
+	}
+	isx_buf_char(buf, '}');
+}
+
 /* "types" has every queried type the asset carries, also those below the threshold
  * (engine/score.c). */
-static void add_match(struct isx_buf *buf, const struct isx_match *match)
+static void add_match(struct isx_buf *buf, uint32_t with, const struct isx_match *match)
 {
+	const struct isx_asset asset = { .metadata = match->metadata,
+					 .iscc_code = match->iscc_code,
+					 .units = match->units,
+					 .unit_count = match->unit_count };
 	isx_buf_text(buf, "{\"iscc_id\":");
 	add_text(buf, match->iscc_id);
 	isx_buf_text(buf, ",\"score\":");
@@ -184,9 +251,8 @@ static void add_match(struct isx_buf *buf, const struct isx_match *match)
 		isx_buf_char(buf, ':');
 		isx_json_double(buf, match->types[i].score);
 	}
-	isx_buf_text(buf, "},\"metadata\":");
-	isx_buf_text(buf, match->metadata ? match->metadata : "null");
 	isx_buf_char(buf, '}');
+	add_carried(buf, with, &asset);
 }
 
 /* "content" is always null, as in 0.3.3: passages are not stored. */
@@ -216,11 +282,16 @@ static void add_chunk_type(struct isx_buf *buf, const struct isx_chunk_type *typ
 	isx_buf_text(buf, "]}");
 }
 
-/* "source" repeats metadata.source if that is a string, byte for byte; otherwise it is null. */
-static void add_chunk_match(struct isx_buf *buf, const struct isx_chunk_match *match)
+/* "source" repeats metadata.source if that is a string, byte for byte; otherwise it is null. It is left
+ * out with the metadata. */
+static void add_chunk_match(struct isx_buf *buf, uint32_t with, const struct isx_chunk_match *match)
 {
 	struct isx_span source = isx_json_member(isx_span_of(match->metadata), "source");
 	bool is_text = source.len && source.ptr[0] == '"';
+	const struct isx_asset asset = { .metadata = match->metadata,
+					 .iscc_code = match->iscc_code,
+					 .units = match->units,
+					 .unit_count = match->unit_count };
 	isx_buf_text(buf, "{\"iscc_id\":");
 	add_text(buf, match->iscc_id);
 	isx_buf_text(buf, ",\"score\":");
@@ -230,11 +301,12 @@ static void add_chunk_match(struct isx_buf *buf, const struct isx_chunk_match *m
 		isx_buf_text(buf, i ? "," : "");
 		add_chunk_type(buf, &match->types[i]);
 	}
-	isx_buf_text(buf, "},\"source\":");
-	isx_buf_add(buf, is_text ? source.ptr : "null", is_text ? source.len : 4);
-	isx_buf_text(buf, ",\"metadata\":");
-	isx_buf_text(buf, match->metadata ? match->metadata : "null");
 	isx_buf_char(buf, '}');
+	if (isx_wants_metadata(with)) {
+		isx_buf_text(buf, ",\"source\":");
+		isx_buf_add(buf, is_text ? source.ptr : "null", is_text ? source.len : 4);
+	}
+	add_carried(buf, with, &asset);
 }
 
 /* Both lists are always there, also when they are empty. */
@@ -245,12 +317,12 @@ void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 	isx_buf_text(buf, ",\"global_matches\":[");
 	for (size_t i = 0; i < result->match_count; i++) {
 		isx_buf_text(buf, i ? "," : "");
-		add_match(buf, &result->matches[i]);
+		add_match(buf, result->query.with, &result->matches[i]);
 	}
 	isx_buf_text(buf, "],\"chunk_matches\":[");
 	for (size_t i = 0; i < result->chunk_match_count; i++) {
 		isx_buf_text(buf, i ? "," : "");
-		add_chunk_match(buf, &result->chunk_matches[i]);
+		add_chunk_match(buf, result->query.with, &result->chunk_matches[i]);
 	}
 	isx_buf_text(buf, "]}");
 }

@@ -51,6 +51,24 @@ static bool is_base64(struct isx_span text)
 	return text.len > 0;
 }
 
+/* The form of a name, not whether such a type exists: later versions have more. */
+static bool is_unit_type(struct isx_span text)
+{
+	size_t parts = 0, i = 0;
+	for (; parts < 2 && i < text.len; i++) {
+		bool ends = text.ptr[i] == '_' && i > 0 && text.ptr[i - 1] != '_';
+		if (!ends && !(text.ptr[i] >= 'A' && text.ptr[i] <= 'Z'))
+			return false;
+		parts += ends;
+	}
+	if (i + 1 >= text.len || text.ptr[i] != 'V')
+		return false;
+	while (++i < text.len)
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+	return true;
+}
+
 bool isx_is_simprint_type(struct isx_span text)
 {
 	if (text.len == 0 || text.len > ISX_SIMPRINT_TYPE_MAX || text.ptr[0] == '.' ||
@@ -84,6 +102,7 @@ const struct isx_text_rule isx_rule_simprint = { 11, 0, is_base64, "^[A-Za-z0-9+
 const struct isx_text_rule isx_rule_query_simprint = { 0, 0, is_base64, "^[A-Za-z0-9+/_=-]+$" };
 const struct isx_text_rule isx_rule_index_name = { 1, ISX_INDEX_NAME_MAX, isx_is_index_name,
 						   "^[a-z][a-z0-9]*$" };
+const struct isx_text_rule isx_rule_unit_type = { 0, 0, is_unit_type, "^[A-Z]+_[A-Z]+_V[0-9]+$" };
 
 /* --- assets of programs, which were never JSON ------------------------------------------------ */
 

@@ -13,6 +13,7 @@ extern const struct isx_text_rule isx_rule_iscc_code;
 extern const struct isx_text_rule isx_rule_simprint;       /* of an asset: 64 bits or more */
 extern const struct isx_text_rule isx_rule_query_simprint; /* of a query: any length */
 extern const struct isx_text_rule isx_rule_index_name;
+extern const struct isx_text_rule isx_rule_unit_type; /* the form of "CONTENT_TEXT_V0" */
 
 /* Is this a valid name of a simprint type? It becomes part of the name of a table and, when
  * 0.3.3 opens the directory again, the name of a folder: so 1 to 64 bytes, no path separators or

@@ -59,11 +59,40 @@ ISX_MUST_CHECK enum isx_status isx_asset_from_stored(struct isx_span text, struc
  * damaged on disk. ISX_CORRUPT: it is not. */
 ISX_MUST_CHECK enum isx_status isx_stored_check(struct isx_span text, struct isx_err *err);
 
+/* Do matches carry metadata? By default, with ISX_WITH_METADATA, and not with ISX_WITH_NOTHING. */
+static inline bool isx_wants_metadata(uint32_t with)
+{
+	return with == 0 || (with & ISX_WITH_METADATA);
+}
+
 /* Read the body of POST /indexes/{name}/search, after isx_payload_check(). `limit` is left 0. */
 ISX_MUST_CHECK enum isx_status isx_query_from_json(const struct isx_payload *payload,
 						   struct isx_arena *arena, struct isx_query *query,
 						   struct isx_problems *problems,
 						   struct isx_err *err);
+
+/* Conditions of a query as texts, from a URL or a command line. A span with ptr NULL is not given;
+ * lists have commas between their elements. */
+struct isx_query_texts {
+	struct isx_span min_score;
+	struct isx_span min_scores; /* "TYPE:SCORE,..." */
+	struct isx_span types;
+	struct isx_span exponent;
+	struct isx_span with;
+};
+
+/* Read conditions by the rules of the members of a query that have the same names.
+ *   root   of the places of problems, or NULL
+ *   query  only its conditions are written; the lists live in `arena` */
+ISX_MUST_CHECK enum isx_status isx_conditions_from_texts(const struct isx_query_texts *texts,
+							 const char *root, struct isx_arena *arena,
+							 struct isx_query *query,
+							 struct isx_problems *problems,
+							 struct isx_err *err);
+
+/* Give a query the conditions of `defaults` that it does not set itself, and the limit and all other
+ * members that are not read from JSON. */
+void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults);
 
 /* Read the body of POST /indexes, after isx_payload_check(): the name of the new index. */
 ISX_MUST_CHECK enum isx_status isx_index_from_json(const struct isx_payload *payload,

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/asset_units.h"
 #include "iscc/iscc_id.h"
 #include "postgres/pg_follower.h"
 #include "postgres/pg_sql_search.h"
@@ -109,18 +110,14 @@ static int find_row(const PGresult *rows, const char *iscc_id)
 											    : -1;
 }
 
-/* Copy the metadata of one winner into the arena, and check it, as it is handed on as JSON.
- *   gone  filled: true when the asset was removed meanwhile */
-static enum isx_status take_metadata(struct pg_search *search, const PGresult *rows,
-				     const char *iscc_id, const char **metadata, bool *gone,
+/* Copy the metadata of one winner into the arena, and check it, as it is handed on as JSON. */
+static enum isx_status take_metadata(struct pg_search *search, const PGresult *rows, int row,
+				     const char *iscc_id, const char **metadata,
 				     struct isx_err *err)
 {
-	int row = find_row(rows, iscc_id);
-	*gone = row < 0;
-	if (row < 0 || PQgetisnull(rows, row, 1))
-		return ISX_OK;
 	struct isx_span text = isx_pg_field(rows, row, 1);
-	if (isx_span_is(text, "null"))
+	*metadata = NULL;
+	if (!isx_wants_metadata(search->query->with) || text.len == 0 || isx_span_is(text, "null"))
 		return ISX_OK;
 	*metadata = isx_arena_text(search->arena, text.ptr, text.len);
 	if (!*metadata)
@@ -131,7 +128,35 @@ static enum isx_status take_metadata(struct pg_search *search, const PGresult *r
 		       : ISX_OK;
 }
 
-/* Fill in the metadata of all matches. A match whose asset is gone makes a result from a
+/* Does the query ask for codes or units of its matches? */
+static bool wants_codes(const struct pg_search *search)
+{
+	return search->query->with & (ISX_WITH_CODE | ISX_WITH_UNITS);
+}
+
+/* Read what a match carries of its asset.
+ *   gone  filled: true when the asset was removed meanwhile */
+static enum isx_status take_asset(struct pg_search *search, const PGresult *rows,
+				  const char *iscc_id, struct isx_asset *asset, bool *gone,
+				  struct isx_err *err)
+{
+	int row = find_row(rows, iscc_id);
+	enum isx_status st = ISX_OK;
+	*asset = (struct isx_asset){ 0 };
+	*gone = row < 0;
+	if (*gone)
+		return ISX_OK;
+	if (wants_codes(search))
+		st = isx_pg_read_asset(&search->head, body_of(iscc_id), isx_pg_field(rows, row, 2),
+				       (struct isx_span){ 0 }, search->arena, asset, err);
+	if (!(search->query->with & ISX_WITH_CODE))
+		asset->iscc_code = NULL;
+	if (!(search->query->with & ISX_WITH_UNITS))
+		asset->unit_count = 0;
+	return st ? st : take_metadata(search, rows, row, iscc_id, &asset->metadata, err);
+}
+
+/* Fill in what all matches carry. A match whose asset is gone makes a result from a
  * follower stale; in a snapshot its rows are without an asset, and it is left out. */
 static enum isx_status take_matches(struct pg_search *search, const PGresult *rows,
 				    struct isx_err *err)
@@ -142,12 +167,13 @@ static enum isx_status take_matches(struct pg_search *search, const PGresult *ro
 	struct isx_chunk_match *chunks = isx_arena_alloc(search->arena, result->chunk_match_count,
 							 sizeof *chunks);
 	size_t kept = 0, chunks_kept = 0;
+	struct isx_asset asset;
 	enum isx_status st = matches && chunks ? ISX_OK : isx_fail_memory(err);
 	for (size_t i = 0; !st && i < result->match_count; i++) {
 		bool gone;
 		matches[kept] = result->matches[i];
-		st = take_metadata(search, rows, matches[kept].iscc_id, &matches[kept].metadata,
-				   &gone, err);
+		st = take_asset(search, rows, matches[kept].iscc_id, &asset, &gone, err);
+		ISX_MATCH_CARRY(&matches[kept], &asset);
 		kept += !gone;
 		search->stale |= gone &&
 				 !search->in_snapshot; /* in a snapshot: rows without an asset */
@@ -155,8 +181,8 @@ static enum isx_status take_matches(struct pg_search *search, const PGresult *ro
 	for (size_t i = 0; !st && i < result->chunk_match_count; i++) {
 		bool gone;
 		chunks[chunks_kept] = result->chunk_matches[i];
-		st = take_metadata(search, rows, chunks[chunks_kept].iscc_id,
-				   &chunks[chunks_kept].metadata, &gone, err);
+		st = take_asset(search, rows, chunks[chunks_kept].iscc_id, &asset, &gone, err);
+		ISX_MATCH_CARRY(&chunks[chunks_kept], &asset);
 		chunks_kept += !gone;
 		search->stale |= gone && !search->in_snapshot;
 	}
@@ -210,6 +236,7 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 			add_winner(both[p], result->chunk_matches[i].iscc_id);
 		isx_pg_array_close(both[p]);
 	}
+	isx_pg_add_i64(&winners, wants_codes(search));
 	isx_pg_add_i64(&since, search->head.change_seq);
 	isx_pg_add_text(&named, search->name);
 	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_METADATA, &winners },

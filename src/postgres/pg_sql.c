@@ -223,7 +223,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	 * statistics yet it expects one row, and would read all rows there are. */
 	[ISX_PG_ASSETS_METADATA] =
 		"SELECT a.* FROM unnest($2::bytea[]) AS winner (iscc_id), LATERAL ("
-		"SELECT iscc_id, metadata FROM @.asset WHERE index_id = $1::bigint"
+		"SELECT iscc_id, metadata, CASE WHEN $3::bigint <> 0 THEN codes END"
+		" FROM @.asset WHERE index_id = $1::bigint"
 		" AND asset.iscc_id = winner.iscc_id OFFSET 0) a ORDER BY 1",
 	[ISX_PG_ASSETS_CHANGED] = "SELECT EXISTS (SELECT FROM @.change WHERE index_id = $1::bigint"
 				  " AND head > $3::bigint AND iscc_ids && $2::bytea[])",
@@ -288,10 +289,11 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 
 	/* clang-format off */
 	/* The best score of each queried type in each asset, by ISCC-ID. Units of type INSTANCE
-	 * match only as a whole; $6 is the threshold of the others. */
+	 * match only as a whole; $6 has the thresholds of the others, by type. */
 	[ISX_PG_SEARCH_UNITS] = UNIT_SCORES ")"
 		" SELECT iscc_id, type_position, max(score) FROM scored"
-		" WHERE score >= CASE is_instance WHEN 1 THEN 1.0 ELSE $6::float8 END"
+		" WHERE score >= CASE is_instance WHEN 1 THEN 1.0"
+		" ELSE ($6::float8[])[type_position + 1] END"
 		" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
 	/* The same for the assets of the ranking, without the threshold. */
 	[ISX_PG_SCORE_UNITS] = UNIT_SCORES " WHERE u.iscc_id = ANY($6::bytea[]))"
@@ -320,8 +322,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 				" AND length(s.simprint) = length(q.body) AND " IS_SOUND("s")
 				" AND " IS_SEARCHED("s") ")"
 		" FROM q LEFT JOIN f ON f.type = q.type AND f.simprint = q.body ORDER BY 1, 2",
-	/* The best stored simprint for each queried one in each asset, by ISCC-ID; $6 is the
-	 * threshold, $7 the assets of the ranking or NULL for all. */
+	/* The best stored simprint for each queried one in each asset, by ISCC-ID; $6 has the
+	 * thresholds, by type, $7 the assets of the ranking or NULL for all. */
 	[ISX_PG_SEARCH_SIMPRINTS] = QUERIED ","
 		" rows AS MATERIALIZED ("
 			"SELECT iscc_id, type, start, size, simprint, row_number() OVER"
@@ -335,7 +337,7 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 			" WHERE $7::bytea[] IS NULL OR r.iscc_id = ANY($7::bytea[])),"
 		" best AS ("
 			"SELECT DISTINCT ON (iscc_id, type_position, position) * FROM scored"
-			" WHERE score >= $6::float8"
+			" WHERE score >= ($6::float8[])[type_position + 1]"
 			" ORDER BY iscc_id, type_position, position, score DESC, start, size,"
 			" length(simprint) DESC),"
 		" found AS (SELECT DISTINCT type, simprint FROM best),"

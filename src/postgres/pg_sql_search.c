@@ -152,7 +152,7 @@ static enum isx_status make_plan(struct sql_search *search, const struct isx_que
 		enum isx_status st = read_asset(search, query->iscc_id, &asset, err);
 		if (st)
 			return st;
-		isx_query_of_asset(&asset, query->limit, &effective);
+		isx_query_of_asset(&asset, query, &effective);
 		if (query->own_chunks)
 			st = add_own_chunks(search, &effective, err);
 		if (st)
@@ -193,6 +193,18 @@ static void add_units(struct isx_pg_params *params, const struct sql_search *sea
 	isx_pg_array_close(params);
 }
 
+/* The thresholds of the queried unit types, in the order of the plan. */
+static void add_unit_thresholds(struct isx_pg_params *params, const struct sql_search *search)
+{
+	const struct isx_query_plan *plan = &search->plan;
+	isx_pg_array_open(params, ISX_PG_FLOAT8);
+	for (size_t i = 0; i < plan->type_count; i++)
+		isx_pg_array_f64(params,
+				 isx_query_threshold(&plan->query, plan->types[i],
+						     search->options->match_threshold_units));
+	isx_pg_array_close(params);
+}
+
 /* Called for each row: calls cancel_check() every ROWS_A_QUESTION rows. A cancelled search leaves
  * rows unread, so its connection cannot be used again. */
 static enum isx_status ask(const struct sql_search *search, size_t *rows, struct isx_err *err)
@@ -222,19 +234,18 @@ static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranki
 {
 	struct isx_pg_params params = { 0 };
 	double scores[ISX_UNITS_MAX];
+	uint32_t exponent = isx_query_exponent(&search->plan.query, search->options);
 	size_t count = 0, asked = 0;
 	uint64_t id = 0;
 	PGresult *row = NULL;
 	add_units(&params, search);
-	isx_pg_add_f64(&params, search->options->match_threshold_units);
+	add_unit_thresholds(&params, search);
 	enum isx_status st = isx_pg_rows_begin(search->conn, ISX_PG_SEARCH_UNITS, &params, err);
 	while (!st && !(st = isx_pg_rows_next(search->conn, &row, err)) && row) {
 		uint64_t next = isx_load_be64(isx_pg_field(row, 0, 0).ptr);
 		st = ask(search, &asked, err);
 		if (!st && count && next != id) {
-			st = offer(search, ranking, id,
-				   isx_asset_score(scores, count,
-						   search->options->confidence_exponent),
+			st = offer(search, ranking, id, isx_asset_score(scores, count, exponent),
 				   err);
 			count = 0;
 		}
@@ -243,9 +254,7 @@ static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranki
 		PQclear(row);
 	}
 	if (!st && count)
-		st = offer(search, ranking, id,
-			   isx_asset_score(scores, count, search->options->confidence_exponent),
-			   err);
+		st = offer(search, ranking, id, isx_asset_score(scores, count, exponent), err);
 	isx_pg_params_release(&params);
 	isx_ranking_sort(ranking);
 	return st;
@@ -341,6 +350,17 @@ static void add_passages(struct isx_pg_params *params, const struct sql_search *
 		}
 		isx_pg_array_close(params);
 	}
+}
+
+/* The thresholds of the queried simprint types, in their order. */
+static void add_passage_thresholds(struct isx_pg_params *params, const struct sql_search *search)
+{
+	isx_pg_array_open(params, ISX_PG_FLOAT8);
+	for (size_t t = 0; t < search->type_count; t++)
+		isx_pg_array_f64(params,
+				 isx_query_threshold(&search->plan.query, search->types[t].type,
+						     search->options->match_threshold_simprints));
+	isx_pg_array_close(params);
 }
 
 /* Decode the simprints of one type. One that cannot be decoded is an error only if the index has
@@ -484,7 +504,7 @@ static enum isx_status rank_by_passages(struct sql_search *search, struct isx_ra
 	bool any = false; /* a row was read: 0 is an ISCC-ID, too */
 	PGresult *row = NULL;
 	add_passages(&params, search);
-	isx_pg_add_f64(&params, search->options->match_threshold_simprints);
+	add_passage_thresholds(&params, search);
 	isx_pg_add_null(&params); /* $7: all assets */
 	forget_best(search);
 	enum isx_status st = isx_pg_rows_begin(search->conn, ISX_PG_SEARCH_SIMPRINTS, &params, err);
@@ -568,7 +588,7 @@ static enum isx_status make_chunk_matches(struct sql_search *search,
 	if (!matches)
 		return isx_fail_memory(err);
 	add_passages(&params, search);
-	isx_pg_add_f64(&params, search->options->match_threshold_simprints);
+	add_passage_thresholds(&params, search);
 	add_ranked(&params, ranking);
 	enum isx_status st = isx_pg_run(search->conn, ISX_PG_SEARCH_SIMPRINTS, &params, &rows, err);
 	int count = st ? 0 : PQntuples(rows);

@@ -89,6 +89,13 @@ void isx_pg_array_i64(struct isx_pg_params *params, int64_t value)
 	params->lengths[params->count]++;
 }
 
+void isx_pg_array_f64(struct isx_pg_params *params, double value)
+{
+	int64_t bits;
+	memcpy(&bits, &value, sizeof bits);
+	isx_pg_array_i64(params, bits);
+}
+
 /* A varbit element; `len` is in bytes. */
 void isx_pg_array_bits(struct isx_pg_params *params, const void *bytes, size_t len)
 {

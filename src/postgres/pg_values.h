@@ -38,11 +38,13 @@ enum isx_pg_type {
 	ISX_PG_BYTEA = 17,
 	ISX_PG_TEXT = 25,
 	ISX_PG_JSON = 114,
+	ISX_PG_FLOAT8 = 701,
 	ISX_PG_VARBIT = 1562
 };
 void isx_pg_array_open(struct isx_pg_params *params, enum isx_pg_type of);
 void isx_pg_array_bytes(struct isx_pg_params *params, const void *bytes, size_t len);
 void isx_pg_array_i64(struct isx_pg_params *params, int64_t value);
+void isx_pg_array_f64(struct isx_pg_params *params, double value);
 void isx_pg_array_bits(struct isx_pg_params *params, const void *bytes, size_t len);
 void isx_pg_array_null(struct isx_pg_params *params);
 void isx_pg_array_close(struct isx_pg_params *params);

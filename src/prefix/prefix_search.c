@@ -6,7 +6,8 @@
  *       every shorter prefix of it that is stored is a hit of that length: q - 1 keys to try
  *   sort the hits by ISCC-ID, type and matched bits
  *   unit score  := the most bits matched / bits of the longest queried unit of the type
- *   asset score := sum over the types / number of queried units
+ *   asset score := sum over the types / number of queried units; with `min_score` in the query only
+ *                  unit scores that reach it are added, and an asset without any is no match
  *
  * A search takes time by what it finds, not by what is stored. But all hits are kept until they
  * are sorted, 16 bytes each, as the rows of one body come in no useful order (prefix_format.h);
@@ -203,9 +204,14 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 		size_t count = score_types(search, at, types, &end);
 		if (search->excludes_self && search->hits[at].id == search->self)
 			continue;
+		size_t counting = 0;
 		for (size_t i = 0; i < count; i++)
-			scores[i] = types[i].score;
-		double score = isx_scores_sum(scores, count) / (double)search->plan.unit_count;
+			if (types[i].score >=
+			    isx_query_threshold(&search->plan.query, types[i].type, 0))
+				scores[counting++] = types[i].score;
+		if (!counting)
+			continue;
+		double score = isx_scores_sum(scores, counting) / (double)search->plan.unit_count;
 		st = isx_ranking_offer(&search->ranking, score, search->hits[at].id, err);
 	}
 	isx_ranking_sort(&search->ranking);
@@ -235,6 +241,7 @@ static enum isx_status make_match(struct search *search, const struct isx_ranked
 {
 	const struct isx_iscc_id id = { .body = ranked->id, .realm = search->realm, .version = 1 };
 	size_t end;
+	struct isx_asset asset = { 0 };
 	struct isx_type_score *types = isx_arena_alloc(search->arena, search->plan.type_count,
 						       sizeof *types);
 	if (!types)
@@ -243,7 +250,10 @@ static enum isx_status make_match(struct search *search, const struct isx_ranked
 	match->score = ranked->score;
 	match->type_count = score_types(search, first_hit(search, id.body), types, &end);
 	match->types = types;
-	return isx_lmdb_metadata(search->view, &id, search->arena, &match->metadata, err);
+	enum isx_status st = isx_lmdb_carried(search->view, &id, search->plan.query.with,
+					      search->arena, &asset, err);
+	ISX_MATCH_CARRY(match, &asset);
+	return st;
 }
 
 /* Describe the winners, in the order of the ranking. */

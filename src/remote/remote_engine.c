@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/uri.h"
 #include "engine/asset_batch.h"
+#include "engine/asset_units.h"
 #include "engine/engine.h"
 #include "iscc/iscc_id.h"
 #include "remote/http_client.h"
@@ -342,8 +343,29 @@ static enum isx_status read_texts(struct isx_span list, struct isx_arena *arena,
 	return st;
 }
 
-/* Read the query as the server echoes it, with what it has derived. Simprints are not read but
- * borrowed from `asked`: the server echoes them unchanged. */
+/* Check that the server has understood the conditions of a query, which it echoes then. 0.3.3 ignores
+ * them, and its matches would be others than those that were asked for. */
+static enum isx_status check_conditions(struct isx_span echo, const struct isx_query *asked,
+					struct isx_err *err)
+{
+	enum { CONDITIONS = 5 };
+	static const char *const names[CONDITIONS] = { "min_score", "min_scores", "types",
+						       "exponent", "with" };
+	const bool is_asked[CONDITIONS] = { asked->has_min_score, asked->min_score_count,
+					    asked->types, asked->exponent, asked->with };
+	struct isx_span found[CONDITIONS];
+	isx_json_find(echo, names, CONDITIONS, found);
+	for (size_t i = 0; i < CONDITIONS; i++)
+		if (is_asked[i] && isx_json_kind(found[i]) == ISX_JSON_NULL)
+			return isx_fail(err, ISX_UNSUPPORTED,
+					"the server ignores '%s' of a query: it is an older "
+					"version",
+					names[i]);
+	return ISX_OK;
+}
+
+/* Read the query as the server echoes it, with what it has derived. Simprints and conditions are not
+ * read but borrowed from `asked`: the server echoes them unchanged. */
 static enum isx_status read_query(struct isx_span object, const struct isx_query *asked,
 				  struct isx_arena *arena, struct isx_query *query,
 				  struct isx_err *err)
@@ -353,10 +375,12 @@ static enum isx_status read_query(struct isx_span object, const struct isx_query
 	static const uint32_t flags[FIELDS] = { ISX_QUERY_HAS_ISCC_ID, ISX_QUERY_HAS_ISCC_CODE,
 						ISX_QUERY_HAS_UNITS, ISX_QUERY_HAS_SIMPRINTS };
 	struct isx_span found[FIELDS];
-	enum isx_status st = ISX_OK;
-	*query = (struct isx_query){ .simprints = asked->simprints,
-				     .simprint_type_count = asked->simprint_type_count,
-				     .limit = asked->limit };
+	enum isx_status st = check_conditions(object, asked, err);
+	*query = *asked;
+	query->iscc_id = query->iscc_code = NULL;
+	query->units = NULL;
+	query->unit_count = 0;
+	query->named = 0;
 	/* A missing member is an empty span, whose kind is null. */
 	isx_json_find(object, names, FIELDS, found);
 	for (size_t i = 0; i < FIELDS; i++)
@@ -364,7 +388,7 @@ static enum isx_status read_query(struct isx_span object, const struct isx_query
 			query->named |= flags[i];
 	/* `named` says which fields the answer shows, null or not; only those with a value are
 	 * read. */
-	if (isx_json_kind(found[CODE]) != ISX_JSON_NULL)
+	if (!st && isx_json_kind(found[CODE]) != ISX_JSON_NULL)
 		st = read_text(found[CODE], arena, &query->iscc_code, err);
 	if (!st && isx_json_kind(found[UNITS]) != ISX_JSON_NULL)
 		st = read_texts(found[UNITS], arena, &query->units, &query->unit_count, err);
@@ -398,12 +422,9 @@ static enum isx_status read_types(struct isx_span types, struct isx_arena *arena
 	return ISX_OK;
 }
 
-/* Read what both kinds of match have: the ISCC-ID, and metadata, which are copied as text so
- * that numbers keep their digits.
+/* Read the ISCC-ID that both kinds of match have.
  *   iscc_id  filled: 24 bytes, as in struct isx_match */
-static enum isx_status read_owner(struct isx_span id, struct isx_span metadata,
-				  struct isx_arena *arena, char iscc_id[24], const char **copy,
-				  struct isx_err *err)
+static enum isx_status read_owner(struct isx_span id, char iscc_id[24], struct isx_err *err)
 {
 	/* 24 bytes hold an ISCC-ID and its NUL; `id` has quotes, too. */
 	if (isx_json_kind(id) != ISX_JSON_STRING || id.len >= 24 + 2)
@@ -412,10 +433,25 @@ static enum isx_status read_owner(struct isx_span id, struct isx_span metadata,
 		return isx_fail_memory(err);
 	if (isx_iscc_id_parse(isx_span_of(iscc_id), &(struct isx_iscc_id){ 0 }, NULL))
 		return fail_answer(err, "an ISCC-ID");
-	if (isx_json_kind(metadata) == ISX_JSON_NULL)
-		return ISX_OK;
-	*copy = isx_arena_text(arena, metadata.ptr, metadata.len);
-	return *copy ? ISX_OK : isx_fail_memory(err);
+	return ISX_OK;
+}
+
+/* Read what both kinds of match carry of their asset. Metadata are copied as text, so that numbers keep
+ * their digits. */
+static enum isx_status read_carried(struct isx_span metadata, struct isx_span code,
+				    struct isx_span units, struct isx_arena *arena,
+				    struct isx_asset *asset, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	*asset = (struct isx_asset){ 0 };
+	if (isx_json_kind(code) != ISX_JSON_NULL)
+		st = read_text(code, arena, &asset->iscc_code, err);
+	if (!st && isx_json_kind(units) != ISX_JSON_NULL)
+		st = read_texts(units, arena, &asset->units, &asset->unit_count, err);
+	if (st || isx_json_kind(metadata) == ISX_JSON_NULL)
+		return st;
+	asset->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
+	return asset->metadata ? ISX_OK : isx_fail_memory(err);
 }
 
 /* Read one element of a list into `element` (filled, zeroed before). */
@@ -459,15 +495,18 @@ static enum isx_status read_list(struct isx_span list, const struct element_kind
 /* What an element of both lists of matches has; `types` is read by the caller.
  *   types  filled: borrowed from `text` */
 static enum isx_status read_ranked(struct isx_span text, struct isx_arena *arena, char iscc_id[24],
-				   const char **metadata, double *score, struct isx_span *types,
+				   struct isx_asset *asset, double *score, struct isx_span *types,
 				   struct isx_err *err)
 {
-	enum { ID, SCORE, TYPES, METADATA, FIELDS };
-	static const char *const names[FIELDS] = { "iscc_id", "score", "types", "metadata" };
+	enum { ID, SCORE, TYPES, METADATA, CODE, UNITS, FIELDS };
+	static const char *const names[FIELDS] = { "iscc_id",  "score",     "types",
+						   "metadata", "iscc_code", "units" };
 	struct isx_span found[FIELDS];
 	isx_json_find(text, names, FIELDS, found);
 	*types = found[TYPES];
-	enum isx_status st = read_owner(found[ID], found[METADATA], arena, iscc_id, metadata, err);
+	enum isx_status st = read_owner(found[ID], iscc_id, err);
+	if (!st)
+		st = read_carried(found[METADATA], found[CODE], found[UNITS], arena, asset, err);
 	return st ? st : read_score(found[SCORE], score, err);
 }
 
@@ -476,9 +515,11 @@ static enum isx_status read_match(struct isx_span text, struct isx_arena *arena,
 				  struct isx_err *err)
 {
 	struct isx_match *match = element;
+	struct isx_asset asset = { 0 };
 	struct isx_span types;
-	enum isx_status st = read_ranked(text, arena, match->iscc_id, &match->metadata,
-					 &match->score, &types, err);
+	enum isx_status st = read_ranked(text, arena, match->iscc_id, &asset, &match->score, &types,
+					 err);
+	ISX_MATCH_CARRY(match, &asset);
 	return st ? st : read_types(types, arena, match, err);
 }
 
@@ -559,9 +600,11 @@ static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *
 					void *element, struct isx_err *err)
 {
 	struct isx_chunk_match *match = element;
+	struct isx_asset asset = { 0 };
 	struct isx_span types;
-	enum isx_status st = read_ranked(text, arena, match->iscc_id, &match->metadata,
-					 &match->score, &types, err);
+	enum isx_status st = read_ranked(text, arena, match->iscc_id, &asset, &match->score, &types,
+					 err);
+	ISX_MATCH_CARRY(match, &asset);
 	return st ? st : read_chunk_types(types, arena, match, err);
 }
 

@@ -420,6 +420,25 @@ enum isx_status isx_remove(struct isx_store *store, const char *name, const char
 	return store->engine->ops->remove(store->engine, name, iscc_id, err);
 }
 
+/* Conditions of a program; those from JSON have passed their rules already. */
+static enum isx_status check_conditions(const struct isx_query *query, struct isx_err *err)
+{
+	/* "not in range" would let NaN through */
+	if (query->has_min_score && !(query->min_score >= 0 && query->min_score <= 1))
+		return isx_fail(err, ISX_INVALID, "min_score: expected 0 to 1");
+	if (query->min_score_count > ISX_TYPE_NAMES_MAX)
+		return isx_fail(err, ISX_INVALID, "min_scores: expected at most %d, found %zu",
+				ISX_TYPE_NAMES_MAX, query->min_score_count);
+	for (size_t i = 0; i < query->min_score_count; i++)
+		if (!(query->min_scores[i].min_score >= 0 && query->min_scores[i].min_score <= 1))
+			return isx_fail(err, ISX_INVALID, "min_scores.%s: expected 0 to 1",
+					query->min_scores[i].type);
+	if (query->type_count > ISX_UNITS_MAX)
+		return isx_fail(err, ISX_INVALID, "types: expected at most %d, found %zu",
+				ISX_UNITS_MAX, query->type_count);
+	return ISX_OK;
+}
+
 enum isx_status isx_search_within(struct isx_store *store, const char *name,
 				  const struct isx_query *query, struct isx_quota *quota,
 				  struct isx_result **result, struct isx_err *err)
@@ -433,6 +452,9 @@ enum isx_status isx_search_within(struct isx_store *store, const char *name,
 	if (asked.unit_count > ISX_UNITS_MAX)
 		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
 				ISX_UNITS_MAX, asked.unit_count);
+	enum isx_status st = check_conditions(&asked, err);
+	if (st)
+		return st;
 	if (asked.iscc_code && isx_code_check(isx_span_of(asked.iscc_code), err))
 		return isx_err_at(err, ISX_INVALID, "iscc_code");
 	/* The result and everything it points to live in one arena, which isx_result_free()
@@ -440,7 +462,7 @@ enum isx_status isx_search_within(struct isx_store *store, const char *name,
 	 * result->memory. */
 	struct isx_result *made = isx_mem_array(1, sizeof *made);
 	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
-	enum isx_status st = made && arena ? ISX_OK : isx_fail_memory(err);
+	st = made && arena ? ISX_OK : isx_fail_memory(err);
 	if (asked.limit == 0) /* engines get a limit of 1 or more */
 		asked.limit = ISX_LIMIT_DEFAULT;
 	if (!st) {

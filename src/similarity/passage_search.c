@@ -22,6 +22,7 @@
 
 #include "base/hash.h"
 #include "base/thread.h"
+#include "engine/query_plan.h"
 #include "engine/score.h"
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
@@ -64,6 +65,7 @@ struct type_search {
 	const struct isx_sim_sp_tables *tables;
 	struct best_hit *best; /* of each query simprint, in the current asset */
 	size_t matched;        /* query simprints with a hit in the current asset */
+	double threshold;      /* the lowest score of a hit */
 };
 
 /* The search as one thread runs it. `types`, `streams`, `cache` and `ranking` change, so each
@@ -166,7 +168,7 @@ static enum isx_status read_passage(struct passage_search *search, struct type_s
 
 /* Decode the query simprints of one type. As in 0.3.3, a type that the index does not have is left
  * out and is no error. */
-static enum isx_status read_type(struct passage_search *search,
+static enum isx_status read_type(struct passage_search *search, const struct isx_query *query,
 				 const struct isx_query_simprints *given, struct isx_err *err)
 {
 	const struct isx_sim_sp_tables *tables = NULL;
@@ -185,6 +187,8 @@ static enum isx_status read_type(struct passage_search *search,
 	if (!passages || !type->best)
 		return isx_fail_memory(err);
 	type->tables = tables;
+	type->threshold = isx_query_threshold(query, given->type,
+					      search->options->match_threshold_simprints);
 	type->query = (struct isx_passage_query){ given->type, passages, given->count,
 						  search->type_count };
 	for (size_t i = 0; i < given->count; i++) {
@@ -214,7 +218,7 @@ static enum isx_status read_query(struct passage_search *search, const struct is
 		return isx_fail_memory(err);
 	st = isx_lmdb_status(rc, "count assets", err);
 	for (size_t i = 0; !st && i < query->simprint_type_count; i++)
-		st = read_type(search, &query->simprints[i], err);
+		st = read_type(search, query, &query->simprints[i], err);
 	return st;
 }
 
@@ -235,8 +239,7 @@ static enum isx_status open_streams(struct passage_search *search, struct isx_ar
 				continue;
 			enum isx_status st = isx_passage_open(
 				&search->streams[search->stream_count++], search->view, query,
-				bytes, id_min, id_max, search->options->match_threshold_simprints,
-				arena, err);
+				bytes, id_min, id_max, search->types[i].threshold, arena, err);
 			if (st)
 				return st;
 		}
@@ -593,8 +596,7 @@ static enum isx_status rank_assets(struct passage_search *search, const struct i
 /* --- the winners ------------------------------------------------------------------------------ */
 
 /* Compare one stored row of a winner with every simprint of the query. */
-static void offer_row(struct passage_search *search, struct type_search *type, const uint8_t *row,
-		      size_t stored_bytes)
+static void offer_row(struct type_search *type, const uint8_t *row, size_t stored_bytes)
 {
 	for (size_t i = 0; i < type->query.count; i++) {
 		const struct isx_query_passage *passage = &type->query.passages[i];
@@ -605,8 +607,7 @@ static void offer_row(struct passage_search *search, struct type_search *type, c
 					       .stored_bytes = (uint32_t)stored_bytes,
 					       .row = row };
 		hit.distance = isx_distance(row + ISX_CHUNK_BYTES, passage->bytes, compared);
-		if (isx_unit_score(hit.distance, hit.compared_bits) >=
-		    search->options->match_threshold_simprints)
+		if (isx_unit_score(hit.distance, hit.compared_bits) >= type->threshold)
 			offer_hit(type, &hit);
 	}
 }
@@ -628,7 +629,7 @@ static int offer_rows(struct passage_search *search, struct type_search *type, u
 	MDB_val row = isx_lmdb_val(first, ISX_CHUNK_BYTES + stored_bytes);
 	rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
 	while (!rc && isx_load_be64(row.mv_data) == id) {
-		offer_row(search, type, row.mv_data, stored_bytes);
+		offer_row(type, row.mv_data, stored_bytes);
 		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_DUP);
 	}
 	mdb_cursor_close(cursor);

@@ -83,6 +83,8 @@ static enum isx_status open_streams_of(struct search *search, const struct isx_i
 {
 	const struct isx_sim_tables *tables = isx_sim_tables(search->view);
 	size_t type = type_position(&search->plan, unit->type);
+	double threshold = isx_query_threshold(&search->plan.query, unit->type,
+					       search->options->match_threshold_units);
 	enum isx_status st = ISX_OK;
 	if (unit->is_instance && tables->instance) {
 		struct isx_stream *stream = &search->streams[search->stream_count++];
@@ -95,8 +97,8 @@ static enum isx_status open_streams_of(struct search *search, const struct isx_i
 			continue;
 		struct isx_stream *stream = &search->streams[search->stream_count++];
 		stream->type = type;
-		st = isx_stream_open(stream, search->view, unit, bytes,
-				     search->options->match_threshold_units, search->arena, err);
+		st = isx_stream_open(stream, search->view, unit, bytes, threshold, search->arena,
+				     err);
 	}
 	return st;
 }
@@ -165,13 +167,14 @@ static enum isx_status take_hits(struct search *search, uint64_t id, double *sco
 static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 {
 	double scores[ISX_UNITS_MAX];
+	uint32_t exponent = isx_query_exponent(&search->plan.query, search->options);
 	enum isx_status st = open_streams(search, err);
 	for (uint64_t id = 0; !st && least_id(search, &id);) {
 		size_t count;
 		st = take_hits(search, id, scores, &count, err);
 		if (st || (search->excludes_self && id == search->self))
 			continue; /* the queried asset is no match of itself */
-		double score = isx_asset_score(scores, count, search->options->confidence_exponent);
+		double score = isx_asset_score(scores, count, exponent);
 		st = isx_ranking_offer(&search->ranking, score, id, err);
 	}
 	for (size_t i = 0; i < search->stream_count; i++)
@@ -286,6 +289,7 @@ static enum isx_status make_matches(struct search *search, struct isx_result *re
 				    struct isx_err *err)
 {
 	size_t count = search->ranking.count;
+	struct isx_asset asset;
 	struct isx_match *matches = isx_arena_alloc(search->arena, count, sizeof *matches);
 	if (!matches)
 		return isx_fail_memory(err);
@@ -296,10 +300,11 @@ static enum isx_status make_matches(struct search *search, struct isx_result *re
 		matches[i].score = search->ranking.items[i].score;
 		enum isx_status st = score_types(search, id, &matches[i], err);
 		if (!st)
-			st = isx_lmdb_metadata(search->view, &iscc_id, search->arena,
-					       &matches[i].metadata, err);
+			st = isx_lmdb_carried(search->view, &iscc_id, search->plan.query.with,
+					      search->arena, &asset, err);
 		if (st)
 			return st;
+		ISX_MATCH_CARRY(&matches[i], &asset);
 	}
 	result->matches = matches;
 	result->match_count = count;
@@ -324,7 +329,10 @@ static enum isx_status find_passages(struct search *search, struct isx_result *r
 	enum isx_status st = isx_passage_search(&ask, search->arena, &matches, &ids, &count, err);
 	for (size_t i = 0; !st && i < count; i++) {
 		const struct isx_iscc_id id = { .body = ids[i] };
-		st = isx_lmdb_metadata(search->view, &id, search->arena, &matches[i].metadata, err);
+		struct isx_asset asset = { 0 };
+		st = isx_lmdb_carried(search->view, &id, search->plan.query.with, search->arena,
+				      &asset, err);
+		ISX_MATCH_CARRY(&matches[i], &asset);
 	}
 	result->chunk_matches = matches;
 	result->chunk_match_count = count;

@@ -55,20 +55,21 @@ enum isx_status isx_lmdb_query_of(struct isx_lmdb_view *view, const struct isx_q
 	if (!st)
 		st = isx_asset_from_stored(json, arena, &asset, err);
 	if (!st)
-		isx_query_of_asset(&asset, query->limit, effective);
+		isx_query_of_asset(&asset, query, effective);
 	return st;
 }
 
-enum isx_status isx_lmdb_metadata(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
-				  struct isx_arena *arena, const char **text, struct isx_err *err)
+enum isx_status isx_lmdb_carried(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
+				 uint32_t with, struct isx_arena *arena, struct isx_asset *asset,
+				 struct isx_err *err)
 {
 	MDB_val value;
 	int rc = view->file->kind->get(view, NULL, id, &value);
 	if (rc)
-		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch metadata",
+		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch an asset",
 				       err);
-	return isx_stored_metadata(isx_lmdb_span(value), id->body, &view->file->logger, arena, text,
-				   err);
+	return isx_stored_carried(isx_lmdb_span(value), id->body, with, &view->file->logger, arena,
+				  asset, err);
 }
 
 /* --- calls on a file -------------------------------------------------------------------------- */

@@ -35,13 +35,12 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_query_of(struct isx_lmdb_view *view,
 						 struct isx_query *effective,
 						 struct isx_iscc_id *id, struct isx_err *err);
 
-/* Fetch the metadata of an asset that matched.
- *   text  filled: JSON in `arena`; NULL: the asset has no metadata
+/* Fetch what a match carries of its asset, as isx_stored_carried().
  * ISX_CORRUPT: the asset has rows, but is not stored. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_metadata(struct isx_lmdb_view *view,
-						 const struct isx_iscc_id *id,
-						 struct isx_arena *arena, const char **text,
-						 struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_lmdb_carried(struct isx_lmdb_view *view,
+						const struct isx_iscc_id *id, uint32_t with,
+						struct isx_arena *arena, struct isx_asset *asset,
+						struct isx_err *err);
 
 /* Append the stored JSON of an asset. Reads, and verifies, the pages that lead to it. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_get(struct isx_lmdb_file *file, const char *iscc_id,

@@ -765,6 +765,46 @@ static const uint32_t model_types[TYPES] = { ISX_META, ISX_DATA, ISX_INSTANCE };
 static const char *const model_names[TYPES] = { "META_NONE_V0", "DATA_NONE_V0",
 						"INSTANCE_NONE_V0" };
 
+/* The conditions of a query, and what the model makes of them. */
+static struct model_conditions {
+	double least
+		[TYPES]; /* the score of each type that counts; of lmdb:// 0 without a condition */
+	bool counts[TYPES];
+	double exponent;
+} conditions;
+
+/* Set the conditions of a query at random, or none.
+ *   scores, types  filled: of the query, which borrows them */
+static void random_conditions(struct isx_query *query, struct isx_type_min_score scores[TYPES],
+			      const char *types[TYPES], uint64_t *seed)
+{
+	static const double least[] = { 0, 0.5, 0.7, 0.8125, 0.9, 1 };
+	bool has_any = test_random(seed) % 2;
+	if (has_any && test_random(seed) % 2) {
+		query->has_min_score = true;
+		query->min_score = least[test_random(seed) % 6];
+	}
+	if (has_any && test_random(seed) % 3 == 0)
+		query->exponent = 1 + (uint32_t)(test_random(seed) % 6);
+	if (has_any && test_random(seed) % 3 == 0)
+		query->types = types;
+	conditions.exponent = query->exponent ? query->exponent : 4;
+	for (size_t t = 0; t < TYPES; t++) {
+		conditions.counts[t] = !query->types || test_random(seed) % 2;
+		if (query->types && conditions.counts[t])
+			types[query->type_count++] = model_names[t];
+		conditions.least[t] = query->has_min_score ? query->min_score
+				      : is_prefix_engine() ? 0
+							   : 0.75;
+		if (!has_any || test_random(seed) % 3)
+			continue;
+		conditions.least[t] = least[test_random(seed) % 6];
+		scores[query->min_score_count++] =
+			(struct isx_type_min_score){ model_names[t], conditions.least[t] };
+	}
+	query->min_scores = scores;
+}
+
 /* Near one of a few centres, so that there is something to find; INSTANCE there, or with one bit
  * of the longer forms inverted. */
 static void random_unit(struct model_unit *unit, uint64_t *seed)
@@ -841,14 +881,15 @@ static double model_unit_score(const struct model_unit *a, const struct model_un
 }
 
 /* The best score of each type, over all queried units and the longest forms of those of the asset;
- * -1 where there is none. Returns sum(s^4) / sum(s) over s >= 0.75, or -1. */
+ * -1 where there is none. Returns sum(s^e) / sum(s) over the scores that count, or -1. */
 static double model_score(const struct model_asset *query, const struct model_asset *asset,
 			  double best[TYPES])
 {
 	double weighted = 0, weight = 0;
+	bool matches = false;
 	for (size_t t = 0; t < TYPES; t++) {
 		best[t] = -1;
-		for (size_t q = 0; q < query->count; q++) {
+		for (size_t q = 0; conditions.counts[t] && q < query->count; q++) {
 			for (size_t i = 0; i < asset->count; i++) {
 				if (query->units[q].type != t || asset->units[i].type != t ||
 				    has_longer_form(asset, i))
@@ -857,27 +898,30 @@ static double model_score(const struct model_asset *query, const struct model_as
 				best[t] = s > best[t] ? s : best[t];
 			}
 		}
-		if (best[t] >= 0.75) {
-			weighted += best[t] * best[t] * best[t] * best[t];
+		if (best[t] >= 0 && best[t] >= conditions.least[t]) {
+			weighted += pow(best[t], conditions.exponent);
 			weight += best[t];
+			matches = true;
 		}
 	}
-	return weight > 0 ? weighted / weight : -1;
+	return !matches ? -1 : weight > 0 ? weighted / weight : 0;
 }
 
 /* Of each type the most bits of a queried unit and one of the asset, where one begins with the
  * other, over the bits of the longest queried one. Returns their sum, divided by the number of
- * queried units; or -1. */
+ * queried units that count; or -1. */
 static double model_prefix_score(const struct model_asset *query, const struct model_asset *asset,
 				 double best[TYPES])
 {
 	double sum = 0;
+	size_t asked_count = 0;
 	for (size_t t = 0; t < TYPES; t++) {
 		uint32_t longest = 0, most = 0;
 		for (size_t q = 0; q < query->count; q++) {
 			const struct model_unit *asked = &query->units[q];
-			if (asked->type != t)
+			if (asked->type != t || !conditions.counts[t])
 				continue;
+			asked_count++;
 			longest = asked->bytes > longest ? asked->bytes : longest;
 			for (size_t i = 0; i < asset->count; i++) {
 				const struct model_unit *unit = &asset->units[i];
@@ -888,9 +932,9 @@ static double model_prefix_score(const struct model_asset *query, const struct m
 			}
 		}
 		best[t] = most ? (double)most / longest : -1;
-		sum += most ? best[t] : 0;
+		sum += most && best[t] >= conditions.least[t] ? best[t] : 0;
 	}
-	return sum > 0 ? sum / (double)query->count : -1;
+	return sum > 0 ? sum / (double)asked_count : -1;
 }
 
 static double model_scores(const struct model_asset *query, const struct model_asset *asset,
@@ -933,11 +977,13 @@ static void expect_types(const struct isx_match *match, const double best[TYPES]
 	}
 }
 
-static void expect_like_model(const struct model_asset *query, size_t limit)
+static void expect_like_model(const struct model_asset *query, size_t limit, uint64_t *seed)
 {
 	char texts[MODEL_UNITS][ISX_UNIT_TEXT_BYTES], id[24];
 	const char *units[MODEL_UNITS];
 	struct isx_query asked = { .units = units, .limit = limit, .unit_count = query->count };
+	struct isx_type_min_score min_scores[TYPES];
+	const char *counting[TYPES];
 	struct isx_result *result;
 	double scores[MODEL_ASSETS], types[MODEL_ASSETS][TYPES];
 	bool listed[MODEL_ASSETS] = { false };
@@ -945,6 +991,7 @@ static void expect_like_model(const struct model_asset *query, size_t limit)
 	if (!query->count)
 		return;
 	model_texts(query, texts, units);
+	random_conditions(&asked, min_scores, counting, seed);
 	for (size_t i = 0; i < MODEL_ASSETS; i++) {
 		scores[i] = model[i].present ? model_scores(query, &model[i], types[i]) : -1;
 		expected += scores[i] >= 0;
@@ -980,11 +1027,71 @@ static void test_store__equals_a_brute_force_model(void **state)
 		for (size_t k = 0; k < 10; k++)
 			change_model(test_random(&seed) % MODEL_ASSETS, &seed);
 		random_units(&query, &seed);
-		expect_like_model(&query, 1 + test_random(&seed) % 60);
+		expect_like_model(&query, 1 + test_random(&seed) % 60, &seed);
 		if (is_on_disk() && step % 40 == 39)
 			reopen();
 	}
 	expect_no_finding();
+}
+
+/* --- what matches carry ------------------------------------------------------------------------ */
+
+/* Search for A, and return the match of B, borrowed from *result. */
+static const struct isx_match *match_with(uint32_t with, struct isx_result **result)
+{
+	const struct isx_query query = { .iscc_id = ID_A, .with = with };
+	expect_ok(isx_search(fx.store, "main", &query, result, &fx.err));
+	assert_int_equal((*result)->match_count, 1);
+	assert_string_equal((*result)->matches[0].iscc_id, ID_B);
+	return &(*result)->matches[0];
+}
+
+static void test_store__a_match_carries_what_the_query_asks_for(void **state)
+{
+	(void)state;
+	struct isx_asset a = asset_of(ID_A, units_a, "{\"n\":1.10}");
+	struct isx_asset b = asset_of(ID_B, units_b, "{\"n\":2.20}");
+	struct isx_result *result;
+	a.iscc_code = b.iscc_code = CODE_A;
+	add_one(&a);
+	add_one(&b);
+	for (uint32_t with = 0; with < 16; with++) {
+		const struct isx_match *match = match_with(with, &result);
+		bool has_metadata = with == 0 || (with & ISX_WITH_METADATA);
+		if (has_metadata)
+			assert_string_equal(match->metadata, "{\"n\":2.20}");
+		else
+			assert_null(match->metadata);
+		if (with & ISX_WITH_CODE)
+			assert_string_equal(match->iscc_code, CODE_A);
+		else
+			assert_null(match->iscc_code);
+		assert_int_equal(match->unit_count, with & ISX_WITH_UNITS ? UNITS : 0);
+		for (size_t i = 0; i < match->unit_count; i++)
+			assert_string_equal(match->units[i], units_b[i]);
+		assert_int_equal(result->query.with, with);
+		isx_result_free(result);
+	}
+}
+
+static void test_store__refuses_conditions_that_are_out_of_range(void **state)
+{
+	(void)state;
+	static const double wrong[] = { -0.1, 1.1, NAN };
+	struct isx_result *result;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		const struct isx_type_min_score score = { "DATA_NONE_V0", wrong[i] };
+		const struct isx_query one = { .iscc_code = CODE_A,
+					       .has_min_score = true,
+					       .min_score = wrong[i] };
+		const struct isx_query typed = { .iscc_code = CODE_A,
+						 .min_scores = &score,
+						 .min_score_count = 1 };
+		expect_failure(isx_search(fx.store, "main", &one, &result, &fx.err), ISX_INVALID,
+			       "min_score: expected 0 to 1");
+		expect_failure(isx_search(fx.store, "main", &typed, &result, &fx.err), ISX_INVALID,
+			       "min_scores.DATA_NONE_V0: expected 0 to 1");
+	}
 }
 
 /* --- reading back ----------------------------------------------------------------------------- */
@@ -1205,6 +1312,8 @@ static int run_everywhere(void)
 		ON_SIMILARITY_ENGINES(
 			test_store__an_asset_asks_with_the_longest_forms_of_its_units),
 		ON_EACH_ENGINE(test_store__equals_a_brute_force_model),
+		ON_EACH_ENGINE(test_store__a_match_carries_what_the_query_asks_for),
+		ON_EACH_ENGINE(test_store__refuses_conditions_that_are_out_of_range),
 		ON_EACH_ENGINE(test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids),
 		ON_EACH_ENGINE(test_store__a_cursor_sees_one_moment),
 		ON_EACH_ENGINE(test_store__a_cursor_names_what_is_wrong),
@@ -1235,6 +1344,8 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__units_of_one_type_in_a_code_are_all_found),
 		ON_POSTGRES(test_store__an_asset_asks_with_the_longest_forms_of_its_units),
 		ON_POSTGRES(test_store__equals_a_brute_force_model),
+		ON_POSTGRES(test_store__a_match_carries_what_the_query_asks_for),
+		ON_POSTGRES(test_store__refuses_conditions_that_are_out_of_range),
 		ON_POSTGRES(test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids),
 		ON_POSTGRES(test_store__a_cursor_sees_one_moment),
 		ON_POSTGRES(test_store__a_cursor_names_what_is_wrong),
