@@ -5,14 +5,15 @@
  * prefix_format.h. Everything reads the snapshot of the check.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "prefix/prefix_check.h"
+
 #include "prefix/prefix_file.h"
-#include "storage/lmdb_check.h"
 
 #include <string.h>
 
 /* The key of an asset is the text of its ISCC-ID. A key of another realm is a finding of the
  * check. */
-static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *id)
+bool isx_prefix_check_key(MDB_val key, const struct isx_checking *checking, uint8_t *id)
 {
 	struct isx_iscc_id found;
 	if (isx_iscc_id_parse(isx_lmdb_span(key), &found, NULL) || found.realm != checking->realm)
@@ -23,8 +24,8 @@ static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *
 
 /* Find the nth stored form of an asset: there may be one under the key of each version, and each
  * has to have its rows. */
-static int find_asset(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
-		      MDB_val *json)
+int isx_prefix_check_find(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
+			  MDB_val *json)
 {
 	const struct isx_iscc_id wanted = { .realm = checking->realm, .body = isx_load_be64(id) };
 	int rc = MDB_NOTFOUND;
@@ -39,24 +40,39 @@ static int find_asset(const struct isx_checking *checking, const uint8_t *id, un
 	return MDB_NOTFOUND;
 }
 
-/* The row that a unit of an asset has to have. row->table is 0 if its type has no table. */
-static void compose_row(const struct isx_checking *checking, const uint8_t *id,
-			const struct isx_indexed_unit *unit, struct isx_checked_row *row)
+/* The rows of an asset are its ISCC-ID under the bodies of its units. row->table is 0 if the type
+ * of a unit has no table. */
+enum isx_status isx_prefix_check_rows(const struct isx_checking *checking, const uint8_t *id,
+				      const struct isx_asset *asset, struct isx_arena *arena,
+				      struct isx_checked_row **rows, size_t *count,
+				      struct isx_err *err)
 {
 	const struct isx_prefix_tables *t = isx_prefix_tables(checking->view);
-	row->table = 0;
-	for (size_t i = 0; i < t->count; i++)
-		if (strcmp(t->types[i].type, unit->type) == 0)
-			row->table = t->types[i].rows;
-	memcpy(row->room, id, ISX_KEY_BYTES);
-	row->key = isx_lmdb_val(unit->body, unit->body_bytes);
-	row->value = isx_lmdb_val(row->room, ISX_KEY_BYTES);
+	struct isx_indexed_unit *units;
+	enum isx_status st = isx_asset_units_all(asset, arena, &units, count, err);
+	if (st)
+		return st;
+	*rows = isx_arena_alloc(arena, *count, sizeof **rows);
+	if (!*rows)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < *count; i++) {
+		struct isx_checked_row *row = *rows + i;
+		row->name = units[i].type;
+		for (size_t k = 0; k < t->count; k++)
+			if (strcmp(t->types[k].type, row->name) == 0)
+				row->table = t->types[k].rows;
+		row->key = isx_lmdb_val(units[i].body, units[i].body_bytes);
+		row->value = isx_lmdb_val(id, ISX_KEY_BYTES);
+	}
+	return ISX_OK;
 }
 
-_Static_assert((int)ISX_PREFIX_TYPES_MAX <= (int)ISX_CHECKED_TABLES_MAX, "row_tables() overflows");
+_Static_assert((int)ISX_PREFIX_TYPES_MAX <= (int)ISX_CHECKED_TABLES_MAX,
+	       "isx_prefix_check_tables() overflows");
 
 /* List the tables of rows: one for each unit type. */
-static size_t row_tables(const struct isx_checking *checking, struct isx_checked_table *tables)
+size_t isx_prefix_check_tables(const struct isx_checking *checking,
+			       struct isx_checked_table *tables)
 {
 	const struct isx_prefix_tables *t = isx_prefix_tables(checking->view);
 	for (size_t i = 0; i < t->count; i++)
@@ -67,10 +83,3 @@ static size_t row_tables(const struct isx_checking *checking, struct isx_checked
 							.is_integer = true };
 	return t->count;
 }
-
-const struct isx_check_rules isx_prefix_check = { .realm = isx_prefix_realm,
-						  .read_key = read_key,
-						  .find = find_asset,
-						  .units = isx_asset_units_all,
-						  .row = compose_row,
-						  .tables = row_tables };

@@ -7,11 +7,11 @@
  */
 #include "engine/engine.h"
 #include "prefix/prefix_add.h"
+#include "prefix/prefix_check.h"
 #include "prefix/prefix_derive.h"
 #include "prefix/prefix_file.h"
 #include "prefix/prefix_search.h"
 #include "prefix/prefix_walk.h"
-#include "storage/lmdb_check.h"
 #include "storage/lmdb_store.h"
 
 static const struct isx_lmdb_kind prefixes = {
@@ -31,8 +31,13 @@ static const struct isx_lmdb_kind prefixes = {
 	.prepare = isx_prefix_prepare,
 	.put = isx_prefix_put,
 	.remove = isx_prefix_remove,
-	.check = &isx_prefix_check,
-	.walk = &isx_prefix_walk_rules,
+	.next = isx_prefix_next,
+	.complete = NULL,
+	.check_key = isx_prefix_check_key,
+	.check_find = isx_prefix_check_find,
+	.check_rows = isx_prefix_check_rows,
+	.check_tables = isx_prefix_check_tables,
+	.check_rest = NULL,
 };
 
 enum isx_status isx_prefix_open(const char *directory, const struct isx_options *options,

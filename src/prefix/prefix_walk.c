@@ -76,7 +76,8 @@ static int find_key(MDB_cursor *cursor, char *text)
 
 /* Find the first asset that is not before `from`, under the key of either version
  * (prefix_format.h). */
-static int find(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id, MDB_val *json)
+int isx_prefix_next(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id,
+		    MDB_val *json)
 {
 	bool has_realm, is_found = false;
 	MDB_cursor *cursor;
@@ -103,5 +104,3 @@ static int find(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *i
 		return rc ? rc : MDB_NOTFOUND;
 	return isx_prefix_get(view, NULL, id, json);
 }
-
-const struct isx_walk_rules isx_prefix_walk_rules = { .find = find };

@@ -5,8 +5,10 @@
 #ifndef ISX_PREFIX_WALK_H
 #define ISX_PREFIX_WALK_H
 
-#include "storage/lmdb_walk.h"
+#include "storage/lmdb_kind.h"
 
-extern const struct isx_walk_rules isx_prefix_walk_rules;
+/* `next` in struct isx_lmdb_kind. */
+int isx_prefix_next(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id,
+		    MDB_val *json);
 
 #endif

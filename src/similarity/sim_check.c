@@ -10,16 +10,17 @@
  * go on.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "similarity/sim_check.h"
+
 #include "similarity/sim_rows.h"
 #include "similarity/sim_tables.h"
-#include "storage/lmdb_check.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* --- where things lie ------------------------------------------------------------------------- */
 
-static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *id)
+bool isx_sim_check_key(MDB_val key, const struct isx_checking *checking, uint8_t *id)
 {
 	(void)checking;
 	if (key.mv_size != ISX_KEY_BYTES)
@@ -29,36 +30,59 @@ static bool read_key(MDB_val key, const struct isx_checking *checking, uint8_t *
 }
 
 /* An asset has one key here, so only the 0th exists. */
-static int find_asset(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
-		      MDB_val *json)
+int isx_sim_check_find(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
+		       MDB_val *json)
 {
 	MDB_val key = isx_lmdb_val(id, ISX_KEY_BYTES);
 	return nth ? MDB_NOTFOUND
 		   : mdb_get(checking->view->txn, checking->view->tables.assets, &key, json);
 }
 
-/* The row that a unit of an asset has to have. row->table is 0 if its table does not exist. */
+/* Compose the row of a unit of an asset; row->table is 0 if its table does not exist.
+ *   value  room for the row; an INSTANCE needs none, as its row is the id itself */
 static void compose_row(const struct isx_checking *checking, const uint8_t *id,
-			const struct isx_indexed_unit *unit, struct isx_checked_row *row)
+			const struct isx_indexed_unit *unit, uint8_t *value,
+			struct isx_checked_row *row)
 {
 	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
-	memcpy(row->room, id, ISX_KEY_BYTES);
-	memcpy(row->room + ISX_KEY_BYTES, unit->body, unit->body_bytes);
+	row->name = unit->type;
 	if (unit->is_instance) {
 		row->table = t->instance;
 		row->key = isx_lmdb_val(unit->body, unit->body_bytes);
-		row->value = isx_lmdb_val(row->room, ISX_KEY_BYTES);
-	} else {
-		row->table = t->units[unit->body_bytes];
-		row->key = isx_lmdb_val(unit->type, strlen(unit->type));
-		row->value = isx_lmdb_val(row->room, ISX_KEY_BYTES + unit->body_bytes);
+		row->value = isx_lmdb_val(id, ISX_KEY_BYTES);
+		return;
 	}
+	memcpy(value, id, ISX_KEY_BYTES);
+	memcpy(value + ISX_KEY_BYTES, unit->body, unit->body_bytes);
+	row->table = t->units[unit->body_bytes];
+	row->key = isx_lmdb_val(unit->type, strlen(unit->type));
+	row->value = isx_lmdb_val(value, ISX_KEY_BYTES + unit->body_bytes);
 }
 
-_Static_assert(1 + ISX_BODY_BYTES_MAX <= ISX_CHECKED_TABLES_MAX, "unit_tables() overflows");
+enum isx_status isx_sim_check_rows(const struct isx_checking *checking, const uint8_t *id,
+				   const struct isx_asset *asset, struct isx_arena *arena,
+				   struct isx_checked_row **rows, size_t *count,
+				   struct isx_err *err)
+{
+	struct isx_indexed_unit *units;
+	enum isx_status st = isx_asset_units(asset, arena, &units, count, err);
+	if (st)
+		return st;
+	uint8_t *values = isx_arena_alloc(arena, *count, ISX_UNIT_ROW_BYTES_MAX);
+	*rows = isx_arena_alloc(arena, *count, sizeof **rows);
+	if (!values || !*rows)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < *count; i++)
+		compose_row(checking, id, &units[i], values + i * ISX_UNIT_ROW_BYTES_MAX,
+			    *rows + i);
+	return ISX_OK;
+}
+
+_Static_assert(1 + ISX_BODY_BYTES_MAX <= ISX_CHECKED_TABLES_MAX,
+	       "isx_sim_check_tables() overflows");
 
 /* List the tables of unit rows that exist. */
-static size_t unit_tables(const struct isx_checking *checking, struct isx_checked_table *tables)
+size_t isx_sim_check_tables(const struct isx_checking *checking, struct isx_checked_table *tables)
 {
 	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
 	size_t count = 0;
@@ -292,7 +316,7 @@ static enum isx_status check_sp_tables(struct isx_checking *checking,
 }
 
 /* Called by lmdb_check.c after assets and rows of units, if the derived tables are up to date. */
-static enum isx_status check_rest(struct isx_checking *checking, struct isx_err *err)
+enum isx_status isx_sim_check_rest(struct isx_checking *checking, struct isx_err *err)
 {
 	const struct isx_sim_tables *t = isx_sim_tables(checking->view);
 	enum isx_status st = isx_sim_each_unit_type(checking->view, check_unit_count, checking,
@@ -306,11 +330,3 @@ static enum isx_status check_rest(struct isx_checking *checking, struct isx_err 
 			st = check_simprint_rows(checking, bytes, err);
 	return st;
 }
-
-const struct isx_check_rules isx_sim_check = { .realm = isx_sim_realm,
-					       .read_key = read_key,
-					       .find = find_asset,
-					       .units = isx_asset_units,
-					       .row = compose_row,
-					       .tables = unit_tables,
-					       .rest = check_rest };

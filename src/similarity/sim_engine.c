@@ -12,12 +12,12 @@
 #include "engine/engine.h"
 #include "engine/index_info.h"
 #include "similarity/sim_add.h"
+#include "similarity/sim_check.h"
 #include "similarity/sim_derive.h"
 #include "similarity/sim_rows.h"
 #include "similarity/sim_search.h"
 #include "similarity/sim_tables.h"
 #include "similarity/sim_walk.h"
-#include "storage/lmdb_check.h"
 #include "storage/lmdb_store.h"
 
 #include <stdio.h>
@@ -74,8 +74,13 @@ const struct isx_lmdb_kind isx_sim_kind = {
 	.prepare = isx_sim_prepare,
 	.put = isx_sim_put,
 	.remove = isx_sim_remove,
-	.check = &isx_sim_check,
-	.walk = &isx_sim_walk_rules,
+	.next = isx_sim_next,
+	.complete = isx_sim_complete,
+	.check_key = isx_sim_check_key,
+	.check_find = isx_sim_check_find,
+	.check_rows = isx_sim_check_rows,
+	.check_tables = isx_sim_check_tables,
+	.check_rest = isx_sim_check_rest,
 };
 
 enum isx_status isx_sim_open(const char *directory, const struct isx_options *options,

@@ -55,6 +55,7 @@
 #define ISX_SHADOWED '\x01' /* behind a simprint type: counted, not searched */
 
 enum {
+	ISX_UNIT_ROW_BYTES_MAX = ISX_KEY_BYTES + ISX_BODY_BYTES_MAX,
 	ISX_CHUNK_BYTES = 16,       /* ISCC-ID body, offset, size */
 	ISX_FINGERPRINT_BYTES = 16, /* of the simprints of one type in one asset */
 	ISX_SIMPRINT_ROW_BYTES_MAX = ISX_CHUNK_BYTES + ISX_SIMPRINT_BYTES_MAX

@@ -18,7 +18,7 @@
 
 /* Find the first asset that is not before `from`. Its JSON is borrowed from the view. Returns a
  * code of LMDB. */
-static int find(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id, MDB_val *json)
+int isx_sim_next(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id, MDB_val *json)
 {
 	uint8_t bytes[ISX_KEY_BYTES];
 	uint32_t realm = 0;
@@ -146,9 +146,8 @@ static enum isx_status gather_type(struct isx_lmdb_view *view, uint64_t id, cons
 
 /* Read the simprints of an asset. The types in the view end with it, so they are copied into
  * `arena`. */
-static enum isx_status read_simprints(struct isx_lmdb_view *view, uint64_t id,
-				      struct isx_arena *arena, struct isx_asset *asset,
-				      struct isx_err *err)
+enum isx_status isx_sim_complete(struct isx_lmdb_view *view, uint64_t id, struct isx_arena *arena,
+				 struct isx_asset *asset, struct isx_err *err)
 {
 	struct gathered gathered = { .arena = arena };
 	enum isx_status st = ISX_OK;
@@ -180,5 +179,3 @@ static enum isx_status read_simprints(struct isx_lmdb_view *view, uint64_t id,
 	isx_mem_free(gathered.items);
 	return st;
 }
-
-const struct isx_walk_rules isx_sim_walk_rules = { .find = find, .simprints = read_simprints };

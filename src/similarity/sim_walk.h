@@ -5,8 +5,14 @@
 #ifndef ISX_SIM_WALK_H
 #define ISX_SIM_WALK_H
 
-#include "storage/lmdb_walk.h"
+#include "storage/lmdb_kind.h"
 
-extern const struct isx_walk_rules isx_sim_walk_rules;
+/* `next` in struct isx_lmdb_kind. */
+int isx_sim_next(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id, MDB_val *json);
+
+/* Read the simprints of an asset: `complete` in struct isx_lmdb_kind. */
+ISX_MUST_CHECK enum isx_status isx_sim_complete(struct isx_lmdb_view *view, uint64_t id,
+						struct isx_arena *arena, struct isx_asset *asset,
+						struct isx_err *err);
 
 #endif

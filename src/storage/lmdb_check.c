@@ -40,6 +40,11 @@ static void found_in_pages(const char *text, void *arg)
 	isx_finding(arg, "%s", text);
 }
 
+static const struct isx_lmdb_kind *kind_of(const struct isx_checking *checking)
+{
+	return checking->view->file->kind;
+}
+
 static unsigned long long id_number(const uint8_t *id)
 {
 	return isx_load_be64(id);
@@ -134,58 +139,53 @@ enum isx_status isx_check_has_row(const struct isx_checking *checking, MDB_dbi t
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "check rows", err);
 }
 
-/* Do two units of an asset have the same row? */
-static bool same_unit(const struct isx_indexed_unit *a, const struct isx_indexed_unit *b)
+static bool same_row(const struct isx_checked_row *a, const struct isx_checked_row *b)
 {
-	return a->body_bytes == b->body_bytes && memcmp(a->body, b->body, a->body_bytes) == 0 &&
-	       strcmp(a->type, b->type) == 0;
+	return a->table == b->table && compare_bytes(a->key, b->key) == 0 &&
+	       compare_bytes(a->value, b->value) == 0 && strcmp(a->name, b->name) == 0;
 }
 
-/* Check that every unit of an asset has its row. Adds the number of rows that the asset should
- * have to *rows: check_derived() compares the sum with the tables. */
-static enum isx_status check_units(struct isx_checking *checking,
-				   const struct isx_check_rules *rules, const uint8_t *id,
-				   const struct isx_indexed_unit *units, size_t count,
-				   uint64_t *rows, struct isx_err *err)
+/* Check that an asset has its rows. Adds their number to *total: check_derived() compares the sum
+ * with the tables. */
+static enum isx_status find_rows(struct isx_checking *checking, const uint8_t *id,
+				 const struct isx_checked_row *rows, size_t count, uint64_t *total,
+				 struct isx_err *err)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct isx_checked_row row;
 		size_t before = 0;
 		bool has;
-		/* Quadratic, with at most ISX_UNITS_MAX units. */
-		while (before < i && !same_unit(&units[before], &units[i]))
+		/* Quadratic, with at most as many rows as an asset may have units. */
+		while (before < i && !same_row(&rows[before], &rows[i]))
 			before++;
 		if (before < i)
-			continue; /* a unit that is listed twice has one row */
-		rules->row(checking, id, &units[i], &row);
-		enum isx_status st = isx_check_has_row(checking, row.table, row.key, row.value,
-						       &has, err);
+			continue; /* what an asset lists twice has one row */
+		enum isx_status st = isx_check_has_row(checking, rows[i].table, rows[i].key,
+						       rows[i].value, &has, err);
 		if (st)
 			return st;
-		(*rows)++;
+		(*total)++;
 		if (!has)
 			isx_finding(checking, "asset %016llx: the row of its %s is missing",
-				    id_number(id), units[i].type);
+				    id_number(id), rows[i].name);
 	}
 	return ISX_OK;
 }
 
 /* Read one asset and check its rows. Each wrong asset is a finding and the check continues;
  * only a lack of memory ends it, so `cause` is kept apart from `err`. */
-static enum isx_status check_asset(struct isx_checking *checking,
-				   const struct isx_check_rules *rules, MDB_val key, MDB_val json,
-				   uint64_t *rows, struct isx_err *err)
+static enum isx_status check_asset(struct isx_checking *checking, MDB_val key, MDB_val json,
+				   uint64_t *total, struct isx_err *err)
 {
 	/* The arena lives for one asset: memory does not grow with the index. */
 	struct isx_arena arena = { 0 };
 	struct isx_asset asset;
-	struct isx_indexed_unit *units;
+	struct isx_checked_row *rows;
 	struct isx_iscc_id named;
 	struct isx_err cause = { 0 };
 	uint8_t id[ISX_KEY_BYTES];
 	size_t count = 0;
 	checking->report->assets++;
-	if (!rules->read_key(key, checking, id)) {
+	if (!kind_of(checking)->check_key(key, checking, id)) {
 		isx_finding(checking,
 			    "an asset has a key of %zu bytes that is no ISCC-ID of the "
 			    "index's realm",
@@ -203,23 +203,23 @@ static enum isx_status check_asset(struct isx_checking *checking,
 		isx_finding(checking, "asset %016llx calls itself %s", id_number(id),
 			    asset.iscc_id ? asset.iscc_id : "nothing");
 	if (!st)
-		st = rules->units(&asset, &arena, &units, &count, &cause);
+		st = kind_of(checking)->check_rows(checking, id, &asset, &arena, &rows, &count,
+						   &cause);
 	if (st && st != ISX_NO_MEMORY) {
-		/* No finding: iscc-search 0.3.3 stores units that cannot be decoded, and the
-		 * asset just has no rows. */
+		/* No finding: iscc-search 0.3.3 stores assets that cannot be decoded, and they
+		 * just have no rows. */
 		checking->report->unsearchable++;
 		st = ISX_OK;
 	} else if (!st && checking->report->is_derived) {
-		st = check_units(checking, rules, id, units, count, rows, &cause);
+		st = find_rows(checking, id, rows, count, total, &cause);
 	}
 done:
 	isx_arena_release(&arena);
 	return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
 }
 
-/* Check all assets in the order of their keys; sums up the rows they should have in *rows. */
-static enum isx_status check_assets(struct isx_checking *checking,
-				    const struct isx_check_rules *rules, uint64_t *rows,
+/* Check all assets in the order of their keys; sums up the rows they should have in *total. */
+static enum isx_status check_assets(struct isx_checking *checking, uint64_t *total,
 				    struct isx_err *err)
 {
 	MDB_cursor *cursor;
@@ -231,7 +231,7 @@ static enum isx_status check_assets(struct isx_checking *checking,
 	if (rc)
 		return isx_lmdb_status(rc, "check assets", err);
 	while (!st && !(rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
-		st = check_asset(checking, rules, key, value, rows, err);
+		st = check_asset(checking, key, value, total, err);
 	mdb_cursor_close(cursor);
 	if (!st && rc != MDB_NOTFOUND)
 		st = isx_lmdb_status(rc, "check assets", err);
@@ -240,32 +240,29 @@ static enum isx_status check_assets(struct isx_checking *checking,
 
 /* --- rows without an asset -------------------------------------------------------------------- */
 
-/* *has: does the asset stored at `json` have this row? An asset that cannot be read has none;
+/* *has: has the asset stored at `json` to have this row? An asset that cannot be read has none;
  * it was reported before. */
-static enum isx_status has_unit_of_row(struct isx_checking *checking,
-				       const struct isx_check_rules *rules, MDB_val json,
-				       const uint8_t *id, MDB_dbi table, MDB_val key, MDB_val value,
-				       bool *has, struct isx_err *err)
+static enum isx_status wants_row(struct isx_checking *checking, MDB_val json, const uint8_t *id,
+				 MDB_dbi table, MDB_val key, MDB_val value, bool *has,
+				 struct isx_err *err)
 {
 	struct isx_arena arena = { 0 };
 	struct isx_asset asset;
-	struct isx_indexed_unit *units;
+	struct isx_checked_row *rows;
 	size_t count = 0;
 	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), &arena, &asset, err);
 	if (!st)
-		st = rules->units(&asset, &arena, &units, &count, err);
-	for (size_t i = 0; !st && i < count && !*has; i++) {
-		struct isx_checked_row row;
-		rules->row(checking, id, &units[i], &row);
-		*has = row.table == table && compare_bytes(row.key, key) == 0 &&
-		       compare_bytes(row.value, value) == 0;
-	}
+		st = kind_of(checking)->check_rows(checking, id, &asset, &arena, &rows, &count,
+						   err);
+	for (size_t i = 0; !st && i < count && !*has; i++)
+		*has = rows[i].table == table && compare_bytes(rows[i].key, key) == 0 &&
+		       compare_bytes(rows[i].value, value) == 0;
 	isx_arena_release(&arena);
 	return st == ISX_NO_MEMORY ? st : ISX_OK;
 }
 
-/* Check that the asset of a row exists and has the row's unit. */
-static enum isx_status check_row(struct isx_checking *checking, const struct isx_check_rules *rules,
+/* Check that the asset of a row exists and has to have it. */
+static enum isx_status check_row(struct isx_checking *checking,
 				 const struct isx_checked_table *table, MDB_val key, MDB_val value,
 				 struct isx_err *err)
 {
@@ -276,12 +273,11 @@ static enum isx_status check_row(struct isx_checking *checking, const struct isx
 	int rc = 0;
 	/* Under lmdb:// two keys (of either realm) may have the same ISCC-ID body. */
 	for (unsigned nth = 0; !st && !has && !rc; nth++) {
-		rc = rules->find(checking, value.mv_data, nth, &json);
+		rc = kind_of(checking)->check_find(checking, value.mv_data, nth, &json);
 		if (rc)
 			break;
 		is_there = true;
-		st = has_unit_of_row(checking, rules, json, value.mv_data, table->table, key, value,
-				     &has, err);
+		st = wants_row(checking, json, value.mv_data, table->table, key, value, &has, err);
 	}
 	if (!st && rc && rc != MDB_NOTFOUND)
 		st = isx_lmdb_status(rc, "look up an asset", err);
@@ -294,7 +290,6 @@ static enum isx_status check_row(struct isx_checking *checking, const struct isx
 
 /* Check every row of a table for its asset. Needs a look-up and a parse for each row. */
 static enum isx_status check_rows(struct isx_checking *checking,
-				  const struct isx_check_rules *rules,
 				  const struct isx_checked_table *table, struct isx_err *err)
 {
 	MDB_cursor *cursor;
@@ -307,7 +302,7 @@ static enum isx_status check_rows(struct isx_checking *checking,
 		/* A row of another length has no ISCC-ID to look up; isx_check_order() has
 		 * reported it. */
 		if (value.mv_size == table->value_bytes)
-			st = check_row(checking, rules, table, key, value, err);
+			st = check_row(checking, table, key, value, err);
 	mdb_cursor_close(cursor);
 	if (!st && rc != MDB_NOTFOUND)
 		st = isx_lmdb_status(rc, table->name, err);
@@ -317,13 +312,12 @@ static enum isx_status check_rows(struct isx_checking *checking,
 /* Check rows against assets, in both directions. Each asset's rows exist if check_assets()
  * found nothing, so if the numbers are equal there is no other row either, and the slow
  * direction is left out. */
-static enum isx_status check_derived(struct isx_checking *checking,
-				     const struct isx_check_rules *rules, struct isx_err *err)
+static enum isx_status check_derived(struct isx_checking *checking, struct isx_err *err)
 {
 	struct isx_checked_table tables[ISX_CHECKED_TABLES_MAX];
 	uint64_t expected = 0;
-	size_t count = rules->tables(checking, tables);
-	enum isx_status st = check_assets(checking, rules, &expected, err);
+	size_t count = kind_of(checking)->check_tables(checking, tables);
+	enum isx_status st = check_assets(checking, &expected, err);
 	/* Rows are out of date after a write by another program: they will be made again, not
 	 * searched. */
 	if (st || !checking->report->is_derived)
@@ -339,15 +333,14 @@ static enum isx_status check_derived(struct isx_checking *checking,
 	}
 	checking->report->rows += rows;
 	for (size_t i = 0; !st && rows != expected && i < count; i++)
-		st = check_rows(checking, rules, &tables[i], err);
+		st = check_rows(checking, &tables[i], err);
 	return st && !err->msg[0] ? isx_fail_memory(err) : st;
 }
 
 /* --- all -------------------------------------------------------------------------------------- */
 
 /* Check what is in the tables, once the pages are known to be good. */
-static enum isx_status check_tables(struct isx_checking *checking,
-				    const struct isx_check_rules *rules, struct isx_err *err)
+static enum isx_status check_tables(struct isx_checking *checking, struct isx_err *err)
 {
 	const struct isx_lmdb_tables *t = &checking->view->tables;
 	if (!t->metadata || !t->assets) {
@@ -366,7 +359,7 @@ static enum isx_status check_tables(struct isx_checking *checking,
 			err);
 	if (st)
 		return st;
-	st = rules->realm(checking->view, &checking->has_realm, &checking->realm, err);
+	st = kind_of(checking)->realm(checking->view, &checking->has_realm, &checking->realm, err);
 	if (st == ISX_CORRUPT) {
 		isx_finding(checking, "realm_id in the metadata is not a realm");
 		return ISX_OK;
@@ -374,18 +367,17 @@ static enum isx_status check_tables(struct isx_checking *checking,
 	if (!st && checking->has_realm && checking->realm > 1)
 		isx_finding(checking, "the realm is %u", checking->realm);
 	if (!st)
-		st = check_derived(checking, rules, err);
+		st = check_derived(checking, err);
 	/* The first asset fixes the realm in its own transaction, so they cannot be apart. */
 	if (!st && !checking->has_realm && checking->report->assets)
 		isx_finding(checking, "there are assets, but no realm");
-	if (!st && rules->rest && checking->report->is_derived)
-		st = rules->rest(checking, err);
+	if (!st && kind_of(checking)->check_rest && checking->report->is_derived)
+		st = kind_of(checking)->check_rest(checking, err);
 	return st;
 }
 
-enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_check_rules *rules,
-			       struct isx_check *report, isx_finding_fn *found, void *arg,
-			       struct isx_err *err)
+enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, struct isx_check *report,
+			       isx_finding_fn *found, void *arg, struct isx_err *err)
 {
 	/* A snapshot cannot be checked (ISX_UNAVAILABLE) when writers have replaced its meta page
 	 * by then. The next try takes a newer snapshot. */
@@ -406,7 +398,7 @@ enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, const struct isx_chec
 		st = isx_lmdb_pages_check(view.txn, file->kind->shape, ISX_PAGES_ALL,
 					  &report->pages, found_in_pages, &checking, &cause);
 		if (!st && report->findings == 0)
-			st = check_tables(&checking, rules, &cause);
+			st = check_tables(&checking, &cause);
 		isx_lmdb_end(&view);
 	}
 	if (st == ISX_CORRUPT) { /* found by LMDB or when the view began: a finding, too */

@@ -1,13 +1,12 @@
 /*
  * lmdb_check.h - verify the invariants of an index file.
  *
- * The invariants are the same for both layouts of files; *rules* say where each layout keeps what.
+ * The invariants are the same for every kind of file (lmdb_kind.h), which says where it keeps what.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_CHECK_H
 #define ISX_LMDB_CHECK_H
 
-#include "engine/asset_units.h"
 #include "storage/lmdb_file.h"
 
 /* A check of one snapshot while it runs. */
@@ -24,7 +23,7 @@ struct isx_checking {
 struct isx_checked_row {
 	MDB_dbi table; /* 0: there is no such table */
 	MDB_val key, value;
-	uint8_t room[ISX_UNIT_ROW_BYTES_MAX]; /* holds a composed value; `value` points into it */
+	const char *name; /* for messages: what of the asset it is made of */
 };
 
 /* A table of rows, all of one length. */
@@ -36,41 +35,13 @@ struct isx_checked_table {
 	bool is_integer; /* values are ordered as little-endian numbers */
 };
 
-/* Tables of unit rows in one file: up to 48 of lmdb://, up to 33 of usearch://. */
+/* Tables of rows in one file: up to 48 of lmdb://, up to 33 of usearch://. */
 enum { ISX_CHECKED_TABLES_MAX = 48 };
 
-struct isx_check_rules {
-	/* The realm in __metadata__. */
-	enum isx_status (*realm)(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
-				 struct isx_err *err);
-	/* Is this the key of an asset of the realm? Then `id` is filled: its ISCC-ID body,
-	 * big-endian. */
-	bool (*read_key)(MDB_val key, const struct isx_checking *checking, uint8_t *id);
-	/* Find the stored JSON of an asset. A layout may have several keys for one ISCC-ID body:
-	 * `nth` counts them from 0. Returns a code of LMDB: MDB_NOTFOUND after the last one. */
-	int (*find)(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
-		    MDB_val *json);
-	/* The units by which an asset is found. */
-	isx_asset_units_fn *units;
-	/* Compose the row of one unit of the asset `id`. */
-	void (*row)(const struct isx_checking *checking, const uint8_t *id,
-		    const struct isx_indexed_unit *unit, struct isx_checked_row *row);
-	/* List the tables that hold rows of units (room for ISX_CHECKED_TABLES_MAX); returns how
-	 * many. */
-	size_t (*tables)(const struct isx_checking *checking, struct isx_checked_table *tables);
-	/* Check what only this layout has; NULL: nothing. */
-	enum isx_status (*rest)(struct isx_checking *checking, struct isx_err *err);
-};
-
-/* The rules of usearch:// and memory://, and those of lmdb://. */
-extern const struct isx_check_rules isx_sim_check;
-extern const struct isx_check_rules isx_prefix_check;
-
 /* Check one snapshot of a file, as isx_index_check(). */
-ISX_MUST_CHECK enum isx_status isx_lmdb_check(struct isx_lmdb_file *file,
-					      const struct isx_check_rules *rules,
-					      struct isx_check *report, isx_finding_fn *found,
-					      void *arg, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_lmdb_check(struct isx_lmdb_file *file, struct isx_check *report,
+					      isx_finding_fn *found, void *arg,
+					      struct isx_err *err);
 
 /* Check the pages of a file that is refused as damaged. This process must not have the file open;
  * no lock is taken, and LMDB reads only its first two pages. */

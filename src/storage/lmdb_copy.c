@@ -144,19 +144,18 @@ static enum isx_status fail_found(const struct isx_lmdb_file *file,
 			file->path, found->text, found->count > 1 ? ", and more" : "");
 }
 
-enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file,
-				       const struct isx_check_rules *rules, struct isx_err *err)
+enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file, struct isx_err *err)
 {
 	struct isx_check report;
 	struct first_finding found = { 0 };
-	enum isx_status st = isx_lmdb_check(file, rules, &report, keep_first, &found, err);
+	enum isx_status st = isx_lmdb_check(file, &report, keep_first, &found, err);
 	return st || !found.count ? st : fail_found(file, &found, err);
 }
 
 /* Check a copy before it takes the place of what may be the last good file.
- *   rules  check all invariants; NULL: only the pages */
-static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *path,
-				  const struct isx_check_rules *rules, struct isx_err *err)
+ *   is_full  check all invariants, and not only the pages */
+static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *path, bool is_full,
+				  struct isx_err *err)
 {
 	struct isx_lmdb_file *copy;
 	struct isx_err cause = { 0 };
@@ -176,8 +175,8 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 						&cause);
 	if (!st) {
 		st = isx_lmdb_verify(copy, ISX_PAGES_SAFE, false, &cause);
-		if (!st && rules)
-			st = isx_lmdb_check(copy, rules, &report, keep_first, &found, &cause);
+		if (!st && is_full)
+			st = isx_lmdb_check(copy, &report, keep_first, &found, &cause);
 		isx_lmdb_file_close(copy);
 	}
 	if (st == ISX_CORRUPT)
@@ -232,7 +231,7 @@ enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *pa
 		rc = mark_derived(env);
 	if (env)
 		mdb_env_close(env);
-	st = rc ? isx_lmdb_status(rc, path, err) : check_copy(file, path, NULL, err);
+	st = rc ? isx_lmdb_status(rc, path, err) : check_copy(file, path, false, err);
 	if (st)
 		unlink(path);
 	return st;
@@ -245,8 +244,7 @@ static enum isx_status fail_exists(const char *path, struct isx_err *err)
 	return isx_fail(err, ISX_EXISTS, "%s is there already", path);
 }
 
-enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path,
-				const struct isx_check_rules *rules, bool replace,
+enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path, bool replace,
 				isx_progress_fn *progress, void *arg, struct isx_err *err)
 {
 	char partial[PATH_MAX];
@@ -267,7 +265,7 @@ enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path,
 		return st;
 	st = isx_lmdb_check_unmodified(file, last_change, err);
 	if (!st)
-		st = check_copy(file, partial, rules, err);
+		st = check_copy(file, partial, true, err);
 	if (st) {
 		unlink(partial);
 		return st;

@@ -9,18 +9,15 @@
 #include "storage/lmdb_file.h"
 
 /* Copy the last snapshot of `file` to `path`, as isx_index_backup(). Takes no writer lock.
- *   rules  by which the copy is checked before it gets its name
  * ISX_CORRUPT: the index is damaged; there is no copy. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const char *path,
-					       const struct isx_check_rules *rules, bool replace,
-					       isx_progress_fn *progress, void *arg,
+					       bool replace, isx_progress_fn *progress, void *arg,
 					       struct isx_err *err);
 
 /* Check all invariants of the index. To be called before isx_lmdb_block_writers(): the check takes
  * longer than the copy, and writers need not wait for it. ISX_CORRUPT: the index must not be
  * compacted. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file,
-						      const struct isx_check_rules *rules,
 						      struct isx_err *err);
 
 /* Copy the pages in use of the last snapshot of `file` to the new file `path`, and sync it. The

@@ -50,8 +50,7 @@ enum {
 	 *      length, the bytes at the places where its units should be
 	 *   1  the longest form of each unit; of an ISCC-CODE of a wrong length, none */
 	ISX_DERIVE_RULE = 1,
-	ISX_KEY_BYTES = 8, /* an ISCC-ID body, u64 BE: every row begins with it */
-	ISX_UNIT_ROW_BYTES_MAX = ISX_KEY_BYTES + ISX_BODY_BYTES_MAX
+	ISX_KEY_BYTES = 8 /* an ISCC-ID body, u64 BE: every row begins with it */
 };
 
 /* The value of isx:derived once transaction `txn` has brought everything derived up to date. */

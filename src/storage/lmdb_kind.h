@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "iscc/iscc_id.h"
 #include "storage/lmdb_add.h"
+#include "storage/lmdb_check.h"
 #include "storage/lmdb_file.h"
 
 struct isx_lmdb_kind {
@@ -73,8 +74,40 @@ struct isx_lmdb_kind {
 	enum isx_status (*remove)(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
 				  struct isx_err *err);
 
-	const struct isx_check_rules *check; /* lmdb_check.h */
-	const struct isx_walk_rules *walk;   /* lmdb_walk.h */
+	/* --- walks: lmdb_walk.c --- */
+
+	/* Find the asset with the least ISCC-ID body of `from` or more, and its stored JSON.
+	 * Returns a code of LMDB: MDB_NOTFOUND after the last asset. */
+	int (*next)(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id,
+		    MDB_val *json);
+	/* Fill in what is kept of an asset beside its JSON, in `arena`; NULL: nothing is.
+	 *   id  its ISCC-ID body */
+	enum isx_status (*complete)(struct isx_lmdb_view *view, uint64_t id,
+				    struct isx_arena *arena, struct isx_asset *asset,
+				    struct isx_err *err);
+
+	/* --- checks: lmdb_check.c. All pages have been verified --- */
+
+	/* Is this the key of an asset of the realm of the index? Then `id` is filled: its ISCC-ID
+	 * body, big-endian. */
+	bool (*check_key)(MDB_val key, const struct isx_checking *checking, uint8_t *id);
+	/* Find the stored JSON of an asset. There may be several keys for one ISCC-ID body: `nth`
+	 * counts them from 0. Returns a code of LMDB: MDB_NOTFOUND after the last one. */
+	int (*check_find)(const struct isx_checking *checking, const uint8_t *id, unsigned nth,
+			  MDB_val *json);
+	/* The rows that an asset has to have.
+	 *   id    its ISCC-ID body, which outlives `rows`
+	 *   rows  filled: *count of them, in `arena`; one may be listed twice
+	 * ISX_INVALID: it has none, as it cannot be decoded. */
+	enum isx_status (*check_rows)(const struct isx_checking *checking, const uint8_t *id,
+				      const struct isx_asset *asset, struct isx_arena *arena,
+				      struct isx_checked_row **rows, size_t *count,
+				      struct isx_err *err);
+	/* List the tables of these rows (room for ISX_CHECKED_TABLES_MAX); returns how many. */
+	size_t (*check_tables)(const struct isx_checking *checking,
+			       struct isx_checked_table *tables);
+	/* Check what only this kind has; NULL: nothing. */
+	enum isx_status (*check_rest)(struct isx_checking *checking, struct isx_err *err);
 };
 
 #endif

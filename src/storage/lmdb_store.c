@@ -572,8 +572,7 @@ static enum isx_status store_backup(struct isx_engine *engine, const char *name,
 	if (st)
 		return st;
 	while (pin_index(&pinned, err))
-		pinned.status = isx_lmdb_backup(pinned.file, path, pinned.store->kind->check,
-						replace, progress, arg, err);
+		pinned.status = isx_lmdb_backup(pinned.file, path, replace, progress, arg, err);
 	return pinned.status;
 }
 
@@ -592,7 +591,7 @@ static enum isx_status compact_file(struct lmdb_store *store, struct isx_lmdb_fi
 {
 	/* The check comes before the writer lock, as it takes longer than the copy. */
 	MDB_txn *hold;
-	enum isx_status st = isx_lmdb_check_to_copy(file, store->kind->check, err);
+	enum isx_status st = isx_lmdb_check_to_copy(file, err);
 	if (!st)
 		st = isx_lmdb_block_writers(file, &hold, err);
 	if (st)
@@ -647,8 +646,7 @@ static enum isx_status store_check(struct isx_engine *engine, const char *name,
 	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	char path[PATH_MAX];
 	while (pin_index(&pinned, err))
-		pinned.status = isx_lmdb_check(pinned.file, pinned.store->kind->check, report,
-					       found, arg, err);
+		pinned.status = isx_lmdb_check(pinned.file, report, found, arg, err);
 	/* pinned.index is NULL only if the file could not be pinned. */
 	if (pinned.status != ISX_CORRUPT || pinned.index || !pinned.store->folder.path ||
 	    !isx_store_folder_file(&pinned.store->folder, name, path))
@@ -704,7 +702,7 @@ static enum isx_status store_walk(struct isx_engine *engine, const char *name, c
 				  struct isx_walk **walk, struct isx_err *err)
 {
 	/* A walk pins the file itself, and for longer than a call. */
-	return isx_lmdb_walk(engine, store_of(engine)->kind->walk, name, from, walk, err);
+	return isx_lmdb_walk(&store_of(engine)->files, name, from, walk, err);
 }
 
 /* --- opening and closing ---------------------------------------------------------------------- */

@@ -8,13 +8,15 @@
 
 #include "json/json_text.h"
 
+enum { KEY_BYTES_MAX = 32, ROW_BYTES_MAX = 40 }; /* of the tables that are swept */
+
 /* Remove one row of the asset under `key`, or move *key to the next key. Returns a code of
  * LMDB. After a removal *key stays: a key may have several rows of one asset. */
 static int sweep_key(MDB_cursor *cursor, MDB_val *key, MDB_val least)
 {
-	uint8_t copy[ISX_BODY_BYTES_MAX + 1] = { 0 }; /* a delete moves the bytes of *key */
+	uint8_t copy[KEY_BYTES_MAX + 1] = { 0 }; /* a delete moves the bytes of *key */
 	MDB_val row = least, value;
-	if (key->mv_size > ISX_BODY_BYTES_MAX)
+	if (key->mv_size > KEY_BYTES_MAX)
 		return MDB_CORRUPTED;
 	memcpy(copy, key->mv_data, key->mv_size);
 	MDB_val same = isx_lmdb_val(copy, key->mv_size);
@@ -30,11 +32,13 @@ static int sweep_key(MDB_cursor *cursor, MDB_val *key, MDB_val least)
 
 int isx_lmdb_sweep_table(struct isx_lmdb_view *view, MDB_dbi table, uint64_t id, size_t row_bytes)
 {
-	uint8_t least[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
+	uint8_t least[ROW_BYTES_MAX] = { 0 };
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	if (!table)
 		return 0;
+	if (row_bytes > sizeof least)
+		return MDB_BAD_VALSIZE;
 	int rc = mdb_cursor_open(view->txn, table, &cursor);
 	if (rc)
 		return rc;

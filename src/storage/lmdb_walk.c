@@ -9,13 +9,12 @@
 #include "storage/lmdb_walk.h"
 
 #include "storage/lmdb_assets.h"
-#include "storage/lmdb_store.h"
+#include "storage/lmdb_kind.h"
 #include "json/wire.h"
 
 struct file_walk {
 	struct isx_walk walk; /* first member */
-	const struct isx_walk_rules *rules;
-	struct isx_engine *engine;
+	struct isx_open_files *files;
 	struct isx_open_index *index;
 	struct isx_lmdb_file *file;
 	struct isx_lmdb_view view;
@@ -24,7 +23,7 @@ struct file_walk {
 	bool is_over;
 };
 
-/* Read an asset, with its simprints if the engine stores them. iscc-search 0.3.3 may have
+/* Read an asset, with what the kind of file keeps beside its JSON. iscc-search 0.3.3 may have
  * stored it without its ISCC-ID, which is then filled in from the key. */
 static enum isx_status read_asset(struct file_walk *walk, const struct isx_iscc_id *id,
 				  MDB_val json, struct isx_arena *arena, struct isx_asset *asset,
@@ -39,8 +38,8 @@ static enum isx_status read_asset(struct file_walk *walk, const struct isx_iscc_
 		asset->iscc_id = isx_arena_text(arena, text, ISX_ISCC_ID_TEXT_BYTES - 1);
 	if (!st && !asset->iscc_id)
 		st = isx_fail_memory(err);
-	if (!st && walk->rules->simprints)
-		st = walk->rules->simprints(&walk->view, id->body, arena, asset, err);
+	if (!st && walk->file->kind->complete)
+		st = walk->file->kind->complete(&walk->view, id->body, arena, asset, err);
 	return st;
 }
 
@@ -52,7 +51,7 @@ static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, stru
 	MDB_val json;
 	int rc = walk->is_over || !walk->view.tables.assets
 			 ? MDB_NOTFOUND
-			 : walk->rules->find(&walk->view, walk->from, &id, &json);
+			 : walk->file->kind->next(&walk->view, walk->from, &id, &json);
 	enum isx_status st = ISX_OK;
 	*more = rc == 0;
 	walk->is_over |= rc != 0;
@@ -74,7 +73,7 @@ static void close_walk(struct isx_walk *base)
 	if (walk->view.file)
 		isx_lmdb_end(&walk->view);
 	if (walk->index)
-		isx_lmdb_store_release(walk->engine, walk->index);
+		isx_open_files_unpin(walk->files, walk->index);
 	isx_mem_free(walk);
 }
 
@@ -84,8 +83,8 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 			     struct isx_err *err)
 {
 	struct isx_iscc_id id = { 0 };
-	enum isx_status st = isx_lmdb_store_acquire(walk->engine, name, &walk->index, &walk->file,
-						    err);
+	enum isx_status st = isx_open_files_pin(walk->files, name, false, &walk->index, &walk->file,
+						err);
 	if (st)
 		return st;
 	/* Taken before the snapshot, so that a write in between counts as a change. */
@@ -101,16 +100,14 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 	return from ? isx_lmdb_check_realm(&walk->view, from, id.realm, err) : ISX_OK;
 }
 
-enum isx_status isx_lmdb_walk(struct isx_engine *engine, const struct isx_walk_rules *rules,
-			      const char *name, const char *from, struct isx_walk **walk,
-			      struct isx_err *err)
+enum isx_status isx_lmdb_walk(struct isx_open_files *files, const char *name, const char *from,
+			      struct isx_walk **walk, struct isx_err *err)
 {
 	struct file_walk *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
 	made->walk = (struct isx_walk){ .next = next, .close = close_walk };
-	made->rules = rules;
-	made->engine = engine;
+	made->files = files;
 	enum isx_status st = begin(made, name, from, err);
 	if (st)
 		close_walk(&made->walk);
