@@ -3,6 +3,8 @@
 #   make            the program, build/iscc-search, and the library, build/libiscc_search.a and .so.0
 #   make demo       install what is missing, build, index the sample, search it both ways
 #   make test       install what is missing, build, run every test
+#   make dist       a source tarball of the last commit, with its checksum
+#   make deb        Debian packages of the last commit, checked by lintian
 #   make install    PREFIX=/usr/local LIBDIR=$(PREFIX)/lib DESTDIR=; install-library without the program
 #                   BUILD=build-small WITH_POSTGRES=0 WITH_REMOTE=0: without those engines
 #   make asan tsan  every test under a sanitizer
@@ -41,7 +43,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 CFLAGS ?= -O2 -g
 # Asked only when a recipe runs: `make test` installs the packages first.
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE $(WARNINGS) $(WERROR) -fno-strict-aliasing -pthread \
-	-Iinclude -Isrc $(WITHOUT) $(PACKAGE_CFLAGS) $(LIBRARY_CFLAGS) $(CFLAGS) $(SANITIZE)
+	-Iinclude -Isrc $(WITHOUT) $(PACKAGE_CFLAGS) $(LIBRARY_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
 ALL_LDFLAGS = -pthread $(LDFLAGS) $(SANITIZE)
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PACKAGE_CFLAGS)
 LIBS = $(eval LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm)$(LIBS)
@@ -123,6 +125,11 @@ TSAN_UNITS := build-tsan/tests/unit/test_threads build-tsan/tests/unit/test_pool
 check: $(PROGRAM) $(SHARED) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
 	$(if $(SANITIZE),,@$(MAKE) --no-print-directory BUILD=build-tsan $(TSAN_FLAGS) $(TSAN_UNITS))
 	@python3 tests/run.py --build $(BUILD) $(if $(SANITIZE),,$(TSAN_UNITS:%=--tsan %))
+
+# The unit tests and the corpora of the fuzz targets alone, which need no Python packages, servers or network.
+.PHONY: check-units
+check-units: $(PROGRAM) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
+	@python3 tests/run.py --build $(BUILD) --units
 
 .PHONY: asan tsan
 asan:
@@ -268,6 +275,27 @@ $(BUILD)/iscc_search.pc:
 $(BUILD)/iscc-search.service: deploy/iscc-search.service
 	@mkdir -p $(@D)
 	@sed -e 's|/usr/local/bin/|$(PREFIX)/bin/|' $< > $@
+
+# --- releases --------------------------------------------------------------------------------------
+# Both are made of the last commit, and of nothing else in the tree: the same commit gives the same bytes.
+RELEASE := iscc-search-$(VERSION)
+DIST := $(BUILD)/dist/$(RELEASE).tar.xz
+
+.PHONY: dist deb
+dist:
+	@git rev-parse --verify --quiet HEAD >/dev/null || \
+		{ echo "make dist: expected a git checkout, whose last commit is packed" >&2; exit 1; }
+	@[ -z "$$(git status --porcelain)" ] || echo "make dist: changes that are not committed are left out" >&2
+	@mkdir -p $(dir $(DIST))
+	git archive --format=tar --prefix=$(RELEASE)/ HEAD | xz -9 -T1 > $(DIST)
+	cd $(dir $(DIST)) && sha256sum $(notdir $(DIST)) > $(notdir $(DIST)).sha256
+
+deb: dist
+	@tools/setup build deb
+	rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb && tar -C $(BUILD)/deb -xf $(DIST)
+	cd $(BUILD)/deb/$(RELEASE) && dpkg-buildpackage -us -uc
+	lintian --fail-on error $(BUILD)/deb/iscc-search_*.changes
+	@ls $(BUILD)/deb/*.deb
 
 .PHONY: clean
 clean:
