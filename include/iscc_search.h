@@ -75,6 +75,8 @@
  *
  *	isx-scan	usearch://, memory:// and followers of postgresql://: up to `threads` - 1
  *			(struct isx_options) while a search compares very many simprints
+ *	isx-join	usearch://, memory:// and followers: `threads` while isx_duplicates()
+ *			compares
  *	isx-sweep	one per usearch:// and lmdb:// store (and per store of followers), from its
  *			first use on: closes files of indexes that another process has deleted or
  *			replaced
@@ -680,6 +682,66 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_search(struct isx_store *store, const
 						  const struct isx_query *query,
 						  struct isx_result **result, struct isx_err *err);
 ISX_API void isx_result_free(struct isx_result *result);
+
+/* --- near-duplicates ---------------------------------------------------------------------------- */
+
+/* Which pairs of assets isx_duplicates() finds. */
+struct isx_duplicates_query {
+	/* The *reference*: an index to compare with, of the same store or of `against_store`. NULL:
+	 * the assets of the index are compared with each other. */
+	const char *against;
+	struct isx_store *against_store; /* NULL: the same store */
+	/* The unit types that count, for example "CONTENT_TEXT_V0". None: all. */
+	const char *const *types;
+	size_t type_count;
+	/* The lowest unit score that counts, above 0, at most 1. 0: 0.9. */
+	double min_score;
+	/* Begin with the assets of this ISCC-ID or a larger one, which need not be stored: to
+	 * continue after a part of the pairs. NULL: with the first asset. */
+	const char *from;
+	/* Called about ten times a second in the thread of the caller, with the number of pairs of
+	 * assets that were compared, and of all. NULL: not called. */
+	isx_progress_fn *progress;
+	void *progress_arg; /* passed to progress() */
+	/* As in struct isx_query. */
+	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
+	void *cancel_arg;
+	uint64_t reserved[4]; /* 0 */
+};
+
+/* Two assets that are near-duplicates. */
+struct isx_pair {
+	char iscc_id[24]; /* without a reference: of the older asset, whose ISCC-ID is smaller */
+	char match[24];   /* of the other asset, which is in the reference if there is one */
+	double score;     /* as of struct isx_match */
+	const struct isx_type_score *types; /* every type that counts and both assets have */
+	size_t type_count;
+	uint64_t reserved[2];
+};
+
+/* Takes a pair, which is borrowed until fn() returns. Anything but ISX_OK, for example
+ * ISX_CANCELLED, ends isx_duplicates() with that status. */
+typedef enum isx_status isx_pair_fn(const struct isx_pair *pair, void *arg, struct isx_err *err);
+
+/* Find every pair of assets that are near-duplicates, exactly: two assets are a pair if the units
+ * of one type score min_score or more, or if INSTANCE units of one type are equal over their common
+ * length. So a search for one of them by its iscc_id, with a threshold of min_score, finds the
+ * other one, with the same score. Scores are symmetric: it does not matter which of the two is
+ * searched. Each pair is found once, in the order of `iscc_id`, then `match`. With a reference,
+ * every asset of the index is compared with every asset of the reference, also with one of the same
+ * ISCC-ID.
+ *
+ * All pairs are of one snapshot of each index. It is held until the call returns: writers go on,
+ * but cannot reuse free space, so the file grows with each write. The call takes all cores (option
+ * `threads`) for a time that grows with the square of the number of assets, and 6 MiB for each.
+ *   found  called in the thread of the caller
+ * ISX_INVALID: the reference is the index itself, or min_score is out of its range.
+ * ISX_UNSUPPORTED: this engine cannot do it (lmdb://, and postgresql:// without followers), or the
+ * two indexes are of different engines. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_duplicates(struct isx_store *store, const char *name,
+						      const struct isx_duplicates_query *query,
+						      isx_pair_fn *found, void *arg,
+						      struct isx_err *err);
 
 /* The version of the loaded library: "MAJOR.MINOR.PATCH", and MAJOR * 10000 + MINOR * 100 +
  * PATCH. */

@@ -28,6 +28,10 @@
 #define ISX_SIMPRINT_TYPE_MAX  64  /* bytes of a simprint type's name */
 #define ISX_LIMIT_DEFAULT      100 /* matches of a search whose query sets no limit */
 
+/* The least unit score of near-duplicates, unless a query sets another: random units of 256 bits
+ * never reach it. */
+#define ISX_DUPLICATES_SCORE_DEFAULT 0.9
+
 /* What an isx_writer gathers for one transaction: so many that the sync at its end is a small
  * part of the work, and so few that a program which checks for cancellation between two assets
  * waits a second at most. */

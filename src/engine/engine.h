@@ -77,6 +77,12 @@ struct isx_engine_ops {
 	 *   walk  new, closed before the engine is */
 	enum isx_status (*walk)(struct isx_engine *engine, const char *name, const char *from,
 				struct isx_walk **walk, struct isx_err *err);
+	/* As isx_duplicates(); query->min_score is set. NULL: the engine cannot.
+	 *   reference  the engine of query->against; NULL: there is no reference */
+	enum isx_status (*duplicates)(struct isx_engine *engine, const char *name,
+				      struct isx_engine *reference,
+				      const struct isx_duplicates_query *query, isx_pair_fn *found,
+				      void *arg, struct isx_err *err);
 	/* query->limit is at least 1. Everything in *result lives in `arena`. */
 	enum isx_status (*search)(struct isx_engine *engine, const char *name,
 				  const struct isx_query *query, struct isx_arena *arena,

@@ -500,3 +500,44 @@ void isx_result_free(struct isx_result *result)
 	isx_mem_free(result->memory);
 	isx_mem_free(result);
 }
+
+/* The index itself is refused as its reference: every asset would be a pair with itself. */
+static enum isx_status check_duplicates(const struct isx_store *store, const char *name,
+					const struct isx_duplicates_query *query,
+					struct isx_err *err)
+{
+	const struct isx_store *other = query->against_store ? query->against_store : store;
+	for (size_t i = 0; i < sizeof query->reserved / sizeof query->reserved[0]; i++)
+		if (query->reserved[i])
+			return isx_fail(err, ISX_INVALID,
+					"duplicates: expected 0 in `reserved`: clear the struct "
+					"before you fill it");
+	if (!(query->min_score >= 0 && query->min_score <= 1)) /* NaN is refused, too */
+		return isx_fail(err, ISX_INVALID, "min_score: expected above 0, at most 1");
+	if (query->against && other == store && strcmp(query->against, name) == 0)
+		return isx_fail(err, ISX_INVALID,
+				"against: '%s' is the index itself: leave the reference out to "
+				"compare its assets with each other",
+				name);
+	return ISX_OK;
+}
+
+enum isx_status isx_duplicates(struct isx_store *store, const char *name,
+			       const struct isx_duplicates_query *query, isx_pair_fn *found,
+			       void *arg, struct isx_err *err)
+{
+	struct isx_engine *engine = store->engine, *reference = NULL;
+	struct isx_duplicates_query asked = *query;
+	enum isx_status st = check_duplicates(store, name, query, err);
+	if (st)
+		return st;
+	if (!engine->ops->duplicates)
+		return isx_fail(err, ISX_UNSUPPORTED,
+				"this engine cannot find near-duplicates: expected an index of "
+				"usearch://");
+	if (asked.min_score == 0)
+		asked.min_score = ISX_DUPLICATES_SCORE_DEFAULT;
+	if (asked.against)
+		reference = asked.against_store ? asked.against_store->engine : engine;
+	return engine->ops->duplicates(engine, name, reference, &asked, found, arg, err);
+}

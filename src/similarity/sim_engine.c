@@ -14,6 +14,7 @@
 #include "similarity/sim_add.h"
 #include "similarity/sim_check.h"
 #include "similarity/sim_derive.h"
+#include "similarity/sim_join.h"
 #include "similarity/sim_rows.h"
 #include "similarity/sim_search.h"
 #include "similarity/sim_tables.h"
@@ -71,6 +72,7 @@ const struct isx_lmdb_kind isx_sim_kind = {
 	.put_realm = isx_sim_put_realm,
 	.get = isx_sim_get,
 	.search = isx_sim_search,
+	.duplicates = isx_sim_join,
 	.prepare = isx_sim_prepare,
 	.put = isx_sim_put,
 	.remove = isx_sim_remove,

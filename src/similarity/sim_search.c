@@ -185,11 +185,9 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 
 /* --- the winners ------------------------------------------------------------------------------ */
 
-/* Compare a unit with the rows that the asset has in one table, and raise *best to the best score.
- * The threshold does not apply: a match shows the true scores of all queried types. Returns a code
- * of LMDB. */
-static int score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, uint64_t id,
-		      size_t body_bytes, double *best)
+/* The threshold does not apply: a match shows the true scores of all queried types. */
+int isx_sim_score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, uint64_t id,
+		       size_t body_bytes, double *best)
 {
 	uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
 	/* Bodies of different lengths are compared by their common beginning. */
@@ -221,7 +219,7 @@ static enum isx_status score_unit(struct search *search, const struct isx_indexe
 			continue;
 		int rc = mdb_cursor_open(search->view->txn, table, &cursor);
 		if (!rc) {
-			rc = score_rows(cursor, unit, id, bytes, best);
+			rc = isx_sim_score_rows(cursor, unit, id, bytes, best);
 			mdb_cursor_close(cursor);
 		}
 		if (rc)

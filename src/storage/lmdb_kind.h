@@ -60,6 +60,12 @@ struct isx_lmdb_kind {
 	enum isx_status (*search)(struct isx_lmdb_view *view, const struct isx_options *options,
 				  const struct isx_query *query, struct isx_arena *arena,
 				  struct isx_result *result, struct isx_err *err);
+	/* As `duplicates` in struct isx_engine_ops, on open files; NULL: it cannot.
+	 *   against  the file of the reference, of the same kind; NULL: pairs within `file` */
+	enum isx_status (*duplicates)(struct isx_lmdb_file *file, struct isx_lmdb_file *against,
+				      const struct isx_options *options,
+				      const struct isx_duplicates_query *query, isx_pair_fn *found,
+				      void *arg, struct isx_err *err);
 
 	/* --- changes: lmdb_add.c --- */
 

@@ -698,6 +698,38 @@ static enum isx_status store_search(struct isx_engine *engine, const char *name,
 	return pinned.status;
 }
 
+/* Both files stay pinned for longer than a call, as in a walk: an index that is deleted or replaced
+ * meanwhile is compared as it was. */
+static enum isx_status store_duplicates(struct isx_engine *engine, const char *name,
+					struct isx_engine *reference,
+					const struct isx_duplicates_query *query,
+					isx_pair_fn *found, void *arg, struct isx_err *err)
+{
+	const struct isx_lmdb_kind *kind = store_of(engine)->kind;
+	struct isx_open_index *index, *other = NULL;
+	struct isx_lmdb_file *file, *against = NULL;
+	if (!kind->duplicates)
+		return isx_fail(err, ISX_UNSUPPORTED,
+				"near-duplicates are pairs of similar units: expected an index of "
+				"usearch://, not of lmdb://, which compares prefixes");
+	if (reference && (reference->ops != engine->ops || store_of(reference)->kind != kind))
+		return isx_fail(err, ISX_UNSUPPORTED,
+				"the reference '%s' is kept by another engine than '%s': expected "
+				"two indexes of usearch://",
+				query->against, name);
+	enum isx_status st = isx_lmdb_store_acquire(engine, name, &index, &file, err);
+	if (st)
+		return st;
+	if (reference)
+		st = isx_lmdb_store_acquire(reference, query->against, &other, &against, err);
+	if (!st)
+		st = kind->duplicates(file, against, &engine->options, query, found, arg, err);
+	if (other)
+		isx_lmdb_store_release(reference, other);
+	isx_lmdb_store_release(engine, index);
+	return st;
+}
+
 static enum isx_status store_walk(struct isx_engine *engine, const char *name, const char *from,
 				  struct isx_walk **walk, struct isx_err *err)
 {
@@ -727,6 +759,7 @@ static const struct isx_engine_ops store_ops = {
 	.get = store_get,
 	.remove = store_remove,
 	.search = store_search,
+	.duplicates = store_duplicates,
 	.walk = store_walk,
 	.backup = store_backup,
 	.compact = store_compact,
