@@ -20,8 +20,8 @@
 #include "http/access_log.h"
 #include "http/encoding.h"
 #include "http/head.h"
-#include "http/library.h"
 #include "http/link.h"
+#include "http/original.h"
 #include "http/router.h"
 #include "http/url.h"
 
@@ -318,7 +318,8 @@ static enum MHD_Result send_answer(struct exchange *x)
 	if (!response)
 		return MHD_NO;
 	isx_link_watch(x->serving->links, x->link, HTTP_WATCH_ANSWER, x->id);
-	enum MHD_Result queued = isx_library_queue_response(x->connection, x->res.status, response);
+	enum MHD_Result queued = isx_original_queue_response(x->connection, x->res.status,
+							     response);
 	MHD_destroy_response(response);
 	return queued;
 }

@@ -11,56 +11,23 @@
  *
  * But libmicrohttpd calls its own public functions through the procedure linkage table, where a
  * function of the same name in the program takes precedence. So it calls the two MHD_ functions
- * below; they call the originals, found with dlsym(). If libmicrohttpd is ever built to call itself
+ * below; they call the originals (original.h). If libmicrohttpd is ever built to call itself
  * directly, no header arrives here, every HTTP/1.1 request is refused because it lacks a Host
  * header, and every test in tests/http fails.
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "http/library.h"
-
 #include "http/exchange.h"
+#include "http/original.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
-#include <string.h>
 #include <strings.h>
-
-static struct {
-	enum MHD_Result (*queue_response)(struct MHD_Connection *, unsigned, struct MHD_Response *);
-	enum MHD_Result (*set_value)(struct MHD_Connection *, enum MHD_ValueKind, const char *,
-				     size_t, const char *, size_t);
-} library;
-
-/* memcpy() because ISO C has no conversion from an object pointer to a function pointer. */
-static void find_library(void)
-{
-	void *queue_response = dlsym(RTLD_NEXT, "MHD_queue_response");
-	void *set_value = dlsym(RTLD_NEXT, "MHD_set_connection_value_n");
-	memcpy(&library.queue_response, &queue_response, sizeof queue_response);
-	memcpy(&library.set_value, &set_value, sizeof set_value);
-}
-
-/* False if libmicrohttpd is linked statically. */
-static bool has_library(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, find_library);
-	return library.queue_response && library.set_value;
-}
-
-enum MHD_Result isx_library_queue_response(struct MHD_Connection *connection, unsigned status,
-					   struct MHD_Response *response)
-{
-	return has_library() ? library.queue_response(connection, status, response) : MHD_NO;
-}
 
 enum MHD_Result MHD_queue_response(struct MHD_Connection *connection, unsigned status,
 				   struct MHD_Response *response)
 {
 	struct MHD_Response *ours = isx_exchange_give_up(connection, &status);
 	if (!ours)
-		return isx_library_queue_response(connection, status, response);
-	enum MHD_Result queued = isx_library_queue_response(connection, status, ours);
+		return isx_original_queue_response(connection, status, response);
+	enum MHD_Result queued = isx_original_queue_response(connection, status, ours);
 	MHD_destroy_response(ours);
 	return queued;
 }
@@ -75,12 +42,12 @@ enum MHD_Result MHD_set_connection_value_n(struct MHD_Connection *connection,
 	struct isx_span sent = { value, value_len };
 	if (kind == MHD_FOOTER_KIND)
 		isx_exchange_trailer(connection);
-	if (kind != MHD_HEADER_KIND || !has_library())
+	if (kind != MHD_HEADER_KIND)
 		return MHD_YES;
 	bool is_wanted = isx_exchange_field(connection, (struct isx_span){ name, name_len }, &sent);
 	if (!is_wanted || strcasecmp(name, MHD_HTTP_HEADER_COOKIE) == 0)
 		return MHD_YES;
 	if (sent.len < value_len)
 		((char *)(uintptr_t)sent.ptr)[sent.len] = '\0';
-	return library.set_value(connection, kind, name, name_len, sent.ptr, sent.len);
+	return isx_original_set_value(connection, kind, name, name_len, sent.ptr, sent.len);
 }

@@ -23,6 +23,7 @@
 #include "similarity/sim_join_block.h"
 #include "similarity/sim_tables.h"
 #include "storage/lmdb_assets.h"
+#include "storage/lmdb_snapshot.h"
 #include "storage/lmdb_verify.h"
 
 #include <stdatomic.h>

@@ -15,6 +15,7 @@
 #include "iscc/iscc_id.h"
 #include "storage/lmdb_kind.h"
 #include "storage/lmdb_pages.h"
+#include "storage/lmdb_snapshot.h"
 #include "json/wire.h"
 
 #include <stdarg.h>

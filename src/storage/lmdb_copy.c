@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/thread.h"
+#include "storage/lmdb_snapshot.h"
 #include "storage/lmdb_verify.h"
 #include "storage/store_folder.h"
 

@@ -134,11 +134,6 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file,
 						   struct isx_lmdb_view *view, bool *derived,
 						   struct isx_err *err);
 
-/* Begin a read transaction without a view, to verify the file; end it with mdb_txn_abort(). Returns
- * a code of LMDB; EBUSY: the file is read without its lock file, and another process has it
- * open. */
-int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn);
-
 /* Fail with ISX_READ_ONLY: what is derived is not up to date, and a read-only store must not
  * write. */
 enum isx_status isx_lmdb_fail_stale(struct isx_err *err);
@@ -179,19 +174,6 @@ void isx_lmdb_unblock_writers(MDB_txn *hold);
 
 /* End a view; what it wrote is discarded. Safe on a view that has ended. */
 void isx_lmdb_end(struct isx_lmdb_view *view);
-
-/* The number of the last transaction that was committed, by any process. */
-uint64_t isx_lmdb_last_change(const struct isx_lmdb_file *file);
-
-/* Check after a call on a file that is read without its lock file that no process has written to it
- * since `last_change` was its last transaction. ISX_UNAVAILABLE: what was read may be wrong, since
- * a writer does not know of this reader and may have used its pages again. With a lock file it is
- * ISX_OK at once. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_check_unmodified(const struct isx_lmdb_file *file,
-							 uint64_t last_change, struct isx_err *err);
-
-/* The number of read transactions on the file now, of all processes. */
-uint32_t isx_lmdb_count_readers(const struct isx_lmdb_file *file);
 
 /* Look up the handle of a table unless *table has it. A view that writes creates a missing table.
  * The caller holds `opening`. Returns a code of LMDB. */

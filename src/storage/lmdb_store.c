@@ -20,6 +20,7 @@
 #include "storage/lmdb_assets.h"
 #include "storage/lmdb_check.h"
 #include "storage/lmdb_copy.h"
+#include "storage/lmdb_snapshot.h"
 #include "storage/lmdb_verify.h"
 #include "storage/lmdb_walk.h"
 #include "storage/lock_file.h"

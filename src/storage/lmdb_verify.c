@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "storage/lmdb_kind.h"
 #include "storage/lmdb_pages.h"
+#include "storage/lmdb_snapshot.h"
 
 #include <errno.h>
 #include <stdio.h>

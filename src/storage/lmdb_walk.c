@@ -10,6 +10,7 @@
 
 #include "storage/lmdb_assets.h"
 #include "storage/lmdb_kind.h"
+#include "storage/lmdb_snapshot.h"
 #include "json/wire.h"
 
 struct file_walk {

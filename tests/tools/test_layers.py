@@ -51,7 +51,32 @@ def test_folders_of_one_level_do_not_see_each_other(tmp_path):
     assert (status, lines) == (1, ["src/scan/right.c: must not use isx_left of src/iscc/left.c"])
 
 
+def test_files_of_one_folder_that_use_each_other_are_named_with_the_symbols(tmp_path):
+    """As it was with lmdb_file.c and lmdb_verify.c. A file that only uses the circle is not in it."""
+    status, lines = check(tmp_path, {
+        "storage/one.c": "int isx_two(void);\nint isx_one(void)\n{\n\treturn isx_two();\n}\n",
+        "storage/two.c": "int isx_three(void);\nint isx_two(void)\n{\n\treturn isx_three();\n}\n",
+        "storage/three.c": "int isx_one(void);\nint isx_three(void)\n{\n\treturn isx_one();\n}\n",
+        "storage/user.c": "int isx_one(void);\nint isx_user(void)\n{\n\treturn isx_one();\n}\n",
+    })
+    assert (status, lines) == (1, [
+        "src/storage/one.c: in a circle: src/storage/one.c uses isx_two of src/storage/two.c, "
+        "src/storage/three.c uses isx_one of src/storage/one.c, "
+        "src/storage/two.c uses isx_three of src/storage/three.c"])
+
+
+def test_files_of_one_folder_in_a_line_are_no_circle(tmp_path):
+    status, lines = check(tmp_path, {
+        "base/low.c": "int isx_low(void)\n{\n\treturn 1;\n}\n",
+        "base/left.c": "int isx_low(void);\nint isx_left(void)\n{\n\treturn isx_low();\n}\n",
+        "base/right.c": "int isx_low(void), isx_left(void);\n"
+                        "int isx_right(void)\n{\n\treturn isx_low() + isx_left();\n}\n",
+    })
+    assert (status, lines) == (0, ["3 files keep the layers"])
+
+
 @pytest.mark.parametrize("name, text, line", [
+    ("storage/low.h", "\nstruct isx_indexed_unit;\n", "src/storage/low.h:5: storage/ must not know isx_indexed_unit"),
     ("base/low.h", '#include "http/server.h"\n', "src/base/low.h:4: base/ must not include http/server.h"),
     ("base/low.h", "\nint isx_low(void);\n", "src/base/low.h:5: a public prototype without a contract"),
     ("base/low.h", "static inline int f(char *t)\n{\n\treturn atoi(t);\n}\n",

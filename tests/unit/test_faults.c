@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "similarity/sim_engine.h"
 #include "storage/lmdb_file.h"
+#include "storage/lmdb_snapshot.h"
 #include "support.h"
 
 #include <pthread.h>
