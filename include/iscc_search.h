@@ -683,6 +683,20 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_search(struct isx_store *store, const
 						  struct isx_result **result, struct isx_err *err);
 ISX_API void isx_result_free(struct isx_result *result);
 
+/* Search with several queries in one call, which reads the rows of the index once for many of them.
+ * A query that fails does not touch the others. Use a few hundred at a time: all results are in
+ * memory together.
+ *   results  filled: one per query, in the same order, each new, free with isx_result_free(); NULL:
+ *            this query has failed
+ *   errs     filled: one per query, with the status ISX_OK or the failure of that query; may be
+ *            NULL
+ * Fails, and hands out no result, only if no query could be searched: ISX_NOT_FOUND: no such index.
+ * ISX_NO_MEMORY. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_search_many(struct isx_store *store, const char *name,
+						       const struct isx_query *queries,
+						       size_t count, struct isx_result **results,
+						       struct isx_err *errs, struct isx_err *err);
+
 /* --- near-duplicates ---------------------------------------------------------------------------- */
 
 /* Which pairs of assets isx_duplicates() finds. */

@@ -21,6 +21,7 @@
 
 #include <pthread.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Compiled in, so that a program can compare the library that is loaded with its header. */
@@ -439,49 +440,175 @@ static enum isx_status check_conditions(const struct isx_query *query, struct is
 	return ISX_OK;
 }
 
+/* Check a query, and complete it: engines get a limit of 1 or more. */
+static enum isx_status complete_query(struct isx_query *query, struct isx_err *err)
+{
+	for (size_t i = 0; i < sizeof query->reserved / sizeof query->reserved[0]; i++)
+		if (query->reserved[i])
+			return isx_fail(err, ISX_INVALID,
+					"query: expected 0 in `reserved`: clear the struct before "
+					"you fill it");
+	if (query->unit_count > ISX_UNITS_MAX)
+		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
+				ISX_UNITS_MAX, query->unit_count);
+	enum isx_status st = check_conditions(query, err);
+	if (!st && query->iscc_code && isx_code_check(isx_span_of(query->iscc_code), err))
+		st = isx_err_at(err, ISX_INVALID, "iscc_code");
+	if (query->limit == 0)
+		query->limit = ISX_LIMIT_DEFAULT;
+	return st;
+}
+
+/* One of several queries. */
+struct search {
+	struct isx_query query; /* the caller's is const; its texts stay borrowed */
+	struct isx_quota
+		quota; /* of its own, as an arena keeps a refusal there; NULL may_take: none */
+	struct isx_result *result;
+	struct isx_arena *arena;
+};
+
+static void drop_search(struct search *search)
+{
+	if (search->arena)
+		isx_arena_release(search->arena);
+	isx_mem_free(search->arena);
+	isx_mem_free(search->result);
+	search->arena = NULL;
+	search->result = NULL;
+}
+
+/* The result and everything it points to live in one arena, which isx_result_free() releases. The arena is
+ * in memory of its own, so that its address can be kept in result->memory. */
+static enum isx_status begin_search(struct search *search, const struct isx_query *query,
+				    const struct isx_quota *quota, struct isx_err *err)
+{
+	*search = (struct search){ .query = *query };
+	enum isx_status st = complete_query(&search->query, err);
+	if (st)
+		return st;
+	search->result = isx_mem_array(1, sizeof *search->result);
+	search->arena = isx_mem_array(1, sizeof *search->arena);
+	if (!search->result || !search->arena) {
+		drop_search(search);
+		return isx_fail_memory(err);
+	}
+	if (quota)
+		search->quota = (struct isx_quota){ .may_take = quota->may_take,
+						    .keeper = quota->keeper };
+	search->arena->quota = quota ? &search->quota : NULL;
+	return ISX_OK;
+}
+
+/* Hand out the result of a search, or drop it. */
+static enum isx_status end_search(struct search *search, enum isx_status st,
+				  struct isx_result **result, struct isx_err *err)
+{
+	if (st == ISX_NO_MEMORY) /* of the system, or a refusal that the arena has kept */
+		st = isx_quota_fail(search->arena->quota, err);
+	search->arena->quota = NULL; /* borrowed until return; the result may live longer */
+	if (st) {
+		drop_search(search);
+		return st;
+	}
+	search->result->memory = search->arena;
+	*result = search->result;
+	return ISX_OK;
+}
+
 enum isx_status isx_search_within(struct isx_store *store, const char *name,
 				  const struct isx_query *query, struct isx_quota *quota,
 				  struct isx_result **result, struct isx_err *err)
 {
-	struct isx_query asked = *query; /* the caller's query is const; its texts stay borrowed */
-	for (size_t i = 0; i < sizeof asked.reserved / sizeof asked.reserved[0]; i++)
-		if (asked.reserved[i])
-			return isx_fail(err, ISX_INVALID,
-					"query: expected 0 in `reserved`: clear the struct before "
-					"you fill it");
-	if (asked.unit_count > ISX_UNITS_MAX)
-		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
-				ISX_UNITS_MAX, asked.unit_count);
-	enum isx_status st = check_conditions(&asked, err);
+	struct search search;
+	enum isx_status st = begin_search(&search, query, quota, err);
 	if (st)
 		return st;
-	if (asked.iscc_code && isx_code_check(isx_span_of(asked.iscc_code), err))
-		return isx_err_at(err, ISX_INVALID, "iscc_code");
-	/* The result and everything it points to live in one arena, which isx_result_free()
-	 * releases. The arena is in memory of its own, so that its address can be kept in
-	 * result->memory. */
-	struct isx_result *made = isx_mem_array(1, sizeof *made);
-	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
-	st = made && arena ? ISX_OK : isx_fail_memory(err);
-	if (asked.limit == 0) /* engines get a limit of 1 or more */
-		asked.limit = ISX_LIMIT_DEFAULT;
-	if (!st) {
-		arena->quota = quota;
-		st = store->engine->ops->search(store->engine, name, &asked, arena, made, err);
-		if (st == ISX_NO_MEMORY) /* of the system, or a refusal that the arena has kept */
-			st = isx_quota_fail(quota, err);
-		arena->quota = NULL; /* borrowed until return; the result may live longer */
+	st = store->engine->ops->search(store->engine, name, &search.query, search.arena,
+					search.result, err);
+	return end_search(&search, st, result, err);
+}
+
+/* Search with the queries that passed their checks. */
+static void run_searches(struct isx_store *store, const char *name, struct search *searches,
+			 struct isx_search_job *jobs, size_t count, struct isx_result **results,
+			 struct isx_err *errs)
+{
+	size_t job_count = 0, next = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!errs[i].status)
+			jobs[job_count++] = (struct isx_search_job){ .query = &searches[i].query,
+								     .arena = searches[i].arena,
+								     .result = searches[i].result };
+	isx_engine_search_many(store->engine, name, jobs, job_count);
+	for (size_t i = 0; i < count; i++) {
+		if (errs[i].status)
+			continue;
+		struct isx_search_job *job = &jobs[next++];
+		enum isx_status st = end_search(&searches[i], job->status, &results[i], &job->err);
+		if (st) /* an engine may have left a message of something that it got over */
+			errs[i] = job->err;
+		errs[i].status = st;
 	}
-	if (st) {
-		if (arena)
-			isx_arena_release(arena);
-		isx_mem_free(arena);
-		isx_mem_free(made);
+}
+
+/* Engines report a missing index for each query, in words that no other failure has. */
+static bool is_without_index(const char *name, const struct isx_err *err)
+{
+	char msg[sizeof err->msg];
+	snprintf(msg, sizeof msg, "Index '%s' not found", name);
+	return err->status == ISX_NOT_FOUND && strcmp(err->msg, msg) == 0;
+}
+
+enum isx_status isx_search_many_within(struct isx_store *store, const char *name,
+				       const struct isx_query *queries, size_t count,
+				       struct isx_quota *quota, struct isx_result **results,
+				       struct isx_err *errs, struct isx_err *err)
+{
+	struct isx_index_info info;
+	struct search *searches = isx_mem_array(count, sizeof *searches);
+	struct isx_search_job *jobs = isx_mem_array(count, sizeof *jobs);
+	size_t found = 0, refused = 0;
+	enum isx_status st = searches && jobs ? ISX_OK : isx_fail_memory(err);
+	for (size_t i = 0; !st && i < count; i++) {
+		results[i] = NULL;
+		errs[i] = (struct isx_err){ 0 };
+		errs[i].status = begin_search(&searches[i], &queries[i], quota, &errs[i]);
+		refused += errs[i].status != ISX_OK;
+	}
+	if (!st)
+		run_searches(store, name, searches, jobs, count, results, errs);
+	isx_mem_free(searches);
+	isx_mem_free(jobs);
+	if (st)
 		return st;
+	for (size_t i = 0; i < count; i++) {
+		found += results[i] != NULL;
+		if (is_without_index(name, &errs[i]))
+			st = isx_err_pass(err, &errs[i]);
 	}
-	made->memory = arena;
-	*result = made;
-	return ISX_OK;
+	/* No engine has looked for the index: no query reached it. */
+	if (refused == count) {
+		st = isx_index_stat(store, name, &info, err);
+		if (!st)
+			isx_index_info_release(&info);
+	}
+	/* An index that was deleted meanwhile: what was found before still counts. */
+	return found ? ISX_OK : st;
+}
+
+enum isx_status isx_search_many(struct isx_store *store, const char *name,
+				const struct isx_query *queries, size_t count,
+				struct isx_result **results, struct isx_err *errs,
+				struct isx_err *err)
+{
+	struct isx_err *own = errs ? NULL : isx_mem_array(count, sizeof *own);
+	if (!errs && !own)
+		return isx_fail_memory(err);
+	enum isx_status st = isx_search_many_within(store, name, queries, count, NULL, results,
+						    errs ? errs : own, err);
+	isx_mem_free(own);
+	return st;
 }
 
 /* Without a quota: a host program bounds the memory of a result by `limit`. */

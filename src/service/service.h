@@ -22,4 +22,11 @@ ISX_MUST_CHECK enum isx_status isx_search_within(struct isx_store *store, const 
 						 struct isx_quota *quota,
 						 struct isx_result **result, struct isx_err *err);
 
+/* As isx_search_many(), with the same quota for all queries. errs is not NULL. */
+ISX_MUST_CHECK enum isx_status isx_search_many_within(struct isx_store *store, const char *name,
+						      const struct isx_query *queries, size_t count,
+						      struct isx_quota *quota,
+						      struct isx_result **results,
+						      struct isx_err *errs, struct isx_err *err);
+
 #endif

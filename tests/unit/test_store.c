@@ -8,6 +8,7 @@
  */
 #include "iscc/iscc_id.h"
 #include "support.h"
+#include "json/wire.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -1094,6 +1095,99 @@ static void test_store__refuses_conditions_that_are_out_of_range(void **state)
 	}
 }
 
+/* --- several queries in one call ------------------------------------------------------------------ */
+
+enum { MANY = 100 };
+
+/* Expect the same answer as to the query alone, byte for byte as JSON. */
+static void expect_like_single(const struct isx_query *query, const struct isx_result *found,
+			       const struct isx_err *err)
+{
+	struct isx_result *result = NULL;
+	struct isx_buf one = { 0 }, other = { 0 };
+	enum isx_status st = isx_search(fx.store, "main", query, &result, &fx.err);
+	assert_int_equal(st, err->status);
+	if (st) {
+		assert_null(found);
+		assert_string_equal(err->msg, fx.err.msg);
+		return;
+	}
+	isx_result_to_json(&one, result);
+	isx_result_to_json(&other, found);
+	assert_int_equal(one.len, other.len);
+	assert_memory_equal(one.ptr, other.ptr, one.len);
+	isx_buf_release(&one);
+	isx_buf_release(&other);
+	isx_result_free(result);
+}
+
+/* Good and bad queries of every kind in one call. */
+static void test_store__many_queries_are_answered_like_single_ones(void **state)
+{
+	static const char *const bad_units[] = { "ISCC:EAAXT7R7UHWWOL!5" };
+	static struct model_asset asked[MANY];
+	static char texts[MANY][MODEL_UNITS][ISX_UNIT_TEXT_BYTES], ids[MANY][24];
+	const char *units[MANY][MODEL_UNITS];
+	struct isx_query queries[MANY] = { 0 };
+	struct isx_result *results[MANY];
+	struct isx_err errs[MANY];
+	uint64_t seed = test_seed();
+	size_t failed = 0;
+	(void)state;
+	memset(model, 0, sizeof model);
+	for (size_t i = 0; i < MODEL_ASSETS; i++) {
+		model[i].id = (i + 1) * 0x0123456789ABCDull;
+		change_model(i, &seed);
+	}
+	for (size_t i = 0; i < MANY; i++) {
+		random_units(&asked[i], &seed);
+		model_texts(&asked[i], texts[i], units[i]);
+		queries[i].units = units[i];
+		queries[i].unit_count = asked[i].count; /* 0 is a bad query */
+		queries[i].limit = test_random(&seed) % 5 ? 1 + test_random(&seed) % 60 : 0;
+		queries[i].with = (uint32_t)(test_random(&seed) % 16);
+		queries[i].has_min_score = test_random(&seed) % 2;
+		queries[i].min_score = (double)(test_random(&seed) % 6) / 5;
+		id_text(model[test_random(&seed) % MODEL_ASSETS].id + (i % 20 == 3), 0, ids[i]);
+		if (i % 10 == 3)
+			queries[i].iscc_id = ids[i]; /* every second of them is unknown */
+		if (i % 10 == 7)
+			queries[i].units = bad_units, queries[i].unit_count = 1;
+		if (i % 10 == 8)
+			queries[i].min_score = 2;
+	}
+	expect_ok(isx_search_many(fx.store, "main", queries, MANY, results, errs, &fx.err));
+	for (size_t i = 0; i < MANY; i++) {
+		failed += results[i] == NULL;
+		expect_like_single(&queries[i], results[i], &errs[i]);
+		isx_result_free(results[i]);
+	}
+	assert_in_range(failed, 15, 60);
+}
+
+static void test_store__many_queries_without_an_index_or_without_queries(void **state)
+{
+	(void)state;
+	const struct isx_query queries[] = { { .iscc_code = CODE_A }, { .iscc_code = "ISCC:A" } };
+	struct isx_result *results[2] = { NULL };
+	struct isx_err errs[2];
+	enum isx_status st = isx_search_many(fx.store, "other", queries, 2, results, errs, &fx.err);
+	expect_failure(st, ISX_NOT_FOUND, "Index 'other' not found");
+	assert_true(!results[0] && !results[1]);
+	st = isx_search_many(fx.store, "other", queries + 1, 1, results, errs, &fx.err);
+	expect_failure(st, ISX_NOT_FOUND, "Index 'other' not found");
+	st = isx_search_many(fx.store, "other", NULL, 0, results, errs, &fx.err);
+	expect_failure(st, ISX_NOT_FOUND, "Index 'other' not found");
+	expect_ok(isx_search_many(fx.store, "main", NULL, 0, results, errs, &fx.err));
+	expect_ok(isx_search_many(fx.store, "main", queries, 2, results, NULL, &fx.err));
+	assert_non_null(results[0]);
+	assert_null(results[1]);
+	isx_result_free(results[0]);
+	expect_ok(isx_search_many(fx.store, "main", queries + 1, 1, results, errs, &fx.err));
+	assert_null(results[0]);
+	assert_int_equal(errs[0].status, ISX_INVALID);
+}
+
 /* --- reading back ----------------------------------------------------------------------------- */
 
 enum { WALKED = 300 };
@@ -1314,6 +1408,8 @@ static int run_everywhere(void)
 		ON_EACH_ENGINE(test_store__equals_a_brute_force_model),
 		ON_EACH_ENGINE(test_store__a_match_carries_what_the_query_asks_for),
 		ON_EACH_ENGINE(test_store__refuses_conditions_that_are_out_of_range),
+		ON_EACH_ENGINE(test_store__many_queries_are_answered_like_single_ones),
+		ON_EACH_ENGINE(test_store__many_queries_without_an_index_or_without_queries),
 		ON_EACH_ENGINE(test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids),
 		ON_EACH_ENGINE(test_store__a_cursor_sees_one_moment),
 		ON_EACH_ENGINE(test_store__a_cursor_names_what_is_wrong),
@@ -1346,6 +1442,8 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__equals_a_brute_force_model),
 		ON_POSTGRES(test_store__a_match_carries_what_the_query_asks_for),
 		ON_POSTGRES(test_store__refuses_conditions_that_are_out_of_range),
+		ON_POSTGRES(test_store__many_queries_are_answered_like_single_ones),
+		ON_POSTGRES(test_store__many_queries_without_an_index_or_without_queries),
 		ON_POSTGRES(test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids),
 		ON_POSTGRES(test_store__a_cursor_sees_one_moment),
 		ON_POSTGRES(test_store__a_cursor_names_what_is_wrong),
