@@ -105,7 +105,7 @@ static enum isx_status check_once(const struct config *config, struct isx_span o
 	struct isx_span key, value;
 	size_t count = 0;
 	while (isx_json_next_member(&walk, &key, &value))
-		if (isx_span_is(key, name) && ++count > 1)
+		if (isx_json_key_is(key, name) && ++count > 1)
 			return fail_at(config, key.ptr, "this member stands there twice", err);
 	return ISX_OK;
 }
@@ -333,7 +333,7 @@ static void add_text_member(struct isx_buf *buf, const char *name, const char *t
 static bool is_one_of(struct isx_span key, const char *const *names)
 {
 	for (; *names; names++)
-		if (isx_span_is(key, *names))
+		if (isx_json_key_is(key, *names))
 			return true;
 	return false;
 }

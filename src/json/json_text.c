@@ -412,9 +412,8 @@ bool isx_json_next_member(struct isx_json_walk *walk, struct isx_span *key, stru
 	return true;
 }
 
-/* Is a raw key, with its escapes, the text `name` (ASCII without \ and ")? Only \u escapes can
- * spell such characters. */
-static bool key_is(struct isx_span key, const char *name)
+/* Only \u escapes can spell the characters of a name. */
+bool isx_json_key_is(struct isx_span key, const char *name)
 {
 	const char *p = key.ptr;
 	const char *end = key.ptr + key.len;
@@ -438,7 +437,7 @@ static void find_members(struct isx_json_walk *walk, const char *const *names, s
 	/* no early end: a later member of the same name replaces an earlier one, as in Python */
 	while (isx_json_next_member(walk, &key, &value))
 		for (size_t i = 0; i < count; i++)
-			if (key_is(key, names[i]))
+			if (isx_json_key_is(key, names[i]))
 				values[i] = value;
 }
 

@@ -37,6 +37,11 @@ bool isx_json_next_element(struct isx_json_walk *walk, struct isx_span *value);
 /* The next member; `key` is the text between the quotes, escapes and all. */
 bool isx_json_next_member(struct isx_json_walk *walk, struct isx_span *key, struct isx_span *value);
 
+/* Is a key, as isx_json_next_member() hands it out, this name? Escapes count as what they stand for:
+ * "\u0075rl" is "url".
+ *   name  ASCII without control characters, '"' and '\' */
+bool isx_json_key_is(struct isx_span key, const char *name);
+
 /* Find members of an object, all names in one walk: an object may have any number of members.
  *   names   plain ASCII
  *   values  filled: for each name the value of the last member that has it; an empty span if no

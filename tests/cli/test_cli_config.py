@@ -45,6 +45,9 @@ BROKEN = {
     **{f"{name} twice in a {kind} entry": (f'{{"indexes": {{"a": {{"type": "{kind}", "{needs}": "/x", "api_key": null,\n"x": 1,\n'
                                      f'"{name}": "/y",\n"{name}": "{kind}"}}}}}}', 3 + (name not in (needs, "type", "api_key")))
        for kind, needs in (("remote", "url"), ("local", "path")) for name in ("type", "url", "path", "api_key")},
+    "a member twice, once with an escape": ('{"indexes": {"a": {"type": "remote", "url": "http://h",\n'
+                                            '"\\u0075rl": "http://i"}}}', 2),
+    "two lists of indexes, one with escapes": ('{"indexes": {},\n"\\u0069ndexe\\u0073": {}}', 2),
     "a name with NUL": ('{"indexes": {\n"a\\u0000b": {"type": "local", "path": "/x"}}}', 2),
 }
 

@@ -50,6 +50,16 @@ def test_unknown_members_stay(cli):
     assert '"z": 2.50' in cli.config_path.read_text()
 
 
+def test_a_member_with_escapes_in_its_name_is_written_once(cli):
+    cli.data.mkdir(parents=True)
+    cli.config_path.write_text('{"active\\u005findex": null, "indexes": {"a": {"type": "remote", "\\u0075rl": "http://h", '
+                               '"x\\u0079": 1}}}')
+    cli.good("index", "add", "b", "--local")
+    text = cli.config_path.read_text()
+    assert '"url": "http://h"' in text and '"x\\u0079": 1' in text
+    assert text.count("url") == 1 and text.count("_index") == 1 and "u0075" not in text and "u005f" not in text
+
+
 def test_entries_of_an_unknown_kind_stay(cli):
     strange = {"type": "cloud", "bucket": "b"}
     cli.write_config({"active_index": "a", "indexes": {"a": entry(cli.work), "s": strange}})

@@ -126,6 +126,19 @@ static void test_json_text__finds_the_last_member_of_a_name(void **state)
 	assert_int_equal(isx_json_member(isx_span_of("7"), "meta").len, 0);
 }
 
+static void test_json_text__a_key_is_compared_as_what_it_spells(void **state)
+{
+	(void)state;
+	assert_true(isx_json_key_is(isx_span_of("url"), "url"));
+	assert_true(isx_json_key_is(isx_span_of("\\u0075rl"), "url"));
+	assert_true(isx_json_key_is(isx_span_of("\\u0075\\u0072\\u006C"), "url"));
+	static const char *const others[] = { "",          "ur",        "urls",     "Url",
+					      "\\u0055rl", "\\u0175rl", "\\u0075r", "\\\\u0075rl",
+					      "\\turl",    "url\\u0000" };
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		assert_false(isx_json_key_is(isx_span_of(others[i]), "url"));
+}
+
 static void expect_written(void (*write)(struct isx_buf *, struct isx_span), struct isx_span in,
 			   const char *wanted)
 {
@@ -210,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_json_text__bounds_the_depth),
 		cmocka_unit_test(test_json_text__walks_elements_and_members),
 		cmocka_unit_test(test_json_text__finds_the_last_member_of_a_name),
+		cmocka_unit_test(test_json_text__a_key_is_compared_as_what_it_spells),
 		cmocka_unit_test(test_json_text__minify_keeps_digits_and_strings),
 		cmocka_unit_test(test_json_text__unescapes_what_a_string_means),
 		cmocka_unit_test(test_json_text__repair_makes_json_of_what_python_wrote),
