@@ -344,17 +344,17 @@ struct isx_query {
 	 * lmdb:// has none, and ignores it. 0: the store's. */
 	uint32_t exponent;
 	uint32_t with; /* ISX_WITH_...: what matches carry; 0: ISX_WITH_METADATA */
-	/* Called when the search begins and regularly while it scans or waits for a database, from
-	 * any thread that works for the search; an http:// store does not call it. Anything but
-	 * ISX_OK, for example ISX_CANCELLED, ends the search with that status. NULL: the search
-	 * cannot be cancelled. */
+	/* Called when the search begins and regularly while it scans or waits for a database or
+	 * another server, from any thread that works for the search. Anything but ISX_OK, for
+	 * example ISX_CANCELLED, ends the search with that status. NULL: the search cannot be
+	 * cancelled. */
 	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
 	/* Called with `begins` true before the search waits for something that takes no
 	 * processor time, and with false afterwards, so that a caller with a limited number of
 	 * threads can run another search meanwhile. If the first call returns false, the search
 	 * does not wait and fails with ISX_UNAVAILABLE. NULL: the search waits. */
-	bool (*waits)(void *cancel_arg, bool begins);
-	void *cancel_arg;     /* passed to cancel_check() and waits() */
+	bool (*on_wait)(void *cancel_arg, bool begins);
+	void *cancel_arg;     /* passed to cancel_check() and on_wait() */
 	uint64_t reserved[3]; /* 0 */
 };
 

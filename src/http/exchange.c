@@ -233,7 +233,7 @@ static struct isx_pool *pool_of(const struct http_serving *serving, enum http_po
 
 /* A search begins or ends to wait without using a processor (for a follower that is being loaded):
  * its pool meanwhile runs another search in its place. Returns false if too many wait already. */
-static bool waits(void *cancel_arg, bool begins)
+static bool on_wait(void *cancel_arg, bool begins)
 {
 	const struct exchange *x = cancel_arg;
 	struct isx_pool *own = pool_of(x->serving, x->pool + HTTP_POOL_QUICK);
@@ -380,7 +380,7 @@ static struct exchange *begin_exchange(struct MHD_Connection *connection, const 
 	x->req.readiness = x->serving->readiness;
 	x->req.metrics = x->serving->metrics;
 	x->req.cancel_check = cancel_check;
-	x->req.waits = waits;
+	x->req.on_wait = on_wait;
 	x->req.cancel_arg = x;
 	x->quota = (struct isx_quota){ .may_take = take_for_answer, .keeper = x };
 	x->req.quota = &x->quota;

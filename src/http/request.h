@@ -64,7 +64,7 @@ struct http_req {
 	struct isx_quota *quota; /* memory of the answer and of the objects it is made from */
 	/* For struct isx_query. */
 	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
-	bool (*waits)(void *cancel_arg, bool begins);
+	bool (*on_wait)(void *cancel_arg, bool begins);
 	void *cancel_arg;
 };
 

@@ -49,7 +49,7 @@ static enum isx_status search(struct http_req *req, struct http_res *res, struct
 	query->cancel_check = req->cancel_check;
 	/* The exchange sees whether the client is gone, and lends the thread while the search
 	 * waits. */
-	query->waits = req->waits;
+	query->on_wait = req->on_wait;
 	query->cancel_arg = req->cancel_arg;
 	enum isx_status st = isx_search_within(req->store, req->index_name, query, req->quota,
 					       &result, err);

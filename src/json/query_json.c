@@ -238,7 +238,7 @@ void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults
 	query->limit = defaults->limit;
 	query->own_chunks = defaults->own_chunks;
 	query->cancel_check = defaults->cancel_check;
-	query->waits = defaults->waits;
+	query->on_wait = defaults->on_wait;
 	query->cancel_arg = defaults->cancel_arg;
 }
 

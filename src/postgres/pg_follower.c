@@ -1149,12 +1149,12 @@ enum isx_status isx_pg_follower_wait(struct isx_pg_followers *followers, int64_t
 {
 	struct isx_pg_note note = { 0 };
 	bool busy;
-	/* waits() says whether the query may wait: the server bounds how many do, and lends
+	/* on_wait() says whether the query may wait: the server bounds how many do, and lends
 	 * their threads to other requests meanwhile. */
-	if (!query->waits || query->waits(query->cancel_arg, true)) {
+	if (!query->on_wait || query->on_wait(query->cancel_arg, true)) {
 		enum isx_status st = wait_for_work(followers, generation, query, since_ns, err);
-		if (query->waits)
-			query->waits(query->cancel_arg, false);
+		if (query->on_wait)
+			query->on_wait(query->cancel_arg, false);
 		return st;
 	}
 	enum isx_status st = look_at_work(followers, generation, &busy, &note, err);

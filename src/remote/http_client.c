@@ -19,11 +19,15 @@ struct isx_http_client {
 	CURL *curl;
 };
 
+/* What the callbacks of one request share. */
 struct answer {
+	const struct isx_http_request *request;
 	struct isx_buf *buf;
 	size_t left; /* bytes that may still come */
 	bool too_large;
 	size_t head_bytes;
+	enum isx_status cancelled; /* what cancel_check() has returned */
+	struct isx_err *err;       /* of the call: filled by cancel_check() */
 };
 
 enum isx_status isx_http_client_new(struct isx_http_client **client, struct isx_err *err)
@@ -72,6 +76,16 @@ static size_t count_head(char *line, size_t size, size_t count, void *arg)
 	return answer->head_bytes > ISX_ANSWER_HEAD_BYTES_MAX ? 0 : size * count;
 }
 
+/* libcurl's progress callback: anything but 0 ends the transfer with CURLE_ABORTED_BY_CALLBACK. */
+static int check_cancel(void *arg, curl_off_t to_get, curl_off_t got, curl_off_t to_send,
+			curl_off_t sent)
+{
+	struct answer *answer = arg;
+	(void)to_get, (void)got, (void)to_send, (void)sent;
+	answer->cancelled = answer->request->cancel_check(answer->request->cancel_arg, answer->err);
+	return answer->cancelled != ISX_OK;
+}
+
 /* The headers of a request as libcurl's list; NULL when memory ran out. */
 static struct curl_slist *make_headers(const struct isx_http_request *request)
 {
@@ -112,6 +126,8 @@ static enum isx_status fail_curl(struct isx_err *err, const struct isx_http_requ
 				 CURL *curl, CURLcode code, const struct answer *answer)
 {
 	char shown[ISX_URI_SHOWN_BYTES];
+	if (answer->cancelled)
+		return answer->cancelled; /* `err` is filled */
 	if (answer->too_large)
 		return isx_fail(err, ISX_IO, "%s %s: the answer is larger than %zu bytes",
 				request->method, isx_uri_show(request->url, shown),
@@ -144,7 +160,9 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 				     struct isx_err *err)
 {
 	curl_off_t retry_s = 0;
-	struct answer into = { answer, request->answer_bytes_max, false, 0 };
+	struct answer into = {
+		.request = request, .buf = answer, .left = request->answer_bytes_max, .err = err
+	};
 	struct curl_slist *headers = make_headers(request);
 	CURL *curl = client->curl;
 	if (!headers)
@@ -163,6 +181,11 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &into);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, count_head);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &into);
+	if (request->cancel_check) {
+		curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_cancel);
+		curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &into);
+	}
 	if (request->json.len) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json.ptr);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->json.len);

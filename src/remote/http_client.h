@@ -18,6 +18,10 @@ struct isx_http_request {
 	struct isx_span json;    /* the body, if not empty */
 	size_t answer_bytes_max; /* a longer body is refused while it arrives */
 	long timeout_ms;         /* for all of the request, from connecting to the last byte */
+	/* Called when the request begins, and at least once a second until it ends; an error ends
+	 * it. NULL: the request cannot be cancelled. */
+	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
+	void *cancel_arg;
 };
 
 /* Make a client.
@@ -31,7 +35,7 @@ void isx_http_client_free(struct isx_http_client *client);
  *   retry_after_s  filled: what Retry-After says, in seconds; 0: there is none
  *   answer  filled: the body is appended
  * ISX_UNAVAILABLE: no answer came ("GET URL: could not connect"), or it is not HTTP; ISX_IO: it is over
- * answer_bytes_max, or its header over ISX_ANSWER_HEAD_BYTES_MAX. */
+ * answer_bytes_max, or its header over ISX_ANSWER_HEAD_BYTES_MAX; or the error of cancel_check(). */
 ISX_MUST_CHECK enum isx_status isx_http_client_send(struct isx_http_client *client,
 						    const struct isx_http_request *request,
 						    long *code, uint32_t *retry_after_s,

@@ -104,8 +104,9 @@ struct call {
 	const char *method;
 	const char *name, *resource, *id, *suffix;
 	struct isx_span json;
-	long success;            /* the only HTTP status that counts as success */
-	size_t answer_bytes_max; /* 0: ISX_SHORT_ANSWER_BYTES_MAX */
+	long success;                  /* the only HTTP status that counts as success */
+	size_t answer_bytes_max;       /* 0: ISX_SHORT_ANSWER_BYTES_MAX */
+	const struct isx_query *query; /* whose cancel_check() can end the call; NULL: none */
 	struct isx_buf answer; /* checked JSON, released by the caller; empty if `success` is 204 */
 };
 
@@ -158,7 +159,9 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 		.json = call->json,
 		.answer_bytes_max = call->answer_bytes_max ? call->answer_bytes_max
 							   : ISX_SHORT_ANSWER_BYTES_MAX,
-		.timeout_ms = TIMEOUT_MS
+		.timeout_ms = TIMEOUT_MS,
+		.cancel_check = call->query ? call->query->cancel_check : NULL,
+		.cancel_arg = call->query ? call->query->cancel_arg : NULL,
 	};
 	/* Without memory for the URL the buffer has failed, and url.ptr is not used. */
 	enum isx_status st = isx_buf_status(&url, err);
@@ -901,7 +904,8 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 			     .suffix = suffix,
 			     .json = { body.ptr, body.len },
 			     .success = STATUS_OK,
-			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
+			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX,
+			     .query = query };
 	enum isx_status st = isx_buf_status(&body, err);
 	if (!st)
 		st = call_json(engine, &call, &answer, err);

@@ -1,0 +1,117 @@
+/*
+ * test_remote.c - searches on a server that does not answer.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/status.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* A socket that the kernel accepts connections for, and that nothing is read from. */
+struct silent_server {
+	int socket;
+	char url[64];
+};
+
+static int start_server(void **state)
+{
+	static struct silent_server server;
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof at;
+	server.socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (server.socket < 0 || bind(server.socket, (struct sockaddr *)&at, sizeof at) ||
+	    listen(server.socket, 8) || getsockname(server.socket, (struct sockaddr *)&at, &len))
+		return -1;
+	snprintf(server.url, sizeof server.url, "http://127.0.0.1:%d", ntohs(at.sin_port));
+	*state = &server;
+	return 0;
+}
+
+static int stop_server(void **state)
+{
+	return close(((struct silent_server *)*state)->socket);
+}
+
+struct caller {
+	const struct silent_server *server;
+	bool waits_for_request; /* cancel when the server has the request, not at once */
+	unsigned asked;         /* calls of cancel_check() */
+	int connection;
+};
+
+/* Has the request arrived at the server? */
+static bool has_arrived(struct caller *caller)
+{
+	char byte;
+	if (caller->connection < 0)
+		caller->connection = accept4(caller->server->socket, NULL, NULL, SOCK_CLOEXEC);
+	if (caller->connection < 0)
+		return false;
+	ssize_t got = recv(caller->connection, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (got == 0) { /* the connection of an earlier search, which was closed */
+		close(caller->connection);
+		caller->connection = -1;
+	}
+	return got == 1;
+}
+
+static enum isx_status count_checks(void *cancel_arg, struct isx_err *err)
+{
+	struct caller *caller = cancel_arg;
+	caller->asked++;
+	if (caller->waits_for_request && !has_arrived(caller))
+		return ISX_OK;
+	return isx_fail(err, ISX_CANCELLED, "cancelled at call %u", caller->asked);
+}
+
+/* A search that is not cancelled ends after 60 s, with another status. */
+static void expect_cancelled(struct caller *caller)
+{
+	struct isx_store *store;
+	struct isx_result *result = NULL;
+	struct isx_err err = { 0 };
+	char message[32];
+	const struct isx_query query = { .iscc_code = "ISCC:EAAW4BQTJSTJSHAI",
+					 .cancel_check = count_checks,
+					 .cancel_arg = caller };
+	assert_int_equal(isx_open(caller->server->url, NULL, &store, &err), ISX_OK);
+	assert_int_equal(isx_search(store, "default", &query, &result, &err), ISX_CANCELLED);
+	snprintf(message, sizeof message, "cancelled at call %u", caller->asked);
+	assert_string_equal(err.msg, message);
+	assert_int_equal(err.status, ISX_CANCELLED);
+	assert_null(result);
+	isx_close(store);
+}
+
+static void test_remote__a_search_is_cancelled_before_it_is_sent(void **state)
+{
+	struct caller caller = { .server = *state, .connection = -1 };
+	expect_cancelled(&caller);
+	assert_int_equal(caller.asked, 1);
+}
+
+static void test_remote__a_search_is_cancelled_while_it_waits_for_the_answer(void **state)
+{
+	struct caller caller = { .server = *state, .waits_for_request = true, .connection = -1 };
+	expect_cancelled(&caller);
+	assert_true(caller.connection >= 0);
+	close(caller.connection);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_remote__a_search_is_cancelled_before_it_is_sent),
+		cmocka_unit_test(test_remote__a_search_is_cancelled_while_it_waits_for_the_answer),
+	};
+	return cmocka_run_group_tests(tests, start_server, stop_server);
+}
