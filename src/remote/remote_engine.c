@@ -190,6 +190,17 @@ static enum isx_status fail_answer(struct isx_err *err, const char *expected)
 			expected);
 }
 
+/* The answer is about another asset or index. */
+static enum isx_status fail_other(struct isx_err *err, const char *member, const char *asked,
+				  struct isx_span found)
+{
+	return isx_fail(err, ISX_IO,
+			"the server's answer is not what it should be: expected %s \"%s\", found "
+			"%.*s",
+			member, asked, (int)(found.len < 64 ? found.len : 64),
+			found.len ? found.ptr : "");
+}
+
 /* Name the server in the message of an answer that is not what it should be; returns `status`. */
 static enum isx_status name_server(const struct remote *remote, enum isx_status status,
 				   struct isx_err *err)
@@ -211,11 +222,21 @@ static enum isx_status check_iscc_id(struct isx_span value, const char *asked, s
 	else if (isx_iscc_id_parse(text, &found, NULL) ||
 		 isx_iscc_id_parse(isx_span_of(asked), &wanted, NULL) ||
 		 found.body != wanted.body || found.realm != wanted.realm)
-		st = isx_fail(err, ISX_IO,
-			      "the server's answer is not what it should be: expected iscc_id "
-			      "\"%s\", found %.*s",
-			      asked, (int)(value.len < 64 ? value.len : 64),
-			      value.len ? value.ptr : "");
+		st = fail_other(err, "iscc_id", asked, value);
+	isx_arena_release(&arena);
+	return st;
+}
+
+/* Is a value the name `asked` of an index? */
+static enum isx_status check_name(struct isx_span value, const char *asked, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_span text;
+	enum isx_status st = ISX_OK;
+	if (!isx_json_string(value, &arena, &text))
+		st = isx_fail_memory(err);
+	else if (!text.ptr || !isx_span_is(text, asked))
+		st = fail_other(err, "name", asked, value);
 	isx_arena_release(&arena);
 	return st;
 }
@@ -712,9 +733,13 @@ static enum isx_status remote_create(struct isx_engine *engine, const char *name
 	struct call call = { .method = "POST",
 			     .json = { body.ptr, body.len },
 			     .success = STATUS_CREATED };
+	struct isx_span object;
 	enum isx_status st = isx_buf_status(&body, err);
 	if (!st)
-		st = send_call(remote_of(engine), &call, err);
+		st = call_json(engine, &call, &object, err);
+	if (!st)
+		st = name_server(remote_of(engine),
+				 check_name(isx_json_member(object, "name"), name, err), err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;
@@ -735,7 +760,10 @@ static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
 	struct isx_span object;
 	enum isx_status st = call_json(engine, &call, &object, err);
 	if (!st) {
-		st = name_server(remote_of(engine), read_info(object, info, err), err);
+		st = read_info(object, info, err);
+		if (!st)
+			st = check_name(isx_json_member(object, "name"), name, err);
+		st = name_server(remote_of(engine), st, err);
 		if (st)
 			isx_index_info_release(info);
 	}

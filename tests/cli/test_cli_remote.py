@@ -421,3 +421,26 @@ def test_retry_after_of_the_server_is_handed_out(remote, store, header, seconds)
     remote.gives(503, {"detail": "busy"}, **header)
     err = store("isx_remove", ASSET["iscc_id"].encode())
     assert (err.msg, err.retry_after_s) == (b"busy", seconds)
+
+
+OTHER_INDEXES = [{"name": "other"}, {"name": "defaul"}, {"name": "default\0"}, {"name": "DEFAULT"}, {"name": "default" * 40}, {},
+                 {"name": None}, {"name": 5}, {"name": ["default"]}, [], "default", None]
+
+
+@uses_library
+@pytest.mark.parametrize("answer", OTHER_INDEXES, ids=lambda answer: str(answer)[:20])
+def test_an_answer_about_another_index_is_refused(remote, store, answer):
+    info = ctypes.create_string_buffer(1024)
+    for status, call, words in ((201, "isx_index_create", ()), (200, "isx_index_stat", (info,))):
+        remote.gives(status, answer)
+        err = store(call, *words)
+        assert err.status != 0 and remote.url.encode() in err.msg and b"is not what it should be: expected" in err.msg
+    assert info.raw == bytes(1024)
+
+
+@uses_library
+def test_an_answer_about_the_index_is_taken(remote, store):
+    remote.gives(201, INFO)
+    assert store("isx_index_create").status == 0
+    remote.gives(200, INFO)
+    assert store("isx_index_stat", ctypes.create_string_buffer(1024)).status == 0
