@@ -1,5 +1,5 @@
 /*
- * status.c - the table of statuses, and composing error messages.
+ * status.c - the names of statuses, and composing error messages.
  *
  * Nothing here allocates: "out of memory" has to be reported by the same functions. No global
  * state.
@@ -11,35 +11,24 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The one table from statuses to other worlds: logs and clients read the name, HTTP and the
- * shell the numbers. HTTP codes are those of 0.3.3 where it has the case. */
-static const struct {
-	const char *name;
-	unsigned http;
-	int exit_code;
-} statuses[] = {
-	[ISX_OK] = { "ok", 200, 0 },
-	[ISX_INVALID] = { "invalid", 400, 1 },
-	[ISX_SCHEMA] = { "schema", 422, 1 },
-	[ISX_NOT_FOUND] = { "not_found", 404, 1 },
-	[ISX_EXISTS] = { "exists", 409, 1 },
-	[ISX_UNAUTHORIZED] = { "unauthorized", 401, 1 },
-	[ISX_TOO_LARGE] = { "too_large", 413, 1 },
-	[ISX_READ_ONLY] = { "read_only", 503, 1 },
-	[ISX_FULL] = { "full", 507, 1 },
-	[ISX_UNAVAILABLE] = { "unavailable", 503, 1 },
-	[ISX_CORRUPT] = { "corrupt", 500, 1 },
-	[ISX_IO] = { "io", 500, 1 },
-	[ISX_NO_MEMORY] = { "no_memory", 503, 1 },
-	[ISX_CANCELLED] = { "cancelled", 499, 1 }, /* as nginx logs it; never sent */
-	[ISX_UNSUPPORTED] = { "unsupported", 501, 1 },
+/* What logs, /metrics and clients of the library read. */
+static const char *const names[] = {
+	[ISX_OK] = "ok",
+	[ISX_INVALID] = "invalid",
+	[ISX_SCHEMA] = "schema",
+	[ISX_NOT_FOUND] = "not_found",
+	[ISX_EXISTS] = "exists",
+	[ISX_UNAUTHORIZED] = "unauthorized",
+	[ISX_TOO_LARGE] = "too_large",
+	[ISX_READ_ONLY] = "read_only",
+	[ISX_FULL] = "full",
+	[ISX_UNAVAILABLE] = "unavailable",
+	[ISX_CORRUPT] = "corrupt",
+	[ISX_IO] = "io",
+	[ISX_NO_MEMORY] = "no_memory",
+	[ISX_CANCELLED] = "cancelled",
+	[ISX_UNSUPPORTED] = "unsupported",
 };
-
-/* A host program may pass any number to isx_status_name(), also a status of a later version. */
-static bool is_known(enum isx_status status)
-{
-	return (unsigned)status < sizeof statuses / sizeof *statuses;
-}
 
 /* Drop an incomplete UTF-8 character at the end of `text`, which vsnprintf() has cut off at a
  * byte: a message promises UTF-8, and JSON answers and log lines repeat it. */
@@ -105,17 +94,8 @@ enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const ch
 	return status;
 }
 
+/* A host program may pass any number, also a status of a later version. */
 const char *isx_status_name(enum isx_status status)
 {
-	return is_known(status) ? statuses[status].name : "unknown";
-}
-
-unsigned isx_status_http(enum isx_status status)
-{
-	return is_known(status) ? statuses[status].http : 500;
-}
-
-int isx_status_exit(enum isx_status status)
-{
-	return is_known(status) ? statuses[status].exit_code : 1;
+	return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown";
 }

@@ -28,10 +28,4 @@ enum isx_status isx_err_pass(struct isx_err *err, const struct isx_err *reported
 enum isx_status isx_err_at(struct isx_err *err, enum isx_status status, const char *format, ...)
 	ISX_PRINTF(3, 4);
 
-/* The code of an HTTP response that reports `status`. */
-unsigned isx_status_http(enum isx_status status);
-
-/* The exit code of a command that ended with `status`. */
-int isx_status_exit(enum isx_status status);
-
 #endif

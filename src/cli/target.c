@@ -8,11 +8,12 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 int target_fail(enum isx_status status, const struct isx_err *err)
 {
 	say_line(stderr, "Error: %s", err->msg);
-	return isx_status_exit(status);
+	return status ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* The entry of `name`, or the active one. */

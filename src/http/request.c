@@ -7,6 +7,7 @@
  */
 #include "http/request.h"
 
+#include "json/http_status.h"
 #include "json/json_text.h"
 
 #include <assert.h>
@@ -59,7 +60,7 @@ void isx_http_detail(struct http_res *res, unsigned http_status, const char *det
 
 void isx_http_fail(struct http_res *res, enum isx_status status, const struct isx_err *err)
 {
-	unsigned http_status = isx_status_http(status);
+	unsigned http_status = isx_http_from_status(status);
 	if (status == ISX_SCHEMA && res->problems.count > 0) {
 		start_over(res, http_status);
 		isx_buf_text(&res->payload, "{\"detail\":");

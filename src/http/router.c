@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "http/serve.h"
 #include "http/url.h"
+#include "json/http_status.h"
 
 #include <string.h>
 
@@ -255,8 +256,8 @@ void isx_router_run(struct http_req *req, struct http_res *res)
 		break;
 	case HTTP_TO_ROUTE:
 		st = check_and_serve(req, res, &err);
-		if (isx_status_http(st) >=
-		    500) /* not a fault of the client: the operator has to see it */
+		/* Not a fault of the client: the operator has to see it. */
+		if (isx_http_from_status(st) >= 500)
 			log_failure(req, st, &err);
 		if (st)
 			isx_http_fail(res, st, &err);

@@ -22,6 +22,7 @@
 #include "engine/engine.h"
 #include "iscc/iscc_id.h"
 #include "remote/http_client.h"
+#include "json/http_status.h"
 #include "json/json.h"
 #include "json/json_text.h"
 #include "json/wire.h"
@@ -51,25 +52,50 @@ static struct remote *remote_of(struct isx_engine *engine)
 
 /* --- requests --------------------------------------------------------------------------------- */
 
+/* Fail with the first problem of a list in "detail" (422), as "units.0: MSG": the members of "loc"
+ * behind the body and the number of the asset. That number becomes the position of the error.
+ * False: this is no such list, and `err` is as it was. */
+static bool fail_problem(struct isx_span detail, struct isx_arena *arena, enum isx_status status,
+			 struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(detail), parts;
+	struct isx_span problem, part, msg, text;
+	struct isx_buf place = { 0 };
+	size_t position = ISX_NO_POSITION;
+	if (isx_json_kind(detail) != ISX_JSON_ARRAY || !isx_json_next_element(&walk, &problem) ||
+	    !isx_json_string(isx_json_member(problem, "msg"), arena, &msg) || !msg.len)
+		return false;
+	struct isx_span loc = isx_json_member(problem, "loc");
+	parts = isx_json_walk_start(loc);
+	if (isx_json_kind(loc) != ISX_JSON_ARRAY)
+		return false;
+	for (size_t i = 0; isx_json_next_element(&parts, &part); i++) {
+		if (i == 0 && isx_span_is(part, "\"body\""))
+			continue;
+		if (i == 1 && isx_json_kind(part) == ISX_JSON_INT && isx_json_int(part) >= 0) {
+			position = (size_t)isx_json_int(part);
+			continue;
+		}
+		bool is_text = isx_json_string(part, arena, &text) && text.len;
+		isx_buf_text(&place, place.len ? "." : "");
+		isx_buf_add(&place, is_text ? text.ptr : part.ptr, is_text ? text.len : part.len);
+	}
+	isx_fail(err, status, "%.*s%s%s", (int)(place.len < 128 ? place.len : 128),
+		 place.len ? place.ptr : "", place.len ? ": " : "", msg.ptr);
+	if (err)
+		err->position = position;
+	isx_buf_release(&place);
+	return true;
+}
+
 /* Fail with the status that an HTTP status stands for, and with the message that the server has
  * in "detail". Any other status is ISX_IO. */
 static enum isx_status fail_status(long code, struct isx_span answer, struct isx_err *err)
 {
-	/* The inverse of the server's own table of statuses, for those that a client can act
-	 * on. */
-	static const struct {
-		long code;
-		enum isx_status status;
-	} map[] = { { 400, ISX_INVALID },    { 401, ISX_UNAUTHORIZED }, { 404, ISX_NOT_FOUND },
-		    { 409, ISX_EXISTS },     { 413, ISX_TOO_LARGE },    { 422, ISX_INVALID },
-		    { 503, ISX_UNAVAILABLE } };
-	enum isx_status st = ISX_IO;
+	enum isx_status st = isx_http_to_status(code);
 	struct isx_arena arena = { 0 };
 	struct isx_span detail = { 0 }, text = { 0 };
 	size_t offset;
-	for (size_t i = 0; i < sizeof map / sizeof map[0]; i++)
-		if (map[i].code == code)
-			st = map[i].status;
 	/* A proxy in between may answer with HTML: then there is no detail. */
 	if (!isx_json_check(answer, &offset, NULL))
 		detail = isx_json_member(answer, "detail");
@@ -77,10 +103,10 @@ static enum isx_status fail_status(long code, struct isx_span answer, struct isx
 		st = isx_fail_memory(err);
 	else if (text.len)
 		isx_fail(err, st, "%s", text.ptr);
-	else if (detail.len)
+	else if (detail.len && !fail_problem(detail, &arena, st, err))
 		isx_fail(err, st, "status %ld: %.*s", code,
 			 (int)(detail.len < 256 ? detail.len : 256), detail.ptr);
-	else
+	else if (!detail.len)
 		isx_fail(err, st, "the server answered with status %ld", code);
 	isx_arena_release(&arena);
 	return st;
@@ -841,14 +867,19 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 	return st;
 }
 
-/* The server counts the assets of a chunk ("asset 3: ..."): say which one of the call it is.
+/* The server counts the assets of a chunk ("asset 3: ...", or the place of a problem): say which one
+ * of the call it is.
  *   at, chunk  the chunk's place among the `count` assets of the call, and its length */
 static enum isx_status place_in_call(struct isx_err *err, size_t at, size_t chunk, size_t count)
 {
 	static const char word[] = "asset ";
 	char text[sizeof err->msg];
 	char *end = text;
-	size_t place = 0;
+	size_t place = err->position; /* set by fail_problem() alone */
+	if (place < chunk)
+		return isx_batch_err_at(err, ISX_INVALID, count, at + place);
+	err->position = ISX_NO_POSITION;
+	place = 0;
 	memcpy(text, err->msg, sizeof text);
 	if (chunk > 1) {
 		if (strncmp(text, word, sizeof word - 1) != 0)

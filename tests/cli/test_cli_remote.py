@@ -423,6 +423,48 @@ def test_retry_after_of_the_server_is_handed_out(remote, store, header, seconds)
     assert (err.msg, err.retry_after_s) == (b"busy", seconds)
 
 
+def problem(loc, msg="Input should be a valid string"):
+    return {"type": "string_type", "loc": loc, "msg": msg, "input": 7}
+
+
+@uses_library
+@pytest.mark.parametrize("count, detail, position, message", [
+    (150, [problem(["body", 3, "units", 0])], 103, b"asset 103: units.0: Input should be a valid string"),
+    (150, [problem(["body", 49]), problem(["body", 2])], 149, b"asset 149: Input should be a valid string"),
+    (101, [problem(["body", 0, "iscc_id"])], 100, b"asset 100: iscc_id: Input should be a valid string"),
+    (1, [problem(["body", 0, "iscc_id"])], 0, b"iscc_id: Input should be a valid string"),
+    (1, [problem(["body"], "no list")], 0, b"no list"),
+    (150, [problem(["body"], "no list")], NO_POSITION, b"no list"),
+    (150, [problem(["body", 50])], NO_POSITION, b"Input should be a valid string"),
+    (150, [problem(["body", -1, "x"])], NO_POSITION, b"-1.x: Input should be a valid string"),
+    (150, [problem(["body", 10 ** 30])], NO_POSITION, b"Input should be a valid string"),
+    (150, [problem(["query", "chunks"])], NO_POSITION, b"query.chunks: Input should be a valid string"),
+    (150, [problem([])], NO_POSITION, b"Input should be a valid string"),
+    (150, [problem("body")], NO_POSITION, b'status 422: [{"type"'),
+    (150, [problem({"body": 3})], NO_POSITION, b'status 422: [{"type"'),
+    (150, [{"loc": ["body", 3]}], NO_POSITION, b"status 422: [{"),
+    (150, [7], NO_POSITION, b"status 422: [7]"),
+    (150, [], NO_POSITION, b"status 422: []"),
+    (150, {"loc": ["body", 3], "msg": "x"}, NO_POSITION, b"status 422: {"),
+    (150, "no list", NO_POSITION, b"no list"),
+])
+def test_the_place_of_a_problem_counts_over_all_chunks(remote, store, count, detail, position, message):
+    assets = (Asset * count)(*[Asset(iscc_id=ASSET["iscc_id"].encode())] * count)
+    if count > 100:
+        remote.queue = [(201, CREATED * 100)]
+    remote.queue.append((422, {"detail": detail}))
+    err = store("isx_add", assets, ctypes.c_size_t(count), None)
+    assert err.msg.startswith(message) and (err.position, err.status) == (position, 1), err.msg
+
+
+@uses_library
+@pytest.mark.parametrize("msg", ["x" * 1000, "\u00e4" * 300, "a\0b", "%s%n"])
+def test_a_problem_of_another_server_may_say_anything(remote, store, msg):
+    remote.gives(422, {"detail": [problem(["body", 0, "k" * 500, msg, None, {"a": 1}], msg)]})
+    err = store("isx_add", (Asset * 1)(Asset(iscc_id=ASSET["iscc_id"].encode())), ctypes.c_size_t(1), None)
+    assert err.msg.decode().startswith("k" * 128 + ": ") and err.position == 0
+
+
 OTHER_INDEXES = [{"name": "other"}, {"name": "defaul"}, {"name": "default\0"}, {"name": "DEFAULT"}, {"name": "default" * 40}, {},
                  {"name": None}, {"name": 5}, {"name": ["default"]}, [], "default", None]
 
