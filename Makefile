@@ -36,7 +36,7 @@ WITHOUT := $(if $(filter 0,$(WITH_POSTGRES)),-DISX_WITHOUT_POSTGRES) \
 	$(if $(filter 0,$(WITH_REMOTE)),-DISX_WITHOUT_REMOTE)
 
 LIBRARY_PACKAGES := $(filter-out $(LEFT_OUT),lmdb libcurl libpq libsodium)
-PACKAGES := $(LIBRARY_PACKAGES) libmicrohttpd zlib
+PACKAGES := $(LIBRARY_PACKAGES) libmicrohttpd zlib libzstd snappy
 VERSION := $(shell sed -n 's/^.define ISX_VERSION *"\(.*\)"/\1/p' include/iscc_search.h)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -51,7 +51,7 @@ LIBRARY_LIBS = $(eval LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARY_PACKAG
 
 # The layers, lowest first. The library holds what other programs may link; the rest is the program.
 LIBRARY_LAYERS := base iscc scan json engine storage remote similarity prefix postgres service
-PROGRAM_LAYERS := http cli
+PROGRAM_LAYERS := parquet http cli
 sources = $(filter-out $(if $(filter 0,$(WITH_POSTGRES)),src/postgres/%) \
 	$(if $(filter 0,$(WITH_REMOTE)),src/remote/%), \
 	$(sort $(wildcard $(addprefix src/,$(addsuffix /*.c,$(1))))))
@@ -59,7 +59,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 LIBRARY_OBJECTS := $(call objects,$(LIBRARY_LAYERS))
 PROGRAM_OBJECTS := $(call objects,$(PROGRAM_LAYERS))
 # What of the program unit tests and fuzz targets are linked with.
-TESTED_OBJECTS := $(call objects,http) $(BUILD)/src/cli/dotenv.o
+TESTED_OBJECTS := $(call objects,parquet http) $(BUILD)/src/cli/dotenv.o
 LIBRARY := $(BUILD)/libiscc_search.a
 # Raised by every release that a program built with the one before cannot use (include/iscc_search.h).
 SONAME := libiscc_search.so.0

@@ -51,6 +51,17 @@
  * long one. */
 #define ISX_DOTENV_VALUE_MAX (1 << 16)
 
+/* --- Parquet ----------------------------------------------------------------------------------- */
+
+/* Bytes of a footer: a row group takes some 100 bytes per column, so 16 MiB are those of a data set of
+ * 10,000 row groups of 15 columns. Columns: names are compared with each other. */
+#define ISX_PARQUET_FOOTER_BYTES_MAX (16 << 20)
+#define ISX_PARQUET_COLUMNS_MAX      4096
+
+/* Bytes of the pages and dictionaries of all columns that are read at a time. Most writers make pages of
+ * 1 MiB; some make one page of each row group. */
+#define ISX_PARQUET_PAGES_BYTES_MAX (512 << 20)
+
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 #define ISX_JSON_DEPTH_MAX 512  /* nested arrays and objects; bounds the stack of every walk */

@@ -1,0 +1,509 @@
+/*
+ * parquet_column.c - reads the values of a column, page by page.
+ *
+ * A chunk is a dictionary page, which may be missing, and data pages. The header of a page has no length of
+ * its own: it is read with as many bytes as it turns out to need. A data page has definition levels (1: a
+ * value, 0: null) if values may be null, and then the values that are there. In version 1 both are
+ * compressed together; in version 2 levels are not compressed.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/limits.h"
+#include "parquet/parquet_parts.h"
+
+#include <zlib.h>
+
+enum { HEADER_BYTES = 4096, HEADER_BYTES_MAX = 16 << 20 }; /* statistics repeat whole values */
+enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2, PAGE_DATA_2 = 3 };
+enum { PLAIN = 0, PLAIN_DICTIONARY = 2, RLE = 3, RLE_DICTIONARY = 8 };
+
+/* The header of a page. */
+struct page {
+	int64_t type, bytes, packed_bytes, crc;
+	bool has_crc, has_head; /* has_head: the part that belongs to its type was there */
+	int64_t values, encoding, levels; /* levels: encoding of definition levels, version 1 */
+	int64_t definition_bytes, repetition_bytes; /* version 2 */
+	bool is_packed;                             /* version 2: values are compressed */
+};
+
+static enum isx_status fail_page(struct isx_err *err, const char *what)
+{
+	return isx_fail(err, ISX_INVALID, "a page is damaged: %s", what);
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+/* Make room for `len` bytes; what was in it is lost. Pages of all columns share one budget. */
+static enum isx_status make_room(struct isx_page_budget *budget, struct isx_page_room *room,
+				 size_t len, struct isx_err *err)
+{
+	if (len <= room->cap)
+		return ISX_OK;
+	if (len - room->cap > budget->left)
+		return isx_fail(err, ISX_TOO_LARGE,
+				"the pages of all columns take more than %d MiB at a time",
+				ISX_PARQUET_PAGES_BYTES_MAX >> 20);
+	isx_mem_free(room->bytes);
+	budget->left += room->cap;
+	room->cap = 0;
+	room->bytes = isx_mem_array(len, 1);
+	if (!room->bytes)
+		return isx_fail_memory(err);
+	room->cap = len;
+	budget->left -= len;
+	return ISX_OK;
+}
+
+/* --- headers of pages ------------------------------------------------------------------------- */
+
+/* Numbers of fields of the three structs of headers; 0: the struct has no such field. */
+struct fields {
+	int encoding, levels, definition_bytes, repetition_bytes, is_packed;
+};
+
+static void read_part(struct isx_thrift *thrift, enum isx_thrift_type type,
+		      const struct fields *fields, struct page *page)
+{
+	struct isx_thrift_field field = { 0 };
+	isx_thrift_struct(thrift, type);
+	page->has_head = true;
+	while (isx_thrift_next(thrift, &field)) {
+		if (field.id == 1)
+			page->values = isx_thrift_int(thrift, field.type);
+		else if (field.id == fields->encoding)
+			page->encoding = isx_thrift_int(thrift, field.type);
+		else if (field.id == fields->levels)
+			page->levels = isx_thrift_int(thrift, field.type);
+		else if (field.id == fields->definition_bytes)
+			page->definition_bytes = isx_thrift_int(thrift, field.type);
+		else if (field.id == fields->repetition_bytes)
+			page->repetition_bytes = isx_thrift_int(thrift, field.type);
+		else if (field.id == fields->is_packed)
+			page->is_packed = isx_thrift_bool(thrift, field.type);
+		else
+			isx_thrift_skip(thrift, field.type);
+	}
+}
+
+static void read_header(struct isx_thrift *thrift, struct page *page)
+{
+	static const struct fields data = { .encoding = 2, .levels = 3 };
+	static const struct fields dictionary = { .encoding = 2 };
+	static const struct fields data_2 = {
+		.encoding = 4, .definition_bytes = 5, .repetition_bytes = 6, .is_packed = 7
+	};
+	struct isx_thrift_field field = { 0 };
+	*page = (struct page){ .type = -1, .levels = RLE, .is_packed = true };
+	while (isx_thrift_next(thrift, &field)) {
+		if (field.id == 1)
+			page->type = isx_thrift_int(thrift, field.type);
+		else if (field.id == 2)
+			page->bytes = isx_thrift_int(thrift, field.type);
+		else if (field.id == 3)
+			page->packed_bytes = isx_thrift_int(thrift, field.type);
+		else if (field.id == 4)
+			page->crc = isx_thrift_int(thrift, field.type);
+		else if (field.id == 5 && page->type == PAGE_DATA)
+			read_part(thrift, field.type, &data, page);
+		else if (field.id == 7 && page->type == PAGE_DICTIONARY)
+			read_part(thrift, field.type, &dictionary, page);
+		else if (field.id == 8 && page->type == PAGE_DATA_2)
+			read_part(thrift, field.type, &data_2, page);
+		else
+			isx_thrift_skip(thrift, field.type);
+		page->has_crc |= field.id == 4;
+	}
+}
+
+/* What all pages have in common. A length is a number of 32 bits in the format. */
+static enum isx_status check_header(const struct isx_column_reader *column, const struct page *page,
+				    struct isx_err *err)
+{
+	if (page->bytes < 0 || page->bytes > INT32_MAX || page->packed_bytes < 0 ||
+	    (uint64_t)page->packed_bytes > column->chunk.end - column->chunk.begin)
+		return fail_page(err, "its length");
+	if (page->values < 0 || page->values > INT32_MAX)
+		return fail_page(err, "its number of values");
+	bool is_known = page->type == PAGE_DATA || page->type == PAGE_DICTIONARY ||
+			page->type == PAGE_DATA_2;
+	return is_known && !page->has_head ? fail_page(err, "its header") : ISX_OK;
+}
+
+/* Read the header of the next page, and step behind it. */
+static enum isx_status next_header(struct isx_column_reader *column, struct page *page,
+				   struct isx_err *err)
+{
+	uint64_t left = column->chunk.end - column->chunk.begin;
+	struct isx_page_room *room = &column->budget->packed;
+	for (size_t len = HEADER_BYTES; left; len *= 8) {
+		struct isx_thrift thrift;
+		bool is_all = len >= left;
+		enum isx_status st = make_room(column->budget, room, is_all ? (size_t)left : len,
+					       err);
+		if (!st)
+			st = isx_parquet_read_at(column->fd, column->chunk.begin, room->bytes,
+						 is_all ? (size_t)left : len, err);
+		if (st)
+			return st;
+		thrift = (struct isx_thrift){ .at = room->bytes,
+					      .end = room->bytes + (is_all ? left : len) };
+		read_header(&thrift, page);
+		if (!thrift.failed) {
+			column->chunk.begin += (uint64_t)(thrift.at - room->bytes);
+			return check_header(column, page, err);
+		}
+		if (is_all || !thrift.is_cut || len >= HEADER_BYTES_MAX)
+			return fail_page(err, "its header");
+	}
+	return fail_page(err, "the last one of the row group is missing");
+}
+
+/* Read the bytes of a page as they are in the file, check their sum, and step behind them. */
+static enum isx_status read_packed(struct isx_column_reader *column, const struct page *page,
+				   struct isx_span *packed, struct isx_err *err)
+{
+	struct isx_page_room *room = &column->budget->packed;
+	size_t len = (size_t)page->packed_bytes;
+	enum isx_status st = make_room(column->budget, room, len, err);
+	if (!st)
+		st = isx_parquet_read_at(column->fd, column->chunk.begin, room->bytes, len, err);
+	if (st)
+		return st;
+	column->chunk.begin += len;
+	*packed = (struct isx_span){ (const char *)room->bytes, len };
+	if (page->has_crc &&
+	    (uint32_t)page->crc != (uint32_t)crc32_z(crc32_z(0, NULL, 0), room->bytes, len))
+		return fail_page(err, "its checksum differs");
+	return ISX_OK;
+}
+
+/* --- dictionaries ----------------------------------------------------------------------------- */
+
+/* The bytes of a value of fixed length, or 0. */
+static size_t fixed_bytes(const struct isx_leaf *leaf)
+{
+	switch (leaf->physical) {
+	case ISX_PHYSICAL_INT32:
+	case ISX_PHYSICAL_FLOAT:
+		return 4;
+	case ISX_PHYSICAL_INT64:
+	case ISX_PHYSICAL_DOUBLE:
+		return 8;
+	case ISX_PHYSICAL_FIXED: /* of all of them only 16-bit floats are read */
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+/* Cut the next text off: its length in four bytes, little-endian, and its bytes. */
+static bool cut_text(struct isx_span *bytes, struct isx_span *text)
+{
+	uint32_t len;
+	if (bytes->len < sizeof len)
+		return false;
+	memcpy(&len, bytes->ptr, sizeof len);
+	*bytes = isx_span_skip(*bytes, sizeof len);
+	if (len > bytes->len)
+		return false;
+	*text = (struct isx_span){ bytes->ptr, len };
+	*bytes = isx_span_skip(*bytes, len);
+	return true;
+}
+
+/* Texts are found by their offsets: 4 bytes for each of them, which has a length of 4 bytes itself. */
+static enum isx_status index_texts(struct isx_column_reader *column, struct isx_err *err)
+{
+	struct isx_span left = column->entries, text;
+	if (column->entry_count > left.len / 4)
+		return fail_page(err, "the length of its dictionary");
+	enum isx_status st = make_room(column->budget, &column->offsets,
+				       column->entry_count * sizeof(uint32_t), err);
+	for (size_t i = 0; !st && i < column->entry_count; i++) {
+		uint32_t offset = (uint32_t)(column->entries.len - left.len);
+		memcpy(column->offsets.bytes + i * sizeof offset, &offset, sizeof offset);
+		if (!cut_text(&left, &text))
+			st = fail_page(err, "a text of its dictionary");
+	}
+	return st;
+}
+
+static enum isx_status read_dictionary(struct isx_column_reader *column, const struct page *page,
+				       struct isx_err *err)
+{
+	struct isx_span packed;
+	size_t len = (size_t)page->bytes, fixed = fixed_bytes(column->leaf);
+	if (column->entries.ptr || column->leaf->physical == ISX_PHYSICAL_BOOL)
+		return fail_page(err, "a dictionary that cannot be one");
+	if (page->encoding != PLAIN && page->encoding != PLAIN_DICTIONARY)
+		return fail_page(err, "the encoding of its dictionary");
+	enum isx_status st = read_packed(column, page, &packed, err);
+	if (!st)
+		st = make_room(column->budget, &column->dictionary, len ? len : 1, err);
+	if (!st)
+		st = isx_codec_unpack(column->chunk.codec, packed, column->dictionary.bytes, len,
+				      err);
+	if (st)
+		return st;
+	column->entries = (struct isx_span){ (const char *)column->dictionary.bytes, len };
+	column->entry_count = (size_t)page->values;
+	if (!fixed)
+		return index_texts(column, err);
+	return column->entry_count > len / fixed ? fail_page(err, "the length of its dictionary")
+						 : ISX_OK;
+}
+
+/* --- data pages ------------------------------------------------------------------------------- */
+
+/* The values of a page begin here. */
+static enum isx_status begin_values(struct isx_column_reader *column, const struct page *page,
+				    struct isx_span values, struct isx_err *err)
+{
+	bool is_bool = column->leaf->physical == ISX_PHYSICAL_BOOL;
+	column->plain = values;
+	column->bit = 0;
+	column->is_run = is_bool && page->encoding == RLE;
+	column->is_indexed = page->encoding == PLAIN_DICTIONARY || page->encoding == RLE_DICTIONARY;
+	if (column->is_run) { /* behind the length of the runs, in four bytes */
+		struct isx_span runs = { 0 };
+		if (values.len && !cut_text(&values, &runs))
+			return fail_page(err, "the length of its bools");
+		isx_bit_runs_start(&column->runs, runs, 1);
+	} else if (
+		column->is_indexed) { /* behind the number of bits; without values not even that */
+		if (!column->entries.ptr)
+			return fail_page(err, "its dictionary is missing");
+		unsigned width = values.len ? (unsigned char)values.ptr[0] : 0;
+		if (!isx_bit_runs_start(&column->runs, isx_span_skip(values, 1), width))
+			return fail_page(err, "the width of its indexes");
+	} else if (page->encoding != PLAIN) {
+		return isx_fail(err, ISX_INVALID,
+				"encoding %lld is not supported: expected PLAIN or a dictionary: "
+				"write the file again with one of these",
+				(long long)page->encoding);
+	}
+	return ISX_OK;
+}
+
+/* Version 1: everything is compressed, and levels begin with their length in four bytes. */
+static enum isx_status begin_page_1(struct isx_column_reader *column, const struct page *page,
+				    struct isx_span packed, struct isx_err *err)
+{
+	size_t len = (size_t)page->bytes;
+	enum isx_status st = make_room(column->budget, &column->page, len ? len : 1, err);
+	if (!st)
+		st = isx_codec_unpack(column->chunk.codec, packed, column->page.bytes, len, err);
+	if (st)
+		return st;
+	struct isx_span values = { (const char *)column->page.bytes, len }, levels = { 0 };
+	if (column->leaf->is_optional && page->levels != RLE)
+		return fail_page(err, "the encoding of its definition levels");
+	if (column->leaf->is_optional && !cut_text(&values, &levels))
+		return fail_page(err, "the length of its definition levels");
+	isx_bit_runs_start(&column->levels, levels, 1);
+	return begin_values(column, page, values, err);
+}
+
+/* Version 2: levels without a length stand before the values, and are not compressed. */
+static enum isx_status begin_page_2(struct isx_column_reader *column, const struct page *page,
+				    struct isx_span packed, struct isx_err *err)
+{
+	size_t len = (size_t)page->bytes;
+	if (page->repetition_bytes != 0 || page->definition_bytes < 0 ||
+	    page->definition_bytes > page->bytes || page->definition_bytes > page->packed_bytes)
+		return fail_page(err, "the length of its definition levels");
+	size_t levels_len = (size_t)page->definition_bytes;
+	enum isx_status st = make_room(column->budget, &column->page, len ? len : 1, err);
+	if (st)
+		return st;
+	char *bytes = (char *)column->page.bytes;
+	if (levels_len)
+		memcpy(bytes, packed.ptr, levels_len);
+	st = isx_codec_unpack(page->is_packed ? column->chunk.codec : ISX_CODEC_NONE,
+			      isx_span_skip(packed, levels_len), column->page.bytes + levels_len,
+			      len - levels_len, err);
+	if (st)
+		return st;
+	isx_bit_runs_start(&column->levels, (struct isx_span){ bytes, levels_len }, 1);
+	return begin_values(column, page, (struct isx_span){ bytes + levels_len, len - levels_len },
+			    err);
+}
+
+/* Step to the next data page that has rows. Pages of other types are skipped. */
+static enum isx_status next_page(struct isx_column_reader *column, struct isx_err *err)
+{
+	struct page page;
+	struct isx_span packed;
+	while (column->page_rows == 0) {
+		enum isx_status st = next_header(column, &page, err);
+		if (st)
+			return st;
+		if (page.type == PAGE_DICTIONARY) {
+			st = read_dictionary(column, &page, err);
+		} else if (page.type != PAGE_DATA && page.type != PAGE_DATA_2) {
+			column->chunk.begin += (uint64_t)page.packed_bytes;
+		} else {
+			if ((uint64_t)page.values > column->rows_left)
+				return fail_page(err, "more values than its row group has");
+			st = read_packed(column, &page, &packed, err);
+			if (!st)
+				st = page.type == PAGE_DATA
+					     ? begin_page_1(column, &page, packed, err)
+					     : begin_page_2(column, &page, packed, err);
+			column->page_rows = (uint32_t)page.values;
+			column->rows_left -= column->page_rows;
+		}
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+/* IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of mantissa. */
+static double half_to_double(uint16_t half)
+{
+	unsigned exponent = half >> 10 & 0x1F, mantissa = half & 0x3FF;
+	double value;
+	if (exponent == 0x1F)
+		value = mantissa ? __builtin_nan("") : __builtin_inf();
+	else
+		value = __builtin_ldexp(exponent ? mantissa + 0x400 : mantissa,
+					(exponent ? (int)exponent : 1) - 25);
+	return half >> 15 ? -value : value;
+}
+
+/* The value in `bytes`, which has as many as values of this column have. */
+static void decode_value(const struct isx_leaf *leaf, struct isx_span bytes,
+			 struct isx_parquet_value *value)
+{
+	uint16_t half;
+	uint32_t small = 0;
+	uint64_t large = 0;
+	float single;
+	value->kind = leaf->kind;
+	if (bytes.len == sizeof small)
+		memcpy(&small, bytes.ptr, sizeof small);
+	else if (bytes.len == sizeof large)
+		memcpy(&large, bytes.ptr, sizeof large);
+	switch (leaf->physical) {
+	case ISX_PHYSICAL_INT32:
+		if (leaf->kind == ISX_PARQUET_UINT)
+			value->count = small;
+		else
+			value->number = (int32_t)small;
+		return;
+	case ISX_PHYSICAL_INT64:
+		value->count = large; /* the same bits in `number` */
+		return;
+	case ISX_PHYSICAL_FLOAT:
+		memcpy(&single, &small, sizeof single);
+		value->real = (double)single;
+		return;
+	case ISX_PHYSICAL_DOUBLE:
+		memcpy(&value->real, &large, sizeof large);
+		return;
+	case ISX_PHYSICAL_FIXED:
+		memcpy(&half, bytes.ptr, sizeof half);
+		value->real = half_to_double(half);
+		return;
+	default:
+		value->bytes = bytes;
+	}
+}
+
+/* The entry of the dictionary to which the next index leads. */
+static enum isx_status read_indexed(struct isx_column_reader *column,
+				    struct isx_parquet_value *value, struct isx_err *err)
+{
+	uint32_t index, offset;
+	size_t fixed = fixed_bytes(column->leaf);
+	struct isx_span bytes;
+	if (!isx_bit_runs_next(&column->runs, &index))
+		return fail_page(err, "its indexes");
+	if (index >= column->entry_count)
+		return fail_page(err, "an index beyond its dictionary");
+	if (fixed) {
+		bytes = (struct isx_span){ column->entries.ptr + index * fixed, fixed };
+	} else {
+		memcpy(&offset, column->offsets.bytes + index * sizeof offset, sizeof offset);
+		struct isx_span from = isx_span_skip(column->entries, offset);
+		if (!cut_text(&from, &bytes))
+			return fail_page(err, "a text of its dictionary");
+	}
+	decode_value(column->leaf, bytes, value);
+	return ISX_OK;
+}
+
+/* Plain bools are bits, from the lowest one on. */
+static enum isx_status read_bool(struct isx_column_reader *column, struct isx_parquet_value *value,
+				 struct isx_err *err)
+{
+	uint32_t found = 0;
+	if (column->is_run) {
+		if (!isx_bit_runs_next(&column->runs, &found))
+			return fail_page(err, "its bools");
+	} else {
+		if (column->plain.len == 0)
+			return fail_page(err, "fewer values than announced");
+		found = (unsigned char)column->plain.ptr[0] >> column->bit & 1;
+		column->bit = (column->bit + 1) % 8;
+		if (column->bit == 0)
+			column->plain = isx_span_skip(column->plain, 1);
+	}
+	value->kind = ISX_PARQUET_BOOL;
+	value->truth = found;
+	return ISX_OK;
+}
+
+static enum isx_status read_plain(struct isx_column_reader *column, struct isx_parquet_value *value,
+				  struct isx_err *err)
+{
+	size_t fixed = fixed_bytes(column->leaf);
+	struct isx_span bytes = { column->plain.ptr, fixed };
+	bool is_there = fixed ? column->plain.len >= fixed : cut_text(&column->plain, &bytes);
+	if (!is_there)
+		return fail_page(err, "fewer values than announced");
+	if (fixed)
+		column->plain = isx_span_skip(column->plain, fixed);
+	decode_value(column->leaf, bytes, value);
+	return ISX_OK;
+}
+
+void isx_column_begin(struct isx_column_reader *column, const struct isx_column_chunk *chunk,
+		      uint64_t rows)
+{
+	column->chunk = *chunk;
+	column->rows_left = rows;
+	column->page_rows = 0;
+	column->entries = (struct isx_span){ 0 };
+	column->entry_count = 0;
+}
+
+enum isx_status isx_column_next(struct isx_column_reader *column, struct isx_parquet_value *value,
+				struct isx_err *err)
+{
+	uint32_t level = 1;
+	enum isx_status st = next_page(column, err);
+	if (st)
+		return st;
+	column->page_rows--;
+	*value = (struct isx_parquet_value){ 0 };
+	if (column->leaf->is_optional && !isx_bit_runs_next(&column->levels, &level))
+		return fail_page(err, "its definition levels");
+	if (level == 0)
+		return ISX_OK;
+	if (column->is_indexed)
+		return read_indexed(column, value, err);
+	if (column->leaf->physical == ISX_PHYSICAL_BOOL)
+		return read_bool(column, value, err);
+	return read_plain(column, value, err);
+}
+
+void isx_column_release(struct isx_column_reader *column)
+{
+	isx_mem_free(column->dictionary.bytes);
+	isx_mem_free(column->page.bytes);
+	isx_mem_free(column->offsets.bytes);
+	*column = (struct isx_column_reader){ 0 };
+}
