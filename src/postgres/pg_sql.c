@@ -251,9 +251,12 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" $5::bigint[], $6::bigint[], $7::varbit[])",
 	[ISX_PG_SIMPRINTS_DELETE] = "DELETE FROM @.simprint WHERE index_id = $1::bigint"
 				    " AND iscc_id = ANY($2::bytea[])",
+	/* IS TRUE keeps the planner from a join, which reads all simprints of an index that is not in
+	 * its statistics yet. */
 	[ISX_PG_SIMPRINTS_REPLACE] =
-		"DELETE FROM @.simprint s USING unnest($2::bytea[], $3::text[]) AS d(iscc_id, type)"
-		" WHERE s.index_id = $1::bigint AND s.iscc_id = d.iscc_id AND s.type = d.type",
+		"DELETE FROM @.simprint WHERE index_id = $1::bigint AND iscc_id = ANY($2::bytea[])"
+		" AND ((iscc_id, type) IN"
+		" (SELECT * FROM unnest($2::bytea[], $3::text[]))) IS TRUE",
 
 	[ISX_PG_CHANGE_PUT] =
 		"INSERT INTO @.change (index_id, head, mark, changed, iscc_ids)"

@@ -113,6 +113,29 @@ def test_winners_are_looked_up_in_an_index_that_statistics_do_not_know(start_hos
     host.start()
 
 
+def test_a_write_reads_no_rows_of_other_assets(start_host, shared_cluster, database):
+    """A plan that the server made when the tables were empty must not read all of them from then on."""
+    assets = 100
+    tables = ("asset", "unit", "simprint")
+    host = start_host(shared_cluster.uri(database), env={"ISCC_SEARCH_POSTGRES_SEARCH": "sql"})
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    for table in tables:
+        shared_cluster.sql(f"alter table iscc_search.{table} set (autovacuum_enabled = false)", database)
+    for number in range(assets):
+        host.must_add([number])
+    for number in range(0, assets, 4):
+        host.must_add([number], version=1)
+        assert host.delete(f"/indexes/main/assets/{make(number + 1)['iscc_id']}").status_code == 204
+    assert host.stop() == 0  # which tells the server's statistics what was read
+    changed = assets // 4
+    for table, each in zip(tables, (1, 4, 1)):
+        read = f"select idx_tup_fetch + seq_tup_read from pg_stat_user_tables where relname = '{table}'"
+        assert settled(shared_cluster, database, read) <= 3 * each * changed, table
+        assert shared_cluster.number(f"select count(*) from iscc_search.{table}", database) == \
+            each * (assets - changed)
+    host.start()
+
+
 def search_soon(host, number, index):
     end = time.monotonic() + 60
     while host.post(f"/indexes/{index}/search", json={"units": make(number)["units"]}).status_code != 200:
