@@ -270,9 +270,18 @@ static void forget_result(struct pg_search *search)
 	search->stale = false;
 }
 
-/* Search the follower as it is, without asking for the head first. Any problem makes the result
- * stale and is no error, as the caller then does all steps and gets the same problem, if it
- * lasts. */
+/* Would a search of a newer follower end in the same way? The caller has cancelled it, or memory is
+ * used up. Anything else may be due to the follower: a queried asset may be newer. */
+static bool is_final(const struct pg_search *search, enum isx_status status)
+{
+	const struct isx_quota *quota = search->arena->quota;
+	return status == ISX_CANCELLED || status == ISX_NO_MEMORY ||
+	       (quota && quota->refusal.status);
+}
+
+/* Search the follower as it is, without asking for the head first. A problem of the follower makes
+ * the result stale and is no error, as the caller then does all steps and gets the same problem,
+ * if it lasts. */
 static enum isx_status search_ahead(struct pg_search *search, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = &search->follower;
@@ -288,8 +297,8 @@ static enum isx_status search_ahead(struct pg_search *search, struct isx_err *er
 	enum isx_status st = isx_lmdb_search(follower->file, &search->store->engine.options,
 					     search->query, search->arena, search->result, &why);
 	isx_pg_follower_release(follower);
-	if (st) /* the queried asset may be newer than the follower */
-		return ISX_OK;
+	if (st)
+		return is_final(search, st) ? isx_err_pass(err, &why) : ISX_OK;
 	search->is_ahead = true;
 	search->failed_here = false;
 	st = isx_pg_read(search->store, fetch_winners, search, err);

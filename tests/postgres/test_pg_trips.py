@@ -1,10 +1,15 @@
 """Round trips of a search to the database, and the rows it reads there."""
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from hosts import make
 from proxy import Proxy
+from serving import BINARY
+
+TOP = Path(__file__).resolve().parents[2]
 
 
 def search(host, number, index="main"):
@@ -150,3 +155,16 @@ def settled(cluster, database, read):
         seen = (seen + [cluster.number(read, database)])[-10:]
         time.sleep(0.1)
     return seen[-1]
+
+
+@pytest.mark.skipif(b"__asan_init" in BINARY.read_bytes() or b"__tsan_init" in BINARY.read_bytes(),
+                    reason="a library with a sanitizer wants a program with one")
+def test_a_search_that_is_cancelled_in_the_follower_has_ended(tmp_path, shared_cluster, database):
+    """It is not begun again: cancel_check() may say only once that the search ends."""
+    program = tmp_path / "cancels_once"
+    subprocess.run(["cc", f"-I{TOP}/include", "-o", program, TOP / "tests/postgres/cancels_once.c",
+                    BINARY.parent / "libiscc_search.so.0"], check=True)
+    done = subprocess.run([program, shared_cluster.uri(database), tmp_path / "followers"], timeout=120,
+                          capture_output=True, text=True, check=False,
+                          env={"LD_LIBRARY_PATH": str(BINARY.parent)})
+    assert (done.returncode, done.stdout) == (0, "cancelled\n"), done.stderr
