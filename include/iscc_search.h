@@ -74,7 +74,7 @@
  * with all signals blocked, and joins each of them before isx_close() returns:
  *
  *	isx-scan	usearch://, memory:// and followers of postgresql://: up to `threads` - 1
- *			(struct isx_options) while a search compares very many simprints
+ *			(struct isx_options) while searches compare very much
  *	isx-join	usearch://, memory:// and followers: `threads` while isx_duplicates()
  *			compares
  *	isx-sweep	one per usearch:// and lmdb:// store (and per store of followers), from its
@@ -239,8 +239,9 @@ struct isx_options {
 	 * 10. */
 	uint32_t postgres_patience_s;
 
-	/* Threads of one search of simprints, with the calling thread. 1: no thread is started.
-	 * Default 0: one per processor, at most 64. */
+	/* Threads that scan at once: those that search, as far as they do not wait for others, and
+	 * those that are started for them, at most 63 each. 1: none is started. Searches that wait
+	 * share one pass over the rows. Default 0: one per processor. */
 	uint32_t threads;
 	/* Counters to add to; borrowed until the store is closed. Default NULL: none. */
 	struct isx_counters *counters;

@@ -32,6 +32,19 @@
  * never reach it. */
 #define ISX_DUPLICATES_SCORE_DEFAULT 0.9
 
+/* Milliseconds that a search waits for other searches, at most, before it is begun whatever the
+ * processors do. A person hardly notices a quarter of a second; a shorter wait would begin more
+ * passes at once over large indexes, which take the caches from each other. */
+#define ISX_PASS_WAIT_MS 250
+
+/* Milliseconds between two questions whether a search that waits is still wanted. */
+#define ISX_PASS_LOOK_MS 50
+
+/* Units that the queries of one shared pass have together, at most: 64 queries of an ISCC-CODE
+ * with 5 units. It bounds how long a pass takes, and so how long a member waits for the others;
+ * the rows are read from memory in a tenth of the time that comparing them with so many takes. */
+#define ISX_PASS_UNITS_MAX 320
+
 /* What an isx_writer gathers for one transaction: so many that the sync at its end is a small
  * part of the work, and so few that a program which checks for cancellation between two assets
  * waits a second at most. */

@@ -32,6 +32,7 @@ static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page
 	const struct isx_kernel *kernel = isx_kernel_best();
 	stream->page = page.mv_data;
 	stream->row_count = page.mv_size / stream->row_bytes;
+	stream->page_id = row_id(stream, stream->row_count - 1);
 	for (size_t i = 0; i < stream->query->count; i++) {
 		const struct isx_query_passage *passage = &stream->query->passages[i];
 		size_t bytes = passage->byte_count < stream->stored_bytes ? passage->byte_count
@@ -57,6 +58,8 @@ static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page
 static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_err *err)
 {
 	MDB_val page;
+	if (stream->before_page)
+		stream->before_page(stream->before_page_arg);
 	int rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_NEXT_MULTIPLE);
 	if (rc == MDB_NOTFOUND) {
 		stream->no_more_pages = true;

@@ -44,6 +44,11 @@ struct isx_passage_stream {
 	struct isx_passage_hit *hits; /* of the current asset, in no order */
 	size_t hit_count;
 	size_t hit_cap;
+	/* Called before a page is read; may lower id_max of this stream, not below page_id. NULL: not
+	 * called. Set before the stream is opened. */
+	void (*before_page)(void *arg);
+	void *before_page_arg;
+	uint64_t page_id; /* the last ISCC-ID body of the current page; 0 before the first one */
 	/* Private to passage_scan.c: */
 	struct isx_lmdb_view *view;
 	MDB_cursor *cursor;

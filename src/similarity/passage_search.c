@@ -10,8 +10,8 @@
  *
  * Streams deliver hits asset by asset in the order of ISCC-IDs (passage_scan.h), so each asset is
  * scored when the streams reach it and only the best assets are kept. The passages that a winner
- * matched are looked up again afterwards. Large searches are cut into ranges of ISCC-IDs, which
- * several threads scan.
+ * matched are looked up again afterwards. Several threads share the range of ISCC-IDs of a large
+ * search (sim_crew.h).
  *
  * The formulas are those of iscc-search 0.3.3. Relies on: rows of a type being
  * sorted by ISCC-ID (sim_format.h). Locks nothing: the caller's view is one snapshot, and each
@@ -21,20 +21,18 @@
 #include "similarity/passage_search.h"
 
 #include "base/hash.h"
-#include "base/thread.h"
 #include "engine/query_plan.h"
+#include "engine/scan_slots.h"
 #include "engine/score.h"
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
 #include "similarity/passage_scan.h"
+#include "similarity/sim_crew.h"
 #include "similarity/sim_rows.h"
 #include "similarity/sim_tables.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	FREQ_MAX = 1000, /* rows counted for one frequency, as in 0.3.3: bounds a common simprint */
@@ -222,31 +220,6 @@ static enum isx_status read_query(struct passage_search *search, const struct is
 	return st;
 }
 
-/* Open the streams of all types and lengths over the assets from id_min to id_max. They live in
- * `arena`. Also on failure the caller closes the first search->stream_count of them. */
-static enum isx_status open_streams(struct passage_search *search, struct isx_arena *arena,
-				    uint64_t id_min, uint64_t id_max, struct isx_err *err)
-{
-	search->stream_count = 0;
-	search->streams = isx_arena_alloc(arena, search->type_count * ISX_SIMPRINT_BYTES_MAX,
-					  sizeof *search->streams);
-	if (!search->streams)
-		return isx_fail_memory(err);
-	for (size_t i = 0; i < search->type_count; i++) {
-		const struct isx_passage_query *query = &search->types[i].query;
-		for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
-			if (!has_rows(search, query->type, bytes))
-				continue;
-			enum isx_status st = isx_passage_open(
-				&search->streams[search->stream_count++], search->view, query,
-				bytes, id_min, id_max, search->types[i].threshold, arena, err);
-			if (st)
-				return st;
-		}
-	}
-	return ISX_OK;
-}
-
 /* --- one asset -------------------------------------------------------------------------------- */
 
 /* Forget the hits of the previous asset. */
@@ -383,15 +356,111 @@ static enum isx_status take_asset(struct passage_search *search, const struct is
 	return st;
 }
 
-/* Rank the assets from id_min to id_max, both included. The buffers of the streams end with the
- * range. */
-static enum isx_status rank_range(struct passage_search *search, const struct isx_passage_ask *ask,
+/* --- all threads ------------------------------------------------------------------------------ */
+
+/* A search as its threads share it. */
+struct shared_search {
+	const struct isx_passage_ask *ask;
+	struct isx_crew *crew;
+	struct passage_search *search; /* of the caller's thread */
+	struct isx_ranges ranges;
+	struct further {
+		struct passage_search search; /* its own view, types, cache and ranking */
+		struct isx_arena arena;
+	} * further; /* of each other member, by its number */
+};
+
+/* Give a thread its own copy of everything that changes. */
+static enum isx_status copy_search(struct shared_search *shared, unsigned number,
+				   struct isx_err *err)
+{
+	const struct passage_search *search = shared->search;
+	struct further *own = &shared->further[number];
+	own->search = *search;
+	own->search.view = shared->crew->views[number];
+	own->search.view->meter.cancel_check = search->view->meter.cancel_check;
+	own->search.view->meter.cancel_arg = search->view->meter.cancel_arg;
+	own->search.arena = &own->arena;
+	own->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit,
+						    .quota = search->ranking.quota };
+	own->search.types = isx_arena_alloc(&own->arena, search->type_count,
+					    sizeof *own->search.types);
+	own->search.cache = isx_arena_alloc(&own->arena, CACHE_ENTRIES, sizeof *own->search.cache);
+	if (!own->search.types || !own->search.cache)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < search->type_count; i++) {
+		struct type_search *type = &own->search.types[i];
+		*type = search->types[i];
+		type->best = isx_arena_alloc(&own->arena, type->query.count, sizeof *type->best);
+		if (!type->best)
+			return isx_fail_memory(err);
+	}
+	return ISX_OK;
+}
+
+/* One range as a thread ranks it. */
+struct own_range {
+	struct isx_ranges *ranges;
+	struct passage_search *search;
+	uint64_t id_max; /* falls when a part is given to another thread */
+	uint64_t given;  /* isx_ranges_share() */
+};
+
+/* Called before a stream reads a page: give the end of the range away if another thread waits for
+ * work. Every stream has read up to some page, so the range is cut behind all of these. */
+static void share_range(void *arg)
+{
+	struct own_range *range = arg;
+	struct passage_search *search = range->search;
+	uint64_t id = 0, before = range->id_max;
+	for (size_t i = 0; i < search->stream_count; i++)
+		if (search->streams[i].page_id > id)
+			id = search->streams[i].page_id;
+	isx_ranges_share(range->ranges, id, search->view->meter.rows, &range->given,
+			 &range->id_max);
+	for (size_t i = 0; range->id_max != before && i < search->stream_count; i++)
+		search->streams[i].id_max = range->id_max;
+}
+
+/* Open the streams of all types and lengths over the assets of a range, from id_min on. They live in
+ * `arena`. Also on failure the caller closes the first search->stream_count of them. */
+static enum isx_status open_streams(struct passage_search *search, struct isx_arena *arena,
+				    uint64_t id_min, struct own_range *range, struct isx_err *err)
+{
+	search->stream_count = 0;
+	search->streams = isx_arena_alloc(arena, search->type_count * ISX_SIMPRINT_BYTES_MAX,
+					  sizeof *search->streams);
+	if (!search->streams)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < search->type_count; i++) {
+		const struct isx_passage_query *query = &search->types[i].query;
+		for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
+			if (!has_rows(search, query->type, bytes))
+				continue;
+			struct isx_passage_stream *stream =
+				&search->streams[search->stream_count++];
+			stream->before_page = share_range;
+			stream->before_page_arg = range;
+			enum isx_status st = isx_passage_open(
+				stream, search->view, query, bytes, id_min, range->id_max,
+				search->types[i].threshold, arena, err);
+			if (st)
+				return st;
+		}
+	}
+	return ISX_OK;
+}
+
+/* Rank the assets from id_min to id_max, both included, or the part of them that is not given to
+ * another thread. The buffers of the streams end with the range. */
+static enum isx_status rank_range(struct passage_search *search, struct shared_search *shared,
 				  uint64_t id_min, uint64_t id_max, struct isx_err *err)
 {
 	struct isx_arena arena = { 0 };
-	enum isx_status st = open_streams(search, &arena, id_min, id_max, err);
+	struct own_range range = { &shared->ranges, search, id_max, search->view->meter.rows };
+	enum isx_status st = open_streams(search, &arena, id_min, &range, err);
 	for (uint64_t id = 0; !st && least_id(search, &id);)
-		st = take_asset(search, ask, id, err);
+		st = take_asset(search, shared->ask, id, err);
 	for (size_t i = 0; i < search->stream_count; i++)
 		isx_passage_close(&search->streams[i]);
 	search->stream_count = 0;
@@ -399,114 +468,33 @@ static enum isx_status rank_range(struct passage_search *search, const struct is
 	return st;
 }
 
-/* --- all cores -------------------------------------------------------------------------------- */
-
-/* The assets, cut into pieces of equally wide ranges of ISCC-IDs. Each thread takes the next piece
- * until none is left. Bodies of ISCC-IDs are times, so one range may hold far more assets than
- * another: with several pieces per thread, a thread that got a small piece takes more of them.
- * Assets are never split, so each asset is ranked by exactly one thread. */
-struct pieces {
-	const struct isx_passage_ask *ask;
-	uint64_t id_min, id_max;
-	uint64_t step; /* ISCC-ID bodies of one piece, whether an asset has them or not */
-	size_t count;
-	atomic_size_t next; /* the first piece that no thread has taken */
-};
-
-/* One further thread of a search. Between its start and its end only that thread touches the
- * struct. */
-struct scan_thread {
-	struct pieces *pieces;
-	struct passage_search search; /* its own view, types, cache and ranking */
-	struct isx_lmdb_view view;
-	struct isx_arena arena;
-	enum isx_status status;
-	struct isx_err err;
-	pthread_t handle;
-	bool runs;
-};
-
-/* Rank pieces until none is left. As the ranges are rounded up, the last one may end after id_max,
- * and where ISCC-IDs are few, whole pieces lie after it: they are left out, as their bounds may be
- * more than 64 bits. */
-static enum isx_status rank_pieces(struct passage_search *search, struct pieces *pieces,
-				   struct isx_err *err)
+/* An isx_crew_fn: rank ranges until none is left. */
+static enum isx_status rank_ranges(void *arg, unsigned number, struct isx_err *err)
 {
-	enum isx_status st = ISX_OK;
-	for (size_t i; !st && (i = atomic_fetch_add(&pieces->next, 1)) < pieces->count;) {
-		uint64_t before = i * pieces->step; /* no wrap: count is far below 2^32 */
-		if (before > pieces->id_max - pieces->id_min)
-			break;
-		uint64_t first = pieces->id_min + before;
-		uint64_t last = pieces->id_max - first < pieces->step ? pieces->id_max
-								      : first + (pieces->step - 1);
-		st = rank_range(search, pieces->ask, first, last, err);
+	struct shared_search *shared = arg;
+	uint64_t id_min, id_max;
+	bool has_piece = false;
+	enum isx_status st = number ? copy_search(shared, number, err) : ISX_OK;
+	struct passage_search *search = number ? &shared->further[number].search : shared->search;
+	while (!st && isx_ranges_take(&shared->ranges, has_piece, &id_min, &id_max)) {
+		has_piece = true;
+		st = rank_range(search, shared, id_min, id_max, err);
 	}
+	if (st)
+		isx_ranges_fail(&shared->ranges);
 	return st;
 }
 
-/* What a further thread runs; it takes no signals (isx_thread_start()). */
-static void *run_scan_thread(void *arg)
-{
-	struct scan_thread *thread = arg;
-	thread->status = rank_pieces(&thread->search, thread->pieces, &thread->err);
-	return NULL;
-}
-
-/* Give a thread its own copy of everything that changes. Returns false when the thread must not
- * start: there is no memory, LMDB has no slot for another reader, or a writer has committed since
- * the search began, so that the thread would read another snapshot. That is no error: the other
- * threads take its pieces. finish_thread() releases the copy in either case. */
-static bool prepare_thread(struct scan_thread *thread, const struct passage_search *search,
-			   struct pieces *pieces)
-{
-	thread->pieces = pieces;
-	/* Equal transaction numbers mean the same snapshot. */
-	if (isx_lmdb_read(search->view->file, ISX_PAGES_ROWS, &thread->view, NULL) ||
-	    mdb_txn_id(thread->view.txn) != mdb_txn_id(search->view->txn))
-		return false;
-	thread->search = *search;
-	thread->search.view = &thread->view;
-	thread->view.meter.cancel_check = search->view->meter.cancel_check;
-	thread->view.meter.cancel_arg = search->view->meter.cancel_arg;
-	thread->search.arena = &thread->arena;
-	thread->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit,
-						       .quota = search->ranking.quota };
-	thread->search.types = isx_arena_alloc(&thread->arena, search->type_count,
-					       sizeof *thread->search.types);
-	thread->search.cache = isx_arena_alloc(&thread->arena, CACHE_ENTRIES,
-					       sizeof *thread->search.cache);
-	if (!thread->search.types || !thread->search.cache)
-		return false;
-	for (size_t i = 0; i < search->type_count; i++) {
-		struct type_search *type = &thread->search.types[i];
-		*type = search->types[i];
-		type->best = isx_arena_alloc(&thread->arena, type->query.count, sizeof *type->best);
-		if (!type->best)
-			return false;
-	}
-	return true;
-}
-
-/* Wait for a thread and merge its ranking into that of the search. Releases what the thread had,
- * also if it never ran. */
-static enum isx_status finish_thread(struct scan_thread *thread, struct passage_search *search,
-				     struct isx_err *err)
+/* Merge the ranking of a thread into that of the search, and release what the thread had. */
+static enum isx_status merge_search(struct passage_search *search, struct further *own,
+				    struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
-	if (thread->runs) {
-		pthread_join(thread->handle, NULL);
-		if (thread->status)
-			st = isx_fail(err, thread->status, "%s", thread->err.msg);
-		for (size_t i = 0; !st && i < thread->search.ranking.count; i++)
-			st = isx_ranking_offer(&search->ranking,
-					       thread->search.ranking.items[i].score,
-					       thread->search.ranking.items[i].id, err);
-	}
-	isx_ranking_release(&thread->search.ranking);
-	if (thread->view.file)
-		isx_lmdb_end(&thread->view);
-	isx_arena_release(&thread->arena);
+	for (size_t i = 0; !st && i < own->search.ranking.count; i++)
+		st = isx_ranking_offer(&search->ranking, own->search.ranking.items[i].score,
+				       own->search.ranking.items[i].id, err);
+	isx_ranking_release(&own->search.ranking);
+	isx_arena_release(&own->arena);
 	return st;
 }
 
@@ -557,38 +545,35 @@ static enum isx_status measure_work(struct passage_search *search, uint64_t *pai
 	return ISX_OK;
 }
 
-/* Rank all assets, with one thread for each PAIRS_PER_THREAD pairs of simprints, up to the number
- * of cores or the option `threads`. One core compares 1.6 thousand million pairs a second
- * (bench/README.md, passages), so a thread has at least 2.5 ms of work. */
+/* Rank all assets, with a further thread for each PAIRS_PER_THREAD pairs of simprints if there are
+ * processors for it. One core compares 1.6 thousand million pairs a second (bench/README.md,
+ * passages), so a thread has at least 2.5 ms of work. */
 static enum isx_status rank_assets(struct passage_search *search, const struct isx_passage_ask *ask,
 				   struct isx_err *err)
 {
-	enum { THREADS_MAX = 64, PIECES_PER_THREAD = 8, PAIRS_PER_THREAD = 4000000 };
+	enum { PAIRS_PER_THREAD = 4000000 };
 	uint64_t pairs, id_min, id_max;
+	struct isx_crew crew;
 	enum isx_status st = measure_work(search, &pairs, &id_min, &id_max, err);
 	if (st || pairs == 0)
 		return st;
-	long cores = search->options->threads ? (long)search->options->threads
-					      : sysconf(_SC_NPROCESSORS_ONLN);
-	size_t count = cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (size_t)cores;
-	if (pairs / PAIRS_PER_THREAD < count)
-		count = pairs / PAIRS_PER_THREAD > 1 ? (size_t)(pairs / PAIRS_PER_THREAD) : 1;
-	struct pieces pieces = { .ask = ask, .id_min = id_min, .id_max = id_max };
-	pieces.count = count > 1 ? count * PIECES_PER_THREAD : 1;
-	pieces.step = (id_max - id_min) / pieces.count + 1; /* rounded up: no ISCC-ID is left */
-	struct scan_thread *threads = isx_arena_alloc(search->arena, count, sizeof *threads);
-	if (!threads)
+	uint64_t wanted = pairs / PAIRS_PER_THREAD;
+	isx_crew_begin(&crew, search->view, isx_scan_slots_max(search->options),
+		       wanted < ISX_CREW_MAX ? (unsigned)wanted : ISX_CREW_MAX);
+	struct shared_search shared = { .ask = ask, .crew = &crew, .search = search };
+	shared.further = isx_arena_alloc(search->arena, crew.count, sizeof *shared.further);
+	if (!shared.further) {
+		isx_crew_end(&crew);
 		return isx_fail_memory(err);
-	for (size_t i = 1; i < count; i++)
-		threads[i].runs = prepare_thread(&threads[i], search, &pieces) &&
-				  isx_thread_start(&threads[i].handle, "isx-scan", run_scan_thread,
-						   &threads[i]) == 0;
-	st = rank_pieces(search, &pieces, err); /* the caller's thread is threads[0] */
-	/* Every thread is joined, also after a failure: all of them use this stack frame. */
-	for (size_t i = 1; i < count; i++) {
-		enum isx_status finished = finish_thread(&threads[i], search, st ? NULL : err);
-		st = st ? st : finished;
 	}
+	isx_ranges_init(&shared.ranges, id_min, id_max);
+	st = isx_crew_run(&crew, crew.count, rank_ranges, &shared, err);
+	isx_ranges_release(&shared.ranges);
+	for (unsigned i = 1; i < crew.count; i++) {
+		enum isx_status merged = merge_search(search, &shared.further[i], st ? NULL : err);
+		st = st ? st : merged;
+	}
+	isx_crew_end(&crew);
 	isx_ranking_sort(&search->ranking);
 	return st;
 }

@@ -186,19 +186,19 @@ static enum isx_status find_instance(struct isx_join_block *block, struct part *
 				     const struct probe *probe, struct isx_err *err)
 {
 	const struct isx_arena then = block->arena;
-	struct isx_stream stream = { 0 };
-	enum isx_status st = isx_stream_open_instance(&stream, block->rows, probe->unit,
-						      &block->arena, err);
-	for (size_t i = 0; !st && !part->is_full && i < stream.id_count; i++) {
+	const uint64_t *ids;
+	size_t count;
+	enum isx_status st = isx_instance_find(block->rows, probe->unit, &block->arena, &ids,
+					       &count, err);
+	if (st)
+		return st;
+	for (size_t i = 0; !part->is_full && i < count; i++) {
 		part->is_full = block->hit_count == HITS_MAX;
 		if (!part->is_full)
-			keep_hit(block, part, probe, stream.ids[i], 0, 8);
+			keep_hit(block, part, probe, ids[i], 0, 8);
 	}
-	if (!st)
-		st = isx_meter_count(&block->rows->meter, stream.id_count, err);
-	isx_stream_close(&stream);
 	isx_arena_rewind(&block->arena, &then);
-	return st;
+	return isx_meter_count(&block->rows->meter, count, err);
 }
 
 /* Compare `count` units, all of one type, with all rows of the part. */

@@ -1,9 +1,6 @@
 /*
- * sim_scan.h - the hits of one queried unit, one after the other in the order of ISCC-IDs.
- *
- * A *stream* walks the rows of the unit's type in one table, page by page as they lie in the file,
- * and keeps no more than the hits of one page. So a search needs the same little memory whatever it
- * finds.
+ * sim_scan.h - the rows of one unit type in one table, page by page as they lie in the file; and the
+ *              assets with a given INSTANCE.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SIM_SCAN_H
@@ -14,45 +11,53 @@
 #include "scan/kernel.h"
 #include "storage/lmdb_file.h"
 
-struct isx_stream {
-	uint64_t id;  /* of the current hit */
-	double score; /* of the current hit */
-	size_t type;  /* the unit's type, as a position among the query's types */
-	bool at_end;  /* there is no current hit */
-	const struct isx_kernel *kernel;
-	struct isx_lmdb_view *view;
-	MDB_cursor *cursor; /* NULL for a stream of ids */
+/* A *lane*: the rows of a unit type in the table of one body length. Bodies of different lengths
+ * are compared by their common beginning, so a unit is compared with every lane of its type. */
+struct isx_lane {
+	const char *type;    /* set by the caller */
+	size_t body_bytes;   /* set by the caller */
+	const uint8_t *rows; /* the current page, or the part of it from id_min on */
+	size_t count;        /* 0: no rows are left */
+	size_t row_bytes;
+	MDB_cursor *cursor;
 	MDB_val key;
-	struct isx_scan scan; /* of the current page */
-	uint32_t compared_bits;
-	struct isx_hit *hits; /* of the current page */
-	size_t hit_count;
-	size_t next_hit;
-	const uint64_t *ids; /* of a stream of ids, ascending: all score 1.0 */
-	size_t id_count;
 };
 
-/* Open a stream over the rows of unit->type in the table of bodies of `body_bytes`, and move it to
- * its first hit. `threshold` is the least score of a hit.
- *   unit, view, arena  borrowed until isx_stream_close() */
-ISX_MUST_CHECK enum isx_status isx_stream_open(struct isx_stream *stream,
-					       struct isx_lmdb_view *view,
-					       const struct isx_indexed_unit *unit,
-					       size_t body_bytes, double threshold,
-					       struct isx_arena *arena, struct isx_err *err);
+/* The ISCC-ID body of a row of the current page. */
+static inline uint64_t isx_lane_id(const struct isx_lane *lane, size_t row)
+{
+	return isx_load_be64(lane->rows + row * lane->row_bytes);
+}
 
-/* Open a stream over the assets with an INSTANCE body that is a prefix of the unit's body, or that
- * it is a prefix of. */
-ISX_MUST_CHECK enum isx_status isx_stream_open_instance(struct isx_stream *stream,
-							struct isx_lmdb_view *view,
-							const struct isx_indexed_unit *unit,
-							struct isx_arena *arena,
-							struct isx_err *err);
+/* Begin to read the rows of the assets from id_min on, with the first page.
+ *   view  borrowed until isx_lane_close(), which is called also on failure */
+ISX_MUST_CHECK enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view,
+					     uint64_t id_min, struct isx_err *err);
 
-/* Move to the next hit. */
-ISX_MUST_CHECK enum isx_status isx_stream_next(struct isx_stream *stream, struct isx_err *err);
+/* Read the next page. */
+ISX_MUST_CHECK enum isx_status isx_lane_next(struct isx_lane *lane, struct isx_err *err);
 
-/* Close what an open has opened; safe on a stream that is all zeros. */
-void isx_stream_close(struct isx_stream *stream);
+/* End reading; safe on a lane that was never opened. */
+void isx_lane_close(struct isx_lane *lane);
+
+/* Count the rows of a lane, which need not be open, and find the last ISCC-ID body in it. Costs two
+ * lookups. */
+ISX_MUST_CHECK enum isx_status isx_lane_measure(const struct isx_lane *lane,
+						struct isx_lmdb_view *view, uint64_t *rows,
+						uint64_t *id_max, struct isx_err *err);
+
+/* Find the assets with an INSTANCE body that is a prefix of the unit's body, or that it is a prefix
+ * of.
+ *   ids  filled: *count ISCC-ID bodies in `arena`, ascending, each once */
+ISX_MUST_CHECK enum isx_status isx_instance_find(struct isx_lmdb_view *view,
+						 const struct isx_indexed_unit *unit,
+						 struct isx_arena *arena, const uint64_t **ids,
+						 size_t *count, struct isx_err *err);
+
+/* Has a list of isx_instance_find() this ISCC-ID? */
+bool isx_instance_has(const uint64_t *ids, size_t count, uint64_t id);
+
+/* The first position of a list with `id` or a larger ISCC-ID; `count` if there is none. */
+size_t isx_instance_position(const uint64_t *ids, size_t count, uint64_t id);
 
 #endif

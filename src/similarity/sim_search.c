@@ -1,186 +1,93 @@
 /*
- * sim_search.c - answer a query by scanning every row of the queried unit types.
+ * sim_search.c - answer queries by scanning every row of the queried unit types.
  *
- *   streams := for each queried unit: one per table of bodies, or for INSTANCE the matching ids
- *   while any stream has a hit:
- *       id    := the least ISCC-ID among the current hits
- *       score := of the best hit of each type at id
- *       offer (score, id) to the best `limit`; advance all streams that are at id
+ * The searches of many threads that come at the same time are one pass (engine/pass_queue.h):
+ *
+ *   begin one transaction, after all of them have come
+ *   plan each query; rank the assets for all of them together (sim_pass.h)
  *   for the winners only: the true score of every queried type they carry, and their metadata
  *
- * Built for 10^4 to 10^7 rows per type and a few queries at once; at 10^7 memory is the limit.
- * Relies on: rows of a type being sorted by ISCC-ID (sim_format.h), so that hits come sorted and
- *        no set of candidates is ever kept.
- * Keeps: one read transaction per query, that of the caller (storage/lmdb_assets.c).
+ * A search of simprints, or for very many matches, has a pass of its own, so that the others need
+ * not wait for what comes after the ranking.
+ *
+ * Built for 10^4 to 10^7 rows per type; memory is the limit for a few queries, the processor for
+ * many. Relies on: rows of a type being sorted by ISCC-ID (sim_format.h).
+ * Keeps: one read transaction for each thread of a pass, all of one snapshot, ended before the
+ *        thread that leads the pass writes its own answer, as a reader that stays open makes the
+ *        file grow. Writers go on meanwhile.
  * Must not know: HTTP, JSON beyond picking out metadata.        Measured: bench/README.md
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_search.h"
 
-#include "engine/query_plan.h"
-#include "engine/score.h"
+#include "base/limits.h"
+#include "engine/pass_queue.h"
+#include "engine/scan_slots.h"
+#include "iscc/code.h"
 #include "similarity/passage_search.h"
+#include "similarity/sim_pass.h"
 #include "similarity/sim_scan.h"
 #include "similarity/sim_tables.h"
 #include "storage/lmdb_assets.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
-/* One search, in one thread. Only a search of simprints may start more (passage_search.c). */
-struct search {
-	struct isx_lmdb_view *view;
+/* The queries of one caller that join a pass together. */
+struct sim_party {
+	struct isx_party party; /* first member: party_of() */
+	struct isx_lmdb_file *file;
 	const struct isx_options *options;
-	struct isx_arena *arena;
-	struct isx_query_plan plan;
-	struct isx_stream *streams;
-	size_t stream_count;
-	struct isx_ranking ranking;
-	bool excludes_self;
-	uint64_t self;
-	uint32_t realm;
+	struct isx_search_job *jobs;
+	size_t count;
+	atomic_size_t left;  /* jobs without an answer */
+	struct isx_err gone; /* why no answer is wanted; only the caller's thread uses it */
 };
+
+/* A pass, in the thread that leads it. */
+struct pass {
+	struct isx_pass_queue *queue;
+	struct isx_lmdb_view view;
+	struct isx_crew crew;
+	uint32_t realm;
+	size_t count;
+	struct isx_member *members;
+	struct member_of {
+		struct sim_party *party;
+		struct isx_search_job *job;
+	} * owners;         /* of each member */
+	atomic_size_t next; /* the first member whose winners no thread has described */
+};
+
+static struct sim_party *party_of(struct isx_party *party)
+{
+	return (struct sim_party *)party;
+}
 
 /* --- the query -------------------------------------------------------------------------------- */
 
 /* Plan the query. A query by iscc_id becomes the query of that asset, which is left out of the
  * matches. Of the asset only the longest form of each unit is queried, as only those have rows; of
  * a query with units every one. */
-static enum isx_status make_plan(struct search *search, const struct isx_query *query,
-				 struct isx_err *err)
+static enum isx_status plan_member(struct isx_member *member, struct isx_lmdb_view *view,
+				   struct isx_err *err)
 {
+	const struct isx_query *query = member->query;
 	struct isx_iscc_id id;
 	struct isx_query effective = *query;
-	if (query->iscc_id) {
-		enum isx_status st = isx_lmdb_query_of(search->view, query, search->arena,
-						       &effective, &id, err);
-		if (!st && query->own_chunks)
-			st = isx_passages_of_asset(search->view, id.body, search->arena, &effective,
-						   err);
-		if (st)
-			return st;
-		search->excludes_self = true;
-		search->self = id.body;
-	}
-	return isx_query_plan(&effective, query->iscc_id ? ISX_LONGEST_FORMS : ISX_EVERY_UNIT,
-			      search->arena, &search->plan, err);
-}
-
-/* --- scanning --------------------------------------------------------------------------------- */
-
-/* The position of a type among those of the plan, which has the types of all its units. */
-static size_t type_position(const struct isx_query_plan *plan, const char *type)
-{
-	size_t i = 0;
-	while (strcmp(plan->types[i], type) != 0)
-		i++;
-	return i;
-}
-
-/* Open the streams of one unit: one lookup for an INSTANCE; otherwise one scan for each length of
- * stored bodies, as bodies of different lengths are compared by their common beginning. */
-static enum isx_status open_streams_of(struct search *search, const struct isx_indexed_unit *unit,
-				       struct isx_err *err)
-{
-	const struct isx_sim_tables *tables = isx_sim_tables(search->view);
-	size_t type = type_position(&search->plan, unit->type);
-	double threshold = isx_query_threshold(&search->plan.query, unit->type,
-					       search->options->match_threshold_units);
 	enum isx_status st = ISX_OK;
-	if (unit->is_instance && tables->instance) {
-		struct isx_stream *stream = &search->streams[search->stream_count++];
-		stream->type = type;
-		st = isx_stream_open_instance(stream, search->view, unit, search->arena, err);
-	}
-	/* An INSTANCE has no rows in tables of bodies. */
-	for (size_t bytes = 1; !st && !unit->is_instance && bytes <= ISX_BODY_BYTES_MAX; bytes++) {
-		if (!tables->units[bytes])
-			continue;
-		struct isx_stream *stream = &search->streams[search->stream_count++];
-		stream->type = type;
-		st = isx_stream_open(stream, search->view, unit, bytes, threshold, search->arena,
-				     err);
-	}
-	return st;
-}
-
-/* Open all streams. `tables` begins at 1 for __instance__: no unit has more streams than that. */
-static enum isx_status open_streams(struct search *search, struct isx_err *err)
-{
-	size_t tables = 1;
-	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++)
-		tables += isx_sim_tables(search->view)->units[bytes] != 0;
-	search->streams = isx_arena_alloc(search->arena, search->plan.unit_count * tables,
-					  sizeof *search->streams);
-	if (!search->streams)
-		return isx_fail_memory(err);
-	for (size_t i = 0; i < search->plan.unit_count; i++) {
-		enum isx_status st = open_streams_of(search, &search->plan.units[i], err);
+	if (query->iscc_id) {
+		st = isx_lmdb_query_of(view, query, member->arena, &effective, &id, err);
+		if (!st && query->own_chunks)
+			st = isx_passages_of_asset(view, id.body, member->arena, &effective, err);
 		if (st)
 			return st;
+		member->excludes_self = true;
+		member->self = id.body;
 	}
-	return ISX_OK;
-}
-
-/* The least ISCC-ID among the current hits; false when  all streams have ended. */
-static bool least_id(const struct search *search, uint64_t *id)
-{
-	bool found = false;
-	for (size_t i = 0; i < search->stream_count; i++) {
-		const struct isx_stream *stream = &search->streams[i];
-		if (!stream->at_end && (!found || stream->id < *id)) {
-			*id = stream->id;
-			found = true;
-		}
-	}
-	return found;
-}
-
-/* Take the best score of each type at the asset `id`, and advance the streams that were at it.
- *   scores  filled: *count of them, in the order of the plan's types */
-static enum isx_status take_hits(struct search *search, uint64_t id, double *scores, size_t *count,
-				 struct isx_err *err)
-{
-	double best[ISX_UNITS_MAX]; /* of each type; -1: no hit */
-	for (size_t i = 0; i < search->plan.type_count; i++)
-		best[i] = -1;
-	for (size_t i = 0; i < search->stream_count; i++) {
-		struct isx_stream *stream = &search->streams[i];
-		/* An asset may have several units of one type. */
-		while (!stream->at_end && stream->id == id) {
-			if (stream->score > best[stream->type])
-				best[stream->type] = stream->score;
-			enum isx_status st = isx_stream_next(stream, err);
-			if (st)
-				return st;
-		}
-	}
-	*count = 0;
-	for (size_t i = 0; i < search->plan.type_count; i++)
-		if (best[i] >= 0)
-			scores[(*count)++] = best[i];
-	return ISX_OK;
-}
-
-/* Merge the streams. Every asset with a hit is scored once, as all its hits come at the same time:
- * streams are in the order of ISCC-IDs. Streams are closed, also on failure; what has_instance()
- * needs of them stays. */
-static enum isx_status rank_assets(struct search *search, struct isx_err *err)
-{
-	double scores[ISX_UNITS_MAX];
-	uint32_t exponent = isx_query_exponent(&search->plan.query, search->options);
-	enum isx_status st = open_streams(search, err);
-	for (uint64_t id = 0; !st && least_id(search, &id);) {
-		size_t count;
-		st = take_hits(search, id, scores, &count, err);
-		if (st || (search->excludes_self && id == search->self))
-			continue; /* the queried asset is no match of itself */
-		double score = isx_asset_score(scores, count, exponent);
-		st = isx_ranking_offer(&search->ranking, score, id, err);
-	}
-	for (size_t i = 0; i < search->stream_count; i++)
-		isx_stream_close(&search->streams[i]);
-	isx_ranking_sort(&search->ranking);
-	return st;
+	st = isx_query_plan(&effective, query->iscc_id ? ISX_LONGEST_FORMS : ISX_EVERY_UNIT,
+			    member->arena, &member->plan, err);
+	return st ? st : isx_member_find_instances(member, view, err);
 }
 
 /* --- the winners ------------------------------------------------------------------------------ */
@@ -209,15 +116,15 @@ int isx_sim_score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, 
 
 /* Raise *best to the score of one similarity unit, compared with the units of the asset of all
  * lengths. */
-static enum isx_status score_unit(struct search *search, const struct isx_indexed_unit *unit,
+static enum isx_status score_unit(struct isx_lmdb_view *view, const struct isx_indexed_unit *unit,
 				  uint64_t id, double *best, struct isx_err *err)
 {
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
-		MDB_dbi table = isx_sim_tables(search->view)->units[bytes];
+		MDB_dbi table = isx_sim_tables(view)->units[bytes];
 		MDB_cursor *cursor;
 		if (!table)
 			continue;
-		int rc = mdb_cursor_open(search->view->txn, table, &cursor);
+		int rc = mdb_cursor_open(view->txn, table, &cursor);
 		if (!rc) {
 			rc = isx_sim_score_rows(cursor, unit, id, bytes, best);
 			mdb_cursor_close(cursor);
@@ -228,35 +135,13 @@ static enum isx_status score_unit(struct search *search, const struct isx_indexe
 	return ISX_OK;
 }
 
-/* Does the asset match by an INSTANCE unit of this type? The streams have ended, but their lists
- * of ids live in the arena of the search. */
-static bool has_instance(const struct search *search, size_t type, uint64_t id)
-{
-	for (size_t i = 0; i < search->stream_count; i++) {
-		const struct isx_stream *stream = &search->streams[i];
-		if (stream->type != type || !stream->ids)
-			continue;
-		size_t low = 0, high = stream->id_count;
-		while (low < high) {
-			size_t middle = low + (high - low) / 2;
-			if (stream->ids[middle] < id)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		if (low < stream->id_count && stream->ids[low] == id)
-			return true;
-	}
-	return false;
-}
-
 /* Give a winner the true score of each queried type that the asset has, as the ranking saw only
  * scores of the threshold or more. */
-static enum isx_status score_types(struct search *search, uint64_t id, struct isx_match *match,
-				   struct isx_err *err)
+static enum isx_status score_types(const struct isx_member *member, struct isx_lmdb_view *view,
+				   uint64_t id, struct isx_match *match, struct isx_err *err)
 {
-	const struct isx_query_plan *plan = &search->plan;
-	struct isx_type_score *types = isx_arena_alloc(search->arena, plan->type_count,
+	const struct isx_query_plan *plan = &member->plan;
+	struct isx_type_score *types = isx_arena_alloc(member->arena, plan->type_count,
 						       sizeof *types);
 	if (!types)
 		return isx_fail_memory(err);
@@ -268,8 +153,10 @@ static enum isx_status score_types(struct search *search, uint64_t id, struct is
 				continue;
 			enum isx_status st = ISX_OK;
 			if (!unit->is_instance)
-				st = score_unit(search, unit, id, &best, err);
-			else if (has_instance(search, t, id))
+				st = score_unit(view, unit, id, &best, err);
+			else if (member->instances &&
+				 isx_instance_has(member->instances[i].ids,
+						  member->instances[i].count, id))
 				best = 1.0;
 			if (st)
 				return st;
@@ -283,23 +170,23 @@ static enum isx_status score_types(struct search *search, uint64_t id, struct is
 }
 
 /* Describe the winners, in the order of the ranking. */
-static enum isx_status make_matches(struct search *search, struct isx_result *result,
-				    struct isx_err *err)
+static enum isx_status make_matches(const struct isx_member *member, struct isx_lmdb_view *view,
+				    uint32_t realm, struct isx_result *result, struct isx_err *err)
 {
-	size_t count = search->ranking.count;
+	size_t count = member->ranking.count;
 	struct isx_asset asset;
-	struct isx_match *matches = isx_arena_alloc(search->arena, count, sizeof *matches);
+	struct isx_match *matches = isx_arena_alloc(member->arena, count, sizeof *matches);
 	if (!matches)
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < count; i++) {
-		uint64_t id = search->ranking.items[i].id;
-		struct isx_iscc_id iscc_id = { .body = id, .realm = search->realm, .version = 1 };
+		uint64_t id = member->ranking.items[i].id;
+		struct isx_iscc_id iscc_id = { .body = id, .realm = realm, .version = 1 };
 		isx_iscc_id_print(&iscc_id, matches[i].iscc_id);
-		matches[i].score = search->ranking.items[i].score;
-		enum isx_status st = score_types(search, id, &matches[i], err);
+		matches[i].score = member->ranking.items[i].score;
+		enum isx_status st = score_types(member, view, id, &matches[i], err);
 		if (!st)
-			st = isx_lmdb_carried(search->view, &iscc_id, search->plan.query.with,
-					      search->arena, &asset, err);
+			st = isx_lmdb_carried(view, &iscc_id, member->plan.query.with,
+					      member->arena, &asset, err);
 		if (st)
 			return st;
 		ISX_MATCH_CARRY(&matches[i], &asset);
@@ -310,26 +197,26 @@ static enum isx_status make_matches(struct search *search, struct isx_result *re
 }
 
 /* Find the assets that share passages with the simprints of the query, in the same snapshot. */
-static enum isx_status find_passages(struct search *search, struct isx_result *result,
-				     struct isx_err *err)
+static enum isx_status find_passages(const struct isx_member *member, struct isx_lmdb_view *view,
+				     uint32_t realm, struct isx_result *result, struct isx_err *err)
 {
 	struct isx_chunk_match *matches = NULL;
 	uint64_t *ids = NULL;
 	size_t count = 0;
-	if (!search->plan.query.simprint_type_count)
+	if (!member->plan.query.simprint_type_count)
 		return ISX_OK;
-	const struct isx_passage_ask ask = { .view = search->view,
-					     .options = search->options,
-					     .query = &search->plan.query,
-					     .realm = search->realm,
-					     .excludes_self = search->excludes_self,
-					     .self = search->self };
-	enum isx_status st = isx_passage_search(&ask, search->arena, &matches, &ids, &count, err);
+	const struct isx_passage_ask ask = { .view = view,
+					     .options = member->options,
+					     .query = &member->plan.query,
+					     .realm = realm,
+					     .excludes_self = member->excludes_self,
+					     .self = member->self };
+	enum isx_status st = isx_passage_search(&ask, member->arena, &matches, &ids, &count, err);
 	for (size_t i = 0; !st && i < count; i++) {
 		const struct isx_iscc_id id = { .body = ids[i] };
 		struct isx_asset asset = { 0 };
-		st = isx_lmdb_carried(search->view, &id, search->plan.query.with, search->arena,
-				      &asset, err);
+		st = isx_lmdb_carried(view, &id, member->plan.query.with, member->arena, &asset,
+				      err);
 		ISX_MATCH_CARRY(&matches[i], &asset);
 	}
 	result->chunk_matches = matches;
@@ -337,28 +224,215 @@ static enum isx_status find_passages(struct search *search, struct isx_result *r
 	return st;
 }
 
-enum isx_status isx_sim_search(struct isx_lmdb_view *view, const struct isx_options *options,
-			       const struct isx_query *query, struct isx_arena *arena,
-			       struct isx_result *result, struct isx_err *err)
+/* --- one pass --------------------------------------------------------------------------------- */
+
+/* Answer a job, and let the thread of its party go on when it was the last one: then neither may
+ * be touched any more. */
+static void serve_job(struct pass *pass, size_t number)
 {
-	/* All steps read one snapshot, so scores, metadata and passages of an answer fit
-	 * together. */
-	struct search search = { .view = view,
-				 .options = options,
-				 .arena = arena,
-				 .ranking = { .limit = query->limit, .quota = arena->quota } };
+	struct member_of *owner = &pass->owners[number];
+	struct isx_member *member = &pass->members[number];
+	owner->job->status = member->status;
+	if (member->status)
+		owner->job->err = member->err;
+	else /* the effective query, which the answer repeats */
+		owner->job->result->query = member->plan.query;
+	isx_ranking_release(&member->ranking);
+	if (atomic_fetch_sub(&owner->party->left, 1) == 1)
+		isx_pass_served(pass->queue, &owner->party->party);
+}
+
+/* An isx_crew_fn: describe the winners of the next member until none is left. */
+static enum isx_status describe_members(void *arg, unsigned number, struct isx_err *err)
+{
+	struct pass *pass = arg;
+	(void)err;
+	for (size_t i; (i = atomic_fetch_add(&pass->next, 1)) < pass->count;) {
+		struct isx_member *member = &pass->members[i];
+		if (!member->status)
+			member->status = make_matches(member, pass->crew.views[number], pass->realm,
+						      pass->owners[i].job->result, &member->err);
+		serve_job(pass, i);
+	}
+	return ISX_OK;
+}
+
+/* End all members of a pass that has failed as a whole. */
+static void fail_members(struct pass *pass, enum isx_status status, const struct isx_err *err)
+{
+	for (size_t i = 0; i < pass->count; i++) {
+		struct isx_member *member = &pass->members[i];
+		if (!member->status)
+			member->err = *err;
+		member->status = member->status ? member->status : status;
+	}
+}
+
+/* Plan and rank. Failures of single members are kept in them. */
+static enum isx_status rank_members(struct pass *pass, unsigned slots_max, struct isx_err *err)
+{
 	bool has_realm;
-	enum isx_status st = isx_sim_realm(view, &has_realm, &search.realm, err);
-	if (!st)
-		st = make_plan(&search, query, err);
-	if (!st)
-		st = rank_assets(&search, err);
-	if (!st)
-		st = make_matches(&search, result, err);
-	if (!st)
-		st = find_passages(&search, result, err);
-	isx_ranking_release(&search.ranking);
-	if (!st) /* the effective query, which the answer repeats */
-		result->query = search.plan.query;
-	return st;
+	enum isx_status st = isx_sim_realm(&pass->view, &has_realm, &pass->realm, err);
+	for (size_t i = 0; !st && i < pass->count; i++) {
+		struct isx_member *member = &pass->members[i];
+		if (!member->status)
+			member->status = plan_member(member, &pass->view, &member->err);
+	}
+	return st ? st
+		  : isx_pass_rank(pass->members, pass->count, &pass->crew, &pass->view, slots_max,
+				  err);
+}
+
+/* What follows the ranking of a search that has the pass for itself: its passages, for which the
+ * crew of the ranking has to end; and its matches, of which there may be so many that the slot goes
+ * to another search before. */
+static void finish_alone(struct pass *pass)
+{
+	struct isx_member *member = &pass->members[0];
+	struct isx_result *result = pass->owners[0].job->result;
+	isx_crew_end(&pass->crew);
+	pass->crew = (struct isx_crew){ .views = { &pass->view }, .count = 1 };
+	pass->view.meter.cancel_check = member->query->cancel_check;
+	pass->view.meter.cancel_arg = member->query->cancel_arg;
+	pass->view.meter.next = pass->view.meter.rows + ISX_METER_STEP;
+	if (!member->status)
+		member->status = find_passages(member, &pass->view, pass->realm, result,
+					       &member->err);
+	if (member->ranking.count > ISX_BULK_MATCHES)
+		isx_pass_release_slot(&pass->owners[0].party->party);
+}
+
+/* Make the members of a pass of all jobs of its parties. Jobs that their callers have cancelled
+ * before they came have a status already. */
+static enum isx_status make_members(struct pass *pass, struct isx_party *parties,
+				    struct isx_err *err)
+{
+	size_t count = 0;
+	for (struct isx_party *party = parties; party; party = party->next)
+		count += party_of(party)->count;
+	pass->members = isx_mem_array(count, sizeof *pass->members);
+	pass->owners = isx_mem_array(count, sizeof *pass->owners);
+	if (!pass->members || !pass->owners)
+		return isx_fail_memory(err);
+	for (struct isx_party *party = parties; party; party = party->next) {
+		struct sim_party *own = party_of(party);
+		for (size_t i = 0; i < own->count; i++) {
+			struct isx_search_job *job = &own->jobs[i];
+			struct isx_member *member = &pass->members[pass->count];
+			pass->owners[pass->count++] = (struct member_of){ own, job };
+			member->query = job->query;
+			member->options = own->options;
+			member->arena = job->arena;
+			member->status = job->status;
+			if (job->status)
+				member->err = job->err;
+		}
+	}
+	return ISX_OK;
+}
+
+/* There is no memory for a pass: answer all parties with that. */
+static void refuse_parties(struct isx_pass_queue *queue, struct isx_party *parties,
+			   enum isx_status status, const struct isx_err *err)
+{
+	for (struct isx_party *party = parties, *next; party; party = next) {
+		next = party->next; /* once it is served, its thread may end it */
+		for (size_t i = 0; i < party_of(party)->count; i++) {
+			party_of(party)->jobs[i].status = status;
+			party_of(party)->jobs[i].err = *err;
+		}
+		isx_pass_served(queue, party);
+	}
+}
+
+/* An isx_pass_fn. All steps of all members read one snapshot, so scores, metadata and passages of
+ * an answer fit together. */
+static void run_pass(struct isx_pass_queue *queue, struct isx_party *parties)
+{
+	struct pass pass = { .queue = queue };
+	struct isx_err err = { 0 };
+	const bool is_alone = parties->is_alone;
+	enum isx_status st = make_members(&pass, parties, &err);
+	if (st) {
+		refuse_parties(queue, parties, st, &err);
+	} else {
+		pass.crew = (struct isx_crew){ .views = { &pass.view }, .count = 1 };
+		st = isx_lmdb_read(party_of(parties)->file, ISX_PAGES_ROWS, &pass.view, &err);
+		if (!st)
+			st = rank_members(&pass, parties->slots_max, &err);
+		if (st)
+			fail_members(&pass, st, &err);
+		else if (is_alone)
+			finish_alone(&pass);
+		unsigned members = pass.count < pass.crew.count ? (unsigned)pass.count
+								: pass.crew.count;
+		(void)!isx_crew_run(&pass.crew, members, describe_members, &pass, NULL);
+		isx_crew_end(&pass.crew);
+		isx_lmdb_end(&pass.view);
+	}
+	isx_mem_free(pass.members);
+	isx_mem_free(pass.owners);
+}
+
+/* --- joining a pass --------------------------------------------------------------------------- */
+
+/* Is an answer to any of the jobs still wanted? */
+static bool is_party_wanted(struct isx_party *party)
+{
+	struct sim_party *own = party_of(party);
+	for (size_t i = 0; i < own->count; i++) {
+		const struct isx_query *query = own->jobs[i].query;
+		if (!query->cancel_check || !query->cancel_check(query->cancel_arg, &own->gone))
+			return true;
+	}
+	return false;
+}
+
+/* Does a search need a pass of its own? */
+static bool is_alone(const struct isx_query *query)
+{
+	return query->limit > ISX_BULK_MATCHES || query->simprint_type_count || query->own_chunks;
+}
+
+/* Units that a query will compare, before it is known which asset an iscc_id names. */
+static size_t count_units(const struct isx_query *query)
+{
+	return query->unit_count && !query->iscc_id ? query->unit_count : ISX_CODE_UNITS_MAX;
+}
+
+/* Have the jobs of one party answered. */
+static void run_party(struct sim_party *own)
+{
+	own->party.is_wanted = is_party_wanted;
+	own->party.slots_max = isx_scan_slots_max(own->options);
+	atomic_init(&own->left, own->count);
+	if (isx_pass_queue_run(&own->file->passes, &own->party, run_pass))
+		return;
+	for (size_t i = 0; i < own->count; i++) {
+		own->jobs[i].status = own->gone.status;
+		own->jobs[i].err = own->gone;
+	}
+}
+
+/* A query may be cancelled before anything is read for it. The jobs in between go together, as many
+ * as a pass takes. */
+void isx_sim_search(struct isx_lmdb_file *file, const struct isx_options *options,
+		    struct isx_search_job *jobs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct isx_meter meter;
+		jobs[i].err = (struct isx_err){ 0 };
+		jobs[i].status = isx_meter_start(&meter, jobs[i].query, &jobs[i].err);
+	}
+	for (size_t first = 0; first < count;) {
+		struct sim_party own = { .file = file, .options = options, .jobs = jobs + first };
+		own.party.is_alone = is_alone(jobs[first].query);
+		do {
+			own.party.units += count_units(jobs[first++].query);
+			own.count++;
+		} while (first < count && !own.party.is_alone && !is_alone(jobs[first].query) &&
+			 own.party.units + count_units(jobs[first].query) <= ISX_PASS_UNITS_MAX);
+		if (own.count > 1 || !own.jobs->status)
+			run_party(&own);
+	}
 }

@@ -1,21 +1,19 @@
 /*
- * sim_search.h - answer a query from one index file.
+ * sim_search.h - answer queries from one index file.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SIM_SEARCH_H
 #define ISX_SIM_SEARCH_H
 
-#include "base/buf.h"
-#include "base/mem.h"
 #include "engine/asset_units.h"
+#include "engine/engine.h"
 #include "storage/lmdb_file.h"
 
-/* The assets most like the query: `search` in struct isx_lmdb_kind. */
-ISX_MUST_CHECK enum isx_status isx_sim_search(struct isx_lmdb_view *view,
-					      const struct isx_options *options,
-					      const struct isx_query *query,
-					      struct isx_arena *arena, struct isx_result *result,
-					      struct isx_err *err);
+/* Find the assets most like each query: `search_file` in struct isx_lmdb_kind. Searches of several
+ * threads that come at the same time share one pass over the rows, and so do the jobs of one call:
+ * all of them see every write that was acknowledged before they came. */
+void isx_sim_search(struct isx_lmdb_file *file, const struct isx_options *options,
+		    struct isx_search_job *jobs, size_t count);
 
 /* Compare a unit with the rows that the asset `id` has in one table, and raise *best to the best
  * score. Returns a code of LMDB.

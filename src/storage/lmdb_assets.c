@@ -95,6 +95,11 @@ enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_opt
 				struct isx_result *result, struct isx_err *err)
 {
 	struct isx_lmdb_view view;
+	if (file->kind->search_file) {
+		struct isx_search_job job = { .query = query, .arena = arena, .result = result };
+		file->kind->search_file(file, options, &job, 1);
+		return job.status ? isx_err_pass(err, &job.err) : ISX_OK;
+	}
 	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &view, err);
 	if (st)
 		return st;
@@ -103,4 +108,16 @@ enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_opt
 		st = file->kind->search(&view, options, query, arena, result, err);
 	isx_lmdb_end(&view);
 	return st;
+}
+
+void isx_lmdb_search_many(struct isx_lmdb_file *file, const struct isx_options *options,
+			  struct isx_search_job *jobs, size_t count)
+{
+	if (file->kind->search_file) {
+		file->kind->search_file(file, options, jobs, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		jobs[i].status = isx_lmdb_search(file, options, jobs[i].query, jobs[i].arena,
+						 jobs[i].result, &jobs[i].err);
 }

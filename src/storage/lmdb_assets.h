@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "engine/engine.h"
 #include "iscc/iscc_id.h"
 #include "storage/lmdb_file.h"
 
@@ -52,5 +53,9 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_search(struct isx_lmdb_file *file,
 					       const struct isx_query *query,
 					       struct isx_arena *arena, struct isx_result *result,
 					       struct isx_err *err);
+
+/* Answer several queries, each from one snapshot; each job gets a status of its own. */
+void isx_lmdb_search_many(struct isx_lmdb_file *file, const struct isx_options *options,
+			  struct isx_search_job *jobs, size_t count);
 
 #endif

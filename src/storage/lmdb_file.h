@@ -11,6 +11,7 @@
 
 #include "engine/commit_queue.h"
 #include "engine/meter.h"
+#include "engine/pass_queue.h"
 #include "iscc_search.h"
 #include "storage/lmdb_format.h"
 #include "storage/lmdb_pages.h"
@@ -78,6 +79,7 @@ struct isx_lmdb_file {
 	struct isx_lmdb_watch watch;
 	atomic_ullong suspected_ns;     /* time of the last isx_lmdb_suspect() that counted */
 	struct isx_commit_queue *queue; /* groups the writes (isx_lmdb_queue_run()) */
+	struct isx_pass_queue passes;   /* groups the searches, of a kind that does so */
 };
 
 /* A transaction; one thread uses it, from begin to end. */

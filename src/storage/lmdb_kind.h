@@ -55,11 +55,13 @@ struct isx_lmdb_kind {
 	 * Returns a code of LMDB. */
 	int (*get)(struct isx_lmdb_view *view, const char *iscc_id, const struct isx_iscc_id *id,
 		   MDB_val *json);
-	/* Answer a query from a view whose meter has begun, as `search` in struct
-	 * isx_engine_ops. */
+	/* One of these two, as in struct isx_engine_ops. `search` answers a query from a view whose
+	 * meter has begun; `search_file` answers several, and begins views of its own. */
 	enum isx_status (*search)(struct isx_lmdb_view *view, const struct isx_options *options,
 				  const struct isx_query *query, struct isx_arena *arena,
 				  struct isx_result *result, struct isx_err *err);
+	void (*search_file)(struct isx_lmdb_file *file, const struct isx_options *options,
+			    struct isx_search_job *jobs, size_t count);
 	/* As `duplicates` in struct isx_engine_ops, on open files; NULL: it cannot.
 	 *   against  the file of the reference, of the same kind; NULL: pairs within `file` */
 	enum isx_status (*duplicates)(struct isx_lmdb_file *file, struct isx_lmdb_file *against,

@@ -731,6 +731,28 @@ static enum isx_status store_duplicates(struct isx_engine *engine, const char *n
 	return st;
 }
 
+/* Damage that a job has found is the finding by which the file is refused; any other failure of the
+ * index fails all jobs. */
+static void store_search_many(struct isx_engine *engine, const char *name,
+			      struct isx_search_job *jobs, size_t count)
+{
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	struct isx_err err = { 0 };
+	bool is_damaged = false;
+	while (pin_index(&pinned, &err)) {
+		isx_lmdb_search_many(pinned.file, &engine->options, jobs, count);
+		for (size_t i = 0; i < count; i++)
+			is_damaged |= jobs[i].status == ISX_CORRUPT;
+		pinned.status = is_damaged ? ISX_CORRUPT : ISX_OK;
+	}
+	for (size_t i = 0; err.status && i < count; i++) {
+		if (is_damaged && jobs[i].status != ISX_CORRUPT)
+			continue;
+		jobs[i].status = err.status;
+		jobs[i].err = err;
+	}
+}
+
 static enum isx_status store_walk(struct isx_engine *engine, const char *name, const char *from,
 				  struct isx_walk **walk, struct isx_err *err)
 {
@@ -761,6 +783,7 @@ static const struct isx_engine_ops store_ops = {
 	.remove = store_remove,
 	.search = store_search,
 	.duplicates = store_duplicates,
+	.search_many = store_search_many,
 	.walk = store_walk,
 	.backup = store_backup,
 	.compact = store_compact,

@@ -1,0 +1,136 @@
+/*
+ * scan_slots.c - how many threads of this process scan at once.
+ *
+ * Each caller says how many slots there are for it, since stores of one process may have different
+ * options; the slots that are taken are counted for all of them.
+ *
+ * Locks: `slots.lock` guards all state of this file and is held for a moment; no other lock is
+ * taken under it. Each waiting thread sleeps on a condition of its own, so that a slot wakes the
+ * thread that gets it and no other.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "engine/scan_slots.h"
+
+#include "base/clock.h"
+#include "base/limits.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+enum { SLOTS_MAX = 1024 };
+
+/* One waiting thread; it is on the stack of that thread. */
+struct waiter {
+	struct waiter *next;
+	unsigned slots_max;
+	bool has_slot;
+	pthread_cond_t granted;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	unsigned taken;
+	struct waiter *first; /* the thread that waits longest */
+} slots = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+unsigned isx_scan_slots_max(const struct isx_options *options)
+{
+	cpu_set_t usable;
+	long count = options->threads;
+	if (count == 0 && sched_getaffinity(0, sizeof usable, &usable) == 0)
+		count = CPU_COUNT(&usable);
+	if (count == 0) /* more processors than the set has room for */
+		count = sysconf(_SC_NPROCESSORS_ONLN);
+	return count < 1 ? 1 : count > SLOTS_MAX ? SLOTS_MAX : (unsigned)count;
+}
+
+/* Give free slots to the threads that wait, in their order. Called with the lock. */
+static void grant_slots(void)
+{
+	while (slots.first && slots.taken < slots.first->slots_max) {
+		struct waiter *waiter = slots.first;
+		slots.first = waiter->next;
+		slots.taken++;
+		waiter->has_slot = true;
+		pthread_cond_signal(&waiter->granted);
+	}
+}
+
+/* Take a waiting thread off the list. The thread behind it may need fewer free slots. Called with
+ * the lock. */
+static void leave_list(struct waiter *waiter)
+{
+	struct waiter **at = &slots.first;
+	while (*at != waiter)
+		at = &(*at)->next;
+	*at = waiter->next;
+	grant_slots();
+}
+
+/* Wait for a slot in the order of the list. Called with the lock, which is released meanwhile. */
+static bool wait_for_slot(struct waiter *waiter, bool (*is_wanted)(void *arg), void *arg)
+{
+	uint64_t now_ns = isx_clock_ns();
+	const uint64_t end_ns = now_ns + (uint64_t)ISX_PASS_WAIT_MS * 1000000u;
+	bool wanted = true;
+	while (!waiter->has_slot && wanted && now_ns < end_ns) {
+		uint64_t look_ns = now_ns + (uint64_t)ISX_PASS_LOOK_MS * 1000000u;
+		bool in_time = isx_clock_wait(&waiter->granted, &slots.lock,
+					      look_ns < end_ns ? look_ns : end_ns);
+		now_ns = isx_clock_ns();
+		if (in_time || waiter->has_slot)
+			continue;
+		pthread_mutex_unlock(&slots.lock);
+		wanted = is_wanted(arg);
+		pthread_mutex_lock(&slots.lock);
+	}
+	if (waiter->has_slot && wanted)
+		return true;
+	if (waiter->has_slot) { /* granted while is_wanted() said no */
+		slots.taken--;
+		grant_slots();
+		return false;
+	}
+	leave_list(waiter);
+	slots.taken += wanted; /* the time has passed: more than slots_max may be taken now */
+	return wanted;
+}
+
+bool isx_scan_slot_take(unsigned slots_max, bool (*is_wanted)(void *arg), void *arg)
+{
+	struct waiter waiter = { .slots_max = slots_max };
+	struct waiter **last = &slots.first;
+	bool has_slot = true;
+	pthread_mutex_lock(&slots.lock);
+	if (!slots.first && slots.taken < slots_max) {
+		slots.taken++;
+	} else {
+		isx_clock_cond_init(&waiter.granted);
+		while (*last)
+			last = &(*last)->next;
+		*last = &waiter;
+		has_slot = wait_for_slot(&waiter, is_wanted, arg);
+		pthread_cond_destroy(&waiter.granted);
+	}
+	pthread_mutex_unlock(&slots.lock);
+	return has_slot;
+}
+
+unsigned isx_scan_slots_try(unsigned slots_max, unsigned wanted)
+{
+	unsigned count = 0;
+	pthread_mutex_lock(&slots.lock);
+	if (!slots.first && slots.taken < slots_max)
+		count = slots_max - slots.taken < wanted ? slots_max - slots.taken : wanted;
+	slots.taken += count;
+	pthread_mutex_unlock(&slots.lock);
+	return count;
+}
+
+void isx_scan_slots_release(unsigned count)
+{
+	pthread_mutex_lock(&slots.lock);
+	slots.taken -= count;
+	grant_slots();
+	pthread_mutex_unlock(&slots.lock);
+}

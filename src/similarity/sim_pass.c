@@ -1,0 +1,655 @@
+/*
+ * sim_pass.c - compare the rows of an index with the units of many queries at once.
+ *
+ *   lanes := for each queried unit type and each length of stored bodies, its rows
+ *   while a lane has rows:
+ *       compare the new pages with all units that are asked of their lane; keep the hits
+ *       last  := the least of the last ISCC-IDs of the current pages
+ *       for each query with hits before `last`: rank those assets, in the order of ISCC-IDs
+ *       read the next pages of each lane that ends at `last`
+ *
+ * A page is read from memory once for all queries: the kernels compare several times as fast as
+ * memory delivers (bench/README.md). Before `last` the hits of all lanes are known, so an asset is
+ * scored once, with its best unit of each type, and dropped or kept among the best `limit`. No list
+ * of all hits exists, whatever matches.
+ *
+ * Several threads share the range of ISCC-IDs (sim_crew.h). Each has rankings of its own, which are
+ * merged: scores do not depend on the cut, and the order of the ranking is total.
+ *
+ * Relies on: rows of a type being sorted by ISCC-ID (sim_format.h). Takes no lock but those of the
+ * crew. Must not know where queries come from, nor what is shown of the winners.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "similarity/sim_pass.h"
+
+#include "scan/kernel.h"
+#include "similarity/sim_scan.h"
+#include "similarity/sim_tables.h"
+
+#include <string.h>
+
+/* Comparisons that make a further thread worth its start: see bench/README.md, "Every core". */
+enum { PAIRS_PER_THREAD = 150000 };
+
+/* Pages of a lane that are read one after the other. They lie side by side in the file as a rule,
+ * and the processor reads ahead. More would only take more memory where every row is a hit. */
+enum { PAGES_AT_ONCE = 32 };
+
+struct seat;
+
+/* A hit that is not ranked yet, as other lanes may have more of its asset. */
+struct ask_hit {
+	uint64_t id;
+	uint32_t distance;
+};
+
+/* One queried unit and one lane, as one thread compares them. */
+struct ask {
+	struct ask *next; /* of the lane, in the order of compared_bytes, as the kernels want it */
+	struct seat *seat;
+	const uint8_t *body;
+	size_t compared_bytes;
+	int32_t distance_max; /* -1: no row can count any more */
+	size_t type;          /* position among the types of the plan */
+	struct ask_hit *hits; /* in the order of ISCC-IDs, those from next_hit on */
+	size_t next_hit, hit_count, hit_cap;
+};
+
+/* A lane and what is asked of it. */
+struct lane {
+	struct isx_lane pages;
+	struct ask *asks;
+	size_t ask_count;
+	uint64_t last; /* the last ISCC-ID of the current page */
+	struct lane *next;
+};
+
+/* One member of the pass, as one thread ranks for it. */
+struct seat {
+	const struct isx_member *member;
+	struct ask *asks;
+	size_t ask_count;
+	size_t hit_count;  /* not ranked yet, of all asks */
+	uint32_t exponent; /* of the scores of assets */
+	size_t *next_id; /* of each list of INSTANCE ids, by the unit's position; NULL: no lists */
+	struct isx_ranking ranking;
+	struct isx_meter meter;
+	enum isx_status status;
+	struct isx_err err;
+};
+
+/* The pass as one thread runs it. */
+struct scanner {
+	struct isx_lmdb_view *view;
+	const struct isx_kernel *kernel;
+	struct isx_arena arena;
+	struct seat *seats;
+	size_t seat_count;
+	struct lane *lanes;
+	struct isx_scan_query *queries; /* room for the asks of a lane */
+	struct ask **asked;             /* the ask of each of them */
+	struct isx_hit *hits;           /* rows_max for each of them */
+	size_t rows_max;
+	uint64_t compared;
+};
+
+/* --- what is asked ---------------------------------------------------------------------------- */
+
+enum isx_status isx_member_find_instances(struct isx_member *member, struct isx_lmdb_view *view,
+					  struct isx_err *err)
+{
+	const struct isx_query_plan *plan = &member->plan;
+	if (!isx_sim_tables(view)->instance)
+		return ISX_OK;
+	for (size_t i = 0; i < plan->unit_count; i++) {
+		if (!plan->units[i].is_instance)
+			continue;
+		if (!member->instances)
+			member->instances = isx_arena_alloc(member->arena, plan->unit_count,
+							    sizeof *member->instances);
+		if (!member->instances)
+			return isx_fail_memory(err);
+		enum isx_status st = isx_instance_find(view, &plan->units[i], member->arena,
+						       &member->instances[i].ids,
+						       &member->instances[i].count, err);
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}
+
+/* The position of a type among those of the plan, which has the types of all its units. */
+static size_t type_position(const struct isx_query_plan *plan, const char *type)
+{
+	size_t i = 0;
+	while (strcmp(plan->types[i], type) != 0)
+		i++;
+	return i;
+}
+
+/* The lane of a type and length, made if it is the first unit that asks for it. */
+static struct lane *find_lane(struct scanner *scanner, const char *type, size_t body_bytes)
+{
+	struct lane **at = &scanner->lanes;
+	while (*at &&
+	       ((*at)->pages.body_bytes != body_bytes || strcmp((*at)->pages.type, type) != 0))
+		at = &(*at)->next;
+	if (!*at)
+		*at = isx_arena_alloc(&scanner->arena, 1, sizeof **at);
+	if (*at) {
+		(*at)->pages.type = type;
+		(*at)->pages.body_bytes = body_bytes;
+	}
+	return *at;
+}
+
+/* Ask a unit of the lanes of its type. A lane in which no distance reaches the threshold is not
+ * asked, and not read if no other unit asks. */
+static enum isx_status ask_lanes(struct scanner *scanner, struct seat *seat,
+				 const struct isx_indexed_unit *unit, struct isx_err *err)
+{
+	const struct isx_sim_tables *tables = isx_sim_tables(scanner->view);
+	const struct isx_member *member = seat->member;
+	double threshold = isx_query_threshold(&member->plan.query, unit->type,
+					       member->options->match_threshold_units);
+	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
+		size_t compared = unit->body_bytes < bytes ? unit->body_bytes : bytes;
+		int32_t distance_max = tables->units[bytes]
+					       ? isx_distance_max(threshold, (uint32_t)compared * 8)
+					       : -1;
+		if (distance_max < 0)
+			continue;
+		struct lane *lane = find_lane(scanner, unit->type, bytes);
+		if (!lane)
+			return isx_fail_memory(err);
+		struct ask *ask = &seat->asks[seat->ask_count++];
+		struct ask **at = &lane->asks;
+		*ask = (struct ask){ .seat = seat,
+				     .body = unit->body,
+				     .compared_bytes = compared,
+				     .distance_max = distance_max,
+				     .type = type_position(&member->plan, unit->type) };
+		while (*at && (*at)->compared_bytes < compared)
+			at = &(*at)->next;
+		ask->next = *at;
+		*at = ask;
+		lane->ask_count++;
+	}
+	return ISX_OK;
+}
+
+/* Prepare the ranking for a member. The cancel check was asked when the search began. */
+static enum isx_status take_seat(struct scanner *scanner, const struct isx_member *member,
+				 size_t tables, struct isx_err *err)
+{
+	const struct isx_query_plan *plan = &member->plan;
+	struct seat *seat = &scanner->seats[scanner->seat_count++];
+	*seat = (struct seat){
+		.member = member,
+		.exponent = isx_query_exponent(&plan->query, member->options),
+		.asks = isx_arena_alloc(&scanner->arena, plan->unit_count * tables,
+					sizeof *seat->asks),
+		.next_id = member->instances ? isx_arena_alloc(&scanner->arena, plan->unit_count,
+							       sizeof *seat->next_id)
+					     : NULL,
+		.ranking = { .limit = member->query->limit, .quota = member->arena->quota },
+		.meter = { .cancel_check = member->query->cancel_check,
+			   .cancel_arg = member->query->cancel_arg,
+			   .next = ISX_METER_STEP },
+	};
+	if (!seat->asks || (member->instances && !seat->next_id))
+		return isx_fail_memory(err);
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < plan->unit_count; i++)
+		if (!plan->units[i].is_instance) /* it has no rows in the tables of bodies */
+			st = ask_lanes(scanner, seat, &plan->units[i], err);
+	return st;
+}
+
+/* Prepare a thread for all members that have not failed. scanner_end() follows also on failure. */
+static enum isx_status scanner_begin(struct scanner *scanner, struct isx_lmdb_view *view,
+				     const struct isx_member *members, size_t count,
+				     struct isx_err *err)
+{
+	MDB_stat stat;
+	size_t tables = 0, asks = 0, row_bytes = SIZE_MAX;
+	*scanner = (struct scanner){ .view = view, .kernel = isx_kernel_best() };
+	int rc = mdb_env_stat(view->file->env, &stat);
+	if (rc)
+		return isx_lmdb_status(rc, "scan units", err);
+	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++)
+		tables += isx_sim_tables(view)->units[bytes] != 0;
+	scanner->seats = isx_arena_alloc(&scanner->arena, count, sizeof *scanner->seats);
+	enum isx_status st = scanner->seats ? ISX_OK : isx_fail_memory(err);
+	for (size_t i = 0; !st && i < count; i++)
+		if (!members[i].status)
+			st = take_seat(scanner, &members[i], tables, err);
+	for (const struct lane *lane = scanner->lanes; lane; lane = lane->next) {
+		if (lane->ask_count > asks)
+			asks = lane->ask_count;
+		if (ISX_ROW_KEY_BYTES + lane->pages.body_bytes < row_bytes)
+			row_bytes = ISX_ROW_KEY_BYTES + lane->pages.body_bytes;
+	}
+	if (st || asks == 0)
+		return st;
+	/* One page of rows is compared at a time, and every row may be a hit. */
+	scanner->rows_max = stat.ms_psize / row_bytes + 1;
+	scanner->queries = isx_arena_alloc(&scanner->arena, asks, sizeof *scanner->queries);
+	scanner->asked = isx_arena_alloc(&scanner->arena, asks, sizeof *scanner->asked);
+	scanner->hits = isx_arena_alloc(&scanner->arena, asks * scanner->rows_max,
+					sizeof *scanner->hits);
+	return scanner->queries && scanner->asked && scanner->hits ? ISX_OK : isx_fail_memory(err);
+}
+
+static void scanner_end(struct scanner *scanner)
+{
+	for (size_t i = 0; i < scanner->seat_count; i++) {
+		struct seat *seat = &scanner->seats[i];
+		for (size_t k = 0; k < seat->ask_count; k++)
+			isx_mem_free(seat->asks[k].hits);
+		isx_ranking_release(&seat->ranking);
+		scanner->view->meter.rows += seat->meter.rows;
+	}
+	isx_arena_release(&scanner->arena);
+}
+
+/* --- comparing -------------------------------------------------------------------------------- */
+
+/* Compare nothing more for a member that has failed or was cancelled. */
+static void drop_seat(struct seat *seat, enum isx_status status)
+{
+	seat->status = status;
+	seat->hit_count = 0;
+	for (size_t i = 0; i < seat->ask_count; i++)
+		seat->asks[i].distance_max = -1;
+}
+
+/* Keep the hits of a page for an ask. Hits of earlier pages may still wait for other lanes. */
+static enum isx_status keep_hits(struct ask *ask, const struct isx_lane *pages,
+				 const struct isx_hit *hits, size_t count, struct isx_err *err)
+{
+	if (ask->next_hit > 0) {
+		ask->hit_count -= ask->next_hit;
+		memmove(ask->hits, ask->hits + ask->next_hit, ask->hit_count * sizeof *ask->hits);
+		ask->next_hit = 0;
+	}
+	if (ask->hit_count + count > ask->hit_cap) {
+		size_t cap = ask->hit_cap * 2 > ask->hit_count + count ? ask->hit_cap * 2
+								       : ask->hit_count + count;
+		struct ask_hit *grown = isx_mem_resize(ask->hits, cap, sizeof *grown);
+		if (!grown)
+			return isx_fail_memory(err);
+		ask->hits = grown;
+		ask->hit_cap = cap;
+	}
+	for (size_t i = 0; i < count; i++)
+		ask->hits[ask->hit_count++] = (struct ask_hit){ isx_lane_id(pages, hits[i].row),
+								hits[i].distance };
+	ask->seat->hit_count += count;
+	return ISX_OK;
+}
+
+/* Compare a page with the first `count` of scanner->queries. */
+static void run_kernel(struct scanner *scanner, const struct isx_lane *pages, size_t count)
+{
+	struct isx_scan_query *only = &scanner->queries[0];
+	const struct isx_scan_many many = { .rows = pages->rows,
+					    .count = pages->count,
+					    .row_bytes = pages->row_bytes,
+					    .query_count = count,
+					    .queries = scanner->queries };
+	if (count > 1) {
+		scanner->kernel->scan_many(&many);
+	} else {
+		const struct isx_scan scan = { .rows = pages->rows,
+					       .count = pages->count,
+					       .row_bytes = pages->row_bytes,
+					       .query = only->query,
+					       .bytes = only->bytes,
+					       .distance_max = only->distance_max };
+		only->found = scanner->kernel->scan(&scan, only->hits);
+	}
+	scanner->compared += pages->count * count;
+}
+
+/* Compare the current page of a lane with everything that is asked of it. */
+static void compare_page(struct scanner *scanner, struct lane *lane)
+{
+	size_t count = 0;
+	if (lane->pages.count == 0)
+		return;
+	for (struct ask *ask = lane->asks; ask; ask = ask->next) {
+		if (ask->distance_max < 0)
+			continue;
+		scanner->asked[count] = ask;
+		scanner->queries[count] = (struct isx_scan_query){
+			.query = ask->body,
+			.bytes = ask->compared_bytes,
+			.distance_max = (uint32_t)ask->distance_max,
+			.hits = scanner->hits + count * scanner->rows_max,
+		};
+		count++;
+	}
+	if (count == 0) { /* all members that asked are gone, or have better matches */
+		isx_lane_close(&lane->pages);
+		return;
+	}
+	run_kernel(scanner, &lane->pages, count);
+	lane->last = isx_lane_id(&lane->pages, lane->pages.count - 1);
+	for (size_t i = 0; i < count; i++) {
+		struct seat *seat = scanner->asked[i]->seat;
+		enum isx_status st = seat->status;
+		if (!st && scanner->queries[i].found)
+			st = keep_hits(scanner->asked[i], &lane->pages, scanner->queries[i].hits,
+				       scanner->queries[i].found, &seat->err);
+		if (!st)
+			st = isx_meter_count(&seat->meter, lane->pages.count, &seat->err);
+		if (st && !seat->status)
+			drop_seat(seat, st);
+	}
+}
+
+/* --- ranking ---------------------------------------------------------------------------------- */
+
+/* The least ISCC-ID with a hit for the member, not beyond `last`; false if there is none. */
+static bool least_id(const struct seat *seat, uint64_t last, uint64_t *id)
+{
+	const struct isx_member *member = seat->member;
+	bool found = false;
+	for (size_t i = 0; i < seat->ask_count; i++) {
+		const struct ask *ask = &seat->asks[i];
+		if (ask->next_hit < ask->hit_count && ask->hits[ask->next_hit].id <= last) {
+			last = ask->hits[ask->next_hit].id;
+			found = true;
+		}
+	}
+	for (size_t i = 0; seat->next_id && i < member->plan.unit_count; i++) {
+		const struct isx_instance_ids *list = &member->instances[i];
+		if (seat->next_id[i] < list->count && list->ids[seat->next_id[i]] <= last) {
+			last = list->ids[seat->next_id[i]];
+			found = true;
+		}
+	}
+	*id = last;
+	return found;
+}
+
+/* Take the hits of the asset `id`, and with them the best score of each type.
+ *   scores  filled, in the order of the plan's types. Returns their number. */
+static size_t take_hits(struct seat *seat, uint64_t id, double *scores)
+{
+	const struct isx_query_plan *plan = &seat->member->plan;
+	double best[ISX_UNITS_MAX]; /* of each type; -1: no hit */
+	size_t count = 0;
+	for (size_t i = 0; i < plan->type_count; i++)
+		best[i] = -1;
+	for (size_t i = 0; i < seat->ask_count; i++) {
+		struct ask *ask = &seat->asks[i];
+		/* An asset may have several units of one type. */
+		for (; ask->next_hit < ask->hit_count && ask->hits[ask->next_hit].id == id;
+		     ask->next_hit++, seat->hit_count--) {
+			double score = isx_unit_score(ask->hits[ask->next_hit].distance,
+						      (uint32_t)ask->compared_bytes * 8);
+			if (score > best[ask->type])
+				best[ask->type] = score;
+		}
+	}
+	for (size_t i = 0; seat->next_id && i < plan->unit_count; i++) {
+		const struct isx_instance_ids *list = &seat->member->instances[i];
+		if (seat->next_id[i] < list->count && list->ids[seat->next_id[i]] == id) {
+			best[type_position(plan, plan->units[i].type)] = 1.0;
+			seat->next_id[i]++;
+		}
+	}
+	for (size_t i = 0; i < plan->type_count; i++)
+		if (best[i] >= 0)
+			scores[count++] = best[i];
+	return count;
+}
+
+/* Lower the distances that count to those which beat the worst of the best `limit`. Only where one
+ * type is queried: there the score of an asset is that of its best unit, and a lower distance is a
+ * higher score. An asset with an equal score comes later than those in the ranking, so it has a
+ * larger ISCC-ID and does not get in either. */
+static void tighten(struct seat *seat)
+{
+	const struct isx_ranking *ranking = &seat->ranking;
+	if (seat->member->plan.type_count != 1 || seat->next_id || ranking->count < ranking->limit)
+		return;
+	for (size_t i = 0; i < seat->ask_count; i++) {
+		struct ask *ask = &seat->asks[i];
+		for (; ask->distance_max >= 0; ask->distance_max--) {
+			double unit = isx_unit_score((uint32_t)ask->distance_max,
+						     (uint32_t)ask->compared_bytes * 8);
+			if (isx_asset_score(&unit, 1, seat->exponent) > ranking->items[0].score)
+				break;
+		}
+	}
+}
+
+/* Rank the assets of a member up to `last`: all their hits are known. */
+static void rank_assets(struct seat *seat, uint64_t last)
+{
+	const struct isx_member *member = seat->member;
+	double scores[ISX_UNITS_MAX];
+	enum isx_status st = ISX_OK;
+	for (uint64_t id; !st && least_id(seat, last, &id);) {
+		size_t count = take_hits(seat, id, scores);
+		if (member->excludes_self && id == member->self)
+			continue; /* the queried asset is no match of itself */
+		double score = isx_asset_score(scores, count, seat->exponent);
+		st = isx_ranking_offer(&seat->ranking, score, id, &seat->err);
+	}
+	if (st)
+		drop_seat(seat, st);
+	else
+		tighten(seat);
+}
+
+/* The least of the last ISCC-IDs of the current pages; false if no lane has rows. */
+static bool find_last(const struct scanner *scanner, uint64_t *last)
+{
+	bool found = false;
+	for (const struct lane *lane = scanner->lanes; lane; lane = lane->next) {
+		if (lane->pages.count > 0 && (!found || lane->last < *last))
+			*last = lane->last;
+		found |= lane->pages.count > 0;
+	}
+	return found;
+}
+
+/* Begin a range: open the lanes and compare their first pages. */
+static enum isx_status open_range(struct scanner *scanner, uint64_t id_min, struct isx_err *err)
+{
+	for (size_t i = 0; i < scanner->seat_count; i++) {
+		struct seat *seat = &scanner->seats[i];
+		const struct isx_member *member = seat->member;
+		seat->hit_count = 0;
+		for (size_t k = 0; k < seat->ask_count; k++) /* of a range that was shortened */
+			seat->asks[k].next_hit = seat->asks[k].hit_count = 0;
+		for (size_t k = 0; seat->next_id && k < member->plan.unit_count; k++)
+			seat->next_id[k] = isx_instance_position(
+				member->instances[k].ids, member->instances[k].count, id_min);
+	}
+	for (struct lane *lane = scanner->lanes; lane; lane = lane->next) {
+		enum isx_status st = isx_lane_open(&lane->pages, scanner->view, id_min, err);
+		if (st)
+			return st;
+		compare_page(scanner, lane);
+	}
+	return ISX_OK;
+}
+
+/* Read and compare the next pages of each lane that ends at `last`. */
+static enum isx_status advance(struct scanner *scanner, uint64_t last, uint64_t id_max,
+			       struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	for (struct lane *lane = scanner->lanes; lane; lane = lane->next) {
+		if (lane->last != last)
+			continue;
+		for (size_t i = 0;
+		     !st && i < PAGES_AT_ONCE && lane->pages.count > 0 && lane->last <= id_max;
+		     i++) {
+			st = isx_lane_next(&lane->pages, err);
+			if (!st)
+				compare_page(scanner, lane);
+		}
+	}
+	return st;
+}
+
+/* Rank the assets from id_min to id_max. The rows of the asset `last` may go on on the next page,
+ * so it is ranked later. id_max falls when a part of the range is given to another thread. */
+static enum isx_status rank_range(struct scanner *scanner, struct isx_ranges *ranges,
+				  uint64_t id_min, uint64_t id_max, struct isx_err *err)
+{
+	uint64_t last = 0, given = scanner->compared;
+	bool more = true;
+	enum isx_status st = open_range(scanner, id_min, err);
+	while (!st && more) {
+		more = find_last(scanner, &last) && last <= id_max;
+		for (size_t i = 0; i < scanner->seat_count; i++) {
+			struct seat *seat = &scanner->seats[i];
+			if (!seat->status && (seat->hit_count || seat->next_id) &&
+			    (!more || last > 0))
+				rank_assets(seat, more ? last - 1 : id_max);
+		}
+		if (!more)
+			break;
+		isx_ranges_share(ranges, last, scanner->compared, &given, &id_max);
+		st = advance(scanner, last, id_max, err);
+	}
+	for (struct lane *lane = scanner->lanes; lane; lane = lane->next)
+		isx_lane_close(&lane->pages);
+	return st;
+}
+
+/* --- all threads ------------------------------------------------------------------------------ */
+
+/* A pass as its threads share it. */
+struct pass {
+	struct isx_crew *crew;
+	const struct isx_member *members; /* only read */
+	size_t member_count;
+	struct isx_ranges ranges;
+	struct scanner first;                  /* of the caller's thread */
+	struct scanner *further[ISX_CREW_MAX]; /* of each other thread, by its number; new */
+};
+
+/* An isx_crew_fn: rank ranges until none is left. */
+static enum isx_status rank_ranges(void *arg, unsigned number, struct isx_err *err)
+{
+	struct pass *pass = arg;
+	struct scanner *scanner = number ? isx_mem_array(1, sizeof *scanner) : &pass->first;
+	uint64_t id_min, id_max;
+	bool has_piece = false;
+	enum isx_status st = scanner ? ISX_OK : isx_fail_memory(err);
+	if (!st && number) {
+		pass->further[number] = scanner;
+		st = scanner_begin(scanner, pass->crew->views[number], pass->members,
+				   pass->member_count, err);
+	}
+	while (!st && isx_ranges_take(&pass->ranges, has_piece, &id_min, &id_max)) {
+		has_piece = true;
+		st = rank_range(scanner, &pass->ranges, id_min, id_max, err);
+	}
+	if (st)
+		isx_ranges_fail(&pass->ranges);
+	return st;
+}
+
+/* Give a member what one thread has ranked for it. */
+static void merge_seat(struct isx_member *member, struct seat *seat)
+{
+	if (seat->status && !member->status) {
+		member->status = seat->status;
+		member->err = seat->err;
+	}
+	if (!member->ranking.items) {
+		member->ranking = seat->ranking;
+		seat->ranking = (struct isx_ranking){ 0 };
+		return;
+	}
+	for (size_t i = 0; !member->status && i < seat->ranking.count; i++)
+		member->status = isx_ranking_offer(&member->ranking, seat->ranking.items[i].score,
+						   seat->ranking.items[i].id, &member->err);
+}
+
+/* Give all members what one thread has ranked, and end it. Members without a seat had failed
+ * before. */
+static void merge_scanner(struct scanner *scanner, struct isx_member *members)
+{
+	for (size_t i = 0; i < scanner->seat_count; i++)
+		merge_seat(&members[scanner->seats[i].member - members], &scanner->seats[i]);
+	scanner_end(scanner);
+}
+
+/* Is there so little to compare that one thread is enough? Known from what LMDB counts in each
+ * table, of all types together, without reading anything. */
+static bool is_small(const struct scanner *scanner)
+{
+	uint64_t pairs = 0;
+	for (const struct lane *lane = scanner->lanes; lane; lane = lane->next) {
+		MDB_stat stat;
+		MDB_dbi table = isx_sim_tables(scanner->view)->units[lane->pages.body_bytes];
+		if (mdb_stat(scanner->view->txn, table, &stat))
+			return false;
+		pairs += (uint64_t)stat.ms_entries * lane->ask_count;
+	}
+	return pairs < 2 * PAIRS_PER_THREAD;
+}
+
+/* How much is to be compared, and the last ISCC-ID that any row or INSTANCE has. */
+static enum isx_status measure_work(const struct scanner *scanner, uint64_t *pairs,
+				    uint64_t *id_max, struct isx_err *err)
+{
+	*pairs = *id_max = 0;
+	for (const struct lane *lane = scanner->lanes; lane; lane = lane->next) {
+		uint64_t rows, last;
+		enum isx_status st = isx_lane_measure(&lane->pages, scanner->view, &rows, &last,
+						      err);
+		if (st)
+			return st;
+		*pairs += rows * lane->ask_count;
+		if (last > *id_max)
+			*id_max = last;
+	}
+	for (size_t i = 0; i < scanner->seat_count; i++) {
+		const struct isx_member *member = scanner->seats[i].member;
+		for (size_t k = 0; member->instances && k < member->plan.unit_count; k++) {
+			const struct isx_instance_ids *list = &member->instances[k];
+			if (list->count && list->ids[list->count - 1] > *id_max)
+				*id_max = list->ids[list->count - 1];
+		}
+	}
+	return ISX_OK;
+}
+
+enum isx_status isx_pass_rank(struct isx_member *members, size_t count, struct isx_crew *crew,
+			      struct isx_lmdb_view *view, unsigned slots_max, struct isx_err *err)
+{
+	uint64_t pairs = 0, id_max = UINT64_MAX;
+	*crew = (struct isx_crew){ .views = { view }, .count = 1 };
+	struct pass pass = { .crew = crew, .members = members, .member_count = count };
+	enum isx_status st = scanner_begin(&pass.first, view, members, count, err);
+	if (!st && !is_small(&pass.first))
+		st = measure_work(&pass.first, &pairs, &id_max, err);
+	if (!st) {
+		uint64_t wanted = pairs / PAIRS_PER_THREAD;
+		isx_crew_begin(crew, view, slots_max,
+			       wanted < ISX_CREW_MAX ? (unsigned)wanted : ISX_CREW_MAX);
+		isx_ranges_init(&pass.ranges, 0, id_max);
+		st = isx_crew_run(crew, crew->count, rank_ranges, &pass, err);
+		isx_ranges_release(&pass.ranges);
+	}
+	merge_scanner(&pass.first, members);
+	for (unsigned i = 1; i < ISX_CREW_MAX; i++) {
+		if (pass.further[i])
+			merge_scanner(pass.further[i], members);
+		isx_mem_free(pass.further[i]);
+	}
+	for (size_t i = 0; i < count; i++)
+		isx_ranking_sort(&members[i].ranking);
+	return st;
+}

@@ -1,0 +1,685 @@
+/*
+ * test_pass.c - searches that share a pass: answers equal those of a plain model to the last bit,
+ *               whatever else is in the pass, and however many threads share its rows.
+ *
+ * The model compares every unit with every unit, one asset after the other. `make check` runs this
+ * with the thread sanitizer, too.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "engine/scan_slots.h"
+#include "iscc/iscc_id.h"
+#include "service/store.h"
+#include "similarity/sim_crew.h"
+#include "support.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include <cmocka.h>
+
+enum {
+	TYPES = 3,
+	ASSETS = 3000,
+	UNITS_MAX = 9, /* of one asset: several of a type, so that assets cross pages */
+	QUERIES = 48,
+	THREADS = 12,
+	TURNS = 60,
+	INDEXES = 3
+};
+
+static const uint32_t maintypes[TYPES + 1] = { ISX_META, ISX_CONTENT, ISX_DATA, ISX_INSTANCE };
+
+struct unit {
+	size_t type; /* TYPES: INSTANCE */
+	uint32_t bytes;
+	uint8_t body[32];
+	char text[ISX_UNIT_TEXT_BYTES];
+};
+
+struct item {
+	uint64_t id;
+	char id_text[ISX_ISCC_ID_TEXT_BYTES];
+	struct unit units[UNITS_MAX];
+	const char *texts[UNITS_MAX];
+	size_t count;
+};
+
+struct match {
+	const struct item *item;
+	double score;
+	double types[TYPES + 1]; /* -1: none */
+};
+
+/* A query, and what the model says. */
+struct question {
+	struct isx_query query;
+	struct item as; /* its units */
+	bool is_wrong;  /* it has to fail */
+	enum isx_status status;
+	struct match *matches;
+	size_t match_count;
+};
+
+static struct fixture {
+	struct isx_store *store;
+	struct item *items;
+	struct question questions[QUERIES];
+	uint64_t random;
+	struct isx_counters counters;
+} fx;
+
+/* --- the model -------------------------------------------------------------------------------- */
+
+/* Bodies near few centres, so that much matches; of 32, 64 or 256 bits. */
+static void make_unit(struct unit *unit, size_t type, uint64_t *random)
+{
+	static const uint32_t lengths[] = { 4, 8, 32, 32 };
+	uint64_t centre = test_random(random) % 4 + type * 4, words[4];
+	unit->type = type;
+	unit->bytes = lengths[test_random(random) % 4];
+	for (size_t i = 0; i < 4; i++)
+		words[i] = test_random(&(uint64_t){ centre * 4 + i });
+	memcpy(unit->body, words, sizeof words);
+	for (uint64_t flips = test_random(random) % 70; flips > 0; flips--) {
+		uint64_t bit = test_random(random) % (unit->bytes * 8);
+		unit->body[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	if (type == TYPES) { /* INSTANCE: few different ones */
+		memset(unit->body, 0, sizeof unit->body);
+		unit->body[0] = (uint8_t)(test_random(random) % 40);
+		unit->body[7] = 1;
+		unit->bytes = 8;
+	}
+	test_unit_text(maintypes[type], unit->body, unit->bytes, unit->text);
+}
+
+/* Is one body the beginning of the other? Such a unit would not be kept beside the longer one. */
+static bool is_prefix(const struct unit *a, const struct unit *b)
+{
+	return a->type == b->type &&
+	       memcmp(a->body, b->body, a->bytes < b->bytes ? a->bytes : b->bytes) == 0;
+}
+
+static void add_unit(struct item *item, size_t type, uint64_t *random)
+{
+	struct unit *unit = &item->units[item->count];
+	make_unit(unit, type, random);
+	for (size_t i = 0; i < item->count; i++)
+		if (is_prefix(unit, &item->units[i]))
+			return;
+	item->texts[item->count++] = unit->text;
+}
+
+/* Most ISCC-IDs lie close together, some far away: ranges of equal width are not equal work. */
+static void make_item(struct item *item, size_t number, uint64_t *random)
+{
+	struct isx_iscc_id id = { .version = 1 };
+	id.body = (number < ASSETS / 10 ? (uint64_t)number << 40 : 1ull << 60) + number + 1;
+	item->id = id.body;
+	isx_iscc_id_print(&id, item->id_text);
+	for (size_t i = 1 + test_random(random) % UNITS_MAX; i > 0; i--)
+		add_unit(item, test_random(random) % (TYPES + 1), random);
+}
+
+/* The score of two units; -1 if they are not compared. */
+static double unit_score(const struct unit *a, const struct unit *b)
+{
+	uint32_t bytes = a->bytes < b->bytes ? a->bytes : b->bytes, distance = 0;
+	if (a->type != b->type)
+		return -1;
+	for (uint32_t i = 0; i < bytes; i++)
+		distance += (uint32_t)__builtin_popcount((unsigned)(a->body[i] ^ b->body[i]));
+	if (a->type == TYPES)
+		return distance == 0 ? 1 : -1;
+	return 1.0 - (double)distance / (double)(bytes * 8);
+}
+
+/* Score an item; false: it is no match. */
+static bool score_item(const struct question *question, const struct item *item, double threshold,
+		       uint32_t exponent, struct match *match)
+{
+	double scores[TYPES + 1], weighted = 0, weight = 0;
+	size_t count = 0;
+	*match = (struct match){ .item = item };
+	for (size_t type = 0; type <= TYPES; type++) {
+		double best = -1;
+		for (size_t i = 0; i < question->as.count; i++)
+			for (size_t k = 0; k < item->count; k++) {
+				const struct unit *asked = &question->as.units[i];
+				double score = unit_score(asked, &item->units[k]);
+				if (asked->type == type && score > best)
+					best = score;
+			}
+		match->types[type] = best;
+		if (best >= threshold)
+			scores[count++] = best;
+	}
+	for (size_t i = 1; i < count; i++) /* descending: sums depend on the order */
+		for (size_t k = i; k > 0 && scores[k - 1] < scores[k]; k--) {
+			double held = scores[k];
+			scores[k] = scores[k - 1];
+			scores[k - 1] = held;
+		}
+	for (size_t i = 0; i < count; i++) {
+		weighted += pow(scores[i], exponent);
+		weight += scores[i];
+	}
+	match->score = weight > 0 ? weighted / weight : 0;
+	return count > 0;
+}
+
+static int best_first(const void *left, const void *right)
+{
+	const struct match *a = left, *b = right;
+	if (a->score != b->score)
+		return a->score > b->score ? -1 : 1;
+	return a->item->id < b->item->id ? -1 : 1;
+}
+
+/* Find what the question has to be answered with. */
+static void answer(struct question *question)
+{
+	const struct isx_query *query = &question->query;
+	double threshold = query->has_min_score ? query->min_score : 0.75;
+	uint32_t exponent = query->exponent ? query->exponent : 4;
+	question->matches = calloc(ASSETS, sizeof *question->matches);
+	for (size_t i = 0; i < ASSETS; i++) {
+		const struct item *item = &fx.items[i];
+		if (query->iscc_id && strcmp(query->iscc_id, item->id_text) == 0)
+			continue;
+		question->match_count += score_item(question, item, threshold, exponent,
+						    &question->matches[question->match_count]);
+	}
+	qsort(question->matches, question->match_count, sizeof *question->matches, best_first);
+	if (question->match_count > query->limit)
+		question->match_count = query->limit;
+}
+
+/* A question of units, of one type (where the bound tightens), by ISCC-ID, or a wrong one. */
+static void make_question(struct question *question, uint64_t *random)
+{
+	static const size_t limits[] = { 1, 3, 10, 100, 1000, ISX_BULK_MATCHES + 500 };
+	uint64_t kind = test_random(random) % 8, type = test_random(random) % TYPES;
+	*question = (struct question){ .query = { .limit = limits[test_random(random) % 6] } };
+	question->query.has_min_score = test_random(random) % 4 == 0;
+	if (question->query.has_min_score)
+		question->query.min_score = 0.5 + (double)(test_random(random) % 50) / 100;
+	if (test_random(random) % 4 == 0)
+		question->query.exponent = 1 + (uint32_t)(test_random(random) % 6);
+	if (kind == 0) {
+		question->as = fx.items[test_random(random) % ASSETS];
+		for (size_t i = 0; i < question->as.count; i++)
+			question->as.texts[i] = NULL;
+		question->query.iscc_id = question->as.id_text;
+	} else {
+		for (size_t i = 1 + test_random(random) % 4; i > 0; i--)
+			add_unit(&question->as, kind < 4 ? type : test_random(random) % (TYPES + 1),
+				 random);
+		for (size_t i = 0; i < question->as.count; i++)
+			question->as.texts[i] = question->as.units[i].text;
+		question->query.units = question->as.texts;
+		question->query.unit_count = question->as.count;
+	}
+	answer(question);
+}
+
+/* --- comparing -------------------------------------------------------------------------------- */
+
+/* Why an answer differs from the model; NULL: it does not. */
+static const char *find_difference(const struct question *question, const struct isx_result *result)
+{
+	if (result->match_count != question->match_count)
+		return "number of matches";
+	for (size_t i = 0; i < result->match_count; i++) {
+		const struct isx_match *got = &result->matches[i];
+		const struct match *wanted = &question->matches[i];
+		size_t types = 0;
+		if (strcmp(got->iscc_id, wanted->item->id_text) != 0)
+			return "ISCC-ID of a match";
+		if (got->score != wanted->score)
+			return "score of a match";
+		for (size_t t = 0; t <= TYPES; t++)
+			types += wanted->types[t] >= 0;
+		if (got->type_count != types)
+			return "number of types of a match";
+		for (size_t k = 0; k < got->type_count; k++) {
+			bool found = false;
+			for (size_t t = 0; t <= TYPES; t++)
+				found |= got->types[k].score == wanted->types[t];
+			if (!found)
+				return "score of a type";
+		}
+		if (!got->metadata || !strstr(got->metadata, wanted->item->id_text))
+			return "metadata";
+	}
+	return NULL;
+}
+
+static void add_items(const char *index)
+{
+	struct isx_asset *assets = calloc(ASSETS, sizeof *assets);
+	struct isx_err err;
+	char(*metadata)[64] = calloc(ASSETS, sizeof *metadata);
+	for (size_t i = 0; i < ASSETS; i++) {
+		snprintf(metadata[i], sizeof metadata[i], "{\"of\": \"%s\"}", fx.items[i].id_text);
+		assets[i] = (struct isx_asset){ .iscc_id = fx.items[i].id_text,
+						.units = fx.items[i].texts,
+						.unit_count = fx.items[i].count,
+						.metadata = metadata[i] };
+	}
+	if (isx_index_create(fx.store, index, &err) ||
+	    isx_add(fx.store, index, assets, ASSETS, NULL, &err))
+		fail_msg("%s", err.msg);
+	free(assets);
+	free(metadata);
+}
+
+/* More threads than processors, so that passes are cut on every machine. */
+static int set_up(void **state)
+{
+	struct isx_options options;
+	struct isx_err err;
+	(void)state;
+	fx.random = test_seed();
+	print_message("seed %llu\n", (unsigned long long)fx.random);
+	isx_options_init(&options);
+	options.threads = 4;
+	options.map_bytes = 1ull << 30;
+	options.counters = &fx.counters;
+	if (isx_open("memory://", &options, &fx.store, &err))
+		return -1;
+	fx.items = calloc(ASSETS, sizeof *fx.items);
+	for (size_t i = 0; i < ASSETS; i++) {
+		make_item(&fx.items[i], i, &fx.random);
+		for (size_t k = 0; k < fx.items[i].count; k++)
+			fx.items[i].texts[k] = fx.items[i].units[k].text;
+	}
+	for (size_t i = 0; i < INDEXES; i++)
+		add_items((const char *[]){ "a", "b", "c" }[i]);
+	for (size_t i = 0; i < QUERIES; i++)
+		make_question(&fx.questions[i], &fx.random);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	isx_close(fx.store);
+	for (size_t i = 0; i < QUERIES; i++)
+		free(fx.questions[i].matches);
+	free(fx.items);
+	return 0;
+}
+
+/* --- one after the other ---------------------------------------------------------------------- */
+
+static void test_pass__a_search_alone_equals_the_model(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < QUERIES; i++) {
+		struct isx_result *result;
+		struct isx_err err;
+		if (isx_search(fx.store, "a", &fx.questions[i].query, &result, &err))
+			fail_msg("query %zu: %s", i, err.msg);
+		const char *difference = find_difference(&fx.questions[i], result);
+		if (difference)
+			fail_msg("query %zu: %s differs", i, difference);
+		isx_result_free(result);
+	}
+}
+
+/* --- many at once ----------------------------------------------------------------------------- */
+
+/* What a cancel check does: stop the search at the nth question. */
+struct patience {
+	atomic_uint asked;
+	unsigned limit;
+};
+
+static enum isx_status lose_patience(void *arg, struct isx_err *err)
+{
+	struct patience *patience = arg;
+	if (atomic_fetch_add(&patience->asked, 1) < patience->limit)
+		return ISX_OK;
+	if (err) {
+		*err = (struct isx_err){ .status = ISX_CANCELLED };
+		snprintf(err->msg, sizeof err->msg, "patience is lost");
+	}
+	return ISX_CANCELLED;
+}
+
+/* Batches of random queries, of which some are wrong and some are cancelled: each gets the answer
+ * that it gets alone. Together they compare enough rows to be cut into ranges. */
+static void test_pass__a_batch_equals_the_model_whatever_is_in_it(void **state)
+{
+	enum { JOBS_MAX = 150 };
+	static struct isx_search_job jobs[JOBS_MAX];
+	static struct isx_arena arenas[JOBS_MAX];
+	static struct isx_result results[JOBS_MAX];
+	static struct isx_query queries[JOBS_MAX];
+	static struct patience patience[JOBS_MAX];
+	static const char *const wrong_units[] = { "ISCC:AAA" };
+	size_t which[JOBS_MAX], compared = 0, cancelled = 0;
+	(void)state;
+	for (size_t round = 0; round < 12; round++) {
+		size_t count = test_random(&fx.random) % JOBS_MAX;
+		for (size_t i = 0; i < count; i++) {
+			which[i] = test_random(&fx.random) % QUERIES;
+			queries[i] = fx.questions[which[i]].query;
+			patience[i] = (struct patience){ .limit = UINT32_MAX };
+			if (test_random(&fx.random) % 8 == 0) {
+				queries[i] = (struct isx_query){ .limit = 5 };
+				if (test_random(&fx.random) % 2)
+					queries[i].iscc_id = "ISCC:MAIGHXLN555Y2DFF";
+				else
+					queries[i].units = wrong_units, queries[i].unit_count = 1;
+			} else if (test_random(&fx.random) % 8 == 0) {
+				patience[i].limit = (unsigned)(test_random(&fx.random) % 3);
+			}
+			queries[i].cancel_check = lose_patience;
+			queries[i].cancel_arg = &patience[i];
+			arenas[i] = (struct isx_arena){ 0 };
+			results[i] = (struct isx_result){ 0 };
+			jobs[i] = (struct isx_search_job){ .query = &queries[i],
+							   .arena = &arenas[i],
+							   .result = &results[i] };
+		}
+		isx_engine_search_many(fx.store->engine, "a", jobs, count);
+		for (size_t i = 0; i < count; i++) {
+			bool is_wrong = queries[i].units == wrong_units ||
+					(queries[i].iscc_id &&
+					 strcmp(queries[i].iscc_id, "ISCC:MAIGHXLN555Y2DFF") == 0);
+			if (patience[i].limit != UINT32_MAX && jobs[i].status) {
+				assert_int_equal(jobs[i].status, ISX_CANCELLED);
+				assert_string_equal(jobs[i].err.msg, "patience is lost");
+				cancelled++;
+			} else if (is_wrong) {
+				assert_int_equal(jobs[i].status,
+						 queries[i].iscc_id ? ISX_NOT_FOUND : ISX_INVALID);
+				assert_int_equal(jobs[i].err.status, jobs[i].status);
+			} else {
+				const char *difference =
+					jobs[i].status ? jobs[i].err.msg
+						       : find_difference(&fx.questions[which[i]],
+									 &results[i]);
+				if (difference)
+					fail_msg("job %zu, query %zu: %s", i, which[i], difference);
+				compared++;
+			}
+			isx_arena_release(&arenas[i]);
+		}
+	}
+	assert_true(compared > 300 && cancelled > 10);
+}
+
+static void test_pass__a_batch_on_an_index_that_is_not_there_fails(void **state)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_result result = { 0 };
+	struct isx_search_job jobs[2] = {
+		{ .query = &fx.questions[0].query, .arena = &arena, .result = &result }
+	};
+	(void)state;
+	jobs[1] = jobs[0];
+	isx_engine_search_many(fx.store->engine, "missing", jobs, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(jobs[i].status, ISX_NOT_FOUND);
+		assert_string_equal(jobs[i].err.msg, "Index 'missing' not found");
+	}
+	isx_arena_release(&arena);
+}
+
+/* --- many threads ----------------------------------------------------------------------------- */
+
+struct asker {
+	uint64_t random;
+	pthread_t thread;
+	size_t right, cancelled;
+	char why[256]; /* what was wrong first; empty: nothing */
+};
+
+/* Ask random questions of random indexes; now and then with little patience. */
+static void *ask_all(void *arg)
+{
+	struct asker *asker = arg;
+	for (size_t turn = 0; turn < TURNS && !asker->why[0]; turn++) {
+		const struct question *question =
+			&fx.questions[test_random(&asker->random) % QUERIES];
+		const char *index = (const char *[]){ "a", "b",
+						      "c" }[test_random(&asker->random) % INDEXES];
+		struct patience patience = { .limit = UINT32_MAX };
+		struct isx_query query = question->query;
+		struct isx_result *result;
+		struct isx_err err;
+		if (test_random(&asker->random) % 5 == 0)
+			patience.limit = (unsigned)(test_random(&asker->random) % 3);
+		query.cancel_check = lose_patience;
+		query.cancel_arg = &patience;
+		enum isx_status st = isx_search(fx.store, index, &query, &result, &err);
+		if (st == ISX_CANCELLED && patience.limit != UINT32_MAX) {
+			asker->cancelled++;
+			continue;
+		}
+		const char *difference = st ? err.msg : find_difference(question, result);
+		if (difference)
+			snprintf(asker->why, sizeof asker->why, "query %zu: %.200s",
+				 (size_t)(question - fx.questions), difference);
+		asker->right += !difference;
+		if (!st)
+			isx_result_free(result);
+	}
+	return NULL;
+}
+
+static void test_pass__searches_of_many_threads_equal_the_model(void **state)
+{
+	static struct asker askers[THREADS];
+	size_t right = 0, cancelled = 0;
+	(void)state;
+	for (size_t i = 0; i < THREADS; i++) {
+		askers[i] = (struct asker){ .random = fx.random + i };
+		assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_all, &askers[i]), 0);
+	}
+	for (size_t i = 0; i < THREADS; i++) {
+		pthread_join(askers[i].thread, NULL);
+		if (askers[i].why[0])
+			fail_msg("%s", askers[i].why);
+		right += askers[i].right;
+		cancelled += askers[i].cancelled;
+	}
+	assert_true(right > 0 && cancelled > 0);
+}
+
+/* --- snapshots -------------------------------------------------------------------------------- */
+
+struct writing {
+	atomic_size_t written; /* assets whose add has returned */
+	atomic_bool is_over;
+	char ids[200][ISX_ISCC_ID_TEXT_BYTES];
+	char why[256];
+};
+
+static void *write_on(void *arg)
+{
+	struct writing *writing = arg;
+	struct isx_err err;
+	for (size_t i = 0; i < 200 && !atomic_load(&writing->is_over); i++) {
+		struct isx_iscc_id id = { .body = (2ull << 60) + i + 1, .version = 1 };
+		char text[ISX_UNIT_TEXT_BYTES];
+		uint8_t body[8] = { 0xAA, 0x55, 0xAA, 0x55, 0xAA, 0x55, 0xAA, 0x55 };
+		const char *units[] = { text };
+		isx_iscc_id_print(&id, writing->ids[i]);
+		test_unit_text(ISX_META, body, sizeof body, text);
+		struct isx_asset asset = { .iscc_id = writing->ids[i],
+					   .units = units,
+					   .unit_count = 1 };
+		if (isx_add(fx.store, "written", &asset, 1, NULL, &err))
+			break;
+		atomic_store(&writing->written, i + 1);
+	}
+	atomic_store(&writing->is_over, true);
+	return NULL;
+}
+
+/* Count the assets: at least those that were acknowledged before the search came. */
+static void *read_on(void *arg)
+{
+	struct writing *writing = arg;
+	uint8_t body[8] = { 0xAA, 0x55, 0xAA, 0x55, 0xAA, 0x55, 0xAA, 0x55 };
+	char text[ISX_UNIT_TEXT_BYTES];
+	const char *units[] = { text };
+	struct isx_query query = { .units = units, .unit_count = 1, .limit = 500 };
+	test_unit_text(ISX_META, body, sizeof body, text);
+	while (!atomic_load(&writing->is_over)) {
+		size_t before = atomic_load(&writing->written);
+		struct isx_result *result;
+		struct isx_err err;
+		if (isx_search(fx.store, "written", &query, &result, &err)) {
+			atomic_store(&writing->is_over, true);
+			snprintf(writing->why, sizeof writing->why, "%.200s", err.msg);
+			break;
+		}
+		if (result->match_count < before)
+			snprintf(writing->why, sizeof writing->why, "%zu were written, %zu found",
+				 before, result->match_count);
+		isx_result_free(result);
+	}
+	return NULL;
+}
+
+static void test_pass__every_member_sees_what_was_written_before_it_came(void **state)
+{
+	static struct writing writing;
+	pthread_t writer, readers[6];
+	struct isx_err err;
+	(void)state;
+	assert_int_equal(isx_index_create(fx.store, "written", &err), ISX_OK);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, read_on, &writing), 0);
+	assert_int_equal(pthread_create(&writer, NULL, write_on, &writing), 0);
+	pthread_join(writer, NULL);
+	for (size_t i = 0; i < 6; i++)
+		pthread_join(readers[i], NULL);
+	assert_string_equal(writing.why, "");
+	assert_int_equal(atomic_load(&writing.written), 200);
+}
+
+/* --- ranges ----------------------------------------------------------------------------------- */
+
+struct sharing {
+	struct isx_ranges ranges;
+	uint64_t *ids; /* ascending */
+	size_t count;
+	atomic_uint *seen; /* how often each was scanned */
+	atomic_size_t pieces;
+};
+
+static void *scan_ranges(void *arg)
+{
+	struct sharing *sharing = arg;
+	uint64_t id_min, id_max, compared = 0, given;
+	bool has_piece = false;
+	while (isx_ranges_take(&sharing->ranges, has_piece, &id_min, &id_max)) {
+		size_t at = 0;
+		has_piece = true;
+		given = compared;
+		atomic_fetch_add(&sharing->pieces, 1);
+		while (at < sharing->count && sharing->ids[at] < id_min)
+			at++;
+		for (; at < sharing->count && sharing->ids[at] <= id_max; at++) {
+			isx_ranges_share(&sharing->ranges, sharing->ids[at], compared, &given,
+					 &id_max);
+			atomic_fetch_add(&sharing->seen[at], 1);
+			compared += 1 << 14;
+		}
+	}
+	return NULL;
+}
+
+/* Threads that give each other parts of a range scan everything once, also where nearly all
+ * ISCC-IDs lie in a narrow part of it, and at both ends of what 64 bits can say. */
+static void test_pass__ranges_are_shared_without_gaps(void **state)
+{
+	enum { IDS = 4000 };
+	static uint64_t ids[IDS];
+	static atomic_uint seen[IDS];
+	(void)state;
+	for (size_t round = 0; round < 20; round++) {
+		struct sharing sharing = { .ids = ids, .count = IDS, .seen = seen };
+		pthread_t threads[5];
+		uint64_t at = 0, step = 1ull << (test_random(&fx.random) % 40);
+		for (size_t i = 0; i < IDS; i++) {
+			at += 1 + (i > IDS / 2 ? test_random(&fx.random) % 3
+					       : test_random(&fx.random) % step);
+			ids[i] = round % 2 ? at : UINT64_MAX - (IDS - 1 - i);
+			atomic_store(&seen[i], 0);
+		}
+		isx_ranges_init(&sharing.ranges, 0, ids[IDS - 1]);
+		for (size_t i = 0; i < 5; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, scan_ranges, &sharing),
+					 0);
+		for (size_t i = 0; i < 5; i++)
+			pthread_join(threads[i], NULL);
+		isx_ranges_release(&sharing.ranges);
+		for (size_t i = 0; i < IDS; i++)
+			assert_int_equal(atomic_load(&seen[i]), 1);
+		assert_true(atomic_load(&sharing.pieces) >= 1);
+	}
+}
+
+/* --- slots ------------------------------------------------------------------------------------ */
+
+static bool always(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static bool never(void *arg)
+{
+	(*(unsigned *)arg)++;
+	return false;
+}
+
+/* A search never waits longer than ISX_PASS_WAIT_MS for others, and one that is no longer wanted
+ * gives up before. */
+static void test_pass__a_wait_for_a_slot_is_bounded(void **state)
+{
+	unsigned asked = 0;
+	(void)state;
+	assert_true(isx_scan_slot_take(2, always, NULL));
+	assert_int_equal(isx_scan_slots_try(2, 5), 1);
+	assert_int_equal(isx_scan_slots_try(2, 5), 0);
+	assert_int_equal(isx_scan_slots_try(4, 5), 2);
+	isx_scan_slots_release(2);
+	assert_false(isx_scan_slot_take(2, never, &asked));
+	assert_int_equal(asked, 1);
+	uint64_t start = isx_clock_ns();
+	assert_true(isx_scan_slot_take(2, always, NULL));
+	assert_true(isx_clock_ns() - start >= (uint64_t)ISX_PASS_WAIT_MS * 1000000u);
+	assert_int_equal(isx_scan_slots_try(3, 1), 0);
+	isx_scan_slots_release(3);
+	assert_int_equal(isx_scan_slots_try(3, 9), 3);
+	isx_scan_slots_release(3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pass__a_search_alone_equals_the_model),
+		cmocka_unit_test(test_pass__a_batch_equals_the_model_whatever_is_in_it),
+		cmocka_unit_test(test_pass__a_batch_on_an_index_that_is_not_there_fails),
+		cmocka_unit_test(test_pass__searches_of_many_threads_equal_the_model),
+		cmocka_unit_test(test_pass__every_member_sees_what_was_written_before_it_came),
+		cmocka_unit_test(test_pass__ranges_are_shared_without_gaps),
+		cmocka_unit_test(test_pass__a_wait_for_a_slot_is_bounded),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
