@@ -661,6 +661,26 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_cursor_open(struct isx_store *store, 
 						       const char *from, struct isx_cursor **cursor,
 						       struct isx_err *err);
 
+/* A part of an index: all conditions hold at once. `{ 0 }` is all of it. An ISCC-ID is the time at
+ * which it was issued, and the number of the hub that has issued it. */
+struct isx_range {
+	const char *after;    /* assets behind this ISCC-ID, which need not be stored; NULL: all */
+	uint64_t from_us;     /* issued at this time or later: microseconds since 1970 */
+	uint64_t to_us;       /* issued before this time; 0: at any later time */
+	bool has_hub;         /* issued by `hub` only */
+	bool no_simprints;    /* leave out the simprints of assets: reading is faster without */
+	uint32_t hub;         /* 0 to ISX_HUB_MAX */
+	uint64_t reserved[4]; /* 0 */
+};
+#define ISX_HUB_MAX 4095
+
+/* As isx_cursor_open(), over a part of the index. ISX_INVALID also: `hub` is out of its range. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_cursor_open_range(struct isx_store *store,
+							     const char *name,
+							     const struct isx_range *range,
+							     struct isx_cursor **cursor,
+							     struct isx_err *err);
+
 /* Get the next asset.
  *   asset  filled: borrowed until the next call with this cursor; NULL after the last asset
  * ISX_CORRUPT: this asset cannot be read; the next call gets the one after it. */
@@ -670,6 +690,28 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_cursor_next(struct isx_cursor *cursor
 
 /* Close a cursor. NULL is allowed. */
 ISX_API void isx_cursor_close(struct isx_cursor *cursor);
+
+/* Get several assets, as isx_get() gives one.
+ *   jsons  new array of `count` texts, in the order of `iscc_ids`, free with isx_texts_free(); the
+ *          text of an asset that is not in the index is NULL */
+ISX_API ISX_MUST_CHECK enum isx_status isx_get_many(struct isx_store *store, const char *name,
+						    const char *const *iscc_ids, size_t count,
+						    char ***jsons, struct isx_err *err);
+ISX_API void isx_texts_free(char **texts, size_t count);
+
+/* Remove several assets, in one transaction (http://: 10,000 in each).
+ *   removed  filled: one per ISCC-ID; false: it was not in the index, or stands in the list before
+ * ISX_INVALID: an ISCC-ID that cannot be decoded, or of another realm; nothing is removed. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_remove_many(struct isx_store *store, const char *name,
+						       const char *const *iscc_ids, size_t count,
+						       bool *removed, struct isx_err *err);
+
+/* Replace the metadata of an asset and nothing else of it.
+ *   metadata  a JSON object; NULL: the asset has none any more
+ * ISX_NOT_FOUND: no such index or asset. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_metadata_set(struct isx_store *store, const char *name,
+							const char *iscc_id, const char *metadata,
+							struct isx_err *err);
 
 /* Remove one asset and everything that is stored of it. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_remove(struct isx_store *store, const char *name,

@@ -22,11 +22,12 @@
 
 /* --- assets and queries ----------------------------------------------------------------------- */
 
-#define ISX_UNITS_MAX          64  /* units of one asset or query; an ISCC-CODE has at most 5 */
-#define ISX_INDEX_NAME_MAX     32  /* characters, as in 0.3.3 */
-#define ISX_SIMPRINT_BYTES_MAX 32  /* 256 bits, the longest simprint there is */
-#define ISX_SIMPRINT_TYPE_MAX  64  /* bytes of a simprint type's name */
-#define ISX_LIMIT_DEFAULT      100 /* matches of a search whose query sets no limit */
+#define ISX_UNITS_MAX          64    /* units of one asset or query; an ISCC-CODE has at most 5 */
+#define ISX_LIST_MAX           10000 /* assets of one page or list: some MiB of JSON */
+#define ISX_INDEX_NAME_MAX     32    /* characters, as in 0.3.3 */
+#define ISX_SIMPRINT_BYTES_MAX 32    /* 256 bits, the longest simprint there is */
+#define ISX_SIMPRINT_TYPE_MAX  64    /* bytes of a simprint type's name */
+#define ISX_LIMIT_DEFAULT      100   /* matches of a search whose query sets no limit */
 
 /* The least unit score of near-duplicates, unless a query sets another: random units of 256 bits
  * never reach it. */

@@ -60,6 +60,17 @@ enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
 	return ISX_OK;
 }
 
+enum isx_status isx_batch_ids(const char *const *iscc_ids, size_t count, struct isx_arena *arena,
+			      struct isx_batch_asset **batch, struct isx_err *err)
+{
+	struct isx_asset *assets = isx_arena_alloc(arena, count, sizeof *assets);
+	if (!assets)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < count; i++)
+		assets[i].iscc_id = iscc_ids[i];
+	return isx_batch_read(assets, count, arena, batch, err);
+}
+
 enum isx_status isx_check_realm(const char *iscc_id, uint32_t realm, uint32_t index_realm,
 				struct isx_err *err)
 {

@@ -27,6 +27,11 @@ ISX_MUST_CHECK enum isx_status isx_batch_read(const struct isx_asset *assets, si
 enum isx_status isx_batch_err_at(struct isx_err *err, enum isx_status status, size_t count,
 				 size_t position);
 
+/* The same for a list of ISCC-IDs of assets that are there already. */
+ISX_MUST_CHECK enum isx_status isx_batch_ids(const char *const *iscc_ids, size_t count,
+					     struct isx_arena *arena,
+					     struct isx_batch_asset **batch, struct isx_err *err);
+
 /* Check that all assets are of one realm: that of the index (has_realm), otherwise that of the
  * first asset of the request. ISX_INVALID: err->position is an asset of another realm. */
 ISX_MUST_CHECK enum isx_status isx_batch_check_realm(const struct isx_asset *assets,

@@ -17,6 +17,25 @@ struct isx_engine {
 	struct isx_options options;
 };
 
+/* Which assets a walk reads: those with an ISCC-ID body of `first` to `last`. */
+struct isx_walk_range {
+	const char *from; /* an ISCC-ID, whose realm has to be that of the index; NULL: none */
+	uint64_t first;
+	uint64_t last;
+	int hub;        /* of this hub number only; -1: of any */
+	bool simprints; /* read the simprints, too */
+};
+
+/* The least ISCC-ID body of `from` or more with hub number `hub` (-1: any); false: there is
+ * none. */
+static inline bool isx_hub_next(uint64_t from, int hub, uint64_t *next)
+{
+	enum { HUBS = 1 << 12 }; /* iscc_id.h */
+	uint64_t base = from & ~(uint64_t)(HUBS - 1);
+	*next = hub < 0 ? from : base | (uint64_t)hub;
+	return *next >= from || !__builtin_add_overflow(*next, (uint64_t)HUBS, next);
+}
+
 /* A walk through the assets of one snapshot. It is used by one thread at a time. */
 struct isx_walk {
 	/* Read the next asset into *asset, which lives in `arena`. *more is false after the last
@@ -60,8 +79,18 @@ struct isx_engine_ops {
 	/* Append the stored JSON of an asset. */
 	enum isx_status (*get)(struct isx_engine *engine, const char *name, const char *iscc_id,
 			       struct isx_buf *json, struct isx_err *err);
-	enum isx_status (*remove)(struct isx_engine *engine, const char *name, const char *iscc_id,
+	/* As isx_get_many(); NULL: get() is called for each. */
+	enum isx_status (*get_many)(struct isx_engine *engine, const char *name,
+				    const char *const *iscc_ids, size_t count, char **jsons,
+				    struct isx_err *err);
+	/* As isx_remove_many(). */
+	enum isx_status (*remove)(struct isx_engine *engine, const char *name,
+				  const char *const *iscc_ids, size_t count, bool *removed,
 				  struct isx_err *err);
+	/* As isx_metadata_set(). */
+	enum isx_status (*set_metadata)(struct isx_engine *engine, const char *name,
+					const char *iscc_id, const char *metadata,
+					struct isx_err *err);
 	/* The next three are as in the public interface; NULL: the store is on another server. */
 	enum isx_status (*backup)(struct isx_engine *engine, const char *name, const char *path,
 				  bool replace, isx_progress_fn *progress, void *arg,
@@ -72,11 +101,13 @@ struct isx_engine_ops {
 	enum isx_status (*check)(struct isx_engine *engine, const char *name,
 				 struct isx_check *report, isx_finding_fn *found, void *arg,
 				 struct isx_err *err);
-	/* Begin a walk over all assets with an ISCC-ID of `from` or more (NULL: all assets), in the
-	 * order of their ISCC-IDs. NULL: the engine has no walks.
-	 *   walk  new, closed before the engine is */
-	enum isx_status (*walk)(struct isx_engine *engine, const char *name, const char *from,
-				struct isx_walk **walk, struct isx_err *err);
+	/* Begin a walk over the assets of a range, in the order of their ISCC-IDs. NULL: the engine
+	 * has no walks.
+	 *   range  copied, but for its text
+	 *   walk   new, closed before the engine is */
+	enum isx_status (*walk)(struct isx_engine *engine, const char *name,
+				const struct isx_walk_range *range, struct isx_walk **walk,
+				struct isx_err *err);
 	/* As isx_duplicates(); query->min_score is set. NULL: the engine cannot.
 	 *   reference  the engine of query->against; NULL: there is no reference */
 	enum isx_status (*duplicates)(struct isx_engine *engine, const char *name,

@@ -4,6 +4,7 @@
  */
 #include "http/params.h"
 
+#include "base/timestamp.h"
 #include "http/url.h"
 #include "json/json_text.h"
 
@@ -62,4 +63,56 @@ enum isx_status isx_param_bool(struct http_req *req, struct http_res *res, const
 	}
 	isx_param_problem(res, "bool_parsing", name, "Expected true or false", value);
 	return ISX_OK;
+}
+
+/* Read `from` or `to`.
+ *   is_given  filled */
+static enum isx_status read_time(struct http_req *req, struct http_res *res, const char *name,
+				 uint64_t *us, bool *is_given, struct isx_err *err)
+{
+	struct isx_span value;
+	enum isx_status st = isx_url_param(req->query, name, &req->arena, &value, err);
+	*is_given = !st && value.ptr;
+	if (*is_given && !isx_timestamp_parse(value, us))
+		isx_param_problem(res, "datetime_parsing", name, "Expected " ISX_TIMESTAMP_RULE,
+				  value);
+	return st;
+}
+
+static enum isx_status read_after(struct http_req *req, struct http_res *res, const char **after,
+				  struct isx_err *err)
+{
+	struct isx_span value;
+	enum isx_status st = isx_url_param(req->query, "after", &req->arena, &value, err);
+	if (st || !value.ptr)
+		return st;
+	if (!isx_is_iscc_pattern(value, 16, 16))
+		isx_param_problem(res, "string_pattern_mismatch", "after",
+				  "Expected an ISCC-ID: 'ISCC:' and 16 of A-Z and 2-7", value);
+	*after = isx_arena_text(&req->arena, value.ptr, value.len);
+	return *after ? ISX_OK : isx_fail_memory(err);
+}
+
+enum isx_status isx_param_range(struct http_req *req, struct http_res *res, struct isx_range *range,
+				struct isx_err *err)
+{
+	struct isx_span hub = { 0 };
+	uint64_t number = 0;
+	bool is_given;
+	*range = (struct isx_range){ 0 };
+	enum isx_status st = read_after(req, res, &range->after, err);
+	if (!st)
+		st = read_time(req, res, "from", &range->from_us, &is_given, err);
+	if (!st)
+		st = read_time(req, res, "to", &range->to_us, &is_given, err);
+	if (!st && is_given && range->to_us == 0)
+		range->from_us = UINT64_MAX; /* 0 is "no end": nothing is before 1970 */
+	if (!st)
+		st = isx_url_param(req->query, "hub", &req->arena, &hub, err);
+	if (!st && hub.ptr && !isx_span_uint(hub, ISX_HUB_MAX, &number))
+		isx_param_problem(res, "int_parsing", "hub", "Expected a hub number, 0 to 4095",
+				  hub);
+	range->has_hub = hub.ptr != NULL;
+	range->hub = (uint32_t)number;
+	return st;
 }

@@ -22,4 +22,9 @@ ISX_MUST_CHECK enum isx_status isx_param_limit(struct http_req *req, struct http
 ISX_MUST_CHECK enum isx_status isx_param_bool(struct http_req *req, struct http_res *res,
 					      const char *name, bool *flag, struct isx_err *err);
 
+/* Read `after`, `from`, `to` and `hub`, which select a part of an index.
+ *   range  filled; its text lives in the arena of the request */
+ISX_MUST_CHECK enum isx_status isx_param_range(struct http_req *req, struct http_res *res,
+					       struct isx_range *range, struct isx_err *err);
+
 #endif

@@ -165,7 +165,7 @@ size_t isx_router_number(const struct http_req *req)
 /* 405 with the methods of the path in Allow: `req->route` is the last of its routes. */
 static void answer_other_method(const struct http_req *req, struct http_res *res)
 {
-	static const char *const known[] = { "GET", "HEAD", "POST", "DELETE" };
+	static const char *const known[] = { "GET", "HEAD", "POST", "PATCH", "DELETE" };
 	struct isx_buf allow = { 0 };
 	for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
 		for (size_t i = 0; i < isx_route_count; i++) {

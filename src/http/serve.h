@@ -18,7 +18,13 @@ http_handler isx_serve_index_delete; /* DELETE /indexes/{name} */
 /* serve_asset.c */
 http_handler isx_serve_asset_add;    /* POST /indexes/{name}/assets */
 http_handler isx_serve_asset_get;    /* GET /indexes/{name}/assets/{iscc_id} */
+http_handler isx_serve_asset_patch;  /* PATCH /indexes/{name}/assets/{iscc_id} */
 http_handler isx_serve_asset_remove; /* DELETE /indexes/{name}/assets/{iscc_id} */
+
+/* serve_assets.c */
+http_handler isx_serve_assets_list;   /* GET /indexes/{name}/assets */
+http_handler isx_serve_assets_get;    /* POST /indexes/{name}/assets/get */
+http_handler isx_serve_assets_remove; /* POST /indexes/{name}/assets/remove */
 
 /* serve_search.c */
 http_handler isx_serve_search_post; /* POST /indexes/{name}/search */

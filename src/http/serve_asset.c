@@ -1,5 +1,5 @@
 /*
- * serve_asset.c - the assets of an index: add, get, remove.
+ * serve_asset.c - add assets, and get, change and remove one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
@@ -52,6 +52,22 @@ enum isx_status isx_serve_asset_add(struct http_req *req, struct http_res *res, 
 enum isx_status isx_serve_asset_get(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	return isx_get_into(req->store, req->index_name, req->iscc_id, &res->payload, err);
+}
+
+/* The answer is that of an add. */
+enum isx_status isx_serve_asset_patch(struct http_req *req, struct http_res *res,
+				      struct isx_err *err)
+{
+	const char *metadata = NULL;
+	enum isx_status st = isx_http_need_payload(req, res, err);
+	if (!st)
+		st = isx_metadata_from_json(&req->payload, &req->arena, &metadata, &res->problems,
+					    err);
+	if (!st)
+		st = isx_metadata_set(req->store, req->index_name, req->iscc_id, metadata, err);
+	if (!st)
+		isx_outcome_to_json(&res->payload, req->iscc_id, ISX_UPDATED);
+	return st;
 }
 
 enum isx_status isx_serve_asset_remove(struct http_req *req, struct http_res *res,

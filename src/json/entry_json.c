@@ -261,6 +261,72 @@ enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *ar
 	return st == ISX_SCHEMA ? isx_err_at(err, ISX_CORRUPT, "a stored asset") : st;
 }
 
+enum isx_status isx_stored_with_metadata(struct isx_buf *buf, struct isx_span text,
+					 const char *metadata, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_asset asset;
+	enum isx_status st = isx_asset_from_stored(text, &arena, &asset, err);
+	if (!st) {
+		asset.metadata = metadata;
+		isx_asset_to_json(buf, &asset);
+		st = isx_buf_status(buf, err);
+	}
+	isx_arena_release(&arena);
+	return st;
+}
+
+enum isx_status isx_ids_from_json(const struct isx_payload *payload, struct isx_arena *arena,
+				  const char *const **ids, size_t *count,
+				  struct isx_problems *problems, struct isx_err *err)
+{
+	struct isx_reader reader = { .arena = arena, .problems = problems };
+	const struct isx_place body = { .name = "body" };
+	struct isx_span text = isx_span_trim(payload->text);
+	if (!payload->is_json)
+		isx_problem_add(problems, "list_type", &body, "Input should be a valid list",
+				(struct isx_span){ 0 });
+	else
+		isx_field_texts(&reader, text, &body, &isx_rule_iscc_id, 1, ISX_LIST_MAX, ids,
+				count);
+	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
+}
+
+/* Other fields of an asset are refused and not ignored: a client that sends them expects that they
+ * change. */
+enum isx_status isx_metadata_from_json(const struct isx_payload *payload, struct isx_arena *arena,
+				       const char **metadata, struct isx_problems *problems,
+				       struct isx_err *err)
+{
+	struct isx_reader reader = { .arena = arena, .problems = problems };
+	const struct isx_place body = { .name = "body" };
+	const struct isx_place place = { .outer = &body, .name = asset_names[METADATA] };
+	struct isx_span found[ASSET_FIELDS], text = isx_span_trim(payload->text);
+	struct isx_asset asset = { 0 };
+	if (!payload->is_json || isx_json_kind(text) != ISX_JSON_OBJECT) {
+		isx_problem_add(problems, "model_attributes_type", &body,
+				"Input should be a valid dictionary or object to extract fields "
+				"from",
+				payload->is_json ? text : (struct isx_span){ 0 });
+		return isx_problems_status(problems, err);
+	}
+	isx_json_find(text, asset_names, ASSET_FIELDS, found);
+	for (size_t i = 0; i < METADATA; i++) {
+		const struct isx_place other = { .outer = &body, .name = asset_names[i] };
+		if (found[i].len)
+			isx_problem_add(problems, "extra_forbidden", &other,
+					"Only metadata can be changed: add the asset again to "
+					"change more",
+					found[i]);
+	}
+	if (found[METADATA].len == 0)
+		isx_problem_add(problems, "missing", &place, "Field required", text);
+	else if (isx_json_kind(found[METADATA]) != ISX_JSON_NULL)
+		read_metadata(&reader, found[METADATA], &body, &sent, &asset);
+	*metadata = asset.metadata;
+	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
+}
+
 enum isx_status isx_stored_check(struct isx_span text, struct isx_err *err)
 {
 	size_t offset;

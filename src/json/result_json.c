@@ -173,6 +173,14 @@ void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query)
 	isx_buf_char(buf, '}');
 }
 
+void isx_outcome_to_json(struct isx_buf *buf, const char *iscc_id, enum isx_outcome outcome)
+{
+	isx_buf_text(buf, "{\"iscc_id\":");
+	add_text(buf, iscc_id);
+	isx_buf_text(buf, outcome == ISX_CREATED ? ",\"status\":\"created\"}"
+						 : ",\"status\":\"updated\"}");
+}
+
 /* At most ISX_OUTCOME_JSON_BYTES for each asset: the server asks for the memory before it adds
  * them. */
 void isx_outcomes_to_json(struct isx_buf *buf, const struct isx_asset *assets,
@@ -180,10 +188,8 @@ void isx_outcomes_to_json(struct isx_buf *buf, const struct isx_asset *assets,
 {
 	isx_buf_char(buf, '[');
 	for (size_t i = 0; i < count; i++) {
-		isx_buf_text(buf, i ? ",{\"iscc_id\":" : "{\"iscc_id\":");
-		add_text(buf, assets[i].iscc_id);
-		isx_buf_text(buf, outcomes[i] == ISX_CREATED ? ",\"status\":\"created\"}"
-							     : ",\"status\":\"updated\"}");
+		isx_buf_text(buf, i ? "," : "");
+		isx_outcome_to_json(buf, assets[i].iscc_id, outcomes[i]);
 	}
 	isx_buf_char(buf, ']');
 }

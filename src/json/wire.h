@@ -65,6 +65,27 @@ static inline bool isx_wants_metadata(uint32_t with)
 	return with == 0 || (with & ISX_WITH_METADATA);
 }
 
+/* Append a stored asset with other metadata; NULL: without any. ISX_CORRUPT: it cannot be read. */
+ISX_MUST_CHECK enum isx_status isx_stored_with_metadata(struct isx_buf *buf, struct isx_span text,
+							const char *metadata, struct isx_err *err);
+
+/* Read the body of POST /indexes/{name}/assets/get and /remove, after isx_payload_check(): an
+ * array of 1 to ISX_LIST_MAX ISCC-IDs.
+ *   ids  filled: *count texts in `arena` */
+ISX_MUST_CHECK enum isx_status isx_ids_from_json(const struct isx_payload *payload,
+						 struct isx_arena *arena, const char *const **ids,
+						 size_t *count, struct isx_problems *problems,
+						 struct isx_err *err);
+
+/* Read the body of PATCH /indexes/{name}/assets/{iscc_id}, after isx_payload_check(): an object
+ * with "metadata", and no other field of an asset.
+ *   metadata  filled: JSON text in `arena`; NULL for null */
+ISX_MUST_CHECK enum isx_status isx_metadata_from_json(const struct isx_payload *payload,
+						      struct isx_arena *arena,
+						      const char **metadata,
+						      struct isx_problems *problems,
+						      struct isx_err *err);
+
 /* Read the body of POST /indexes/{name}/search, after isx_payload_check(). `limit` is left 0. */
 ISX_MUST_CHECK enum isx_status isx_query_from_json(const struct isx_payload *payload,
 						   struct isx_arena *arena, struct isx_query *query,
@@ -117,6 +138,9 @@ void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query);
 
 /* Bytes that each asset takes in the answer to POST assets, at most; the brackets take two more. */
 enum { ISX_OUTCOME_JSON_BYTES = 64 };
+
+/* Append what became of one asset. */
+void isx_outcome_to_json(struct isx_buf *buf, const char *iscc_id, enum isx_outcome outcome);
 
 /* Append the answer to POST assets. */
 void isx_outcomes_to_json(struct isx_buf *buf, const struct isx_asset *assets,

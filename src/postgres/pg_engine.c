@@ -380,6 +380,7 @@ static const struct isx_engine_ops store_ops = {
 	.add = isx_pg_add,
 	.get = store_get,
 	.remove = isx_pg_remove,
+	.set_metadata = isx_pg_set_metadata,
 	.search = isx_pg_search,
 	.walk = isx_pg_walk,
 };

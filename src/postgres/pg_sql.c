@@ -216,6 +216,9 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" RETURNING iscc_id, xmax <> 0",
 	[ISX_PG_ASSETS_DELETE] = "DELETE FROM @.asset WHERE index_id = $1::bigint"
 				 " AND iscc_id = ANY($2::bytea[]) RETURNING iscc_id",
+	[ISX_PG_METADATA_PUT] = "UPDATE @.asset SET metadata = $3::json"
+				" WHERE index_id = $1::bigint AND iscc_id = $2::bytea"
+				" RETURNING iscc_id",
 	[ISX_PG_ASSET_GET] = "SELECT i.realm::bigint, a.codes, a.metadata FROM @.index i"
 			     " LEFT JOIN @.asset a ON a.index_id = i.index_id"
 			     " AND a.iscc_id = $2::bytea WHERE i.name = $1::text",
@@ -231,7 +234,9 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 
 	[ISX_PG_ASSETS_PAGE] = "SELECT iscc_id, codes, metadata FROM @.asset"
 			       " WHERE index_id = $1::bigint AND iscc_id >= $2::bytea"
-			       " ORDER BY iscc_id LIMIT $3::bigint",
+			       " AND iscc_id <= $3::bytea AND ($5::bigint < 0 OR $5::bigint ="
+			       " (get_byte(iscc_id, 6) & 15) * 256 + get_byte(iscc_id, 7))"
+			       " ORDER BY iscc_id LIMIT $4::bigint",
 	[ISX_PG_SIMPRINTS_PAGE] = "SELECT iscc_id, type, start, size, simprint FROM @.simprint"
 				  " WHERE index_id = $1::bigint AND iscc_id >= $2::bytea"
 				  " AND iscc_id <= $3::bytea"

@@ -23,27 +23,28 @@ struct pg_walk {
 	struct isx_pg_head head;
 	PGresult *assets; /* rows of the page */
 	PGresult *simprints;
-	int asset;     /* next row of `assets` */
-	int simprint;  /* next row of `simprints` */
-	uint64_t from; /* the next page begins at this ISCC-ID body or behind it */
+	int asset;    /* next row of `assets` */
+	int simprint; /* next row of `simprints` */
+	struct isx_walk_range
+		range; /* `first` moves: the next page begins there; `from` is not used */
 	bool is_over;  /* the last page was read */
 };
 
-/* Run one of the two statements of a page. $1 is the index, $2 the first ISCC-ID; $3 is the
- * number of assets, or for simprints the last ISCC-ID of the page. */
+/* Run one of the two statements of a page. $1 is the index, $2 the first ISCC-ID, $3 the last one;
+ * for assets $4 is their number and $5 the hub number. */
 static enum isx_status run(struct pg_walk *walk, enum isx_pg_statement which, uint64_t last,
 			   PGresult **result, struct isx_err *err)
 {
 	struct isx_pg_params params = { 0 };
 	uint8_t bytes[8];
 	isx_pg_add_i64(&params, walk->head.index_id);
-	isx_store_be64(bytes, walk->from);
+	isx_store_be64(bytes, walk->range.first);
+	isx_pg_add_bytes(&params, bytes, sizeof bytes);
+	isx_store_be64(bytes, last);
 	isx_pg_add_bytes(&params, bytes, sizeof bytes);
 	if (which == ISX_PG_ASSETS_PAGE) {
 		isx_pg_add_i64(&params, PAGE_ASSETS);
-	} else {
-		isx_store_be64(bytes, last);
-		isx_pg_add_bytes(&params, bytes, sizeof bytes);
+		isx_pg_add_i64(&params, walk->range.hub);
 	}
 	enum isx_status st = isx_pg_run(walk->conn, which, &params, result, err);
 	isx_pg_params_release(&params);
@@ -62,7 +63,7 @@ static void drop_page(struct pg_walk *walk)
 static enum isx_status read_page(struct pg_walk *walk, struct isx_err *err)
 {
 	drop_page(walk);
-	enum isx_status st = run(walk, ISX_PG_ASSETS_PAGE, 0, &walk->assets, err);
+	enum isx_status st = run(walk, ISX_PG_ASSETS_PAGE, walk->range.last, &walk->assets, err);
 	int count = st ? 0 : PQntuples(walk->assets);
 	walk->is_over = st || count < PAGE_ASSETS;
 	if (count == 0)
@@ -71,9 +72,10 @@ static enum isx_status read_page(struct pg_walk *walk, struct isx_err *err)
 	if (id.len != 8)
 		return isx_pg_fail_row(walk->conn, "asset", err);
 	uint64_t last = isx_load_be64(id.ptr);
-	st = run(walk, ISX_PG_SIMPRINTS_PAGE, last, &walk->simprints, err);
-	walk->from = last + 1;
-	walk->is_over |= last == UINT64_MAX; /* `from` has wrapped round */
+	if (walk->range.simprints)
+		st = run(walk, ISX_PG_SIMPRINTS_PAGE, last, &walk->simprints, err);
+	walk->range.first = last + 1;
+	walk->is_over |= last == UINT64_MAX; /* `first` has wrapped round */
 	return st;
 }
 
@@ -101,21 +103,26 @@ static enum isx_status read_simprint(struct pg_walk *walk, int row, struct isx_a
 	return ISX_OK;
 }
 
-/* Does a row of simprints belong to the asset `id`? Both are 8 bytes, if the row is sound. */
-static bool is_of(const PGresult *simprints, int row, struct isx_span id)
+/* Compare the ISCC-ID of a row of simprints with that of an asset, as memcmp() does. Both are 8
+ * bytes, if the rows are sound. */
+static int compare_owner(const PGresult *simprints, int row, struct isx_span id)
 {
 	struct isx_span of = isx_pg_field(simprints, row, 0);
-	return of.len == id.len && memcmp(of.ptr, id.ptr, id.len) == 0;
+	return of.len == id.len ? memcmp(of.ptr, id.ptr, id.len) : 1;
 }
 
 /* Read the simprints of an asset: they are the next rows, as both results are sorted by ISCC-ID
- * and every asset before it has taken its own. */
+ * and every asset before it has taken its own. Rows before them belong to assets of another hub
+ * number. */
 static enum isx_status read_simprints(struct pg_walk *walk, struct isx_span id,
 				      struct isx_arena *arena, struct isx_asset *asset,
 				      struct isx_err *err)
 {
-	int rows = PQntuples(walk->simprints), first = walk->simprint, end = first;
-	while (end < rows && is_of(walk->simprints, end, id))
+	int rows = walk->simprints ? PQntuples(walk->simprints) : 0, first = walk->simprint;
+	while (first < rows && compare_owner(walk->simprints, first, id) < 0)
+		first++;
+	int end = first;
+	while (end < rows && compare_owner(walk->simprints, end, id) == 0)
 		end++;
 	walk->simprint = end;
 	struct isx_simprint *simprints = isx_arena_alloc(arena, (size_t)(end - first),
@@ -190,18 +197,20 @@ static enum isx_status begin(struct pg_walk *walk, struct isx_pg_store *store, c
 		st = isx_iscc_id_parse(isx_span_of(from), &id, err);
 	if (!st && from)
 		st = isx_pg_check_realm(&walk->head, from, id.realm, err);
-	walk->from = id.body;
 	return st;
 }
 
-enum isx_status isx_pg_walk(struct isx_engine *engine, const char *name, const char *from,
-			    struct isx_walk **walk, struct isx_err *err)
+enum isx_status isx_pg_walk(struct isx_engine *engine, const char *name,
+			    const struct isx_walk_range *range, struct isx_walk **walk,
+			    struct isx_err *err)
 {
 	struct pg_walk *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
 	made->walk = (struct isx_walk){ .next = next, .close = close_walk };
-	enum isx_status st = begin(made, (struct isx_pg_store *)engine, name, from, err);
+	made->range = *range;
+	made->is_over = range->first > range->last;
+	enum isx_status st = begin(made, (struct isx_pg_store *)engine, name, range->from, err);
 	if (st)
 		close_walk(&made->walk);
 	else

@@ -9,7 +9,7 @@
 
 /* As in struct isx_engine_ops. */
 ISX_MUST_CHECK enum isx_status isx_pg_walk(struct isx_engine *engine, const char *name,
-					   const char *from, struct isx_walk **walk,
-					   struct isx_err *err);
+					   const struct isx_walk_range *range,
+					   struct isx_walk **walk, struct isx_err *err);
 
 #endif

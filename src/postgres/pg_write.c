@@ -29,13 +29,14 @@ enum {
 	PRUNE_EVERY = 64       /* changes between two cuts of the log */
 };
 
-/* A request to add assets to an index, or to remove one. Lives on the stack of the thread that
- * waits for it. */
+/* A request to add assets to an index, to remove some, or to set the metadata of one. Lives on the
+ * stack of the thread that waits for it. */
 struct pg_change {
 	struct isx_commit commit; /* first: the queue hands this back */
 	const char *name;         /* of the index */
 	const struct isx_asset *assets;
-	const char *iscc_id; /* of the asset to remove; NULL: add `assets` */
+	const char *const *iscc_ids; /* of assets that are there already; NULL: add `assets` */
+	bool *removed;               /* remove them; NULL: set the metadata of the first one */
 	size_t count;
 	enum isx_outcome *outcomes;
 	struct isx_batch_asset *batch;         /* sorted by ISCC-ID: what is put or removed */
@@ -353,8 +354,9 @@ static enum isx_status apply_add(struct isx_pg_conn *conn, struct pg_change *cha
 	return st;
 }
 
-/* Remove an asset and its rows: one pipeline.
- *   found  filled: whether it was there */
+/* Remove assets and their rows: one pipeline. Of several entries with one ISCC-ID the first has
+ * removed the asset.
+ *   found  filled: whether any was there */
 static enum isx_status apply_remove(struct isx_pg_conn *conn, struct pg_change *change,
 				    struct isx_pg_head *head, bool *found, struct isx_err *err)
 {
@@ -363,10 +365,43 @@ static enum isx_status apply_remove(struct isx_pg_conn *conn, struct pg_change *
 					     { ISX_PG_UNITS_DELETE, &change->ids },
 					     { ISX_PG_SIMPRINTS_DELETE, &change->ids } };
 	enum isx_status st = isx_pg_run_steps(conn, steps, 3, results, err);
-	*found = !st && PQntuples(results[0]) == 1;
-	head->assets -= *found;
+	int rows = st ? 0 : PQntuples(results[0]);
+	for (int row = 0; row < rows; row++) {
+		uint64_t id = isx_load_be64(isx_pg_field(results[0], row, 0).ptr);
+		size_t i = find_in_batch(change, id);
+		if (i < change->count && change->batch[i].id.body == id)
+			change->removed[change->batch[i].position] = true;
+	}
+	*found = rows > 0;
+	head->assets -= rows;
 	isx_pg_clear(results, 3);
 	return st;
+}
+
+/* Set the metadata of an asset; its rows do not depend on them.
+ *   found  filled: whether it was there */
+static enum isx_status apply_metadata(struct isx_pg_conn *conn, struct pg_change *change,
+				      bool *found, struct isx_err *err)
+{
+	PGresult *rows = NULL;
+	enum isx_status st = isx_pg_run(conn, ISX_PG_METADATA_PUT, &change->rows, &rows, err);
+	*found = !st && PQntuples(rows) == 1;
+	PQclear(rows);
+	return st;
+}
+
+/* Check that all ISCC-IDs of a request are of the realm of the index. */
+static enum isx_status check_realms(const struct pg_change *change, const struct isx_pg_head *head,
+				    struct isx_err *err)
+{
+	for (size_t i = 0; i < change->count; i++) {
+		size_t position = change->batch[i].position;
+		enum isx_status st = isx_pg_check_realm(head, change->iscc_ids[position],
+							change->batch[i].id.realm, err);
+		if (st)
+			return isx_batch_err_at(err, st, change->count, position);
+	}
+	return ISX_OK;
 }
 
 /* Make one change in the open transaction. A request that does not fit the index gets a status
@@ -380,12 +415,11 @@ static enum isx_status apply_change(struct isx_pg_conn *conn, struct pg_change *
 	*made = false;
 	if (change->count == 0)
 		return ISX_OK; /* an empty batch only needs the index to exist */
-	if (!change->iscc_id)
+	if (!change->iscc_ids)
 		own->status = isx_batch_check_realm(change->assets, change->batch, change->count,
 						    head->has_realm, head->realm, &own->err);
 	else
-		own->status = isx_pg_check_realm(head, change->iscc_id, change->batch[0].id.realm,
-						 &own->err);
+		own->status = check_realms(change, head, &own->err);
 	if (own->status)
 		return ISX_OK;
 	struct isx_pg_params *all[] = { &change->ids, &change->rows, &change->units,
@@ -393,14 +427,18 @@ static enum isx_status apply_change(struct isx_pg_conn *conn, struct pg_change *
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		set_index(all[i], head->index_id);
 	enum isx_status st;
-	if (!change->iscc_id) {
+	if (!change->iscc_ids) {
 		st = apply_add(conn, change, head, err);
 		*made = !st;
-	} else {
+	} else if (change->removed) {
+		memset(change->removed, 0, change->count * sizeof *change->removed);
 		st = apply_remove(conn, change, head, made, err);
+	} else {
+		st = apply_metadata(conn, change, made, err);
 		if (!st && !*made)
 			own->status = isx_fail(&own->err, ISX_NOT_FOUND,
-					       "Asset '%s' not found in index", change->iscc_id);
+					       "Asset '%s' not found in index",
+					       change->iscc_ids[0]);
 	}
 	return st;
 }
@@ -634,24 +672,56 @@ enum isx_status isx_pg_add(struct isx_engine *engine, const char *name,
 	return st;
 }
 
-enum isx_status isx_pg_remove(struct isx_engine *engine, const char *name, const char *iscc_id,
+/* Run a change of assets that are there already.
+ *   change  complete but for its batch and `ids` */
+static enum isx_status run_change(struct isx_pg_store *store, struct pg_change *change,
+				  struct isx_err *err)
+{
+	enum isx_status st = isx_batch_ids(change->iscc_ids, change->count, &change->arena,
+					   &change->batch, err);
+	if (store->engine.options.read_only)
+		st = isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
+	if (st == ISX_INVALID)
+		st = index_first(store, change->name, st, err);
+	isx_pg_add_i64(&change->ids, 0);
+	if (!st)
+		add_ids(&change->ids, change);
+	if (!st)
+		st = isx_buf_status(&change->ids.bytes, err);
+	if (!st)
+		st = isx_commit_queue_run(isx_pg_queue_of(store, change->name), &change->commit,
+					  err);
+	release_change(change);
+	return st;
+}
+
+enum isx_status isx_pg_remove(struct isx_engine *engine, const char *name,
+			      const char *const *iscc_ids, size_t count, bool *removed,
 			      struct isx_err *err)
 {
-	struct isx_pg_store *store = (struct isx_pg_store *)engine;
-	struct isx_batch_asset removed = { 0 };
 	struct pg_change change = {
-		.name = name, .iscc_id = iscc_id, .count = 1, .batch = &removed
+		.name = name, .iscc_ids = iscc_ids, .count = count, .removed = removed
 	};
-	if (engine->options.read_only)
-		return isx_fail(err, ISX_READ_ONLY, "the store was opened for reading only");
-	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), &removed.id, err);
-	if (st)
-		return index_first(store, name, st, err);
-	isx_pg_add_i64(&change.ids, 0);
-	add_ids(&change.ids, &change);
-	st = isx_buf_status(&change.ids.bytes, err);
+	return run_change((struct isx_pg_store *)engine, &change, err);
+}
+
+enum isx_status isx_pg_set_metadata(struct isx_engine *engine, const char *name,
+				    const char *iscc_id, const char *metadata, struct isx_err *err)
+{
+	struct pg_change change = { .name = name, .iscc_ids = &iscc_id, .count = 1 };
+	struct isx_iscc_id id = { 0 };
+	uint8_t bytes[8];
+	(void)!isx_iscc_id_parse(isx_span_of(iscc_id), &id, NULL); /* run_change() reports it */
+	isx_store_be64(bytes, id.body);
+	isx_pg_add_i64(&change.rows, 0);
+	isx_pg_add_bytes(&change.rows, bytes, sizeof bytes);
+	if (metadata)
+		isx_pg_add_bytes(&change.rows, metadata, strlen(metadata));
+	else
+		isx_pg_add_null(&change.rows);
+	enum isx_status st = isx_buf_status(&change.rows.bytes, err);
 	if (!st)
-		st = isx_commit_queue_run(isx_pg_queue_of(store, name), &change.commit, err);
+		return run_change((struct isx_pg_store *)engine, &change, err);
 	release_change(&change);
 	return st;
 }

@@ -12,7 +12,11 @@ ISX_MUST_CHECK enum isx_status isx_pg_add(struct isx_engine *engine, const char 
 					  const struct isx_asset *assets, size_t count,
 					  enum isx_outcome *outcomes, struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_pg_remove(struct isx_engine *engine, const char *name,
-					     const char *iscc_id, struct isx_err *err);
+					     const char *const *iscc_ids, size_t count,
+					     bool *removed, struct isx_err *err);
+ISX_MUST_CHECK enum isx_status isx_pg_set_metadata(struct isx_engine *engine, const char *name,
+						   const char *iscc_id, const char *metadata,
+						   struct isx_err *err);
 
 /* Write a group of a queue: the isx_commit_fn of the queues of struct isx_pg_store. Always
  * ISX_OK: each request of the group has a status of its own. */

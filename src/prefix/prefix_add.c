@@ -91,9 +91,28 @@ enum isx_status isx_prefix_put(struct isx_lmdb_add *add, struct isx_lmdb_view *v
 
 /* --- removing --------------------------------------------------------------------------------- */
 
-enum isx_status isx_prefix_remove(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
-				  struct isx_err *err)
+enum isx_status isx_prefix_remove(struct isx_lmdb_view *view, const struct isx_iscc_id *ids,
+				  size_t count, struct isx_err *err)
 {
 	bool existed;
-	return remove_stored(view, id, &existed, err);
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < count; i++)
+		st = remove_stored(view, &ids[i], &existed, err);
+	return st;
+}
+
+/* Under each key that the asset has. */
+int isx_prefix_replace(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val json)
+{
+	int rc = 0;
+	for (uint32_t version = 0; !rc && version < ISX_PREFIX_ID_VERSIONS; version++) {
+		char text[ISX_ISCC_ID_TEXT_BYTES];
+		isx_prefix_key(id, version, text);
+		MDB_val key = isx_lmdb_val(text, strlen(text)), stored, value = json;
+		rc = mdb_get(view->txn, view->tables.assets, &key, &stored);
+		if (!rc)
+			rc = mdb_put(view->txn, view->tables.assets, &key, &value, 0);
+		rc = rc == MDB_NOTFOUND ? 0 : rc;
+	}
+	return rc;
 }

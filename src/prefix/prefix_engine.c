@@ -31,6 +31,7 @@ static const struct isx_lmdb_kind prefixes = {
 	.prepare = isx_prefix_prepare,
 	.put = isx_prefix_put,
 	.remove = isx_prefix_remove,
+	.replace = isx_prefix_replace,
 	.next = isx_prefix_next,
 	.complete = NULL,
 	.check_key = isx_prefix_check_key,

@@ -933,8 +933,9 @@ static enum isx_status remote_get(struct isx_engine *engine, const char *name, c
 	return st;
 }
 
-static enum isx_status remote_remove(struct isx_engine *engine, const char *name,
-				     const char *iscc_id, struct isx_err *err)
+/* Remove one asset by the request that servers of every version know. */
+static enum isx_status remove_one(struct isx_engine *engine, const char *name, const char *iscc_id,
+				  bool *removed, struct isx_err *err)
 {
 	struct call call = { .method = "DELETE",
 			     .name = name,
@@ -942,7 +943,120 @@ static enum isx_status remote_remove(struct isx_engine *engine, const char *name
 			     .id = iscc_id,
 			     .success = STATUS_NO_CONTENT };
 	enum isx_status st = send_call(remote_of(engine), &call, err);
+	*removed = !st;
 	isx_buf_release(&call.answer);
+	return st;
+}
+
+/* What an element of an answer to a list of ISCC-IDs is for. */
+typedef enum isx_status take_item_fn(struct isx_span element, struct isx_span status, void *into,
+				     size_t at, struct isx_err *err);
+
+/* POST a list of ISCC-IDs to assets/ACTION, ISX_LIST_MAX at a time, and take the elements of the
+ * answers, which have to be in the same order.
+ *   into  handed to `take` with the position in the list */
+static enum isx_status post_ids(struct isx_engine *engine, const char *action, const char *name,
+				const char *const *iscc_ids, size_t count, take_item_fn *take,
+				void *into, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	for (size_t at = 0, some; !st && at < count; at += some) {
+		struct isx_buf body = { 0 };
+		struct isx_span list = { 0 }, element;
+		some = count - at < ISX_LIST_MAX ? count - at : ISX_LIST_MAX;
+		for (size_t i = 0; i < some; i++) {
+			isx_buf_char(&body, i ? ',' : '[');
+			isx_json_quote(&body, isx_span_of(iscc_ids[at + i]));
+		}
+		isx_buf_char(&body, ']');
+		struct call call = { .method = "POST",
+				     .name = name,
+				     .resource = "assets",
+				     .id = action,
+				     .json = { body.ptr, body.len },
+				     .success = STATUS_OK,
+				     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
+		st = isx_buf_status(&body, err);
+		if (!st)
+			st = call_json(engine, &call, &list, err);
+		if (!st && isx_json_length(list) != some)
+			st = fail_answer(err, "one element per ISCC-ID");
+		struct isx_json_walk walk = isx_json_walk_start(list);
+		for (size_t i = 0; !st && i < some && isx_json_next_element(&walk, &element); i++) {
+			st = check_iscc_id(isx_json_member(element, "iscc_id"), iscc_ids[at + i],
+					   err);
+			if (!st)
+				st = take(element, isx_json_member(element, "status"), into, at + i,
+					  err);
+		}
+		st = name_server(remote_of(engine), st, err);
+		isx_buf_release(&call.answer);
+		isx_buf_release(&body);
+	}
+	return st;
+}
+
+static enum isx_status take_removed(struct isx_span element, struct isx_span status, void *into,
+				    size_t at, struct isx_err *err)
+{
+	bool *removed = into;
+	(void)element;
+	removed[at] = isx_span_is(status, "\"removed\"");
+	return removed[at] || isx_span_is(status, "\"not_found\"")
+		       ? ISX_OK
+		       : fail_answer(err, "\"removed\" or \"not_found\"");
+}
+
+static enum isx_status remote_remove(struct isx_engine *engine, const char *name,
+				     const char *const *iscc_ids, size_t count, bool *removed,
+				     struct isx_err *err)
+{
+	return count == 1 ? remove_one(engine, name, iscc_ids[0], removed, err)
+			  : post_ids(engine, "remove", name, iscc_ids, count, take_removed, removed,
+				     err);
+}
+
+static enum isx_status take_asset(struct isx_span element, struct isx_span status, void *into,
+				  size_t at, struct isx_err *err)
+{
+	char **jsons = into;
+	struct isx_span asset = isx_json_member(element, "asset");
+	struct isx_buf json = { 0 };
+	if (isx_span_is(status, "\"not_found\""))
+		return ISX_OK;
+	if (isx_json_kind(asset) != ISX_JSON_OBJECT)
+		return fail_answer(err, "an asset or \"not_found\"");
+	isx_json_minify(&json, asset);
+	jsons[at] = isx_buf_take(&json);
+	return jsons[at] ? ISX_OK : isx_fail_memory(err);
+}
+
+static enum isx_status remote_get_many(struct isx_engine *engine, const char *name,
+				       const char *const *iscc_ids, size_t count, char **jsons,
+				       struct isx_err *err)
+{
+	return post_ids(engine, "get", name, iscc_ids, count, take_asset, jsons, err);
+}
+
+static enum isx_status remote_set_metadata(struct isx_engine *engine, const char *name,
+					   const char *iscc_id, const char *metadata,
+					   struct isx_err *err)
+{
+	struct isx_buf body = { 0 };
+	isx_buf_text(&body, "{\"metadata\":");
+	isx_buf_text(&body, metadata ? metadata : "null");
+	isx_buf_char(&body, '}');
+	struct call call = { .method = "PATCH",
+			     .name = name,
+			     .resource = "assets",
+			     .id = iscc_id,
+			     .json = { body.ptr, body.len },
+			     .success = STATUS_OK };
+	enum isx_status st = isx_buf_status(&body, err);
+	if (!st)
+		st = send_call(remote_of(engine), &call, err);
+	isx_buf_release(&call.answer);
+	isx_buf_release(&body);
 	return st;
 }
 
@@ -997,7 +1111,9 @@ static const struct isx_engine_ops remote_ops = {
 	.stat = remote_stat,
 	.add = remote_add,
 	.get = remote_get,
+	.get_many = remote_get_many,
 	.remove = remote_remove,
+	.set_metadata = remote_set_metadata,
 	.search = remote_search,
 };
 

@@ -20,8 +20,43 @@ struct isx_cursor {
 	struct isx_asset asset;
 };
 
-enum isx_status isx_cursor_open(struct isx_store *store, const char *name, const char *from,
-				struct isx_cursor **cursor, struct isx_err *err)
+/* Everything of the range is in the numbers of ISCC-IDs: a time is their first 52 bits. An ISCC-ID
+ * that cannot be read is reported by the engine, once it has found the index.
+ *   walk  filled: `first` is greater than `last` if no ISCC-ID is in the range */
+static enum isx_status read_range(const struct isx_range *range, struct isx_walk_range *walk,
+				  struct isx_err *err)
+{
+	enum { HUB_BITS = 12 };
+	const uint64_t time_max = UINT64_MAX >> HUB_BITS;
+	struct isx_iscc_id after = { 0 };
+	*walk = (struct isx_walk_range){ .from = range->after,
+					 .last = UINT64_MAX,
+					 .hub = range->has_hub ? (int)range->hub : -1,
+					 .simprints = !range->no_simprints };
+	for (size_t i = 0; i < sizeof range->reserved / sizeof range->reserved[0]; i++)
+		if (range->reserved[i])
+			return isx_fail(err, ISX_INVALID,
+					"range: expected 0 in `reserved`: clear the struct before "
+					"you fill it");
+	if (range->has_hub && range->hub > ISX_HUB_MAX)
+		return isx_fail(err, ISX_INVALID, "hub: expected 0 to %d", ISX_HUB_MAX);
+	if (range->after)
+		(void)!isx_iscc_id_parse(isx_span_of(range->after), &after, NULL);
+	bool is_empty = (range->after && after.body == UINT64_MAX) || range->from_us > time_max;
+	if (range->to_us && range->to_us <= time_max)
+		walk->last = (range->to_us << HUB_BITS) - 1;
+	if (!is_empty)
+		walk->first = range->from_us << HUB_BITS;
+	if (!is_empty && range->after && after.body >= walk->first)
+		walk->first = after.body + 1;
+	if (is_empty)
+		*walk = (struct isx_walk_range){ .from = range->after, .first = 1, .hub = -1 };
+	return ISX_OK;
+}
+
+static enum isx_status open_cursor(struct isx_store *store, const char *name,
+				   const struct isx_walk_range *range, struct isx_cursor **cursor,
+				   struct isx_err *err)
 {
 	struct isx_engine *engine = store->engine;
 	if (!engine->ops->walk)
@@ -31,12 +66,40 @@ enum isx_status isx_cursor_open(struct isx_store *store, const char *name, const
 	struct isx_cursor *opened = isx_mem_array(1, sizeof *opened);
 	if (!opened)
 		return isx_fail_memory(err);
-	enum isx_status st = engine->ops->walk(engine, name, from, &opened->walk, err);
+	enum isx_status st = engine->ops->walk(engine, name, range, &opened->walk, err);
 	if (st)
 		isx_mem_free(opened);
 	else
 		*cursor = opened;
 	return st;
+}
+
+/* The range that begins with an ISCC-ID; NULL: everything. As above, the engine reports a wrong
+ * one. */
+static struct isx_walk_range range_from(const char *from)
+{
+	struct isx_iscc_id id = { 0 };
+	if (from)
+		(void)!isx_iscc_id_parse(isx_span_of(from), &id, NULL);
+	return (struct isx_walk_range){
+		.from = from, .first = id.body, .last = UINT64_MAX, .hub = -1, .simprints = true
+	};
+}
+
+enum isx_status isx_cursor_open(struct isx_store *store, const char *name, const char *from,
+				struct isx_cursor **cursor, struct isx_err *err)
+{
+	struct isx_walk_range range = range_from(from);
+	return open_cursor(store, name, &range, cursor, err);
+}
+
+enum isx_status isx_cursor_open_range(struct isx_store *store, const char *name,
+				      const struct isx_range *range, struct isx_cursor **cursor,
+				      struct isx_err *err)
+{
+	struct isx_walk_range walked;
+	enum isx_status st = read_range(range, &walked, err);
+	return st ? st : open_cursor(store, name, &walked, cursor, err);
 }
 
 enum isx_status isx_cursor_next(struct isx_cursor *cursor, const struct isx_asset **asset,
@@ -76,17 +139,17 @@ static enum isx_status read_by_walk(struct isx_engine *engine, const char *name,
 				    struct isx_err *err)
 {
 	struct isx_walk *walk;
-	struct isx_iscc_id wanted, found;
+	struct isx_walk_range range = range_from(iscc_id);
+	struct isx_iscc_id found = { 0 };
 	bool more = false;
-	enum isx_status st = engine->ops->walk(engine, name, iscc_id, &walk, err);
+	range.last = range.first;
+	enum isx_status st = engine->ops->walk(engine, name, &range, &walk, err);
 	if (st)
 		return st;
-	st = isx_iscc_id_parse(isx_span_of(iscc_id), &wanted, err);
-	if (!st)
-		st = walk->next(walk, &owned->arena, &owned->asset, &more, err);
+	st = walk->next(walk, &owned->arena, &owned->asset, &more, err);
 	if (!st && more)
 		st = isx_iscc_id_parse(isx_span_of(owned->asset.iscc_id), &found, err);
-	if (!st && (!more || found.body != wanted.body))
+	if (!st && (!more || found.body != range.first))
 		st = isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
 	walk->close(walk);
 	return st;

@@ -414,11 +414,92 @@ void isx_text_free(char *text)
 	isx_mem_free(text);
 }
 
+/* "Not found" may be the index: asked once for a list, at the first asset that is not found. */
+enum isx_status isx_find_into(struct isx_store *store, const char *name, const char *iscc_id,
+			      struct isx_buf *json, bool *has_index, bool *found,
+			      struct isx_err *err)
+{
+	struct isx_index_info info;
+	enum isx_status st = isx_get_into(store, name, iscc_id, json, err);
+	*found = !st;
+	if (st != ISX_NOT_FOUND || *has_index)
+		return st == ISX_NOT_FOUND ? ISX_OK : st;
+	st = isx_index_stat(store, name, &info, err);
+	if (!st)
+		isx_index_info_release(&info);
+	*has_index = !st;
+	return st;
+}
+
+/* One after the other, for an engine without a call for all. */
+static enum isx_status get_each(struct isx_store *store, const char *name,
+				const char *const *iscc_ids, size_t count, char **jsons,
+				struct isx_err *err)
+{
+	bool has_index = false, found = false;
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < count; i++) {
+		struct isx_buf json = { 0 };
+		st = isx_find_into(store, name, iscc_ids[i], &json, &has_index, &found, err);
+		if (st)
+			isx_batch_err_at(err, st, count, i);
+		jsons[i] = found ? isx_buf_take(&json) : NULL;
+		if (found && !jsons[i])
+			st = isx_fail_memory(err);
+		isx_buf_release(&json);
+	}
+	return st;
+}
+
+enum isx_status isx_get_many(struct isx_store *store, const char *name, const char *const *iscc_ids,
+			     size_t count, char ***jsons, struct isx_err *err)
+{
+	const struct isx_engine_ops *ops = store->engine->ops;
+	char **found = isx_mem_array(count + 1, sizeof *found);
+	if (!found)
+		return isx_fail_memory(err);
+	enum isx_status st = ops->get_many ? ops->get_many(store->engine, name, iscc_ids, count,
+							   found, err)
+					   : get_each(store, name, iscc_ids, count, found, err);
+	if (st)
+		isx_texts_free(found, count);
+	else
+		*jsons = found;
+	return st;
+}
+
+void isx_texts_free(char **texts, size_t count)
+{
+	for (size_t i = 0; texts && i < count; i++)
+		isx_mem_free(texts[i]);
+	isx_mem_free(texts);
+}
+
 /* A malformed ISCC-ID is reported by the engine, which has to decode it anyway. */
+enum isx_status isx_remove_many(struct isx_store *store, const char *name,
+				const char *const *iscc_ids, size_t count, bool *removed,
+				struct isx_err *err)
+{
+	return store->engine->ops->remove(store->engine, name, iscc_ids, count, removed, err);
+}
+
 enum isx_status isx_remove(struct isx_store *store, const char *name, const char *iscc_id,
 			   struct isx_err *err)
 {
-	return store->engine->ops->remove(store->engine, name, iscc_id, err);
+	bool removed = false;
+	enum isx_status st = isx_remove_many(store, name, &iscc_id, 1, &removed, err);
+	if (!st && !removed)
+		st = isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
+	return st;
+}
+
+enum isx_status isx_metadata_set(struct isx_store *store, const char *name, const char *iscc_id,
+				 const char *metadata, struct isx_err *err)
+{
+	const struct isx_asset asset = { .metadata = metadata };
+	enum isx_status st = isx_asset_check(&asset, err);
+	return st ? st
+		  : store->engine->ops->set_metadata(store->engine, name, iscc_id, metadata, err);
 }
 
 /* Conditions of a program; those from JSON have passed their rules already. */

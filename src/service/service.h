@@ -14,6 +14,13 @@ ISX_MUST_CHECK enum isx_status isx_get_into(struct isx_store *store, const char 
 					    const char *iscc_id, struct isx_buf *json,
 					    struct isx_err *err);
 
+/* The same for one of a list of ISCC-IDs: an asset that is not in the index is no failure.
+ *   has_index  false before the first one; set once the index is known to exist
+ *   found      filled; if false, nothing was appended */
+ISX_MUST_CHECK enum isx_status isx_find_into(struct isx_store *store, const char *name,
+					     const char *iscc_id, struct isx_buf *json,
+					     bool *has_index, bool *found, struct isx_err *err);
+
 /* As isx_search(), but memory for the ranking and the result is asked of `quota` first (borrowed
  * until return; threads of the search may ask at the same time). The memory is held until
  * isx_result_free(), or until the search fails. A refusal is returned with the quota's status. */

@@ -193,9 +193,19 @@ enum isx_status isx_sim_remove_asset(struct isx_lmdb_view *view, uint64_t id, st
 	return st;
 }
 
-enum isx_status isx_sim_remove(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
-			       struct isx_err *err)
+enum isx_status isx_sim_remove(struct isx_lmdb_view *view, const struct isx_iscc_id *ids,
+			       size_t count, struct isx_err *err)
 {
-	enum isx_status st = isx_sim_remove_asset(view, id->body, err);
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < count; i++)
+		st = isx_sim_remove_asset(view, ids[i].body, err);
 	return st ? st : isx_sim_put_counts(view, err);
+}
+
+int isx_sim_replace(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val json)
+{
+	uint8_t bytes[ISX_KEY_BYTES];
+	isx_store_be64(bytes, id->body);
+	MDB_val key = isx_lmdb_val(bytes, sizeof bytes);
+	return mdb_put(view->txn, view->tables.assets, &key, &json, 0);
 }

@@ -7,13 +7,15 @@
 
 #include "storage/lmdb_kind.h"
 
-/* `prepare`, `put` and `remove` in struct isx_lmdb_kind. */
+/* `prepare`, `put`, `remove` and `replace` in struct isx_lmdb_kind. */
 ISX_MUST_CHECK enum isx_status isx_sim_prepare(struct isx_lmdb_add *add, size_t at,
 					       struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_sim_put(struct isx_lmdb_add *add, struct isx_lmdb_view *view,
 					   struct isx_err *err);
 ISX_MUST_CHECK enum isx_status isx_sim_remove(struct isx_lmdb_view *view,
-					      const struct isx_iscc_id *id, struct isx_err *err);
+					      const struct isx_iscc_id *ids, size_t count,
+					      struct isx_err *err);
+int isx_sim_replace(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val json);
 
 /* Remove the asset with this ISCC-ID body, if it is there, in a view that writes. Leaves the counts
  * of types to isx_sim_put_counts(). */

@@ -76,6 +76,7 @@ const struct isx_lmdb_kind isx_sim_kind = {
 	.prepare = isx_sim_prepare,
 	.put = isx_sim_put,
 	.remove = isx_sim_remove,
+	.replace = isx_sim_replace,
 	.next = isx_sim_next,
 	.complete = isx_sim_complete,
 	.check_key = isx_sim_check_key,

@@ -115,34 +115,131 @@ enum isx_status isx_lmdb_add(struct isx_lmdb_file *file, const struct isx_asset 
 /* --- removing --------------------------------------------------------------------------------- */
 
 struct remove_change {
-	struct isx_lmdb_change change; /* first member, as in struct isx_lmdb_add */
-	const char *iscc_id;
-	struct isx_iscc_id id;
+	struct isx_lmdb_change change; /* first member: the queue passes a pointer to it */
+	const char *const *iscc_ids;
+	struct isx_iscc_id *ids;
+	size_t count;
+	bool *removed; /* filled by apply_remove(), which may run twice */
+	bool is_none;  /* no asset of the list is stored: nothing was written */
 };
 
-/* Refuse to remove an asset that does not exist: looked up in the transaction that removes, so
- * that of two callers only one succeeds. */
+/* Refuse ISCC-IDs of another realm, and a list of which no asset is stored: looked up in the
+ * transaction that removes, so that of two callers only one succeeds. */
 static enum isx_status check_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				    struct isx_err *err)
 {
 	struct remove_change *remove = (struct remove_change *)change;
-	struct isx_span json;
-	return isx_lmdb_find(view, remove->iscc_id, &remove->id, &json, err);
+	size_t found = 0;
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; i < remove->count; i++) {
+		struct isx_span json;
+		st = isx_lmdb_find(view, remove->iscc_ids[i], &remove->ids[i], &json, err);
+		if (st && st != ISX_NOT_FOUND)
+			return isx_batch_err_at(err, st, remove->count, i);
+		found += !st;
+	}
+	remove->is_none = found == 0;
+	return found ? ISX_OK : st;
 }
 
+/* Looked up again, one by one: of an ISCC-ID that is in the list twice the second is not found. */
 static enum isx_status apply_remove(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				    struct isx_err *err)
 {
 	struct remove_change *remove = (struct remove_change *)change;
-	return view->file->kind->remove(view, &remove->id, err);
+	struct isx_iscc_id *stored = isx_mem_array(remove->count, sizeof *stored);
+	size_t count = 0;
+	enum isx_status st = stored ? ISX_OK : isx_fail_memory(err);
+	for (size_t i = 0; !st && i < remove->count; i++) {
+		MDB_val json;
+		int rc = view->file->kind->get(view, remove->iscc_ids[i], &remove->ids[i], &json);
+		remove->removed[i] = rc == 0;
+		if (rc && rc != MDB_NOTFOUND)
+			st = isx_lmdb_status(rc, "look up an asset", err);
+		else if (!rc)
+			stored[count++] = remove->ids[i];
+	}
+	if (!st)
+		st = view->file->kind->remove(view, stored, count, err);
+	isx_mem_free(stored);
+	return st;
 }
 
-/* A text that is no ISCC-ID is refused before it queues. */
-enum isx_status isx_lmdb_remove(struct isx_lmdb_file *file, const char *iscc_id,
-				struct isx_err *err)
+/* Later ones of equal ISCC-IDs, which apply_remove() has found too, were not there any more. */
+static void unmark_repeated(const struct remove_change *remove, struct isx_batch_asset *batch)
 {
+	for (size_t i = 1; i < remove->count; i++)
+		if (batch[i].id.body == batch[i - 1].id.body)
+			remove->removed[batch[i].position] = false;
+}
+
+enum isx_status isx_lmdb_remove(struct isx_lmdb_file *file, const char *const *iscc_ids,
+				size_t count, bool *removed, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_batch_asset *batch;
 	struct remove_change remove = { .change = { .check = check_remove, .apply = apply_remove },
-					.iscc_id = iscc_id };
-	enum isx_status st = isx_iscc_id_parse(isx_span_of(iscc_id), &remove.id, err);
-	return st ? st : isx_lmdb_queue_run(file, &remove.change, err);
+					.iscc_ids = iscc_ids,
+					.count = count,
+					.removed = removed };
+	enum isx_status st = isx_batch_ids(iscc_ids, count, &arena, &batch, err);
+	remove.ids = isx_arena_alloc(&arena, count, sizeof *remove.ids);
+	if (!st && !remove.ids)
+		st = isx_fail_memory(err);
+	if (!st && count)
+		st = isx_lmdb_queue_run(file, &remove.change, err);
+	if (st == ISX_NOT_FOUND && remove.is_none) {
+		memset(removed, 0, count * sizeof *removed);
+		st = ISX_OK;
+	}
+	if (!st)
+		unmark_repeated(&remove, batch);
+	isx_arena_release(&arena);
+	return st;
+}
+
+/* --- metadata --------------------------------------------------------------------------------- */
+
+struct metadata_change {
+	struct isx_lmdb_change change; /* first member, as in struct remove_change */
+	const char *iscc_id;
+	struct isx_iscc_id id;
+	const char *metadata;
+};
+
+static enum isx_status check_metadata(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				      struct isx_err *err)
+{
+	struct metadata_change *set = (struct metadata_change *)change;
+	struct isx_span json;
+	return isx_lmdb_find(view, set->iscc_id, &set->id, &json, err);
+}
+
+/* Rows do not depend on metadata: only the JSON is written. */
+static enum isx_status apply_metadata(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
+				      struct isx_err *err)
+{
+	struct metadata_change *set = (struct metadata_change *)change;
+	struct isx_buf json = { 0 };
+	MDB_val stored;
+	int rc = view->file->kind->get(view, set->iscc_id, &set->id, &stored);
+	enum isx_status st = isx_lmdb_status(rc, "look up an asset", err);
+	if (!st)
+		st = isx_stored_with_metadata(&json, isx_lmdb_span(stored), set->metadata, err);
+	if (!st)
+		st = isx_lmdb_status(
+			view->file->kind->replace(view, &set->id, isx_lmdb_val(json.ptr, json.len)),
+			"change an asset", err);
+	isx_buf_release(&json);
+	return st;
+}
+
+enum isx_status isx_lmdb_set_metadata(struct isx_lmdb_file *file, const char *iscc_id,
+				      const char *metadata, struct isx_err *err)
+{
+	struct metadata_change set = { .change = { .check = check_metadata,
+						   .apply = apply_metadata },
+				       .iscc_id = iscc_id,
+				       .metadata = metadata };
+	return isx_lmdb_queue_run(file, &set.change, err);
 }

@@ -1,5 +1,5 @@
 /*
- * lmdb_add.h - add and remove assets of one open index file, for every kind of file.
+ * lmdb_add.h - add, remove and change assets of one open index file, for every kind of file.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_LMDB_ADD_H
@@ -46,8 +46,14 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_put_assets(struct isx_lmdb_view *view,
 						   const struct isx_asset *assets, size_t count,
 						   enum isx_outcome *outcomes, struct isx_err *err);
 
-/* Remove the asset `iscc_id` with all that was derived from it; durable on return. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_remove(struct isx_lmdb_file *file, const char *iscc_id,
-					       struct isx_err *err);
+/* Remove assets, as isx_remove_many(). */
+ISX_MUST_CHECK enum isx_status isx_lmdb_remove(struct isx_lmdb_file *file,
+					       const char *const *iscc_ids, size_t count,
+					       bool *removed, struct isx_err *err);
+
+/* Replace the metadata of an asset, as isx_metadata_set(). */
+ISX_MUST_CHECK enum isx_status isx_lmdb_set_metadata(struct isx_lmdb_file *file,
+						     const char *iscc_id, const char *metadata,
+						     struct isx_err *err);
 
 #endif

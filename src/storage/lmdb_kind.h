@@ -78,9 +78,12 @@ struct isx_lmdb_kind {
 	 * outcomes. Changes nothing else of `add`: it is called again if the transaction fails. */
 	enum isx_status (*put)(struct isx_lmdb_add *add, struct isx_lmdb_view *view,
 			       struct isx_err *err);
-	/* Remove a stored asset with all that was derived from it. */
-	enum isx_status (*remove)(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
-				  struct isx_err *err);
+	/* Remove stored assets with all that was derived from them. */
+	enum isx_status (*remove)(struct isx_lmdb_view *view, const struct isx_iscc_id *ids,
+				  size_t count, struct isx_err *err);
+	/* Replace the JSON of a stored asset by one with the same units and simprints. Returns a
+	 * code of LMDB. */
+	int (*replace)(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val json);
 
 	/* --- walks: lmdb_walk.c --- */
 

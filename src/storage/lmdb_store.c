@@ -680,11 +680,22 @@ static enum isx_status store_get(struct isx_engine *engine, const char *name, co
 }
 
 static enum isx_status store_remove(struct isx_engine *engine, const char *name,
-				    const char *iscc_id, struct isx_err *err)
+				    const char *const *iscc_ids, size_t count, bool *removed,
+				    struct isx_err *err)
 {
 	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	while (pin_index(&pinned, err))
-		pinned.status = isx_lmdb_remove(pinned.file, iscc_id, err);
+		pinned.status = isx_lmdb_remove(pinned.file, iscc_ids, count, removed, err);
+	return pinned.status;
+}
+
+static enum isx_status store_set_metadata(struct isx_engine *engine, const char *name,
+					  const char *iscc_id, const char *metadata,
+					  struct isx_err *err)
+{
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	while (pin_index(&pinned, err))
+		pinned.status = isx_lmdb_set_metadata(pinned.file, iscc_id, metadata, err);
 	return pinned.status;
 }
 
@@ -753,11 +764,12 @@ static void store_search_many(struct isx_engine *engine, const char *name,
 	}
 }
 
-static enum isx_status store_walk(struct isx_engine *engine, const char *name, const char *from,
-				  struct isx_walk **walk, struct isx_err *err)
+static enum isx_status store_walk(struct isx_engine *engine, const char *name,
+				  const struct isx_walk_range *range, struct isx_walk **walk,
+				  struct isx_err *err)
 {
 	/* A walk pins the file itself, and for longer than a call. */
-	return isx_lmdb_walk(&store_of(engine)->files, name, from, walk, err);
+	return isx_lmdb_walk(&store_of(engine)->files, name, range, walk, err);
 }
 
 /* --- opening and closing ---------------------------------------------------------------------- */
@@ -781,6 +793,7 @@ static const struct isx_engine_ops store_ops = {
 	.add = store_add,
 	.get = store_get,
 	.remove = store_remove,
+	.set_metadata = store_set_metadata,
 	.search = store_search,
 	.duplicates = store_duplicates,
 	.search_many = store_search_many,

@@ -20,7 +20,8 @@ struct file_walk {
 	struct isx_lmdb_file *file;
 	struct isx_lmdb_view view;
 	uint64_t last_change; /* the file's last transaction, read before the snapshot began */
-	uint64_t from;        /* the next asset has an ISCC-ID body of this or more */
+	struct isx_walk_range
+		range; /* `first` moves: the next asset has it or more; `from` is not used */
 	bool is_over;
 };
 
@@ -39,9 +40,28 @@ static enum isx_status read_asset(struct file_walk *walk, const struct isx_iscc_
 		asset->iscc_id = isx_arena_text(arena, text, ISX_ISCC_ID_TEXT_BYTES - 1);
 	if (!st && !asset->iscc_id)
 		st = isx_fail_memory(err);
-	if (!st && walk->file->kind->complete)
+	if (!st && walk->file->kind->complete && walk->range.simprints)
 		st = walk->file->kind->complete(&walk->view, id->body, arena, asset, err);
 	return st;
+}
+
+/* Find the next asset of the range, and move behind it: an asset that cannot be read must not stop
+ * the walk. Of other hub numbers no asset is read, only its key. */
+static int find_next(struct file_walk *walk, struct isx_iscc_id *id, MDB_val *json)
+{
+	struct isx_walk_range *range = &walk->range;
+	int rc = walk->view.tables.assets ? 0 : MDB_NOTFOUND;
+	do {
+		walk->is_over |= rc || !isx_hub_next(range->first, range->hub, &range->first) ||
+				 range->first > range->last;
+		rc = walk->is_over ? MDB_NOTFOUND
+				   : walk->file->kind->next(&walk->view, range->first, id, json);
+		walk->is_over |= rc || id->body > range->last || id->body == UINT64_MAX;
+		if (rc || id->body > range->last)
+			return rc ? rc : MDB_NOTFOUND;
+		range->first = id->body + 1;
+	} while (range->hub >= 0 && isx_iscc_id_hub(id) != (uint32_t)range->hub);
+	return 0;
 }
 
 static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, struct isx_asset *asset,
@@ -50,20 +70,13 @@ static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, stru
 	struct file_walk *walk = (struct file_walk *)base;
 	struct isx_iscc_id id;
 	MDB_val json;
-	int rc = walk->is_over || !walk->view.tables.assets
-			 ? MDB_NOTFOUND
-			 : walk->file->kind->next(&walk->view, walk->from, &id, &json);
+	int rc = find_next(walk, &id, &json);
 	enum isx_status st = ISX_OK;
 	*more = rc == 0;
-	walk->is_over |= rc != 0;
-	/* Advance before reading: an asset that cannot be read must not stop the walk. */
-	if (!rc) {
-		walk->from = id.body + 1;
-		walk->is_over = id.body == UINT64_MAX;
+	if (!rc)
 		st = read_asset(walk, &id, json, arena, asset, err);
-	} else if (rc != MDB_NOTFOUND) {
+	else if (rc != MDB_NOTFOUND)
 		st = isx_lmdb_status(rc, "read assets", err);
-	}
 	/* Without a lock file, writers do not respect the snapshot: check after each step. */
 	return st ? st : isx_lmdb_check_unmodified(walk->file, walk->last_change, err);
 }
@@ -97,19 +110,20 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 		walk->view.file = NULL;
 		return st;
 	}
-	walk->from = id.body;
 	return from ? isx_lmdb_check_realm(&walk->view, from, id.realm, err) : ISX_OK;
 }
 
-enum isx_status isx_lmdb_walk(struct isx_open_files *files, const char *name, const char *from,
-			      struct isx_walk **walk, struct isx_err *err)
+enum isx_status isx_lmdb_walk(struct isx_open_files *files, const char *name,
+			      const struct isx_walk_range *range, struct isx_walk **walk,
+			      struct isx_err *err)
 {
 	struct file_walk *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
 	made->walk = (struct isx_walk){ .next = next, .close = close_walk };
 	made->files = files;
-	enum isx_status st = begin(made, name, from, err);
+	made->range = *range;
+	enum isx_status st = begin(made, name, range->from, err);
 	if (st)
 		close_walk(&made->walk);
 	else

@@ -13,7 +13,7 @@
 
 /* As `walk` in struct isx_engine_ops, with the open files of the engine. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_walk(struct isx_open_files *files, const char *name,
-					     const char *from, struct isx_walk **walk,
-					     struct isx_err *err);
+					     const struct isx_walk_range *range,
+					     struct isx_walk **walk, struct isx_err *err);
 
 #endif

@@ -120,6 +120,9 @@ class Server:
     def post(self, path, **options):
         return self.call("POST", path, **options)
 
+    def patch(self, path, **options):
+        return self.call("PATCH", path, **options)
+
     def delete(self, path, **options):
         return self.call("DELETE", path, **options)
 

@@ -1272,6 +1272,135 @@ static void test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids(void
 	isx_cursor_close(NULL);
 }
 
+/* Walk a range and expect those of `bodies` that `range` describes. */
+static void expect_range(const struct isx_range *range, uint64_t after, const uint64_t *bodies,
+			 size_t count)
+{
+	struct isx_cursor *cursor;
+	const struct isx_asset *asset = NULL;
+	expect_ok(isx_cursor_open_range(fx.store, "main", range, &cursor, &fx.err));
+	for (size_t i = 0; i < count; i++) {
+		char id[24];
+		if ((range->after && bodies[i] <= after) || bodies[i] >> 12 < range->from_us ||
+		    (range->to_us && bodies[i] >> 12 >= range->to_us) ||
+		    (range->has_hub && (bodies[i] & 0xFFF) != range->hub))
+			continue;
+		id_text(bodies[i], 0, id);
+		expect_ok(isx_cursor_next(cursor, &asset, &fx.err));
+		assert_non_null(asset);
+		assert_string_equal(asset->iscc_id, id);
+	}
+	expect_ok(isx_cursor_next(cursor, &asset, &fx.err));
+	assert_null(asset);
+	isx_cursor_close(cursor);
+}
+
+static void test_store__a_cursor_reads_ranges_of_time_and_hubs(void **state)
+{
+	uint64_t bodies[WALKED], seed = test_seed();
+	(void)state;
+	size_t count = add_walked(bodies);
+	for (int i = 0; i < 200; i++) {
+		uint64_t after = bodies[test_random(&seed) % count] + test_random(&seed) % 3 - 1;
+		uint64_t one = bodies[test_random(&seed) % count];
+		char id[24];
+		id_text(after, 0, id);
+		struct isx_range range = {
+			.after = i & 1 ? id : NULL,
+			.from_us = i & 2 ? bodies[test_random(&seed) % count] >> 12 : 0,
+			.to_us = i & 4 ? bodies[test_random(&seed) % count] >> 12 : 0,
+			.has_hub = i & 8,
+			.no_simprints = i & 16,
+			.hub = one & 0xFFF,
+		};
+		expect_range(&range, after, bodies, count);
+	}
+	expect_range(&(struct isx_range){ .from_us = UINT64_MAX }, 0, bodies, count);
+	expect_range(&(struct isx_range){ .has_hub = true, .hub = 4095 }, 0, bodies, count);
+	struct isx_cursor *cursor;
+	expect_failure(isx_cursor_open_range(fx.store, "main",
+					     &(struct isx_range){ .has_hub = true, .hub = 4096 },
+					     &cursor, &fx.err),
+		       ISX_INVALID, "hub: expected 0 to 4095");
+	expect_failure(isx_cursor_open_range(fx.store, "none", &(struct isx_range){ .after = "x" },
+					     &cursor, &fx.err),
+		       ISX_NOT_FOUND, "'none'");
+}
+
+static void test_store__lists_of_ids_are_got_and_removed(void **state)
+{
+	uint64_t bodies[WALKED];
+	char texts[WALKED + 2][24];
+	const char *ids[WALKED + 2];
+	bool removed[WALKED + 2];
+	char **jsons = NULL;
+	(void)state;
+	size_t count = add_walked(bodies), half = count / 2;
+	for (size_t i = 0; i < count; i++)
+		id_text(bodies[i], 0, texts[i]);
+	id_text(bodies[half] + 1, 0, texts[count]);    /* unknown */
+	memcpy(texts[count + 1], texts[half - 1], 24); /* twice */
+	for (size_t i = 0; i < count + 2; i++)
+		ids[i] = texts[i];
+	expect_ok(
+		isx_get_many(fx.store, "main", ids + half - 1, count - half + 3, &jsons, &fx.err));
+	for (size_t i = 0; i < count - half + 1; i++)
+		assert_non_null(strstr(jsons[i], ids[half - 1 + i]));
+	assert_null(jsons[count - half + 1]);
+	assert_string_equal(jsons[count - half + 2], jsons[0]);
+	isx_texts_free(jsons, count - half + 3);
+	expect_ok(isx_remove_many(fx.store, "main", ids + half - 1, count - half + 3, removed,
+				  &fx.err));
+	for (size_t i = 0; i < count - half + 3; i++)
+		assert_int_equal(removed[i], i < count - half + 1);
+	expect_walk(NULL, bodies, half - 1);
+	removed[0] = true;
+	expect_ok(isx_remove_many(fx.store, "main", ids + half, 1, removed, &fx.err));
+	assert_false(removed[0]);
+	ids[1] = ID_REALM_1;
+	expect_failure(isx_remove_many(fx.store, "main", ids, 2, removed, &fx.err), ISX_INVALID,
+		       "asset 1");
+	assert_int_equal(fx.err.position, 1);
+	expect_walk(NULL, bodies, half - 1); /* all or nothing */
+	expect_failure(isx_remove_many(fx.store, "none", ids, 1, removed, &fx.err), ISX_NOT_FOUND,
+		       "'none'");
+	expect_failure(isx_get_many(fx.store, "none", ids, 1, &jsons, &fx.err), ISX_NOT_FOUND,
+		       "'none'");
+}
+
+static void test_store__metadata_change_alone(void **state)
+{
+	struct isx_asset a = asset_of(ID_A, units_a, "{\"name\":\"old\"}");
+	const struct isx_query query = { .units = units_a, .unit_count = UNITS };
+	char *json;
+	(void)state;
+	a.iscc_code = CODE_A;
+	add_one(&a);
+	expect_ok(isx_metadata_set(fx.store, "main", ID_A, "{\"n\":1.0,\"l\":[1e5]}", &fx.err));
+	expect_ok(isx_get(fx.store, "main", ID_A, &json, &fx.err));
+	assert_non_null(strstr(json, "\"iscc_code\":\"" CODE_A "\",\"units\":[\""));
+	assert_non_null(strstr(json, ",\"metadata\":{\"n\":1.0,\"l\":[1e5]}}"));
+	isx_text_free(json);
+	struct isx_result *result;
+	expect_ok(isx_search(fx.store, "main", &query, &result, &fx.err));
+	assert_int_equal(result->match_count, 1);
+	assert_string_equal(result->matches[0].metadata, "{\"n\":1.0,\"l\":[1e5]}");
+	isx_result_free(result);
+	expect_ok(isx_metadata_set(fx.store, "main", ID_A, NULL, &fx.err));
+	expect_ok(isx_get(fx.store, "main", ID_A, &json, &fx.err));
+	assert_null(strstr(json, "metadata"));
+	isx_text_free(json);
+	expect_failure(isx_metadata_set(fx.store, "main", ID_A, "[1]", &fx.err), ISX_INVALID,
+		       "metadata");
+	expect_failure(isx_metadata_set(fx.store, "main", ID_B, "{}", &fx.err), ISX_NOT_FOUND,
+		       ID_B);
+	expect_failure(isx_metadata_set(fx.store, "main", ID_REALM_1, "{}", &fx.err), ISX_INVALID,
+		       "realm");
+	expect_failure(isx_metadata_set(fx.store, "none", ID_A, "{}", &fx.err), ISX_NOT_FOUND,
+		       "'none'");
+	expect_no_finding();
+}
+
 static void test_store__a_cursor_sees_one_moment(void **state)
 {
 	uint64_t bodies[WALKED];
@@ -1411,6 +1540,9 @@ static int run_everywhere(void)
 		ON_EACH_ENGINE(test_store__many_queries_are_answered_like_single_ones),
 		ON_EACH_ENGINE(test_store__many_queries_without_an_index_or_without_queries),
 		ON_EACH_ENGINE(test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids),
+		ON_EACH_ENGINE(test_store__a_cursor_reads_ranges_of_time_and_hubs),
+		ON_EACH_ENGINE(test_store__lists_of_ids_are_got_and_removed),
+		ON_EACH_ENGINE(test_store__metadata_change_alone),
 		ON_EACH_ENGINE(test_store__a_cursor_sees_one_moment),
 		ON_EACH_ENGINE(test_store__a_cursor_names_what_is_wrong),
 		ON_EACH_ENGINE(test_store__an_asset_comes_back_with_everything_that_is_stored),
@@ -1445,6 +1577,9 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__many_queries_are_answered_like_single_ones),
 		ON_POSTGRES(test_store__many_queries_without_an_index_or_without_queries),
 		ON_POSTGRES(test_store__a_cursor_gives_all_assets_in_the_order_of_their_ids),
+		ON_POSTGRES(test_store__a_cursor_reads_ranges_of_time_and_hubs),
+		ON_POSTGRES(test_store__lists_of_ids_are_got_and_removed),
+		ON_POSTGRES(test_store__metadata_change_alone),
 		ON_POSTGRES(test_store__a_cursor_sees_one_moment),
 		ON_POSTGRES(test_store__a_cursor_names_what_is_wrong),
 		ON_POSTGRES(test_store__an_asset_comes_back_with_everything_that_is_stored),
