@@ -247,7 +247,13 @@ struct isx_options {
 	struct isx_counters *counters;
 	/* Receives messages. Default { NULL, NULL }: they are dropped. */
 	struct isx_logger logger;
+
+	/* The hub number in new ISCC-IDs (struct isx_asset), 0 to ISX_HUB_MAX. Machines that give
+	 * ISCC-IDs for one registry need different ones. Default 0. An http:// store does not use
+	 * it: its server gives new ISCC-IDs. */
+	uint32_t hub;
 };
+#define ISX_HUB_MAX 4095
 
 /* Set every option to its default. In C call isx_options_init(); bindings of other languages pass
  * the size.
@@ -271,7 +277,10 @@ struct isx_simprint {
 /* One asset. Texts are UTF-8 and terminated. Every engine refuses an asset of another shape than
  * is described here with ISX_INVALID. Metadata is JSON by RFC 8259, nested at most 511 deep. */
 struct isx_asset {
-	const char *iscc_id; /* required, the key: "ISCC:" and 16 of A-Z and 2-7 */
+	/* The key: "ISCC:" and 16 of A-Z and 2-7. NULL: the asset gets a new ISCC-ID, of the time,
+	 * the hub number in struct isx_options, and the realm of the index. Such an asset needs an
+	 * iscc_code, units or simprints. */
+	const char *iscc_id;
 	/* "ISCC:" and 16 or more of A-Z and 2-7, or NULL. An ISCC-CODE must be as long as its
 	 * header says. If `units` is empty, the asset is found by the units of the code. */
 	const char *iscc_code;
@@ -280,7 +289,10 @@ struct isx_asset {
 	const struct isx_simprint *simprints; /* entries of one type are neighbours */
 	size_t simprint_count;
 	const char *metadata; /* a JSON object, given back byte for byte, or NULL */
-	uint64_t reserved[2]; /* 0 */
+	/* The index must not have an asset of this iscc_id: otherwise isx_add() fails with
+	 * ISX_EXISTS and adds nothing. Not for an http:// store. */
+	bool is_new;
+	uint64_t reserved[1]; /* 0 */
 };
 
 /* What an add did to one asset. */
@@ -580,6 +592,15 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_add(struct isx_store *store, const ch
 					       const struct isx_asset *assets, size_t count,
 					       enum isx_outcome *outcomes, struct isx_err *err);
 
+/* As isx_add(), and tell the ISCC-IDs of the assets: of those that have none the new ones. These
+ * differ from all in the index, whichever process, host or thread adds at the same time; those of
+ * one call rise in the order of its assets.
+ *   iscc_ids  filled: one text of 24 bytes per asset, in the same order; may be NULL */
+ISX_API ISX_MUST_CHECK enum isx_status isx_add_with_ids(struct isx_store *store, const char *name,
+							const struct isx_asset *assets,
+							size_t count, enum isx_outcome *outcomes,
+							char (*iscc_ids)[24], struct isx_err *err);
+
 /* Add assets one by one: a *writer* copies them and adds a few thousand at a time, each batch whole
  * or not at all, as isx_add() does.
  *
@@ -672,7 +693,6 @@ struct isx_range {
 	uint32_t hub;         /* 0 to ISX_HUB_MAX */
 	uint64_t reserved[4]; /* 0 */
 };
-#define ISX_HUB_MAX 4095
 
 /* As isx_cursor_open(), over a part of the index. ISX_INVALID also: `hub` is out of its range. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_cursor_open_range(struct isx_store *store,

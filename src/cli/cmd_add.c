@@ -77,6 +77,8 @@ static enum isx_status add_file(struct add *add, struct seen_place place, struct
 	if (!st)
 		st = iscc_file_read((struct isx_span){ text.ptr, text.len }, path,
 				    add->simprint_bits, loader_arena(add->loader), &asset, &why);
+	if (!st && !asset.iscc_id) /* a new one each time would store the file again each time */
+		st = isx_fail(&why, ISX_INVALID, "iscc_id is missing: every file needs one");
 	st = st ? skip(add, place, st, &why, err) : loader_give(add->loader, &asset, place, err);
 	isx_buf_release(&text);
 	return st;

@@ -62,6 +62,7 @@ static const struct variable {
 	{ "ANSWERS_MIB", NUMBER, 1, 1 << 20, FIELD(answers_mib) },
 	{ "CONNECTIONS", NUMBER, 16, 1 << 20, FIELD(connections_max) },
 	{ "CLIENT_TIMEOUT", NUMBER, 1, 3600, FIELD(client_timeout_s) },
+	{ "HUB_NUMBER", NUMBER, 0, ISX_HUB_MAX, FIELD(hub) },
 	{ "MAP_GIB", NUMBER, 1, 1 << 16, FIELD(map_gib) },
 	{ "CONFIDENCE_EXPONENT", NUMBER, 1, 1000, FIELD(confidence_exponent) },
 	{ "MATCH_THRESHOLD_UNITS", FRACTION, 0, 0, FIELD(match_threshold_units) },
@@ -370,6 +371,7 @@ void settings_to_options(const struct settings *settings, struct isx_options *op
 	options->confidence_exponent = (uint32_t)settings->confidence_exponent;
 	options->relaxed = settings->relaxed;
 	options->map_bytes = (uint64_t)settings->map_gib << 30;
+	options->hub = (uint32_t)settings->hub;
 	options->temporary_directory = getenv("TMPDIR");
 	/* Messages of the library go to the log of the program. */
 	options->logger.fn = isx_log_message;

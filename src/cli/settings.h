@@ -39,6 +39,7 @@ struct settings {
 	unsigned long queue_max;        /* requests in each queue */
 	unsigned long stop_s;           /* time to finish requests when the server stops */
 	unsigned long map_gib;          /* 0: not set */
+	unsigned long hub;              /* of new ISCC-IDs */
 	enum isx_log_level log_level;
 	enum isx_log_format log_format;
 	const char *log_file; /* NULL: standard error */

@@ -54,10 +54,22 @@ enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
 		qsort(read, count, sizeof *read, by_id_then_position);
 	/* An add is all or nothing, so an earlier version of an asset in the same request is
 	 * never stored; its outcome is still reported. */
-	for (size_t i = 0; i + 1 < count; i++)
+	for (size_t i = 0; i + 1 < count; i++) {
 		read[i].superseded = read[i].id.body == read[i + 1].id.body;
+		for (size_t k = i; read[i].superseded && k < i + 2; k++)
+			if (assets[read[k].position].is_new)
+				return isx_batch_fail_exists(assets, read, count, k, err);
+	}
 	*batch = read;
 	return ISX_OK;
+}
+
+enum isx_status isx_batch_fail_exists(const struct isx_asset *assets,
+				      const struct isx_batch_asset *batch, size_t count, size_t at,
+				      struct isx_err *err)
+{
+	isx_fail(err, ISX_EXISTS, "%s is in the index already", assets[batch[at].position].iscc_id);
+	return isx_batch_err_at(err, ISX_EXISTS, count, batch[at].position);
 }
 
 enum isx_status isx_batch_ids(const char *const *iscc_ids, size_t count, struct isx_arena *arena,

@@ -17,7 +17,8 @@ struct isx_batch_asset {
 
 /* Read the ISCC-IDs of a request and sort it.
  *   batch  filled: `count` of them, in `arena`
- * ISX_INVALID names the asset whose ISCC-ID is missing or cannot be decoded. */
+ * ISX_INVALID names the asset whose ISCC-ID is missing or cannot be decoded, ISX_EXISTS one that has
+ * to be new and is in the request twice. */
 ISX_MUST_CHECK enum isx_status isx_batch_read(const struct isx_asset *assets, size_t count,
 					      struct isx_arena *arena,
 					      struct isx_batch_asset **batch, struct isx_err *err);
@@ -38,6 +39,11 @@ ISX_MUST_CHECK enum isx_status isx_batch_check_realm(const struct isx_asset *ass
 						     const struct isx_batch_asset *batch,
 						     size_t count, bool has_realm, uint32_t realm,
 						     struct isx_err *err);
+
+/* Fail with ISX_EXISTS: the asset batch[at] has to be new, and is not. Sets err->position. */
+enum isx_status isx_batch_fail_exists(const struct isx_asset *assets,
+				      const struct isx_batch_asset *batch, size_t count, size_t at,
+				      struct isx_err *err);
 
 /* Check that `realm`, which is that of the ISCC-ID `iscc_id`, is the realm of the index. */
 ISX_MUST_CHECK enum isx_status isx_check_realm(const char *iscc_id, uint32_t realm,

@@ -76,6 +76,13 @@ struct isx_engine_ops {
 	enum isx_status (*add)(struct isx_engine *engine, const char *name,
 			       const struct isx_asset *assets, size_t count,
 			       enum isx_outcome *outcomes, struct isx_err *err);
+	/* The same for assets of which some have no iscc_id, where the engine has them given;
+	 * NULL: the service gives them.
+	 *   iscc_ids  filled: one per asset */
+	enum isx_status (*add_unnamed)(struct isx_engine *engine, const char *name,
+				       const struct isx_asset *assets, size_t count,
+				       enum isx_outcome *outcomes, char (*iscc_ids)[24],
+				       struct isx_err *err);
 	/* Append the stored JSON of an asset. */
 	enum isx_status (*get)(struct isx_engine *engine, const char *name, const char *iscc_id,
 			       struct isx_buf *json, struct isx_err *err);

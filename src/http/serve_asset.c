@@ -28,6 +28,7 @@ enum isx_status isx_serve_asset_add(struct http_req *req, struct http_res *res, 
 {
 	struct isx_asset *assets = NULL;
 	enum isx_outcome *outcomes = NULL;
+	char(*iscc_ids)[24] = NULL;
 	size_t count = 0;
 	enum isx_status st = isx_http_need_payload(req, res, err);
 	if (!st)
@@ -35,14 +36,18 @@ enum isx_status isx_serve_asset_add(struct http_req *req, struct http_res *res, 
 					  &res->problems, err);
 	if (!st) {
 		outcomes = isx_arena_alloc(&req->arena, count, sizeof *outcomes);
-		st = outcomes || count == 0 ? ISX_OK : isx_fail_memory(err);
+		iscc_ids = isx_arena_alloc(&req->arena, count, sizeof *iscc_ids);
+		st = outcomes && iscc_ids ? ISX_OK : isx_fail_memory(err);
 	}
 	if (!st)
 		st = reserve_answer(req, res, count, err);
 	if (!st)
-		st = isx_add(req->store, req->index_name, assets, count, outcomes, err);
+		st = isx_add_with_ids(req->store, req->index_name, assets, count, outcomes,
+				      iscc_ids, err);
 	if (st)
 		return st;
+	for (size_t i = 0; i < count; i++) /* of those that had none: new ones */
+		assets[i].iscc_id = iscc_ids[i];
 	/* The memory is reserved: this cannot fail any more. */
 	isx_outcomes_to_json(&res->payload, assets, outcomes, count);
 	res->status = 201;

@@ -29,7 +29,8 @@ static const struct shape sent = { &isx_rule_iscc_id, &isx_rule_iscc_code, 2, IS
 				   false };
 static const struct shape stored = { .units_max = SIZE_MAX, .is_stored = true };
 
-/* The shortest texts of an asset and of a simprint. Anything shorter gets no struct in the
+/* The shortest texts of an asset and of a simprint. Without an ISCC-ID, those with units of 32 bits
+ * or a code are longer. Anything shorter gets no struct in the
  * arena, as it is refused anyway: for texts like "[{},{},...]" the structs would otherwise take
  * many times the memory of the text. */
 #define ASSET_BYTES_MIN    (sizeof("{\"iscc_id\":\"ISCC:\"}") - 1 + 16)
@@ -198,8 +199,8 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 				payload->is_json ? text : (struct isx_span){ 0 });
 		return isx_problems_status(problems, err);
 	}
-	/* An element without room for an ISCC-ID is valid JSON of the schema, but isx_add()
-	 * refuses the batch for it. The first such element is kept, so that its error has the
+	/* An element without room for an ISCC-ID or units is valid JSON of the schema, but isx_add()
+	 * refuses the batch for it: it is left empty. The first such element is kept, so that its error has the
 	 * right position; elements behind the second one cannot matter any more, and get no
 	 * memory. */
 	size_t kept_max = text.len / ASSET_BYTES_MIN + 2, kept = 0, too_short = 0;
@@ -213,13 +214,15 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 		struct isx_place at = { .outer = &body, .position = i };
 		struct isx_asset refused = { 0 };
 		const struct isx_arena before = *arena;
-		bool keep = too_short < 2;
-		too_short += element.len < ASSET_BYTES_MIN;
+		bool keep = too_short < 2, is_short = element.len < ASSET_BYTES_MIN;
+		too_short += is_short;
 		enum isx_status st = read_asset(&reader, element, found, &at, &sent,
-						keep ? &list[kept++] : &refused, err);
+						keep && !is_short ? &list[kept] : &refused, err);
+		kept += keep;
 		if (st)
 			return st;
-		if (!keep || problems->count > 0) /* the body will be refused: free its texts */
+		if (!keep || is_short ||
+		    problems->count > 0) /* the body will be refused: free its texts */
 			isx_arena_rewind(arena, &before);
 	}
 	*assets = list;

@@ -30,7 +30,7 @@ ISX_MUST_CHECK enum isx_status isx_payload_check(struct isx_payload *payload,
 
 /* Read the body of POST /indexes/{name}/assets, after isx_payload_check(): an array of assets.
  *   assets  filled: *count assets in `arena`. All elements are checked, but those behind a
- *           second element that is too short for an ISCC-ID are left out: isx_add() refuses the
+ *           second element that is too short for an asset are left out: isx_add() refuses the
  *           batch for the first such one */
 ISX_MUST_CHECK enum isx_status isx_assets_from_json(const struct isx_payload *payload,
 						    struct isx_arena *arena,

@@ -216,6 +216,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" RETURNING iscc_id, xmax <> 0",
 	[ISX_PG_ASSETS_DELETE] = "DELETE FROM @.asset WHERE index_id = $1::bigint"
 				 " AND iscc_id = ANY($2::bytea[]) RETURNING iscc_id",
+	[ISX_PG_ASSETS_FIND] = "SELECT iscc_id FROM @.asset WHERE index_id = $1::bigint"
+			       " AND iscc_id = ANY($2::bytea[]) LIMIT 1",
 	[ISX_PG_METADATA_PUT] = "UPDATE @.asset SET metadata = $3::json"
 				" WHERE index_id = $1::bigint AND iscc_id = $2::bytea"
 				" RETURNING iscc_id",

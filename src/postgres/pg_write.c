@@ -43,7 +43,8 @@ struct pg_change {
 	struct isx_indexed_simprint **decoded; /* of each asset of the batch that has some */
 	struct isx_arena arena;
 	/* The parameters of the statements. $1, the index, is set under its lock. */
-	struct isx_pg_params ids; /* $1 the index, $2 the ISCC-IDs */
+	struct isx_pg_params ids;   /* $1 the index, $2 the ISCC-IDs */
+	struct isx_pg_params fresh; /* the same, of assets that have to be new */
 	struct isx_pg_params rows;
 	struct isx_pg_params units;
 	struct isx_pg_params replaced; /* types of simprints */
@@ -263,6 +264,23 @@ static enum isx_status compose_simprints(struct pg_change *change, struct isx_er
 	return st ? st : compose_columns(&change->replaced, columns, 2, rows, types, err);
 }
 
+/* The parameters of ISX_PG_ASSETS_FIND; none if no asset has to be new. */
+static enum isx_status compose_fresh(struct pg_change *change, struct isx_err *err)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < change->count; i++)
+		count += asset_at(change, i)->is_new;
+	if (count == 0)
+		return ISX_OK;
+	isx_pg_add_i64(&change->fresh, 0);
+	isx_pg_array_open(&change->fresh, ISX_PG_BYTEA);
+	for (size_t i = 0; i < change->count; i++)
+		if (asset_at(change, i)->is_new)
+			add_id(&change->fresh, change->batch[i].id.body);
+	isx_pg_array_close(&change->fresh);
+	return isx_buf_status(&change->fresh.bytes, err);
+}
+
 /* Compose the parameters of all statements of an add. ISX_INVALID: an asset cannot be stored. */
 static enum isx_status prepare_add(struct pg_change *change, struct isx_err *err)
 {
@@ -280,12 +298,15 @@ static enum isx_status prepare_add(struct pg_change *change, struct isx_err *err
 	isx_pg_add_i64(&change->ids, 0);
 	if (!st)
 		add_ids(&change->ids, change);
+	if (!st)
+		st = compose_fresh(change, err);
 	return st ? st : isx_buf_status(&change->ids.bytes, err);
 }
 
 static void release_change(struct pg_change *change)
 {
 	isx_pg_params_release(&change->ids);
+	isx_pg_params_release(&change->fresh);
 	isx_pg_params_release(&change->rows);
 	isx_pg_params_release(&change->units);
 	isx_pg_params_release(&change->replaced);
@@ -378,6 +399,23 @@ static enum isx_status apply_remove(struct isx_pg_conn *conn, struct pg_change *
 	return st;
 }
 
+/* Is an asset there already that has to be new?
+ *   found  filled: ISX_EXISTS, or left alone */
+static enum isx_status find_existing(struct isx_pg_conn *conn, struct pg_change *change,
+				     struct isx_err *found, struct isx_err *err)
+{
+	PGresult *rows = NULL;
+	enum isx_status st = isx_pg_run(conn, ISX_PG_ASSETS_FIND, &change->fresh, &rows, err);
+	if (!st && PQntuples(rows)) {
+		uint64_t id = isx_load_be64(isx_pg_field(rows, 0, 0).ptr);
+		size_t at = find_in_batch(change, id);
+		isx_batch_fail_exists(change->assets, change->batch, change->count,
+				      at < change->count ? at : 0, found);
+	}
+	PQclear(rows);
+	return st;
+}
+
 /* Set the metadata of an asset; its rows do not depend on them.
  *   found  filled: whether it was there */
 static enum isx_status apply_metadata(struct isx_pg_conn *conn, struct pg_change *change,
@@ -422,12 +460,17 @@ static enum isx_status apply_change(struct isx_pg_conn *conn, struct pg_change *
 		own->status = check_realms(change, head, &own->err);
 	if (own->status)
 		return ISX_OK;
-	struct isx_pg_params *all[] = { &change->ids, &change->rows, &change->units,
-					&change->replaced, &change->simprints };
+	struct isx_pg_params *all[] = { &change->ids,   &change->fresh,    &change->rows,
+					&change->units, &change->replaced, &change->simprints };
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		set_index(all[i], head->index_id);
 	enum isx_status st;
 	if (!change->iscc_ids) {
+		st = change->fresh.count ? find_existing(conn, change, &own->err, err) : ISX_OK;
+		if (!st)
+			own->status = own->err.status;
+		if (st || own->status)
+			return st;
 		st = apply_add(conn, change, head, err);
 		*made = !st;
 	} else if (change->removed) {

@@ -472,7 +472,7 @@ static enum isx_status read_types(struct isx_span types, struct isx_arena *arena
 	return ISX_OK;
 }
 
-/* Read the ISCC-ID that both kinds of match have.
+/* Read an ISCC-ID, of a match or of a new asset.
  *   iscc_id  filled: 24 bytes, as in struct isx_match */
 static enum isx_status read_owner(struct isx_span id, char iscc_id[24], struct isx_err *err)
 {
@@ -806,7 +806,8 @@ static void pause_s(unsigned seconds)
 
 /* What became of each asset of a chunk. */
 static enum isx_status read_outcomes(struct isx_span list, const struct isx_asset *assets,
-				     size_t count, enum isx_outcome *outcomes, struct isx_err *err)
+				     size_t count, enum isx_outcome *outcomes, char (*iscc_ids)[24],
+				     struct isx_err *err)
 {
 	struct isx_json_walk walk = isx_json_walk_start(list);
 	struct isx_span element;
@@ -815,8 +816,9 @@ static enum isx_status read_outcomes(struct isx_span list, const struct isx_asse
 		return fail_answer(err, "one outcome per asset");
 	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
 		struct isx_span status = isx_json_member(element, "status");
-		enum isx_status st = check_iscc_id(isx_json_member(element, "iscc_id"),
-						   assets[i].iscc_id, err);
+		struct isx_span id = isx_json_member(element, "iscc_id");
+		enum isx_status st = assets[i].iscc_id ? check_iscc_id(id, assets[i].iscc_id, err)
+						       : read_owner(id, iscc_ids[i], err);
 		if (st)
 			return st;
 		if (isx_span_is(status, "\"updated\""))
@@ -833,10 +835,15 @@ static enum isx_status read_outcomes(struct isx_span list, const struct isx_asse
  * s and after 2 s more. */
 static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 				 const struct isx_asset *assets, size_t count,
-				 enum isx_outcome *outcomes, struct isx_err *err)
+				 enum isx_outcome *outcomes, char (*iscc_ids)[24],
+				 struct isx_err *err)
 {
 	struct isx_buf body = { 0 };
 	struct isx_span list = { 0 };
+	for (size_t i = 0; i < count; i++)
+		if (assets[i].is_new)
+			return isx_fail(err, ISX_UNSUPPORTED,
+					"is_new: the API of another server has no such request");
 	isx_buf_char(&body, '[');
 	for (size_t i = 0; i < count; i++) {
 		isx_buf_text(&body, i ? "," : "");
@@ -854,14 +861,14 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 	 * then. */
 	for (unsigned i = 1; !st && i <= TRIES; i++) {
 		st = call_json(engine, &call, &list, err);
-		if (st != ISX_UNAVAILABLE || i == TRIES)
+		if (st != ISX_UNAVAILABLE || i == TRIES || iscc_ids)
 			break;
 		pause_s(i);
 		st = ISX_OK;
 	}
 	if (!st)
 		st = name_server(remote_of(engine),
-				 read_outcomes(list, assets, count, outcomes, err), err);
+				 read_outcomes(list, assets, count, outcomes, iscc_ids, err), err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;
@@ -893,21 +900,32 @@ static enum isx_status place_in_call(struct isx_err *err, size_t at, size_t chun
 	return isx_batch_err_at(err, ISX_INVALID, count, at + place);
 }
 
-static enum isx_status remote_add(struct isx_engine *engine, const char *name,
+/* Of assets without an iscc_id the server gives one; that it was sent twice is then two assets, so it
+ * is sent once.
+ *   iscc_ids  filled for those; NULL: all have one */
+static enum isx_status add_chunks(struct isx_engine *engine, const char *name,
 				  const struct isx_asset *assets, size_t count,
-				  enum isx_outcome *outcomes, struct isx_err *err)
+				  enum isx_outcome *outcomes, char (*iscc_ids)[24],
+				  struct isx_err *err)
 {
 	/* Outcomes are written chunk by chunk: after a failure they mean nothing. */
 	for (size_t at = 0; at < count; at += CHUNK_ASSETS) {
 		size_t chunk = count - at < CHUNK_ASSETS ? count - at : CHUNK_ASSETS;
 		enum isx_status st = add_chunk(engine, name, assets + at, chunk, outcomes + at,
-					       err);
+					       iscc_ids ? iscc_ids + at : NULL, err);
 		if (st == ISX_INVALID && err)
 			return place_in_call(err, at, chunk, count);
 		if (st)
 			return st;
 	}
 	return ISX_OK;
+}
+
+static enum isx_status remote_add(struct isx_engine *engine, const char *name,
+				  const struct isx_asset *assets, size_t count,
+				  enum isx_outcome *outcomes, struct isx_err *err)
+{
+	return add_chunks(engine, name, assets, count, outcomes, NULL, err);
 }
 
 static enum isx_status remote_get(struct isx_engine *engine, const char *name, const char *iscc_id,
@@ -1110,6 +1128,7 @@ static const struct isx_engine_ops remote_ops = {
 	.drop = remote_drop,
 	.stat = remote_stat,
 	.add = remote_add,
+	.add_unnamed = add_chunks,
 	.get = remote_get,
 	.get_many = remote_get_many,
 	.remove = remote_remove,

@@ -16,6 +16,7 @@
 #include "engine/asset_batch.h"
 #include "engine/engine.h"
 #include "iscc/code.h"
+#include "service/new_id.h"
 #include "service/store.h"
 #include "json/wire.h"
 
@@ -70,6 +71,8 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 		return isx_fail(err, ISX_INVALID, "postgres_timeout_s: expected 1 to 3600");
 	if (options->postgres_patience_s > 3600)
 		return isx_fail(err, ISX_INVALID, "postgres_patience_s: expected 0 to 3600");
+	if (options->hub > ISX_HUB_MAX)
+		return isx_fail(err, ISX_INVALID, "hub: expected 0 to %d", ISX_HUB_MAX);
 	if (options->map_bytes && options->map_bytes < ISX_MAP_BYTES_LEAST)
 		return isx_fail(err, ISX_INVALID, "map_bytes: expected at least %u",
 				ISX_MAP_BYTES_LEAST);
@@ -351,10 +354,14 @@ void isx_loads_free(struct isx_load *loads)
  * garbage there would break then (iscc_search.h, Versions). */
 enum isx_status isx_store_check_asset(const struct isx_asset *asset, struct isx_err *err)
 {
-	if (asset->reserved[0] || asset->reserved[1])
+	if (asset->reserved[0])
 		return isx_fail(err, ISX_INVALID,
 				"asset: expected 0 in `reserved`: clear the struct before you fill "
 				"it");
+	if (!asset->iscc_id && !asset->iscc_code && !asset->unit_count && !asset->simprint_count)
+		return isx_fail(err, ISX_INVALID,
+				"iscc_id is missing: an asset without one needs an iscc_code, "
+				"units or simprints");
 	return isx_asset_check(asset, err);
 }
 
@@ -372,20 +379,36 @@ static enum isx_status check_assets(const struct isx_asset *assets, size_t count
 }
 
 /* Returns when the transaction is on disk, or in a relaxed store in the system's memory. */
-enum isx_status isx_add(struct isx_store *store, const char *name, const struct isx_asset *assets,
-			size_t count, enum isx_outcome *outcomes, struct isx_err *err)
+enum isx_status isx_add_with_ids(struct isx_store *store, const char *name,
+				 const struct isx_asset *assets, size_t count,
+				 enum isx_outcome *outcomes, char (*iscc_ids)[24],
+				 struct isx_err *err)
 {
 	enum isx_status st = check_assets(assets, count, err);
+	bool is_unnamed = false;
 	if (st)
 		return st;
+	for (size_t i = 0; i < count; i++) {
+		is_unnamed |= !assets[i].iscc_id;
+		if (iscc_ids && assets[i].iscc_id)
+			snprintf(iscc_ids[i], sizeof iscc_ids[i], "%s", assets[i].iscc_id);
+	}
 	/* engines need somewhere to write outcomes, also when the caller does not want them */
 	enum isx_outcome *own = outcomes ? NULL : isx_mem_array(count, sizeof *own);
 	if (!outcomes && !own)
 		return isx_fail_memory(err);
-	st = store->engine->ops->add(store->engine, name, assets, count, outcomes ? outcomes : own,
-				     err);
+	outcomes = outcomes ? outcomes : own;
+	st = is_unnamed
+		     ? isx_add_unnamed(store->engine, name, assets, count, outcomes, iscc_ids, err)
+		     : store->engine->ops->add(store->engine, name, assets, count, outcomes, err);
 	isx_mem_free(own);
 	return st;
+}
+
+enum isx_status isx_add(struct isx_store *store, const char *name, const struct isx_asset *assets,
+			size_t count, enum isx_outcome *outcomes, struct isx_err *err)
+{
+	return isx_add_with_ids(store, name, assets, count, outcomes, NULL, err);
 }
 
 enum isx_status isx_get_into(struct isx_store *store, const char *name, const char *iscc_id,

@@ -24,7 +24,7 @@ struct isx_writer {
 	size_t bytes; /* of texts and simprints of the batch; at ISX_WRITER_BYTES it is written */
 	struct isx_arena arena; /* the texts of the batch */
 	bool has_realm;
-	uint32_t realm;                  /* of the first asset put, and so of all */
+	uint32_t realm; /* of the first asset put that has an ISCC-ID, and so of all */
 	struct isx_writer_counts counts; /* `waiting` is not kept: it is `count` */
 };
 
@@ -63,6 +63,9 @@ static enum isx_status check_realm(const struct isx_writer *writer, const struct
 {
 	struct isx_engine *engine = writer->store->engine;
 	struct isx_buf stored = { 0 };
+	*id = (struct isx_iscc_id){ 0 };
+	if (!asset->iscc_id) /* it gets one of the realm of the others */
+		return ISX_OK;
 	enum isx_status st = isx_iscc_id_parse(isx_span_of(asset->iscc_id), id, err);
 	if (!st && !writer->has_realm) {
 		st = engine->ops->get(engine, writer->name, asset->iscc_id, &stored, err);
@@ -176,8 +179,9 @@ enum isx_status isx_writer_put(struct isx_writer *writer, const struct isx_asset
 		return st;
 	if (!copy_asset(writer, asset, &writer->assets[writer->count]))
 		return isx_fail_memory(err);
-	writer->has_realm = true;
-	writer->realm = id.realm;
+	if (asset->iscc_id)
+		writer->realm = id.realm;
+	writer->has_realm |= asset->iscc_id != NULL;
 	writer->count++;
 	return ISX_OK;
 }

@@ -50,8 +50,9 @@ static enum isx_status prepare(struct isx_lmdb_add *add, const struct isx_lmdb_k
 	return st;
 }
 
-/* Refuse the batch if its realm is not that of the index. The realm can only be known here: a
- * change that is earlier in the group may have set it. */
+/* Refuse the batch if its realm is not that of the index, or if an asset that has to be new is not.
+ * That can only be known here: a change that is earlier in the group may have set the realm, or
+ * added the asset. */
 static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				 struct isx_err *err)
 {
@@ -59,9 +60,20 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 	bool has_realm;
 	uint32_t realm;
 	enum isx_status st = view->file->kind->realm(view, &has_realm, &realm, err);
-	return st ? st
-		  : isx_batch_check_realm(add->assets, add->batch, add->count, has_realm, realm,
-					  err);
+	if (!st)
+		st = isx_batch_check_realm(add->assets, add->batch, add->count, has_realm, realm,
+					   err);
+	for (size_t i = 0; !st && i < add->count; i++) {
+		MDB_val json;
+		if (!add->assets[add->batch[i].position].is_new)
+			continue;
+		int rc = view->file->kind->get(view, NULL, &add->batch[i].id, &json);
+		if (rc != MDB_NOTFOUND)
+			st = rc ? isx_lmdb_status(rc, "look up an asset", err)
+				: isx_batch_fail_exists(add->assets, add->batch, add->count, i,
+							err);
+	}
+	return st;
 }
 
 /* Put the batch, and its realm in an index that has none. May be called again with the same change

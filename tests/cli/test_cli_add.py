@@ -138,7 +138,7 @@ def test_standard_input(cli):
 def test_bad_lines_are_named_and_the_others_go_in(cli):
     rows = sample(6)
     write_lines(cli.work / "a.jsonl", [rows[0], "{broken", rows[1], "", "   ", "[]", rows[2],
-                                       {"units": rows[3]["units"]}, rows[4]])
+                                       {"metadata": {"name": "x"}}, rows[4]])
     said = cli.good("add", "a.jsonl")
     assert said.json["assets_added"] == 4
     assert said.json["errors"] == 3

@@ -242,7 +242,7 @@ def test_ids_with_dots_and_slashes(server, index):
 
 @pytest.mark.parametrize("path, allow", [
     ("/indexes", {"GET", "HEAD", "POST"}), ("/indexes/a", {"GET", "HEAD", "DELETE"}),
-    ("/indexes/a/assets", {"POST"}), ("/indexes/a/assets/b", {"GET", "HEAD", "DELETE"}),
+    ("/indexes/a/assets", {"GET", "HEAD", "POST"}), ("/indexes/a/assets/b", {"GET", "HEAD", "PATCH", "DELETE"}),
     ("/indexes/a/search", {"GET", "HEAD", "POST"}), ("/healthz", {"GET", "HEAD"}), ("/", {"GET", "HEAD"}),
     ("/openapi/openapi.json", {"GET", "HEAD"}), ("/static/x", {"GET", "HEAD"})])
 def test_wrong_methods(server, path, allow):

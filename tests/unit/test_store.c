@@ -13,6 +13,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -306,8 +307,11 @@ static void test_store__a_batch_goes_in_whole_or_not_at_all(void **state)
 	assets[1].unit_count = 2;
 	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_INVALID,
 		       "units[0]");
-	assets[1] = asset_of(NULL, units_b, NULL);
+	assets[1] = (struct isx_asset){ .metadata = "{}" };
 	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_INVALID, "iscc_id");
+	assets[1] = asset_of(ID_A, units_b, NULL);
+	assets[1].is_new = true;
+	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_EXISTS, "asset ");
 	assets[1] = asset_of(ID_REALM_1, units_b, NULL);
 	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_INVALID, "realm");
 	assets[1] = asset_of(ID_B, units_b, NULL);
@@ -322,6 +326,80 @@ static void test_store__a_batch_goes_in_whole_or_not_at_all(void **state)
 	assert_int_equal(add_one(&assets[0]), ISX_CREATED);
 	assets[0] = asset_of(ID_A, units_a, NULL);
 	expect_failure(isx_add(fx.store, "main", assets, 1, NULL, &fx.err), ISX_INVALID, "realm");
+}
+
+static void test_store__an_asset_without_an_id_gets_one(void **state)
+{
+	enum { COUNT = 300 };
+	struct isx_asset assets[COUNT];
+	enum isx_outcome outcomes[COUNT];
+	char ids[COUNT][24], *json = NULL;
+	struct timespec now;
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++)
+		assets[i] = asset_of(NULL, units_a, "{}");
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t before = ((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000) << 12,
+		 last = 0;
+	for (int round = 0; round < 3; round++) {
+		expect_ok(
+			isx_add_with_ids(fx.store, "main", assets, COUNT, outcomes, ids, &fx.err));
+		for (size_t i = 0; i < COUNT; i++) {
+			struct isx_iscc_id id;
+			expect_ok(isx_iscc_id_parse(isx_span_of(ids[i]), &id, &fx.err));
+			assert_true(id.body > last && id.body >= before);
+			assert_int_equal(id.realm, 0);
+			assert_int_equal(isx_iscc_id_hub(&id), 0);
+			assert_int_equal(outcomes[i], ISX_CREATED);
+			last = id.body;
+		}
+	}
+	assert_true(last - before < (uint64_t)3600 * 1000000 << 12);
+	assert_int_equal(count_assets(), 3 * COUNT);
+	expect_ok(isx_get(fx.store, "main", ids[1], &json, &fx.err));
+	assert_int_equal(strncmp(json, "{\"iscc_id\":\"ISCC:", 17), 0);
+	assert_non_null(strstr(json, ids[1]));
+	isx_text_free(json);
+}
+
+/* The realm of new ISCC-IDs is that of the index, or of an asset beside them. */
+static void test_store__new_ids_are_of_the_realm_of_the_index(void **state)
+{
+	struct isx_asset assets[] = { asset_of(NULL, units_a, NULL),
+				      asset_of(ID_REALM_1, units_b, NULL) };
+	char ids[2][24];
+	struct isx_iscc_id id;
+	(void)state;
+	expect_ok(isx_add_with_ids(fx.store, "main", assets, 2, NULL, ids, &fx.err));
+	assert_string_equal(ids[1], ID_REALM_1);
+	expect_ok(isx_iscc_id_parse(isx_span_of(ids[0]), &id, &fx.err));
+	assert_int_equal(id.realm, 1);
+	expect_ok(isx_add_with_ids(fx.store, "main", assets, 1, NULL, ids, &fx.err));
+	expect_ok(isx_iscc_id_parse(isx_span_of(ids[0]), &id, &fx.err));
+	assert_int_equal(id.realm, 1);
+	assert_int_equal(count_assets(), 3);
+	expect_failure(isx_add(fx.store, "none", assets, 1, NULL, &fx.err), ISX_NOT_FOUND,
+		       "'none'");
+}
+
+static void test_store__what_has_to_be_new_replaces_nothing(void **state)
+{
+	struct isx_asset assets[] = { asset_of(ID_A, units_a, "{\"n\":1}"),
+				      asset_of(ID_B, units_b, NULL) };
+	char *json;
+	(void)state;
+	assets[0].is_new = assets[1].is_new = true;
+	assert_int_equal(add_one(&assets[0]), ISX_CREATED);
+	assets[0].metadata = "{\"n\":2}";
+	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_EXISTS, ID_A);
+	assert_int_equal(fx.err.position, 0);
+	assert_int_equal(count_assets(), 1);
+	expect_ok(isx_get(fx.store, "main", ID_A, &json, &fx.err));
+	assert_non_null(strstr(json, "{\"n\":1}"));
+	isx_text_free(json);
+	assets[1].iscc_id = NULL; /* the service gives other ISCC-IDs, but not for ID_A */
+	expect_failure(isx_add(fx.store, "main", assets, 2, NULL, &fx.err), ISX_EXISTS, ID_A);
+	assert_int_equal(count_assets(), 1);
 }
 
 static void expect_refused(const struct isx_asset *asset, const char *words)
@@ -1543,6 +1621,9 @@ static int run_everywhere(void)
 		ON_EACH_ENGINE(test_store__a_cursor_reads_ranges_of_time_and_hubs),
 		ON_EACH_ENGINE(test_store__lists_of_ids_are_got_and_removed),
 		ON_EACH_ENGINE(test_store__metadata_change_alone),
+		ON_EACH_ENGINE(test_store__an_asset_without_an_id_gets_one),
+		ON_EACH_ENGINE(test_store__new_ids_are_of_the_realm_of_the_index),
+		ON_EACH_ENGINE(test_store__what_has_to_be_new_replaces_nothing),
 		ON_EACH_ENGINE(test_store__a_cursor_sees_one_moment),
 		ON_EACH_ENGINE(test_store__a_cursor_names_what_is_wrong),
 		ON_EACH_ENGINE(test_store__an_asset_comes_back_with_everything_that_is_stored),
@@ -1580,6 +1661,9 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__a_cursor_reads_ranges_of_time_and_hubs),
 		ON_POSTGRES(test_store__lists_of_ids_are_got_and_removed),
 		ON_POSTGRES(test_store__metadata_change_alone),
+		ON_POSTGRES(test_store__an_asset_without_an_id_gets_one),
+		ON_POSTGRES(test_store__new_ids_are_of_the_realm_of_the_index),
+		ON_POSTGRES(test_store__what_has_to_be_new_replaces_nothing),
 		ON_POSTGRES(test_store__a_cursor_sees_one_moment),
 		ON_POSTGRES(test_store__a_cursor_names_what_is_wrong),
 		ON_POSTGRES(test_store__an_asset_comes_back_with_everything_that_is_stored),
