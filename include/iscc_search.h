@@ -771,8 +771,9 @@ struct isx_duplicates_query {
 	/* The unit types that count, for example "CONTENT_TEXT_V0". None: all. */
 	const char *const *types;
 	size_t type_count;
-	/* The lowest unit score that counts, above 0, at most 1. 0: 0.9. */
-	double min_score;
+	/* The lowest unit score that counts, 0 to 1; false: 0.9. */
+	bool has_min_score;
+	double min_score; /* with has_min_score only */
 	/* Begin with the assets of this ISCC-ID or a larger one, which need not be stored: to
 	 * continue after a part of the pairs. NULL: with the first asset. */
 	const char *from;

@@ -20,6 +20,18 @@ const char *cli_option_value(const struct cli_args *args, const char *name)
 	return NULL;
 }
 
+size_t cli_option_list(const struct cli_args *args, const char *name, struct isx_buf *list)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < args->given_count; i++) {
+		if (strcmp(args->given[i].option->name, name) != 0)
+			continue;
+		isx_buf_text(list, count++ ? "," : "");
+		isx_buf_text(list, args->given[i].value);
+	}
+	return count;
+}
+
 bool cli_option_number(const struct cli_args *args, const char *name, unsigned long least,
 		       unsigned long most, unsigned long fallback, unsigned long *number)
 {
@@ -138,9 +150,10 @@ static const struct cli_option *find_option(const struct cli_command *command, c
 static int parse_and_run(const struct cli_command *command, const struct path *path, int argc,
 			 char **argv)
 {
-	/* static: 32 KiB, and one command runs per process */
+	/* static: 96 KiB, and one command runs per process */
 	static const char *words[CLI_WORDS_MAX];
-	struct cli_args args = { .command = command, .words = words };
+	static struct cli_given given[CLI_WORDS_MAX];
+	struct cli_args args = { .command = command, .words = words, .given = given };
 	bool only_words = false;
 	for (int i = 0; i < argc; i++) {
 		const char *value;
@@ -171,7 +184,11 @@ static int parse_and_run(const struct cli_command *command, const struct path *p
 					   option->name);
 		if (option->value && !value)
 			value = argv[i];
+		if (args.given_count == CLI_WORDS_MAX)
+			return usage_error(command, path, "too many options at", argv[i]);
 		args.values[option - command->options] = option->value ? value : "";
+		given[args.given_count++] =
+			(struct cli_given){ option, args.values[option - command->options] };
 	}
 	if (args.word_count < command->words_least)
 		return usage_error(command, path, "missing argument", command->words);

@@ -5,6 +5,8 @@
 #ifndef ISX_ARGS_H
 #define ISX_ARGS_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -46,10 +48,20 @@ struct cli_args {
 	const char *values[CLI_OPTIONS_MAX]; /* by option; NULL: not given; "" for a flag */
 	const char *const *words;
 	size_t word_count;
+	/* All options in the order they were given, for those that may be given several times. */
+	const struct cli_given {
+		const struct cli_option *option;
+		const char *value;
+	} * given;
+	size_t given_count;
 };
 
 /* The value of an option, NULL if it was not given. */
 const char *cli_option_value(const struct cli_args *args, const char *name);
+
+/* Append all values of an option that may be given several times, with commas between them. Returns
+ * how often it was given. */
+size_t cli_option_list(const struct cli_args *args, const char *name, struct isx_buf *list);
 
 /* The whole number of an option, or `fallback` without the option. Returns false after a message on
  * standard error if it is not a number from `least` to `most`. */

@@ -8,6 +8,7 @@
 #include "cli/args.h"
 
 extern const struct cli_command command_add;
+extern const struct cli_command command_duplicates;
 extern const struct cli_command command_get;
 extern const struct cli_command command_index;
 extern const struct cli_command command_index_backup;

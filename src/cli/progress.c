@@ -59,6 +59,35 @@ void progress_copied(struct progress *progress, uint64_t bytes_done, uint64_t by
 	fflush(stderr);
 }
 
+/* "2 h 05 min", "3 min 20 s" or "12 s". */
+static void print_time(uint64_t seconds)
+{
+	unsigned long long s = seconds;
+	if (s >= 3600)
+		fprintf(stderr, "%llu h %02llu min", s / 3600, s / 60 % 60);
+	else if (s >= 60)
+		fprintf(stderr, "%llu min %02llu s", s / 60, s % 60);
+	else
+		fprintf(stderr, "%llu s", s);
+}
+
+void progress_compared(struct progress *progress, uint64_t pairs_done, uint64_t pairs_total,
+		       uint64_t found)
+{
+	progress->bytes_total = pairs_total;
+	if (!draw_bar(progress, pairs_done))
+		return;
+	double seconds = (double)(progress->last_ns - progress->start_ns) / 1e9;
+	double rate = (double)pairs_done / seconds;
+	fprintf(stderr, "%llu found, %.1f million pairs/s", (unsigned long long)found, rate / 1e6);
+	if (rate >= 1 && pairs_total > pairs_done) {
+		fprintf(stderr, ", ");
+		print_time((uint64_t)((double)(pairs_total - pairs_done) / rate));
+		fprintf(stderr, " left");
+	}
+	fflush(stderr);
+}
+
 void progress_end(struct progress *progress)
 {
 	if (progress->shown)

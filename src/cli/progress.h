@@ -24,6 +24,10 @@ void progress_update(struct progress *progress, uint64_t bytes_done, uint64_t as
 /* The same for a copy, in MiB. */
 void progress_copied(struct progress *progress, uint64_t bytes_done, uint64_t bytes_total);
 
+/* The same for a comparison: pairs a second, the time left, and what was found. */
+void progress_compared(struct progress *progress, uint64_t pairs_done, uint64_t pairs_total,
+		       uint64_t found);
+
 /* Erase the line. */
 void progress_end(struct progress *progress);
 

@@ -9,6 +9,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { LOCAL_URI_BYTES = PATH_MAX + 16 };
 
 int target_fail(enum isx_status status, const struct isx_err *err)
 {
@@ -67,6 +70,16 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 	return st;
 }
 
+/* The URI of the store of an index in the configuration. */
+static void uri_of(const struct config_index *index, char uri[LOCAL_URI_BYTES])
+{
+	if (index->is_remote)
+		snprintf(uri, LOCAL_URI_BYTES, "%s", index->url);
+	else
+		snprintf(uri, LOCAL_URI_BYTES, "usearch://%s%s", index->path[0] == '/' ? "" : "/",
+			 index->path);
+}
+
 /* --uri wins over the configuration, which is then not even read. A remote index is never created
  * here: `index add` has done that. */
 static enum isx_status open_target(const struct cli_args *args, const char *name, enum use use,
@@ -74,7 +87,7 @@ static enum isx_status open_target(const struct cli_args *args, const char *name
 {
 	const char *uri = cli_option_value(args, "--uri");
 	const struct config_index *index = NULL;
-	char local[PATH_MAX + 16];
+	char local[LOCAL_URI_BYTES];
 	enum isx_status st = settings_read(&target->settings, err);
 	if (st)
 		return st;
@@ -90,11 +103,9 @@ static enum isx_status open_target(const struct cli_args *args, const char *name
 	if (st)
 		return st;
 	target->name = index->name;
-	if (index->is_remote)
-		return open_store(target, index->url, index->api_key, USE, err);
-	snprintf(local, sizeof local, "usearch://%s%s", index->path[0] == '/' ? "" : "/",
-		 index->path);
-	return open_store(target, local, NULL, use, err);
+	uri_of(index, local);
+	return index->is_remote ? open_store(target, index->url, index->api_key, USE, err)
+				: open_store(target, local, NULL, use, err);
 }
 
 /* The index of --index, or the active one; a local one is created on first use, as in 0.3.3. */
@@ -118,6 +129,30 @@ bool target_open_existing(const struct cli_args *args, const char *name, bool re
 	if (st)
 		target_fail(st, &err);
 	return st == ISX_OK;
+}
+
+bool target_open_other(const struct target *target, const char *name, struct isx_store **other)
+{
+	char uri[LOCAL_URI_BYTES], own[LOCAL_URI_BYTES];
+	struct config config = target->config;
+	struct target opened = { .settings = target->settings, .name = name };
+	const struct config_index *index, *self = config_find(&config, target->name);
+	struct isx_err err = { 0 };
+	*other = NULL;
+	if (!config.count) /* --uri */
+		return true;
+	enum isx_status st = choose_index(&config, name, &index, &err);
+	if (!st) {
+		uri_of(index, uri);
+		if (self)
+			uri_of(self, own);
+		if (self && strcmp(uri, own) == 0)
+			return true;
+		st = open_store(&opened, index->is_remote ? index->url : uri, index->api_key, USE,
+				&err);
+	}
+	*other = opened.store;
+	return !st || (target_fail(st, &err), false);
 }
 
 void target_close(struct target *target)

@@ -41,6 +41,11 @@ void target_close(struct target *target);
 bool target_open_existing(const struct cli_args *args, const char *name, bool read_only,
 			  struct target *target);
 
+/* Open the store of the index `name`, to compare the target with: with --uri an index of the same
+ * store, otherwise one of the configuration. On failure a message is printed.
+ *   other  new, closed with isx_close(); NULL: `name` is in the store of the target */
+bool target_open_other(const struct target *target, const char *name, struct isx_store **other);
+
 /* Print an error to standard error; returns the exit code of `status`. */
 int target_fail(enum isx_status status, const struct isx_err *err);
 

@@ -250,14 +250,8 @@ static void add_match(struct isx_buf *buf, uint32_t with, const struct isx_match
 	add_text(buf, match->iscc_id);
 	isx_buf_text(buf, ",\"score\":");
 	isx_json_double(buf, match->score);
-	isx_buf_text(buf, ",\"types\":{");
-	for (size_t i = 0; i < match->type_count; i++) {
-		isx_buf_text(buf, i ? "," : "");
-		add_text(buf, match->types[i].type);
-		isx_buf_char(buf, ':');
-		isx_json_double(buf, match->types[i].score);
-	}
-	isx_buf_char(buf, '}');
+	isx_buf_text(buf, ",\"types\":");
+	isx_type_scores_to_json(buf, match->types, match->type_count);
 	add_carried(buf, with, &asset);
 }
 

@@ -115,6 +115,19 @@ ISX_MUST_CHECK enum isx_status isx_conditions_from_texts(const struct isx_query_
  * members that are not read from JSON. */
 void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults);
 
+/* Append unit types and their scores: {"CONTENT_TEXT_V0":0.97}. */
+void isx_type_scores_to_json(struct isx_buf *buf, const struct isx_type_score *types, size_t count);
+
+/* Append a pair of near-duplicates: {"iscc_id": ..., "match": ..., "score": ..., "types": {...}},
+ * without a line end. */
+void isx_pair_to_json(struct isx_buf *buf, const struct isx_pair *pair);
+
+/* Read such a pair, which need not have been checked.
+ *   pair  filled: its types live in `arena`
+ * ISX_SCHEMA: it is none. */
+ISX_MUST_CHECK enum isx_status isx_pair_from_json(struct isx_span line, struct isx_arena *arena,
+						  struct isx_pair *pair, struct isx_err *err);
+
 /* Read the body of POST /indexes, after isx_payload_check(): the name of the new index. */
 ISX_MUST_CHECK enum isx_status isx_index_from_json(const struct isx_payload *payload,
 						   struct isx_arena *arena, const char **name,

@@ -743,8 +743,9 @@ static enum isx_status check_duplicates(const struct isx_store *store, const cha
 			return isx_fail(err, ISX_INVALID,
 					"duplicates: expected 0 in `reserved`: clear the struct "
 					"before you fill it");
-	if (!(query->min_score >= 0 && query->min_score <= 1)) /* NaN is refused, too */
-		return isx_fail(err, ISX_INVALID, "min_score: expected above 0, at most 1");
+	if (query->has_min_score &&
+	    !(query->min_score >= 0 && query->min_score <= 1)) /* NaN, too */
+		return isx_fail(err, ISX_INVALID, "min_score: expected 0 to 1");
 	if (query->against && other == store && strcmp(query->against, name) == 0)
 		return isx_fail(err, ISX_INVALID,
 				"against: '%s' is the index itself: leave the reference out to "
@@ -766,7 +767,7 @@ enum isx_status isx_duplicates(struct isx_store *store, const char *name,
 		return isx_fail(err, ISX_UNSUPPORTED,
 				"this engine cannot find near-duplicates: expected an index of "
 				"usearch://");
-	if (asked.min_score == 0)
+	if (!asked.has_min_score)
 		asked.min_score = ISX_DUPLICATES_SCORE_DEFAULT;
 	if (asked.against)
 		reference = asked.against_store ? asked.against_store->engine : engine;

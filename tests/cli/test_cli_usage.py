@@ -6,7 +6,7 @@ import pytest
 
 from commandline import sample, write_lines
 
-LEVELS = [(), ("add",), ("search",), ("get",), ("index",), ("serve",), ("version",),
+LEVELS = [(), ("add",), ("search",), ("duplicates",), ("get",), ("index",), ("serve",), ("version",),
           ("index", "add"), ("index", "list"), ("index", "use"), ("index", "remove"),
           ("index", "rebuild")]
 

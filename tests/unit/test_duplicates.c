@@ -268,7 +268,8 @@ static void test_duplicates__are_those_of_the_model_whatever_the_threads(void **
 		random_assets(&main_index, 500 + test_random(&seed) % 600, &seed);
 		struct isx_store *store = open_store(threads, min_score);
 		add_all(store, &main_index);
-		find(store, &(struct isx_duplicates_query){ .min_score = min_score });
+		find(store, &(struct isx_duplicates_query){ .has_min_score = true,
+							    .min_score = min_score });
 		find_expected(&main_index, &main_index, min_score, TYPES, 0);
 		expect_same();
 		assert_true(found.count > 20);
@@ -283,7 +284,7 @@ static void test_duplicates__are_what_a_search_by_either_asset_finds(void **stat
 	random_assets(&main_index, 300, &seed);
 	struct isx_store *store = open_store(2, 0.85);
 	add_all(store, &main_index);
-	find(store, &(struct isx_duplicates_query){ .min_score = 0.85 });
+	find(store, &(struct isx_duplicates_query){ .has_min_score = true, .min_score = 0.85 });
 	expect_as_searched(store, &main_index);
 	isx_close(store);
 }
@@ -309,8 +310,10 @@ static void test_duplicates__count_only_the_types_that_are_named(void **state)
 	struct isx_store *store = open_store(2, 0.75);
 	add_all(store, &main_index);
 	for (size_t t = 0; t < TYPES; t++) {
-		find(store, &(struct isx_duplicates_query){
-				    .types = &type_names[t], .type_count = 1, .min_score = 0.8 });
+		find(store, &(struct isx_duplicates_query){ .types = &type_names[t],
+							    .type_count = 1,
+							    .has_min_score = true,
+							    .min_score = 0.8 });
 		find_expected(&main_index, &main_index, 0.8, t, 0);
 		expect_same();
 		assert_true(found.count > 0);
@@ -330,7 +333,8 @@ static void test_duplicates__begin_at_an_iscc_id(void **state)
 		const struct isx_iscc_id id = { .body = main_index.assets[i * 230 + 1].id - i % 2,
 						.version = 1 };
 		isx_iscc_id_print(&id, from);
-		find(store, &(struct isx_duplicates_query){ .from = from, .min_score = 0.8 });
+		find(store, &(struct isx_duplicates_query){
+				    .from = from, .has_min_score = true, .min_score = 0.8 });
 		find_expected(&main_index, &main_index, 0.8, TYPES, id.body);
 		expect_same();
 	}
@@ -350,11 +354,14 @@ static void test_duplicates__against_a_reference_are_all_pairs_of_both(void **st
 	add_all(store, &reference);
 	add_all(other, &reference);
 	find_expected(&main_index, &reference, 0.8, TYPES, 0);
-	find(store, &(struct isx_duplicates_query){ .against = "reference", .min_score = 0.8 });
+	find(store, &(struct isx_duplicates_query){
+			    .against = "reference", .has_min_score = true, .min_score = 0.8 });
 	expect_same();
 	assert_int_equal(found.list[0].id, found.list[0].match);
-	find(store, &(struct isx_duplicates_query){
-			    .against = "reference", .against_store = other, .min_score = 0.8 });
+	find(store, &(struct isx_duplicates_query){ .against = "reference",
+						    .against_store = other,
+						    .has_min_score = true,
+						    .min_score = 0.8 });
 	expect_same();
 	isx_close(store);
 	isx_close(other);
@@ -373,7 +380,7 @@ static void test_duplicates__of_very_many_equal_assets_are_all_found(void **stat
 	}
 	struct isx_store *store = open_store(2, 0.75);
 	add_all(store, &main_index);
-	find(store, &(struct isx_duplicates_query){ .min_score = 1 });
+	find(store, &(struct isx_duplicates_query){ .has_min_score = true, .min_score = 1 });
 	find_expected(&main_index, &main_index, 1, TYPES, 0);
 	assert_int_equal(expected.count, 900 * 899 / 2);
 	expect_same();
@@ -396,7 +403,7 @@ static void test_duplicates__of_one_asset_with_very_many_hits_are_all_found(void
 	}
 	struct isx_store *store = open_store(2, 0.75);
 	add_all(store, &main_index);
-	find(store, &(struct isx_duplicates_query){ .min_score = 0.01 });
+	find(store, &(struct isx_duplicates_query){ .has_min_score = true, .min_score = 0.01 });
 	find_expected(&main_index, &main_index, 0.01, TYPES, 0);
 	assert_int_equal(expected.count, 120 * 119 / 2);
 	expect_same();
@@ -413,7 +420,7 @@ static void test_duplicates__end_when_the_caller_has_enough(void **state)
 	add_all(store, &main_index);
 	found.count = 0;
 	found.allowed = 10;
-	const struct isx_duplicates_query query = { .min_score = 0.7 };
+	const struct isx_duplicates_query query = { .has_min_score = true, .min_score = 0.7 };
 	assert_int_equal(isx_duplicates(store, "main", &query, take_pair, &found, &err),
 			 ISX_CANCELLED);
 	assert_string_equal(err.msg, "enough");
@@ -513,9 +520,11 @@ static void test_duplicates__of_wrong_queries_are_refused(void **state)
 		       ISX_NOT_FOUND, "Index 'none' not found");
 	expect_refused(store, "main", &(struct isx_duplicates_query){ .against = "main" },
 		       ISX_INVALID, "is the index itself");
-	expect_refused(store, "main", &(struct isx_duplicates_query){ .min_score = 1.5 },
+	expect_refused(store, "main",
+		       &(struct isx_duplicates_query){ .has_min_score = true, .min_score = 1.5 },
 		       ISX_INVALID, "min_score");
-	expect_refused(store, "main", &(struct isx_duplicates_query){ .min_score = -0.5 },
+	expect_refused(store, "main",
+		       &(struct isx_duplicates_query){ .has_min_score = true, .min_score = -0.5 },
 		       ISX_INVALID, "min_score");
 	expect_refused(store, "main", &(struct isx_duplicates_query){ .from = "ISCC:NONE" },
 		       ISX_INVALID, "ISCC");

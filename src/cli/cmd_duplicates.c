@@ -1,0 +1,353 @@
+/*
+ * cmd_duplicates.c - the command `duplicates`: all near-duplicates of an index, as pairs or clusters.
+ *
+ * Pairs come in the order of their ISCC-IDs, so a file of pairs says how far it came: --resume drops
+ * the pairs of the last asset, which may be incomplete, and begins with that asset again. Clusters
+ * are only known at the end: with --output their pairs are kept in a file beside it until then.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "cli/say.h"
+#include "cli/target.h"
+#include "service/clusters.h"
+#include "json/wire.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LINE_BYTES_MAX = 16384 }; /* of a pair: 64 types take less than half of it */
+
+struct duplicates {
+	struct target target;
+	struct isx_store *other; /* of the reference, if it is in another store */
+	struct isx_arena arena;
+	struct isx_duplicates_query query;
+	const char *path; /* of --output; NULL: standard output */
+	bool resumes, is_clustered;
+	struct isx_clusters clusters;
+	struct progress progress;
+	struct isx_buf line;
+	char from[24]; /* where to begin */
+	char pairs_path[PATH_MAX];
+	pthread_mutex_t lock; /* guards the members below: an interrupt reads them */
+	FILE *pairs;          /* where pairs go; NULL: nowhere */
+	uint64_t found;
+};
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static enum isx_status fail_write(const char *path, struct isx_err *err)
+{
+	return isx_fail(err, errno == ENOSPC ? ISX_FULL : ISX_IO, "%s: %s",
+			path ? path : "standard output", strerror(errno));
+}
+
+/* An isx_pair_fn. Lines are written whole, also when a signal comes meanwhile. */
+static enum isx_status take_pair(const struct isx_pair *pair, void *arg, struct isx_err *err)
+{
+	struct duplicates *run = arg;
+	enum isx_status st = ISX_OK;
+	if (run->is_clustered)
+		st = isx_clusters_add(&run->clusters, pair, err);
+	isx_buf_clear(&run->line);
+	isx_pair_to_json(&run->line, pair);
+	isx_buf_char(&run->line, '\n');
+	if (!st)
+		st = isx_buf_status(&run->line, err);
+	if (st)
+		return st;
+	pthread_mutex_lock(&run->lock);
+	run->found++;
+	if (run->pairs && fwrite(run->line.ptr, 1, run->line.len, run->pairs) != run->line.len)
+		st = fail_write(run->path ? run->pairs_path : NULL, err);
+	pthread_mutex_unlock(&run->lock);
+	return st;
+}
+
+static void draw(uint64_t done, uint64_t total, void *arg)
+{
+	struct duplicates *run = arg;
+	progress_compared(&run->progress, done, total, run->found);
+}
+
+/* A signal has come: write the whole lines that are waiting, and say how to go on. Runs in the
+ * signal thread; the process ends afterwards (interrupt.h), so the lock is never released. */
+static void say_interrupted(void *arg)
+{
+	struct duplicates *run = arg;
+	pthread_mutex_lock(&run->lock);
+	if (run->pairs)
+		(void)fflush(run->pairs);
+	progress_clear();
+	if (run->path)
+		say_line(stderr,
+			 "Interrupted: %llu pairs are found. To go on, run the same command with "
+			 "--resume",
+			 (unsigned long long)run->found);
+	else
+		say_line(
+			stderr,
+			"Interrupted: %llu pairs are found. With --output FILE, --resume can go on",
+			(unsigned long long)run->found);
+}
+
+/* An isx_clusters_fn. */
+static enum isx_status write_text(const char *bytes, size_t len, void *arg, struct isx_err *err)
+{
+	FILE *file = arg;
+	return fwrite(bytes, 1, len, file) == len ? ISX_OK : fail_write(NULL, err);
+}
+
+/* --- continuing ------------------------------------------------------------------------------- */
+
+/* Read the pairs that are in the file: the last line may be cut off.
+ *   end  filled: where the pairs of the last asset begin, which is to be compared again */
+static enum isx_status read_pairs(struct duplicates *run, off_t *end, struct isx_err *err)
+{
+	static char line[LINE_BYTES_MAX];
+	struct isx_arena arena = { 0 };
+	enum isx_status st = ISX_OK;
+	off_t at = 0;
+	uint64_t before = 0;
+	*end = 0;
+	while (!st && fgets(line, sizeof line, run->pairs)) {
+		struct isx_pair pair;
+		size_t len = strlen(line);
+		if (len == 0 || line[len - 1] != '\n') {
+			if (len + 1 == sizeof line || !feof(run->pairs))
+				st = isx_fail(err, ISX_SCHEMA, "expected a pair on each line");
+			break;
+		}
+		st = isx_pair_from_json((struct isx_span){ line, len - 1 }, &arena, &pair, err);
+		if (!st && run->is_clustered)
+			st = isx_clusters_add(&run->clusters, &pair, err);
+		if (!st && strcmp(pair.iscc_id, run->from) != 0) {
+			memcpy(run->from, pair.iscc_id, sizeof run->from);
+			*end = at;
+			before = run->found;
+		}
+		at += (off_t)len;
+		run->found++;
+		isx_arena_release(&arena);
+	}
+	isx_arena_release(&arena);
+	run->found = before;
+	if (!st && ferror(run->pairs))
+		st = fail_write(run->pairs_path, err);
+	return st == ISX_SCHEMA ? isx_err_at(err, st, "%s is not the output of this command",
+					     run->pairs_path)
+				: st;
+}
+
+/* Open the file of pairs, to continue it with --resume. */
+static enum isx_status open_pairs(struct duplicates *run, struct isx_err *err)
+{
+	off_t end = 0;
+	int len = snprintf(run->pairs_path, sizeof run->pairs_path, "%s%s", run->path,
+			   run->is_clustered ? ".pairs" : "");
+	if (len >= (int)sizeof run->pairs_path)
+		return isx_fail(err, ISX_INVALID, "--output: the path is too long");
+	if (run->resumes)
+		run->pairs = fopen(run->pairs_path, "r+");
+	if (!run->pairs && (!run->resumes || errno == ENOENT))
+		run->pairs = fopen(run->pairs_path, "w");
+	else if (run->pairs) {
+		enum isx_status st = read_pairs(run, &end, err);
+		if (st)
+			return st;
+	}
+	if (!run->pairs || fseeko(run->pairs, end, SEEK_SET) != 0 ||
+	    (run->resumes && ftruncate(fileno(run->pairs), end) != 0))
+		return fail_write(run->pairs_path, err);
+	if (run->from[0])
+		run->query.from = run->from;
+	return ISX_OK;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
+static enum isx_status close_file(FILE *file, const char *path, struct isx_err *err)
+{
+	return fclose(file) == 0 ? ISX_OK : fail_write(path, err);
+}
+
+/* Write the clusters, and remove the file of their pairs. */
+static enum isx_status write_clusters(struct duplicates *run, size_t *count, struct isx_err *err)
+{
+	FILE *out = run->path ? fopen(run->path, "w") : stdout;
+	if (!out)
+		return fail_write(run->path, err);
+	enum isx_status st = isx_clusters_write(&run->clusters, write_text, out, count, err);
+	if (run->path) {
+		enum isx_status closed = close_file(out, run->path, st ? NULL : err);
+		st = st ? st : closed;
+	}
+	if (!st && run->path)
+		unlink(run->pairs_path);
+	return st;
+}
+
+/* Compare, and write what is found. */
+static enum isx_status compare(struct duplicates *run, size_t *clusters, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	if (run->path)
+		st = open_pairs(run, err);
+	else if (!run->is_clustered)
+		run->pairs = stdout;
+	progress_start(&run->progress, 0);
+	/* A bar among the lines of a terminal would be illegible. */
+	if (run->pairs == stdout && isatty(STDOUT_FILENO) == 1)
+		run->progress.shown = false;
+	if (!st)
+		st = isx_duplicates(run->target.store, run->target.name, &run->query, take_pair,
+				    run, err);
+	progress_end(&run->progress);
+	pthread_mutex_lock(&run->lock);
+	FILE *pairs = run->pairs;
+	run->pairs = NULL;
+	pthread_mutex_unlock(&run->lock);
+	if (pairs && pairs != stdout) {
+		enum isx_status closed = close_file(pairs, run->pairs_path, st ? NULL : err);
+		st = st ? st : closed;
+	}
+	if (!st && run->is_clustered)
+		st = write_clusters(run, clusters, err);
+	return st;
+}
+
+/* Signals are watched before the store is opened: opening may wait. */
+static int run_query(const struct cli_args *args, struct duplicates *run)
+{
+	struct interrupt interrupt;
+	struct isx_err err = { 0 };
+	size_t clusters = 0;
+	enum isx_status st = ISX_OK;
+	interrupt_watch(&interrupt, say_interrupted, run);
+	bool is_open = target_open_existing(args, cli_option_value(args, "--index"), false,
+					    &run->target) &&
+		       (!run->query.against ||
+			target_open_other(&run->target, run->query.against, &run->other));
+	run->query.against_store = run->other;
+	if (is_open)
+		st = compare(run, &clusters, &err);
+	interrupt_end(&interrupt);
+	if (st == ISX_OK && is_open && run->path && run->is_clustered)
+		say_line(stdout, "Found %llu pairs in %zu clusters, which are in %s",
+			 (unsigned long long)run->found, clusters, run->path);
+	else if (st == ISX_OK && is_open && run->path)
+		say_line(stdout, "Found %llu pairs, which are in %s",
+			 (unsigned long long)run->found, run->path);
+	int code = !is_open ? CLI_ERROR : st ? target_fail(st, &err) : CLI_OK;
+	isx_close(run->other);
+	target_close(&run->target);
+	return code;
+}
+
+/* Read the options. */
+static enum isx_status read_query(const struct cli_args *args, struct duplicates *run,
+				  struct isx_err *err)
+{
+	struct isx_query conditions = { 0 };
+	struct isx_problems problems = { 0 };
+	struct isx_buf types = { 0 };
+	struct isx_query_texts texts = { 0 };
+	const char *min_score = cli_option_value(args, "--min-score");
+	if (min_score)
+		texts.min_score = isx_span_of(min_score);
+	if (cli_option_list(args, "--type", &types))
+		texts.types = (struct isx_span){ types.ptr, types.len };
+	enum isx_status st = isx_buf_status(&types, err);
+	if (!st)
+		st = isx_conditions_from_texts(&texts, NULL, &run->arena, &conditions, &problems,
+					       err);
+	isx_problems_release(&problems);
+	isx_buf_release(&types);
+	run->query = (struct isx_duplicates_query){ .against = cli_option_value(args, "--against"),
+						    .types = conditions.types,
+						    .type_count = conditions.type_count,
+						    .has_min_score = conditions.has_min_score,
+						    .min_score = conditions.min_score,
+						    .progress = draw,
+						    .progress_arg = run };
+	return st;
+}
+
+static int run_duplicates(const struct cli_args *args)
+{
+	static struct duplicates run; /* an interrupt uses it until the process has ended */
+	struct isx_err err = { 0 };
+	run.path = cli_option_value(args, "--output");
+	run.resumes = cli_option_value(args, "--resume") != NULL;
+	run.is_clustered = cli_option_value(args, "--clusters") != NULL;
+	if (run.resumes && !run.path) {
+		say_line(stderr, "Error: --resume: expected --output FILE, the file to continue");
+		return CLI_USAGE;
+	}
+	if (read_query(args, &run, &err)) {
+		say_line(stderr, "Error: %s", err.msg);
+		return CLI_USAGE;
+	}
+	pthread_mutex_init(&run.lock, NULL);
+	int code = run_query(args, &run);
+	isx_clusters_release(&run.clusters);
+	isx_buf_release(&run.line);
+	isx_arena_release(&run.arena);
+	return code;
+}
+
+static const struct cli_option options[] = {
+	{ "--against", 'a', "INDEX",
+	  "Compare with the assets of this index (default: with each other)" },
+	{ "--type", 't', "TYPE", "Compare units of this type only; may be given several times" },
+	{ "--min-score", 'm', "S", "Lowest score of a unit that counts, 0 to 1 (default: 0.9)" },
+	{ "--clusters", 'c', NULL, "Print groups of assets, each with the one to keep" },
+	{ "--output", 'o', "FILE", "Write to FILE instead of standard output" },
+	{ "--resume", 'r', NULL, "Continue FILE after an interruption" },
+	TARGET_OPTIONS,
+};
+
+const struct cli_command command_duplicates = {
+	.name = "duplicates",
+	.summary = "Find all near-duplicates in an index, or between two",
+	.text = "Compares every asset with every other one, exactly, on all cores. Two assets are "
+		"a pair "
+		"if a\n"
+		"search for one of them finds the other with that lowest score. Each pair is one "
+		"line of JSON,\n"
+		"sorted by ISCC-ID, the older asset first:\n"
+		"  {\"iscc_id\": ..., \"match\": ..., \"score\": ..., \"types\": {...}}\n"
+		"With --against, iscc_id is of the index and match of INDEX: which of my assets "
+		"are in "
+		"there\n"
+		"already? With --clusters, assets that pairs connect are one line, with the oldest "
+		"to "
+		"keep:\n"
+		"  {\"keep\": ..., \"duplicates\": [{\"iscc_id\": ..., \"match\": ..., ...}, "
+		"...]}\n\n"
+		"All pairs are of the moment at which the command begins; other processes may go "
+		"on "
+		"writing,\n"
+		"and the file of the index grows by what they write until the command ends. Ctrl-C "
+		"keeps "
+		"what\n"
+		"is found; --resume with the same options continues, also after a crash.\n\n"
+		"Examples:\n"
+		"  iscc-search duplicates > pairs.jsonl\n"
+		"  iscc-search duplicates --clusters --min-score 0.95 --output clusters.jsonl\n"
+		"  iscc-search duplicates --index training --against benchmark --type "
+		"CONTENT_TEXT_V0\n\n"
+		"Exit status: 0 done, with or without pairs, 1 error, 2 wrong option, 130 "
+		"interrupted, 143 "
+		"ended\nby SIGTERM.\n",
+	.options = options,
+	.option_count = sizeof options / sizeof options[0],
+	.run = run_duplicates,
+};

@@ -1,0 +1,356 @@
+"""`duplicates`: pairs and clusters against plain Python, interrupted and continued, and wrong options."""
+
+import base64
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from commandline import EXAMPLES, sample, write_lines
+from serving import CONTENT, DATA, INSTANCE, META, iscc_id, unit
+
+NAMES = {0: "META_NONE_V0", 2: "CONTENT_TEXT_V0", 3: "DATA_NONE_V0", 4: "INSTANCE_NONE_V0"}
+SEED = int(os.environ.get("ISX_SEED", "20261127"))
+
+
+def decode(text):
+    return base64.b32decode(text[5:] + "=" * (-len(text[5:]) % 8))
+
+
+def read_units(asset):
+    """Main type, type and body of each unit that is no shorter form of another one."""
+    units = []
+    for text in asset["units"]:
+        raw = decode(text)
+        name = NAMES[raw[0] >> 4] if raw[0] & 15 == 0 else f"CONTENT_IMAGE_V0:{raw[0]}"
+        units.append((raw[0] >> 4, name, raw[2:]))
+    return [one for one in units
+            if not any(one[1] == other[1] and one[2] != other[2] and other[2].startswith(one[2]) for other in units)]
+
+
+def scores_of(one, other):
+    """The best score of each type that both have."""
+    best = {}
+    for main, name, body in one:
+        for _, other_name, other_body in other:
+            if name != other_name:
+                continue
+            size = min(len(body), len(other_body))
+            differing = (int.from_bytes(body[:size], "big") ^ int.from_bytes(other_body[:size], "big")).bit_count()
+            if main == INSTANCE and differing:
+                continue
+            best[name] = max(best.get(name, -1), 1 - differing / (size * 8))
+    return best
+
+
+def brute(assets, others=None, min_score=0.9, types=None):
+    """All pairs, by two loops."""
+    assets = sorted(((decode(asset["iscc_id"]), asset["iscc_id"], read_units(asset)) for asset in assets))
+    others = others and sorted(((decode(asset["iscc_id"]), asset["iscc_id"], read_units(asset)) for asset in others))
+    pairs = []
+    for at, (_, one_id, one) in enumerate(assets):
+        for _, other_id, other in others or assets[at + 1:]:
+            best = {name: score for name, score in scores_of(one, other).items() if not types or name in types}
+            counted = sorted((score for score in best.values() if score >= min_score), reverse=True)
+            if counted:
+                pairs.append((one_id, other_id, sum(s ** 4 for s in counted) / sum(counted), best))
+    return pairs
+
+
+def expect_same(lines, pairs):
+    assert len(lines) == len(pairs)
+    for line, (one, other, score, types) in zip(lines, pairs):
+        assert list(line) == ["iscc_id", "match", "score", "types"]
+        assert (line["iscc_id"], line["match"]) == (one, other)
+        assert abs(line["score"] - score) < 1e-12
+        got = {f"CONTENT_IMAGE_V0:{CONTENT << 4 | 1}" if name == "CONTENT_IMAGE_V0" else name: value
+               for name, value in line["types"].items()}
+        assert got == types
+
+
+def json_lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def near_assets(count, seed, first=1):
+    """Assets with several units of a type, of all lengths, near a few centres."""
+    rng = random.Random(seed)
+    assets = []
+    for number in range(first, first + count):
+        units = []
+        for _ in range(rng.randint(2, 4)):
+            main = rng.choice([META, CONTENT, DATA, INSTANCE])
+            body = bytearray(random.Random(f"{main}{rng.randint(0, 30)}").randbytes(32))
+            for _ in range(rng.randint(0, 1 if main == INSTANCE else 25)):
+                body[rng.randrange(32)] ^= 1 << rng.randrange(8)
+            units.append(unit(main, bytes(body[:rng.choice([4, 8, 8, 16, 32])])))
+        assets.append({"iscc_id": iscc_id(number * 4096), "units": units})
+    return assets
+
+
+@pytest.fixture(scope="module")
+def real():
+    """The first assets of the sample, and their pairs."""
+    assets = sample(1200)
+    return assets, brute(assets)
+
+
+def test_pairs_of_real_assets_are_those_of_two_loops(cli, real):
+    assets, pairs = real
+    write_lines(cli.work / "a.jsonl", assets)
+    cli.good("add", "a.jsonl")
+    said = cli.good("duplicates")
+    assert len(pairs) > 300 and said.err == ""
+    expect_same(json_lines(said.out), pairs)
+
+
+def test_pairs_of_assets_with_any_units_are_those_of_two_loops(cli):
+    for seed in range(3):
+        assets = near_assets(300, f"{SEED} {seed}")
+        write_lines(cli.work / "a.jsonl", assets)
+        store = f"usearch://{cli.work}/store{seed}"
+        cli.good("add", "a.jsonl", "--uri", store)
+        for min_score in (0.7, 0.9, 1):
+            expect_same(json_lines(cli.good("duplicates", "--uri", store, "--min-score", min_score).out),
+                        brute(assets, min_score=min_score))
+        for types in (["META_NONE_V0"], ["DATA_NONE_V0", "INSTANCE_NONE_V0"]):
+            words = [word for name in types for word in ("--type", name)]
+            expect_same(json_lines(cli.good("duplicates", "--uri", store, "-m", "0.8", *words).out),
+                        brute(assets, min_score=0.8, types=types))
+
+
+def test_a_search_with_that_score_finds_the_same(cli):
+    """An asset that the command does not list is not found by a search either."""
+    assets = near_assets(120, SEED)
+    write_lines(cli.work / "a.jsonl", assets)
+    cli.good("add", "a.jsonl")
+    pairs = {(line["iscc_id"], line["match"]): line["score"] for line in json_lines(cli.good("duplicates").out)}
+    env = {"ISCC_SEARCH_MATCH_THRESHOLD_UNITS": "0.9"}
+    for asset in assets[::10]:
+        one = asset["iscc_id"]
+        for match in cli.good("search", one, "--json", "-l", 1000, env=env).json["global_matches"]:
+            ids = sorted([one, match["iscc_id"]], key=decode)
+            assert pairs[tuple(ids)] == match["score"]
+        found = sum(one in pair for pair in pairs)
+        assert len(cli.good("search", one, "--json", "-l", 1000, env=env).json["global_matches"]) == found
+
+
+# --- clusters -----------------------------------------------------------------------------------
+
+
+def cluster(pairs):
+    """The clusters: for each the oldest asset, and the best pair of each other one."""
+    parent, best = {}, {}
+
+    def root(one):
+        while parent[one] != one:
+            one = parent[one]
+        return one
+
+    for one, other, score, types in pairs:
+        for asset, match in ((one, other), (other, one)):
+            parent.setdefault(asset, asset)
+            if asset not in best or score > best[asset][1] + 1e-12:
+                best[asset] = (match, score, types)
+        low, high = sorted([root(one), root(other)], key=decode)
+        parent[high] = low
+    groups = {}
+    for asset in parent:
+        groups.setdefault(root(asset), []).append(asset)
+    return [(keep, [(asset, *best[asset]) for asset in sorted(groups[keep], key=decode) if asset != keep])
+            for keep in sorted(groups, key=decode)]
+
+
+def expect_clusters(lines, clusters):
+    assert len(lines) == len(clusters)
+    for line, (keep, duplicates) in zip(lines, clusters):
+        assert list(line) == ["keep", "duplicates"] and line["keep"] == keep
+        expect_same(line["duplicates"], duplicates)
+
+
+def test_clusters_of_real_assets_are_those_of_union_find(cli, real):
+    assets, pairs = real
+    write_lines(cli.work / "a.jsonl", assets)
+    cli.good("add", "a.jsonl")
+    clusters = cluster(pairs)
+    assert max(len(duplicates) for _, duplicates in clusters) > 2
+    expect_clusters(json_lines(cli.good("duplicates", "--clusters").out), clusters)
+
+
+def test_clusters_of_assets_with_any_units_are_those_of_union_find(cli):
+    for seed in range(3):
+        assets = near_assets(250, f"{SEED} c {seed}")
+        write_lines(cli.work / "a.jsonl", assets)
+        store = f"usearch://{cli.work}/store{seed}"
+        cli.good("add", "a.jsonl", "--uri", store)
+        expect_clusters(json_lines(cli.good("duplicates", "--clusters", "--uri", store, "-m", "0.92").out),
+                        cluster(brute(assets, min_score=0.92)))
+
+
+def test_clusters_go_to_a_file_and_their_pairs_are_removed(cli, real):
+    assets, pairs = real
+    write_lines(cli.work / "a.jsonl", assets)
+    cli.good("add", "a.jsonl")
+    said = cli.good("duplicates", "--clusters", "-o", "c.jsonl")
+    assert f"Found {len(pairs)} pairs in {len(cluster(pairs))} clusters, which are in c.jsonl" in said.out
+    assert sorted(path.name for path in cli.work.iterdir()) == ["a.jsonl", "c.jsonl"]
+    assert (cli.work / "c.jsonl").read_text() == cli.good("duplicates", "--clusters").out
+
+
+# --- a reference --------------------------------------------------------------------------------
+
+
+def test_against_another_index_of_the_store(cli):
+    mine, theirs = near_assets(200, SEED + 1), near_assets(150, SEED + 2, first=100)
+    write_lines(cli.work / "a.jsonl", mine)
+    write_lines(cli.work / "b.jsonl", theirs)
+    store = f"usearch://{cli.work}/store"
+    cli.good("add", "a.jsonl", "--uri", store, "--index", "mine")
+    cli.good("add", "b.jsonl", "--uri", store, "--index", "theirs")
+    said = cli.good("duplicates", "--uri", store, "--index", "mine", "--against", "theirs", "-m", "0.8")
+    expect_same(json_lines(said.out), brute(mine, theirs, min_score=0.8))
+
+
+@pytest.mark.parametrize("path", ["", "other"], ids=["one folder", "two folders"])
+def test_against_an_index_of_the_configuration(cli, path):
+    mine, theirs = near_assets(100, SEED + 1), near_assets(120, SEED + 3, first=1000)
+    write_lines(cli.work / "a.jsonl", mine)
+    write_lines(cli.work / "b.jsonl", theirs)
+    cli.good("index", "add", "theirs", "--local", *(["--path", cli.work / path] if path else []))
+    cli.good("add", "a.jsonl", "--index", "default")
+    cli.good("add", "b.jsonl", "--index", "theirs")
+    said = cli.good("duplicates", "--index", "default", "--against", "theirs", "-m", "0.8")
+    expect_same(json_lines(said.out), brute(mine, theirs, min_score=0.8))
+
+
+# --- going on -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A store whose comparison takes a while, and the output of one that is not interrupted."""
+    from commandline import CommandLine  # pylint: disable=import-outside-toplevel
+    cli = CommandLine(tmp_path_factory.mktemp("large"))
+    rng = random.Random(SEED)
+    with open(cli.work / "a.jsonl", "w", encoding="utf-8") as file:
+        for number in range(1, 25001):
+            body = random.Random(rng.randint(0, 5000)).randbytes(32)
+            units = [unit(META, body), unit(CONTENT, rng.randbytes(32)), unit(DATA, rng.randbytes(32))]
+            file.write(json.dumps({"iscc_id": iscc_id(number), "units": units}) + "\n")
+    cli.good("add", "a.jsonl")
+    cli.good("duplicates", "-o", "whole.jsonl")
+    cli.good("duplicates", "--clusters", "-o", "clusters.jsonl")
+    assert (cli.work / "whole.jsonl").stat().st_size > 500_000
+    return cli
+
+
+def interrupt(cli, words, which, wait):
+    """Start the command, and end it after a while; what it printed on standard error."""
+    process = subprocess.Popen(cli.command(["duplicates", *words]), cwd=cli.work, stdout=subprocess.DEVNULL,
+                               env={**cli.env, "ISCC_SEARCH_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+    time.sleep(wait)
+    process.send_signal(which)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("clustered", [False, True], ids=["pairs", "clusters"])
+def test_killed_at_any_moment_it_continues_to_the_same_file(large, clustered):
+    words = ["--clusters"] if clustered else []
+    whole = (large.work / ("clusters.jsonl" if clustered else "whole.jsonl")).read_bytes()
+    killed = 0
+    for turn in range(3):
+        for wait in (0.02, 0.05, 0.1, 0.2):
+            code, _ = interrupt(large, ["-o", f"k{turn}.jsonl", "--resume", *words], signal.SIGKILL,
+                                wait + random.Random(SEED + turn).random() / 10)
+            killed += code == -signal.SIGKILL
+        large.good("duplicates", "-o", f"k{turn}.jsonl", "--resume", *words)
+        assert (large.work / f"k{turn}.jsonl").read_bytes() == whole
+    assert killed > 0
+
+
+def test_cut_at_any_byte_it_continues_to_the_same_file(large):
+    whole = (large.work / "whole.jsonl").read_bytes()
+    rng = random.Random(SEED)
+    line_end = whole.index(b"\n") + 1
+    for cut in [0, 1, line_end - 1, line_end, len(whole) - 1, len(whole), *(rng.randrange(len(whole)) for _ in range(6))]:
+        (large.work / "cut.jsonl").write_bytes(whole[:cut])
+        large.good("duplicates", "-o", "cut.jsonl", "--resume")
+        assert (large.work / "cut.jsonl").read_bytes() == whole
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=lambda which: which.name)
+def test_an_interrupted_run_says_so_and_leaves_whole_lines(large, which):
+    whole = (large.work / "whole.jsonl").read_bytes()
+    for wait in (0.1, 0.15, 0.2, 0.25):
+        (large.work / "i.jsonl").unlink(missing_ok=True)
+        code, err = interrupt(large, ["-o", "i.jsonl"], which, wait)
+        if code == 0:
+            continue  # it was faster
+        if code == -which:
+            continue  # it had not begun
+        assert code == 128 + which and "run the same command with --resume" in err
+        written = (large.work / "i.jsonl").read_bytes() if (large.work / "i.jsonl").exists() else b""
+        assert whole.startswith(written) and (not written or written.endswith(b"\n"))
+        assert f"{written.count(bytes([10]))} pairs are found" in err
+        large.good("duplicates", "-o", "i.jsonl", "--resume")
+        assert (large.work / "i.jsonl").read_bytes() == whole
+
+
+def test_a_file_of_something_else_is_not_continued(cli):
+    cli.good("index", "list")
+    cli.good("add", EXAMPLES / "assets.jsonl")
+    for text in ("hello\n", '{"iscc_id": 5}\n', '{"keep":"ISCC:MAIGHXLN555Y2DFF","duplicates":[]}\n', "x" * 20000):
+        (cli.work / "o.jsonl").write_text(text)
+        said = cli.run("duplicates", "-o", "o.jsonl", "--resume")
+        assert said.code == 1 and "o.jsonl is not the output of this command" in said.err
+        assert (cli.work / "o.jsonl").read_text() == text
+
+
+def test_the_bar_shows_pairs_and_the_time(large):
+    code, shown, _ = large.on_terminal("duplicates", "-o", "t.jsonl", streams=("stderr",))
+    assert code == 0 and "million pairs/s" in shown and "%" in shown
+
+
+# --- what is wrong ------------------------------------------------------------------------------
+
+
+def test_an_empty_index_has_no_pairs(cli):
+    cli.good("index", "list")
+    cli.good("add", "-", stdin=json.dumps(sample(1)[0]))
+    assert cli.good("duplicates").out == ""
+    assert cli.good("duplicates", "--clusters").out == ""
+
+
+@pytest.mark.parametrize("words, code, what", [
+    (["--min-score", "2"], 2, "min_score"),
+    (["--min-score", "much"], 2, "min_score"),
+    (["--type", "no type"], 2, "types"),
+    (["--resume"], 2, "--output"),
+    (["--against", "none"], 1, "none"),
+    (["--against", "default"], 1, "is the index itself"),
+    (["--index", "none"], 1, "none"),
+    (["--output", "none/o.jsonl"], 1, "none/o.jsonl: No such file or directory"),
+    (["more"], 2, "more"),
+])
+def test_wrong_options(cli, words, code, what):
+    cli.good("add", "-", stdin=json.dumps(sample(1)[0]))
+    said = cli.run("duplicates", *words)
+    assert said.code == code and what in said.err and said.out == ""
+
+
+def test_a_full_disk_is_an_error(cli):
+    cli.good("add", EXAMPLES / "assets.jsonl")
+    said = cli.run("duplicates", "-o", "/dev/full")
+    assert said.code == 1 and "/dev/full: No space left on device" in said.err
+
+
+def test_prefixes_have_no_near_duplicates(cli):
+    store = f"lmdb://{cli.work}/store"
+    cli.good("add", "-", "--uri", store, stdin=json.dumps(sample(1)[0]))
+    said = cli.run("duplicates", "--uri", store)
+    assert said.code == 1 and "lmdb://" in said.err
