@@ -9,6 +9,9 @@
  * vpmaskmov, which loads any number of words, is not used: with it, on Zen 4, a scan of more data
  * than the cache holds took 4.6 times as long (bench_scan), and a scan in the cache hardly longer.
  * The hardware seems not to prefetch for it; the cause is a guess, the time is measured.
+ *
+ * For several queries, sixteen rows are transposed, as in kernel_avx512.c, and cut into halves of
+ * bytes, which are what the table of bits is indexed with.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
@@ -211,9 +214,223 @@ AVX2 size_t isx_scan_avx2(const struct isx_scan *scan, struct isx_hit *hits)
 	return scan_blocks(scan, hits, ONE_OF_32);
 }
 
-void isx_scan_many_avx2(const struct isx_scan_many *scan)
+/* --- several queries -------------------------------------------------------------------------- */
+
+enum {
+	TOGETHER_MIN = 6, /* fewer queries are compared one by one: that is faster */
+	COLUMNS_MAX = 8,
+	HALVES = ISX_SCAN_TILE / 8
+};
+
+/* Sixteen rows, word by word: lane r of column c is the c-th 32-bit word of row r, or of row r + 8, cut
+ * into the low and the high half of each byte, which the table of bits is indexed with. */
+struct columns {
+	__m256i low[HALVES][COLUMNS_MAX];
+	__m256i high[HALVES][COLUMNS_MAX];
+};
+
+/* Queries of equal length, cut into halves of bytes like rows. */
+struct group {
+	struct isx_scan_query *queries;
+	size_t count;
+	size_t bytes;
+	__m256i compared;
+	uint32_t low[ISX_SCAN_TOGETHER][COLUMNS_MAX];
+	uint32_t high[ISX_SCAN_TOGETHER][COLUMNS_MAX];
+	int beyond[ISX_SCAN_TOGETHER]; /* the least distance that is no hit */
+};
+
+AVX2 ALWAYS_INLINE void split(__m256i bytes, __m256i *low, __m256i *high)
 {
-	for (size_t i = 0; i < scan->query_count; i++)
-		isx_scan_one(scan, &scan->queries[i], isx_scan_avx2);
+	const __m256i nibble = _mm256_set1_epi8(0x0F);
+	*low = _mm256_and_si256(bytes, nibble);
+	*high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble);
+}
+
+/* Transpose four registers: within each 128 bits, four rows of four words become four columns. */
+AVX2 ALWAYS_INLINE void transpose_four(const __m256i *rows, __m256i *columns)
+{
+	__m256i a = _mm256_unpacklo_epi32(rows[0], rows[1]);
+	__m256i b = _mm256_unpackhi_epi32(rows[0], rows[1]);
+	__m256i c = _mm256_unpacklo_epi32(rows[2], rows[3]);
+	__m256i d = _mm256_unpackhi_epi32(rows[2], rows[3]);
+	columns[0] = _mm256_unpacklo_epi64(a, c);
+	columns[1] = _mm256_unpackhi_epi64(a, c);
+	columns[2] = _mm256_unpacklo_epi64(b, d);
+	columns[3] = _mm256_unpackhi_epi64(b, d);
+}
+
+/* Transpose half of a tile, from row `row` on. */
+AVX2 ALWAYS_INLINE void load_half(const struct isx_scan_tile *tile, size_t row, __m256i compared,
+				  __m256i *low, __m256i *high)
+{
+	__m256i rows[8], first[4], last[4];
+#pragma GCC unroll 8
+	for (size_t i = 0; i < 8; i++) {
+		const uint8_t *body = tile->bodies + (row + i) * tile->row_bytes;
+		rows[i] = _mm256_and_si256(load_long(body, 0, ONE_OF_32), compared);
+	}
+	transpose_four(rows, first);
+	transpose_four(rows + 4, last);
+#pragma GCC unroll 4
+	for (size_t i = 0; i < 4; i++) {
+		split(_mm256_permute2x128_si256(first[i], last[i], 0x20), &low[i], &high[i]);
+		split(_mm256_permute2x128_si256(first[i], last[i], 0x31), &low[i + 4],
+		      &high[i + 4]);
+	}
+}
+
+/* The differing bits of eight words, per byte. */
+AVX2 ALWAYS_INLINE __m256i count_words(__m256i low, __m256i high, __m256i query_low,
+				       __m256i query_high)
+{
+	const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1,
+					       1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+	return _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_xor_si256(low, query_low)),
+			       _mm256_shuffle_epi8(table, _mm256_xor_si256(high, query_high)));
+}
+
+/* Add the differing bits of sixteen rows in the columns from `begin` to `end` to sums per byte, which are
+ * at most 64. */
+AVX2 ALWAYS_INLINE void add_columns(__m256i *sums, const struct columns *columns,
+				    const uint32_t *low, const uint32_t *high, size_t begin,
+				    size_t end)
+{
+#pragma GCC unroll 8
+	for (size_t i = 0; i < COLUMNS_MAX; i++) {
+		if (i < begin || i >= end)
+			continue;
+		const __m256i a = _mm256_set1_epi32((int)low[i]),
+			      b = _mm256_set1_epi32((int)high[i]);
+		for (size_t half = 0; half < HALVES; half++) {
+			sums[half] = _mm256_add_epi8(
+				sums[half],
+				count_words(columns->low[half][i], columns->high[half][i], a, b));
+			/* gcc 12 adds in another order, and then has too few registers */
+			__asm__("" : "+x"(sums[half]));
+		}
+	}
+}
+
+/* Sum up the four bytes of each row. */
+AVX2 ALWAYS_INLINE __m256i sum_rows(__m256i sum)
+{
+	return _mm256_madd_epi16(_mm256_maddubs_epi16(sum, _mm256_set1_epi8(1)),
+				 _mm256_set1_epi16(1));
+}
+
+/* Which of sixteen rows are nearer than `beyond`, one bit each.
+ *   distances  filled: in the order of the rows */
+AVX2 ALWAYS_INLINE unsigned sixteen_near(const __m256i *sums, __m256i beyond, __m256i *distances)
+{
+	unsigned near = 0;
+	for (unsigned half = 0; half < HALVES; half++) {
+		distances[half] = sum_rows(sums[half]);
+		const __m256i is_near = _mm256_cmpgt_epi32(beyond, distances[half]);
+		near |= (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(is_near)) << 8 * half;
+	}
+	return near;
+}
+
+/* Compare a tile with all queries of a group. Most rows are given up after `first` columns, a
+ * constant of the caller. */
+AVX2 ALWAYS_INLINE void compare_tile(const struct columns *columns, const struct group *group,
+				     size_t row, unsigned is_row, size_t first)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		struct isx_scan_query *query = &group->queries[i];
+		const __m256i beyond = _mm256_set1_epi32(group->beyond[i]);
+		__m256i sums[HALVES] = { 0 }, distances[HALVES];
+		add_columns(sums, columns, group->low[i], group->high[i], 0, first);
+		unsigned near = sixteen_near(sums, beyond, distances) & is_row;
+		if (__builtin_expect(near == 0, 1))
+			continue;
+		uint32_t values[ISX_SCAN_TILE];
+		add_columns(sums, columns, group->low[i], group->high[i], first, COLUMNS_MAX);
+		near &= sixteen_near(sums, beyond, distances);
+		memcpy(values, distances, sizeof values);
+		query->found = isx_scan_keep(values, near, row, query->hits, query->found);
+	}
+}
+
+/* `first` is a constant of the caller, so that the loop over columns is unrolled. */
+AVX2 ALWAYS_INLINE void scan_group(const struct isx_scan_many *scan, const struct group *group,
+				   size_t first)
+{
+	struct isx_scan_tile tile;
+	struct columns columns;
+	for (size_t row = 0; row < scan->count; row += ISX_SCAN_TILE) {
+		isx_scan_tile_find(&tile, scan, row, group->bytes);
+		for (size_t half = 0; half < HALVES; half++)
+			load_half(&tile, 8 * half, group->compared, columns.low[half],
+				  columns.high[half]);
+		compare_tile(&columns, group, row, tile.is_row, first);
+	}
+}
+
+AVX2 static void make_group(struct group *group, struct isx_scan_query *queries, size_t count)
+{
+	const uint32_t bits = 8 * ISX_SCAN_BYTES_MAX;
+	uint8_t body[ISX_SCAN_BYTES_MAX] = { 0 }, mask[ISX_SCAN_BYTES_MAX] = { 0 };
+	memset(mask, 0xFF, queries->bytes);
+	group->queries = queries;
+	group->count = count;
+	group->bytes = queries->bytes;
+	group->compared = load_long(mask, 0, ONE_OF_32);
+	for (size_t i = 0; i < count; i++) {
+		__m256i low, high;
+		isx_scan_copy(body, queries[i].query, queries->bytes);
+		split(load_long(body, 0, ONE_OF_32), &low, &high);
+		_mm256_storeu_si256((__m256i_u *)(void *)group->low[i], low);
+		_mm256_storeu_si256((__m256i_u *)(void *)group->high[i], high);
+		queries[i].found = 0;
+		/* see scan_blocks() */
+		group->beyond[i] =
+			(int)(queries[i].distance_max < bits ? queries[i].distance_max : bits) + 1;
+	}
+}
+
+AVX2 static void compare_group(const struct isx_scan_many *scan, const struct group *group,
+			       uint32_t distance_max)
+{
+	switch (isx_scan_first_bytes(group->bytes, distance_max) / 4) {
+	case 1:
+		scan_group(scan, group, 1);
+		break;
+	case 2:
+		scan_group(scan, group, 2);
+		break;
+	case 3:
+		scan_group(scan, group, 3);
+		break;
+	case 4:
+		scan_group(scan, group, 4);
+		break;
+	case 5:
+		scan_group(scan, group, 5);
+		break;
+	case 6:
+		scan_group(scan, group, 6);
+		break;
+	default:
+		scan_group(scan, group, COLUMNS_MAX);
+	}
+}
+
+AVX2 void isx_scan_many_avx2(const struct isx_scan_many *scan)
+{
+	struct group group;
+	uint32_t distance_max;
+	size_t count;
+	for (size_t at = 0; at < scan->query_count; at += count) {
+		count = isx_scan_run(scan, at, &distance_max);
+		if (count < TOGETHER_MIN) {
+			for (size_t i = 0; i < count; i++)
+				isx_scan_one(scan, &scan->queries[at + i], isx_scan_avx2);
+			continue;
+		}
+		make_group(&group, &scan->queries[at], count);
+		compare_group(scan, &group, distance_max);
+	}
 }
 #endif

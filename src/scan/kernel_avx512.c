@@ -216,12 +216,7 @@ AVX512 size_t isx_scan_avx512(const struct isx_scan *scan, struct isx_hit *hits)
 
 /* --- several queries -------------------------------------------------------------------------- */
 
-enum { TILE = 16, COLUMNS_MAX = 8 };
-
-/* Sixteen rows, word by word: lane r of column c is the c-th 32-bit word of the body of row r. */
-struct tile {
-	__m512i columns[COLUMNS_MAX];
-};
+enum { COLUMNS_MAX = 8 };
 
 /* Queries of equal length. */
 struct group {
@@ -231,28 +226,19 @@ struct group {
 	uint32_t words[ISX_SCAN_TOGETHER][COLUMNS_MAX]; /* zeros behind `bytes` */
 };
 
-/* The rows of a tile. In the last one, lanes without a row repeat its first row. */
-struct lanes {
-	const uint8_t *body;
-	size_t row_bytes;
-	size_t count;
-	__mmask32 compared;
-};
-
-AVX512 ALWAYS_INLINE __m256i load_row(const struct lanes *lanes, size_t lane, bool is_whole)
+AVX512 ALWAYS_INLINE __m256i load_row(const struct isx_scan_tile *tile, size_t row, bool is_whole,
+				      __mmask32 compared)
 {
+	const uint8_t *body = tile->bodies + row * tile->row_bytes;
 	if (is_whole)
-		return _mm256_loadu_si256(
-			(const __m256i_u *)(const void *)(lanes->body + lane * lanes->row_bytes));
-	return _mm256_maskz_loadu_epi8(
-		lanes->compared, lanes->body + (lane < lanes->count ? lane : 0) * lanes->row_bytes);
+		return _mm256_loadu_si256((const __m256i_u *)(const void *)body);
+	return _mm256_maskz_loadu_epi8(compared, body);
 }
 
-AVX512 ALWAYS_INLINE __m128i load_half(const struct lanes *lanes, size_t lane)
+AVX512 ALWAYS_INLINE __m128i load_half(const struct isx_scan_tile *tile, size_t row,
+				       __mmask32 compared)
 {
-	return _mm_maskz_loadu_epi8((__mmask16)lanes->compared,
-				    lanes->body +
-					    (lane < lanes->count ? lane : 0) * lanes->row_bytes);
+	return _mm_maskz_loadu_epi8((__mmask16)compared, tile->bodies + row * tile->row_bytes);
 }
 
 /* Transpose four registers: within each 128 bits, four rows of four words become four columns. */
@@ -269,50 +255,40 @@ AVX512 ALWAYS_INLINE void transpose_four(const __m512i *rows, __m512i *columns)
 }
 
 /* Bodies of more than 16 bytes. */
-AVX512 ALWAYS_INLINE void load_long(const struct lanes *lanes, bool is_whole, struct tile *tile)
+AVX512 ALWAYS_INLINE void load_long(const struct isx_scan_tile *tile, bool is_whole,
+				    __mmask32 compared, __m512i *columns)
 {
 	__m512i rows[8], low[4], high[4];
 #pragma GCC unroll 8
 	for (size_t i = 0; i < 8; i++) {
-		const size_t lane = i < 4 ? i : i + 4;
-		rows[i] =
-			_mm512_inserti64x4(_mm512_castsi256_si512(load_row(lanes, lane, is_whole)),
-					   load_row(lanes, lane + 4, is_whole), 1);
+		const size_t row = i < 4 ? i : i + 4;
+		rows[i] = _mm512_inserti64x4(
+			_mm512_castsi256_si512(load_row(tile, row, is_whole, compared)),
+			load_row(tile, row + 4, is_whole, compared), 1);
 	}
 	transpose_four(rows, low);
 	transpose_four(rows + 4, high);
 #pragma GCC unroll 4
 	for (size_t i = 0; i < 4; i++) {
-		tile->columns[i] = _mm512_shuffle_i64x2(low[i], high[i], 0x88);
-		tile->columns[i + 4] = _mm512_shuffle_i64x2(low[i], high[i], 0xDD);
+		columns[i] = _mm512_shuffle_i64x2(low[i], high[i], 0x88);
+		columns[i + 4] = _mm512_shuffle_i64x2(low[i], high[i], 0xDD);
 	}
 }
 
 /* Bodies of at most 16 bytes. */
-AVX512 ALWAYS_INLINE void load_short(const struct lanes *lanes, struct tile *tile)
+AVX512 ALWAYS_INLINE void load_short(const struct isx_scan_tile *tile, __mmask32 compared,
+				     __m512i *columns)
 {
 	__m512i rows[4];
 #pragma GCC unroll 4
 	for (size_t i = 0; i < 4; i++) {
-		rows[i] = _mm512_castsi128_si512(load_half(lanes, i));
-		rows[i] = _mm512_inserti32x4(rows[i], load_half(lanes, i + 4), 1);
-		rows[i] = _mm512_inserti32x4(rows[i], load_half(lanes, i + 8), 2);
-		rows[i] = _mm512_inserti32x4(rows[i], load_half(lanes, i + 12), 3);
+		rows[i] = _mm512_castsi128_si512(load_half(tile, i, compared));
+		rows[i] = _mm512_inserti32x4(rows[i], load_half(tile, i + 4, compared), 1);
+		rows[i] = _mm512_inserti32x4(rows[i], load_half(tile, i + 8, compared), 2);
+		rows[i] = _mm512_inserti32x4(rows[i], load_half(tile, i + 12, compared), 3);
+		columns[i + 4] = _mm512_setzero_si512();
 	}
-	transpose_four(rows, tile->columns);
-#pragma GCC unroll 4
-	for (size_t i = 4; i < COLUMNS_MAX; i++)
-		tile->columns[i] = _mm512_setzero_si512();
-}
-
-AVX512 ALWAYS_INLINE void load_tile(const struct lanes *lanes, struct tile *tile)
-{
-	if (lanes->compared <= 0xFFFF)
-		load_short(lanes, tile);
-	else if (lanes->compared == 0xFFFFFFFF && lanes->count >= TILE)
-		load_long(lanes, true, tile);
-	else
-		load_long(lanes, false, tile);
+	transpose_four(rows, columns);
 }
 
 /* The differing bits of sixteen rows in the columns from `begin` to `end`, added to `sum`. */
@@ -336,16 +312,12 @@ AVX512 ALWAYS_INLINE unsigned sixteen_near(__m512i distances, uint32_t limit)
 	return near;
 }
 
-/* Compare a tile with all queries of a group. Most rows are given up after `first` columns, a
- * constant of the caller. */
-AVX512 ALWAYS_INLINE void compare_tile(const struct tile *tile, const struct group *group,
+/* Compare a tile with all queries of a group. Lane r of column c is the c-th 32-bit word of row r.
+ * Most rows are given up after `first` columns, a constant of the caller. */
+AVX512 ALWAYS_INLINE void compare_tile(const __m512i *columns, const struct group *group,
 				       size_t row, unsigned is_row, size_t first)
 {
 	const __m512i zero = _mm512_setzero_si512();
-	__m512i columns[COLUMNS_MAX]; /* in registers */
-#pragma GCC unroll 8
-	for (size_t i = 0; i < COLUMNS_MAX; i++)
-		columns[i] = tile->columns[i];
 	for (size_t i = 0; i < group->count; i++) {
 		struct isx_scan_query *query = &group->queries[i];
 		const uint32_t *words = group->words[i];
@@ -353,7 +325,7 @@ AVX512 ALWAYS_INLINE void compare_tile(const struct tile *tile, const struct gro
 		unsigned near = sixteen_near(distances, query->distance_max) & is_row;
 		if (__builtin_expect(near == 0, 1))
 			continue;
-		uint32_t values[TILE];
+		uint32_t values[ISX_SCAN_TILE];
 		distances = add_columns(distances, columns, words, first, COLUMNS_MAX);
 		near &= sixteen_near(distances, query->distance_max);
 		_mm512_storeu_si512(values, distances);
@@ -365,17 +337,18 @@ AVX512 ALWAYS_INLINE void compare_tile(const struct tile *tile, const struct gro
 AVX512 ALWAYS_INLINE void scan_group(const struct isx_scan_many *scan, const struct group *group,
 				     size_t first)
 {
-	struct lanes lanes = { .body = scan->rows + ISX_ROW_KEY_BYTES,
-			       .row_bytes = scan->row_bytes,
-			       .count = scan->count,
-			       .compared = 0xFFFFFFFFu >> (32 - group->bytes) };
-	struct tile tile;
-	for (size_t row = 0; row < scan->count; row += TILE) {
-		lanes.count = scan->count - row;
-		load_tile(&lanes, &tile);
-		compare_tile(&tile, group, row,
-			     lanes.count < TILE ? (1u << lanes.count) - 1 : 0xFFFF, first);
-		lanes.body += TILE * scan->row_bytes;
+	const __mmask32 compared = 0xFFFFFFFFu >> (32 - group->bytes);
+	struct isx_scan_tile tile;
+	__m512i columns[COLUMNS_MAX];
+	for (size_t row = 0; row < scan->count; row += ISX_SCAN_TILE) {
+		isx_scan_tile_find(&tile, scan, row, group->bytes);
+		if (group->bytes == ISX_SCAN_BYTES_MAX)
+			load_long(&tile, true, compared, columns);
+		else if (group->bytes > 16)
+			load_long(&tile, false, compared, columns);
+		else
+			load_short(&tile, compared, columns);
+		compare_tile(columns, group, row, tile.is_row, first);
 	}
 }
 

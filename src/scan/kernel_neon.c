@@ -5,6 +5,7 @@
  * bytes in which they overlap are masked in the second. So nothing behind the compared bytes is
  * read, at any length of 4 or more. Tested under an emulator only (tests/arm): its speed is not
  * measured.
+ * For several queries, sixteen rows are transposed, as in kernel_avx512.c.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
@@ -126,9 +127,141 @@ size_t isx_scan_neon(const struct isx_scan *scan, struct isx_hit *hits)
 	return scan_blocks(scan, hits, 16);
 }
 
+/* --- several queries -------------------------------------------------------------------------- */
+
+enum { COLUMNS_MAX = 8, QUARTERS = ISX_SCAN_TILE / 4 };
+
+/* Sixteen rows, word by word: the four lanes of column c are the c-th 32-bit words of four rows. */
+struct columns {
+	uint8x16_t of[QUARTERS][COLUMNS_MAX];
+};
+
+/* Queries of equal length. */
+struct group {
+	struct isx_scan_query *queries;
+	size_t count;
+	size_t bytes;
+	uint32_t compared[COLUMNS_MAX];
+	uint32_t words[ISX_SCAN_TOGETHER][COLUMNS_MAX]; /* zeros behind `bytes` */
+};
+
+ALWAYS_INLINE uint8x16_t repeat_word(uint32_t word)
+{
+	return vreinterpretq_u8_u32(vdupq_n_u32(word));
+}
+
+/* Transpose 16 bytes of four rows, from `body` on: four columns. */
+ALWAYS_INLINE void transpose_four(const uint8_t *body, size_t row_bytes, const uint32_t *compared,
+				  uint8x16_t *columns)
+{
+	const uint32x4_t a = vreinterpretq_u32_u8(vld1q_u8(body));
+	const uint32x4_t b = vreinterpretq_u32_u8(vld1q_u8(body + row_bytes));
+	const uint32x4_t c = vreinterpretq_u32_u8(vld1q_u8(body + 2 * row_bytes));
+	const uint32x4_t d = vreinterpretq_u32_u8(vld1q_u8(body + 3 * row_bytes));
+	const uint64x2_t even_ab = vreinterpretq_u64_u32(vtrn1q_u32(a, b));
+	const uint64x2_t odd_ab = vreinterpretq_u64_u32(vtrn2q_u32(a, b));
+	const uint64x2_t even_cd = vreinterpretq_u64_u32(vtrn1q_u32(c, d));
+	const uint64x2_t odd_cd = vreinterpretq_u64_u32(vtrn2q_u32(c, d));
+	columns[0] = vreinterpretq_u8_u64(vtrn1q_u64(even_ab, even_cd));
+	columns[1] = vreinterpretq_u8_u64(vtrn1q_u64(odd_ab, odd_cd));
+	columns[2] = vreinterpretq_u8_u64(vtrn2q_u64(even_ab, even_cd));
+	columns[3] = vreinterpretq_u8_u64(vtrn2q_u64(odd_ab, odd_cd));
+	for (size_t i = 0; i < 4; i++)
+		columns[i] = vandq_u8(columns[i], repeat_word(compared[i]));
+}
+
+ALWAYS_INLINE void load_tile(const struct isx_scan_tile *tile, const struct group *group,
+			     struct columns *columns)
+{
+	for (size_t i = 0; i < QUARTERS; i++) {
+		const uint8_t *body = tile->bodies + 4 * i * tile->row_bytes;
+		transpose_four(body, tile->row_bytes, group->compared, columns->of[i]);
+		transpose_four(body + 16, tile->row_bytes, group->compared + 4, columns->of[i] + 4);
+	}
+}
+
+/* Add the differing bits of sixteen rows in the columns from `begin` to `end` to sums per byte,
+ * which are at most 64. */
+ALWAYS_INLINE void add_columns(uint8x16_t *sums, const struct columns *columns,
+			       const uint32_t *words, size_t begin, size_t end)
+{
+	for (size_t i = begin; i < end; i++) {
+		const uint8x16_t word = repeat_word(words[i]);
+		for (size_t at = 0; at < QUARTERS; at++)
+			sums[at] = vaddq_u8(sums[at], vcntq_u8(veorq_u8(columns->of[at][i], word)));
+	}
+}
+
+/* Which of sixteen rows are at most distance_max bits away, one bit each.
+ *   distances  filled: in the order of the rows */
+ALWAYS_INLINE unsigned sixteen_near(const uint8x16_t *sums, uint32_t distance_max,
+				    uint32_t *distances)
+{
+	static const uint32_t bit_of_row[4] = { 1, 2, 4, 8 };
+	const uint32x4_t lane_bits = vld1q_u32(bit_of_row), limit = vdupq_n_u32(distance_max);
+	unsigned near = 0;
+	for (size_t i = 0; i < QUARTERS; i++) {
+		const uint32x4_t four = vpaddlq_u16(vpaddlq_u8(sums[i]));
+		vst1q_u32(distances + 4 * i, four);
+		near |= vaddvq_u32(vandq_u32(vcleq_u32(four, limit), lane_bits)) << 4 * i;
+	}
+	return near;
+}
+
+/* Compare a tile with all queries of a group. Most rows are given up after `first` columns. */
+ALWAYS_INLINE void compare_tile(const struct columns *columns, const struct group *group,
+				size_t row, unsigned is_row, size_t first)
+{
+	for (size_t i = 0; i < group->count; i++) {
+		struct isx_scan_query *query = &group->queries[i];
+		uint32_t distances[ISX_SCAN_TILE];
+		uint8x16_t sums[QUARTERS] = { vdupq_n_u8(0), vdupq_n_u8(0), vdupq_n_u8(0),
+					      vdupq_n_u8(0) };
+		add_columns(sums, columns, group->words[i], 0, first);
+		unsigned near = sixteen_near(sums, query->distance_max, distances) & is_row;
+		if (__builtin_expect(near == 0, 1))
+			continue;
+		add_columns(sums, columns, group->words[i], first, COLUMNS_MAX);
+		near &= sixteen_near(sums, query->distance_max, distances);
+		query->found = isx_scan_keep(distances, near, row, query->hits, query->found);
+	}
+}
+
+static void make_group(struct group *group, struct isx_scan_query *queries, size_t count)
+{
+	memset(group->compared, 0, sizeof group->compared);
+	memset(group->compared, 0xFF, queries->bytes);
+	memset(group->words, 0, sizeof group->words);
+	group->queries = queries;
+	group->count = count;
+	group->bytes = queries->bytes;
+	for (size_t i = 0; i < count; i++) {
+		isx_scan_copy((uint8_t *)group->words[i], queries[i].query, queries->bytes);
+		queries[i].found = 0;
+	}
+}
+
+/* One query alone is compared by its own kernel, which does without the transposition. */
 void isx_scan_many_neon(const struct isx_scan_many *scan)
 {
-	for (size_t i = 0; i < scan->query_count; i++)
-		isx_scan_one(scan, &scan->queries[i], isx_scan_neon);
+	struct group group;
+	struct isx_scan_tile tile;
+	struct columns columns;
+	uint32_t distance_max;
+	size_t count;
+	for (size_t at = 0; at < scan->query_count; at += count) {
+		count = isx_scan_run(scan, at, &distance_max);
+		if (count == 1) {
+			isx_scan_one(scan, &scan->queries[at], isx_scan_neon);
+			continue;
+		}
+		make_group(&group, &scan->queries[at], count);
+		const size_t first = isx_scan_first_bytes(group.bytes, distance_max) / 4;
+		for (size_t row = 0; row < scan->count; row += ISX_SCAN_TILE) {
+			isx_scan_tile_find(&tile, scan, row, group.bytes);
+			load_tile(&tile, &group, &columns);
+			compare_tile(&columns, &group, row, tile.is_row, first);
+		}
+	}
 }
 #endif

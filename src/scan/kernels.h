@@ -8,6 +8,8 @@
 
 #include "scan/kernel.h"
 
+#include <string.h>
+
 /* See isx_scan_fn. */
 size_t isx_scan_scalar(const struct isx_scan *scan, struct isx_hit *hits);
 size_t isx_scan_avx2(const struct isx_scan *scan, struct isx_hit *hits);
@@ -56,6 +58,51 @@ static inline size_t isx_scan_run(const struct isx_scan_many *many, size_t at,
 			*distance_max = first[count].distance_max;
 	}
 	return count;
+}
+
+/* Copy the compared bytes of a body. The usual lengths are constants, which need no call. */
+static inline void isx_scan_copy(uint8_t *to, const uint8_t *body, size_t bytes)
+{
+	if (bytes == 32)
+		memcpy(to, body, 32);
+	else if (bytes == 16)
+		memcpy(to, body, 16);
+	else if (bytes == 8)
+		memcpy(to, body, 8);
+	else
+		memcpy(to, body, bytes);
+}
+
+/* The kernels for several queries compare so many rows at once. */
+enum { ISX_SCAN_TILE = 16 };
+
+/* The bodies of a tile of rows, at places where 32 bytes may be read from each of them. */
+struct isx_scan_tile {
+	const uint8_t *bodies;
+	size_t row_bytes;
+	unsigned is_row; /* bit i: there is a row i */
+	uint8_t copy[ISX_SCAN_TILE][ISX_SCAN_BYTES_MAX];
+};
+
+/* Point at the tile that begins at `row`. The last rows are copied: nothing behind the compared
+ * bytes of the last row may be read, and a tile that is not full is filled up with zeros. */
+static inline void isx_scan_tile_find(struct isx_scan_tile *tile, const struct isx_scan_many *many,
+				      size_t row, size_t bytes)
+{
+	const uint8_t *bodies = many->rows + row * many->row_bytes + ISX_ROW_KEY_BYTES;
+	const size_t left = many->count - row;
+	tile->bodies = bodies;
+	tile->row_bytes = many->row_bytes;
+	tile->is_row = left < ISX_SCAN_TILE ? (1u << left) - 1 : 0xFFFF;
+	/* a row has its key at least: behind so many rows there are 32 bytes to read */
+	if (left >= ISX_SCAN_TILE + ISX_SCAN_BYTES_MAX / ISX_ROW_KEY_BYTES ||
+	    (left >= ISX_SCAN_TILE && bytes == ISX_SCAN_BYTES_MAX))
+		return;
+	memset(tile->copy, 0, sizeof tile->copy);
+	for (size_t i = 0; i < ISX_SCAN_TILE && i < left; i++)
+		isx_scan_copy(tile->copy[i], bodies + i * many->row_bytes, bytes);
+	tile->bodies = tile->copy[0];
+	tile->row_bytes = ISX_SCAN_BYTES_MAX;
 }
 
 /* Find the hits of one query with the kernel for one. */
