@@ -128,6 +128,16 @@
 #define ISX_UNAUTHENTICATED_BODY_MAX  (64u * 1024)
 #define ISX_UNAUTHENTICATED_BYTES_MAX (8u << 20)
 
+/* Bytes of one line of a body that is read line by line: a query with 10,000 simprints of each of some
+ * types fits. Each such request keeps one line in memory. */
+#define ISX_LINE_BYTES_MAX (4 << 20)
+
+/* Queries of a batch that are searched in one call, and bytes of their texts: enough for one pass over
+ * the rows to serve many of them, and so few that their matches, 100 of each, take some MiB. */
+#define ISX_BATCH_QUERIES 256
+#define ISX_BATCH_MATCHES (ISX_BATCH_QUERIES * ISX_LIMIT_DEFAULT)
+#define ISX_BATCH_BYTES   (1 << 20)
+
 #define ISX_GZIP_BYTES_MIN 1024 /* of an answer: a shorter one fits in one packet as it is */
 
 /* --- LMDB ------------------------------------------------------------------------------------- */

@@ -100,6 +100,45 @@ bool isx_coding_wants_gzip(const char *accept_encoding)
 	return gzip > 0 && gzip >= identity;
 }
 
+/* None of these names is registered, so all that are in use are taken. */
+static bool is_lines(struct isx_span type)
+{
+	static const char *const names[] = { "application/x-ndjson", "application/ndjson",
+					     "application/x-jsonlines", "application/jsonlines",
+					     "application/jsonl" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (is_name(type, names[i]))
+			return true;
+	return false;
+}
+
+bool isx_is_lines_type(const char *content_type)
+{
+	struct isx_span rest;
+	return is_lines(isx_span_trim(isx_span_cut(isx_span_of(content_type), ';', &rest)));
+}
+
+/* The first type of an Accept header that is JSON or lines, or an empty span. */
+static struct isx_span first_format(const char *accept)
+{
+	struct isx_span list = isx_span_of(accept), member, type;
+	while (next_member(&list, &member))
+		if (read_weight(member, &type) &&
+		    (is_lines(type) || is_name(type, "application/json")))
+			return type;
+	return (struct isx_span){ 0 };
+}
+
+bool isx_accepts_lines(const char *accept)
+{
+	return is_lines(first_format(accept));
+}
+
+bool isx_accepts_json(const char *accept)
+{
+	return is_name(first_format(accept), "application/json");
+}
+
 /* The bytes of the answer: an embedded file, or what the handler wrote. All answers are text, so
  * all are worth compressing. */
 static struct isx_span text_of(const struct http_res *res)

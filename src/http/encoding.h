@@ -1,7 +1,7 @@
 /*
- * encoding.h - chooses content codings: of request bodies and of answers.
+ * encoding.h - chooses content codings and formats: of request bodies and of answers.
  *
- * The only coding is gzip.
+ * The only coding is gzip; the formats are JSON, and NDJSON, one JSON value in each line.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_HTTP_ENCODING_H
@@ -18,6 +18,15 @@ enum http_coding isx_coding_read(const char *content_encoding);
 /* Does an Accept-Encoding header (RFC 9110, 12.5.3; NULL: there is none) ask for gzip, at least as
  * much as for no coding? */
 bool isx_coding_wants_gzip(const char *accept_encoding);
+
+/* Is a content type one of lines with a JSON value each: application/x-ndjson or application/jsonl, and
+ * their spellings? */
+bool isx_is_lines_type(const char *content_type);
+
+/* Does an Accept header name a type of lines before JSON, or JSON before a type of lines? The order
+ * counts, not the weights. Both are false if it names neither. */
+bool isx_accepts_lines(const char *accept);
+bool isx_accepts_json(const char *accept);
 
 /* Compress a finished answer if the client accepts gzip and the answer has ISX_GZIP_BYTES_MIN bytes
  * or more. Without memory it stays as it is. */

@@ -32,8 +32,9 @@
 #include <sys/socket.h>
 
 enum {
-	LOOK_NS = 10000000, /* 10 ms between two checks of a client */
-	METHOD_BYTES = 16,  /* kept of the name of a method, with the NUL: known ones are shorter */
+	LOOK_NS = 10000000,             /* 10 ms between two checks of a client */
+	STREAM_BLOCK_BYTES = 32 * 1024, /* of a stream that libmicrohttpd asks for at a time */
+	METHOD_BYTES = 16, /* kept of the name of a method, with the NUL: known ones are shorter */
 };
 
 #define HTTP_HEADER_REQUEST_ID "X-Request-ID"
@@ -61,6 +62,9 @@ struct exchange {
 	bool is_answered;       /* `res` is complete */
 	bool is_given_up;       /* libmicrohttpd cannot parse the rest */
 	bool is_last;           /* the connection ends with the answer */
+	bool is_stream_over;    /* the piece of the stream in res.payload is the last one */
+	bool has_stream_failed;
+	size_t piece_bytes; /* of the piece in res.payload that were sent */
 	size_t sent_bytes;
 };
 
@@ -113,16 +117,41 @@ static bool is_payload_hopeless(const struct exchange *x)
 /* Is a content type JSON: application/json or application/ANYTHING+json? */
 static bool is_json_type(const char *content_type)
 {
-	struct isx_span type = isx_span_of(content_type);
-	const char *params = type.len ? memchr(type.ptr, ';', type.len) : NULL;
-	if (params)
-		type.len = (size_t)(params - type.ptr);
+	struct isx_span rest, type = isx_span_cut(isx_span_of(content_type), ';', &rest);
 	type = isx_span_trim(type);
 	if (type.len < 12 || strncasecmp(type.ptr, "application/", 12) != 0)
 		return false;
 	type = isx_span_skip(type, 12);
 	return (type.len == 4 && strncasecmp(type.ptr, "json", 4) == 0) ||
 	       (type.len >= 5 && strncasecmp(type.ptr + type.len - 5, "+json", 5) == 0);
+}
+
+/* Does the request have a body that its handler reads line by line? */
+static bool has_lines(const struct exchange *x)
+{
+	return isx_router_wants_payload(&x->req) && x->req.is_allowed &&
+	       (x->req.route->flags & HTTP_TAKES_LINES) && isx_is_lines_type(x->req.content_type);
+}
+
+/* The job of a worker: write to the disk what has arrived. */
+static void run_flush(void *arg)
+{
+	struct exchange *x = arg;
+	if (isx_spool_flush(&x->payload.spool, &x->req.cut))
+		isx_http_payload_drop(&x->payload);
+	MHD_resume_connection(x->connection);
+}
+
+/* Take a piece of the body. The event loop does not wait for the disk: a worker writes, and until it has,
+ * nothing is read from the client. */
+static void take_piece(struct exchange *x, const char *bytes, size_t len)
+{
+	isx_http_payload_add(&x->payload, bytes, len, &x->req);
+	if (x->req.cut.status || !isx_spool_is_due(&x->payload.spool))
+		return;
+	MHD_suspend_connection(x->connection);
+	if (!isx_pool_put(x->serving->quick, run_flush, x))
+		run_flush(x);
 }
 
 /* --- the answer ------------------------------------------------------------------------------ */
@@ -183,8 +212,10 @@ static void answer(struct exchange *x)
 		settle_answer(x);
 		isx_cors_decorate(&x->serving->cors, &x->req, &x->res);
 	}
-	isx_http_payload_drop(&x->payload); /* sending may take long: free the body first */
-	isx_arena_release(&x->req.arena);
+	if (!x->res.stream) { /* sending may take long: free the body first */
+		isx_http_payload_drop(&x->payload);
+		isx_arena_release(&x->req.arena);
+	}
 	x->is_answered = true;
 }
 
@@ -243,18 +274,88 @@ static bool on_wait(void *cancel_arg, bool begins)
 	return true;
 }
 
+/* Compose the next piece of a stream, in a worker. The memory of a piece is counted like that of an
+ * answer, until the next one takes its place. */
+static enum isx_status compose_piece(struct exchange *x, struct isx_err *err)
+{
+	struct isx_buf *piece = &x->res.payload;
+	isx_buf_release(piece);
+	(void)isx_hold_only(&x->hold, 0, ISX_WORK_BYTES_FREE);
+	x->piece_bytes = 0;
+	enum isx_status st = atomic_load(&x->serving->is_cutting)
+				     ? fail_stopping(err)
+				     : x->res.stream->more(x->res.stream, piece, err);
+	if (!st)
+		st = isx_buf_status(piece, err);
+	if (!st && !isx_hold_only(&x->hold, piece->cap, ISX_SMALL_BYTES_MAX))
+		st = fail_answers(err);
+	x->is_stream_over = st || piece->len == 0;
+	if (st && st != ISX_CANCELLED && st != ISX_NOT_FOUND)
+		isx_log(ISX_LOG_WARNING, "request %s: the answer cannot be completed: %s", x->id,
+			err->msg);
+	return st;
+}
+
 /* The job of a worker. After MHD_resume_connection() the exchange belongs to the event-loop thread
  * again and must not be touched. */
 static void run_exchange(void *arg)
 {
 	struct exchange *x = arg;
 	struct isx_err err = { 0 };
+	enum isx_status st = ISX_OK;
 	isx_metrics_run(x->serving->counts, x->pool);
 	if (atomic_load(&x->serving->is_cutting))
-		answer_failure(x, fail_stopping(&err), &err);
+		st = fail_stopping(&err);
 	else
 		answer(x);
+	if (!st && x->res.stream)
+		st = compose_piece(x, &err);
+	if (st)
+		answer_failure(x, st, &err);
 	MHD_resume_connection(x->connection);
+}
+
+/* The same for each further piece of a stream. */
+static void run_stream(void *arg)
+{
+	struct exchange *x = arg;
+	struct isx_err err = { 0 };
+	isx_metrics_run(x->serving->counts, x->pool);
+	x->has_stream_failed = compose_piece(x, &err) != ISX_OK;
+	MHD_resume_connection(x->connection);
+}
+
+/* MHD_ContentReaderCallback of a stream. Without bytes at hand it suspends the connection until a
+ * worker has composed the next piece: so no piece is composed before the client has taken the one
+ * before. While a worker composes, the client has nothing to read and is not watched. */
+static ssize_t read_stream(void *arg, uint64_t position, char *bytes, size_t max)
+{
+	struct exchange *x = arg;
+	const struct isx_buf *piece = &x->res.payload;
+	size_t left = piece->len - x->piece_bytes;
+	(void)position;
+	if (x->has_stream_failed)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (left == 0 && x->is_stream_over)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (left == 0) {
+		(void)isx_link_unwatch(x->serving->links, x->link);
+		isx_metrics_wait(x->serving->counts, x->pool);
+		MHD_suspend_connection(x->connection);
+		if (!isx_pool_put(pool_of(x->serving, x->pool + HTTP_POOL_QUICK), run_stream, x)) {
+			isx_metrics_run(x->serving->counts, x->pool);
+			x->has_stream_failed = true; /* said when this is called again */
+			MHD_resume_connection(x->connection);
+		}
+		return 0;
+	}
+	if (x->piece_bytes == 0)
+		isx_link_watch(x->serving->links, x->link, HTTP_WATCH_ANSWER, x->id);
+	size_t count = left < max ? left : max;
+	memcpy(bytes, piece->ptr + x->piece_bytes, count);
+	x->piece_bytes += count;
+	x->sent_bytes += count;
+	return (ssize_t)count;
 }
 
 /* MHD_ContentReaderFreeCallback: payloads come from base/mem.c. */
@@ -270,6 +371,9 @@ static struct MHD_Response *make_response(struct exchange *x)
 	static char out_of_memory[] = "{\"detail\":\"out of memory\"}";
 	struct http_res *res = &x->res;
 	x->sent_bytes = res->file.len;
+	if (res->stream)
+		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES,
+							 read_stream, x, NULL);
 	if (res->file.ptr)
 		return MHD_create_response_from_buffer(
 			res->file.len, (void *)(uintptr_t)res->file.ptr, MHD_RESPMEM_PERSISTENT);
@@ -436,6 +540,13 @@ static void check_head(struct exchange *x, const char *method)
 	}
 }
 
+/* Where files of spools are. */
+static const char *spool_directory(const struct http_serving *serving)
+{
+	const char *directory = isx_store_options(serving->store)->temporary_directory;
+	return directory ? directory : "/tmp";
+}
+
 /* Answer with an HTTP status that has no isx_status, and end the connection. */
 static void answer_last(struct exchange *x, unsigned http_status, const char *detail)
 {
@@ -488,7 +599,9 @@ static bool open_exchange(struct exchange *x, const char *method)
 	}
 	isx_http_payload_open(&x->payload, &x->serving->bodies,
 			      isx_router_wants_payload(req) ? find_coding(x) : NULL, req);
-	if (!is_payload_hopeless(x)) {
+	if (has_lines(x))
+		isx_http_payload_to_lines(&x->payload, spool_directory(x->serving), req);
+	if (x->payload.is_lines || !is_payload_hopeless(x)) {
 		if (has_payload(x))
 			isx_link_watch(x->serving->links, x->link, HTTP_WATCH_BODY, x->id);
 		return true;
@@ -528,6 +641,12 @@ static enum MHD_Result dispatch(struct exchange *x)
 	return MHD_YES;
 }
 
+static bool is_suspended(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED)
+		->suspended;
+}
+
 /* libmicrohttpd calls this after the headers, for each piece of the body, at the end of the
  * request, and again after the connection was resumed. */
 enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection, const char *url,
@@ -535,7 +654,7 @@ enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection,
 				   size_t *len, void **state)
 {
 	struct exchange *x = *state;
-	(void)arg, (void)connection, (void)url, (void)version;
+	(void)arg, (void)url, (void)version;
 	if (!x)
 		return MHD_NO; /* no memory: the connection is closed */
 	atomic_fetch_add(&x->serving->pieces, 1);
@@ -543,9 +662,13 @@ enum MHD_Result isx_exchange_serve(void *arg, struct MHD_Connection *connection,
 		/* An answer before the request is complete ends the connection. */
 		return open_exchange(x, method) ? MHD_YES : send_answer(x);
 	}
+	/* libmicrohttpd goes on with the next chunk that it has read, although take_piece() has
+	 * suspended the connection. Bytes that are not taken come again after it was resumed. */
+	if (*len > 0 && is_suspended(connection))
+		return MHD_YES;
 	if (*len > 0) {
 		if (isx_router_wants_payload(&x->req))
-			isx_http_payload_add(&x->payload, bytes, *len, &x->req);
+			take_piece(x, bytes, *len);
 		*len = 0;
 		return MHD_YES;
 	}

@@ -116,3 +116,36 @@ enum isx_status isx_param_range(struct http_req *req, struct http_res *res, stru
 	range->hub = (uint32_t)number;
 	return st;
 }
+
+/* Read the conditions of a search; wrong ones become problems. */
+static enum isx_status read_conditions(struct http_req *req, struct http_res *res,
+				       struct isx_query *query, struct isx_err *err)
+{
+	struct isx_query_texts texts;
+	enum isx_status st = isx_url_param(req->query, "min_score", &req->arena, &texts.min_score,
+					   err);
+	if (!st)
+		st = isx_url_list(req->query, "min_scores", &req->arena, &texts.min_scores, err);
+	if (!st)
+		st = isx_url_list(req->query, "types", &req->arena, &texts.types, err);
+	if (!st)
+		st = isx_url_param(req->query, "exponent", &req->arena, &texts.exponent, err);
+	if (!st)
+		st = isx_url_list(req->query, "with", &req->arena, &texts.with, err);
+	if (!st)
+		st = isx_conditions_from_texts(&texts, "query", &req->arena, query, &res->problems,
+					       err);
+	return st == ISX_SCHEMA ? ISX_OK : st; /* with the problems of the body */
+}
+
+enum isx_status isx_param_search(struct http_req *req, struct http_res *res,
+				 struct isx_query *query, struct isx_err *err)
+{
+	/* The exchange sees whether the client is gone, and lends the thread while the search
+	 * waits. */
+	query->cancel_check = req->cancel_check;
+	query->on_wait = req->on_wait;
+	query->cancel_arg = req->cancel_arg;
+	enum isx_status st = isx_param_limit(req, res, &query->limit, err);
+	return st ? st : read_conditions(req, res, query, err);
+}

@@ -10,6 +10,11 @@
 
 #include "http/request.h"
 
+/* Read the parameters of a search into the members of `query` of the same names, and the cancel check of
+ * the exchange. */
+ISX_MUST_CHECK enum isx_status isx_param_search(struct http_req *req, struct http_res *res,
+						struct isx_query *query, struct isx_err *err);
+
 /* Add a problem of a parameter of the URL; `value` with NULL: it is missing. */
 void isx_param_problem(struct http_res *res, const char *type, const char *name, const char *msg,
 		       struct isx_span value);

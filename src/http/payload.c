@@ -60,12 +60,31 @@ static enum isx_status take(void *keeper, size_t bytes, struct isx_err *err)
 			"too many large requests at once: try again later, or send less at once");
 }
 
+void isx_http_payload_to_lines(struct http_payload *payload, const char *directory,
+			       struct http_req *req)
+{
+	payload->is_lines = true;
+	payload->quota = (struct isx_quota){ .may_take = take, .keeper = &payload->hold };
+	isx_spool_begin(&payload->spool, directory, &payload->quota);
+	req->lines = &payload->spool;
+	if (payload->is_gzip) {
+		req->cut_status = 415;
+		(void)isx_fail(&req->cut, ISX_INVALID,
+			       "Content-Encoding of lines (NDJSON): expected none");
+	}
+}
+
 /* After the first refusal the rest of the body is read and dropped: the connection stays usable. */
 void isx_http_payload_add(struct http_payload *payload, const char *bytes, size_t len,
 			  struct http_req *req)
 {
 	if (req->cut.status)
 		return;
+	if (payload->is_lines) {
+		if (isx_spool_add(&payload->spool, bytes, len, &req->cut))
+			isx_http_payload_drop(payload);
+		return;
+	}
 	enum isx_status st = len > payload->bytes_max - payload->bytes.len
 				     ? fail_too_large(payload, &req->cut)
 				     : take(&payload->hold, len, &req->cut);
@@ -107,5 +126,6 @@ void isx_http_payload_finish(struct http_payload *payload, struct http_req *req)
 void isx_http_payload_drop(struct http_payload *payload)
 {
 	isx_buf_release(&payload->bytes);
+	isx_spool_close(&payload->spool);
 	isx_hold_release(&payload->hold);
 }

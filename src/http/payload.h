@@ -10,6 +10,7 @@
 
 #include "http/purse.h"
 #include "http/request.h"
+#include "http/spool.h"
 
 /* The purses of one server. */
 struct http_payload_purses {
@@ -23,6 +24,9 @@ struct http_payload {
 	struct isx_buf bytes;
 	size_t bytes_max;
 	bool is_gzip;
+	bool is_lines;          /* it is read line by line from `spool`: `bytes` stays empty */
+	struct isx_spool spool; /* without a ceiling for its size */
+	struct isx_quota quota; /* of the spool's memory, from `hold` */
 	struct http_hold hold;
 };
 
@@ -33,6 +37,12 @@ void isx_http_payload_purses_init(struct http_payload_purses *purses, size_t bod
  * decoded becomes `req->cut`. */
 void isx_http_payload_open(struct http_payload *payload, struct http_payload_purses *purses,
 			   const char *content_encoding, struct http_req *req);
+
+/* Let the body go to a spool, for a handler that reads it line by line. After isx_http_payload_open(),
+ * and only for a request with the key.
+ *   directory  borrowed: of the spool's file */
+void isx_http_payload_to_lines(struct http_payload *payload, const char *directory,
+			       struct http_req *req);
 
 /* Append a piece of the body while the ceilings allow it. Beyond them `req->cut` gets the reason,
  * and the whole body is dropped. */

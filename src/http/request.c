@@ -39,6 +39,13 @@ enum isx_status isx_http_need_payload(const struct http_req *req, struct http_re
 	return isx_problems_status(&res->problems, err);
 }
 
+static void close_stream(struct http_res *res)
+{
+	if (res->stream)
+		res->stream->close(res->stream);
+	res->stream = NULL;
+}
+
 /* Drop what a handler has written before it failed. Its headers stay. */
 static void start_over(struct http_res *res, unsigned http_status)
 {
@@ -46,6 +53,7 @@ static void start_over(struct http_res *res, unsigned http_status)
 	res->payload.quota =
 		NULL; /* the answer that names a refusal must not fail for the same reason */
 	res->file = (struct isx_span){ 0 };
+	close_stream(res);
 	res->content_type = NULL;
 	res->status = http_status;
 }
@@ -80,6 +88,7 @@ void isx_http_fail(struct http_res *res, enum isx_status status, const struct is
 
 void isx_http_release(struct http_req *req, struct http_res *res)
 {
+	close_stream(res);
 	isx_problems_release(&res->problems);
 	isx_mem_free(res->own_value);
 	isx_buf_release(&res->payload);

@@ -20,6 +20,7 @@
 
 struct http_metrics;
 struct isx_readiness;
+struct isx_spool;
 struct http_route;
 
 /* What the router finds for a request line. */
@@ -44,6 +45,8 @@ struct http_req {
 	const char *preflight_method;  /* Access-Control-Request-Method */
 	const char *preflight_headers; /* Access-Control-Request-Headers */
 	struct isx_payload payload;
+	struct isx_spool *lines; /* the body instead of `payload`, of a route that takes lines and a
+				    content type of lines; or NULL */
 	struct isx_err
 		cut; /* why the payload is missing, for example too large; ISX_OK: it is not */
 	unsigned cut_status; /* HTTP status of `cut` if no isx_status maps to it, or 0 */
@@ -68,6 +71,19 @@ struct http_req {
 	void *cancel_arg;
 };
 
+/* An answer that is composed piece by piece while it is sent, so that it may have any size. */
+struct http_stream {
+	/* Append the next piece to `out`; nothing: the answer is complete. Called by a worker of
+	 * the route's pool: first before the answer begins, so that a failure is an answer of its
+	 * own, then each time when the client has taken the piece before. A failure then closes
+	 * the connection, as the status is sent already. The request stays as it is, with its
+	 * payload. */
+	enum isx_status (*more)(struct http_stream *stream, struct isx_buf *out,
+				struct isx_err *err);
+	/* Free the stream. */
+	void (*close)(struct http_stream *stream);
+};
+
 struct http_header {
 	const char *name;  /* static */
 	const char *value; /* borrowed until the answer is sent */
@@ -78,7 +94,8 @@ struct http_res {
 	unsigned status;          /* 0: 200 */
 	const char *content_type; /* NULL: application/json; "": none */
 	struct isx_buf payload;
-	struct isx_span file; /* static bytes to send instead of `payload`; empty: none */
+	struct isx_span file;       /* static bytes to send instead of `payload`; empty: none */
+	struct http_stream *stream; /* taken: composes the answer instead of the handler; or NULL */
 	struct http_header headers[HTTP_HEADERS_MAX];
 	size_t header_count;
 	bool varies_by_accept; /* the answer depends on the Accept header */

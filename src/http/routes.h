@@ -15,10 +15,14 @@ enum http_pool {
 	HTTP_POOL_QUICK, /* handlers that neither scan nor write */
 	HTTP_POOL_SCAN,  /* searches: one thread per processor */
 	HTTP_POOL_WRITE, /* handlers that wait for the disk; many of them share one commit */
-	HTTP_POOL_BULK   /* searches for very many matches, as isx_router_pool() decides */
+	HTTP_POOL_BULK   /* batches, and searches for very many matches (isx_router_pool()) */
 };
 
-enum http_route_flags { HTTP_NEEDS_KEY = 1, HTTP_HAS_PAYLOAD = 2 };
+enum http_route_flags {
+	HTTP_NEEDS_KEY = 1,
+	HTTP_HAS_PAYLOAD = 2,
+	HTTP_TAKES_LINES = 4 /* a body of lines (NDJSON) is not limited, see spool.h */
+};
 
 struct http_route {
 	const char *method;

@@ -30,6 +30,9 @@ http_handler isx_serve_assets_remove; /* POST /indexes/{name}/assets/remove */
 http_handler isx_serve_search_post; /* POST /indexes/{name}/search */
 http_handler isx_serve_search_get;  /* GET /indexes/{name}/search */
 
+/* serve_batch.c */
+http_handler isx_serve_search_batch; /* POST /indexes/{name}/search/batch */
+
 /* Does a search ask for more than ISX_BULK_MATCHES matches? Composing its answer takes long. */
 bool isx_search_is_bulk(struct http_req *req);
 

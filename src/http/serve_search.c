@@ -20,37 +20,11 @@ bool isx_search_is_bulk(struct http_req *req)
 	       isx_span_whole(value, &number) && number > ISX_BULK_MATCHES;
 }
 
-/* Read the conditions of a search; wrong ones become problems. */
-static enum isx_status read_conditions(struct http_req *req, struct http_res *res,
-				       struct isx_query *query, struct isx_err *err)
-{
-	struct isx_query_texts texts;
-	enum isx_status st = isx_url_param(req->query, "min_score", &req->arena, &texts.min_score,
-					   err);
-	if (!st)
-		st = isx_url_list(req->query, "min_scores", &req->arena, &texts.min_scores, err);
-	if (!st)
-		st = isx_url_list(req->query, "types", &req->arena, &texts.types, err);
-	if (!st)
-		st = isx_url_param(req->query, "exponent", &req->arena, &texts.exponent, err);
-	if (!st)
-		st = isx_url_list(req->query, "with", &req->arena, &texts.with, err);
-	if (!st)
-		st = isx_conditions_from_texts(&texts, "query", &req->arena, query, &res->problems,
-					       err);
-	return st == ISX_SCHEMA ? ISX_OK : st; /* with the problems of the body */
-}
-
-/* Search under the quota of the answer and the cancel check of the exchange. */
+/* Search under the quota of the answer. */
 static enum isx_status search(struct http_req *req, struct http_res *res, struct isx_query *query,
 			      struct isx_err *err)
 {
 	struct isx_result *result = NULL;
-	query->cancel_check = req->cancel_check;
-	/* The exchange sees whether the client is gone, and lends the thread while the search
-	 * waits. */
-	query->on_wait = req->on_wait;
-	query->cancel_arg = req->cancel_arg;
 	enum isx_status st = isx_search_within(req->store, req->index_name, query, req->quota,
 					       &result, err);
 	if (st)
@@ -67,9 +41,7 @@ enum isx_status isx_serve_search_post(struct http_req *req, struct http_res *res
 	struct isx_query query = { 0 }, defaults = { 0 };
 	enum isx_status st = isx_param_bool(req, res, "chunks", &defaults.own_chunks, err);
 	if (!st)
-		st = isx_param_limit(req, res, &defaults.limit, err);
-	if (!st)
-		st = read_conditions(req, res, &defaults, err);
+		st = isx_param_search(req, res, &defaults, err);
 	if (!st)
 		st = isx_http_need_payload(req, res, err);
 	if (!st)
@@ -89,9 +61,7 @@ enum isx_status isx_serve_search_get(struct http_req *req, struct http_res *res,
 	if (!st && !code.ptr)
 		isx_param_problem(res, "missing", "iscc_code", "Field required", code);
 	if (!st)
-		st = isx_param_limit(req, res, &query.limit, err);
-	if (!st)
-		st = read_conditions(req, res, &query, err);
+		st = isx_param_search(req, res, &query, err);
 	if (!st)
 		st = isx_problems_status(&res->problems, err);
 	if (st)

@@ -10,25 +10,30 @@
 #include "json/rules.h"
 #include "json/wire.h"
 
+/* Check that a text is JSON, or add a problem with the byte at which it is not. */
+static enum isx_status check_json(struct isx_span text, const struct isx_place *root,
+				  struct isx_problems *problems, struct isx_err *err)
+{
+	size_t offset;
+	struct isx_err cause;
+	if (!isx_json_check(text, &offset, &cause))
+		return ISX_OK;
+	const struct isx_place at = { .outer = root, .position = offset };
+	isx_problem_add(problems, "json_invalid", &at, cause.msg, (struct isx_span){ 0 });
+	return isx_problems_status(problems, err);
+}
+
 /* Called before the key is checked, so that malformed JSON is a 422 for every client, as in
  * 0.3.3. */
 enum isx_status isx_payload_check(struct isx_payload *payload, struct isx_problems *problems,
 				  struct isx_err *err)
 {
-	size_t offset;
+	const struct isx_place body = { .name = "body" };
 	if (!payload->is_json)
 		return ISX_OK;
 	if (isx_span_has_prefix(payload->text, "\xEF\xBB\xBF")) /* a byte order mark */
 		payload->text = isx_span_skip(payload->text, 3);
-	struct isx_err cause;
-	enum isx_status st = isx_json_check(payload->text, &offset, &cause);
-	if (st) {
-		const struct isx_place body = { .name = "body" };
-		const struct isx_place at = { .outer = &body, .position = offset };
-		isx_problem_add(problems, "json_invalid", &at, cause.msg, (struct isx_span){ 0 });
-		return isx_problems_status(problems, err);
-	}
-	return ISX_OK;
+	return check_json(payload->text, &body, problems, err);
 }
 
 /* A query may name any type: one that is not stored finds nothing. But a control character can
@@ -276,6 +281,14 @@ static void read_query(struct isx_reader *reader, struct isx_span object,
 	read_conditions(reader, conditions, root, query);
 }
 
+static void fail_object(struct isx_reader *reader, const struct isx_place *place,
+			struct isx_span value)
+{
+	isx_field_problem(reader, "model_attributes_type", place,
+			  "Input should be a valid dictionary or object to extract fields from",
+			  value);
+}
+
 /* Check that a payload is an object, or add a problem.
  *   object  filled: without the blanks around it */
 static bool is_object(struct isx_reader *reader, const struct isx_payload *payload,
@@ -286,9 +299,7 @@ static bool is_object(struct isx_reader *reader, const struct isx_payload *paylo
 	*object = payload->is_json ? isx_span_trim(payload->text) : (struct isx_span){ 0 };
 	if (isx_json_kind(*object) == ISX_JSON_OBJECT)
 		return true;
-	isx_field_problem(reader, "model_attributes_type", &body,
-			  "Input should be a valid dictionary or object to extract fields from",
-			  *object);
+	fail_object(reader, &body, *object);
 	return false;
 }
 
@@ -304,6 +315,45 @@ enum isx_status isx_query_from_json(const struct isx_payload *payload, struct is
 	if (is_object(&reader, payload, &object))
 		read_query(&reader, object, &body, query);
 	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
+}
+
+/* Not an object: the problem is at the query itself. */
+enum isx_status isx_query_from_value(struct isx_span text, bool is_checked,
+				     const struct isx_place *root, struct isx_arena *arena,
+				     struct isx_query *query, struct isx_problems *problems,
+				     struct isx_err *err)
+{
+	struct isx_reader reader = { .arena = arena, .problems = problems };
+	*query = (struct isx_query){ 0 };
+	enum isx_status st = is_checked ? ISX_OK : check_json(text, root, problems, err);
+	if (st)
+		return st;
+	if (isx_json_kind(text) == ISX_JSON_OBJECT)
+		read_query(&reader, text, root, query);
+	else
+		fail_object(&reader, root, text);
+	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
+}
+
+/* Elements are not read here, as one that is wrong does not spoil the others. */
+enum isx_status isx_batch_from_json(const struct isx_payload *payload,
+				    struct isx_json_walk *queries, struct isx_problems *problems,
+				    struct isx_err *err)
+{
+	struct isx_reader reader = { .problems = problems };
+	const struct isx_place body = { .name = "body" };
+	const struct isx_place at = { .outer = &body, .name = "queries" };
+	struct isx_span object, list = { 0 };
+	if (is_object(&reader, payload, &object)) {
+		list = isx_json_member(object, "queries");
+		if (list.len == 0)
+			isx_field_problem(&reader, "missing", &at, "Field required", object);
+		else if (isx_json_kind(list) != ISX_JSON_ARRAY)
+			isx_field_problem(&reader, "list_type", &at, "Input should be a valid list",
+					  list);
+	}
+	*queries = isx_json_walk_start(list);
+	return isx_problems_status(problems, err);
 }
 
 /* --- index objects --------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "json/json_text.h"
 #include "json/schema.h"
 
 /* The body of a request, decompressed. */
@@ -91,6 +92,23 @@ ISX_MUST_CHECK enum isx_status isx_query_from_json(const struct isx_payload *pay
 						   struct isx_arena *arena, struct isx_query *query,
 						   struct isx_problems *problems,
 						   struct isx_err *err);
+
+/* Read the body of POST /indexes/{name}/search/batch, after isx_payload_check().
+ *   queries  filled: a walk over the elements of "queries" */
+ISX_MUST_CHECK enum isx_status isx_batch_from_json(const struct isx_payload *payload,
+						   struct isx_json_walk *queries,
+						   struct isx_problems *problems,
+						   struct isx_err *err);
+
+/* Read one query of a batch.
+ *   text   a JSON value, which is checked here if `is_checked` is false
+ *   root   of the places of problems */
+ISX_MUST_CHECK enum isx_status isx_query_from_value(struct isx_span text, bool is_checked,
+						    const struct isx_place *root,
+						    struct isx_arena *arena,
+						    struct isx_query *query,
+						    struct isx_problems *problems,
+						    struct isx_err *err);
 
 /* Conditions of a query as texts, from a URL or a command line. A span with ptr NULL is not given;
  * lists have commas between their elements. */

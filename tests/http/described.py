@@ -22,7 +22,7 @@ def find_path(path):
 
 @functools.lru_cache(maxsize=None)
 def validator(template, method, status):
-    """Of what a method answers with a status, and its content type; None where there is nothing."""
+    """By content type, of what a method answers with a status; None where there is nothing."""
     operation = API["paths"][template][method]
     assert status in operation["responses"], f"{method} {template}: {status} is not described"
     response = operation["responses"][status]
@@ -30,8 +30,8 @@ def validator(template, method, status):
         response = API["components"]["responses"][response["$ref"].rpartition("/")[2]]
     if "content" not in response:
         return None
-    (kind, content), = response["content"].items()
-    return kind, Draft202012Validator({**content["schema"], "components": API["components"]})
+    return {kind: Draft202012Validator({**content["schema"], "components": API["components"]})
+            for kind, content in response["content"].items()}
 
 
 def check(answer):
@@ -44,6 +44,9 @@ def check(answer):
     if found is None:
         assert answer.content == b"", answer.text
         return
-    kind, checker = found
-    assert answer.headers["content-type"].partition(";")[0] == kind
-    checker.validate(answer.json() if kind == "application/json" else answer.text)
+    kind = answer.headers["content-type"].partition(";")[0]
+    if kind == "application/x-ndjson":
+        for line in answer.content.split(b"\n")[:-1]:
+            found[kind].validate(json.loads(line))
+        return
+    found[kind].validate(answer.json() if kind == "application/json" else answer.text)

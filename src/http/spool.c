@@ -1,0 +1,181 @@
+/*
+ * spool.c - a body that is read line by line, in memory or in a file.
+ *
+ * The file has no name, so the system frees it also when the process is killed. Its pages are mostly in
+ * the system's cache when they are read again. Must not know: requests and purses.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/spool.h"
+
+#include "base/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MEMORY_BYTES = 256 * 1024, READ_BYTES = 64 * 1024 };
+
+void isx_spool_begin(struct isx_spool *spool, const char *directory, struct isx_quota *quota)
+{
+	*spool = (struct isx_spool){ .directory = directory, .fd = -1, .bytes.quota = quota };
+}
+
+enum isx_status isx_spool_add(struct isx_spool *spool, const char *bytes, size_t len,
+			      struct isx_err *err)
+{
+	isx_buf_add(&spool->bytes, bytes, len);
+	return isx_buf_status(&spool->bytes, err);
+}
+
+bool isx_spool_is_due(const struct isx_spool *spool)
+{
+	return spool->bytes.len >= MEMORY_BYTES;
+}
+
+static enum isx_status fail_file(const struct isx_spool *spool, const char *doing,
+				 struct isx_err *err)
+{
+	bool is_full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+	return isx_fail(err, is_full ? ISX_FULL : ISX_IO, "cannot %s a temporary file in %s: %s",
+			doing, spool->directory, strerror(errno));
+}
+
+/* O_TMPFILE is not known to every file system. */
+static enum isx_status open_file(struct isx_spool *spool, struct isx_err *err)
+{
+	char path[4096];
+	spool->fd = open(spool->directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (spool->fd >= 0)
+		return ISX_OK;
+	int len = snprintf(path, sizeof path, "%s/iscc-search-XXXXXX", spool->directory);
+	spool->fd = len < (int)sizeof path ? mkostemp(path, O_CLOEXEC) : -1;
+	if (spool->fd < 0)
+		return fail_file(spool, "make", err);
+	(void)unlink(path);
+	return ISX_OK;
+}
+
+enum isx_status isx_spool_flush(struct isx_spool *spool, struct isx_err *err)
+{
+	size_t done = 0;
+	enum isx_status st = spool->fd < 0 ? open_file(spool, err) : ISX_OK;
+	while (!st && done < spool->bytes.len) {
+		ssize_t count = write(spool->fd, spool->bytes.ptr + done, spool->bytes.len - done);
+		if (count < 0 && errno != EINTR)
+			st = fail_file(spool, "write to", err);
+		done += count > 0 ? (size_t)count : 0;
+	}
+	isx_buf_clear(&spool->bytes);
+	return st;
+}
+
+/* The rest goes to the file, too, if there is one: so that all is read in one order. */
+static enum isx_status begin_reading(struct isx_spool *spool, struct isx_err *err)
+{
+	spool->is_reading = true;
+	if (spool->fd < 0)
+		return ISX_OK;
+	enum isx_status st = isx_spool_flush(spool, err);
+	if (!st && lseek(spool->fd, 0, SEEK_SET) < 0)
+		st = fail_file(spool, "read", err);
+	return st;
+}
+
+/* Drop the lines that were read, and read more behind the rest.
+ *   more  filled: false at the end of the body */
+static enum isx_status read_more(struct isx_spool *spool, bool *more, struct isx_err *err)
+{
+	struct isx_buf *bytes = &spool->bytes;
+	ssize_t count;
+	*more = false;
+	if (spool->fd < 0)
+		return ISX_OK;
+	if (spool->at > 0)
+		memmove(bytes->ptr, bytes->ptr + spool->at, bytes->len - spool->at);
+	bytes->len -= spool->at;
+	spool->at = 0;
+	char *room = isx_buf_reserve(bytes, READ_BYTES);
+	if (!room)
+		return isx_buf_status(bytes, err);
+	do
+		count = read(spool->fd, room, READ_BYTES);
+	while (count < 0 && errno == EINTR);
+	if (count < 0)
+		return fail_file(spool, "read", err);
+	isx_buf_commit(bytes, (size_t)count);
+	*more = count > 0;
+	return ISX_OK;
+}
+
+/* Find the end of the line at `at`, reading on as far as necessary.
+ *   len  filled: bytes of the line, at most ISX_LINE_BYTES_MAX + 1 */
+static enum isx_status find_end(struct isx_spool *spool, size_t *len, bool *has_end,
+				struct isx_err *err)
+{
+	bool more = true;
+	enum isx_status st = ISX_OK;
+	*len = 0;
+	*has_end = false;
+	while (!st && more && *len <= ISX_LINE_BYTES_MAX) {
+		size_t rest = spool->bytes.len - spool->at;
+		const char *begin = rest ? spool->bytes.ptr + spool->at : NULL;
+		const char *end = rest > *len ? memchr(begin + *len, '\n', rest - *len) : NULL;
+		*has_end = end != NULL;
+		*len = end ? (size_t)(end - begin) : rest;
+		if (end)
+			break;
+		st = read_more(spool, &more, err);
+	}
+	return st;
+}
+
+/* Read past the end of a line that is too long, without keeping it. */
+static enum isx_status skip_line(struct isx_spool *spool, struct isx_err *err)
+{
+	bool more = true;
+	while (more) {
+		size_t rest = spool->bytes.len - spool->at;
+		const char *begin = rest ? spool->bytes.ptr + spool->at : NULL;
+		const char *end = rest ? memchr(begin, '\n', rest) : NULL;
+		spool->at += end ? (size_t)(end - begin) + 1 : rest;
+		if (end)
+			break;
+		enum isx_status st = read_more(spool, &more, err);
+		if (st)
+			return st;
+	}
+	return isx_fail(err, ISX_TOO_LARGE, "the line is longer than %d bytes", ISX_LINE_BYTES_MAX);
+}
+
+enum isx_status isx_spool_line(struct isx_spool *spool, struct isx_span *line, struct isx_err *err)
+{
+	size_t len = 0;
+	bool has_end = true;
+	enum isx_status st = spool->is_reading ? ISX_OK : begin_reading(spool, err);
+	*line = (struct isx_span){ 0 };
+	while (!st && line->len == 0 && has_end) {
+		st = find_end(spool, &len, &has_end, err);
+		if (!st && len > ISX_LINE_BYTES_MAX)
+			return skip_line(spool, err);
+		if (st || len + has_end == 0)
+			break;
+		*line = (struct isx_span){ spool->bytes.ptr + spool->at, len };
+		if (!spool->has_read && isx_span_has_prefix(*line, "\xEF\xBB\xBF"))
+			*line = isx_span_skip(*line, 3);
+		*line = isx_span_trim(*line);
+		spool->has_read = true;
+		spool->at += len + has_end;
+	}
+	return st;
+}
+
+void isx_spool_close(struct isx_spool *spool)
+{
+	if (spool->directory && spool->fd >= 0)
+		close(spool->fd);
+	isx_buf_release(&spool->bytes);
+	*spool = (struct isx_spool){ 0 };
+}

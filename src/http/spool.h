@@ -1,0 +1,49 @@
+/*
+ * spool.h - the body of a request that is read line by line and may be larger than memory: what does
+ *           not fit into a small buffer waits in a file without a name.
+ *
+ * A client that sends a million lines mostly reads nothing until it has sent the last one. So lines are
+ * not answered while they arrive: either side would wait for the other one.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_HTTP_SPOOL_H
+#define ISX_HTTP_SPOOL_H
+
+#include "base/buf.h"
+
+struct isx_spool {
+	const char *directory; /* of the file; borrowed */
+	int fd;                /* -1: everything is in memory */
+	struct isx_buf bytes;  /* not written to the file yet; then, those that were read from it */
+	size_t at;             /* in `bytes`: the next line begins here */
+	bool is_reading;
+	bool has_read; /* the first line, before which a byte order mark may stand */
+};
+
+/* Begin to write.
+ *   directory  borrowed until the spool is closed
+ *   quota      asked for memory, of which a spool takes little; borrowed, may be NULL */
+void isx_spool_begin(struct isx_spool *spool, const char *directory, struct isx_quota *quota);
+
+/* Append bytes, in memory. */
+ISX_MUST_CHECK enum isx_status isx_spool_add(struct isx_spool *spool, const char *bytes, size_t len,
+					     struct isx_err *err);
+
+/* Is it time for isx_spool_flush()? */
+bool isx_spool_is_due(const struct isx_spool *spool);
+
+/* Write to the file what is in memory. May wait for the disk.
+ * ISX_FULL: the disk is full. */
+ISX_MUST_CHECK enum isx_status isx_spool_flush(struct isx_spool *spool, struct isx_err *err);
+
+/* The next line that is not blank, without its end and the blanks around it; an empty span at the end of
+ * the body. The first call ends the writing.
+ *   line  borrowed until the next call
+ * ISX_TOO_LARGE: this line is longer than ISX_LINE_BYTES_MAX; the next call gets the one after it. */
+ISX_MUST_CHECK enum isx_status isx_spool_line(struct isx_spool *spool, struct isx_span *line,
+					      struct isx_err *err);
+
+/* Free everything. Also of a spool that is `{ 0 }`. */
+void isx_spool_close(struct isx_spool *spool);
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * test_spool.c - lines that wait in memory and in a file come back as they were sent.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/limits.h"
+#include "http/spool.h"
+#include "support.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+/* Expect the next line. */
+static void expect_line(struct isx_spool *spool, const char *text, size_t len)
+{
+	struct isx_span line;
+	struct isx_err err;
+	if (isx_spool_line(spool, &line, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(line.len, len);
+	if (len)
+		assert_memory_equal(line.ptr, text, len);
+}
+
+static void put(struct isx_spool *spool, const char *bytes, size_t len)
+{
+	struct isx_err err;
+	enum isx_status st = isx_spool_add(spool, bytes, len, &err);
+	if (!st && isx_spool_is_due(spool))
+		st = isx_spool_flush(spool, &err);
+	if (st)
+		fail_msg("%s", err.msg);
+}
+
+/* Random lines, some blank, some long, some at the borders of what is read at once, in random pieces. */
+static void test_spool__gives_back_every_line(void **state)
+{
+	uint64_t seed = test_seed();
+	(void)state;
+	for (int round = 0; round < 60; round++) {
+		struct isx_spool spool;
+		struct isx_buf sent = { 0 }, lines = { 0 };
+		size_t count = test_random(&seed) % 300, lens[300], at = 0;
+		bool ends = test_random(&seed) % 2;
+		for (size_t i = 0; i < count; i++) {
+			static const size_t base[] = { 0, 1, 100, 3000, 65535, 65536, 65537 };
+			lens[i] = base[test_random(&seed) % (round % 3 ? 4 : 7)];
+			for (size_t k = 0; k < lens[i]; k++)
+				isx_buf_char(&lines, (char)('a' + (i + k) % 26));
+			isx_buf_text(&sent, test_random(&seed) % 4 ? "" : " \t");
+			isx_buf_add(&sent, lines.ptr + lines.len - lens[i], lens[i]);
+			if (i + 1 < count || ends)
+				isx_buf_text(&sent, test_random(&seed) % 4 ? "\n" : "\r\n");
+		}
+		isx_spool_begin(&spool, "/tmp", NULL);
+		while (at < sent.len) {
+			size_t len = 1 + test_random(&seed) % 70000;
+			len = len < sent.len - at ? len : sent.len - at;
+			put(&spool, sent.ptr + at, len);
+			at += len;
+		}
+		at = 0;
+		for (size_t i = 0; i < count; i++) {
+			if (lens[i])
+				expect_line(&spool, lines.ptr + at, lens[i]);
+			at += lens[i];
+		}
+		for (int i = 0; i < 3; i++)
+			expect_line(&spool, "", 0);
+		isx_spool_close(&spool);
+		isx_buf_release(&sent);
+		isx_buf_release(&lines);
+	}
+}
+
+static void test_spool__passes_over_a_line_that_is_too_long(void **state)
+{
+	static const size_t lens[] = { ISX_LINE_BYTES_MAX, ISX_LINE_BYTES_MAX + 1,
+				       3 * (size_t)ISX_LINE_BYTES_MAX };
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct isx_spool spool;
+		struct isx_buf bytes = { 0 };
+		struct isx_span line;
+		struct isx_err err;
+		for (size_t k = 0; k < lens[i]; k++)
+			isx_buf_char(&bytes, 'x');
+		isx_spool_begin(&spool, "/tmp", NULL);
+		put(&spool, "first\n", 6);
+		for (size_t at = 0; at < lens[i]; at += 60000)
+			put(&spool, bytes.ptr + at, lens[i] - at < 60000 ? lens[i] - at : 60000);
+		put(&spool, "\nlast", 5);
+		expect_line(&spool, "first", 5);
+		if (i == 0) {
+			expect_line(&spool, bytes.ptr, bytes.len);
+		} else {
+			assert_int_equal(isx_spool_line(&spool, &line, &err), ISX_TOO_LARGE);
+			assert_true(spool.bytes.cap < 2 * (size_t)ISX_LINE_BYTES_MAX + 200000);
+		}
+		expect_line(&spool, "last", 4);
+		expect_line(&spool, "", 0);
+		isx_spool_close(&spool);
+		isx_buf_release(&bytes);
+	}
+}
+
+static void test_spool__names_a_directory_that_takes_no_file(void **state)
+{
+	struct isx_spool spool;
+	struct isx_err err;
+	(void)state;
+	isx_spool_begin(&spool, "/nowhere", NULL);
+	put(&spool, "x", 1);
+	assert_int_equal(isx_spool_flush(&spool, &err), ISX_IO);
+	assert_non_null(strstr(err.msg, "/nowhere"));
+	isx_spool_close(&spool);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_spool__gives_back_every_line),
+		cmocka_unit_test(test_spool__passes_over_a_line_that_is_too_long),
+		cmocka_unit_test(test_spool__names_a_directory_that_takes_no_file),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
