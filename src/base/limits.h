@@ -100,6 +100,8 @@
  * than 8 KiB. */
 #define ISX_ANSWER_HEAD_BYTES_MAX (64 * 1024)
 
+#define ISX_REDIRECTS_MAX 8 /* of one download: from the name of a file to a host that has it */
+
 /* --- HTTP ------------------------------------------------------------------------------------- */
 
 #define ISX_BODY_MIB_DEFAULT       256  /* of one request */

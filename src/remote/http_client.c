@@ -14,6 +14,7 @@
 
 #include <curl/curl.h>
 #include <stdio.h>
+#include <strings.h>
 
 struct isx_http_client {
 	CURL *curl;
@@ -22,6 +23,7 @@ struct isx_http_client {
 /* What the callbacks of one request share. */
 struct answer {
 	const struct isx_http_request *request;
+	CURL *curl;
 	struct isx_buf *buf;
 	size_t left; /* bytes that may still come */
 	bool too_large;
@@ -58,6 +60,13 @@ static size_t take_bytes(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct answer *answer = arg;
 	size_t len = size * count; /* libcurl says that size is 1 */
+	long code = 0;
+	curl_easy_getinfo(answer->curl, CURLINFO_RESPONSE_CODE, &code);
+	if (answer->request->take_body && (code == 200 || code == 206))
+		return answer->request->take_body(answer->request->take_arg, code,
+						  (struct isx_span){ bytes, len })
+			       ? len
+			       : 0;
 	if (len > answer->left) {
 		answer->too_large = true;
 		return 0;
@@ -67,12 +76,14 @@ static size_t take_bytes(char *bytes, size_t size, size_t count, void *arg)
 	return answer->buf->failed ? 0 : len;
 }
 
-/* Take a line of the answer's head: libcurl reads it, here it is only counted. */
-static size_t count_head(char *line, size_t size, size_t count, void *arg)
+/* Take a line of the answer's head: libcurl reads it, here it is counted and handed on. */
+static size_t take_head(char *line, size_t size, size_t count, void *arg)
 {
 	struct answer *answer = arg;
-	(void)line;
 	answer->head_bytes += size * count;
+	if (answer->request->take_head)
+		answer->request->take_head(answer->request->take_arg,
+					   (struct isx_span){ line, size * count });
 	return answer->head_bytes > ISX_ANSWER_HEAD_BYTES_MAX ? 0 : size * count;
 }
 
@@ -143,15 +154,42 @@ static enum isx_status fail_curl(struct isx_err *err, const struct isx_http_requ
 		return isx_fail_memory(err);
 	if (code == CURLE_WEIRD_SERVER_REPLY ||
 	    (code == CURLE_UNSUPPORTED_PROTOCOL && has_answered(curl)))
-		return isx_fail(err, ISX_UNAVAILABLE,
-				"%s %s: the server's answer is not HTTP/1: is this the port of an "
-				"iscc-search server?",
-				request->method, isx_uri_show(request->url, shown));
+		return isx_fail(err, ISX_UNAVAILABLE, "%s %s: the server's answer is not HTTP/1%s",
+				request->method, isx_uri_show(request->url, shown),
+				request->follows ? ""
+						 : ": is this the port of an iscc-search server?");
 	if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
 		return isx_fail(err, ISX_INVALID, "%s: expected http://HOST:PORT or https://HOST",
 				isx_uri_show(request->url, shown));
 	return isx_fail(err, ISX_UNAVAILABLE, "%s %s: %s", request->method,
 			isx_uri_show(request->url, shown), curl_easy_strerror(code));
+}
+
+/* What only downloads ask for. libcurl sends a bearer token to no other host than the first one, also when
+ * it follows a redirect; a redirect from https to http would show to others what is asked for. */
+static void set_download(CURL *curl, const struct isx_http_request *request)
+{
+	bool is_secret = strncasecmp(request->url, "https:", 6) == 0;
+	char range[32];
+	if (request->bearer) {
+		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, request->bearer);
+	}
+	if (request->follows) {
+		curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+		curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)ISX_REDIRECTS_MAX);
+		curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR,
+				 is_secret ? "https" : "http,https");
+	}
+	if (request->from_byte) {
+		snprintf(range, sizeof range, "%llu-", (unsigned long long)request->from_byte);
+		curl_easy_setopt(curl, CURLOPT_RANGE, range);
+	}
+	if (request->stall_s) {
+		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, request->stall_s);
+		curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, request->stall_s);
+	}
 }
 
 enum isx_status isx_http_client_send(struct isx_http_client *client,
@@ -160,9 +198,11 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 				     struct isx_err *err)
 {
 	curl_off_t retry_s = 0;
-	struct answer into = {
-		.request = request, .buf = answer, .left = request->answer_bytes_max, .err = err
-	};
+	struct answer into = { .request = request,
+			       .curl = client->curl,
+			       .buf = answer,
+			       .left = request->answer_bytes_max,
+			       .err = err };
 	struct curl_slist *headers = make_headers(request);
 	CURL *curl = client->curl;
 	if (!headers)
@@ -179,8 +219,9 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &into);
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, count_head);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_head);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &into);
+	set_download(curl, request);
 	if (request->cancel_check) {
 		curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 		curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_cancel);

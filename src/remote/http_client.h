@@ -17,11 +17,22 @@ struct isx_http_request {
 	const char *api_key;     /* sent as X-API-Key; NULL: none */
 	struct isx_span json;    /* the body, if not empty */
 	size_t answer_bytes_max; /* a longer body is refused while it arrives */
-	long timeout_ms;         /* for all of the request, from connecting to the last byte */
+	long timeout_ms; /* for all of the request, from connecting to the last byte; 0: no limit */
 	/* Called when the request begins, and at least once a second until it ends; an error ends
 	 * it. NULL: the request cannot be cancelled. */
 	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
 	void *cancel_arg;
+	/* For downloads; zeros and NULL: none of it. */
+	const char *bearer; /* sent as Authorization: Bearer, to the host of `url` alone */
+	bool follows;       /* redirects are followed, up to ISX_REDIRECTS_MAX */
+	uint64_t from_byte; /* asks for the bytes from this one on (Range) */
+	long stall_s;       /* ends the request when no byte has arrived for so long */
+	/* Takes a line of the head of an answer, also of one that redirects. */
+	void (*take_head)(void *take_arg, struct isx_span line);
+	/* Takes the next bytes of the body of an answer whose status is `code`, 200 or 206, in place of
+	 * `answer`. False ends the request. */
+	bool (*take_body)(void *take_arg, long code, struct isx_span bytes);
+	void *take_arg;
 };
 
 /* Make a client.
@@ -35,7 +46,8 @@ void isx_http_client_free(struct isx_http_client *client);
  *   retry_after_s  filled: what Retry-After says, in seconds; 0: there is none
  *   answer  filled: the body is appended
  * ISX_UNAVAILABLE: no answer came ("GET URL: could not connect"), or it is not HTTP; ISX_IO: it is over
- * answer_bytes_max, or its header over ISX_ANSWER_HEAD_BYTES_MAX; or the error of cancel_check(). */
+ * answer_bytes_max, or its header over ISX_ANSWER_HEAD_BYTES_MAX, or take_body() has ended the request; or
+ * the error of cancel_check(). */
 ISX_MUST_CHECK enum isx_status isx_http_client_send(struct isx_http_client *client,
 						    const struct isx_http_request *request,
 						    long *code, uint32_t *retry_after_s,
