@@ -7,7 +7,7 @@
  * signal ends the command, it tells how many assets are stored.
  *
  * Threads: the main thread reads and parses; the loader has a thread that writes; a third one waits
- * for signals (interrupt.h) and calls say_interrupted().
+ * for signals (interrupt.h) and calls load_run_interrupted().
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -15,35 +15,22 @@
 #include "cli/interrupt.h"
 #include "cli/iscc_file.h"
 #include "cli/lines.h"
-#include "cli/loader.h"
+#include "cli/load_run.h"
 #include "cli/progress.h"
 #include "cli/say.h"
-#include "cli/target.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILES_BATCH = 100, LINES_BATCH = 20000, SHOWN_WARNINGS = 5 };
-enum {
-	QUIET_MS = 500,
-	PATIENCE_MS = 10000
-}; /* an interrupt waits so long for the batch, first silently, then with a message */
-
 /* The state of one run. Paths in `files` are addressed by their offset (struct seen_place). */
 struct add {
 	const struct cli_args *args;
 	struct files_list files;
 	struct files_list missing; /* patterns without a match */
-	struct target target;
-	struct loader *loader;
-	_Atomic(struct loader *)
-		running;            /* `loader` once it can be halted, for the signal thread */
-	atomic_bool is_interrupted; /* a signal has come: no loader may start */
-	struct loader_totals totals;
-	struct loader_messages messages;
+	struct load_run run;
 	bool verbose;
 	struct progress progress;
 	uint64_t bytes_done;
@@ -56,7 +43,7 @@ static enum isx_status skip(struct add *add, struct seen_place place, enum isx_s
 {
 	if (st == ISX_NO_MEMORY)
 		return isx_fail_memory(err);
-	loader_error_at(add->loader, place, why->msg);
+	loader_error_at(add->run.loader, place, why->msg);
 	return ISX_OK;
 }
 
@@ -76,10 +63,12 @@ static enum isx_status add_file(struct add *add, struct seen_place place, struct
 	add->bytes_done += text.len;
 	if (!st)
 		st = iscc_file_read((struct isx_span){ text.ptr, text.len }, path,
-				    add->simprint_bits, loader_arena(add->loader), &asset, &why);
+				    add->simprint_bits, loader_arena(add->run.loader), &asset,
+				    &why);
 	if (!st && !asset.iscc_id) /* a new one each time would store the file again each time */
 		st = isx_fail(&why, ISX_INVALID, "iscc_id is missing: every file needs one");
-	st = st ? skip(add, place, st, &why, err) : loader_give(add->loader, &asset, place, err);
+	st = st ? skip(add, place, st, &why, err)
+		: loader_give(add->run.loader, &asset, place, err);
 	isx_buf_release(&text);
 	return st;
 }
@@ -89,8 +78,9 @@ static enum isx_status add_line(struct add *add, struct seen_place place, struct
 {
 	struct isx_asset asset = { 0 };
 	struct isx_err why = { 0 };
-	enum isx_status st = lines_read_asset(line, loader_arena(add->loader), &asset, &why);
-	return st ? skip(add, place, st, &why, err) : loader_give(add->loader, &asset, place, err);
+	enum isx_status st = lines_read_asset(line, loader_arena(add->run.loader), &asset, &why);
+	return st ? skip(add, place, st, &why, err)
+		  : loader_give(add->run.loader, &asset, place, err);
 }
 
 /* Is `path` itself an argument, and not found in a folder or by a glob? Then it may be a FIFO: the
@@ -123,7 +113,7 @@ static enum isx_status add_lines(struct add *add, struct seen_place place, struc
 		add->bytes_done = before + lines.bytes;
 		if (lines.number % 256 == 0)
 			progress_update(&add->progress, add->bytes_done,
-					loader_written(add->loader));
+					loader_written(add->run.loader));
 	}
 	lines_close(&lines);
 	return st || !read ? st : skip(add, place, read, &why, err);
@@ -136,12 +126,12 @@ static enum isx_status add_all(struct add *add, struct isx_err *err)
 	size_t at = 0;
 	enum isx_status st = ISX_OK;
 	for (size_t i = 0; i < add->missing.count; i++, pattern += strlen(pattern) + 1)
-		loader_error(add->loader, pattern, "no files found");
+		loader_error(add->run.loader, pattern, "no files found");
 	for (size_t i = 0; !st && i < add->files.count; i++) {
 		struct seen_place place = { (uint32_t)at + 1, 0 };
 		const char *path = path_of(add, place);
 		st = lines_are_in(path) ? add_lines(add, place, err) : add_file(add, place, err);
-		progress_update(&add->progress, add->bytes_done, loader_written(add->loader));
+		progress_update(&add->progress, add->bytes_done, loader_written(add->run.loader));
 		at += strlen(path) + 1;
 	}
 	return st;
@@ -149,45 +139,30 @@ static enum isx_status add_all(struct add *add, struct isx_err *err)
 
 /* --- reporting -------------------------------------------------------------------------------- */
 
-/* Print `title`, the first `shown` of the lines, and how many more there are of `total`. */
-static void print_lines(const char *title, const struct isx_buf *lines, size_t shown, size_t total)
-{
-	struct isx_span left = { lines->ptr, lines->len };
-	fprintf(stderr, "%s\n", title);
-	for (size_t i = 0; left.len && i < shown; i++) {
-		const char *end = memchr(left.ptr, '\n', left.len);
-		struct isx_span line = { left.ptr, (size_t)(end - left.ptr) };
-		say_line(stderr, "  \xE2\x80\xA2 %.*s", (int)line.len, line.ptr);
-		left = isx_span_skip(left, line.len + 1);
-		total--;
-	}
-	if (total)
-		fprintf(stderr, "  ... and %zu more\n", total);
-}
-
 /* The places of duplicates; with --verbose all that the loader has kept. */
 static void print_duplicates(const struct add *add)
 {
 	char title[160];
-	size_t count = add->totals.duplicates;
+	size_t count = add->run.totals.duplicates;
 	if (count == 0)
 		return;
 	snprintf(title, sizeof title,
 		 "Duplicates: %zu asset%s the ISCC-ID of another one of this run; the last one "
 		 "counts:",
 		 count, count == 1 ? " has" : "s have");
-	print_lines(title, &add->messages.duplicates, add->verbose ? SIZE_MAX : SHOWN_WARNINGS,
-		    count);
+	load_run_print(title, &add->run.messages.duplicates,
+		       add->verbose ? SIZE_MAX : SHOWN_WARNINGS, count);
 }
 
 /* The JSON report on standard output has the members of 0.3.3; lists go to standard error. */
 static int report(const struct add *add)
 {
-	const struct loader_totals *totals = &add->totals;
+	const struct loader_totals *totals = &add->run.totals;
 	if (totals->created + totals->updated == 0) {
 		fprintf(stderr, "No valid assets found\n");
 		if (totals->errors)
-			print_lines("Errors:", &add->messages.errors, SIZE_MAX, totals->errors);
+			load_run_print("Errors:", &add->run.messages.errors, SIZE_MAX,
+				       totals->errors);
 		return CLI_NOTHING_ADDED;
 	}
 	printf("{\n  \"files_scanned\": %zu,\n  \"assets_added\": %zu,\n  \"created\": %zu,\n"
@@ -195,38 +170,10 @@ static int report(const struct add *add)
 	       add->files.count, totals->created + totals->updated, totals->created,
 	       totals->updated, totals->errors);
 	if (totals->errors)
-		print_lines("Warnings:", &add->messages.errors, SHOWN_WARNINGS, totals->errors);
+		load_run_print("Warnings:", &add->run.messages.errors, SHOWN_WARNINGS,
+			       totals->errors);
 	print_duplicates(add);
 	return CLI_OK;
-}
-
-/* A signal has come: tell how many assets are stored, if possible after the batch that is being
- * written. Runs in the signal thread; the process exits afterwards (interrupt.h). */
-static void say_interrupted(void *arg)
-{
-	struct add *add = arg;
-	struct loader_totals totals = { 0 };
-	size_t pending = 0;
-	atomic_store(&add->is_interrupted, true);
-	struct loader *loader = atomic_load(&add->running);
-	if (loader)
-		loader_halt(loader, QUIET_MS, &totals, &pending);
-	progress_clear();
-	if (pending) {
-		say_line(stderr,
-			 "Interrupted: the batch of %zu assets that is being written may "
-			 "end first (interrupt again not to wait)",
-			 pending);
-		loader_halt(loader, PATIENCE_MS, &totals, &pending);
-		progress_clear();
-	}
-	say_line(stderr, "Interrupted: %zu assets are in (whole batches), %zu errors",
-		 totals.created + totals.updated, totals.errors);
-	if (pending)
-		say_line(stderr, "The %zu assets that were being written may be in, too", pending);
-	say_line(stderr, "To go on, run the same command again: what is in is not doubled");
-	if (loader && !pending)
-		isx_close(add->target.store); /* syncs a store opened with relaxed durability */
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -249,22 +196,14 @@ static uint64_t measure(const struct files_list *files, bool *any_lines)
 	return unknown ? 0 : total;
 }
 
-/* `running` is published before is_interrupted is read, and the signal thread does both in the
- * opposite order: one of them sees the other. */
 static int load_batches(struct add *add, size_t batch_assets, uint64_t bytes)
 {
 	struct isx_err err = { 0 };
-	enum isx_status st = loader_new(add->target.store, add->target.name, batch_assets,
-					add->files.paths.ptr, add->verbose, &add->loader, &err);
+	enum isx_status st = load_run_start(&add->run, batch_assets, add->files.paths.ptr,
+					    add->verbose, &err);
 	if (!st) {
-		atomic_store(&add->running, add->loader);
-		while (atomic_load(
-			&add->is_interrupted)) /* "0 assets are in" may be printed already */
-			pause();
 		progress_start(&add->progress, bytes);
-		enum isx_status read = add_all(add, &err);
-		st = loader_finish(add->loader, &add->totals, &add->messages, read ? NULL : &err);
-		st = read ? read : st;
+		st = load_run_finish(&add->run, add_all(add, &err), &err);
 	}
 	return st ? target_fail(st, &err) : CLI_OK;
 }
@@ -281,22 +220,20 @@ static int load(const struct cli_args *args, struct add *add)
 			       any_lines ? LINES_BATCH : FILES_BATCH, &batch))
 		return CLI_USAGE;
 	add->verbose = cli_option_value(args, "--verbose") != NULL;
-	interrupt_watch(&interrupt, say_interrupted, add);
-	bool is_open = target_open(args, &add->target);
+	interrupt_watch(&interrupt, load_run_interrupted, &add->run);
+	bool is_open = target_open(args, &add->run.target);
 	if (is_open)
 		code = load_batches(add, batch, bytes);
 	interrupt_end(&interrupt);
-	loader_free(add->loader);
 	/* The bar is erased before the report is printed. */
 	progress_end(&add->progress);
 	if (is_open && code == CLI_OK)
 		code = report(add);
 	/* After a failure, earlier batches stay stored. */
-	else if (add->totals.created + add->totals.updated)
+	else if (add->run.totals.created + add->run.totals.updated)
 		fprintf(stderr, "%zu assets were added before\n",
-			add->totals.created + add->totals.updated);
-	loader_messages_release(&add->messages);
-	target_close(&add->target);
+			add->run.totals.created + add->run.totals.updated);
+	load_run_release(&add->run);
 	return code;
 }
 
@@ -331,7 +268,10 @@ static int find_files(const struct cli_args *args, struct files_list *files,
 
 static int run_add(const struct cli_args *args)
 {
-	struct add add = { .args = args };
+	struct add add = { .args = args,
+			   .run.to_go_on =
+				   "To go on, run the same command again: what is in is not "
+				   "doubled" };
 	const char *bits = cli_option_value(args, "--simprint-bits");
 	uint64_t number = 0;
 	if (bits &&
