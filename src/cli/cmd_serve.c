@@ -108,6 +108,7 @@ static int serve(const struct serving *serving, unsigned process, struct isx_sto
 	how.metrics = serving->metrics;
 	how.process = process;
 	how.tls = (struct http_tls){ serving->tls_cert.ptr, serving->tls_key.ptr };
+	how.name_options = settings_name_variables;
 	how.threads = (unsigned)settings->threads;
 	how.queue_max = (unsigned)settings->queue_max;
 	how.host = settings->host;

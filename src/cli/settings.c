@@ -361,6 +361,30 @@ void settings_release(struct settings *settings)
 	isx_arena_release(&settings->texts);
 }
 
+/* The name of the option ends the message: a path before it may contain the same word. */
+void settings_name_variables(struct isx_err *err)
+{
+	static const char *const names[][2] = {
+		{ "map_bytes)", PREFIX "MAP_GIB)" },
+		{ "postgres_timeout_s)", PREFIX "POSTGRES_TIMEOUT)" },
+		{ "postgres_connections)", PREFIX "POSTGRES_CONNECTIONS)" },
+	};
+	char msg[sizeof err->msg];
+	size_t len = strlen(err->msg);
+	if (err->status != ISX_FULL && err->status != ISX_UNAVAILABLE)
+		return;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		size_t name_len = strlen(names[i][0]);
+		if (len < name_len || strcmp(err->msg + len - name_len, names[i][0]) != 0)
+			continue;
+		size_t kept = len - name_len, most = sizeof msg - 1 - strlen(names[i][1]);
+		snprintf(msg, sizeof msg, "%.*s%s", (int)(kept < most ? kept : most), err->msg,
+			 names[i][1]);
+		memcpy(err->msg, msg, sizeof msg);
+		return;
+	}
+}
+
 /* Only options that the settings know; the caller adds read_only, counters and the API key. */
 void settings_to_options(const struct settings *settings, struct isx_options *options)
 {

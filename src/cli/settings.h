@@ -56,6 +56,10 @@ void settings_release(struct settings *settings);
 /* The options of a store under these settings. */
 void settings_to_options(const struct settings *settings, struct isx_options *options);
 
+/* Messages of the library name options of struct isx_options: put the variable that sets the option in
+ * the place of its name. A message that names none stays. */
+void settings_name_variables(struct isx_err *err);
+
 /* The folder of the user's data: $XDG_DATA_HOME/iscc-search or ~/.local/share/iscc-search. */
 const char *settings_data_folder(void);
 

@@ -8,15 +8,16 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { LOCAL_URI_BYTES = PATH_MAX + 16 };
 
 int target_fail(enum isx_status status, const struct isx_err *err)
 {
-	say_line(stderr, "Error: %s", err->msg);
-	return status ? EXIT_FAILURE : EXIT_SUCCESS;
+	struct isx_err named = *err;
+	settings_name_variables(&named);
+	say_line(stderr, "Error: %s", named.msg);
+	return status ? CLI_ERROR : CLI_OK;
 }
 
 /* The entry of `name`, or the active one. */

@@ -482,6 +482,7 @@ static struct exchange *begin_exchange(struct MHD_Connection *connection, const 
 	x->target = isx_mem_text(target, strlen(target));
 	x->req.store = x->serving->store;
 	x->req.readiness = x->serving->readiness;
+	x->req.name_options = x->serving->name_options;
 	x->req.metrics = x->serving->metrics;
 	x->req.cancel_check = cancel_check;
 	x->req.on_wait = on_wait;

@@ -22,6 +22,7 @@
 /* What the exchanges of one server share; server.c fills it before the first connection. */
 struct http_serving {
 	struct isx_store *store;
+	void (*name_options)(struct isx_err *err); /* as in struct isx_server_settings */
 	struct isx_readiness *readiness;
 	struct isx_links *links; /* all connections */
 	struct isx_auth auth;

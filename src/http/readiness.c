@@ -23,6 +23,7 @@ enum {
 
 struct isx_readiness {
 	struct isx_store *store;
+	void (*name_options)(struct isx_err *err);
 	pthread_mutex_t lock;  /* of all members below; not held during a check */
 	pthread_cond_t looked; /* a check has ended */
 	bool is_looking;
@@ -34,13 +35,15 @@ struct isx_readiness {
 	struct isx_buf texts[2]; /* without the key, and with it */
 };
 
-enum isx_status isx_readiness_new(struct isx_store *store, struct isx_readiness **readiness,
-				  struct isx_err *err)
+enum isx_status isx_readiness_new(struct isx_store *store,
+				  void (*name_options)(struct isx_err *err),
+				  struct isx_readiness **readiness, struct isx_err *err)
 {
 	struct isx_readiness *made = isx_mem_array(1, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
 	made->store = store;
+	made->name_options = name_options;
 	pthread_mutex_init(&made->lock, NULL);
 	isx_clock_cond_init(&made->looked);
 	*readiness = made;
@@ -118,13 +121,18 @@ static void add_reason(struct isx_buf *buf, bool has_key, enum isx_status status
 }
 
 /* Check all indexes. Returns the HTTP status, and the texts without and with the key. */
-static unsigned look(struct isx_store *store, struct isx_buf texts[2])
+static unsigned look(struct isx_store *store, void (*name_options)(struct isx_err *err),
+		     struct isx_buf texts[2])
 {
 	struct isx_index_problem *problems = NULL;
 	size_t count = 0;
 	struct isx_err err = { 0 };
 	enum isx_status st = isx_ready(store, &problems, &count, &err);
 	bool is_ready = !st && count == 0;
+	if (name_options && st)
+		name_options(&err);
+	for (size_t i = 0; name_options && i < count; i++)
+		name_options(&problems[i].cause);
 	for (int has_key = 0; has_key < 2; has_key++)
 		if (is_ready)
 			add_ready(&texts[has_key], store, has_key);
@@ -154,7 +162,7 @@ static void look_again(struct isx_readiness *readiness)
 	readiness->begun_ns = isx_clock_ns();
 	pthread_mutex_unlock(&readiness->lock);
 	uint64_t begin_ns = processor_ns();
-	unsigned status = look(readiness->store, texts);
+	unsigned status = look(readiness->store, readiness->name_options, texts);
 	uint64_t kept_ns = (processor_ns() - begin_ns) * KEPT_COSTS;
 	pthread_mutex_lock(&readiness->lock);
 	for (int i = 0; i < 2; i++) {

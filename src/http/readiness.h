@@ -15,8 +15,10 @@
 struct isx_readiness;
 
 /* Make the cache for a store, which is borrowed.
+ *   name_options  as in struct isx_server_settings
  *   readiness  new, free with isx_readiness_free() */
 ISX_MUST_CHECK enum isx_status isx_readiness_new(struct isx_store *store,
+						 void (*name_options)(struct isx_err *err),
 						 struct isx_readiness **readiness,
 						 struct isx_err *err);
 

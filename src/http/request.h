@@ -65,6 +65,7 @@ struct http_req {
 	struct isx_readiness *readiness;    /* borrowed */
 	const struct http_metrics *metrics; /* borrowed */
 	struct isx_quota *quota; /* memory of the answer and of the objects it is made from */
+	void (*name_options)(struct isx_err *err); /* as in struct isx_server_settings */
 	/* For struct isx_query. */
 	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
 	bool (*on_wait)(void *cancel_arg, bool begins);

@@ -256,6 +256,8 @@ void isx_router_run(struct http_req *req, struct http_res *res)
 		break;
 	case HTTP_TO_ROUTE:
 		st = check_and_serve(req, res, &err);
+		if (st && req->name_options)
+			req->name_options(&err);
 		/* Not a fault of the client: the operator has to see it. */
 		if (isx_http_from_status(st) >= 500)
 			log_failure(req, st, &err);

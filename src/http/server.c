@@ -205,6 +205,7 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 	if (!made)
 		return isx_fail_memory(err);
 	made->serving.store = settings->store;
+	made->serving.name_options = settings->name_options;
 	made->serving.tls = settings->tls;
 	made->serving.metrics = settings->metrics;
 	made->serving.counts = isx_metrics_begin(settings->metrics, settings->process);
@@ -221,7 +222,8 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 		st = isx_listen_open(settings->host, settings->port, &made->listen_fd, &made->port,
 				     err);
 	if (!st)
-		st = isx_readiness_new(settings->store, &made->serving.readiness, err);
+		st = isx_readiness_new(settings->store, settings->name_options,
+				       &made->serving.readiness, err);
 	if (!st)
 		st = isx_links_new(&rule, &made->serving.links, err);
 	if (!st)

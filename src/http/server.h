@@ -27,8 +27,11 @@ struct isx_server_settings {
 	size_t body_bytes_max;        /* of one request; default ISX_BODY_MIB_DEFAULT MiB */
 	size_t answer_bytes_max;      /* of all answers being composed or sent; default
 					 ISX_ANSWERS_MIB_DEFAULT MiB */
-	unsigned threads;             /* search threads; default 0: one per processor */
-	unsigned queue_max;           /* requests in the queue of each pool; default 4096 */
+	/* Called with an error of the store before its message is logged or sent: an operator may set
+	 * options of the library under other names. Default NULL */
+	void (*name_options)(struct isx_err *err);
+	unsigned threads;         /* search threads; default 0: one per processor */
+	unsigned queue_max;       /* requests in the queue of each pool; default 4096 */
 	unsigned connections_max; /* default 16384, less where the process may open fewer files */
 	unsigned timeout_s; /* in which a client has to transfer ISX_CLIENT_BYTES_MIN; default 30 */
 };

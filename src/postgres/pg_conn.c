@@ -94,7 +94,7 @@ static enum isx_status fail_silent(struct isx_pg_conn *conn, struct isx_err *err
 	conn->failed = true;
 	return isx_fail(err, ISX_UNAVAILABLE,
 			"PostgreSQL: no answer for %d s (see what it is doing, or raise "
-			"ISCC_SEARCH_POSTGRES_TIMEOUT)",
+			"postgres_timeout_s)",
 			conn->read_timeout_ms / 1000);
 }
 

@@ -315,7 +315,7 @@ static enum isx_status fail_exhausted(const struct isx_pg_pool *pool, struct isx
 				pool->count, pool->conns_max, pool->last_error.msg);
 	return isx_fail(err, ISX_UNAVAILABLE,
 			"all %u connections to PostgreSQL are in use "
-			"(ISCC_SEARCH_POSTGRES_CONNECTIONS)",
+			"(postgres_connections)",
 			pool->conns_max);
 }
 

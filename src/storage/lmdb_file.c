@@ -555,8 +555,8 @@ static enum isx_status attach(struct isx_lmdb_file *file, const char *path, unsi
 	bool is_all = how & ISX_LMDB_WHOLE_MAP || map < ISX_MAP_BYTES_MIN;
 	rc = open_env(&file->env, path, flags, map, is_all ? map : ISX_MAP_BYTES_MIN);
 	if (rc == ENOMEM && !(how & ISX_LMDB_WHOLE_MAP))
-		return isx_fail(err, ISX_FULL,
-				"%s: no address space is left for it (ISCC_SEARCH_MAP_GIB)", path);
+		return isx_fail(err, ISX_FULL, "%s: no address space is left for it (map_bytes)",
+				path);
 	return rc ? isx_lmdb_status(rc, path, err) : identify(file, path, err);
 }
 

@@ -18,7 +18,7 @@ enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err
 	case MDB_MAP_RESIZED:
 		return isx_fail(err, ISX_FULL,
 				"%s: the address space of the index is used up "
-				"(ISCC_SEARCH_MAP_GIB)",
+				"(map_bytes)",
 				doing);
 	case EBUSY:
 		return isx_fail(err, ISX_UNAVAILABLE,

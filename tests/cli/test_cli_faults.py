@@ -322,9 +322,19 @@ def test_an_index_that_is_too_large_for_the_address_space(start_server, cli, kin
     server = start_server(f"{kind}://{cli.work}/store", pre=pre)
     answer = server.get("/indexes/i0")
     assert answer.status_code == 507 and "ISCC_SEARCH_MAP_GIB" in answer.text
+    assert "ISCC_SEARCH_MAP_GIB" in server.get("/readyz").text
     assert server.get("/indexes").json() == []
     assert server.get("/healthz").status_code == 200
     assert server.stop() == 0
+    command = cli.command(("get", iscc_id(0), "--index", "i0", "--uri", f"{kind}://{cli.work}/store"))
+    said = subprocess.run(["prlimit", f"--as={900 << 20}", "--", *command], cwd=cli.work, env=cli.env, capture_output=True,
+                          check=False, text=True)
+    assert said.returncode == 1 and said.stderr.endswith("(ISCC_SEARCH_MAP_GIB)\n"), said
+
+
+def test_the_library_does_not_speak_of_variables_of_the_program():
+    """It is linked into other programs: its messages name options."""
+    assert b"ISCC_SEARCH_" not in (BINARY.parent / "libiscc_search.so.0").read_bytes()
 
 
 @pytest.mark.parametrize("count", [0, 1], ids=["empty", "filled"])
