@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/percent.h"
 #include "cli/content.h"
 #include "cli/files.h"
 #include "iscc/base32.h"
@@ -93,12 +94,7 @@ static void add_source(struct isx_buf *buf, const char *path)
 	if (dot && (!slash || dot > slash + 1))
 		*dot = '\0';
 	isx_buf_text(&uri, "file://");
-	for (const char *p = absolute; *p; p++) {
-		if (isalnum((unsigned char)*p) || strchr("-._~/!$&'()*+,;=:@", *p))
-			isx_buf_char(&uri, *p);
-		else
-			isx_buf_printf(&uri, "%%%02X", (unsigned char)*p);
-	}
+	isx_percent_add(&uri, isx_span_of(absolute), "/!$&'()*+,;=:@");
 	isx_buf_text(&uri, ".utf8");
 	isx_json_quote(buf, (struct isx_span){ uri.ptr, uri.len });
 	isx_buf_release(&uri);

@@ -1,44 +1,15 @@
 /*
  * url.c - decoding request targets.
  *
- * As in iscc-search 0.3.3, decoding never fails: a percent sign that starts no valid escape stands
- * for itself. Decoded bytes need not be UTF-8: the code that writes them into JSON checks that.
+ * As in iscc-search 0.3.3, decoding never fails (base/percent.h). Decoded bytes need not be UTF-8: the
+ * code that writes them into JSON checks that. In a query "+" stands for a space, in a path for itself.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/url.h"
 
+#include "base/percent.h"
+
 #include <strings.h>
-
-/* The value of a hexadecimal digit, or -1. */
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Decode `text` to `out`, which has room for text.len bytes; returns the length. In a query "+"
- * stands for a space, in a path for itself. */
-static size_t decode(struct isx_span text, bool plus_is_space, char *out)
-{
-	size_t len = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
-		if (c == '%' && text.len - i > 2) {
-			int high = hex_value(text.ptr[i + 1]);
-			int low = hex_value(text.ptr[i + 2]);
-			if (high >= 0 && low >= 0) {
-				c = (char)(high << 4 | low);
-				i += 2;
-			}
-		} else if (c == '+' && plus_is_space) {
-			c = ' ';
-		}
-		out[len++] = c;
-	}
-	return len;
-}
 
 /* The part of an absolute target behind "http://host". Servers have to accept that form (RFC 9112,
  * 3.2.2). */
@@ -78,7 +49,7 @@ enum isx_status isx_url_path_decode(struct isx_span path, struct isx_arena *aren
 	 * several of them as one text ("*"). */
 	while (rest.ptr) {
 		struct isx_span segment = isx_span_cut(rest, '/', &rest);
-		size_t len = decode(segment, false, out);
+		size_t len = isx_percent_decode(segment, false, out);
 		/* A decoded slash or NUL would make one segment look like two, or like its
 		 * beginning. */
 		if (decoded->count == ISX_URL_SEGMENTS_MAX || memchr(out, '/', len) ||
@@ -107,10 +78,10 @@ static enum isx_status next_param(struct isx_span *query, const char *name, stru
 			return isx_fail_memory(err);
 		/* The key is decoded first, and the value over it: both fit, because decoding never
 		 * makes a text longer. */
-		size_t key_len = decode(key, true, text);
+		size_t key_len = isx_percent_decode(key, true, text);
 		if (pair.len == 0 || !isx_span_is((struct isx_span){ text, key_len }, name))
 			continue;
-		*value = (struct isx_span){ text, decode(raw, true, text) };
+		*value = (struct isx_span){ text, isx_percent_decode(raw, true, text) };
 	}
 	return ISX_OK;
 }

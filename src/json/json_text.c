@@ -12,6 +12,7 @@
 #include "json/json_text.h"
 
 #include "base/limits.h"
+#include "base/percent.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -51,17 +52,6 @@ static bool refuse(struct checker *c, const char *expected)
 	return false;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The UTF-16 unit of the escape \uXXXX that begins at p, or -1 if there is none. */
 static int32_t unicode_escape(const char *p, const char *end)
 {
@@ -69,7 +59,7 @@ static int32_t unicode_escape(const char *p, const char *end)
 	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
 		return -1;
 	for (int i = 2; i < 6; i++) {
-		int digit = hex_digit(p[i]);
+		int digit = isx_hex_value(p[i]);
 		if (digit < 0)
 			return -1;
 		value = value * 16 + digit;

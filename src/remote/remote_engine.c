@@ -15,7 +15,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
-#include "base/log.h"
+#include "base/percent.h"
 #include "base/uri.h"
 #include "engine/asset_batch.h"
 #include "engine/asset_units.h"
@@ -112,19 +112,6 @@ static enum isx_status fail_status(long code, struct isx_span answer, struct isx
 	return st;
 }
 
-/* Append "/" and a path segment, percent-encoded but for the unreserved characters of RFC 3986
- * and ":", which ISCC-IDs have. */
-static void add_segment(struct isx_buf *url, const char *text)
-{
-	isx_buf_char(url, '/');
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-			     (c >= '0' && c <= '9') || strchr("-._~:", c);
-		isx_buf_printf(url, plain ? "%c" : "%%%02X", c);
-	}
-}
-
 /* One request: METHOD url/indexes[/name[/resource[/id]]][suffix]. */
 struct call {
 	const char *method;
@@ -174,8 +161,10 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 	const char *const segments[] = { "indexes", call->name, call->resource, call->id };
 	isx_buf_text(&url, remote->url);
 	for (size_t i = 0; i < sizeof segments / sizeof segments[0]; i++)
-		if (segments[i])
-			add_segment(&url, segments[i]);
+		if (segments[i]) {
+			isx_buf_char(&url, '/');
+			isx_percent_add(&url, isx_span_of(segments[i]), ":"); /* of ISCC-IDs */
+		}
 	isx_buf_text(&url, call->suffix ? call->suffix : "");
 	isx_buf_char(&url, '\0');
 	const struct isx_http_request request = {
@@ -1150,7 +1139,7 @@ enum isx_status isx_remote_open(const char *url, const struct isx_options *optio
 	size_t len = strlen(url);
 	if (!remote)
 		return isx_fail_memory(err);
-	/* add_segment() begins each segment with a slash. */
+	/* send_call() begins each segment with a slash. */
 	while (len && url[len - 1] == '/')
 		len--;
 	remote->engine.ops = &remote_ops;
