@@ -11,6 +11,7 @@
  */
 #include "engine/score.h"
 
+#include "base/array.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -103,23 +104,6 @@ static void sift_down(struct isx_ranked *items, size_t count)
 	}
 }
 
-/* Double the array. It grows with the matches and not with `limit`, which a client chooses; the
- * quota is asked before the memory is taken. */
-static enum isx_status grow(struct isx_ranking *ranking, struct isx_err *err)
-{
-	size_t cap = ranking->cap ? ranking->cap * 2 : 128;
-	enum isx_status st = isx_quota_take(ranking->quota,
-					    (cap - ranking->cap) * sizeof *ranking->items, err);
-	if (st)
-		return st;
-	struct isx_ranked *items = isx_mem_resize(ranking->items, cap, sizeof *items);
-	if (!items)
-		return isx_fail_memory(err);
-	ranking->items = items;
-	ranking->cap = cap;
-	return ISX_OK;
-}
-
 enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score, uint64_t id,
 				  struct isx_err *err)
 {
@@ -132,7 +116,10 @@ enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score, uin
 		return ISX_OK;
 	}
 	if (ranking->count == ranking->cap) {
-		enum isx_status st = grow(ranking, err);
+		/* Grows with the matches and not with `limit`, which a client chooses. */
+		enum isx_status st = isx_array_room(&ranking->items, &ranking->cap,
+						    ranking->count + 1, sizeof *ranking->items,
+						    ranking->quota, err);
 		if (st)
 			return st;
 	}

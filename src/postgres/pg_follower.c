@@ -17,6 +17,7 @@
  */
 #include "postgres/pg_follower.h"
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/asset_units.h"
@@ -384,14 +385,10 @@ static enum isx_status take_simprint(struct work *work, struct simprints *all,
 		if (st)
 			return st;
 	}
-	if (all->count == all->cap) {
-		size_t cap = all->cap ? all->cap * 2 : 256;
-		struct isx_indexed_simprint *items = isx_mem_resize(all->items, cap, sizeof *items);
-		if (!items)
-			return isx_fail_memory(err);
-		all->items = items;
-		all->cap = cap;
-	}
+	enum isx_status st = isx_array_room(&all->items, &all->cap, all->count + 1,
+					    sizeof *all->items, NULL, err);
+	if (st)
+		return st;
 	all->id = id;
 	memcpy(all->type, row->type.ptr, row->type.len);
 	all->type[row->type.len] = '\0';

@@ -20,6 +20,7 @@
  */
 #include "postgres/pg_search.h"
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -94,20 +95,18 @@ static void add_winner(struct isx_pg_params *params, const char *iscc_id)
 	isx_pg_array_bytes(params, bytes, sizeof bytes);
 }
 
+static uint64_t id_of_row(const void *rows, size_t i)
+{
+	return isx_load_be64(isx_pg_field(rows, (int)i, 0).ptr);
+}
+
 /* The row of an asset in the winners' rows, which are sorted by ISCC-ID, or -1. */
 static int find_row(const PGresult *rows, const char *iscc_id)
 {
 	uint64_t id = body_of(iscc_id);
-	int low = 0, high = PQntuples(rows);
-	while (low < high) {
-		int middle = low + (high - low) / 2;
-		if (isx_load_be64(isx_pg_field(rows, middle, 0).ptr) < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < PQntuples(rows) && isx_load_be64(isx_pg_field(rows, low, 0).ptr) == id ? low
-											    : -1;
+	size_t count = (size_t)PQntuples(rows);
+	size_t at = isx_array_lower_bound(rows, count, id, id_of_row);
+	return at < count && id_of_row(rows, at) == id ? (int)at : -1;
 }
 
 /* Copy the metadata of one winner into the arena, and check it, as it is handed on as JSON. */

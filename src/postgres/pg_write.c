@@ -16,6 +16,7 @@
  */
 #include "postgres/pg_write.h"
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "engine/asset_batch.h"
@@ -170,14 +171,10 @@ static enum isx_status add_units(struct row_list *list, uint64_t id,
 				 const struct isx_indexed_unit *units, size_t count,
 				 struct isx_err *err)
 {
-	if (list->count + count > list->cap) {
-		size_t cap = (list->count + count) * 2;
-		struct row *rows = isx_mem_resize(list->rows, cap, sizeof *rows);
-		if (!rows)
-			return isx_fail_memory(err);
-		list->rows = rows;
-		list->cap = cap;
-	}
+	enum isx_status st = isx_array_room(&list->rows, &list->cap, list->count + count,
+					    sizeof *list->rows, NULL, err);
+	if (st)
+		return st;
 	for (size_t i = 0; i < count; i++)
 		list->rows[list->count++] = (struct row){ .id = id,
 							  .type = units[i].type,
@@ -323,18 +320,9 @@ static void set_index(struct isx_pg_params *params, int64_t index_id)
 		isx_store_be64(params->bytes.ptr + params->starts[0], (uint64_t)index_id);
 }
 
-/* The first entry of the batch with this ISCC-ID, or the place where it would be. */
-static size_t find_in_batch(const struct pg_change *change, uint64_t id)
+static uint64_t id_in_batch(const void *batch, size_t i)
 {
-	size_t low = 0, high = change->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (change->batch[middle].id.body < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return ((const struct isx_batch_asset *)batch)[i].id.body;
 }
 
 /* Set the outcomes by what the server says of each row. Of several entries with one ISCC-ID the
@@ -344,7 +332,7 @@ static void read_outcomes(struct pg_change *change, const PGresult *rows, struct
 	for (int row = 0; row < PQntuples(rows); row++) {
 		uint64_t id = isx_load_be64(isx_pg_field(rows, row, 0).ptr);
 		bool existed = isx_pg_bool(rows, row, 1);
-		size_t i = find_in_batch(change, id);
+		size_t i = isx_array_lower_bound(change->batch, change->count, id, id_in_batch);
 		head->assets += !existed;
 		for (bool first = true; i < change->count && change->batch[i].id.body == id;
 		     i++, first = false)
@@ -389,7 +377,7 @@ static enum isx_status apply_remove(struct isx_pg_conn *conn, struct pg_change *
 	int rows = st ? 0 : PQntuples(results[0]);
 	for (int row = 0; row < rows; row++) {
 		uint64_t id = isx_load_be64(isx_pg_field(results[0], row, 0).ptr);
-		size_t i = find_in_batch(change, id);
+		size_t i = isx_array_lower_bound(change->batch, change->count, id, id_in_batch);
 		if (i < change->count && change->batch[i].id.body == id)
 			change->removed[change->batch[i].position] = true;
 	}
@@ -408,7 +396,7 @@ static enum isx_status find_existing(struct isx_pg_conn *conn, struct pg_change 
 	enum isx_status st = isx_pg_run(conn, ISX_PG_ASSETS_FIND, &change->fresh, &rows, err);
 	if (!st && PQntuples(rows)) {
 		uint64_t id = isx_load_be64(isx_pg_field(rows, 0, 0).ptr);
-		size_t at = find_in_batch(change, id);
+		size_t at = isx_array_lower_bound(change->batch, change->count, id, id_in_batch);
 		isx_batch_fail_exists(change->assets, change->batch, change->count,
 				      at < change->count ? at : 0, found);
 	}

@@ -17,10 +17,12 @@
  */
 #include "prefix/prefix_search.h"
 
+#include "base/array.h"
 #include "engine/query_plan.h"
 #include "engine/score.h"
 #include "prefix/prefix_file.h"
 #include "storage/lmdb_assets.h"
+#include "json/wire.h"
 
 #include <stdlib.h>
 
@@ -73,18 +75,10 @@ static enum isx_status add_hit(struct search *search, MDB_val row, size_t type, 
 	if (row.mv_size != ISX_KEY_BYTES)
 		return isx_fail(err, ISX_CORRUPT, "a row of %zu bytes: expected %d", row.mv_size,
 				ISX_KEY_BYTES);
-	if (search->hit_count == search->hit_cap) {
-		size_t cap = search->hit_cap ? search->hit_cap * 2 : 256;
-		enum isx_status st = isx_quota_take(
-			search->arena->quota, (cap - search->hit_cap) * sizeof *search->hits, err);
-		if (st)
-			return st;
-		struct hit *hits = isx_mem_resize(search->hits, cap, sizeof *hits);
-		if (!hits)
-			return isx_fail_memory(err);
-		search->hits = hits;
-		search->hit_cap = cap;
-	}
+	enum isx_status st = isx_array_room(&search->hits, &search->hit_cap, search->hit_count + 1,
+					    sizeof *search->hits, search->arena->quota, err);
+	if (st)
+		return st;
 	search->hits[search->hit_count++] = (struct hit){ .id = isx_load_be64(row.mv_data),
 							  .type = (uint32_t)type,
 							  .bits = (uint32_t)bytes * 8 };
@@ -220,18 +214,9 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 
 /* --- the winners ------------------------------------------------------------------------------ */
 
-/* The position of the first hit of an asset. */
-static size_t first_hit(const struct search *search, uint64_t id)
+static uint64_t id_of_hit(const void *hits, size_t i)
 {
-	size_t low = 0, high = search->hit_count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (search->hits[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return ((const struct hit *)hits)[i].id;
 }
 
 /* Describe one winner: its hits are found again by binary search, as the ranking keeps only score
@@ -248,7 +233,8 @@ static enum isx_status make_match(struct search *search, const struct isx_ranked
 		return isx_fail_memory(err);
 	isx_iscc_id_print(&id, match->iscc_id);
 	match->score = ranked->score;
-	match->type_count = score_types(search, first_hit(search, id.body), types, &end);
+	size_t first = isx_array_lower_bound(search->hits, search->hit_count, id.body, id_of_hit);
+	match->type_count = score_types(search, first, types, &end);
 	match->types = types;
 	enum isx_status st = isx_lmdb_carried(search->view, &id, search->plan.query.with,
 					      search->arena, &asset, err);

@@ -12,6 +12,7 @@
  */
 #include "similarity/passage_scan.h"
 
+#include "base/array.h"
 #include "engine/score.h"
 #include "similarity/sim_tables.h"
 
@@ -94,14 +95,10 @@ static enum isx_status keep_hit(struct isx_passage_stream *stream, size_t passag
 	size_t compared = stream->query->passages[passage].byte_count;
 	if (compared > stream->stored_bytes)
 		compared = stream->stored_bytes;
-	if (stream->hit_count == stream->hit_cap) {
-		size_t cap = stream->hit_cap ? stream->hit_cap * 2 : 64;
-		struct isx_passage_hit *hits = isx_mem_resize(stream->hits, cap, sizeof *hits);
-		if (!hits)
-			return isx_fail_memory(err);
-		stream->hits = hits;
-		stream->hit_cap = cap;
-	}
+	enum isx_status st = isx_array_room(&stream->hits, &stream->hit_cap, stream->hit_count + 1,
+					    sizeof *stream->hits, NULL, err);
+	if (st)
+		return st;
 	stream->hits[stream->hit_count++] = (struct isx_passage_hit){
 		.passage = (uint32_t)passage,
 		.distance = hit->distance,

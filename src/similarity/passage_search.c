@@ -20,6 +20,7 @@
  */
 #include "similarity/passage_search.h"
 
+#include "base/array.h"
 #include "base/hash.h"
 #include "engine/query_plan.h"
 #include "engine/scan_slots.h"
@@ -742,14 +743,10 @@ struct own_passages {
 static enum isx_status add_own(struct own_passages *own, const uint8_t *row, size_t stored_bytes,
 			       struct isx_err *err)
 {
-	if (own->count == own->cap) {
-		size_t cap = own->cap ? own->cap * 2 : 64;
-		struct own_passage *items = isx_mem_resize(own->items, cap, sizeof *items);
-		if (!items)
-			return isx_fail_memory(err);
-		own->items = items;
-		own->cap = cap;
-	}
+	enum isx_status st = isx_array_room(&own->items, &own->cap, own->count + 1,
+					    sizeof *own->items, NULL, err);
+	if (st)
+		return st;
 	const char *text = simprint_text(own->arena, row + ISX_CHUNK_BYTES, stored_bytes);
 	if (!text)
 		return isx_fail_memory(err);

@@ -22,6 +22,7 @@
  */
 #include "similarity/sim_pass.h"
 
+#include "base/array.h"
 #include "scan/kernel.h"
 #include "similarity/sim_scan.h"
 #include "similarity/sim_tables.h"
@@ -273,15 +274,10 @@ static enum isx_status keep_hits(struct ask *ask, const struct isx_lane *pages,
 		memmove(ask->hits, ask->hits + ask->next_hit, ask->hit_count * sizeof *ask->hits);
 		ask->next_hit = 0;
 	}
-	if (ask->hit_count + count > ask->hit_cap) {
-		size_t cap = ask->hit_cap * 2 > ask->hit_count + count ? ask->hit_cap * 2
-								       : ask->hit_count + count;
-		struct ask_hit *grown = isx_mem_resize(ask->hits, cap, sizeof *grown);
-		if (!grown)
-			return isx_fail_memory(err);
-		ask->hits = grown;
-		ask->hit_cap = cap;
-	}
+	enum isx_status st = isx_array_room(&ask->hits, &ask->hit_cap, ask->hit_count + count,
+					    sizeof *ask->hits, NULL, err);
+	if (st)
+		return st;
 	for (size_t i = 0; i < count; i++)
 		ask->hits[ask->hit_count++] = (struct ask_hit){ isx_lane_id(pages, hits[i].row),
 								hits[i].distance };

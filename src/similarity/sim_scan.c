@@ -7,6 +7,7 @@
  */
 #include "similarity/sim_scan.h"
 
+#include "base/array.h"
 #include "similarity/sim_tables.h"
 
 #include <stdlib.h>
@@ -14,18 +15,15 @@
 
 /* --- similarity units ------------------------------------------------------------------------- */
 
+static uint64_t id_in_page(const void *lane, size_t row)
+{
+	return isx_lane_id(lane, row);
+}
+
 /* The first row of the page with an ISCC-ID of `id` or more; lane->count if there is none. */
 static size_t first_row(const struct isx_lane *lane, uint64_t id)
 {
-	size_t low = 0, high = lane->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (isx_lane_id(lane, middle) < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return isx_array_lower_bound(lane, lane->count, id, id_in_page);
 }
 
 /* Make a page the current one. Nothing of it is read yet: the kernel reads it from the beginning,
@@ -124,14 +122,10 @@ static enum isx_status add_ids(struct id_list *list, MDB_cursor *cursor, struct 
 	MDB_val key, value;
 	int rc = mdb_cursor_get(cursor, &key, &value, MDB_GET_CURRENT);
 	while (!rc) {
-		if (list->count == list->cap) {
-			size_t cap = list->cap ? list->cap * 2 : 64;
-			uint64_t *ids = isx_mem_resize(list->ids, cap, sizeof *ids);
-			if (!ids)
-				return isx_fail_memory(err);
-			list->ids = ids;
-			list->cap = cap;
-		}
+		enum isx_status st = isx_array_room(&list->ids, &list->cap, list->count + 1,
+						    sizeof *list->ids, NULL, err);
+		if (st)
+			return st;
 		list->ids[list->count++] = isx_load_be64(value.mv_data);
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT_DUP);
 	}
@@ -222,17 +216,14 @@ enum isx_status isx_instance_find(struct isx_lmdb_view *view, const struct isx_i
 	return st;
 }
 
+static uint64_t id_in_list(const void *ids, size_t i)
+{
+	return ((const uint64_t *)ids)[i];
+}
+
 size_t isx_instance_position(const uint64_t *ids, size_t count, uint64_t id)
 {
-	size_t low = 0, high = count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (ids[middle] < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return isx_array_lower_bound(ids, count, id, id_in_list);
 }
 
 bool isx_instance_has(const uint64_t *ids, size_t count, uint64_t id)

@@ -10,6 +10,7 @@
  */
 #include "similarity/sim_walk.h"
 
+#include "base/array.h"
 #include "iscc/base32.h"
 #include "similarity/sim_tables.h"
 
@@ -63,14 +64,10 @@ static enum isx_status gather_row(struct gathered *gathered, const char *type, M
 {
 	const uint8_t *bytes = row.mv_data;
 	size_t simprint_bytes = row.mv_size - ISX_CHUNK_BYTES;
-	if (gathered->count == gathered->cap) {
-		size_t cap = gathered->cap ? gathered->cap * 2 : 64;
-		struct placed *grown = isx_mem_resize(gathered->items, cap, sizeof *grown);
-		if (!grown)
-			return isx_fail_memory(err);
-		gathered->items = grown;
-		gathered->cap = cap;
-	}
+	enum isx_status st = isx_array_room(&gathered->items, &gathered->cap, gathered->count + 1,
+					    sizeof *gathered->items, NULL, err);
+	if (st)
+		return st;
 	char *text = isx_arena_alloc(gathered->arena, simprint_bytes * 4 / 3 + 4, 1);
 	if (!text)
 		return isx_fail_memory(err);
