@@ -18,6 +18,23 @@ static inline uint64_t isx_clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Periods are kept in milliseconds, times in nanoseconds. */
+static inline uint64_t isx_ms_to_ns(uint64_t ms)
+{
+	return ms * 1000000u;
+}
+
+static inline uint64_t isx_ns_to_ms(uint64_t ns)
+{
+	return ns / 1000000u;
+}
+
+/* The time of isx_clock_ns() in `ms` milliseconds: the end of a wait. */
+static inline uint64_t isx_clock_after_ms(uint64_t ms)
+{
+	return isx_clock_ns() + isx_ms_to_ns(ms);
+}
+
 /* Initialise a condition for isx_clock_wait(), whose timeouts are measured by isx_clock_ns(): by
  * the time of day, which is the default, a wait would end early or late when an administrator
  * sets the clock. */

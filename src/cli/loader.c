@@ -320,7 +320,7 @@ void loader_error_at(struct loader *loader, struct seen_place place, const char 
 void loader_halt(struct loader *loader, unsigned wait_ms, struct loader_totals *totals,
 		 size_t *pending)
 {
-	uint64_t until = isx_clock_ns() + (uint64_t)wait_ms * 1000000;
+	uint64_t until = isx_clock_after_ms(wait_ms);
 	pthread_mutex_lock(&loader->lock);
 	loader->halted = true;
 	while (loader->writing && isx_clock_wait(&loader->changed, &loader->lock, until))

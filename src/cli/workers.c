@@ -63,7 +63,7 @@ static void start(struct supervisor *supervisor, struct worker *worker)
 	if (worker->pid < 0) {
 		isx_log(ISX_LOG_ERROR, "no worker could be started: %s", strerror(errno));
 		worker->pid = 0;
-		worker->start_ns += (uint64_t)LONGEST_PAUSE_MS * 1000000;
+		worker->start_ns += isx_ms_to_ns(LONGEST_PAUSE_MS);
 	} else {
 		isx_log(ISX_LOG_INFO, "worker %ld started", (long)worker->pid);
 	}
@@ -73,7 +73,7 @@ static void start(struct supervisor *supervisor, struct worker *worker)
 static void plan_restart(struct worker *worker, int status)
 {
 	uint64_t now = isx_clock_ns();
-	bool steady = now - worker->start_ns > (uint64_t)STEADY_MS * 1000000;
+	bool steady = now - worker->start_ns > isx_ms_to_ns(STEADY_MS);
 	worker->pause_ms = steady || !worker->pause_ms ? FIRST_PAUSE_MS : worker->pause_ms * 2;
 	if (worker->pause_ms > LONGEST_PAUSE_MS)
 		worker->pause_ms = LONGEST_PAUSE_MS;
@@ -84,7 +84,7 @@ static void plan_restart(struct worker *worker, int status)
 		isx_log(ISX_LOG_ERROR, "worker %ld ended with status %d: another starts in %u ms",
 			(long)worker->pid, WEXITSTATUS(status), worker->pause_ms);
 	worker->pid = 0;
-	worker->start_ns = now + (uint64_t)worker->pause_ms * 1000000;
+	worker->start_ns = now + isx_ms_to_ns(worker->pause_ms);
 }
 
 /* Reap all workers that have ended. Returns how many still run. */
@@ -128,7 +128,7 @@ static long start_due(struct supervisor *supervisor)
 		if (worker->start_ns <= now) {
 			start(supervisor, worker);
 		} else {
-			long left_ms = (long)((worker->start_ns - now) / 1000000) + 1;
+			long left_ms = (long)isx_ns_to_ms(worker->start_ns - now) + 1;
 			wait_ms = left_ms < wait_ms ? left_ms : wait_ms;
 		}
 	}
@@ -147,7 +147,7 @@ static int next_signal(const sigset_t *signals, long wait_ms)
 static void stop(struct supervisor *supervisor, const sigset_t *signals)
 {
 	uint64_t wait_ms = (uint64_t)supervisor->stop_ms + STOP_SPARE_MS;
-	uint64_t deadline = isx_clock_ns() + wait_ms * 1000000;
+	uint64_t deadline = isx_clock_after_ms(wait_ms);
 	notify_supervisor("STOPPING=1");
 	signal_all(supervisor, SIGTERM);
 	shutdown(supervisor->listen_fd,

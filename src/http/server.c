@@ -89,7 +89,7 @@ static bool ask_for_quiet(struct isx_server *server, struct MHD_Daemon *poller)
 {
 	const struct timespec step = { .tv_nsec = DRAIN_STEP_NS };
 	const struct sockaddr no_address = { .sa_family = AF_UNIX };
-	uint64_t end_ns = isx_clock_ns() + (uint64_t)STALL_MS * 1000000u;
+	uint64_t end_ns = isx_clock_after_ms(STALL_MS);
 	unsigned before = atomic_load(&server->quiet_pollers);
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
@@ -267,7 +267,7 @@ static void wait_for_exchanges(struct isx_server *server, uint64_t end_ns)
 			moved_ns = now_ns;
 		pieces = arrived;
 		if (exchanges == 0 ||
-		    (exchanges <= arriving && now_ns - moved_ns > (uint64_t)STALL_MS * 1000000u))
+		    (exchanges <= arriving && now_ns - moved_ns > isx_ms_to_ns(STALL_MS)))
 			return;
 		nanosleep(&step, NULL);
 	}
@@ -277,7 +277,7 @@ static void wait_for_exchanges(struct isx_server *server, uint64_t end_ns)
  * busy after GIVE_UP_MS. */
 static bool finish_workers(struct isx_server *server)
 {
-	uint64_t end_ns = isx_clock_ns() + (uint64_t)GIVE_UP_MS * 1000000u;
+	uint64_t end_ns = isx_clock_after_ms(GIVE_UP_MS);
 	bool quick = isx_pool_finish_by(server->serving.quick, end_ns);
 	bool scan = isx_pool_finish_by(server->serving.scan, end_ns);
 	bool bulk = isx_pool_finish_by(server->serving.bulk, end_ns);
@@ -291,7 +291,7 @@ bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 {
 	if (!server)
 		return true;
-	uint64_t end_ns = isx_clock_ns() + (uint64_t)deadline_ms * 1000000u;
+	uint64_t end_ns = isx_clock_after_ms(deadline_ms);
 	atomic_store(&server->serving.is_draining, true);
 	for (unsigned i = 0; i < server->poller_count; i++)
 		if (!ask_for_quiet(
@@ -306,7 +306,7 @@ bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 	wait_for_exchanges(server, end_ns);
 	atomic_store(&server->serving.is_cutting, true);
 	bool has_ended = finish_workers(server);
-	wait_for_exchanges(server, isx_clock_ns() + (uint64_t)FINAL_FLUSH_MS * 1000000u);
+	wait_for_exchanges(server, isx_clock_after_ms(FINAL_FLUSH_MS));
 	if (!has_ended)
 		return false;
 	for (unsigned i = 0; i < server->poller_count; i++) {

@@ -1126,7 +1126,7 @@ static enum isx_status wait_for_work(struct isx_pg_followers *followers, int64_t
 	bool busy;
 	enum isx_status st = look_at_work(followers, generation, &busy, &note, err);
 	while (!st && busy) {
-		if (!is_worth_waiting(followers, &note, (isx_clock_ns() - since_ns) / 1000000))
+		if (!is_worth_waiting(followers, &note, isx_ns_to_ms(isx_clock_ns() - since_ns)))
 			st = fail_loading(followers, note, err);
 		else if (query->cancel_check)
 			st = query->cancel_check(query->cancel_arg, err);

@@ -117,12 +117,6 @@ static void remove_entry(struct entry **at)
 	isx_mem_free(gone);
 }
 
-/* The time of isx_clock_ns() after that many milliseconds. */
-static uint64_t in_ms(unsigned ms)
-{
-	return isx_clock_ns() + (uint64_t)ms * 1000000;
-}
-
 /* The entry to run next, NULL if none is due: the oldest that a search waits for, else the oldest.
  * Removes entries whose rest is over, and errors too old to hand out. Called with the lock.
  *   wake_ns  filled: when to call again if nothing changes before, in a minute at the latest */
@@ -130,7 +124,7 @@ static struct entry *find_due(struct isx_pg_loader *loader, uint64_t *wake_ns)
 {
 	const uint64_t now_ns = isx_clock_ns();
 	struct entry *due = NULL;
-	*wake_ns = in_ms(60000);
+	*wake_ns = isx_clock_after_ms(60000);
 	for (struct entry **at = &loader->entries; *at;) {
 		struct entry *entry = *at;
 		bool is_done = entry->state == RESTING || entry->state == FAILED;
@@ -160,14 +154,14 @@ static void end_entry(struct isx_pg_loader *loader, struct entry *entry, enum is
 		entry->state = FAILED;
 		entry->at_fault = work->at_fault;
 		entry->cause = *why;
-		entry->until_ns = in_ms(REMEMBER_MS);
+		entry->until_ns = isx_clock_after_ms(REMEMBER_MS);
 	} else if (entry->request.sweeps) {
 		remove_entry(find_entry(loader, true, 0));
 	} else {
 		entry->state = entry->again ? WAITING : RESTING;
 		entry->request.is_background = true;
 		entry->again = false;
-		entry->until_ns = in_ms(st ? REST_FAILED_MS : REST_MS);
+		entry->until_ns = isx_clock_after_ms(st ? REST_FAILED_MS : REST_MS);
 	}
 }
 

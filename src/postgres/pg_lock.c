@@ -146,7 +146,7 @@ static void measure(struct isx_pg_progress *progress)
 	struct isx_pg_note *note = &progress->note;
 	if (note->total < note->done) /* `total` was an estimate */
 		note->total = note->done;
-	if (now_ns - progress->window_ns > (uint64_t)WINDOW_MS * 1000000) {
+	if (now_ns - progress->window_ns > isx_ms_to_ns(WINDOW_MS)) {
 		uint64_t rows = note->done - progress->window_done;
 		progress->row_ns = rows ? (double)(now_ns - progress->window_ns) / (double)rows : 0;
 		progress->window_ns = now_ns;
@@ -157,7 +157,7 @@ static void measure(struct isx_pg_progress *progress)
 		row_ns = progress->row_ns;
 	double left_ms = row_ns * (double)(note->total - note->done) / 1e6;
 	note->left_ms = left_ms < INT32_MAX ? (uint32_t)left_ms : INT32_MAX;
-	note->sure_ms = note->done ? (uint32_t)(all_ns / 1000000) : 0;
+	note->sure_ms = note->done ? (uint32_t)isx_ns_to_ms(all_ns) : 0;
 	progress->noted_ns = now_ns;
 	isx_pg_progress_note(progress);
 }
@@ -173,9 +173,9 @@ void isx_pg_progress_long(struct isx_pg_progress *progress)
 void isx_pg_progress_look(struct isx_pg_progress *progress)
 {
 	const uint64_t now_ns = isx_clock_ns();
-	if (now_ns - progress->start_ns > (uint64_t)WORK_MS * 1000000)
+	if (now_ns - progress->start_ns > isx_ms_to_ns(WORK_MS))
 		isx_pg_progress_long(progress);
-	if (progress->note.is_long && now_ns - progress->noted_ns > (uint64_t)NOTE_MS * 1000000)
+	if (progress->note.is_long && now_ns - progress->noted_ns > isx_ms_to_ns(NOTE_MS))
 		measure(progress);
 }
 
@@ -228,7 +228,7 @@ static enum isx_status list_loads(struct isx_pg_locks *locks, struct isx_err *er
 	if (directory)
 		closedir(directory);
 	if (!st)
-		locks->listed_until_ns = isx_clock_ns() + (uint64_t)LIST_MS * 1000000;
+		locks->listed_until_ns = isx_clock_after_ms(LIST_MS);
 	return st;
 }
 

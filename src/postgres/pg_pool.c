@@ -248,7 +248,7 @@ static void note_attempt(struct isx_pg_pool *pool, enum isx_status status,
 	pool->pause_ms = pool->pause_ms ? pool->pause_ms * 2 : PAUSE_FIRST_MS;
 	if (pool->pause_ms > PAUSE_MAX_MS)
 		pool->pause_ms = PAUSE_MAX_MS;
-	pool->pause_until_ns = isx_clock_ns() + (uint64_t)pool->pause_ms * 1000000;
+	pool->pause_until_ns = isx_clock_after_ms(pool->pause_ms);
 	pool->last_error = *err;
 }
 
@@ -289,12 +289,6 @@ static enum isx_status add_conn(struct isx_pg_pool *pool, bool is_probe, struct 
 	else
 		pool->store_id = store_id;
 	return st;
-}
-
-/* The time of isx_clock_ns() after that many milliseconds. */
-static uint64_t in_ms(int ms)
-{
-	return isx_clock_ns() + (uint64_t)ms * 1000000;
 }
 
 /* Wait until the pool changes, at most until a time of isx_clock_ns(). Called with the lock,
@@ -352,7 +346,8 @@ static enum isx_status take_by(struct isx_pg_pool *pool, uint64_t deadline_ns, b
 enum isx_status isx_pg_take(struct isx_pg_pool *pool, struct isx_pg_conn **conn,
 			    struct isx_err *err)
 {
-	return take_by(pool, in_ms(pool->settings.read_timeout_ms / 3), false, conn, err);
+	return take_by(pool, isx_clock_after_ms((uint64_t)pool->settings.read_timeout_ms / 3),
+		       false, conn, err);
 }
 
 int64_t isx_pg_store_id(const struct isx_pg_conn *conn)
@@ -416,8 +411,9 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 	bool again = true;
 	for (int i = 0; again && i < ATTEMPTS_MAX; i++) {
 		struct isx_pg_conn *conn;
-		st = take_to_use(pool, in_ms(pool->settings.read_timeout_ms / 3), false, &conn,
-				 &why);
+		st = take_to_use(pool,
+				 isx_clock_after_ms((uint64_t)pool->settings.read_timeout_ms / 3),
+				 false, &conn, &why);
 		if (st)
 			break;
 		begin_use(conn, pool->settings.read_timeout_ms);
@@ -431,7 +427,7 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 enum isx_status isx_pg_do_probe(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
 				struct isx_err *err)
 {
-	const uint64_t end_ns = in_ms(PROBE_MS);
+	const uint64_t end_ns = isx_clock_after_ms(PROBE_MS);
 	struct isx_err why = { 0 };
 	enum isx_status st = ISX_OK;
 	bool again = true;

@@ -378,8 +378,7 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 	if (st && search.failed_here) {
 		isx_log_to(&engine->options.logger, ISX_LOG_WARNING, "%s: answered by SQL",
 			   why.msg);
-		atomic_store(&search.store->sql_until_ns,
-			     isx_clock_ns() + (uint64_t)PASS_OVER_MS * 1000000);
+		atomic_store(&search.store->sql_until_ns, isx_clock_after_ms(PASS_OVER_MS));
 		if (st == ISX_CORRUPT && search.store->followers)
 			isx_pg_follower_discard(search.store->followers, search.head.generation);
 		return isx_pg_read(search.store, search_by_sql, &search, err);

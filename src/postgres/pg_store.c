@@ -79,7 +79,7 @@ void isx_pg_remember(struct isx_pg_store *store, const struct isx_pg_head *head,
 	*known = (struct isx_pg_known){ .index_id = head->index_id,
 					.generation = head->generation,
 					.change_seq = head->change_seq,
-					.until_ns = pause_ms ? now_ns + (uint64_t)pause_ms * 1000000
+					.until_ns = pause_ms ? now_ns + isx_ms_to_ns(pause_ms)
 							     : until_ns };
 	memcpy(known->name, head->name, sizeof known->name);
 	pthread_mutex_unlock(&store->lock);
