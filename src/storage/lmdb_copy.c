@@ -121,23 +121,10 @@ static enum isx_status copy_to(struct isx_lmdb_file *file, const char *path, uns
 	return isx_lmdb_status(rc, path, err);
 }
 
-struct first_finding {
-	char text[256];
-	uint64_t count;
-};
-
-/* An isx_finding_fn: keeps the first finding, for the message, and counts them. */
-static void keep_first(const char *text, void *arg)
-{
-	struct first_finding *found = arg;
-	if (!found->count++)
-		snprintf(found->text, sizeof found->text, "%s", text);
-}
-
 /* Fail with the findings of a check of `file`, or of its copy: the message names the index in
  * both cases, as its pages are where the damage comes from. */
 static enum isx_status fail_found(const struct isx_lmdb_file *file,
-				  const struct first_finding *found, struct isx_err *err)
+				  const struct isx_first_finding *found, struct isx_err *err)
 {
 	return isx_fail(err, ISX_CORRUPT,
 			"%s: not copied, as it is damaged: %s%s; bring a backup back (iscc-search "
@@ -148,8 +135,8 @@ static enum isx_status fail_found(const struct isx_lmdb_file *file,
 enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file, struct isx_err *err)
 {
 	struct isx_check report;
-	struct first_finding found = { 0 };
-	enum isx_status st = isx_lmdb_check(file, &report, keep_first, &found, err);
+	struct isx_first_finding found = { 0 };
+	enum isx_status st = isx_lmdb_check(file, &report, isx_finding_keep_first, &found, err);
 	return st || !found.count ? st : fail_found(file, &found, err);
 }
 
@@ -160,7 +147,7 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 {
 	struct isx_lmdb_file *copy;
 	struct isx_err cause = { 0 };
-	struct first_finding found = { 0 };
+	struct isx_first_finding found = { 0 };
 	struct isx_check report;
 	struct stat named;
 	if (stat(path, &named) != 0)
@@ -177,11 +164,11 @@ static enum isx_status check_copy(const struct isx_lmdb_file *file, const char *
 	if (!st) {
 		st = isx_lmdb_verify(copy, ISX_PAGES_SAFE, false, &cause);
 		if (!st && is_full)
-			st = isx_lmdb_check(copy, &report, keep_first, &found, &cause);
+			st = isx_lmdb_check(copy, &report, isx_finding_keep_first, &found, &cause);
 		isx_lmdb_file_close(copy);
 	}
 	if (st == ISX_CORRUPT)
-		keep_first(cause.msg, &found);
+		isx_finding_keep_first(cause.msg, &found);
 	else if (st)
 		return isx_fail(err, st, "%s", cause.msg);
 	return found.count ? fail_found(file, &found, err) : ISX_OK;

@@ -32,17 +32,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* What a walk over the pages has found. */
-struct findings {
-	char first[160];
-	size_t count;
-};
-
-static void keep_first(const char *text, void *arg)
+void isx_finding_keep_first(const char *text, void *arg)
 {
-	struct findings *findings = arg;
-	if (!findings->count++)
-		snprintf(findings->first, sizeof findings->first, "%s", text);
+	struct isx_first_finding *found = arg;
+	if (!found->count++)
+		snprintf(found->text, sizeof found->text, "%s", text);
 }
 
 enum isx_status isx_lmdb_fail_damaged(const struct isx_lmdb_file *file, const char *what,
@@ -54,12 +48,13 @@ enum isx_status isx_lmdb_fail_damaged(const struct isx_lmdb_file *file, const ch
 			file->path ? file->path : "the index", what);
 }
 
-static enum isx_status fail_found(const struct isx_lmdb_file *file, const struct findings *findings,
-				  bool is_whole, struct isx_err *err)
+static enum isx_status fail_found(const struct isx_lmdb_file *file,
+				  const struct isx_first_finding *findings, bool is_whole,
+				  struct isx_err *err)
 {
-	char what[sizeof findings->first + 80];
+	char what[sizeof findings->text + 80];
 	snprintf(what, sizeof what, "the file is %sdamaged (%s%s)",
-		 is_whole ? "" : "shorter than it says, or ", findings->first,
+		 is_whole ? "" : "shorter than it says, or ", findings->text,
 		 findings->count > 1 ? ", and more" : "");
 	return isx_lmdb_fail_damaged(file, what, err);
 }
@@ -70,7 +65,7 @@ static enum isx_status verify_pages(struct isx_lmdb_file *file, enum isx_pages_e
 				    bool is_whole, struct isx_err *err)
 {
 	enum { TRIES = 100 }; /* snapshots: two commits replace the meta page of one */
-	struct findings findings = { 0 };
+	struct isx_first_finding findings = { 0 };
 	uint64_t pages, last_change = isx_lmdb_last_change(file);
 	enum isx_status st = ISX_UNAVAILABLE;
 	for (int i = 0; st == ISX_UNAVAILABLE && i < TRIES; i++) {
@@ -80,8 +75,8 @@ static enum isx_status verify_pages(struct isx_lmdb_file *file, enum isx_pages_e
 			return isx_lmdb_fail_damaged(file, "its first pages are damaged", err);
 		if (rc)
 			return isx_lmdb_status(rc, "read", err);
-		st = isx_lmdb_pages_check(txn, file->kind->shape, extent, &pages, keep_first,
-					  &findings, err);
+		st = isx_lmdb_pages_check(txn, file->kind->shape, extent, &pages,
+					  isx_finding_keep_first, &findings, err);
 		mdb_txn_abort(txn);
 	}
 	/* No snapshot was readable although no process has written: so it is not fast writers. */
@@ -298,15 +293,15 @@ static struct isx_known_pages *known_pages(struct isx_lmdb_file *file)
 int isx_lmdb_get_asset(struct isx_lmdb_view *view, MDB_val *key, MDB_val *value)
 {
 	struct isx_lmdb_file *file = view->file;
-	struct findings findings = { 0 };
+	struct isx_first_finding findings = { 0 };
 	struct isx_err cause = { 0 };
 	if (!view->tables.assets)
 		return MDB_NOTFOUND;
 	/* A view that writes has verified everything before it began. */
 	if (atomic_load(&file->verified) < ISX_PAGES_SAFE && !view->writes) {
 		enum isx_status st = isx_lmdb_pages_path(view->txn, ISX_TABLE_ASSETS, *key,
-							 known_pages(file), keep_first, &findings,
-							 &cause);
+							 known_pages(file), isx_finding_keep_first,
+							 &findings, &cause);
 		if (st)
 			return st == ISX_NO_MEMORY ? ENOMEM : MDB_CORRUPTED;
 	}

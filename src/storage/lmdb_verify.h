@@ -9,6 +9,15 @@
 
 #include "storage/lmdb_file.h"
 
+/* The first finding of a check, for the message of an error, and how many there are. { 0 }: none. */
+struct isx_first_finding {
+	char text[160];
+	uint64_t count;
+};
+
+/* An isx_finding_fn that fills one; `arg` is its address. */
+void isx_finding_keep_first(const char *text, void *arg);
+
 /* Verify the pages that LMDB reads when a file is opened; all pages if the file is shorter than its
  * number of pages says. ISX_CORRUPT: the file is damaged. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_verify_opening(struct isx_lmdb_file *file,

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_format.h"
+#include "storage/lmdb_verify.h"
 #include "support.h"
 
 #include <lmdb.h>
@@ -503,6 +504,22 @@ static void test_compact__gives_back_space_and_changes_nothing(void **state)
 	assert_int_equal(expect_no_finding().assets, 66);
 }
 
+static void test_check__the_first_finding_is_kept_and_all_are_counted(void **state)
+{
+	struct isx_first_finding found = { 0 };
+	char text[400];
+	(void)state;
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	isx_finding_keep_first("page 7: %s", &found);
+	isx_finding_keep_first(text, &found);
+	assert_string_equal(found.text, "page 7: %s");
+	assert_int_equal(found.count, 2);
+	found = (struct isx_first_finding){ 0 };
+	isx_finding_keep_first(text, &found);
+	assert_int_equal(strlen(found.text), sizeof found.text - 1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -515,6 +532,7 @@ int main(int argc, char **argv)
 		TEST(test_open__refuses_a_later_format),
 		TEST(test_open__names_the_file_of_a_damaged_realm),
 		TEST(test_compact__gives_back_space_and_changes_nothing),
+		cmocka_unit_test(test_check__the_first_finding_is_kept_and_all_are_counted),
 	};
 	int failed = 0;
 	if (argc < 2 || strcmp(argv[1], "usearch") == 0)
