@@ -161,6 +161,11 @@
 
 /* --- PostgreSQL ------------------------------------------------------------------------------- */
 
+/* Of the options of postgresql://, and of the settings that set them. A server has 100 connections by
+ * default; a period of more than an hour is one in milliseconds by mistake. */
+#define ISX_PG_CONNECTIONS_MAX 1000
+#define ISX_PG_SECONDS_MAX     3600
+
 /* Assets of an index, or changes of it: a thousand changes a second for 8,000 years. Counts
  * below it can be added and subtracted without overflow. */
 #define ISX_PG_COUNT_MAX (1ll << 48)

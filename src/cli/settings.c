@@ -50,9 +50,9 @@ static const struct variable {
 	{ "POSTGRES_FOLLOWER_DIR", TEXT, 0, 0, FIELD(postgres_followers) },
 	{ "POSTGRES_READ_URI", TEXT, 0, 0, FIELD(postgres_read_uri) },
 	{ "POSTGRES_SEARCH", TEXT, 0, 0, FIELD(postgres_search) },
-	{ "POSTGRES_CONNECTIONS", NUMBER, 1, 1000, FIELD(postgres_connections) },
-	{ "POSTGRES_TIMEOUT", NUMBER, 1, 3600, FIELD(postgres_timeout_s) },
-	{ "POSTGRES_PATIENCE", NUMBER, 0, 3600, FIELD(postgres_patience_s) },
+	{ "POSTGRES_CONNECTIONS", NUMBER, 1, ISX_PG_CONNECTIONS_MAX, FIELD(postgres_connections) },
+	{ "POSTGRES_TIMEOUT", NUMBER, 1, ISX_PG_SECONDS_MAX, FIELD(postgres_timeout_s) },
+	{ "POSTGRES_PATIENCE", NUMBER, 0, ISX_PG_SECONDS_MAX, FIELD(postgres_patience_s) },
 	{ "PORT", NUMBER, 0, 65535, FIELD(port) },
 	{ "WORKERS", NUMBER, 1, 1024, FIELD(workers) },
 	{ "THREADS", NUMBER, 1, 1024, FIELD(threads) },
@@ -323,26 +323,29 @@ enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 {
 	static char default_uri[PATH_MAX + 16];
 	struct isx_dotenv file;
+	struct isx_options options;
 	enum isx_status st;
+	isx_options_init(&options);
 	snprintf(default_uri, sizeof default_uri, "usearch://%s", settings_data_folder());
-	*settings = (struct settings){ .index_uri = default_uri,
-				       .cors_origins = "*",
-				       .host = "0.0.0.0",
-				       .port = 8000,
-				       .body_mib = ISX_BODY_MIB_DEFAULT,
-				       .answers_mib = ISX_ANSWERS_MIB_DEFAULT,
-				       .connections_max = ISX_CONNECTIONS_DEFAULT,
-				       .client_timeout_s = ISX_CLIENT_TIMEOUT_DEFAULT,
-				       .queue_max = ISX_QUEUE_DEFAULT,
-				       .stop_s = 10,
-				       .confidence_exponent = 4,
-				       .match_threshold_units = 0.75,
-				       .match_threshold_simprints = 0.75,
-				       .postgres_search = "follower",
-				       .postgres_connections = 8,
-				       .postgres_timeout_s = 30,
-				       .postgres_patience_s = 10,
-				       .log_level = ISX_LOG_INFO };
+	*settings =
+		(struct settings){ .index_uri = default_uri,
+				   .cors_origins = "*",
+				   .host = "0.0.0.0",
+				   .port = 8000,
+				   .body_mib = ISX_BODY_MIB_DEFAULT,
+				   .answers_mib = ISX_ANSWERS_MIB_DEFAULT,
+				   .connections_max = ISX_CONNECTIONS_DEFAULT,
+				   .client_timeout_s = ISX_CLIENT_TIMEOUT_DEFAULT,
+				   .queue_max = ISX_QUEUE_DEFAULT,
+				   .stop_s = 10,
+				   .confidence_exponent = options.confidence_exponent,
+				   .match_threshold_units = options.match_threshold_units,
+				   .match_threshold_simprints = options.match_threshold_simprints,
+				   .postgres_search = "follower",
+				   .postgres_connections = options.postgres_connections,
+				   .postgres_timeout_s = options.postgres_timeout_s,
+				   .postgres_patience_s = options.postgres_patience_s,
+				   .log_level = ISX_LOG_INFO };
 	st = read_file(&file, &settings->texts, err);
 	for (size_t i = 0; !st && i < sizeof variables / sizeof variables[0]; i++) {
 		const char *value = find_value(variables[i].name, &file);

@@ -41,7 +41,8 @@ uint32_t isx_version_number(void)
  * "not set". */
 void isx_options_init_sized(struct isx_options *options, size_t size)
 {
-	/* thresholds and exponent are those of 0.3.3; what is not named is 0, false or NULL */
+	/* The one place of these defaults: cli/settings.c takes them from here. Thresholds and exponent
+	 * are those of 0.3.3; what is not named is 0, false or NULL. */
 	const struct isx_options defaults = { .size = size,
 					      .match_threshold_units = 0.75,
 					      .match_threshold_simprints = 0.75,
@@ -65,12 +66,16 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 		return isx_fail(err, ISX_INVALID, "match_threshold_simprints: expected 0 to 1");
 	if (options->confidence_exponent < 1)
 		return isx_fail(err, ISX_INVALID, "confidence_exponent: expected 1 or more");
-	if (options->postgres_connections < 1 || options->postgres_connections > 1000)
-		return isx_fail(err, ISX_INVALID, "postgres_connections: expected 1 to 1000");
-	if (options->postgres_timeout_s < 1 || options->postgres_timeout_s > 3600)
-		return isx_fail(err, ISX_INVALID, "postgres_timeout_s: expected 1 to 3600");
-	if (options->postgres_patience_s > 3600)
-		return isx_fail(err, ISX_INVALID, "postgres_patience_s: expected 0 to 3600");
+	if (options->postgres_connections < 1 ||
+	    options->postgres_connections > ISX_PG_CONNECTIONS_MAX)
+		return isx_fail(err, ISX_INVALID, "postgres_connections: expected 1 to %d",
+				ISX_PG_CONNECTIONS_MAX);
+	if (options->postgres_timeout_s < 1 || options->postgres_timeout_s > ISX_PG_SECONDS_MAX)
+		return isx_fail(err, ISX_INVALID, "postgres_timeout_s: expected 1 to %d",
+				ISX_PG_SECONDS_MAX);
+	if (options->postgres_patience_s > ISX_PG_SECONDS_MAX)
+		return isx_fail(err, ISX_INVALID, "postgres_patience_s: expected 0 to %d",
+				ISX_PG_SECONDS_MAX);
 	if (options->hub > ISX_HUB_MAX)
 		return isx_fail(err, ISX_INVALID, "hub: expected 0 to %d", ISX_HUB_MAX);
 	if (options->map_bytes && options->map_bytes < ISX_MAP_BYTES_LEAST)
