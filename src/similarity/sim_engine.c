@@ -78,6 +78,7 @@ const struct isx_lmdb_kind isx_sim_kind = {
 	.remove = isx_sim_remove,
 	.replace = isx_sim_replace,
 	.next = isx_sim_next,
+	.has_more = isx_sim_has_more,
 	.complete = isx_sim_complete,
 	.check_key = isx_sim_check_key,
 	.check_find = isx_sim_check_find,

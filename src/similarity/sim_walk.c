@@ -141,6 +141,11 @@ static enum isx_status gather_type(struct isx_lmdb_view *view, uint64_t id, cons
 	return st;
 }
 
+bool isx_sim_has_more(struct isx_lmdb_view *view)
+{
+	return isx_sim_tables(view)->sp_count > 0;
+}
+
 /* Read the simprints of an asset. The types in the view end with it, so they are copied into
  * `arena`. */
 enum isx_status isx_sim_complete(struct isx_lmdb_view *view, uint64_t id, struct isx_arena *arena,

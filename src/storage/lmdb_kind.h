@@ -91,7 +91,10 @@ struct isx_lmdb_kind {
 	 * Returns a code of LMDB: MDB_NOTFOUND after the last asset. */
 	int (*next)(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *id,
 		    MDB_val *json);
-	/* Fill in what is kept of an asset beside its JSON, in `arena`; NULL: nothing is.
+	/* Is anything kept of assets beside their JSON? It is in tables of rows. */
+	bool (*has_more)(struct isx_lmdb_view *view);
+	/* Fill in what is kept of an asset beside its JSON, in `arena`; NULL: nothing ever is, and
+	 * has_more() is not called.
 	 *   id  its ISCC-ID body */
 	enum isx_status (*complete)(struct isx_lmdb_view *view, uint64_t id,
 				    struct isx_arena *arena, struct isx_asset *asset,

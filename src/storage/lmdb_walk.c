@@ -21,7 +21,9 @@ struct file_walk {
 	struct isx_lmdb_view view;
 	uint64_t last_change; /* the file's last transaction, read before the snapshot began */
 	struct isx_walk_range
-		range; /* `first` moves: the next asset has it or more; `from` is not used */
+		range;  /* `first` moves: the next asset has it or more; `from` is not used */
+	uint32_t realm; /* of a single asset */
+	bool is_single; /* the range is one ISCC-ID */
 	bool is_over;
 };
 
@@ -45,6 +47,17 @@ static enum isx_status read_asset(struct file_walk *walk, const struct isx_iscc_
 	return st;
 }
 
+/* Find the first asset of what is left of the range, or any behind it. A single one is looked up by
+ * its key, which verifies the pages that lead to it. Returns a code of LMDB. */
+static int look_up(struct file_walk *walk, struct isx_iscc_id *id, MDB_val *json)
+{
+	const struct isx_lmdb_kind *kind = walk->file->kind;
+	if (!walk->is_single)
+		return kind->next(&walk->view, walk->range.first, id, json);
+	*id = (struct isx_iscc_id){ .body = walk->range.first, .realm = walk->realm, .version = 1 };
+	return kind->get(&walk->view, NULL, id, json);
+}
+
 /* Find the next asset of the range, and move behind it: an asset that cannot be read must not stop
  * the walk. Of other hub numbers no asset is read, only its key. */
 static int find_next(struct file_walk *walk, struct isx_iscc_id *id, MDB_val *json)
@@ -54,8 +67,7 @@ static int find_next(struct file_walk *walk, struct isx_iscc_id *id, MDB_val *js
 	do {
 		walk->is_over |= rc || !isx_hub_next(range->first, range->hub, &range->first) ||
 				 range->first > range->last;
-		rc = walk->is_over ? MDB_NOTFOUND
-				   : walk->file->kind->next(&walk->view, range->first, id, json);
+		rc = walk->is_over ? MDB_NOTFOUND : look_up(walk, id, json);
 		walk->is_over |= rc || id->body > range->last || id->body == UINT64_MAX;
 		if (rc || id->body > range->last)
 			return rc ? rc : MDB_NOTFOUND;
@@ -75,6 +87,8 @@ static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, stru
 	*more = rc == 0;
 	if (!rc)
 		st = read_asset(walk, &id, json, arena, asset, err);
+	else if (rc == MDB_CORRUPTED && atomic_load(&walk->file->is_damaged))
+		st = isx_err_pass(err, &walk->file->damage); /* says more than LMDB's message */
 	else if (rc != MDB_NOTFOUND)
 		st = isx_lmdb_status(rc, "read assets", err);
 	/* Without a lock file, writers do not respect the snapshot: check after each step. */
@@ -91,6 +105,22 @@ static void close_walk(struct isx_walk *base)
 	isx_mem_free(walk);
 }
 
+/* Begin the snapshot, once everything is verified that the walk is going to read. A walk over many
+ * assets may read all of the file. A single asset is verified when it is looked up; what is kept
+ * beside it lies in tables of rows, if there is anything. Pages are verified before a snapshot of
+ * them begins, so a second one begins then. */
+static enum isx_status begin_view(struct file_walk *walk, struct isx_err *err)
+{
+	const struct isx_lmdb_kind *kind = walk->file->kind;
+	if (!walk->is_single)
+		return isx_lmdb_read(walk->file, ISX_PAGES_SAFE, &walk->view, err);
+	enum isx_status st = isx_lmdb_read(walk->file, ISX_PAGES_BRIEF, &walk->view, err);
+	if (st || !walk->range.simprints || !kind->complete || !kind->has_more(&walk->view))
+		return st;
+	isx_lmdb_end(&walk->view);
+	return isx_lmdb_read(walk->file, ISX_PAGES_ROWS, &walk->view, err);
+}
+
 /* Open the file, begin the snapshot and find the start. On failure close_walk() undoes what was
  * done: view.file says whether there is a snapshot. */
 static enum isx_status begin(struct file_walk *walk, const char *name, const char *from,
@@ -105,11 +135,12 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 	walk->last_change = isx_lmdb_last_change(walk->file);
 	st = from ? isx_iscc_id_parse(isx_span_of(from), &id, err) : ISX_OK;
 	if (!st)
-		st = isx_lmdb_read(walk->file, ISX_PAGES_SAFE, &walk->view, err);
+		st = begin_view(walk, err);
 	if (st) {
 		walk->view.file = NULL;
 		return st;
 	}
+	walk->realm = id.realm;
 	return from ? isx_lmdb_check_realm(&walk->view, from, id.realm, err) : ISX_OK;
 }
 
@@ -123,6 +154,7 @@ enum isx_status isx_lmdb_walk(struct isx_open_files *files, const char *name,
 	made->walk = (struct isx_walk){ .next = next, .close = close_walk };
 	made->files = files;
 	made->range = *range;
+	made->is_single = range->from && range->first == range->last;
 	enum isx_status st = begin(made, name, range->from, err);
 	if (st)
 		close_walk(&made->walk);

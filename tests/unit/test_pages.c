@@ -6,6 +6,7 @@
  * many shapes, also those that killed writers leave, must be found sound.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "iscc/base32.h"
 #include "support.h"
 
 #include <fcntl.h>
@@ -283,10 +284,15 @@ static enum isx_status use_all(void)
 					   "ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILU"
 					   "BZK334UY" };
 	struct isx_result *result;
+	struct isx_asset *found;
 	char *json;
 	enum isx_status st = isx_get(store, "main", query.iscc_id, &json, &err), worst = st;
 	if (!st)
 		isx_text_free(json);
+	st = isx_asset_get(store, "main", query.iscc_id, &found, &err);
+	if (!st)
+		isx_asset_free(found);
+	worst = st == ISX_CORRUPT ? st : worst;
 	st = isx_search(store, "main", &query, &result, &err);
 	if (!st)
 		isx_result_free(result);
@@ -381,6 +387,7 @@ static void test_pages__the_way_to_an_asset_is_checked(void **state)
 {
 	struct isx_err err;
 	struct isx_compaction done;
+	struct isx_asset *asset;
 	char first[24], last[24], *json;
 	const uint16_t lower = 0x7ffe;
 	(void)state;
@@ -396,11 +403,59 @@ static void test_pages__the_way_to_an_asset_is_checked(void **state)
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(isx_get(store, "main", first, &json, &err), ISX_OK);
 		isx_text_free(json);
+		assert_int_equal(isx_asset_get(store, "main", first, &asset, &err), ISX_OK);
+		assert_string_equal(asset->iscc_id, first);
+		isx_asset_free(asset);
 	}
+	assert_int_equal(isx_asset_get(store, "main", last, &asset, &err), ISX_CORRUPT);
+	if (!strstr(err.msg, "bring a backup back") || !strstr(err.msg, path))
+		fail_msg("%s", err.msg);
 	assert_int_equal(isx_get(store, "main", last, &json, &err), ISX_CORRUPT);
 	if (!strstr(err.msg, "bring a backup back") || !strstr(err.msg, path))
 		fail_msg("%s", err.msg);
 	assert_int_equal(isx_get(store, "main", first, &json, &err), ISX_CORRUPT);
+	isx_close(store);
+}
+
+/* An asset is read with its simprints, whose rows are verified before they are read. */
+static void test_pages__the_simprints_of_an_asset_are_checked(void **state)
+{
+	enum { SIMPRINTS = 1000 }; /* several pages of rows */
+	static char texts[SIMPRINTS][16];
+	static struct isx_simprint simprints[SIMPRINTS];
+	struct isx_err err;
+	struct isx_compaction done;
+	struct isx_asset *found;
+	char id[24], *json;
+	uint64_t seed = test_seed();
+	const uint16_t lower = 0x7ffe;
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	id_of(0, id);
+	for (uint32_t i = 0; i < SIMPRINTS; i++) {
+		const uint64_t bits = test_random(&seed);
+		isx_base64_encode((const uint8_t *)&bits, sizeof bits, texts[i]);
+		simprints[i] = (struct isx_simprint){ "T_V0", texts[i], i, 1 };
+	}
+	const struct isx_asset asset = { .iscc_id = id,
+					 .simprints = simprints,
+					 .simprint_count = SIMPRINTS };
+	assert_int_equal(isx_add(store, "main", &asset, 1, NULL, &err), ISX_OK);
+	assert_int_equal(isx_index_compact(store, "main", &done, NULL, NULL, &err), ISX_OK);
+	isx_close(store);
+	store = open_store();
+	assert_int_equal(isx_asset_get(store, "main", id, &found, &err), ISX_OK);
+	assert_int_equal(found->simprint_count, SIMPRINTS);
+	isx_asset_free(found);
+	isx_close(store);
+	const long page = find_page(ROWS, PAGE_BYTES);
+	assert_true(page > 0);
+	write_at(page + 12, &lower, sizeof lower);
+	store = open_store();
+	assert_int_equal(isx_get(store, "main", id, &json, &err), ISX_OK);
+	isx_text_free(json);
+	assert_int_equal(isx_asset_get(store, "main", id, &found, &err), ISX_CORRUPT);
 	isx_close(store);
 }
 
@@ -508,6 +563,7 @@ int main(void)
 		TEST(test_pages__a_free_page_that_is_in_use_is_found),
 		TEST(test_pages__every_field_of_a_page_is_checked),
 		TEST(test_pages__the_way_to_an_asset_is_checked),
+		TEST(test_pages__the_simprints_of_an_asset_are_checked),
 		TEST(test_pages__files_of_many_shapes_are_right),
 		TEST(test_pages__files_beside_a_long_reader_are_right),
 		TEST(test_pages__files_of_killed_writers_are_right),
