@@ -28,6 +28,7 @@
 #include "iscc/iscc_id.h"
 #include "postgres/pg_follower.h"
 #include "postgres/pg_sql_search.h"
+#include "similarity/sim_join.h"
 #include "storage/lmdb_assets.h"
 #include "json/wire.h"
 
@@ -305,10 +306,9 @@ static enum isx_status search_ahead(struct pg_search *search, struct isx_err *er
 	return st;
 }
 
-/* All three steps. */
-static enum isx_status search_follower(struct pg_search *search, struct isx_err *err)
+/* Step 1, with waiting for a follower that is being loaded. */
+static enum isx_status reach_follower(struct pg_search *search, struct isx_err *err)
 {
-	forget_result(search);
 	enum isx_status st;
 	do {
 		st = isx_pg_read(search->store, begin_search, search, err);
@@ -317,6 +317,14 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 			st = isx_pg_follower_wait(search->store->followers, search->head.generation,
 						  search->query, search->start_ns, err);
 	} while (!st && search->follower.busy);
+	return st;
+}
+
+/* All three steps. */
+static enum isx_status search_follower(struct pg_search *search, struct isx_err *err)
+{
+	forget_result(search);
+	enum isx_status st = reach_follower(search, err);
 	if (st)
 		return st;
 	search->failed_here = false;
@@ -385,5 +393,45 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 	}
 	if (st && err)
 		*err = why; /* all of it: it has retry_after_s */
+	return st;
+}
+
+/* --- near-duplicates -------------------------------------------------------------------------- */
+
+/* Everything that was acknowledged before the call is in the followers. They are compared as they
+ * are then; no connection is held meanwhile. */
+enum isx_status isx_pg_duplicates(struct isx_engine *engine, const char *name,
+				  struct isx_engine *reference,
+				  const struct isx_duplicates_query *query, isx_pair_fn *found,
+				  void *arg, struct isx_err *err)
+{
+	const struct isx_query waiting = { .cancel_check = query->cancel_check,
+					   .cancel_arg = query->cancel_arg };
+	struct pg_search own = { .store = (struct isx_pg_store *)engine,
+				 .name = name,
+				 .query = &waiting,
+				 .start_ns = isx_clock_ns() };
+	struct pg_search other = own;
+	other.store = (struct isx_pg_store *)reference;
+	other.name = query->against;
+	if (reference && reference->ops != engine->ops)
+		return isx_fail(err, ISX_UNSUPPORTED,
+				"the reference '%s' is kept by another engine than '%s': expected "
+				"two indexes of postgresql://",
+				query->against, name);
+	if (!own.store->followers_path || (reference && !other.store->followers_path))
+		return isx_fail(err, ISX_UNSUPPORTED,
+				"near-duplicates of postgresql:// are found in local copies: set "
+				"postgres_followers, a directory for them");
+	enum isx_status st = reach_follower(&own, err);
+	if (st)
+		return st;
+	if (reference)
+		st = reach_follower(&other, err);
+	if (!st)
+		st = isx_sim_join(own.follower.file, reference ? other.follower.file : NULL,
+				  &engine->options, query, found, arg, err);
+	isx_pg_follower_release(&other.follower);
+	isx_pg_follower_release(&own.follower);
 	return st;
 }

@@ -12,4 +12,11 @@ ISX_MUST_CHECK enum isx_status isx_pg_search(struct isx_engine *engine, const ch
 					     const struct isx_query *query, struct isx_arena *arena,
 					     struct isx_result *result, struct isx_err *err);
 
+/* Find near-duplicates in the followers: `duplicates` in struct isx_engine_ops. */
+ISX_MUST_CHECK enum isx_status isx_pg_duplicates(struct isx_engine *engine, const char *name,
+						 struct isx_engine *reference,
+						 const struct isx_duplicates_query *query,
+						 isx_pair_fn *found, void *arg,
+						 struct isx_err *err);
+
 #endif
