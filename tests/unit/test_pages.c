@@ -9,11 +9,13 @@
 #include "iscc/base32.h"
 #include "support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -555,6 +557,59 @@ static void test_pages__files_of_killed_writers_are_right(void **state)
 	}
 }
 
+/* --- reading ahead ----------------------------------------------------------------------------- */
+
+/* These two take the place of the system's: pages are in memory or not as a test says, and what the
+ * program asks for is counted. */
+static struct {
+	bool is_cold;
+	uint64_t pages;
+	uint64_t end; /* of the largest request */
+} asked;
+
+ssize_t preadv2(int fd, const struct iovec *to, int count, off_t offset, int flags)
+{
+	(void)fd, (void)to, (void)count, (void)offset;
+	assert_int_equal(flags, RWF_NOWAIT);
+	errno = EAGAIN;
+	return asked.is_cold ? -1 : 1;
+}
+
+int posix_fadvise(int fd, off_t offset, off_t len, int advice)
+{
+	(void)fd;
+	assert_int_equal(advice, POSIX_FADV_WILLNEED);
+	assert_int_equal(offset % PAGE_BYTES, 0);
+	asked.pages += (uint64_t)len / PAGE_BYTES;
+	asked.end = (uint64_t)(offset + len) > asked.end ? (uint64_t)(offset + len) : asked.end;
+	return 0;
+}
+
+static void test_pages__a_file_that_is_not_in_memory_is_read_ahead(void **state)
+{
+	struct isx_err err;
+	struct isx_check report;
+	(void)state;
+	struct isx_store *store = open_store();
+	assert_int_equal(isx_index_create(store, "main", &err), ISX_OK);
+	for (int first = 0; first < 1000; first += 200)
+		add(store, first, 200, 600);
+	isx_close(store);
+	asked.is_cold = false;
+	asked.pages = asked.end = 0;
+	expect_no_finding();
+	assert_int_equal(asked.pages, 0);
+	asked.is_cold = true;
+	store = open_store();
+	assert_int_equal(isx_index_check(store, "main", &report, NULL, NULL, &err), ISX_OK);
+	isx_close(store);
+	assert_int_equal(report.findings, 0);
+	/* all but the roots of a few tables; a check walks the file up to twice */
+	assert_true(asked.pages >= report.pages * 9 / 10 && asked.pages <= 2 * report.pages);
+	assert_true(asked.end <= 2 * report.pages * PAGE_BYTES);
+	asked.is_cold = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -567,6 +622,7 @@ int main(void)
 		TEST(test_pages__files_of_many_shapes_are_right),
 		TEST(test_pages__files_beside_a_long_reader_are_right),
 		TEST(test_pages__files_of_killed_writers_are_right),
+		TEST(test_pages__a_file_that_is_not_in_memory_is_read_ahead),
 	};
 	printf("seed %llu\n", (unsigned long long)test_seed());
 	return cmocka_run_group_tests(tests, NULL, NULL);
