@@ -11,13 +11,24 @@
 #define JS   "text/javascript; charset=utf-8"
 #define CSS  "text/css; charset=utf-8"
 #define JSON "application/json"
+#define SVG  "image/svg+xml"
 #define YAML "application/octet-stream" /* as 0.3.3 calls it */
 
 /* symbol, path, content type */
 #define WEB_FILES(X)                                                                               \
 	X(index_html, "index.html", HTML)                                                          \
 	X(docs_html, "docs.html", HTML)                                                            \
+	X(icon_svg, "static/img/icon.svg", SVG)                                                    \
+	X(wordmark_svg, "static/img/wordmark.svg", SVG)                                            \
 	X(app_js, "static/js/app.js", JS)                                                          \
+	X(api_js, "static/js/api.js", JS)                                                          \
+	X(compare_js, "static/js/compare.js", JS)                                                  \
+	X(dom_js, "static/js/dom.js", JS)                                                          \
+	X(iscc_js, "static/js/iscc.js", JS)                                                        \
+	X(match_js, "static/js/match.js", JS)                                                      \
+	X(overview_js, "static/js/overview.js", JS)                                                \
+	X(query_js, "static/js/query.js", JS)                                                      \
+	X(search_js, "static/js/search.js", JS)                                                    \
 	X(docs_js, "static/js/docs.js", JS)                                                        \
 	X(style_css, "static/css/style.css", CSS)                                                  \
 	X(openapi_json, "openapi/openapi.json", JSON)                                              \

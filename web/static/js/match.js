@@ -1,0 +1,121 @@
+/*
+ * match.js - one match, one asset, the scores of unit types: the cards of the search page.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+import { parseIscc, typeLabel, scoreWord, ORDER } from "./iscc.js";
+import { make, safeLink, shorten, copyButton, when } from "./dom.js";
+import { toHash } from "./query.js";
+
+/* The title of an asset: `name` or `title` of its metadata, or its ISCC-ID. */
+export function nameOf(iscc_id, metadata) {
+	for (const key of ["name", "title"])
+		if (metadata && typeof metadata[key] === "string" && metadata[key].trim())
+			return metadata[key];
+	return iscc_id;
+}
+
+/* A bar for each unit type: label, bar, score. A bar below 0.75 is grey: it does not count by default. */
+export function bars(types, extra = () => null) {
+	const rank = ([type]) => ORDER.indexOf(type.split("_")[0]);
+	const list = make("dl", { class: "bars" });
+	for (const [type, score] of Object.entries(types).sort((a, b) => rank(a) - rank(b))) {
+		const inner = make("span");
+		inner.style.width = `${Math.max(0, Math.min(1, score)) * 100}%`;
+		list.append(make("dt", { title: type }, typeLabel(type)),
+			    make("dd", { "aria-hidden": "true" }, make("span", { class: score < 0.75 ? "bar low" : "bar" }, inner)),
+			    make("dd", {}, score.toFixed(4), extra(type)));
+	}
+	return list;
+}
+
+function idFacts(iscc_id) {
+	try {
+		const { time, hub, realm } = parseIscc(iscc_id);
+		return [["Declared", when(time)], ["Hub, realm", `${hub}, ${realm}`]];
+	} catch {
+		return []; /* an older form of an ISCC-ID: it has no time */
+	}
+}
+
+function value(of) {
+	const text = typeof of === "string" ? of : JSON.stringify(of);
+	return safeLink(of) || (text.length > 300 ? `${text.slice(0, 300)}…` : text);
+}
+
+/* A list of terms and their values. */
+export function facts(pairs) {
+	return make("dl", { class: "facts" }, pairs.flatMap(([term, of]) => [make("dt", {}, term), make("dd", {}, of)]));
+}
+
+export function metadataFacts(metadata) {
+	return Object.entries(metadata || {}).filter(([key]) => key !== "name").map(([key, of]) => [key, value(of)]);
+}
+
+/* What an asset's ISCC-ID leads to. */
+export function links(iscc_id, index, compareWith) {
+	return [
+		make("a", { class: "button quiet", href: toHash("search", { q: iscc_id, index }) }, "More like this"),
+		compareWith && compareWith !== iscc_id ?
+			make("a", { class: "button quiet", href: toHash("compare", { a: compareWith, b: iscc_id, index }) }, "Compare") : null,
+		copyButton(iscc_id, "Copy ISCC-ID"),
+	];
+}
+
+function source(metadata) {
+	const link = metadata && (safeLink(metadata.gateway) || safeLink(metadata.source) || safeLink(metadata.url));
+	return link ? make("div", { class: "hint" }, link) : null;
+}
+
+/* By chance: the server may say how many assets would match so well without being related. */
+function chance(match) {
+	return typeof match.expect === "number" ?
+		make("div", { class: "hint" }, `Expected by chance: ${match.expect.toPrecision(2)} assets of this index`) : null;
+}
+
+/* A match as an item of the list. */
+export function matchCard(match, { index, asked }) {
+	return make("li", { class: "card match", "data-id": match.iscc_id },
+		    make("header", {}, make("h3", { dir: "auto" }, nameOf(match.iscc_id, match.metadata)),
+			 make("span", {}, make("span", { class: "total" }, match.score.toFixed(4)), " ",
+			      make("span", { class: "word" }, scoreWord(match.score)))),
+		    bars(match.types), source(match.metadata), chance(match),
+		    make("div", { class: "actions" }, make("code", { class: "id", title: match.iscc_id }, match.iscc_id),
+			 ...links(match.iscc_id, index, asked)),
+		    make("details", {}, make("summary", {}, "Details"),
+			 facts([...idFacts(match.iscc_id), ...metadataFacts(match.metadata)])));
+}
+
+/* An asset whose passages match. */
+export function passagesCard(match, { index, asked }) {
+	const rows = Object.entries(match.types).flatMap(([type, { chunks }]) => chunks.map(
+		(chunk) => make("tr", {}, make("td", {}, typeLabel(type)), make("td", { class: "number" }, chunk.score.toFixed(4)),
+				make("td", { class: "number" }, String(chunk.offset)), make("td", { class: "number" }, String(chunk.size)),
+				make("td", { class: "number" }, String(chunk.freq)))));
+	const found = Object.values(match.types).map(({ matches, queried }) => `${matches} of ${queried} passages`).join(", ");
+	return make("li", { class: "card passages", "data-id": match.iscc_id },
+		    make("header", {}, make("h3", { dir: "auto" }, nameOf(match.iscc_id, match.metadata)),
+			 make("span", {}, make("span", { class: "total" }, match.score.toFixed(4)), " ", make("span", { class: "word" }, found))),
+		    make("div", { class: "actions" }, make("code", { class: "id" }, match.iscc_id), ...links(match.iscc_id, index, asked)),
+		    make("details", {}, make("summary", {}, "Passages"), make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Passages" },
+			 make("table", {}, make("thead", {}, make("tr", {}, ...["Type", "Score", "Offset", "Size", "Assets with it"].map(
+				 (head) => make("th", { scope: "col" }, head)))), make("tbody", {}, rows)))));
+}
+
+/* The asset itself, as the index has it. */
+export function assetCard(asset, index) {
+	return make("article", { class: "card asset", "data-id": asset.iscc_id },
+		    make("header", {}, make("h2", { dir: "auto" }, nameOf(asset.iscc_id, asset.metadata)), make("span", { class: "word" }, `in index ${index}`)),
+		    source(asset.metadata),
+		    facts([["ISCC-ID", make("code", {}, asset.iscc_id)], ...idFacts(asset.iscc_id),
+			   ...(asset.iscc_code ? [["ISCC-CODE", make("code", {}, asset.iscc_code)]] : []),
+			   ...(asset.units || []).map((unit) => [unitName(unit), make("code", { title: unit }, shorten(unit, 48))]),
+			   ...metadataFacts(asset.metadata)]));
+}
+
+function unitName(unit) {
+	try {
+		return typeLabel(parseIscc(unit).units[0].type);
+	} catch {
+		return "Unit";
+	}
+}
