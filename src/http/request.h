@@ -54,6 +54,7 @@ struct http_req {
 	/* Set by isx_router_find(). */
 	enum http_target target;
 	const struct http_route *route; /* of HTTP_TO_ROUTE */
+	unsigned methods;               /* of HTTP_TO_OTHER_METHOD: those in Allow, a bit each */
 	bool has_key;                   /* the key is right, or none is set */
 	bool is_allowed;                /* the route needs no key, or has_key */
 	const char *index_name;         /* {name} of the path, decoded */

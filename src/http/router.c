@@ -106,8 +106,21 @@ static enum isx_status take_params(struct http_req *req, const struct isx_url_pa
 	return ISX_OK;
 }
 
-/* A path without any route may have one with or without a slash at its end; a path with routes of
- * other methods keeps the last of them in `req->route`, for Allow. */
+/* The methods that Allow can name, in its order. */
+static const char *const known_methods[] = { "GET", "HEAD", "POST", "PATCH", "DELETE" };
+enum { KNOWN_METHODS = sizeof known_methods / sizeof *known_methods };
+
+/* The known methods of a route, a bit each. */
+static unsigned methods_of(const struct http_route *route)
+{
+	unsigned methods = 0;
+	for (unsigned k = 0; k < KNOWN_METHODS; k++)
+		methods |= (unsigned)is_method_match(route, known_methods[k]) << k;
+	return methods;
+}
+
+/* A path without any route may have one with or without a slash at its end. A path may match
+ * several templates ("get" is a segment of one, and an ISCC-ID for another), whose methods add up. */
 enum isx_status isx_router_find(const struct isx_auth *auth, struct http_req *req,
 				struct isx_err *err)
 {
@@ -124,9 +137,10 @@ enum isx_status isx_router_find(const struct isx_auth *auth, struct http_req *re
 	else if (has_other_path(path))
 		req->target = HTTP_TO_OTHER_PATH;
 	for (; i < isx_route_count; i = find_path(&path, i + 1)) {
-		req->route = &isx_routes[i];
-		if (!is_method_match(req->route, req->method))
+		req->methods |= methods_of(&isx_routes[i]);
+		if (!is_method_match(&isx_routes[i], req->method))
 			continue;
+		req->route = &isx_routes[i];
 		req->target = HTTP_TO_ROUTE;
 		req->has_key = isx_auth_allows(auth, req->api_key);
 		req->is_allowed = !(req->route->flags & HTTP_NEEDS_KEY) || req->has_key;
@@ -162,19 +176,15 @@ size_t isx_router_number(const struct http_req *req)
 	return isx_router_template(req) ? (size_t)(req->route - isx_routes) : HTTP_ROUTES_MAX - 1;
 }
 
-/* 405 with the methods of the path in Allow: `req->route` is the last of its routes. */
+/* 405 with the methods of the path in Allow. */
 static void answer_other_method(const struct http_req *req, struct http_res *res)
 {
-	static const char *const known[] = { "GET", "HEAD", "POST", "PATCH", "DELETE" };
 	struct isx_buf allow = { 0 };
-	for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
-		for (size_t i = 0; i < isx_route_count; i++) {
-			if (strcmp(isx_routes[i].path, req->route->path) != 0 ||
-			    !is_method_match(&isx_routes[i], known[k]))
-				continue;
-			isx_buf_text(&allow, allow.len ? ", " : "");
-			isx_buf_text(&allow, known[k]);
-		}
+	for (unsigned k = 0; k < KNOWN_METHODS; k++) {
+		if (!(req->methods & 1u << k))
+			continue;
+		isx_buf_text(&allow, allow.len ? ", " : "");
+		isx_buf_text(&allow, known_methods[k]);
 	}
 	isx_http_detail(res, 405, "Method Not Allowed");
 	isx_http_own_header(res, "Allow", &allow);

@@ -44,10 +44,13 @@ def test_openapi_is_complete(server):
         node = api
         for name in reference.removeprefix("#/").split("/"):
             node = node[name]
-    for path, item in api["paths"].items():
-        answer = server.call("PUT", path.replace("{", "").replace("}", ""))
+    for path in api["paths"]:
+        concrete = path.replace("{", "").replace("}", "")
+        answer = server.call("PUT", concrete)
         assert answer.status_code == 405
-        documented = {method.upper() for method in item if method != "parameters"}
+        # "get" is a segment of one path and may stand for an ISCC-ID in another one: Allow has the methods of both.
+        documented = {method.upper() for other, item in api["paths"].items() for method in item if method != "parameters"
+                      and re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(other)), concrete)}
         assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == documented
 
 
