@@ -9,6 +9,7 @@
 #include "json/wire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 enum { CHUNK_BYTES = 64 * 1024 };
@@ -89,6 +90,14 @@ static enum isx_status next_line(struct lines *lines, struct isx_span *line, str
 		if (st)
 			return st;
 	}
+}
+
+bool lines_are_waiting(const struct lines *lines)
+{
+	struct pollfd input = { .fd = lines->fd, .events = POLLIN };
+	size_t left = lines->read.len - lines->at;
+	return lines->has_ended || (left && memchr(lines->read.ptr + lines->at, '\n', left)) ||
+	       poll(&input, 1, 0) != 0;
 }
 
 /* Look at how the file begins. Lines are cut behind this: text in UTF-16 that begins with an empty line

@@ -28,6 +28,9 @@ struct lines {
 ISX_MUST_CHECK enum isx_status lines_open(const char *path, enum files_kind kind,
 					  struct lines *lines, struct isx_err *err);
 
+/* Can the next line be read without waiting for more input? */
+bool lines_are_waiting(const struct lines *lines);
+
 /* The next line that is not blank, trimmed; empty at the end of the file.
  *   line  borrowed until the next call
  * Fails for the whole file if it is not JSON in UTF-8 (content_begin()), if it is one array or

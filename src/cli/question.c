@@ -9,27 +9,30 @@
 #include "cli/iscc_file.h"
 #include "cli/iscc_word.h"
 #include "cli/lines.h"
+#include "json/json.h"
+#include "json/wire.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
-/* Arguments are ISCCs: one ISCC-ID, one ISCC-CODE, or one or more ISCC-UNITs. */
-static enum isx_status query_of_words(const struct cli_args *args, struct isx_arena *arena,
-				      struct isx_query *query, struct isx_err *err)
+/* Words are ISCCs: one ISCC-ID, one ISCC-CODE, or one or more ISCC-UNITs. */
+static enum isx_status query_of_words(const char *const *words, size_t count,
+				      struct isx_arena *arena, struct isx_query *query,
+				      struct isx_err *err)
 {
-	const char **units = isx_arena_alloc(arena, args->word_count, sizeof *units);
+	const char **units = isx_arena_alloc(arena, count, sizeof *units);
 	if (!units)
 		return isx_fail_memory(err);
-	for (size_t i = 0; i < args->word_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct isx_header header = { 0 };
 		const char *text = NULL;
-		enum isx_status st = iscc_word_read(args->words[i], arena, &text, &header, err);
+		enum isx_status st = iscc_word_read(words[i], arena, &text, &header, err);
 		if (st)
 			return st;
 		/* Several arguments are ISCC-UNITs of one query; an ISCC-ID or ISCC-CODE is a query
 		 * of its own. */
-		bool alone = args->word_count == 1;
+		bool alone = count == 1;
 		if (header.maintype == ISX_ID && alone)
 			query->iscc_id = text;
 		else if (header.maintype == ISX_CODE && alone)
@@ -80,23 +83,6 @@ static void read_own_text(const char *path, struct isx_buf *text)
 		isx_buf_clear(text);
 }
 
-/* The first asset of a file with one asset per line. */
-static enum isx_status read_first_line(const char *path, struct isx_arena *arena,
-				       struct isx_asset *asset, struct isx_err *err)
-{
-	struct lines lines;
-	struct isx_span line = { 0 };
-	enum isx_status st = lines_open(path, FILES_ALSO_FIFO, &lines, err);
-	if (!st)
-		st = lines_next(&lines, &line, err);
-	if (!st && line.len == 0)
-		st = isx_fail(err, ISX_SCHEMA, "expected an asset, the file is empty");
-	if (!st)
-		st = lines_read_asset(line, arena, asset, err);
-	lines_close(&lines);
-	return st;
-}
-
 /* 0: simprints keep their length, unlike in `add --simprint-bits`. */
 static enum isx_status read_whole_file(const char *path, struct isx_arena *arena,
 				       struct isx_asset *asset, struct isx_err *err)
@@ -110,25 +96,109 @@ static enum isx_status read_whole_file(const char *path, struct isx_arena *arena
 	return st;
 }
 
-/* The ISCC-ID of the file is ignored: the asset need not be in the index. */
+/* The ISCC-ID of the asset is ignored: it need not be in the index. */
+static enum isx_status question_of_asset(const struct isx_asset *asset, struct question *question,
+					 struct isx_err *err)
+{
+	struct isx_query *query = &question->query;
+	query->iscc_code = asset->iscc_code;
+	query->units = asset->units;
+	query->unit_count = asset->unit_count;
+	if (!asset->iscc_code && !asset->unit_count && !asset->simprint_count)
+		return isx_fail(err, ISX_INVALID, "has no ISCC-CODE, no units and no simprints");
+	return add_passages(asset, question, err);
+}
+
 static enum isx_status question_of_file(const char *path, struct question *question,
 					struct isx_err *err)
 {
-	struct isx_query *query = &question->query;
 	struct isx_asset asset = { 0 };
-	enum isx_status st = lines_are_in(path)
-				     ? read_first_line(path, &question->arena, &asset, err)
-				     : read_whole_file(path, &question->arena, &asset, err);
+	enum isx_status st = read_whole_file(path, &question->arena, &asset, err);
+	if (!st)
+		st = question_of_asset(&asset, question, err);
 	if (st)
 		return isx_err_at(err, st, "%s", path);
-	query->iscc_code = asset.iscc_code;
-	query->units = asset.units;
-	query->unit_count = asset.unit_count;
-	if (!asset.iscc_code && !asset.unit_count && !asset.simprint_count)
-		return isx_fail(err, ISX_INVALID, "%s: has no ISCC-CODE, no units and no simprints",
-				path);
 	read_own_text(path, &question->text);
-	return add_passages(&asset, question, err);
+	return ISX_OK;
+}
+
+/* --- one line --------------------------------------------------------------------------------- */
+
+/* ISCCs with blanks between. */
+static enum isx_status question_of_words(struct isx_span line, struct question *question,
+					 struct isx_err *err)
+{
+	const char *words[ISX_UNITS_MAX];
+	size_t count = 0;
+	char *at = isx_arena_text(&question->arena, line.ptr, line.len), *rest = at;
+	if (!at)
+		return isx_fail_memory(err);
+	while ((at = strtok_r(NULL, " \t", &rest))) {
+		if (count == ISX_UNITS_MAX)
+			return isx_fail(err, ISX_INVALID, "units: expected at most %d",
+					ISX_UNITS_MAX);
+		words[count++] = at;
+	}
+	return query_of_words(words, count, &question->arena, &question->query, err);
+}
+
+/* In a query simprints are texts, and in an asset objects. */
+static bool has_asset_simprints(struct isx_span object)
+{
+	struct isx_json_walk types = isx_json_walk_start(isx_json_member(object, "simprints"));
+	struct isx_span key, list, first;
+	while (isx_json_next_member(&types, &key, &list)) {
+		struct isx_json_walk values = isx_json_walk_start(list);
+		if (isx_json_next_element(&values, &first))
+			return isx_json_kind(first) == ISX_JSON_OBJECT;
+	}
+	return false;
+}
+
+static enum isx_status question_of_query(struct isx_span object, struct question *question,
+					 struct isx_err *err)
+{
+	struct isx_query *query = &question->query;
+	struct isx_problems problems = { 0 };
+	enum isx_status st = isx_query_from_value(object, true, NULL, &question->arena, query,
+						  &problems, err);
+	isx_problems_release(&problems);
+	query->named = 0; /* nulls are not shown */
+	if (query->iscc_code || query->unit_count || query->simprints)
+		query->iscc_id = NULL;
+	return st;
+}
+
+bool question_may_begin(struct isx_span line)
+{
+	unsigned char c = (unsigned char)line.ptr[0], letter = c | 0x20;
+	return c == '{' || (c >= '0' && c <= '9') || (letter >= 'a' && letter <= 'z');
+}
+
+enum isx_status question_of_line(struct isx_span line, struct question *question,
+				 struct isx_err *err)
+{
+	struct isx_asset asset = { 0 };
+	size_t offset;
+	*question = (struct question){ 0 };
+	if (question_may_begin(line) && line.ptr[0] != '{')
+		return question_of_words(line, question, err);
+	enum isx_status st = isx_json_check(line, &offset, err);
+	if (!st && line.ptr[0] == '{' && !has_asset_simprints(line))
+		return question_of_query(line, question, err);
+	if (!st)
+		st = lines_read_asset(line, &question->arena, &asset, err);
+	return st ? st : question_of_asset(&asset, question, err);
+}
+
+bool question_drop_simprints(struct question *question)
+{
+	struct isx_query *query = &question->query;
+	if (!query->simprints || (!query->iscc_code && !query->unit_count))
+		return false;
+	query->simprints = NULL;
+	query->simprint_type_count = 0;
+	return true;
 }
 
 /* A single argument that exists as a file is a file, even if it looks like an ISCC. */
@@ -137,9 +207,9 @@ enum isx_status question_read(const struct cli_args *args, struct question *ques
 {
 	bool is_file = args->word_count == 1 && access(args->words[0], F_OK) == 0;
 	*question = (struct question){ 0 };
-	question->query.own_chunks = cli_option_value(args, "--chunks") != NULL;
 	return is_file ? question_of_file(args->words[0], question, err)
-		       : query_of_words(args, &question->arena, &question->query, err);
+		       : query_of_words(args->words, args->word_count, &question->arena,
+					&question->query, err);
 }
 
 void question_release(struct question *question)

@@ -23,6 +23,20 @@ struct question {
  *   question  filled; release it also on failure */
 ISX_MUST_CHECK enum isx_status question_read(const struct cli_args *args, struct question *question,
 					     struct isx_err *err);
+
+/* Read a line of a file: an asset as in `add`, a query as in the API, or ISCCs with blanks between. The
+ * ISCC-ID of an asset that has codes or simprints is ignored: it need not be in the index.
+ *   question  filled; release it also on failure */
+ISX_MUST_CHECK enum isx_status question_of_line(struct isx_span line, struct question *question,
+						struct isx_err *err);
+
+/* Does a line begin like a JSON object or an ISCC? */
+bool question_may_begin(struct isx_span line);
+
+/* Leave the simprints out, for an index that refuses their length. False: without them nothing is left to
+ * search by. */
+bool question_drop_simprints(struct question *question);
+
 void question_release(struct question *question);
 
 #endif

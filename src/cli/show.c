@@ -114,14 +114,41 @@ static void print_count(uint64_t count)
 		printf("%s%c", i && (len - i) % 3 == 0 ? "," : "", digits[i]);
 }
 
-void show_no_match(const char *index, double threshold, uint64_t assets)
+/* The lowest score of a match. A query of simprints alone uses the threshold of passages. With units and
+ * simprints the lower threshold is named, which holds for every kind. Negative: it is not known here, as it
+ * is a setting of another server, the engine has none, or the types have different ones. */
+static double threshold_of(const struct target *target, const struct isx_query *query)
 {
+	const struct settings *settings = &target->settings;
+	bool has_units = query->iscc_id || query->iscc_code || query->unit_count;
+	bool has_passages = query->simprint_type_count > 0 || query->own_chunks;
+	double threshold = has_units ? settings->match_threshold_units
+				     : settings->match_threshold_simprints;
+	if (query->min_score_count)
+		return -1;
+	if (query->has_min_score)
+		return query->min_score;
+	if (has_passages && settings->match_threshold_simprints < threshold)
+		threshold = settings->match_threshold_simprints;
+	return target->has_thresholds ? threshold : -1;
+}
+
+/* The search has succeeded, so a failure to count the assets is only a number that is missing. */
+void show_no_match(const struct target *target, const struct isx_query *query)
+{
+	double threshold = threshold_of(target, query);
+	struct isx_index_info info;
+	if (isx_index_stat(target->store, target->name, &info, NULL)) {
+		say_line(stdout, "No match in index '%s'.", target->name);
+		return;
+	}
 	printf("No match");
 	if (threshold >= 0)
 		printf(" of at least %g", threshold);
 	printf(" among ");
-	print_count(assets);
-	say_line(stdout, " asset%s of index '%s'.", assets == 1 ? "" : "s", index);
+	print_count(info.assets);
+	say_line(stdout, " asset%s of index '%s'.", info.assets == 1 ? "" : "s", target->name);
+	isx_index_info_release(&info);
 }
 
 /* The columns of print_row(). */

@@ -6,6 +6,7 @@
 #define ISX_SHOW_H
 
 #include "cli/question.h"
+#include "cli/target.h"
 
 /* Print a result as JSON, indented and without null members, as 0.3.3 does. */
 void show_json(const struct isx_result *result);
@@ -14,10 +15,7 @@ void show_json(const struct isx_result *result);
  * offset and size, and the beginning of the query's own passage if its text is available. */
 void show_table(const struct question *question, const struct isx_result *result);
 
-/* Print that a search found nothing.
- *   threshold  least score of a match; negative: not known here, as it is a setting of another
- *              server, or the engine has none
- *   assets     number of assets in the index */
-void show_no_match(const char *index, double threshold, uint64_t assets);
+/* Print that a search found nothing, in how many assets, and below which threshold if it is known here. */
+void show_no_match(const struct target *target, const struct isx_query *query);
 
 #endif

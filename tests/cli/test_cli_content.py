@@ -57,10 +57,13 @@ def test_marks_and_blank_lines_are_skipped(cli, name, begin, end):
     expect_taken(cli, name)
 
 
-def test_the_first_line_of_many(cli):
+def test_a_mark_before_the_first_of_many_lines(cli):
     put(cli.work / "q.jsonl", BOM + b"\n" + LINE + b"\n{broken\n")
     assert cli.good("add", "q.jsonl").json["errors"] == 1
-    assert cli.good("search", "q.jsonl").json["query"]["units"] == ROW["units"]
+    said = cli.run("search", "q.jsonl")
+    first, second = map(json.loads, said.out.splitlines())
+    assert first["query"]["units"] == ROW["units"]
+    assert (said.code, second["status"]) == (1, 422)
 
 
 def test_lines_longer_than_what_is_read_at_once(cli):

@@ -180,14 +180,6 @@ def test_search_by_file(filled):
         assert (query["iscc_code"], query["units"]) == (asset["iscc"], asset["units"])
 
 
-def test_search_by_the_first_line_of_a_file(cli):
-    rows = [make_asset(number) for number in (1, 2)]
-    write_lines(cli.work / "a.jsonl", rows)
-    cli.good("add", "a.jsonl")
-    said = cli.good("search", "a.jsonl")
-    assert [match["iscc_id"] for match in said.json["global_matches"]] == [rows[0]["iscc_id"]]
-
-
 @pytest.mark.parametrize("content", ["{", "[]", "", '{"name": "x"}'])
 def test_a_file_that_is_no_query(cli, content):
     (cli.work / "q.iscc.json").write_text(content)

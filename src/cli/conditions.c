@@ -1,0 +1,69 @@
+/*
+ * conditions.c - reads the options of `search` by the rules of the members of a query in JSON.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "cli/conditions.h"
+
+#include "cli/say.h"
+#include "json/wire.h"
+
+/* Read the conditions that one option sets. */
+static bool read_option(const char *name, struct isx_span shown,
+			const struct isx_query_texts *texts, struct isx_arena *arena,
+			struct isx_query *query)
+{
+	struct isx_problems problems = { 0 };
+	struct isx_err err = { 0 };
+	enum isx_status st = isx_conditions_from_texts(texts, NULL, arena, query, &problems, &err);
+	/* "min_scores.DATA_NONE_V0: Input should be ...": the option stands for the member */
+	const char *msg = st == ISX_SCHEMA ? strstr(err.msg, ": ") : NULL;
+	if (st)
+		say_line(stderr, "Error: %s %.*s: %s", name, (int)shown.len,
+			 shown.len ? shown.ptr : "", msg ? msg + 2 : err.msg);
+	isx_problems_release(&problems);
+	return !st;
+}
+
+/* Of several scores without a type the last one counts, as of any option that is given again. */
+static bool read_scores(struct isx_span list, struct isx_arena *arena, struct isx_query *query)
+{
+	struct isx_query_texts texts = { 0 };
+	struct isx_buf typed = { 0 };
+	struct isx_span rest = list;
+	while (rest.ptr) {
+		struct isx_span score = isx_span_cut(rest, ',', &rest);
+		if (!score.len || !memchr(score.ptr, ':', score.len)) {
+			texts.min_score = score;
+			continue;
+		}
+		isx_buf_text(&typed, typed.len ? "," : "");
+		isx_buf_add(&typed, score.ptr, score.len);
+	}
+	if (typed.len)
+		texts.min_scores = (struct isx_span){ typed.ptr, typed.len };
+	bool good = !typed.failed && read_option("--min-score", list, &texts, arena, query);
+	isx_buf_release(&typed);
+	return good;
+}
+
+bool conditions_read(const struct cli_args *args, struct isx_arena *arena, struct isx_query *query)
+{
+	static const char *const names[] = { "--min-score", "--type", "--exponent", "--with" };
+	bool good = true;
+	for (size_t i = 0; good && i < sizeof names / sizeof *names; i++) {
+		struct isx_query_texts texts = { 0 };
+		struct isx_span *const members[] = { &texts.min_score, &texts.types,
+						     &texts.exponent, &texts.with };
+		struct isx_buf list = { 0 };
+		bool is_given = cli_option_list(args, names[i], &list) > 0;
+		*members[i] = is_given && i == 2
+				      ? isx_span_of(cli_option_value(args, names[i]))
+				      : (struct isx_span){ list.len ? list.ptr : "", list.len };
+		if (is_given && i == 0)
+			good = read_scores(*members[i], arena, query);
+		else if (is_given)
+			good = read_option(names[i], *members[i], &texts, arena, query);
+		isx_buf_release(&list);
+	}
+	return good;
+}

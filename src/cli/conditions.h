@@ -1,0 +1,28 @@
+/*
+ * conditions.h - the options of `search` that say what counts and what a match carries.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef ISX_CONDITIONS_H
+#define ISX_CONDITIONS_H
+
+#include "base/mem.h"
+#include "cli/args.h"
+
+#include <iscc_search.h>
+
+/* The options, for the table of a command. */
+#define CONDITION_OPTIONS                                                                          \
+	{ "--min-score", 0, "SCORE",                                                               \
+	  "Lowest score that counts, 0 to 1, or TYPE:SCORE (again for each type)" },               \
+		{ "--type", 0, "TYPE", "Compare units of this type only (again for each type)" },  \
+		{ "--exponent", 0, "N", "Exponent of the score of a match (default: 4)" },         \
+	{                                                                                          \
+		"--with", 0, "LIST",                                                               \
+			"What matches carry, of metadata,code,units (default: metadata)"           \
+	}
+
+/* Read the options into the conditions of `query`; lists live in `arena`. Returns false after a message
+ * on standard error. */
+bool conditions_read(const struct cli_args *args, struct isx_arena *arena, struct isx_query *query);
+
+#endif
