@@ -1,9 +1,9 @@
 /*
- * cmd_get.c - the command `get`: prints one asset.
+ * cmd_get.c - the command `get`: prints one asset, or several.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
-#include "cli/iscc_word.h"
+#include "cli/id_list.h"
 #include "cli/say.h"
 #include "cli/target.h"
 #include "json/json_pretty.h"
@@ -30,38 +30,53 @@ static void print_asset(const char *json)
 	isx_buf_release(&pretty);
 }
 
-/* The message for a missing asset is that of 0.3.3. */
-static int print_stored(struct target *target, const char *iscc_id)
+/* Several: one a line, so that a program reads them as they come. The message for a missing asset is
+ * that of 0.3.3. */
+static int print_found(const struct id_list *ids, char *const *jsons)
 {
-	struct isx_err err = { 0 };
-	char *json = NULL;
-	enum isx_status st = isx_get(target->store, target->name, iscc_id, &json, &err);
-	if (st == ISX_NOT_FOUND)
-		st = isx_fail(&err, st, "Asset not found: %s", iscc_id);
-	if (!st)
-		print_asset(json);
-	isx_text_free(json);
-	return st ? target_fail(st, &err) : CLI_OK;
+	int code = CLI_OK;
+	for (size_t i = 0; i < ids->count; i++) {
+		if (!jsons[i]) {
+			say_line(stderr, "Error: Asset not found: %s", ids->texts[i]);
+			code = CLI_ERROR;
+		} else if (ids->count == 1) {
+			print_asset(jsons[i]);
+		} else {
+			say_json(isx_span_of(jsons[i]));
+		}
+	}
+	return code;
 }
 
-/* The ISCC-ID is parsed before the index is opened: a typing error must not create an index. */
+static int print_stored(struct target *target, const struct id_list *ids)
+{
+	struct isx_err err = { 0 };
+	char **jsons = NULL;
+	enum isx_status st = isx_get_many(target->store, target->name, ids->texts, ids->count,
+					  &jsons, &err);
+	if (st)
+		return target_fail(st, &err);
+	int code = print_found(ids, jsons);
+	isx_texts_free(jsons, ids->count);
+	return code;
+}
+
+/* ISCC-IDs are parsed before the index is opened: a typing error must not create an index. */
 static int run_get(const struct cli_args *args)
 {
 	struct target target;
-	struct isx_arena arena = { 0 };
-	struct isx_header header;
+	struct id_list ids;
 	struct isx_err err = { 0 };
-	const char *iscc_id;
 	int code = CLI_ERROR;
-	enum isx_status st = iscc_word_read(args->words[0], &arena, &iscc_id, &header, &err);
+	enum isx_status st = id_list_read(args, &ids, &err);
 	if (st) {
 		code = target_fail(st, &err);
 	} else {
 		if (target_open(args, &target))
-			code = print_stored(&target, iscc_id);
+			code = print_stored(&target, &ids);
 		target_close(&target);
 	}
-	isx_arena_release(&arena);
+	id_list_release(&ids);
 	return code;
 }
 
@@ -69,11 +84,13 @@ static const struct cli_option options[] = { TARGET_OPTIONS };
 
 const struct cli_command command_get = {
 	.name = "get",
-	.words = "ISCC_ID",
+	.words = "ISCC_ID...",
 	.words_least = 1,
-	.words_most = 1,
-	.summary = "Show an asset by its ISCC-ID",
-	.text = "ISCC_ID may have any form that 'search' accepts.\n\n"
+	.words_most = CLI_WORDS_MAX,
+	.summary = "Show assets by their ISCC-IDs",
+	.text = "ISCC_ID may have any form that 'search' accepts. Several assets are printed as "
+		"JSON, "
+		"one a\nline. With - ISCC-IDs are read from standard input, one a line.\n\n"
 		"Examples:\n"
 		"  iscc-search get ISCC:MAIGHXLN555Y2DFF\n"
 		"  iscc-search get ISCC:MAIGHXLN555Y2DFF --index production\n",

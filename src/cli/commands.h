@@ -14,6 +14,8 @@ extern const struct cli_command command_index;
 extern const struct cli_command command_index_backup;
 extern const struct cli_command command_index_check;
 extern const struct cli_command command_index_compact;
+extern const struct cli_command command_list;
+extern const struct cli_command command_remove;
 extern const struct cli_command command_search;
 extern const struct cli_command command_serve;
 

@@ -14,10 +14,11 @@
 
 enum { CHUNK_BYTES = 64 * 1024 };
 
+/* The suffix of a packing, .gz or .zst, may follow. */
 static bool has_suffix(const char *path, const char *suffix)
 {
-	size_t len = strlen(path), wanted = strlen(suffix);
-	return len >= wanted && strcmp(path + len - wanted, suffix) == 0;
+	size_t len = strlen(path) - isx_packing_suffix(path), wanted = strlen(suffix);
+	return len >= wanted && memcmp(path + len - wanted, suffix, wanted) == 0;
 }
 
 /* The names decide: the content is not read for it. */
@@ -40,7 +41,69 @@ void lines_close(struct lines *lines)
 {
 	if (lines->fd > STDERR_FILENO)
 		close(lines->fd);
+	isx_unpacker_free(lines->unpacker);
+	isx_buf_release(&lines->packed);
 	isx_buf_release(&lines->read);
+}
+
+/* Read the next bytes of the file.
+ *   got  filled: how many; 0 at the end */
+static enum isx_status read_file(struct lines *lines, struct isx_buf *into, size_t *got,
+				 struct isx_err *err)
+{
+	char *room = isx_buf_reserve(into, CHUNK_BYTES);
+	ssize_t count;
+	if (!room)
+		return isx_fail_memory(err);
+	do
+		count = read(lines->fd, room, CHUNK_BYTES);
+	while (count < 0 && errno == EINTR);
+	if (count < 0)
+		return isx_fail(err, ISX_IO, "%s", strerror(errno));
+	isx_buf_commit(into, (size_t)count);
+	lines->bytes += (uint64_t)count;
+	*got = (size_t)count;
+	return ISX_OK;
+}
+
+/* Look at the first bytes, and set up what unpacks the file. */
+static enum isx_status find_packing(struct lines *lines, struct isx_err *err)
+{
+	size_t got = 1;
+	enum isx_status st = ISX_OK;
+	while (!st && got && lines->packed.len < ISX_PACKING_MAGIC_BYTES)
+		st = read_file(lines, &lines->packed, &got, err);
+	lines->is_known = true;
+	enum isx_packing packing =
+		isx_packing_of((struct isx_span){ lines->packed.ptr, lines->packed.len });
+	if (!st && packing != ISX_PACKING_NONE)
+		return isx_unpacker_new(packing, &lines->unpacker, err);
+	isx_buf_add(&lines->read, lines->packed.ptr, lines->packed.len);
+	isx_buf_clear(&lines->packed);
+	return st ? st : isx_buf_status(&lines->read, err);
+}
+
+/* Unpack until there is something new, or the file ends. */
+static enum isx_status unpack(struct lines *lines, struct isx_err *err)
+{
+	size_t before = lines->read.len, got = 1;
+	for (;;) {
+		struct isx_span left = { lines->packed.ptr + lines->packed_at,
+					 lines->packed.len - lines->packed_at };
+		enum isx_status st = isx_unpacker_add(lines->unpacker, &left, CHUNK_BYTES,
+						      &lines->read, err);
+		lines->packed_at = lines->packed.len - left.len;
+		if (st || lines->read.len > before)
+			return st;
+		isx_buf_clear(&lines->packed);
+		lines->packed_at = 0;
+		st = read_file(lines, &lines->packed, &got, err);
+		lines->has_ended = !st && got == 0;
+		if (lines->has_ended)
+			st = isx_unpacker_end(lines->unpacker, err);
+		if (st || lines->has_ended)
+			return st;
+	}
 }
 
 /* Read one chunk behind the unread bytes, which move to the beginning of the buffer. */
@@ -51,22 +114,19 @@ static enum isx_status read_more(struct lines *lines, struct isx_err *err)
 		memmove(lines->read.ptr, lines->read.ptr + lines->at, lines->read.len);
 		lines->at = 0;
 	}
+	size_t before = lines->read.len;
 	if (lines->read.len > ISX_FILE_BYTES_MAX)
 		return isx_fail(err, ISX_TOO_LARGE, "line %zu is longer than %d MiB",
 				lines->number + 1, ISX_FILE_BYTES_MAX >> 20);
-	char *room = isx_buf_reserve(&lines->read, CHUNK_BYTES);
-	if (!room)
-		return isx_fail_memory(err);
-	ssize_t got = read(lines->fd, room, CHUNK_BYTES);
-	/* After EINTR nothing is read, and the caller calls again. */
-	if (got < 0 && errno != EINTR)
-		return isx_fail(err, ISX_IO, "%s", strerror(errno));
-	lines->has_ended = got == 0;
-	if (got > 0) {
-		isx_buf_commit(&lines->read, (size_t)got);
-		lines->bytes += (uint64_t)got;
-	}
-	return ISX_OK;
+	size_t got = 0;
+	enum isx_status st = lines->is_known ? ISX_OK : find_packing(lines, err);
+	if (st || lines->read.len > before)
+		return st;
+	if (lines->unpacker)
+		return unpack(lines, err);
+	st = read_file(lines, &lines->read, &got, err);
+	lines->has_ended = !st && got == 0;
+	return st;
 }
 
 /* The next line, blank or not; at the end `*line` is empty and `has_ended` is set. */

@@ -8,23 +8,29 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cli/files.h"
+#include "http/packing.h"
 
-/* Does a file of this name have one asset per line? True for .jsonl and .ndjson, and for "-" and
- * the descriptors of files_is_descriptor(), whose names tell nothing. */
+/* Does a file of this name have one asset per line? True for .jsonl and .ndjson, also with .gz or
+ * .zst behind, and for "-" and the descriptors of files_is_descriptor(), whose names tell nothing. */
 bool lines_are_in(const char *path);
 
 /* A file that is read line by line. */
 struct lines {
 	int fd;
+	struct isx_unpacker *unpacker; /* of a compressed file; NULL: of any other */
+	struct isx_buf packed; /* compressed bytes; those from `packed_at` on are not used yet */
+	size_t packed_at;
+	bool is_known;       /* whether the file is compressed */
 	struct isx_buf read; /* bytes read; those from `at` on are not returned yet */
 	size_t at;
 	size_t number;  /* of the line returned last, from 1 */
-	uint64_t bytes; /* read so far */
+	uint64_t bytes; /* of the file, read so far */
 	bool has_ended;
 	bool has_begun; /* a line that is not blank was returned */
 };
 
-/* Open a file, or standard input for "-". Close it also on failure. */
+/* Open a file, or standard input for "-". Close it also on failure. What is compressed with gzip or
+ * zstd is read decompressed, whatever its name is. */
 ISX_MUST_CHECK enum isx_status lines_open(const char *path, enum files_kind kind,
 					  struct lines *lines, struct isx_err *err);
 

@@ -25,10 +25,10 @@ static const struct cli_command command_version = { .name = "version",
 						    .summary = "Show the version",
 						    .run = run_version };
 
-static const struct cli_command *const commands[] = { &command_add,        &command_search,
-						      &command_duplicates, &command_get,
-						      &command_index,      &command_serve,
-						      &command_version,    NULL };
+static const struct cli_command *const commands[] = {
+	&command_add,    &command_search, &command_duplicates, &command_get,     &command_list,
+	&command_remove, &command_index,  &command_serve,      &command_version, NULL
+};
 
 static const struct cli_command root = {
 	.name = "iscc-search",

@@ -37,9 +37,9 @@ static enum isx_status choose_index(struct config *config, const char *name,
 	return ISX_OK;
 }
 
-/* How a command uses the index: MAKE_AND_USE creates it, USE requires it, ONLY_READ never
- * writes. */
-enum use { MAKE_AND_USE, USE, ONLY_READ };
+/* How a command uses the index: MAKE_AND_USE creates it if it is local, MAKE_ANYWHERE also on another
+ * server, USE requires it, ONLY_READ never writes. */
+enum use { MAKE_AND_USE, MAKE_ANYWHERE, USE, ONLY_READ };
 
 /* USE opens the store twice: isx_open() for writing creates the directory of a missing store, so it
  * is first opened for reading, which fails for a missing one. */
@@ -48,12 +48,12 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 {
 	struct isx_options options;
 	struct isx_err why;
-	bool make_index = use == MAKE_AND_USE;
+	bool make_index = use == MAKE_AND_USE || use == MAKE_ANYWHERE;
 	settings_to_options(&target->settings, &options);
 	/* A server has settings of its own; a prefix search has no threshold. */
 	target->has_thresholds = strncmp(uri, "http", 4) != 0 && strncmp(uri, "lmdb:", 5) != 0;
 	options.api_key = api_key;
-	options.read_only = use != MAKE_AND_USE;
+	options.read_only = !make_index;
 	enum isx_status st = isx_open(uri, &options, &target->store, err);
 	if (!st && use == USE) { /* the store exists, so opening it for writing creates nothing */
 		isx_close(target->store);
@@ -81,12 +81,11 @@ static void uri_of(const struct config_index *index, char uri[LOCAL_URI_BYTES])
 			 index->path);
 }
 
-/* --uri wins over the configuration, which is then not even read. A remote index is never created
- * here: `index add` has done that. */
-static enum isx_status open_target(const struct cli_args *args, const char *name, enum use use,
+/* A URI wins over the configuration, which is then not even read. A remote index is created for a copy
+ * only: for other commands `index add` has done that. */
+static enum isx_status open_target(const char *uri, const char *name, enum use use,
 				   struct target *target, struct isx_err *err)
 {
-	const char *uri = cli_option_value(args, "--uri");
 	const struct config_index *index = NULL;
 	char local[LOCAL_URI_BYTES];
 	enum isx_status st = settings_read(&target->settings, err);
@@ -105,7 +104,8 @@ static enum isx_status open_target(const struct cli_args *args, const char *name
 		return st;
 	target->name = index->name;
 	uri_of(index, local);
-	return index->is_remote ? open_store(target, index->url, index->api_key, USE, err)
+	return index->is_remote ? open_store(target, index->url, index->api_key,
+					     use == MAKE_ANYWHERE ? use : USE, err)
 				: open_store(target, local, NULL, use, err);
 }
 
@@ -114,8 +114,9 @@ bool target_open(const struct cli_args *args, struct target *target)
 {
 	struct isx_err err = { 0 };
 	*target = (struct target){ 0 };
-	enum isx_status st = open_target(args, cli_option_value(args, "--index"), MAKE_AND_USE,
-					 target, &err);
+	enum isx_status st = open_target(cli_option_value(args, "--uri"),
+					 cli_option_value(args, "--index"), MAKE_AND_USE, target,
+					 &err);
 	if (st)
 		target_fail(st, &err);
 	return st == ISX_OK;
@@ -126,7 +127,19 @@ bool target_open_existing(const struct cli_args *args, const char *name, bool re
 {
 	struct isx_err err = { 0 };
 	*target = (struct target){ 0 };
-	enum isx_status st = open_target(args, name, read_only ? ONLY_READ : USE, target, &err);
+	enum isx_status st = open_target(cli_option_value(args, "--uri"), name,
+					 read_only ? ONLY_READ : USE, target, &err);
+	if (st)
+		target_fail(st, &err);
+	return st == ISX_OK;
+}
+
+bool target_open_at(const char *uri, const char *name, bool writes, struct target *target)
+{
+	struct isx_err err = { 0 };
+	*target = (struct target){ 0 };
+	enum isx_status st = open_target(uri, name, writes ? MAKE_ANYWHERE : ONLY_READ, target,
+					 &err);
 	if (st)
 		target_fail(st, &err);
 	return st == ISX_OK;

@@ -49,7 +49,6 @@ def test_no_arguments(cli, words):
     (("search",), "missing argument"),
     (("index", "add", "--local"), "missing argument"),
     (("index", "use"), "missing argument"),
-    (("get", "a", "b"), "unexpected argument 'b'"),
     (("version", "x"), "unexpected argument 'x'"),
     (("add", ".", "--nonsense"), "no such option '--nonsense'"),
     (("add", ".", "-z"), "no such option '-z'"),
