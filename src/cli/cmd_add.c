@@ -32,6 +32,9 @@ struct add {
 	struct files_list missing; /* patterns without a match */
 	struct load_run run;
 	bool verbose;
+	bool all_lines;  /* import: every file has one asset a line, whatever its name is */
+	bool stops;      /* --on-error stop */
+	bool is_stopped; /* a file or line was refused: read no further */
 	struct progress progress;
 	uint64_t bytes_done;
 	unsigned simprint_bits;
@@ -44,6 +47,7 @@ static enum isx_status skip(struct add *add, struct seen_place place, enum isx_s
 	if (st == ISX_NO_MEMORY)
 		return isx_fail_memory(err);
 	loader_error_at(add->run.loader, place, why->msg);
+	add->is_stopped = add->stops;
 	return ISX_OK;
 }
 
@@ -104,16 +108,18 @@ static enum isx_status add_lines(struct add *add, struct seen_place place, struc
 	enum files_kind kind = is_word(add, path) ? FILES_ALSO_FIFO : FILES_REGULAR;
 	enum isx_status st = ISX_OK, read = lines_open(path, kind, &lines, &why);
 	uint64_t before = add->bytes_done;
-	while (!st && !read) {
+	while (!st && !read && !add->is_stopped) {
 		read = lines_next(&lines, &line, &why);
 		if (read || line.len == 0)
 			break;
 		struct seen_place here = { place.path, (uint32_t)lines.number };
 		st = add_line(add, here, line, err);
 		add->bytes_done = before + lines.bytes;
-		if (lines.number % 256 == 0)
+		if (lines.number % 256 == 0) {
 			progress_update(&add->progress, add->bytes_done,
 					loader_written(add->run.loader));
+			add->is_stopped |= loader_has_stopped(add->run.loader);
+		}
 	}
 	lines_close(&lines);
 	return st || !read ? st : skip(add, place, read, &why, err);
@@ -127,10 +133,11 @@ static enum isx_status add_all(struct add *add, struct isx_err *err)
 	enum isx_status st = ISX_OK;
 	for (size_t i = 0; i < add->missing.count; i++, pattern += strlen(pattern) + 1)
 		loader_error(add->run.loader, pattern, "no files found");
-	for (size_t i = 0; !st && i < add->files.count; i++) {
+	for (size_t i = 0; !st && !add->is_stopped && i < add->files.count; i++) {
 		struct seen_place place = { (uint32_t)at + 1, 0 };
 		const char *path = path_of(add, place);
-		st = lines_are_in(path) ? add_lines(add, place, err) : add_file(add, place, err);
+		st = add->all_lines || lines_are_in(path) ? add_lines(add, place, err)
+							  : add_file(add, place, err);
 		progress_update(&add->progress, add->bytes_done, loader_written(add->run.loader));
 		at += strlen(path) + 1;
 	}
@@ -173,7 +180,10 @@ static int report(const struct add *add)
 		load_run_print("Warnings:", &add->run.messages.errors, SHOWN_WARNINGS,
 			       totals->errors);
 	print_duplicates(add);
-	return CLI_OK;
+	if (!add->stops || !totals->errors)
+		return CLI_OK;
+	fprintf(stderr, "Stopped at the first error: what stands before it is stored\n");
+	return CLI_ERROR;
 }
 
 /* --- the command ------------------------------------------------------------------------------ */
@@ -202,6 +212,7 @@ static int load_batches(struct add *add, size_t batch_assets, uint64_t bytes)
 	enum isx_status st = load_run_start(&add->run, batch_assets, add->files.paths.ptr,
 					    add->verbose, &err);
 	if (!st) {
+		loader_set_stops(add->run.loader, add->stops);
 		progress_start(&add->progress, bytes);
 		st = load_run_finish(&add->run, add_all(add, &err), &err);
 	}
@@ -217,7 +228,7 @@ static int load(const struct cli_args *args, struct add *add)
 	unsigned long batch;
 	int code = CLI_ERROR;
 	if (!cli_option_number(args, "--batch-size", 1, 1000000,
-			       any_lines ? LINES_BATCH : FILES_BATCH, &batch))
+			       any_lines || add->all_lines ? LINES_BATCH : FILES_BATCH, &batch))
 		return CLI_USAGE;
 	add->verbose = cli_option_value(args, "--verbose") != NULL;
 	interrupt_watch(&interrupt, load_run_interrupted, &add->run);
@@ -288,6 +299,63 @@ static int run_add(const struct cli_args *args)
 	files_list_release(&add.files);
 	return code;
 }
+
+/* Standard input if no file is named. */
+static int run_import(const struct cli_args *args)
+{
+	static const char *const standard_input[] = { "-" };
+	struct cli_args own = *args;
+	struct add add = { .args = &own, .all_lines = true };
+	const char *on_error = cli_option_value(args, "--on-error");
+	if (!args->word_count) {
+		own.words = standard_input;
+		own.word_count = 1;
+	}
+	if (on_error && strcmp(on_error, "skip") != 0 && strcmp(on_error, "stop") != 0) {
+		say_line(stderr, "Error: --on-error %s: expected skip or stop", on_error);
+		return CLI_USAGE;
+	}
+	add.stops = on_error && strcmp(on_error, "stop") == 0;
+	int code = find_files(&own, &add.files, &add.missing);
+	if (code == CLI_OK)
+		code = load(&own, &add);
+	files_list_release(&add.missing);
+	files_list_release(&add.files);
+	return code;
+}
+
+static const struct cli_option import_options[] = {
+	{ "--on-error", 0, "WHAT",
+	  "skip: report a wrong line and go on (default); stop: end there" },
+	{ "--batch-size", 'b', "N", "Assets per transaction (default: 20000)" },
+	TARGET_OPTIONS,
+};
+
+const struct cli_command command_import = {
+	.name = "import",
+	.words = "[FILE...]",
+	.words_most = CLI_WORDS_MAX,
+	.summary = "Add the assets that export has written",
+	.text = "FILE has one asset a line, whatever its name is, and may be compressed with gzip "
+		"or "
+		"zstd.\n"
+		"Without FILE, or with -, lines are read from standard input. Assets that are in "
+		"the "
+		"index\n"
+		"already are replaced. An interrupted import tells how many assets it has stored; "
+		"run "
+		"the\n"
+		"same command again to continue.\n\n"
+		"Examples:\n"
+		"  iscc-search import assets.jsonl.zst --index copy\n"
+		"  iscc-search export | iscc-search import --uri http://localhost:8000\n\n"
+		"Exit status: 0 imported, 1 error, or --on-error stop has stopped, 2 no file "
+		"found, 4 "
+		"no asset\ncould be added, 130 interrupted, 143 ended by SIGTERM.\n",
+	.options = import_options,
+	.option_count = sizeof import_options / sizeof import_options[0],
+	.run = run_import,
+};
 
 static const struct cli_option options[] = {
 	{ "--verbose", 'v', NULL, "Print one line per file" },

@@ -372,6 +372,7 @@ static const struct cli_command *const index_commands[] = { &index_add,
 							    &command_index_backup,
 							    &command_index_compact,
 							    &command_index_check,
+							    &command_index_copy,
 							    NULL };
 
 const struct cli_command command_index = {

@@ -9,11 +9,14 @@
 
 extern const struct cli_command command_add;
 extern const struct cli_command command_duplicates;
+extern const struct cli_command command_export;
 extern const struct cli_command command_get;
+extern const struct cli_command command_import;
 extern const struct cli_command command_index;
 extern const struct cli_command command_index_backup;
 extern const struct cli_command command_index_check;
 extern const struct cli_command command_index_compact;
+extern const struct cli_command command_index_copy;
 extern const struct cli_command command_list;
 extern const struct cli_command command_remove;
 extern const struct cli_command command_search;

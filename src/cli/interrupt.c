@@ -21,7 +21,10 @@ static void *watch(void *arg)
 		if (atomic_load(&interrupt->is_ended) || sigwait(&interrupt->signals, &which) != 0)
 			return NULL;
 	}
-	pthread_sigmask(SIG_UNBLOCK, &interrupt->signals, NULL);
+	/* not SIGRTMIN, by which interrupt_end() may still wake this thread */
+	sigset_t real = interrupt->signals;
+	sigdelset(&real, SIGRTMIN);
+	pthread_sigmask(SIG_UNBLOCK, &real, NULL);
 	interrupt->stop(interrupt->arg);
 	_exit(128 + which);
 }

@@ -15,6 +15,7 @@
 #include "iscc/iscc_id.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MESSAGES_MAX = 1000 };
@@ -39,7 +40,8 @@ struct loader {
 	pthread_cond_t changed;
 	bool writing; /* the other batch belongs to the writing thread */
 	bool ending;
-	bool halted; /* the writing thread starts no further batch */
+	bool halted; /* the writing thread starts no further batch, and no further part of one */
+	bool stops;  /* it is halted by an asset that is refused */
 	const char *paths;
 	struct seen seen; /* assets written; used by the writing thread only */
 	struct loader_totals totals;
@@ -120,6 +122,8 @@ static void count_written(struct loader *loader, const struct batch *batch, size
 				 loader->paths + batch->places[i].path - 1);
 		note_written(loader, &batch->assets[i], batch->places[i]);
 	}
+	const char *last = batch->assets[first + count - 1].iscc_id;
+	snprintf(loader->totals.last, sizeof loader->totals.last, "%s", last ? last : "");
 	pthread_mutex_unlock(&loader->lock);
 }
 
@@ -155,6 +159,9 @@ static enum isx_status write_piece(struct loader *loader, const struct batch *ba
 		keep_failure(loader, st, &err);
 	} else if (count == 1) {
 		loader_error_at(loader, batch->places[first], err.msg);
+		pthread_mutex_lock(&loader->lock);
+		loader->halted |= loader->stops;
+		pthread_mutex_unlock(&loader->lock);
 	}
 	return st;
 }
@@ -259,6 +266,19 @@ enum isx_status loader_new(struct isx_store *store, const char *name, size_t bat
 	}
 	*loader = made;
 	return ISX_OK;
+}
+
+void loader_set_stops(struct loader *loader, bool stops)
+{
+	loader->stops = stops;
+}
+
+bool loader_has_stopped(struct loader *loader)
+{
+	pthread_mutex_lock(&loader->lock);
+	bool stopped = loader->stops && loader->halted;
+	pthread_mutex_unlock(&loader->lock);
+	return stopped;
 }
 
 struct isx_arena *loader_arena(struct loader *loader)

@@ -17,6 +17,7 @@ struct loader_totals {
 	size_t updated;
 	size_t errors;
 	size_t duplicates; /* assets that replaced another one of this run */
+	char last[24]; /* the ISCC-ID of the asset that was stored last; "": none, or not known */
 };
 
 /* Start to load into an index of a store (borrowed).
@@ -26,6 +27,12 @@ struct loader_totals {
 ISX_MUST_CHECK enum isx_status loader_new(struct isx_store *store, const char *name,
 					  size_t batch_assets, const char *paths, bool verbose,
 					  struct loader **loader, struct isx_err *err);
+
+/* End at the first asset that is refused: those before it are stored. Call before the first asset. */
+void loader_set_stops(struct loader *loader, bool stops);
+
+/* Has it ended so? Then nothing more is stored. */
+bool loader_has_stopped(struct loader *loader);
 
 /* The arena for the next asset; freed after its batch is written. */
 struct isx_arena *loader_arena(struct loader *loader);

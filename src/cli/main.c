@@ -26,8 +26,9 @@ static const struct cli_command command_version = { .name = "version",
 						    .run = run_version };
 
 static const struct cli_command *const commands[] = {
-	&command_add,    &command_search, &command_duplicates, &command_get,     &command_list,
-	&command_remove, &command_index,  &command_serve,      &command_version, NULL
+	&command_add,   &command_search, &command_duplicates, &command_get,
+	&command_list,  &command_remove, &command_export,     &command_import,
+	&command_index, &command_serve,  &command_version,    NULL
 };
 
 static const struct cli_command root = {

@@ -45,6 +45,7 @@ bool target_open_existing(const struct cli_args *args, const char *name, bool re
  * store, otherwise one of the configuration. On failure a message is printed.
  *   other  new, closed with isx_close(); NULL: `name` is in the store of the target */
 bool target_open_other(const struct target *target, const char *name, struct isx_store **other);
+
 /* Open the index `name` of the store `uri`, or with NULL of the configuration. With `writes` it is
  * created if it does not exist, also on another server; otherwise nothing is written at all. */
 bool target_open_at(const char *uri, const char *name, bool writes, struct target *target);

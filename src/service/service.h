@@ -21,6 +21,12 @@ ISX_MUST_CHECK enum isx_status isx_find_into(struct isx_store *store, const char
 					     const char *iscc_id, struct isx_buf *json,
 					     bool *has_index, bool *found, struct isx_err *err);
 
+/* Copy an asset with all its texts into `arena`.
+ *   bytes  increased by those of texts and simprints */
+ISX_MUST_CHECK enum isx_status isx_asset_copy(const struct isx_asset *asset,
+					      struct isx_arena *arena, struct isx_asset *copy,
+					      size_t *bytes, struct isx_err *err);
+
 /* As isx_search(), but memory for the ranking and the result is asked of `quota` first (borrowed
  * until return; threads of the search may ask at the same time). The memory is held until
  * isx_result_free(), or until the search fails. A refusal is returned with the quota's status. */

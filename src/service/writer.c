@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "engine/asset_units.h"
 #include "iscc/iscc_id.h"
+#include "service/service.h"
 #include "service/store.h"
 
 #include <string.h>
@@ -100,50 +101,6 @@ static enum isx_status check(const struct isx_writer *writer, const struct isx_a
 	return st;
 }
 
-/* --- copying ---------------------------------------------------------------------------------- */
-
-/* A copy of a text; NULL if that is NULL.
- *   failed  set to true when memory ran out, and left alone otherwise */
-static const char *copy_text(struct isx_writer *writer, const char *text, bool *failed)
-{
-	size_t len = text ? strlen(text) : 0;
-	const char *copy = text ? isx_arena_text(&writer->arena, text, len) : NULL;
-	*failed |= text && !copy;
-	writer->bytes += len;
-	return copy;
-}
-
-/* Copy an asset with all texts into the arena. Types of simprints are copied once per type, as
- * neighbours share them. A copy that failed is left in the arena until the next flush; it is not
- * counted in the batch. */
-static bool copy_asset(struct isx_writer *writer, const struct isx_asset *asset,
-		       struct isx_asset *copy)
-{
-	struct isx_arena *arena = &writer->arena;
-	const char **units = isx_arena_alloc(arena, asset->unit_count, sizeof *units);
-	struct isx_simprint *simprints = isx_arena_alloc(arena, asset->simprint_count,
-							 sizeof *simprints);
-	bool failed = !units || !simprints;
-	*copy = *asset;
-	copy->iscc_id = copy_text(writer, asset->iscc_id, &failed);
-	copy->iscc_code = copy_text(writer, asset->iscc_code, &failed);
-	copy->metadata = copy_text(writer, asset->metadata, &failed);
-	for (size_t i = 0; !failed && i < asset->unit_count; i++)
-		units[i] = copy_text(writer, asset->units[i], &failed);
-	for (size_t i = 0; !failed && i < asset->simprint_count; i++) {
-		bool is_same = i > 0 &&
-			       strcmp(asset->simprints[i].type, asset->simprints[i - 1].type) == 0;
-		simprints[i] = asset->simprints[i];
-		simprints[i].type = is_same ? simprints[i - 1].type
-					    : copy_text(writer, asset->simprints[i].type, &failed);
-		simprints[i].simprint = copy_text(writer, asset->simprints[i].simprint, &failed);
-	}
-	copy->units = units;
-	copy->simprints = simprints;
-	writer->bytes += asset->simprint_count * sizeof *simprints;
-	return !failed;
-}
-
 /* --- writing ---------------------------------------------------------------------------------- */
 
 enum isx_status isx_writer_flush(struct isx_writer *writer, struct isx_err *err)
@@ -177,8 +134,10 @@ enum isx_status isx_writer_put(struct isx_writer *writer, const struct isx_asset
 			isx_err_at(err, st, "adding the assets before this one");
 	if (st)
 		return st;
-	if (!copy_asset(writer, asset, &writer->assets[writer->count]))
-		return isx_fail_memory(err);
+	st = isx_asset_copy(asset, &writer->arena, &writer->assets[writer->count], &writer->bytes,
+			    err);
+	if (st) /* what was copied stays in the arena until the next flush, and is not counted */
+		return st;
 	if (asset->iscc_id)
 		writer->realm = id.realm;
 	writer->has_realm |= asset->iscc_id != NULL;

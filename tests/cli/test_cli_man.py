@@ -8,7 +8,8 @@ from commandline import TOP
 from test_cli_usage import LEVELS
 
 COMMANDS = [*(words for words in LEVELS if words and words != ("index",)),
-            ("index", "backup"), ("index", "compact"), ("index", "check"), ("list",), ("remove",)]
+            ("index", "backup"), ("index", "compact"), ("index", "check"), ("list",), ("remove",), ("export",), ("import",),
+            ("index", "copy")]
 
 
 def page():
