@@ -79,25 +79,48 @@ static unsigned read_weight(struct isx_span member, struct isx_span *coding)
 	return weight > 1000 ? 0 : weight;
 }
 
-/* -1: not named. Without any weight for gzip the answer is sent as it is, although RFC 9110 would
- * allow every coding. */
-bool isx_coding_wants_gzip(const char *accept_encoding)
+/* What a header says of gzip, zstd and of no coding: weights in thousandths; -1: nothing. */
+struct weights {
+	int gzip, zstd, identity;
+};
+
+/* "*" stands for every coding that the header does not name; but that zstd is meant by it is not
+ * assumed. */
+static struct weights read_weights(const char *accept_encoding)
 {
 	struct isx_span list = isx_span_of(accept_encoding), member, coding;
-	int gzip = -1, any = -1, identity = -1;
+	struct weights found = { -1, -1, -1 };
+	int any = -1;
 	while (next_member(&list, &member)) {
 		int weight = (int)read_weight(member, &coding);
 		if (is_gzip(coding))
-			gzip = weight;
+			found.gzip = weight;
+		else if (is_name(coding, "zstd"))
+			found.zstd = weight;
 		else if (is_name(coding, "identity"))
-			identity = weight;
+			found.identity = weight;
 		else if (is_name(coding, "*"))
 			any = weight;
 	}
-	/* "*" stands for every coding that the header does not name. */
-	if (gzip < 0)
-		gzip = any;
-	return gzip > 0 && gzip >= identity;
+	if (found.gzip < 0)
+		found.gzip = any;
+	return found;
+}
+
+/* Without any weight for gzip the answer is sent as it is, although RFC 9110 would allow every
+ * coding. */
+bool isx_coding_wants_gzip(const char *accept_encoding)
+{
+	struct weights found = read_weights(accept_encoding);
+	return found.gzip > 0 && found.gzip >= found.identity;
+}
+
+enum isx_packing isx_coding_choose(const char *accept_encoding)
+{
+	struct weights found = read_weights(accept_encoding);
+	if (found.zstd > 0 && found.zstd >= found.gzip && found.zstd >= found.identity)
+		return ISX_PACKING_ZSTD;
+	return isx_coding_wants_gzip(accept_encoding) ? ISX_PACKING_GZIP : ISX_PACKING_NONE;
 }
 
 /* None of these names is registered, so all that are in use are taken. */

@@ -7,6 +7,7 @@
 #ifndef ISX_HTTP_ENCODING_H
 #define ISX_HTTP_ENCODING_H
 
+#include "http/packing.h"
 #include "http/request.h"
 
 enum http_coding { HTTP_CODING_NONE, HTTP_CODING_GZIP, HTTP_CODING_OTHER };
@@ -18,6 +19,9 @@ enum http_coding isx_coding_read(const char *content_encoding);
 /* Does an Accept-Encoding header (RFC 9110, 12.5.3; NULL: there is none) ask for gzip, at least as
  * much as for no coding? */
 bool isx_coding_wants_gzip(const char *accept_encoding);
+
+/* The coding of a stream for such a header: zstd or gzip, whichever it asks for more; zstd of equals. */
+enum isx_packing isx_coding_choose(const char *accept_encoding);
 
 /* Is a content type one of lines with a JSON value each: application/x-ndjson or application/jsonl, and
  * their spellings? */

@@ -310,8 +310,11 @@ static void run_exchange(void *arg)
 		answer(x);
 	if (!st && x->res.stream)
 		st = compose_piece(x, &err);
-	if (st)
+	if (st) {
+		/* the headers described the stream, for example its Content-Encoding */
+		x->res.header_count = 0;
 		answer_failure(x, st, &err);
+	}
 	MHD_resume_connection(x->connection);
 }
 

@@ -21,6 +21,10 @@ http_handler isx_serve_asset_get;    /* GET /indexes/{name}/assets/{iscc_id} */
 http_handler isx_serve_asset_patch;  /* PATCH /indexes/{name}/assets/{iscc_id} */
 http_handler isx_serve_asset_remove; /* DELETE /indexes/{name}/assets/{iscc_id} */
 
+/* serve_export.c */
+http_handler isx_serve_export; /* GET /indexes/{name}/export */
+http_handler isx_serve_import; /* POST /indexes/{name}/import */
+
 /* serve_assets.c */
 http_handler isx_serve_assets_list;   /* GET /indexes/{name}/assets */
 http_handler isx_serve_assets_get;    /* POST /indexes/{name}/assets/get */

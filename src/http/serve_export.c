@@ -1,0 +1,306 @@
+/*
+ * serve_export.c - an index as lines of JSON: all of it out, and lines in.
+ *
+ * Both are streams, so that memory is bounded whatever the size is: a few hundred assets are read and
+ * written before the next ones. An export holds one snapshot from its beginning to its end. The
+ * lines of an import are added in batches; each line is answered by a line.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "http/serve.h"
+
+#include "base/limits.h"
+#include "http/encoding.h"
+#include "http/packing.h"
+#include "http/params.h"
+#include "http/spool.h"
+#include "http/url.h"
+#include "service/service.h"
+#include "json/http_status.h"
+#include "json/json_text.h"
+
+#include <string.h>
+
+/* --- export ----------------------------------------------------------------------------------- */
+
+enum { EXPORT_PIECE_BYTES = 128 * 1024 }; /* before packing */
+
+struct export
+{
+	struct http_stream stream; /* first member */
+	const struct http_req *req;
+	struct isx_cursor *cursor;
+	struct isx_packer *packer;
+	struct isx_buf text; /* lines that are not packed yet */
+	size_t left;         /* assets that may still come */
+	bool has_ended;
+};
+
+/* Gather lines until there are enough, or the last asset has come. An asset that cannot be read
+ * fails the export: a client must not take what is missing for all there is. */
+static enum isx_status gather(struct export *export, struct isx_err *err)
+{
+	const struct isx_asset *asset = NULL;
+	enum isx_status st = export->req->cancel_check(export->req->cancel_arg, err);
+	while (!st && !export->has_ended && export->text.len < EXPORT_PIECE_BYTES) {
+		export->has_ended = export->left == 0;
+		if (!export->has_ended)
+			st = isx_cursor_next(export->cursor, &asset, err);
+		export->has_ended |= !st && !asset;
+		if (st || export->has_ended)
+			break;
+		isx_asset_to_request(&export->text, asset);
+		isx_buf_char(&export->text, '\n');
+		export->left--;
+	}
+	return st ? st : isx_buf_status(&export->text, err);
+}
+
+/* A packer may keep what it gets: a piece without bytes would be the end of the answer. */
+static enum isx_status export_piece(struct http_stream *stream, struct isx_buf *out,
+				    struct isx_err *err)
+{
+	struct export *export = (struct export *)stream;
+	enum isx_status st = ISX_OK;
+	while (!st && !export->has_ended && out->len == 0) {
+		st = gather(export, err);
+		if (!st)
+			st = isx_packer_add(export->packer,
+					    (struct isx_span){ export->text.ptr, export->text.len },
+					    export->has_ended, out, err);
+		isx_buf_clear(&export->text);
+	}
+	return st;
+}
+
+static void close_export(struct http_stream *stream)
+{
+	struct export *export = (struct export *)stream;
+	isx_cursor_close(export->cursor);
+	isx_packer_free(export->packer);
+	isx_buf_release(&export->text);
+	isx_mem_free(export);
+}
+
+enum isx_status isx_serve_export(struct http_req *req, struct http_res *res, struct isx_err *err)
+{
+	static const char *const codings[] = {
+		[ISX_PACKING_GZIP] = "gzip", [ISX_PACKING_ZSTD] = "zstd"
+	};
+	struct export *export = isx_mem_array(1, sizeof *export);
+	struct isx_range range;
+	enum isx_packing packing = isx_coding_choose(req->accept_encoding);
+	if (!export)
+		return isx_fail_memory(err);
+	*export = (struct export){ .stream = { .more = export_piece, .close = close_export },
+				   .req = req,
+				   .left = SIZE_MAX };
+	res->stream = &export->stream; /* closed with the answer, or when it becomes a failure */
+	enum isx_status st = isx_param_limit(req, res, &export->left, err);
+	if (!st)
+		st = isx_param_range(req, res, &range, err);
+	if (!st)
+		st = isx_problems_status(&res->problems, err);
+	if (!st)
+		st = isx_cursor_open_range(req->store, req->index_name, &range, &export->cursor,
+					   err);
+	if (!st)
+		st = isx_packer_new(packing, &export->packer, err);
+	if (st)
+		return st;
+	res->content_type = "application/x-ndjson";
+	res->varies_by_coding = true;
+	if (packing != ISX_PACKING_NONE)
+		isx_http_header(res, "Content-Encoding", codings[packing]);
+	return ISX_OK;
+}
+
+/* --- import ----------------------------------------------------------------------------------- */
+
+enum { IMPORT_LINES = 10000, IMPORT_PIECE_BYTES = 8 << 20 }; /* of one transaction */
+
+struct import {
+	struct http_stream stream; /* first member */
+	const struct http_req *req;
+	bool stops; /* on_error=stop */
+	uint64_t lines, created, updated, errors;
+	bool is_over;   /* all lines are read, or an error has stopped it */
+	bool has_ended; /* the last line of the answer is written */
+};
+
+/* The lines of one batch. */
+struct lines_batch {
+	struct isx_arena arena;
+	struct isx_asset assets[IMPORT_LINES]; /* of those that could be read */
+	uint64_t numbers[IMPORT_LINES];        /* their lines */
+	enum isx_outcome outcomes[IMPORT_LINES];
+	char iscc_ids[IMPORT_LINES][24];
+	size_t count;
+};
+
+/* Answer a line that was refused. In a batch it follows the outcomes of the lines before it. */
+static void answer_error(struct import *import, uint64_t line, const struct isx_err *err,
+			 struct isx_buf *out)
+{
+	isx_buf_printf(out, "{\"line\":%llu,\"status\":\"error\",\"error\":%u,\"detail\":",
+		       (unsigned long long)line, isx_http_from_status(err->status));
+	isx_json_quote(out, isx_span_of(err->msg));
+	isx_buf_text(out, "}\n");
+	import->errors++;
+	if (import->stops) { /* lines behind it have been read, but count for nothing */
+		import->is_over = true;
+		import->lines = line;
+	}
+}
+
+/* Answer the lines of a part that was added. */
+static void answer_added(struct import *import, const struct lines_batch *batch, size_t first,
+			 size_t count, struct isx_buf *out)
+{
+	for (size_t i = first; i < first + count; i++) {
+		bool is_new = batch->outcomes[i] == ISX_CREATED;
+		isx_buf_printf(out, "{\"line\":%llu,\"iscc_id\":\"%s\",\"status\":\"%s\"}\n",
+			       (unsigned long long)batch->numbers[i], batch->iscc_ids[i],
+			       is_new ? "created" : "updated");
+		import->created += is_new;
+		import->updated += !is_new;
+	}
+}
+
+/* Add a batch: in parts if an asset of it is refused, from left to right, as the last of several assets
+ * with one ISCC-ID counts. */
+static enum isx_status add_batch(struct import *import, struct lines_batch *batch,
+				 struct isx_buf *out, struct isx_err *err)
+{
+	size_t first = 0, count = batch->count;
+	while (first < batch->count) {
+		enum isx_status st = isx_add_with_ids(
+			import->req->store, import->req->index_name, batch->assets + first, count,
+			batch->outcomes + first, batch->iscc_ids + first, err);
+		bool is_refused = st == ISX_INVALID || st == ISX_SCHEMA || st == ISX_TOO_LARGE;
+		if (st && !is_refused)
+			return st;
+		if (st && count > 1) {
+			count = err->position >= count ? count / 2
+				: err->position        ? err->position
+						       : 1;
+			continue;
+		}
+		if (st)
+			answer_error(import, batch->numbers[first], err, out);
+		else
+			answer_added(import, batch, first, count, out);
+		if (st && import->stops)
+			break;
+		first += count;
+		count = batch->count - first;
+	}
+	return ISX_OK;
+}
+
+/* Read the next lines, up to one that cannot be read.
+ *   bad  filled: its error; ISX_OK: all could be read */
+static enum isx_status read_lines(struct import *import, struct lines_batch *batch,
+				  struct isx_err *bad, struct isx_err *err)
+{
+	size_t bytes = 0;
+	*bad = (struct isx_err){ 0 };
+	while (batch->count < IMPORT_LINES && bytes < IMPORT_PIECE_BYTES && !bad->status) {
+		struct isx_problems problems = { 0 };
+		struct isx_span line;
+		enum isx_status st = isx_spool_line(import->req->lines, &line, bad);
+		if (st && st != ISX_TOO_LARGE)
+			return isx_err_pass(err, bad);
+		import->is_over |= !st && line.len == 0;
+		if (import->is_over)
+			break;
+		import->lines++;
+		if (!st)
+			st = isx_asset_from_json(line, &batch->arena, &batch->assets[batch->count],
+						 &problems, bad);
+		isx_problems_release(&problems);
+		if (st == ISX_NO_MEMORY)
+			return isx_fail_memory(err);
+		batch->numbers[batch->count] = import->lines;
+		batch->count += !st;
+		bytes += line.len;
+	}
+	return ISX_OK;
+}
+
+/* The last line of the answer has the sums. */
+static void answer_end(struct import *import, struct isx_buf *out)
+{
+	isx_buf_printf(out,
+		       "{\"lines\":%llu,\"created\":%llu,\"updated\":%llu,\"errors\":%llu,"
+		       "\"stopped\":%s}\n",
+		       (unsigned long long)import->lines, (unsigned long long)import->created,
+		       (unsigned long long)import->updated, (unsigned long long)import->errors,
+		       import->stops && import->errors ? "true" : "false");
+	import->has_ended = true;
+}
+
+static enum isx_status import_piece(struct http_stream *stream, struct isx_buf *out,
+				    struct isx_err *err)
+{
+	struct import *import = (struct import *)stream;
+	struct lines_batch *batch = import->is_over ? NULL : isx_mem_array(1, sizeof *batch);
+	struct isx_err bad = { 0 };
+	if (import->is_over) {
+		if (!import->has_ended)
+			answer_end(import, out);
+		return isx_buf_status(out, err);
+	}
+	if (!batch)
+		return isx_fail_memory(err);
+	enum isx_status st = read_lines(import, batch, &bad, err);
+	/* An empty batch asks whether the index exists. */
+	if (!st && batch->count == 0)
+		st = isx_add(import->req->store, import->req->index_name, NULL, 0, NULL, err);
+	if (!st)
+		st = add_batch(import, batch, out, err);
+	if (!st && bad.status && !(import->stops && import->errors))
+		answer_error(import, import->lines, &bad, out);
+	if (!st && import->is_over && out->len == 0)
+		answer_end(import, out);
+	isx_arena_release(&batch->arena);
+	isx_mem_free(batch);
+	return st ? st : isx_buf_status(out, err);
+}
+
+static void close_import(struct http_stream *stream)
+{
+	isx_mem_free(stream);
+}
+
+/* `on_error` is skip or stop. */
+static enum isx_status read_on_error(struct http_req *req, struct http_res *res, bool *stops,
+				     struct isx_err *err)
+{
+	struct isx_span value;
+	enum isx_status st = isx_url_param(req->query, "on_error", &req->arena, &value, err);
+	if (st || !value.ptr)
+		return st;
+	*stops = isx_span_is(value, "stop");
+	if (!*stops && !isx_span_is(value, "skip"))
+		isx_param_problem(res, "literal_error", "on_error", "Expected skip or stop", value);
+	return ISX_OK;
+}
+
+enum isx_status isx_serve_import(struct http_req *req, struct http_res *res, struct isx_err *err)
+{
+	struct import *import = isx_mem_array(1, sizeof *import);
+	if (!import)
+		return isx_fail_memory(err);
+	import->stream = (struct http_stream){ .more = import_piece, .close = close_import };
+	import->req = req;
+	res->stream = &import->stream;
+	enum isx_status st = read_on_error(req, res, &import->stops, err);
+	if (!st)
+		st = isx_problems_status(&res->problems, err);
+	if (!st && !req->lines)
+		return isx_fail(err, ISX_INVALID,
+				"expected one asset a line, with Content-Type: "
+				"application/x-ndjson");
+	res->content_type = "application/x-ndjson";
+	return st;
+}
