@@ -397,6 +397,7 @@ void settings_to_options(const struct settings *settings, struct isx_options *op
 	options->match_threshold_simprints = settings->match_threshold_simprints;
 	options->confidence_exponent = (uint32_t)settings->confidence_exponent;
 	options->relaxed = settings->relaxed;
+	options->threads = (uint32_t)settings->threads;
 	options->map_bytes = (uint64_t)settings->map_gib << 30;
 	options->hub = (uint32_t)settings->hub;
 	options->temporary_directory = getenv("TMPDIR");

@@ -13,7 +13,7 @@
 enum http_pool {
 	HTTP_POOL_NONE,  /* the event-loop thread itself: the handler never blocks */
 	HTTP_POOL_QUICK, /* handlers that neither scan nor write */
-	HTTP_POOL_SCAN,  /* searches: one thread per processor */
+	HTTP_POOL_SCAN,  /* searches: many threads, as those that wait together share a pass */
 	HTTP_POOL_WRITE, /* handlers that wait for the disk; many of them share one commit */
 	HTTP_POOL_BULK   /* batches, and searches for very many matches (isx_router_pool()) */
 };

@@ -31,6 +31,8 @@ enum {
 	POLLERS_MAX =
 		4, /* event-loop threads; one serves more bytes than two workers can process */
 	QUICK_THREADS = 16, /* for small requests; with postgresql:// these wait for the database */
+	SCAN_THREADS =
+		64, /* so many searches can share a pass; no more of them scan than processors are */
 	WRITE_THREADS =
 		64, /* so many requests can share a commit; all but one of the threads sleep */
 	FILES_RESERVED = 64, /* open files other than connections: LMDB, logs, epoll */
@@ -230,12 +232,12 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 		st = isx_pool_new("http-quick", QUICK_THREADS, settings->queue_max,
 				  &made->serving.quick, err);
 	if (!st)
-		st = isx_pool_new("http-scan", threads, settings->queue_max, &made->serving.scan,
-				  err);
+		st = isx_pool_new("http-scan", SCAN_THREADS, settings->queue_max,
+				  &made->serving.scan, err);
 	if (!st)
 		st = isx_pool_new("http-write", WRITE_THREADS, settings->queue_max,
 				  &made->serving.write, err);
-	if (!st) /* half as many threads as scan: they must not occupy all processors */
+	if (!st) /* for half of the processors: what follows their scans must not occupy all */
 		st = isx_pool_new("http-bulk", (threads + 1) / 2, settings->queue_max,
 				  &made->serving.bulk, err);
 	if (!st)

@@ -30,7 +30,7 @@ struct isx_server_settings {
 	/* Called with an error of the store before its message is logged or sent: an operator may set
 	 * options of the library under other names. Default NULL */
 	void (*name_options)(struct isx_err *err);
-	unsigned threads;         /* search threads; default 0: one per processor */
+	unsigned threads;         /* that scan at once; default 0: one per processor */
 	unsigned queue_max;       /* requests in the queue of each pool; default 4096 */
 	unsigned connections_max; /* default 16384, less where the process may open fewer files */
 	unsigned timeout_s; /* in which a client has to transfer ISX_CLIENT_BYTES_MIN; default 30 */

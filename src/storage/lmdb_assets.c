@@ -12,6 +12,7 @@
 #include "engine/asset_batch.h"
 #include "engine/asset_units.h"
 #include "engine/query_plan.h"
+#include "engine/scan_slots.h"
 #include "storage/lmdb_kind.h"
 #include "json/wire.h"
 
@@ -90,24 +91,46 @@ enum isx_status isx_lmdb_get(struct isx_lmdb_file *file, const char *iscc_id, st
 	return st;
 }
 
+/* A search that waits for a slot. */
+struct waiting {
+	const struct isx_query *query;
+	struct isx_err gone; /* why it is no longer wanted */
+};
+
+static bool is_search_wanted(void *arg)
+{
+	struct waiting *waiting = arg;
+	const struct isx_query *query = waiting->query;
+	return !query->cancel_check || !query->cancel_check(query->cancel_arg, &waiting->gone);
+}
+
+/* Search a file of a kind that searches one view. */
+static enum isx_status search_view(struct isx_lmdb_file *file, const struct isx_options *options,
+				   const struct isx_query *query, struct isx_arena *arena,
+				   struct isx_result *result, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	struct waiting waiting = { .query = query };
+	if (!isx_scan_slot_take(isx_scan_slots_max(options), is_search_wanted, &waiting))
+		return isx_err_pass(err, &waiting.gone);
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &view, err);
+	if (!st) {
+		st = isx_meter_start(&view.meter, query, err);
+		if (!st)
+			st = file->kind->search(&view, options, query, arena, result, err);
+		isx_lmdb_end(&view);
+	}
+	isx_scan_slots_release(1);
+	return st;
+}
+
 enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_options *options,
 				const struct isx_query *query, struct isx_arena *arena,
 				struct isx_result *result, struct isx_err *err)
 {
-	struct isx_lmdb_view view;
-	if (file->kind->search_file) {
-		struct isx_search_job job = { .query = query, .arena = arena, .result = result };
-		file->kind->search_file(file, options, &job, 1);
-		return job.status ? isx_err_pass(err, &job.err) : ISX_OK;
-	}
-	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &view, err);
-	if (st)
-		return st;
-	st = isx_meter_start(&view.meter, query, err);
-	if (!st)
-		st = file->kind->search(&view, options, query, arena, result, err);
-	isx_lmdb_end(&view);
-	return st;
+	struct isx_search_job job = { .query = query, .arena = arena, .result = result };
+	isx_lmdb_search_many(file, options, &job, 1);
+	return job.status ? isx_err_pass(err, &job.err) : ISX_OK;
 }
 
 void isx_lmdb_search_many(struct isx_lmdb_file *file, const struct isx_options *options,
@@ -118,6 +141,6 @@ void isx_lmdb_search_many(struct isx_lmdb_file *file, const struct isx_options *
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
-		jobs[i].status = isx_lmdb_search(file, options, jobs[i].query, jobs[i].arena,
-						 jobs[i].result, &jobs[i].err);
+		jobs[i].status = search_view(file, options, jobs[i].query, jobs[i].arena,
+					     jobs[i].result, &jobs[i].err);
 }

@@ -373,7 +373,7 @@ LIMITS = (TOP / "src/base/limits.h").read_text(encoding="utf-8")
 BYTES_PER_BYTE = int(re.search(r"define ISX_REQUEST_BYTES_PER_BYTE[\s\\]+(\d+)", LIMITS)[1])
 # As docs/deployment.md adds up: the program, connections, bodies and their reading, answers, bodies
 # without the key, threads. Nothing is written meanwhile.
-SUM = (16 + 300 // 4 + 4 * 4 * BYTES_PER_BYTE + 16 + 8 + (2 + 80) * 2) * MIB
+SUM = (16 + 300 // 4 + 4 * 4 * BYTES_PER_BYTE + 16 + 8 + (144 + 3) * 2) * MIB
 
 
 @contextlib.contextmanager
