@@ -38,6 +38,11 @@
  * passes at once over large indexes, which take the caches from each other. */
 #define ISX_PASS_WAIT_MS 250
 
+/* The same for a search that shares its pass with no other. It may need much memory of its own, for
+ * the hits of a page with each of 10,000 simprints: when many of them come, as few as possible are
+ * to run at once. */
+#define ISX_ALONE_WAIT_MS 10000
+
 /* Milliseconds between two questions whether a search that waits is still wanted. */
 #define ISX_PASS_LOOK_MS 50
 

@@ -85,7 +85,8 @@ static bool is_pass_wanted(void *arg)
 /* Lead a pass. Returns whether the leader's own party was served. */
 static bool lead_pass(struct isx_pass *pass, isx_pass_fn *run)
 {
-	if (!isx_scan_slot_take(pass->leader->slots_max, is_pass_wanted, pass))
+	unsigned wait_ms = pass->leader->is_alone ? ISX_ALONE_WAIT_MS : ISX_PASS_WAIT_MS;
+	if (!isx_scan_slot_take(pass->leader->slots_max, wait_ms, is_pass_wanted, pass))
 		return false;
 	pthread_mutex_lock(&pass->queue->lock);
 	close_pass(pass);

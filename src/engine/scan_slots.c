@@ -14,8 +14,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 
+#include <pthread.h>
 #include <sched.h>
-#include <unistd.h>
+#include <stdatomic.h>
 
 enum { SLOTS_MAX = 1024 };
 
@@ -33,15 +34,27 @@ static struct {
 	struct waiter *first; /* the thread that waits longest */
 } slots = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* The number of processors that this process may use, as it was at the first search: asking costs a
+ * system call. */
+static unsigned count_processors(void)
+{
+	static atomic_uint known;
+	unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
+	cpu_set_t usable;
+	if (count > 0)
+		return count;
+	if (sched_getaffinity(0, sizeof usable, &usable) == 0)
+		count = (unsigned)CPU_COUNT(&usable);
+	else /* more processors than the set has room for */
+		count = SLOTS_MAX;
+	atomic_store_explicit(&known, count, memory_order_relaxed);
+	return count;
+}
+
 unsigned isx_scan_slots_max(const struct isx_options *options)
 {
-	cpu_set_t usable;
-	long count = options->threads;
-	if (count == 0 && sched_getaffinity(0, sizeof usable, &usable) == 0)
-		count = CPU_COUNT(&usable);
-	if (count == 0) /* more processors than the set has room for */
-		count = sysconf(_SC_NPROCESSORS_ONLN);
-	return count < 1 ? 1 : count > SLOTS_MAX ? SLOTS_MAX : (unsigned)count;
+	unsigned count = options->threads ? options->threads : count_processors();
+	return count > SLOTS_MAX ? SLOTS_MAX : count;
 }
 
 /* Give free slots to the threads that wait, in their order. Called with the lock. */
@@ -68,10 +81,11 @@ static void leave_list(struct waiter *waiter)
 }
 
 /* Wait for a slot in the order of the list. Called with the lock, which is released meanwhile. */
-static bool wait_for_slot(struct waiter *waiter, bool (*is_wanted)(void *arg), void *arg)
+static bool wait_for_slot(struct waiter *waiter, unsigned wait_ms, bool (*is_wanted)(void *arg),
+			  void *arg)
 {
 	uint64_t now_ns = isx_clock_ns();
-	const uint64_t end_ns = now_ns + (uint64_t)ISX_PASS_WAIT_MS * 1000000u;
+	const uint64_t end_ns = now_ns + (uint64_t)wait_ms * 1000000u;
 	bool wanted = true;
 	while (!waiter->has_slot && wanted && now_ns < end_ns) {
 		uint64_t look_ns = now_ns + (uint64_t)ISX_PASS_LOOK_MS * 1000000u;
@@ -96,7 +110,8 @@ static bool wait_for_slot(struct waiter *waiter, bool (*is_wanted)(void *arg), v
 	return wanted;
 }
 
-bool isx_scan_slot_take(unsigned slots_max, bool (*is_wanted)(void *arg), void *arg)
+bool isx_scan_slot_take(unsigned slots_max, unsigned wait_ms, bool (*is_wanted)(void *arg),
+			void *arg)
 {
 	struct waiter waiter = { .slots_max = slots_max };
 	struct waiter **last = &slots.first;
@@ -109,7 +124,7 @@ bool isx_scan_slot_take(unsigned slots_max, bool (*is_wanted)(void *arg), void *
 		while (*last)
 			last = &(*last)->next;
 		*last = &waiter;
-		has_slot = wait_for_slot(&waiter, is_wanted, arg);
+		has_slot = wait_for_slot(&waiter, wait_ms, is_wanted, arg);
 		pthread_cond_destroy(&waiter.granted);
 	}
 	pthread_mutex_unlock(&slots.lock);

@@ -15,12 +15,13 @@
  * of processors that this process may use. At least 1, at most 1024. */
 unsigned isx_scan_slots_max(const struct isx_options *options);
 
-/* Take a slot when fewer than `slots_max` are taken in this process. After ISX_PASS_WAIT_MS the
- * slot is taken whatever the number, so that no search waits longer for others.
+/* Take a slot when fewer than `slots_max` are taken in this process. After `wait_ms` the slot is
+ * taken whatever the number, so that no search waits longer for others.
  *   is_wanted  called now and then while the thread waits, without a lock held. False: give up
  * Returns false, and no slot is taken, if is_wanted() returned false. Otherwise the caller gives
  * the slot back with isx_scan_slots_release(). */
-ISX_MUST_CHECK bool isx_scan_slot_take(unsigned slots_max, bool (*is_wanted)(void *arg), void *arg);
+ISX_MUST_CHECK bool isx_scan_slot_take(unsigned slots_max, unsigned wait_ms,
+				       bool (*is_wanted)(void *arg), void *arg);
 
 /* Take up to `wanted` further slots that are free and that no other thread waits for. Never waits.
  * Returns how many were taken. */

@@ -29,8 +29,9 @@
 
 #include <string.h>
 
-/* Comparisons that make a further thread worth its start: see bench/README.md, "Every core". */
-enum { PAIRS_PER_THREAD = 150000 };
+/* Comparisons that make a further thread worth its start (bench/README.md, "Every core"): at 300,000
+ * in all two threads are slower than one. */
+enum { PAIRS_PER_THREAD = 300000 };
 
 /* Pages of a lane that are read one after the other. They lie side by side in the file as a rule,
  * and the processor reads ahead. More would only take more memory where every row is a hit. */
@@ -285,64 +286,75 @@ static enum isx_status keep_hits(struct ask *ask, const struct isx_lane *pages,
 	return ISX_OK;
 }
 
-/* Compare a page with the first `count` of scanner->queries. */
-static void run_kernel(struct scanner *scanner, const struct isx_lane *pages, size_t count)
+/* Keep what a kernel has found for an ask, and ask whether the search may go on. */
+static void take_page(struct ask *ask, const struct isx_lane *pages, const struct isx_hit *hits,
+		      size_t found)
 {
-	struct isx_scan_query *only = &scanner->queries[0];
-	const struct isx_scan_many many = { .rows = pages->rows,
-					    .count = pages->count,
-					    .row_bytes = pages->row_bytes,
-					    .query_count = count,
-					    .queries = scanner->queries };
-	if (count > 1) {
-		scanner->kernel->scan_many(&many);
-	} else {
-		const struct isx_scan scan = { .rows = pages->rows,
-					       .count = pages->count,
-					       .row_bytes = pages->row_bytes,
-					       .query = only->query,
-					       .bytes = only->bytes,
-					       .distance_max = only->distance_max };
-		only->found = scanner->kernel->scan(&scan, only->hits);
-	}
-	scanner->compared += pages->count * count;
+	struct seat *seat = ask->seat;
+	enum isx_status st = seat->status;
+	if (!st && found)
+		st = keep_hits(ask, pages, hits, found, &seat->err);
+	if (!st)
+		st = isx_meter_count(&seat->meter, pages->count, &seat->err);
+	if (st && !seat->status)
+		drop_seat(seat, st);
 }
 
-/* Compare the current page of a lane with everything that is asked of it. */
-static void compare_page(struct scanner *scanner, struct lane *lane)
+/* Compare a page with one unit. */
+static void compare_one(struct scanner *scanner, const struct isx_lane *pages, struct ask *ask)
 {
-	size_t count = 0;
-	if (lane->pages.count == 0)
-		return;
-	for (struct ask *ask = lane->asks; ask; ask = ask->next) {
+	const struct isx_scan scan = { .rows = pages->rows,
+				       .count = pages->count,
+				       .row_bytes = pages->row_bytes,
+				       .query = ask->body,
+				       .bytes = ask->compared_bytes,
+				       .distance_max = (uint32_t)ask->distance_max };
+	scanner->compared += pages->count;
+	take_page(ask, pages, scanner->hits, scanner->kernel->scan(&scan, scanner->hits));
+}
+
+/* Compare a page with all units that are asked of its lane. Returns their number: 0 when all
+ * members that asked are gone, or have better matches. */
+static size_t compare_many(struct scanner *scanner, const struct isx_lane *pages, struct ask *asks)
+{
+	struct isx_scan_many many = { .rows = pages->rows,
+				      .count = pages->count,
+				      .row_bytes = pages->row_bytes,
+				      .queries = scanner->queries };
+	for (struct ask *ask = asks; ask; ask = ask->next) {
 		if (ask->distance_max < 0)
 			continue;
-		scanner->asked[count] = ask;
-		scanner->queries[count] = (struct isx_scan_query){
+		scanner->asked[many.query_count] = ask;
+		scanner->queries[many.query_count] = (struct isx_scan_query){
 			.query = ask->body,
 			.bytes = ask->compared_bytes,
 			.distance_max = (uint32_t)ask->distance_max,
-			.hits = scanner->hits + count * scanner->rows_max,
+			.hits = scanner->hits + many.query_count * scanner->rows_max,
 		};
-		count++;
+		many.query_count++;
 	}
-	if (count == 0) { /* all members that asked are gone, or have better matches */
-		isx_lane_close(&lane->pages);
+	scanner->compared += pages->count * many.query_count;
+	scanner->kernel->scan_many(&many);
+	for (size_t i = 0; i < many.query_count; i++)
+		take_page(scanner->asked[i], pages, scanner->queries[i].hits,
+			  scanner->queries[i].found);
+	return many.query_count;
+}
+
+/* Compare the current page of a lane with everything that is asked of it. Afterwards its last row is
+ * in the cache. */
+static void compare_page(struct scanner *scanner, struct lane *lane)
+{
+	struct isx_lane *pages = &lane->pages;
+	if (pages->count == 0)
+		return;
+	if (lane->ask_count == 1 && lane->asks->distance_max >= 0)
+		compare_one(scanner, pages, lane->asks);
+	else if (compare_many(scanner, pages, lane->asks) == 0) {
+		isx_lane_close(pages);
 		return;
 	}
-	run_kernel(scanner, &lane->pages, count);
-	lane->last = isx_lane_id(&lane->pages, lane->pages.count - 1);
-	for (size_t i = 0; i < count; i++) {
-		struct seat *seat = scanner->asked[i]->seat;
-		enum isx_status st = seat->status;
-		if (!st && scanner->queries[i].found)
-			st = keep_hits(scanner->asked[i], &lane->pages, scanner->queries[i].hits,
-				       scanner->queries[i].found, &seat->err);
-		if (!st)
-			st = isx_meter_count(&seat->meter, lane->pages.count, &seat->err);
-		if (st && !seat->status)
-			drop_seat(seat, st);
-	}
+	lane->last = isx_lane_id(pages, pages->count - 1);
 }
 
 /* --- ranking ---------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
  */
 #include "storage/lmdb_assets.h"
 
+#include "base/limits.h"
 #include "engine/asset_batch.h"
 #include "engine/asset_units.h"
 #include "engine/query_plan.h"
@@ -111,7 +112,8 @@ static enum isx_status search_view(struct isx_lmdb_file *file, const struct isx_
 {
 	struct isx_lmdb_view view;
 	struct waiting waiting = { .query = query };
-	if (!isx_scan_slot_take(isx_scan_slots_max(options), is_search_wanted, &waiting))
+	if (!isx_scan_slot_take(isx_scan_slots_max(options), ISX_PASS_WAIT_MS, is_search_wanted,
+				&waiting))
 		return isx_err_pass(err, &waiting.gone);
 	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_ROWS, &view, err);
 	if (!st) {

@@ -654,15 +654,15 @@ static void test_pass__a_wait_for_a_slot_is_bounded(void **state)
 {
 	unsigned asked = 0;
 	(void)state;
-	assert_true(isx_scan_slot_take(2, always, NULL));
+	assert_true(isx_scan_slot_take(2, ISX_PASS_WAIT_MS, always, NULL));
 	assert_int_equal(isx_scan_slots_try(2, 5), 1);
 	assert_int_equal(isx_scan_slots_try(2, 5), 0);
 	assert_int_equal(isx_scan_slots_try(4, 5), 2);
 	isx_scan_slots_release(2);
-	assert_false(isx_scan_slot_take(2, never, &asked));
+	assert_false(isx_scan_slot_take(2, ISX_PASS_WAIT_MS, never, &asked));
 	assert_int_equal(asked, 1);
 	uint64_t start = isx_clock_ns();
-	assert_true(isx_scan_slot_take(2, always, NULL));
+	assert_true(isx_scan_slot_take(2, ISX_PASS_WAIT_MS, always, NULL));
 	assert_true(isx_clock_ns() - start >= (uint64_t)ISX_PASS_WAIT_MS * 1000000u);
 	assert_int_equal(isx_scan_slots_try(3, 1), 0);
 	isx_scan_slots_release(3);
