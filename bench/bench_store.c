@@ -5,8 +5,13 @@
  * with the reader of the REST API and adds them in batches: parsing in one thread, adding in
  * another, as the command line does. With ids ascending, and in random order. Then searches 3
  * units (META, CONTENT, DATA) of stored assets with some bits flipped, and reports p50, p99, and
- * the anonymous memory of the process, which leaves out the pages of the file. Prints machine,
- * kernel and seed.
+ * the anonymous memory of the process, which leaves out the pages of the file; and the searches/s
+ * of 1, 8 and 64 threads that search at the same time. Prints machine, kernel and seed.
+ * ISCC_SEARCH_KERNEL forces a kernel.
+ *
+ * With --folder DIR it searches the index that is there, which is made if it is not, and stays:
+ * two builds can be compared in turns on the same file. Then --clients, --units and --seconds say
+ * what is measured.
  *
  * With --postgres URI it does the same in usearch:// and in a database (where it replaces the
  * index "main"): adding, loading a follower, getting one asset (a trip to the server and back),
@@ -27,7 +32,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TYPES = 4, BATCH = 20000, SEARCHES = 200, FLIPPED_BITS = 20 };
+enum { TYPES = 4, BATCH = 20000, SEARCHES = 200, FLIPPED_BITS = 20, CLIENTS_MAX = 256 };
 
 static const uint32_t types[TYPES] = { ISX_META, ISX_CONTENT, ISX_DATA, ISX_INSTANCE };
 static const uint64_t seed = 20261124;
@@ -151,37 +156,100 @@ static int ascending(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
+/* Search for an asset with some bits flipped. Returns nanoseconds. */
+static uint64_t search_once(struct isx_store *store, uint64_t assets, size_t unit_count,
+			    uint64_t *state)
+{
+	char texts[3][ISX_UNIT_TEXT_BYTES], id[ISX_ISCC_ID_TEXT_BYTES];
+	const char *units[3];
+	uint8_t body[32];
+	struct isx_err err = { 0 };
+	struct isx_result *result;
+	uint64_t number = next_random(state) % assets;
+	for (size_t t = 0; t < unit_count; t++) {
+		body_of(number, t, body);
+		for (int flip = 0; flip < FLIPPED_BITS; flip++) {
+			uint64_t bit = next_random(state) % 256;
+			body[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		}
+		unit_text(t, body, texts[t]);
+		units[t] = texts[t];
+	}
+	struct isx_query query = { .units = units, .unit_count = unit_count, .limit = 10 };
+	uint64_t start = isx_clock_ns();
+	if (isx_search(store, "main", &query, &result, &err))
+		die("search", &err);
+	uint64_t time = isx_clock_ns() - start;
+	id_text(number, id);
+	if (result->match_count == 0 || strcmp(result->matches[0].iscc_id, id) != 0) {
+		fprintf(stderr, "search: %s is not the first\n", id);
+		exit(1);
+	}
+	isx_result_free(result);
+	return time;
+}
+
+/* A thread that searches until a moment. */
+struct client {
+	struct isx_store *store;
+	uint64_t assets, state, end_ns;
+	size_t unit_count;
+	uint64_t *times; /* new, grows */
+	size_t count, cap;
+	pthread_t thread;
+};
+
+static void *run_client(void *arg)
+{
+	struct client *client = arg;
+	while (isx_clock_ns() < client->end_ns) {
+		if (client->count == client->cap) {
+			client->cap = client->cap ? client->cap * 2 : 1024;
+			client->times = isx_mem_resize(client->times, client->cap,
+						       sizeof *client->times);
+		}
+		client->times[client->count++] = search_once(client->store, client->assets,
+							     client->unit_count, &client->state);
+	}
+	return NULL;
+}
+
+/* Search by several threads at the same time. */
+static void search_by(struct isx_store *store, uint64_t assets, size_t unit_count, size_t clients,
+		      double seconds)
+{
+	static struct client all[CLIENTS_MAX];
+	uint64_t start = isx_clock_ns(), *times = NULL;
+	size_t count = 0;
+	for (size_t i = 0; i < clients; i++) {
+		all[i] = (struct client){ .store = store,
+					  .assets = assets,
+					  .state = seed + i,
+					  .end_ns = start + (uint64_t)(seconds * 1e9),
+					  .unit_count = unit_count };
+		if (pthread_create(&all[i].thread, NULL, run_client, &all[i]))
+			exit(1);
+	}
+	for (size_t i = 0; i < clients; i++) {
+		pthread_join(all[i].thread, NULL);
+		times = isx_mem_resize(times, count + all[i].count, sizeof *times);
+		memcpy(times + count, all[i].times, all[i].count * sizeof *times);
+		count += all[i].count;
+		isx_mem_free(all[i].times);
+	}
+	double taken = (double)(isx_clock_ns() - start) / 1e9;
+	qsort(times, count, sizeof *times, ascending);
+	printf("  %zu units, %3zu threads: %8.1f searches/s, p50 %.3f ms, p99 %.3f ms\n",
+	       unit_count, clients, (double)count / taken, (double)times[count / 2] / 1e6,
+	       (double)times[count * 99 / 100] / 1e6);
+	isx_mem_free(times);
+}
+
 static void search(struct isx_store *store, uint64_t assets)
 {
 	uint64_t times[SEARCHES], state = seed;
-	for (size_t i = 0; i < SEARCHES; i++) {
-		char texts[3][ISX_UNIT_TEXT_BYTES], id[ISX_ISCC_ID_TEXT_BYTES];
-		const char *units[3];
-		uint8_t body[32];
-		struct isx_err err = { 0 };
-		struct isx_result *result;
-		uint64_t number = next_random(&state) % assets;
-		for (size_t t = 0; t < 3; t++) {
-			body_of(number, t, body);
-			for (int flip = 0; flip < FLIPPED_BITS; flip++) {
-				uint64_t bit = next_random(&state) % 256;
-				body[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-			}
-			unit_text(t, body, texts[t]);
-			units[t] = texts[t];
-		}
-		struct isx_query query = { .units = units, .unit_count = 3, .limit = 10 };
-		uint64_t start = isx_clock_ns();
-		if (isx_search(store, "main", &query, &result, &err))
-			die("search", &err);
-		times[i] = isx_clock_ns() - start;
-		id_text(number, id);
-		if (result->match_count == 0 || strcmp(result->matches[0].iscc_id, id) != 0) {
-			fprintf(stderr, "search: %s is not the first\n", id);
-			exit(1);
-		}
-		isx_result_free(result);
-	}
+	for (size_t i = 0; i < SEARCHES; i++)
+		times[i] = search_once(store, assets, 3, &state);
 	qsort(times, SEARCHES, sizeof times[0], ascending);
 	printf("  search of 3 units, %d times: p50 %.2f ms, p99 %.2f ms\n", SEARCHES,
 	       (double)times[SEARCHES / 2] / 1e6, (double)times[SEARCHES * 99 / 100] / 1e6);
@@ -221,13 +289,13 @@ static uint64_t *order_of(uint64_t count, bool shuffled)
 /* The engine that is measured, and where its files are. */
 struct target {
 	const char *postgres; /* URI, or NULL: usearch:// */
-	char directory[32];
+	char directory[256];
 	struct isx_store *store;
 };
 
 static void open_target(struct target *target)
 {
-	char uri[64];
+	char uri[300];
 	struct isx_options options;
 	struct isx_err err = { 0 };
 	isx_options_init(&options);
@@ -296,23 +364,66 @@ static void run(const char *postgres, uint64_t assets, bool shuffled, bool searc
 			measure_follower(&target, assets);
 		search(target.store, assets);
 		print_memory();
+		for (size_t clients = 1; !postgres && clients <= 64; clients *= 8)
+			search_by(target.store, assets, 3, clients, 2);
 	}
 	isx_close(target.store);
 	nftw(target.directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Search the index in a folder, and make it before if it is not there. */
+static void run_folder(const char *folder, uint64_t assets, size_t unit_count, size_t clients,
+		       double seconds)
+{
+	struct target target = { 0 };
+	struct isx_buf lines = { 0 };
+	struct isx_err err = { 0 };
+	snprintf(target.directory, sizeof target.directory, "%s", folder);
+	open_target(&target);
+	enum isx_status st = isx_index_create(target.store, "main", &err);
+	if (st && st != ISX_EXISTS)
+		die("create", &err);
+	for (uint64_t i = 0; !st && i < assets; i++)
+		add_line(&lines, i);
+	if (lines.failed)
+		exit(1);
+	ingest(target.store, (struct isx_span){ lines.ptr, lines.len });
+	isx_buf_release(&lines);
+	uint64_t state = seed;
+	search_once(target.store, assets, unit_count, &state); /* verifies and reads the file */
+	search_by(target.store, assets, unit_count, clients, seconds);
+	isx_close(target.store);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t assets = 1000000;
-	const char *postgres = NULL;
+	size_t clients = 64, unit_count = 3;
+	double seconds = 2;
+	const char *postgres = NULL, *folder = NULL;
 	for (int i = 1; i + 1 < argc; i += 2) {
 		if (strcmp(argv[i], "--assets") == 0)
 			assets = strtoull(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--postgres") == 0)
 			postgres = argv[i + 1];
+		else if (strcmp(argv[i], "--folder") == 0)
+			folder = argv[i + 1];
+		else if (strcmp(argv[i], "--clients") == 0)
+			clients = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--units") == 0)
+			unit_count = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--seconds") == 0)
+			seconds = strtod(argv[i + 1], NULL);
 	}
+	if (clients > CLIENTS_MAX || unit_count < 1 || unit_count > 3 ||
+	    !isx_kernel_force(getenv("ISCC_SEARCH_KERNEL")))
+		return 2;
 	printf("kernel %s, seed %llu, %ld cores\n", isx_kernel_best()->name,
 	       (unsigned long long)seed, sysconf(_SC_NPROCESSORS_ONLN));
+	if (folder) {
+		run_folder(folder, assets, unit_count, clients, seconds);
+		return 0;
+	}
 	run(NULL, assets / 10, false, true);
 	if (postgres)
 		run(postgres, assets / 10, false, true);
