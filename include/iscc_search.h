@@ -774,6 +774,7 @@ struct isx_duplicates_query {
 	/* The lowest unit score that counts, 0 to 1; false: 0.9. */
 	bool has_min_score;
 	double min_score; /* with has_min_score only */
+	uint32_t threads; /* that compare; 0: the option `threads` of the store */
 	/* Begin with the assets of this ISCC-ID or a larger one, which need not be stored: to
 	 * continue after a part of the pairs. NULL: with the first asset. */
 	const char *from;
@@ -811,7 +812,7 @@ typedef enum isx_status isx_pair_fn(const struct isx_pair *pair, void *arg, stru
  *
  * All pairs are of one snapshot of each index. It is held until the call returns: writers go on,
  * but cannot reuse free space, so the file grows with each write. The call takes all cores (option
- * `threads`) for a time that grows with the square of the number of assets, and 6 MiB for each.
+ * `threads`) for a time that grows with the square of the number of assets, and 7 MiB for each.
  *   found  called in the thread of the caller
  * ISX_INVALID: the reference is the index itself, or min_score is out of its range.
  * ISX_UNSUPPORTED: this engine cannot do it (lmdb://, and postgresql:// without followers), or the

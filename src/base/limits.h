@@ -145,6 +145,10 @@
 #define ISX_BATCH_MATCHES (ISX_BATCH_QUERIES * ISX_LIMIT_DEFAULT)
 #define ISX_BATCH_BYTES   (1 << 20)
 
+/* Requests for near-duplicates that a process works on at once. Each takes half of the processors for
+ * as long as it takes, and 7 MiB of memory for each of these. */
+#define ISX_HTTP_JOINS_MAX 2
+
 #define ISX_GZIP_BYTES_MIN 1024 /* of an answer: a shorter one fits in one packet as it is */
 
 /* --- LMDB ------------------------------------------------------------------------------------- */

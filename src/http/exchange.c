@@ -222,6 +222,8 @@ static void answer(struct exchange *x)
 /* Answer with a failure outside the router, of the server itself. */
 static void answer_failure(struct exchange *x, enum isx_status status, const struct isx_err *err)
 {
+	/* A stream that fails before its first piece has headers already. */
+	x->res.header_count = 0;
 	isx_http_fail(&x->res, status, err);
 	isx_cors_decorate(&x->serving->cors, &x->req, &x->res);
 	isx_http_payload_drop(&x->payload);
@@ -487,6 +489,8 @@ static struct exchange *begin_exchange(struct MHD_Connection *connection, const 
 	x->req.readiness = x->serving->readiness;
 	x->req.name_options = x->serving->name_options;
 	x->req.metrics = x->serving->metrics;
+	x->req.joins = x->serving->joins;
+	x->req.is_stopping = &x->serving->is_cutting;
 	x->req.cancel_check = cancel_check;
 	x->req.on_wait = on_wait;
 	x->req.cancel_arg = x;

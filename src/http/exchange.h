@@ -38,6 +38,7 @@ struct http_serving {
 	struct isx_pool *scan;
 	struct isx_pool *write;
 	struct isx_pool *bulk;
+	struct isx_pool *joins;
 	atomic_size_t exchanges; /* requests in progress */
 	atomic_size_t arriving;  /* requests in progress that are not complete yet */
 	atomic_size_t pieces;    /* pieces of requests that have arrived so far */

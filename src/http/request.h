@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "json/wire.h"
 
+#include <stdatomic.h>
+
 /* Ceiling of the numbers of routes, which the metrics reserve memory for. The last number stands
  * for requests that match no route. */
 #define HTTP_ROUTES_MAX 32
@@ -19,6 +21,7 @@
 #define HTTP_HEADERS_MAX 12 /* headers of one answer that the program sets, with some to spare */
 
 struct http_metrics;
+struct isx_pool;
 struct isx_readiness;
 struct isx_spool;
 struct http_route;
@@ -67,6 +70,8 @@ struct http_req {
 	const struct http_metrics *metrics; /* borrowed */
 	struct isx_quota *quota; /* memory of the answer and of the objects it is made from */
 	void (*name_options)(struct isx_err *err); /* as in struct isx_server_settings */
+	struct isx_pool *joins;                    /* for jobs that outlive the request; borrowed */
+	const atomic_bool *is_stopping;            /* such a job has to end; borrowed */
 	/* For struct isx_query. */
 	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
 	bool (*on_wait)(void *cancel_arg, bool begins);

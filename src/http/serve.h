@@ -37,6 +37,9 @@ http_handler isx_serve_search_get;  /* GET /indexes/{name}/search */
 /* serve_batch.c */
 http_handler isx_serve_search_batch; /* POST /indexes/{name}/search/batch */
 
+/* serve_duplicates.c */
+http_handler isx_serve_duplicates; /* GET /indexes/{name}/duplicates */
+
 /* Does a search ask for more than ISX_BULK_MATCHES matches? Composing its answer takes long. */
 bool isx_search_is_bulk(struct http_req *req);
 

@@ -241,6 +241,9 @@ enum isx_status isx_server_start(const struct isx_server_settings *settings,
 		st = isx_pool_new("http-bulk", (threads + 1) / 2, settings->queue_max,
 				  &made->serving.bulk, err);
 	if (!st)
+		st = isx_pool_new("http-join", ISX_HTTP_JOINS_MAX, ISX_HTTP_JOINS_MAX,
+				  &made->serving.joins, err);
+	if (!st)
 		st = start_pollers(made, settings, err);
 	if (st)
 		(void)!isx_server_stop(made, 0); /* no worker has a job yet, so it succeeds */
@@ -283,7 +286,8 @@ static bool finish_workers(struct isx_server *server)
 	bool quick = isx_pool_finish_by(server->serving.quick, end_ns);
 	bool scan = isx_pool_finish_by(server->serving.scan, end_ns);
 	bool bulk = isx_pool_finish_by(server->serving.bulk, end_ns);
-	return isx_pool_finish_by(server->serving.write, end_ns) && quick && scan && bulk;
+	bool joins = isx_pool_finish_by(server->serving.joins, end_ns);
+	return isx_pool_finish_by(server->serving.write, end_ns) && quick && scan && bulk && joins;
 }
 
 /* Order: stop accepting; wait for requests; cancel the rest and answer 503; flush these answers;
@@ -319,6 +323,7 @@ bool isx_server_stop(struct isx_server *server, unsigned deadline_ms)
 	isx_pool_free(server->serving.scan);
 	isx_pool_free(server->serving.write);
 	isx_pool_free(server->serving.bulk);
+	isx_pool_free(server->serving.joins);
 	isx_readiness_free(server->serving.readiness);
 	isx_links_free(server->serving.links);
 	isx_mem_free(server);

@@ -14,6 +14,7 @@
  * after another. Must not know libcurl (http_client.c) nor LMDB.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/percent.h"
 #include "base/uri.h"
@@ -120,6 +121,9 @@ struct call {
 	long success;                  /* the only HTTP status that counts as success */
 	size_t answer_bytes_max;       /* 0: ISX_SHORT_ANSWER_BYTES_MAX */
 	const struct isx_query *query; /* whose cancel_check() can end the call; NULL: none */
+	/* Takes the body of an answer that may take any time, which has a connection of its own. */
+	bool (*take_body)(void *take_arg, long code, struct isx_span bytes);
+	void *take_arg;
 	struct isx_buf answer; /* checked JSON, released by the caller; empty if `success` is 204 */
 };
 
@@ -144,10 +148,32 @@ static enum isx_status check_answer(const struct remote *remote, const struct ca
 				"%s: the server answered with status %ld, expected %ld",
 				isx_uri_show(remote->url, shown), code, call->success);
 	/* 204 has no body; any other body was promised as JSON by the API. */
-	if (call->success != STATUS_NO_CONTENT && isx_json_check(answer, &offset, NULL))
+	if (!call->take_body && call->success != STATUS_NO_CONTENT &&
+	    isx_json_check(answer, &offset, NULL))
 		return isx_fail(err, ISX_IO, "%s: the answer is not JSON",
 				isx_uri_show(remote->url, shown));
 	return ISX_OK;
+}
+
+/* Send a request by the connection of the store, or by one of its own if its answer takes long. */
+static enum isx_status send_request(struct remote *remote, const struct isx_http_request *request,
+				    long *code, uint32_t *retry_after_s, struct isx_buf *answer,
+				    struct isx_err *err)
+{
+	struct isx_http_client *client = NULL;
+	enum isx_status st;
+	if (request->take_body) {
+		st = isx_http_client_new(&client, err);
+		if (!st)
+			st = isx_http_client_send(client, request, code, retry_after_s, answer,
+						  err);
+		isx_http_client_free(client);
+		return st;
+	}
+	pthread_mutex_lock(&remote->lock);
+	st = isx_http_client_send(remote->client, request, code, retry_after_s, answer, err);
+	pthread_mutex_unlock(&remote->lock);
+	return st;
 }
 
 /* Send a call and check its answer. Called without the lock, which is held while the request
@@ -174,7 +200,9 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 		.json = call->json,
 		.answer_bytes_max = call->answer_bytes_max ? call->answer_bytes_max
 							   : ISX_SHORT_ANSWER_BYTES_MAX,
-		.timeout_ms = TIMEOUT_MS,
+		.timeout_ms = call->take_body ? 0 : TIMEOUT_MS,
+		.take_body = call->take_body,
+		.take_arg = call->take_arg,
 		.cancel_check = call->query ? call->query->cancel_check : NULL,
 		.cancel_arg = call->query ? call->query->cancel_arg : NULL,
 	};
@@ -182,12 +210,8 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 	enum isx_status st = isx_buf_status(&url, err);
 	/* A call that is sent again must not append to the first answer. */
 	isx_buf_clear(&call->answer);
-	if (!st) {
-		pthread_mutex_lock(&remote->lock);
-		st = isx_http_client_send(remote->client, &request, &code, &retry_after_s,
-					  &call->answer, err);
-		pthread_mutex_unlock(&remote->lock);
-	}
+	if (!st)
+		st = send_request(remote, &request, &code, &retry_after_s, &call->answer, err);
 	isx_buf_release(&url);
 	if (st)
 		return st;
@@ -1110,6 +1134,128 @@ static void remote_close(struct isx_engine *engine)
 
 /* No walk, backup, compact and check: they need the files. Readiness is that the server can
  * list. */
+/* --- near-duplicates -------------------------------------------------------------------------- */
+
+enum {
+	PAIR_BYTES_MAX = 16384, /* of one line: 64 types take less than half of it */
+	SILENCE_S = 60          /* the server sends at least an empty line every 10 s */
+};
+
+/* What is made of the lines of a stream of pairs. */
+struct pair_stream {
+	const struct isx_duplicates_query *query;
+	struct isx_buf line; /* the beginning of a line that has not arrived yet */
+	uint64_t heard_ns;   /* when the server has sent something */
+	isx_pair_fn *found;
+	void *arg;
+	struct isx_err err; /* why the stream was ended here; ISX_OK: it was not */
+};
+
+/* Hand over the pair of a line. */
+static enum isx_status take_line(struct pair_stream *stream, struct isx_span line)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_pair pair;
+	if (!isx_span_trim(line).len)
+		return ISX_OK;
+	enum isx_status st = isx_pair_from_json(line, &arena, &pair, &stream->err);
+	if (st == ISX_SCHEMA)
+		st = fail_answer(&stream->err, "lines of pairs of near-duplicates");
+	if (!st)
+		st = stream->found(&pair, stream->arg, &stream->err);
+	isx_arena_release(&arena);
+	return st;
+}
+
+/* Take the next bytes of the stream, which end anywhere in a line. */
+static bool take_lines(void *take_arg, long code, struct isx_span bytes)
+{
+	struct pair_stream *stream = take_arg;
+	enum isx_status st = ISX_OK;
+	(void)code;
+	stream->heard_ns = isx_clock_ns();
+	while (!st && bytes.len) {
+		const char *end = memchr(bytes.ptr, '\n', bytes.len);
+		size_t len = end ? (size_t)(end - bytes.ptr) : bytes.len;
+		isx_buf_add(&stream->line, bytes.ptr, len);
+		bytes = isx_span_skip(bytes, len + (end != NULL));
+		st = stream->line.len > PAIR_BYTES_MAX
+			     ? fail_answer(&stream->err, "lines of pairs of near-duplicates")
+			     : isx_buf_status(&stream->line, &stream->err);
+		if (st || !end)
+			continue;
+		st = take_line(stream, (struct isx_span){ stream->line.ptr, stream->line.len });
+		isx_buf_clear(&stream->line);
+	}
+	stream->err.status = st;
+	return st == ISX_OK;
+}
+
+/* The cancel check of the request: of the program, and for a server that is silent. */
+static enum isx_status check_pairs(void *cancel_arg, struct isx_err *err)
+{
+	const struct pair_stream *stream = cancel_arg;
+	if (isx_clock_ns() - stream->heard_ns > SILENCE_S * 1000000000ull)
+		return isx_fail(err, ISX_UNAVAILABLE, "the server has sent nothing for %d seconds",
+				SILENCE_S);
+	return stream->query->cancel_check
+		       ? stream->query->cancel_check(stream->query->cancel_arg, err)
+		       : ISX_OK;
+}
+
+static void add_param(struct isx_buf *suffix, const char *name, const char *value)
+{
+	isx_buf_printf(suffix, "&%s=", name);
+	isx_percent_add(suffix, isx_span_of(value), ":");
+}
+
+/* The server streams the pairs, in their order. A server that does not know the request has no such
+ * path. */
+static enum isx_status remote_duplicates(struct isx_engine *engine, const char *name,
+					 struct isx_engine *reference,
+					 const struct isx_duplicates_query *query,
+					 isx_pair_fn *found, void *arg, struct isx_err *err)
+{
+	struct remote *remote = remote_of(engine);
+	struct isx_buf suffix = { 0 };
+	struct pair_stream stream = {
+		.query = query, .heard_ns = isx_clock_ns(), .found = found, .arg = arg
+	};
+	const struct isx_query cancels = { .cancel_check = check_pairs, .cancel_arg = &stream };
+	if (reference && reference != engine)
+		return isx_fail(
+			err, ISX_UNSUPPORTED,
+			"the reference '%s' is in another store than '%s': expected an index of "
+			"the same server",
+			query->against, name);
+	isx_buf_text(&suffix, "?min_score=");
+	isx_json_double(&suffix, query->min_score);
+	for (size_t i = 0; i < query->type_count; i++)
+		add_param(&suffix, "types", query->types[i]);
+	if (query->against)
+		add_param(&suffix, "against", query->against);
+	if (query->from)
+		add_param(&suffix, "from", query->from);
+	isx_buf_char(&suffix, '\0');
+	struct call call = { .method = "GET",
+			     .name = name,
+			     .resource = "duplicates",
+			     .suffix = suffix.ptr,
+			     .success = STATUS_OK,
+			     .query = &cancels,
+			     .take_body = take_lines,
+			     .take_arg = &stream };
+	enum isx_status st = isx_buf_status(&suffix, err);
+	if (!st)
+		st = send_call(remote, &call, err);
+	if (stream.err.status)
+		st = name_server(remote, isx_err_pass(err, &stream.err), err);
+	isx_buf_release(&suffix);
+	isx_buf_release(&stream.line);
+	isx_buf_release(&call.answer);
+	return st;
+}
+
 static const struct isx_engine_ops remote_ops = {
 	.close = remote_close,
 	.list = remote_list,
@@ -1123,6 +1269,7 @@ static const struct isx_engine_ops remote_ops = {
 	.remove = remote_remove,
 	.set_metadata = remote_set_metadata,
 	.search = remote_search,
+	.duplicates = remote_duplicates,
 };
 
 enum isx_status isx_remote_open(const char *url, const struct isx_options *options,

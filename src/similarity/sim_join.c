@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "engine/scan_slots.h"
 #include "iscc/iscc_id.h"
 #include "similarity/sim_join_block.h"
 #include "similarity/sim_tables.h"
@@ -28,7 +29,6 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	WORKERS_MAX = 64,
@@ -490,9 +490,9 @@ static enum isx_status run(struct join *join, struct worker *workers, size_t cou
 
 static size_t count_workers(const struct join *join)
 {
-	long cores = join->options->threads ? (long)join->options->threads
-					    : sysconf(_SC_NPROCESSORS_ONLN);
-	return cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (size_t)cores;
+	size_t count = join->query->threads ? join->query->threads
+					    : isx_scan_slots_max(join->options);
+	return count < WORKERS_MAX ? count : WORKERS_MAX;
 }
 
 enum isx_status isx_sim_join(struct isx_lmdb_file *file, struct isx_lmdb_file *against,
