@@ -12,6 +12,7 @@
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
 #   make bench      every measurement (bench/README.md) but that of servers: make bench-serve
 #   make lint       warnings as errors under gcc and clang, format, cppcheck, layers
+#   make screenshots  pictures of the pages in docs/pictures, by Chromium
 #   make check-abi  compare the library's functions and structs with those of tools/abi
 #   make arm        the kernel tests on aarch64, emulated
 PREFIX ?= /usr/local
@@ -189,6 +190,12 @@ bench-serve:
 	@tools/setup build bench
 	@$(MAKE) --no-print-directory $(PROGRAM)
 	@bench/bench_serve $(PROGRAM)
+
+# Of a server with the example assets, in a window of 390 and of 1280 pixels, light and dark.
+.PHONY: screenshots
+screenshots: $(PROGRAM)
+	@tools/setup build test
+	@/usr/bin/python3 tests/web/screenshots.py --binary $(PROGRAM) docs/pictures
 
 # --- what a reader expects -------------------------------------------------------------------------
 FORMATTED = $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] fuzz/*.c bench/*.c examples/*.c)

@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST_FOLDERS = ["tools", "data", "http", "web", "cli", "deploy", "crash", "postgres"]
+PYTEST_FOLDERS = ["tools", "data", "docs", "http", "web", "cli", "deploy", "crash", "postgres"]
 
 
 class Count:

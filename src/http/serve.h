@@ -56,6 +56,7 @@ http_handler isx_serve_metrics; /* GET /metrics */
 /* serve_static.c */
 http_handler isx_serve_start_page;   /* the page of / */
 http_handler isx_serve_docs;         /* GET /docs */
+http_handler isx_serve_guide;        /* GET /docs/NAME */
 http_handler isx_serve_openapi_file; /* GET /openapi/FILE */
 http_handler isx_serve_static_file;  /* GET /static/FILE */
 

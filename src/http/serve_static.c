@@ -9,6 +9,9 @@
 
 #include "http/web_files.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static const char page_policy[] =
 	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
 	"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -44,6 +47,18 @@ enum isx_status isx_serve_docs(struct http_req *req, struct http_res *res, struc
 {
 	(void)req;
 	return send_page(res, "docs.html", err);
+}
+
+/* A document is asked for without ".html", its pictures by their names. */
+enum isx_status isx_serve_guide(struct http_req *req, struct http_res *res, struct isx_err *err)
+{
+	char name[64];
+	bool is_page = !strchr(req->file, '.');
+	int len = snprintf(name, sizeof name, "%s%s", req->file, is_page ? ".html" : "");
+	if (len < 0 || (size_t)len >= sizeof name)
+		return isx_fail(err, ISX_NOT_FOUND, "Not Found");
+	isx_http_header(res, "Content-Security-Policy", page_policy);
+	return send_file(res, "docs/", name, err);
 }
 
 enum isx_status isx_serve_openapi_file(struct http_req *req, struct http_res *res,

@@ -14,10 +14,21 @@
 #define SVG  "image/svg+xml"
 #define YAML "application/octet-stream" /* as 0.3.3 calls it */
 
-/* symbol, path, content type */
+/* symbol, path below web/ or below web/ in the build directory, content type */
 #define WEB_FILES(X)                                                                               \
 	X(index_html, "index.html", HTML)                                                          \
 	X(docs_html, "docs.html", HTML)                                                            \
+	X(guide_c, "docs/c.html", HTML)                                                            \
+	X(guide_deployment, "docs/deployment.html", HTML)                                          \
+	X(guide_differences, "docs/differences.html", HTML)                                        \
+	X(guide_postgres, "docs/postgres.html", HTML)                                              \
+	X(guide_primer, "docs/primer.html", HTML)                                                  \
+	X(guide_rest, "docs/rest.html", HTML)                                                      \
+	X(guide_scores, "docs/scores.html", HTML)                                                  \
+	X(guide_troubleshooting, "docs/troubleshooting.html", HTML)                                \
+	X(guide_tutorial, "docs/tutorial.html", HTML)                                              \
+	X(bits_svg, "docs/pictures/bits.svg", SVG)                                                 \
+	X(units_svg, "docs/pictures/units.svg", SVG)                                               \
 	X(icon_svg, "static/img/icon.svg", SVG)                                                    \
 	X(wordmark_svg, "static/img/wordmark.svg", SVG)                                            \
 	X(app_js, "static/js/app.js", JS)                                                          \

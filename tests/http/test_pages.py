@@ -14,7 +14,10 @@ SCHEMAS = ["CommonProperties", "HttpError", "IsccAddResult", "IsccChunk", "IsccC
            "IsccQuery", "IsccSearchResult", "IsccSimprint", "openapi"]
 
 
-@pytest.mark.parametrize("path", ["/", "/docs"])
+GUIDES = sorted(path.stem for path in (TOP / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", *(f"/docs/{name}" for name in GUIDES)])
 def test_pages_need_nothing_from_elsewhere(server, path):
     answer = server.get(path, headers={"Accept": "text/html"})
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -22,7 +25,18 @@ def test_pages_need_nothing_from_elsewhere(server, path):
     links = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
     assert links
     for link in links:
-        assert link == "data:," or server.get(link).status_code == 200, link
+        if "://" in link:
+            assert f'<a href="{link}"' in answer.text, link  # people may follow it; the page itself does not need it
+        elif not link.startswith("#"):
+            assert server.get(link).status_code == 200, link
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_links_to_a_part_of_a_document_lead_there(server, name):
+    text = server.get(f"/docs/{name}").text
+    for page, part in re.findall(r'href="/docs/([a-z]+)#([^"]+)"', text):
+        assert f'id="{part}"' in server.get(f"/docs/{page}").text, part
+    assert "](" not in text and "@TITLE@" not in text and "@BODY@" not in text
 
 
 def test_root_is_a_page_for_browsers_only(server):

@@ -20,7 +20,7 @@ def axe_script(tmp_path_factory):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("part", ["/", "/#q={id}", "/#q=hello", "/#compare&a={id}&b={other}", "/#overview", "/docs"])
+@pytest.mark.parametrize("part", ["/", "/#q={id}", "/#q=hello", "/#compare&a={id}&b={other}", "/#overview", "/docs", "/docs/tutorial", "/docs/scores"])
 def test_axe_finds_nothing(page, site, sample, axe, part, dark):
     page.resize(1280, 900, dark)
     page.open(site.base + part.format(id=sample["assets"][0]["iscc_id"], other=sample["assets"][1]["iscc_id"]))

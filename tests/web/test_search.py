@@ -262,6 +262,9 @@ def test_every_width_fits(page, site, sample, width, dark):
     page.open(f"{site.base}/docs")
     page.find(".operation")
     assert page.fits()
+    for name in ("tutorial", "primer", "deployment"):
+        page.open(f"{site.base}/docs/{name}")
+        assert page.fits(), name
 
 
 def test_the_page_is_small(site):
