@@ -29,6 +29,7 @@
 #include "json/wire.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -44,6 +45,7 @@ struct remote {
 	char *api_key;            /* NULL: none */
 	pthread_mutex_t lock;     /* guards `client`; held during a request */
 	struct isx_http_client *client;
+	atomic_bool lacks_batch; /* the server is 0.3.3, which has no batch search */
 };
 
 static struct remote *remote_of(struct isx_engine *engine)
@@ -120,6 +122,7 @@ struct call {
 	struct isx_span json;
 	long success;                  /* the only HTTP status that counts as success */
 	size_t answer_bytes_max;       /* 0: ISX_SHORT_ANSWER_BYTES_MAX */
+	bool comes_in_pieces;          /* only a pause in the answer may not be too long */
 	const struct isx_query *query; /* whose cancel_check() can end the call; NULL: none */
 	/* Takes the body of an answer that may take any time, which has a connection of its own. */
 	bool (*take_body)(void *take_arg, long code, struct isx_span bytes);
@@ -200,7 +203,8 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 		.json = call->json,
 		.answer_bytes_max = call->answer_bytes_max ? call->answer_bytes_max
 							   : ISX_SHORT_ANSWER_BYTES_MAX,
-		.timeout_ms = call->take_body ? 0 : TIMEOUT_MS,
+		.timeout_ms = call->take_body || call->comes_in_pieces ? 0 : TIMEOUT_MS,
+		.stall_s = call->comes_in_pieces ? TIMEOUT_MS / 1000 : 0,
 		.take_body = call->take_body,
 		.take_arg = call->take_arg,
 		.cancel_check = call->query ? call->query->cancel_check : NULL,
@@ -394,8 +398,8 @@ static enum isx_status read_texts(struct isx_span list, struct isx_arena *arena,
 	struct isx_span element;
 	size_t length = isx_json_length(list);
 	enum isx_status st = ISX_OK;
-	if (length > ISX_UNITS_MAX)
-		return fail_answer(err, "at most 64 units");
+	if (isx_json_kind(list) != ISX_JSON_ARRAY || length > ISX_UNITS_MAX)
+		return fail_answer(err, "a list of at most 64 units");
 	const char **made = isx_arena_alloc(arena, length, sizeof *made);
 	if (!made)
 		return isx_fail_memory(err);
@@ -1091,6 +1095,13 @@ static enum isx_status remote_set_metadata(struct isx_engine *engine, const char
 	return st;
 }
 
+/* The body is the query; the API takes `limit` and `chunks` as parameters. */
+static void add_parameters(const struct isx_query *query, char *suffix, size_t room)
+{
+	snprintf(suffix, room, "?limit=%zu%s", query->limit,
+		 query->own_chunks ? "&chunks=true" : "");
+}
+
 static enum isx_status remote_search(struct isx_engine *engine, const char *name,
 				     const struct isx_query *query, struct isx_arena *arena,
 				     struct isx_result *result, struct isx_err *err)
@@ -1098,10 +1109,8 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 	char suffix[64];
 	struct isx_buf body = { 0 };
 	struct isx_span answer = { 0 };
-	/* The body is the query; the API takes `limit` and `chunks` in the query string. */
 	isx_query_to_json(&body, query);
-	snprintf(suffix, sizeof suffix, "?limit=%zu%s", query->limit,
-		 query->own_chunks ? "&chunks=true" : "");
+	add_parameters(query, suffix, sizeof suffix);
 	struct call call = { .method = "POST",
 			     .name = name,
 			     .resource = "search",
@@ -1119,6 +1128,121 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;
+}
+
+/* --- several queries in one request ------------------------------------------------------------- */
+
+/* How many of the jobs fit into one request: `limit` and `chunks` are parameters of all its queries, and
+ * the answer is bounded. */
+static size_t count_together(const struct isx_search_job *jobs, size_t count)
+{
+	const struct isx_query *first = jobs[0].query;
+	size_t together = 1;
+	while (together < count && together < ISX_BATCH_QUERIES &&
+	       (together + 1) * first->limit <= ISX_BATCH_MATCHES &&
+	       jobs[together].query->limit == first->limit &&
+	       jobs[together].query->own_chunks == first->own_chunks)
+		together++;
+	return together;
+}
+
+/* Each element is a result, or the failure of its query. A query that was refused because the server was
+ * busy with the others is asked again by itself. */
+static enum isx_status read_batch(struct isx_engine *engine, const char *name,
+				  struct isx_span answer, struct isx_search_job *jobs, size_t count,
+				  struct isx_err *err)
+{
+	const struct remote *remote = remote_of(engine);
+	struct isx_span list = isx_json_member(answer, "results"), element;
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	if (isx_json_kind(list) != ISX_JSON_ARRAY || isx_json_length(list) != count)
+		return name_server(remote, fail_answer(err, "one result per query"), err);
+	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
+		struct isx_search_job *job = &jobs[i];
+		int64_t status = isx_json_int(isx_json_member(element, "status"));
+		if (status >= 400 && status < 600)
+			job->status = fail_status((long)status, element, &job->err);
+		else
+			job->status = name_server(remote,
+						  read_result(element, job->query, job->arena,
+							      job->result, &job->err),
+						  &job->err);
+		if (job->status == ISX_UNAVAILABLE)
+			job->status = remote_search(engine, name, job->query, job->arena,
+						    job->result, &job->err);
+	}
+	return ISX_OK;
+}
+
+/* Search with jobs that fit into one request. A failure is of the request, and no job has a status. */
+static enum isx_status search_together(struct isx_engine *engine, const char *name,
+				       struct isx_search_job *jobs, size_t count,
+				       struct isx_err *err)
+{
+	char suffix[64];
+	struct isx_buf body = { 0 };
+	struct isx_span answer = { 0 };
+	isx_buf_text(&body, "{\"queries\":[");
+	for (size_t i = 0; i < count; i++) {
+		isx_buf_text(&body, i ? "," : "");
+		isx_query_to_json(&body, jobs[i].query);
+	}
+	isx_buf_text(&body, "]}");
+	add_parameters(jobs[0].query, suffix, sizeof suffix);
+	struct call call = { .method = "POST",
+			     .name = name,
+			     .resource = "search",
+			     .id = "batch",
+			     .suffix = suffix,
+			     .json = { body.ptr, body.len },
+			     .success = STATUS_OK,
+			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX,
+			     .comes_in_pieces = true,
+			     .query = jobs[0].query };
+	enum isx_status st = isx_buf_status(&body, err);
+	if (!st)
+		st = call_json(engine, &call, &answer, err);
+	if (!st)
+		st = read_batch(engine, name, answer, jobs, count, err);
+	isx_buf_release(&call.answer);
+	isx_buf_release(&body);
+	return st;
+}
+
+/* Would another request fail for the same reason: no server, a wrong key, no such index? */
+static bool is_of_all(enum isx_status status, const char *name, const struct isx_err *err)
+{
+	char missing[sizeof err->msg];
+	snprintf(missing, sizeof missing, "Index '%s' not found", name);
+	return status == ISX_UNAVAILABLE || status == ISX_UNAUTHORIZED || status == ISX_CANCELLED ||
+	       status == ISX_NO_MEMORY || (status == ISX_NOT_FOUND && !strcmp(err->msg, missing));
+}
+
+/* A request that fails, for example because its answer would be too large, is made again query by query,
+ * so that each has its own failure. 0.3.3 has only that way. */
+static void remote_search_many(struct isx_engine *engine, const char *name,
+			       struct isx_search_job *jobs, size_t count)
+{
+	struct remote *remote = remote_of(engine);
+	for (size_t at = 0, together; at < count; at += together) {
+		struct isx_err err = { 0 };
+		enum isx_status st = ISX_NOT_FOUND;
+		together = count_together(jobs + at, count - at);
+		if (!atomic_load(&remote->lacks_batch))
+			st = search_together(engine, name, jobs + at, together, &err);
+		if (!st)
+			continue;
+		bool is_all = is_of_all(st, name, &err);
+		if (st == ISX_NOT_FOUND && !is_all) /* there is no such path */
+			atomic_store(&remote->lacks_batch, true);
+		for (size_t i = at; i < at + together; i++) {
+			struct isx_search_job *job = &jobs[i];
+			job->err = err;
+			job->status = is_all ? st
+					     : remote_search(engine, name, job->query, job->arena,
+							     job->result, &job->err);
+		}
+	}
 }
 
 /* Safe on a store that was opened in part. */
@@ -1270,6 +1394,7 @@ static const struct isx_engine_ops remote_ops = {
 	.set_metadata = remote_set_metadata,
 	.search = remote_search,
 	.duplicates = remote_duplicates,
+	.search_many = remote_search_many,
 };
 
 enum isx_status isx_remote_open(const char *url, const struct isx_options *options,

@@ -486,3 +486,130 @@ def test_an_answer_about_the_index_is_taken(remote, store):
     assert store("isx_index_create").status == 0
     remote.gives(200, INFO)
     assert store("isx_index_stat", ctypes.create_string_buffer(1024)).status == 0
+
+
+# --- batches and conditions of searches ----------------------------------------------------------
+
+BATCHED = {**FOUND, "query": {"units": ASSET["units"]}}
+
+
+def search_lines(cli, remote, count, *words):
+    """Search with the lines of a file; the answers of the program."""
+    (cli.work / "q.jsonl").write_text((json.dumps({"units": ASSET["units"]}) + "\n") * count)
+    said = cli.run("search", "q.jsonl", "--uri", remote.url, *words)
+    return said, [json.loads(line) for line in said.out.splitlines()]
+
+
+def asked_paths(remote):
+    return [path for method, path, _ in remote.asked if method == "POST"]
+
+
+def test_many_queries_are_one_request(cli, remote):
+    remote.gives(200, {"results": [BATCHED] * 5})
+    said, lines = search_lines(cli, remote, 5)
+    assert (said.code, lines) == (0, [BATCHED] * 5)
+    assert asked_paths(remote) == ["/indexes/default/search/batch?limit=3"]
+    body = json.loads(remote.asked[-1][2])
+    assert body == {"queries": [{"units": ASSET["units"]}] * 5}
+
+
+def test_large_limits_are_several_requests(cli, remote):
+    answers = [(200, {"results": [BATCHED] * count}) for count in (25, 25, 10)]
+    remote.gives(200, {"results": []})
+    remote.queue = answers
+    said, lines = search_lines(cli, remote, 60, "--limit", 1000)
+    assert (said.code, len(lines)) == (0, 60)
+    assert asked_paths(remote) == ["/indexes/default/search/batch?limit=1000"] * 3
+
+
+def test_a_server_without_batches_is_asked_singly(cli, remote):
+    """0.3.3 has no such route."""
+    remote.queue = [(404, {"detail": "Not Found"})]
+    remote.gives(200, BATCHED)
+    remote.queue.append((200, BATCHED))
+    said, lines = search_lines(cli, remote, 600)
+    assert (said.code, lines) == (0, [BATCHED] * 600)
+    assert asked_paths(remote) == (["/indexes/default/search/batch?limit=3"]
+                                   + ["/indexes/default/search?limit=3"] * 600)
+
+
+@pytest.mark.parametrize("status, answer", [
+    (200, {"results": [BATCHED]}), (200, {"results": [BATCHED] * 4}), (200, {"results": {}}), (200, {}), (200, b"x"),
+    (413, {"detail": "the body is larger"}), (500, {"detail": "an error"}), (422, {"detail": "x"}),
+])
+def test_a_batch_that_fails_is_asked_singly(cli, remote, status, answer):
+    remote.queue = [(status, answer), (200, BATCHED)]
+    said, lines = search_lines(cli, remote, 3)
+    assert (said.code, lines) == (0, [BATCHED] * 3)
+    assert asked_paths(remote) == (["/indexes/default/search/batch?limit=3"]
+                                   + ["/indexes/default/search?limit=3"] * 3)
+
+
+@pytest.mark.parametrize("status, detail, message", [
+    (404, "Index 'default' not found", "Index 'default' not found"),
+    (401, "Unauthorized", "Unauthorized"), (503, "busy", "busy"),
+])
+def test_a_failure_of_all_is_said_once(cli, remote, status, detail, message):
+    remote.gives(status, {"detail": detail})
+    said, lines = search_lines(cli, remote, 50)
+    assert (said.code, lines) == (1, [])
+    assert said.err.count(message) == 1
+    assert len(asked_paths(remote)) == 1
+
+
+def test_single_failures_in_a_batch(cli, remote):
+    failures = [({"status": 400, "detail": "a bad unit"}, "a bad unit"),
+                ({"status": 422, "detail": [{"type": "x", "loc": ["body", "queries", 1], "msg": "too many"}]},
+                 "too many"),
+                ({"status": 404, "detail": "Asset 'x' not found in index"}, "Asset 'x' not found"),
+                ({"query": 5}, "is not what it should be"), (None, "is not what it should be")]
+    remote.gives(200, {"results": [BATCHED, *(one for one, _ in failures[:3]), BATCHED]})
+    said, lines = search_lines(cli, remote, 5)
+    assert said.code == 1
+    assert ["status" in line for line in lines] == [False, True, True, True, False]
+    for (_, message), line in zip(failures[:3], lines[1:]):
+        assert message in line["detail"]
+    for one, message in failures[3:]:
+        remote.gives(200, {"results": [BATCHED, one, BATCHED]})
+        said, lines = search_lines(cli, remote, 3)
+        assert said.code == 1 and message in said.err and remote.url in said.err
+
+
+def test_a_query_that_was_refused_beside_others_is_asked_again(cli, remote):
+    busy = {"status": 503, "detail": "too many large answers at once"}
+    remote.queue = [(200, {"results": [BATCHED, busy, BATCHED]}), (200, BATCHED)]
+    said, lines = search_lines(cli, remote, 3)
+    assert (said.code, lines) == (0, [BATCHED] * 3)
+    assert len(asked_paths(remote)) == 2
+
+
+CONDITIONS = {"min_score": ("--min-score", 0.9), "min_scores": ("--min-score", "DATA_NONE_V0:0.9"),
+              "types": ("--type", "DATA_NONE_V0"), "exponent": ("--exponent", 2), "with": ("--with", "code")}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_a_server_that_ignores_a_condition_is_an_error(cli, remote, name):
+    """Matches of 0.3.3 would be others than were asked for."""
+    words = ("search", ASSET["iscc_code"], *CONDITIONS[name], "--uri", remote.url)
+    remote.gives(200, FOUND)
+    said = cli.run(*words)
+    assert (said.code, said.out) == (1, "")
+    assert f"the server ignores '{name}' of a query" in said.err
+    sent = json.loads(remote.asked[-1][2])
+    assert name in sent
+    remote.gives(200, {**FOUND, "query": {"units": [], name: sent[name]}})
+    assert cli.good(*words).json["query"][name] == sent[name]
+
+
+def test_what_matches_of_a_server_carry(cli, remote):
+    match = {"iscc_id": OTHER["iscc_id"], "score": 1.0, "types": {}, "iscc_code": ASSET["iscc_code"],
+             "units": ASSET["units"]}
+    remote.gives(200, {**FOUND, "query": {"with": ["code", "units"]}, "global_matches": [match],
+                       "chunk_matches": []})
+    said = cli.good("search", ASSET["iscc_code"], "--with", "code,units", "--uri", remote.url)
+    assert said.json["global_matches"] == [match]
+    for name, value in (("iscc_code", 5), ("units", 5), ("units", [5]), ("units", ["a"] * 65)):
+        remote.gives(200, {**FOUND, "query": {"with": ["code", "units"]}, "chunk_matches": [],
+                           "global_matches": [{**match, name: value}]})
+        said = cli.run("search", ASSET["iscc_code"], "--with", "code,units", "--uri", remote.url)
+        assert said.code == 1 and "is not what it should be" in said.err
