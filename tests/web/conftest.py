@@ -1,19 +1,19 @@
 """Fixtures: one browser for all tests, and servers with real codes."""
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
-sys.path.append(str(TOP / "tests" / "http"))
+sys.path += [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "http")]
 
+from pages import KEY, TOP  # noqa: E402  pylint: disable=wrong-import-position
 from serving import Server  # noqa: E402  pylint: disable=wrong-import-position
 
 selenium = pytest.importorskip("selenium", reason="python3-selenium is not installed")
 import browser as chromium  # noqa: E402  pylint: disable=wrong-import-position
-
-KEY = "the-key"
 
 
 @pytest.fixture(scope="session", name="window")
@@ -74,3 +74,17 @@ def server_with_key(tmp_path):
     server.post("/indexes", json={"name": "demo"}, headers={"X-API-Key": KEY})
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session", name="npm")
+def npm_packages(tmp_path_factory):
+    """A folder with the checkers that only npm has."""
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("npm")
+    (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
+    done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "axe-core@4.10.2", "eslint@9", "@eslint/js@9",
+                           "html-validate@9"], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"npm cannot install the checkers: {done.stderr.strip().splitlines()[-1:]}")
+    return folder

@@ -1,22 +1,10 @@
 """axe-core, the rules of accessibility that a program can check, on every part of the page in both schemes."""
-import shutil
-import subprocess
-
 import pytest
-
-AXE = "axe-core@4.10.2"
 
 
 @pytest.fixture(scope="session", name="axe")
-def axe_script(tmp_path_factory):
-    if not shutil.which("npm"):
-        pytest.skip("npm is not installed: it fetches axe-core")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"npm cannot fetch {AXE}")
-    subprocess.run(["tar", "-xf", next(folder.glob("*.tgz")), "package/axe.min.js"], cwd=folder, check=True)
-    return (folder / "package/axe.min.js").read_text(encoding="utf-8")
+def axe_script(npm):
+    return (npm / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("dark", [False, True])

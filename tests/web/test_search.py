@@ -7,7 +7,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from conftest import KEY, TOP
+from pages import KEY, TOP
 import serving
 from serving import Server
 

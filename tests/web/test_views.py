@@ -6,7 +6,7 @@ import time
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from conftest import KEY, TOP
+from pages import KEY, TOP
 from serving import Server
 
 

@@ -86,12 +86,12 @@ function compose(method, path, fields, body) {
 
 /* An answer with its status, time and headers. */
 async function showAnswer(asked, place) {
-	const start = performance.now();
+	const began = performance.now();
 	place.replaceChildren(make("p", { class: "hint" }, "Waiting for the answer …"));
 	try {
 		const answer = await fetch(asked.path, asked);
 		const text = await answer.text();
-		const ms = (performance.now() - start).toFixed(1);
+		const ms = (performance.now() - began).toFixed(1);
 		const headers = [...answer.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
 		let pretty = text;
 		try {
