@@ -254,11 +254,21 @@ LIBDIR ?= $(PREFIX)/lib$(if $(filter /usr,$(PREFIX)),$(addprefix /,$(MULTIARCH))
 RPATH = $(if $(filter /usr/lib /usr/lib/% /usr/local/lib /usr/local/lib/%,$(LIBDIR)),,-Wl$(comma)-rpath$(comma)$${libdir} )
 
 .PHONY: install install-library
-install: install-library $(PROGRAM) $(BUILD)/iscc-search.service deploy/iscc-search.sysusers
+install: install-library $(PROGRAM) $(BUILD)/iscc-search.service deploy/iscc-search.sysusers \
+		$(addprefix $(BUILD)/completion.,bash zsh fish)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/iscc-search
 	install -D -m 644 docs/iscc-search.1 $(DESTDIR)$(PREFIX)/share/man/man1/iscc-search.1
 	install -D -m 644 $(BUILD)/iscc-search.service $(DESTDIR)$(PREFIX)/lib/systemd/system/iscc-search.service
 	install -D -m 644 deploy/iscc-search.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/iscc-search.conf
+	install -D -m 644 $(BUILD)/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/iscc-search
+	install -D -m 644 $(BUILD)/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_FOLDER)/_iscc-search
+	install -D -m 644 $(BUILD)/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/iscc-search.fish
+
+# Debian's zsh reads the first of these folders below /usr, and the other one below /usr/local.
+ZSH_FOLDER = $(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+
+$(BUILD)/completion.%: $(PROGRAM)
+	@$(PROGRAM) --show-completion $* > $@
 
 install-library: $(LIBRARY) $(SHARED) $(BUILD)/iscc_search.pc
 	install -D -m 644 $(LIBRARY) $(DESTDIR)$(LIBDIR)/libiscc_search.a

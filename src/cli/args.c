@@ -6,6 +6,7 @@
 
 #include "base/span.h"
 #include "cli/say.h"
+#include "cli/suggestion.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,48 +73,76 @@ static void print_usage(FILE *out, const struct cli_command *command, const stru
 		command->words ? command->words : "");
 }
 
-static void print_option(const struct cli_option *option)
+bool cli_has_letter(const struct cli_command *command, char letter)
 {
-	char left[64];
+	for (size_t i = 0; i < command->option_count; i++)
+		if (command->options[i].letter == letter)
+			return true;
+	return false;
+}
+
+/* "-l, --limit N": filled. Returns its length. */
+static size_t print_left(const struct cli_option *option, char left[64])
+{
 	char letter[8] = "";
 	if (option->letter)
 		snprintf(letter, sizeof letter, "-%c, ", option->letter);
-	snprintf(left, sizeof left, "%s%s%s%s", letter, option->name, option->value ? " " : "",
-		 option->value ? option->value : "");
-	printf("  %-26s %s\n", left, option->help);
+	return (size_t)snprintf(left, 64, "%s%s%s%s", letter, option->name,
+				option->value ? " " : "", option->value ? option->value : "");
 }
 
-/* -h is --help, unless the command has an option of that letter (serve: --host, as in 0.3.3). */
+/* -h is --help, unless the command has an option of that letter (serve: --host, as in 0.3.3). What the
+ * options are for begins in one column. */
+static void print_options(const struct cli_command *command)
+{
+	char left[64], letter = cli_has_letter(command, 'h') ? '\0' : 'h';
+	const struct cli_option help = { "--help", letter, NULL, "Show this text" };
+	size_t widest = 26;
+	for (size_t i = 0; i < command->option_count; i++) {
+		size_t width = print_left(&command->options[i], left);
+		widest = width > widest ? width : widest;
+	}
+	printf("\nOptions:\n");
+	for (size_t i = 0; i <= command->option_count; i++) {
+		const struct cli_option *option = i < command->option_count ? &command->options[i]
+									    : &help;
+		print_left(option, left);
+		printf("  %-*s %s\n", (int)widest, left, option->help);
+	}
+}
+
+/* Summaries begin in one column, behind the longest name. */
+static void print_commands(const struct cli_command *const *commands)
+{
+	size_t widest = 0;
+	for (size_t i = 0; commands[i]; i++)
+		if (strlen(commands[i]->name) > widest)
+			widest = strlen(commands[i]->name);
+	printf("\nCommands:\n");
+	for (size_t i = 0; commands[i]; i++)
+		printf("  %-*s %s\n", (int)widest, commands[i]->name, commands[i]->summary);
+}
+
 static int print_help(const struct cli_command *command, const struct path *path)
 {
 	printf("%s\n\n", command->summary);
 	print_usage(stdout, command, path);
-	if (command->commands) {
-		printf("\nCommands:\n");
-		for (size_t i = 0; command->commands[i]; i++)
-			printf("  %-10s %s\n", command->commands[i]->name,
-			       command->commands[i]->summary);
-	}
-	if (command->run || command->option_count) {
-		static const struct cli_option help = { "--help", 'h', NULL, "Show this text" };
-		/* A command may use -h itself: then only --help shows the help. */
-		bool taken = false;
-		printf("\nOptions:\n");
-		for (size_t i = 0; i < command->option_count; i++) {
-			print_option(&command->options[i]);
-			taken |= command->options[i].letter == 'h';
-		}
-		print_option(taken ? &(struct cli_option){ "--help", 0, NULL, help.help } : &help);
-	}
+	if (command->commands)
+		print_commands(command->commands);
+	if (command->run || command->option_count)
+		print_options(command);
 	if (command->text)
 		printf("\n%s", command->text);
 	return CLI_OK;
 }
 
+/* The second line names what was probably meant, if a name of the table is close. */
 static int usage_error(const struct cli_command *command, const struct path *path, const char *what,
-		       const char *which)
+		       const char *which, const char *meant)
 {
 	say_line(stderr, "Error: %s '%s'", what, which);
+	if (meant)
+		fprintf(stderr, "Did you mean '%s'?\n", meant);
 	print_usage(stderr, command, path);
 	fprintf(stderr, "Try '");
 	print_path(stderr, path);
@@ -121,12 +150,30 @@ static int usage_error(const struct cli_command *command, const struct path *pat
 	return CLI_USAGE;
 }
 
+static const char *nearest_command(const struct cli_command *level, const char *word)
+{
+	struct suggestion suggestion = suggestion_for(word);
+	for (size_t i = 0; level->commands[i]; i++)
+		suggestion_offer(&suggestion, level->commands[i]->name);
+	return suggestion.name;
+}
+
+static const char *nearest_option(const struct cli_command *command, const char *word)
+{
+	struct suggestion suggestion = suggestion_for(word);
+	const char *equals = strchr(word, '=');
+	if (equals)
+		suggestion.word.len = (size_t)(equals - word);
+	for (size_t i = 0; i < command->option_count; i++)
+		suggestion_offer(&suggestion, command->options[i].name);
+	suggestion_offer(&suggestion, "--help");
+	return strncmp(word, "--", 2) == 0 ? suggestion.name : NULL;
+}
+
 /* --- parsing ---------------------------------------------------------------------------------- */
 
-/* Find the option of `word`: "--name", "--name=value", "-l" or "-l5". *value is the value in the
- * word, or NULL. */
-static const struct cli_option *find_option(const struct cli_command *command, const char *word,
-					    const char **value)
+const struct cli_option *cli_option_find(const struct cli_command *command, const char *word,
+					 const char **value)
 {
 	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
 	size_t len = equals ? (size_t)(equals - word) : strlen(word);
@@ -147,13 +194,13 @@ static const struct cli_option *find_option(const struct cli_command *command, c
 
 /* Parse the options and words of one command, and run it. Everything after "--" is a word, and so
  * is "-" (standard input). Flags have the value "". */
-static int parse_and_run(const struct cli_command *command, const struct path *path, int argc,
-			 char **argv)
+static int parse_and_run(const struct cli_command *root, const struct cli_command *command,
+			 const struct path *path, int argc, char **argv)
 {
 	/* static: 96 KiB, and one command runs per process */
 	static const char *words[CLI_WORDS_MAX];
 	static struct cli_given given[CLI_WORDS_MAX];
-	struct cli_args args = { .command = command, .words = words, .given = given };
+	struct cli_args args = { .root = root, .command = command, .words = words, .given = given };
 	bool only_words = false;
 	for (int i = 0; i < argc; i++) {
 		const char *value;
@@ -166,57 +213,113 @@ static int parse_and_run(const struct cli_command *command, const struct path *p
 			/* words_most of a command without words is 0. */
 			if (args.word_count == command->words_most ||
 			    args.word_count == CLI_WORDS_MAX)
-				return usage_error(command, path, "unexpected argument", argv[i]);
+				return usage_error(command, path, "unexpected argument", argv[i],
+						   NULL);
 			words[args.word_count++] = argv[i];
 			continue;
 		}
 		/* The table comes first: a command may have its own -h. */
-		option = find_option(command, argv[i], &value);
+		option = cli_option_find(command, argv[i], &value);
 		if (!option && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0))
 			return print_help(command, path);
 		if (!option)
-			return usage_error(command, path, "no such option", argv[i]);
+			return usage_error(command, path, "no such option", argv[i],
+					   nearest_option(command, argv[i]));
 		if (!option->value && value)
 			return usage_error(command, path, "no value expected for option",
-					   option->name);
+					   option->name, NULL);
 		if (option->value && !value && ++i == argc)
 			return usage_error(command, path, "a value is missing after option",
-					   option->name);
+					   option->name, NULL);
 		if (option->value && !value)
 			value = argv[i];
 		if (args.given_count == CLI_WORDS_MAX)
-			return usage_error(command, path, "too many options at", argv[i]);
+			return usage_error(command, path, "too many options at", argv[i], NULL);
 		args.values[option - command->options] = option->value ? value : "";
 		given[args.given_count++] =
 			(struct cli_given){ option, args.values[option - command->options] };
 	}
 	if (args.word_count < command->words_least)
-		return usage_error(command, path, "missing argument", command->words);
+		return usage_error(command, path, "missing argument", command->words, NULL);
 	return command->run(&args);
 }
 
-/* Descend through the tables until a command has no commands of its own. */
+const struct cli_command *cli_command_find(const struct cli_command *level, const char *name)
+{
+	for (size_t i = 0; level->commands && level->commands[i]; i++)
+		if (strcmp(level->commands[i]->name, name) == 0)
+			return level->commands[i];
+	return NULL;
+}
+
+/* Descend through the tables by `words`. Returns 0, or the exit code after a message.
+ *   command  the root; filled: the command
+ *   used     filled: the number of words that name it */
+static int descend(const struct cli_command **command, struct path *path, const char *const *words,
+		   size_t count, size_t *used)
+{
+	for (*used = 0; *used < count && (*command)->commands; (*used)++) {
+		const struct cli_command *found = cli_command_find(*command, words[*used]);
+		if (!found)
+			return usage_error(
+				*command, path,
+				words[*used][0] == '-' ? "no such option" : "no such command",
+				words[*used],
+				words[*used][0] == '-' ? nearest_option(*command, words[*used])
+						       : nearest_command(*command, words[*used]));
+		path->names[path->count++] = found->name;
+		*command = found;
+	}
+	return CLI_OK;
+}
+
+int cli_run_help(const struct cli_args *args)
+{
+	const struct cli_command *command = args->root;
+	struct path path = { { command->name }, 1 };
+	size_t used;
+	int code = descend(&command, &path, args->words, args->word_count, &used);
+	if (!code && used < args->word_count)
+		code = usage_error(command, &path, "no such command", args->words[used], NULL);
+	return code ? code : print_help(command, &path);
+}
+
+/* An option of the root, such as --version, is a command: its value and the words behind it are the words
+ * of that. */
+static int run_root_option(const struct cli_command *root, const struct cli_option *option,
+			   const char *value, int argc, char **argv)
+{
+	static const char *words[CLI_WORDS_MAX];
+	struct cli_args args = { .root = root, .command = root, .words = words };
+	if (value)
+		words[args.word_count++] = value;
+	for (int i = 0; i < argc && args.word_count < CLI_WORDS_MAX; i++)
+		words[args.word_count++] = argv[i];
+	return root->option_runs[option - root->options](&args);
+}
+
+/* -h and --help are taken at every level. */
 int cli_main(const struct cli_command *root, int argc, char **argv)
 {
 	const struct cli_command *command = root;
 	struct path path = { { root->name }, 1 };
+	const struct cli_option *option;
+	const char *value;
+	size_t used = 0;
 	int at = 1;
-	while (command->commands) {
-		const struct cli_command *found = NULL;
-		if (at == argc) {
+	option = argc > 1 ? cli_option_find(root, argv[1], &value) : NULL;
+	if (option)
+		return run_root_option(root, option, value, argc - 2, argv + 2);
+	for (; command->commands; at++) {
+		if (at >= argc) {
 			print_help(command, &path);
 			return CLI_USAGE;
 		}
 		if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
 			return print_help(command, &path);
-		for (size_t i = 0; command->commands[i]; i++)
-			if (strcmp(command->commands[i]->name, argv[at]) == 0)
-				found = command->commands[i];
-		if (!found)
-			return usage_error(command, &path, "no such command", argv[at]);
-		path.names[path.count++] = found->name;
-		command = found;
-		at++;
+		int code = descend(&command, &path, (const char *const *)&argv[at], 1, &used);
+		if (code)
+			return code;
 	}
-	return parse_and_run(command, &path, argc - at, argv + at);
+	return parse_and_run(root, command, &path, argc - at, argv + at);
 }

@@ -46,10 +46,13 @@ static int save(struct known *known)
 	return st ? target_fail(st, &err) : CLI_OK;
 }
 
-/* Both lines are those of 0.3.3. */
-static int fail_unknown(const char *name)
+/* The first and the last line are those of 0.3.3. */
+static int fail_unknown(const struct config *config, const char *name)
 {
+	const char *meant = config_nearest(config, name);
 	say_line(stderr, "Error: Index '%s' not found in configuration", name);
+	if (meant)
+		say_line(stderr, "Did you mean '%s'?", meant);
 	say_line(stderr, "Use 'iscc-search index list' to see available indexes");
 	return CLI_ERROR;
 }
@@ -210,7 +213,7 @@ static int run_index_use(const struct cli_args *args)
 	if (known_open(&known)) {
 		const struct config_index *index = config_find(&known.config, args->words[0]);
 		if (!index) {
-			code = fail_unknown(args->words[0]);
+			code = fail_unknown(&known.config, args->words[0]);
 		} else {
 			known.config.active = index->name;
 			code = save(&known);
@@ -270,7 +273,7 @@ static int run_index_remove(const struct cli_args *args)
 	if (known_open(&known)) {
 		const struct config_index *found = config_find(&known.config, args->words[0]);
 		if (!found) {
-			code = fail_unknown(args->words[0]);
+			code = fail_unknown(&known.config, args->words[0]);
 		} else {
 			struct config_index index = *found;
 			config_remove(&known.config, index.name);
@@ -316,7 +319,7 @@ static int check_rebuild(const struct cli_args *args)
 		if (!name)
 			fprintf(stderr, "Error: no active index\n");
 		else if (!index)
-			code = fail_unknown(name);
+			code = fail_unknown(&known.config, name);
 		else if (index->is_remote)
 			say_line(stderr, "Error: '%s' is a remote index: rebuild it where it is",
 				 name);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cli/content.h"
 #include "cli/files.h"
+#include "cli/suggestion.h"
 #include "json/json.h"
 #include "json/json_pretty.h"
 
@@ -284,6 +285,15 @@ struct config_index *config_find(struct config *config, const char *name)
 {
 	struct config_index *found = find_any(config, name);
 	return found && !found->is_strange ? found : NULL;
+}
+
+const char *config_nearest(const struct config *config, const char *name)
+{
+	struct suggestion suggestion = suggestion_for(name);
+	for (size_t i = 0; i < config->count; i++)
+		if (!config->indexes[i].is_strange)
+			suggestion_offer(&suggestion, config->indexes[i].name);
+	return suggestion.name;
 }
 
 /* A replaced entry loses the unknown members of the old one: it describes another index. */

@@ -43,6 +43,9 @@ void config_release(struct config *config);
 /* The usable entry called `name`, or NULL. */
 struct config_index *config_find(struct config *config, const char *name);
 
+/* The name of a usable entry that was probably meant by `name` (cli/suggestion.h), or NULL. */
+const char *config_nearest(const struct config *config, const char *name);
+
 /* Add an entry, or replace the one of that name; the first one becomes active. Texts are borrowed
  * until config_release(). */
 ISX_MUST_CHECK enum isx_status config_put(struct config *config, const struct config_index *index,

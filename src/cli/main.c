@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
+#include "cli/completion.h"
 
 #include "iscc_search.h"
 
@@ -25,22 +26,45 @@ static const struct cli_command command_version = { .name = "version",
 						    .summary = "Show the version",
 						    .run = run_version };
 
-static const struct cli_command *const commands[] = {
-	&command_add,   &command_search, &command_duplicates, &command_get,
-	&command_list,  &command_remove, &command_export,     &command_import,
-	&command_index, &command_serve,  &command_version,    NULL
+static const struct cli_command command_help = { .name = "help",
+						 .words = "[COMMAND...]",
+						 .words_most = 2,
+						 .summary = "Show the help of a command",
+						 .run = cli_run_help };
+
+static const struct cli_command *const commands[] = { &command_add,
+						      &command_search,
+						      &command_duplicates,
+						      &command_get,
+						      &command_list,
+						      &command_remove,
+						      &command_export,
+						      &command_import,
+						      &command_index,
+						      &command_serve,
+						      &command_help,
+						      &command_version,
+						      NULL };
+
+static const struct cli_option root_options[] = {
+	{ "--version", 'V', NULL, "Show the version" },
+	{ "--show-completion", 0, "[SHELL]", "Print the completion of bash, zsh or fish" },
+	{ "--install-completion", 0, "[SHELL]", "Install it for the shell that is running" },
 };
+static cli_run_fn *const option_runs[] = { run_version, completion_show, completion_install };
 
 static const struct cli_command root = {
 	.name = "iscc-search",
 	.summary = "Exact similarity search among millions of ISCCs (ISO 24138).",
 	.text = "First steps:\n"
 		"  iscc-search add assets.jsonl              put assets into the default index\n"
-		"  iscc-search search "
-		"ISCC:KACT4EBWK27737D2AYCJRAL5Z36G76RFRMO4554RU26HZ4ORJGIVHDI\n"
-		"  iscc-search serve                         the same over HTTP\n\n"
+		"  iscc-search search ISCC:MAIGHXLN555Y2DFF  what is similar to one of them?\n"
+		"  iscc-search serve                         the same index over HTTP\n\n"
 		"'iscc-search COMMAND --help' shows the options of a command, with examples.\n",
+	.options = root_options,
+	.option_count = sizeof root_options / sizeof root_options[0],
 	.commands = commands,
+	.option_runs = option_runs,
 };
 
 /* Open /dev/null for those of the descriptors 0 to 2 that are closed. Otherwise the next open()
@@ -74,5 +98,8 @@ int main(int argc, char **argv)
 {
 	fill_standard_streams();
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write() instead */
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0) /* scripts of completion.c call this */
+		return end_output(
+			completion_print(&root, (const char *const *)argv + 2, (size_t)argc - 2));
 	return end_output(cli_main(&root, argc, argv));
 }

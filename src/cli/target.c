@@ -29,12 +29,14 @@ static enum isx_status choose_index(struct config *config, const char *name,
 		return isx_fail(err, ISX_NOT_FOUND,
 				"no active index: 'iscc-search index add' makes one");
 	*index = config_find(config, wanted);
-	if (!*index)
-		return isx_fail(err, ISX_NOT_FOUND,
-				"Index '%s' not found in configuration ('iscc-search index list' "
-				"shows them)",
-				wanted);
-	return ISX_OK;
+	if (*index)
+		return ISX_OK;
+	const char *meant = config_nearest(config, wanted);
+	return isx_fail(err, ISX_NOT_FOUND,
+			"Index '%s' not found in configuration ('iscc-search index list' shows "
+			"them)%s%s%s",
+			wanted, meant ? ". Did you mean '" : "", meant ? meant : "",
+			meant ? "'?" : "");
 }
 
 /* How a command uses the index: MAKE_AND_USE creates it if it is local, MAKE_ANYWHERE also on another

@@ -6,7 +6,8 @@ import pytest
 
 from commandline import sample, write_lines
 
-LEVELS = [(), ("add",), ("search",), ("duplicates",), ("get",), ("index",), ("serve",), ("version",),
+LEVELS = [(), ("add",), ("search",), ("duplicates",), ("get",), ("index",), ("serve",), ("help",),
+          ("version",),
           ("index", "add"), ("index", "list"), ("index", "use"), ("index", "remove"),
           ("index", "rebuild")]
 
@@ -73,6 +74,49 @@ def test_batch_size_is_a_number(cli):
         said = cli.run("add", "a.jsonl", "--batch-size", value)
         assert (said.code, said.out) == (2, ""), said
         assert "--batch-size" in said.err
+
+
+@pytest.mark.parametrize("words, meant", [
+    (("serch",), "search"), (("ad",), "add"), (("dupl",), "duplicates"), (("Add",), "add"), (("index", "lsit"), "list"),
+    (("index", "backpu"), "backup"), (("help", "serach"), "search"), (("help", "index", "compct"), "compact"),
+    (("search", "x", "--limt", "3"), "--limit"), (("search", "x", "--limti=3"), "--limit"), (("add", "--verbos", "x"), "--verbose"),
+    (("search", "--hlep"), "--help"), (("--versoin",), "--version"), (("index", "--hepl"), "--help"),
+], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+def test_what_was_probably_meant(cli, words, meant):
+    said = cli.run(*words)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.splitlines()[1] == f"Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("x",), ("index", "photo.jpg"), ("search", "x", "--nonsense"),
+                                   ("search", "-z"), ("",), ("x" * 100,)], ids=lambda words: words[-1][:10])
+def test_nothing_is_suggested_for_what_is_like_nothing(cli, words):
+    said = cli.run(*words)
+    assert said.code == 2 and "Did you mean" not in said.err
+
+
+def test_index_names_are_suggested(cli):
+    cli.good("index", "add", "production", "--local")
+    message = "Error: Index 'prodution' not found in configuration"
+    said = cli.run("search", sample(1)[0]["iscc_code"], "--index", "prodution")
+    assert said.err == f"{message} ('iscc-search index list' shows them). Did you mean 'production'?\n"
+    for words in (("use",), ("remove",), ("rebuild", "--all", "--index")):
+        said = cli.run("index", *words, "prodution")
+        assert (said.code, said.err) == (1, f"{message}\nDid you mean 'production'?\n"
+                                            "Use 'iscc-search index list' to see available indexes\n")
+
+
+def test_help_of_a_command(cli):
+    for words in LEVELS:
+        assert cli.good("help", *words).out == cli.good(*words, "--help").out
+    for words in (("nonsense",), ("index", "nonsense"), ("add", "nonsense")):
+        said = cli.run("help", *words)
+        assert (said.code, said.out) == (2, "") and "no such command 'nonsense'" in said.err
+
+
+def test_version_as_an_option(cli):
+    for word in ("-V", "--version"):
+        assert cli.good(word).out == cli.good("version").out
 
 
 def test_version(cli):
