@@ -7,6 +7,7 @@
 #include "base/span.h"
 #include "cli/say.h"
 #include "cli/suggestion.h"
+#include "cli/term.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -107,7 +108,8 @@ static void print_options(const struct cli_command *command)
 		const struct cli_option *option = i < command->option_count ? &command->options[i]
 									    : &help;
 		print_left(option, left);
-		printf("  %-*s %s\n", (int)widest, left, option->help);
+		printf("  %-*s ", (int)widest, left);
+		term_wrap(isx_span_of(option->help), widest + 3, widest + 3, term_text_width());
 	}
 }
 
@@ -119,20 +121,26 @@ static void print_commands(const struct cli_command *const *commands)
 		if (strlen(commands[i]->name) > widest)
 			widest = strlen(commands[i]->name);
 	printf("\nCommands:\n");
-	for (size_t i = 0; commands[i]; i++)
-		printf("  %-*s %s\n", (int)widest, commands[i]->name, commands[i]->summary);
+	for (size_t i = 0; commands[i]; i++) {
+		printf("  %-*s ", (int)widest, commands[i]->name);
+		term_wrap(isx_span_of(commands[i]->summary), widest + 3, widest + 3,
+			  term_text_width());
+	}
 }
 
 static int print_help(const struct cli_command *command, const struct path *path)
 {
-	printf("%s\n\n", command->summary);
+	term_wrap(isx_span_of(command->summary), 0, 0, term_text_width());
+	printf("\n");
 	print_usage(stdout, command, path);
 	if (command->commands)
 		print_commands(command->commands);
 	if (command->run || command->option_count)
 		print_options(command);
-	if (command->text)
-		printf("\n%s", command->text);
+	if (command->text) {
+		printf("\n");
+		term_print_paragraphs(command->text);
+	}
 	return CLI_OK;
 }
 

@@ -56,7 +56,8 @@ static void offer_indexes(struct isx_span word, const char *prefix)
 static bool offer_values(const char *value, struct isx_span word, const char *prefix)
 {
 	static const char *const shells[] = { "bash", "zsh", "fish" };
-	if (strncmp(value, "NAME", 4) == 0 || strcmp(value, "INDEX") == 0) {
+	if (strcmp(value, "NAME") == 0 || strcmp(value, "INDEX") == 0 ||
+	    strcmp(value, "FROM") == 0 || strcmp(value, "TO") == 0) {
 		offer_indexes(word, prefix);
 		return true;
 	}
@@ -94,12 +95,26 @@ static const struct cli_option *pending_option(const struct cli_command *command
 	return option && option->value && !value ? option : NULL;
 }
 
+/* What the next word of a command is called: "FILE" of "NAME FILE" behind one word. Words before it that
+ * begin with - are options; their values are taken for words, as the shell does not tell them apart. */
+static void next_word(const struct cli_command *command, const char *const *words, size_t count,
+		      char called[32])
+{
+	struct isx_span left = isx_span_of(command->words), one = { 0 };
+	for (size_t i = 0; i <= count; i++)
+		if (i == count || words[i][0] != '-')
+			one = isx_span_cut(left, ' ', &left);
+	snprintf(called, 32, "%.*s", (int)one.len, one.len ? one.ptr : "");
+}
+
 /* Complete a word behind the name of a command. `words` are those behind the name. */
 static void complete_word(const struct cli_command *command, const char *const *words, size_t count,
 			  struct isx_span word)
 {
 	const struct cli_option *option = pending_option(command, words, count);
 	const char *value = NULL;
+	char called[32];
+	next_word(command, words, count, called);
 	if (isx_span_is(word, "=")) /* bash: the cursor is behind "--index=" */
 		word = (struct isx_span){ "", 0 };
 	else if (!option && isx_span_has_prefix(word, "--") && memchr(word.ptr, '=', word.len))
@@ -115,10 +130,8 @@ static void complete_word(const struct cli_command *command, const char *const *
 		offer_values(option->value, word, "");
 	} else if (isx_span_has_prefix(word, "-")) {
 		offer_options(command, word);
-	} else if (command->words && !offer_values(command->words, word, "") && !word.len &&
-		   !strstr(command->words, "FILE") && !strstr(command->words, "PATTERN")) {
-		offer_options(command, word);
-	} else if (!command->words && !command->commands) {
+	} else if (!offer_values(called, word, "") && !word.len && !strstr(called, "FILE") &&
+		   !strstr(called, "PATTERN") && !command->commands) {
 		offer_options(command, word);
 	}
 }

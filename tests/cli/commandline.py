@@ -3,11 +3,14 @@
 The program is $ISCC_SEARCH_BIN, by default build/iscc-search below the top folder of the project.
 """
 
+import fcntl
 import json
 import os
 import pty
 import select
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -82,15 +85,16 @@ class CommandLine:
         assert said.code == 0, said
         return said
 
-    def on_terminal(self, *words, streams=("stdout",), timeout=60):
+    def on_terminal(self, *words, streams=("stdout",), timeout=60, columns=80, env=None):
         """Run a command with some of its output streams on a terminal.
 
         Returns the exit code, what the terminal showed, and what the other stream got.
         """
         parent, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         which = {name: child if name in streams else subprocess.PIPE
                  for name in ("stdout", "stderr")}
-        process = subprocess.Popen(self.command(words), cwd=self.work, env=self.env,
+        process = subprocess.Popen(self.command(words), cwd=self.work, env={**self.env, **(env or {})},
                                    stdin=subprocess.DEVNULL, **which)
         os.close(child)
         shown = b""

@@ -54,7 +54,7 @@ def test_index_names(cli):
     everything = ["default", "main", "mirror", "r"]
     for words in (("index", "use", ""), ("index", "check", ""), ("index", "backup", ""), ("search", "--index", ""),
                   ("search", "x", "-i", ""), ("search", "--index", "=", ""), ("search", "--index", "="),
-                  ("duplicates", "--against", "")):
+                  ("duplicates", "--against", ""), ("index", "copy", ""), ("index", "copy", "main", "")):
         assert offered(cli, *words) == everything, words
     assert offered(cli, "search", "--index", "m") == ["main", "mirror"]
     assert offered(cli, "search", "--index=mi") == ["--index=mirror"]
@@ -63,7 +63,8 @@ def test_index_names(cli):
 
 
 def test_files_are_left_to_the_shell(cli):
-    for words in (("add", ""), ("add", "a"), ("search", ""), ("index", "add", "x", "--path", ""), ("nonsense", "x", "")):
+    for words in (("add", ""), ("add", "a"), ("search", ""), ("index", "add", "x", "--path", ""), ("nonsense", "x", ""),
+                  ("index", "backup", "main", "")):
         assert offered(cli, *words) == [], words
 
 

@@ -6,10 +6,9 @@ import pytest
 
 from commandline import sample, write_lines
 
-LEVELS = [(), ("add",), ("search",), ("duplicates",), ("get",), ("index",), ("serve",), ("help",),
-          ("version",),
-          ("index", "add"), ("index", "list"), ("index", "use"), ("index", "remove"),
-          ("index", "rebuild")]
+LEVELS = [(), ("add",), ("search",), ("duplicates",), ("get",), ("list",), ("remove",), ("export",), ("import",),
+          ("index",), ("serve",), ("help",), ("version",),
+          *(("index", name) for name in ("add", "list", "use", "remove", "rebuild", "backup", "compact", "check", "copy"))]
 
 OPTIONS = {
     ("add",): ["--verbose", "--simprint-bits", "--batch-size", "--index", "--uri"],
@@ -33,6 +32,18 @@ def test_help(cli, words):
     if words != ("serve",):  # where -h is the host, as in 0.3.3
         assert cli.good(*words, "-h").out == said.out
     assert not cli.config_path.exists()
+
+
+@pytest.mark.parametrize("words", LEVELS, ids=" ".join)
+@pytest.mark.parametrize("columns", [50, 72, 200])
+def test_help_fits_the_terminal(cli, words, columns):
+    """Examples and lists, in lines that begin with blanks, stay as they are; no word is broken."""
+    code, shown, _ = cli.on_terminal(*words, "--help", columns=columns)
+    assert code == 0
+    for line in shown.replace("\r", "").splitlines():
+        stays = line.startswith("Usage: ") or line.startswith("  ") and (columns < 72 or "  --" not in line)
+        assert len(line) <= min(columns, 100) or stays, line
+    assert shown.split() == cli.good(*words, "--help").out.split()
 
 
 @pytest.mark.parametrize("words", [(), ("index",)], ids=["iscc-search", "index"])
