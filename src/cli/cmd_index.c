@@ -83,7 +83,12 @@ static int ensure_on_server(const struct known *known, const struct config_index
 			say_line(stdout, "Created index '%s' on remote server", index->name);
 	}
 	isx_close(store);
-	return st ? target_fail(st, &err) : CLI_OK;
+	if (!st)
+		return CLI_OK;
+	settings_name_variables(&err);
+	say_line(stderr, "Registered; the server %s: %s",
+		 st == ISX_UNAVAILABLE ? "cannot be reached" : "refuses", err.msg);
+	return CLI_ERROR;
 }
 
 /* The configuration is saved before the server is asked, as in 0.3.3: the entry stays if the server

@@ -5,8 +5,11 @@
  */
 #include "cli/content.h"
 
+#include <ctype.h>
+
 /* Known beginnings of files. Of two with a common prefix the longer comes first: that of UTF-32
  * contains that of UTF-16. */
+#define CONTENT_MAKE ": " CONTENT_HOW_TO_GET_CODES
 static const struct beginning {
 	const char *bytes;
 	size_t count;
@@ -19,6 +22,18 @@ static const struct beginning {
 	  6, "compressed with xz: unpack it first (xz -d)" },
 	{ "BZh", 3, "compressed with bzip2: unpack it first (bzip2 -d)" },
 	{ "\x04\x22\x4D\x18", 4, "compressed with lz4: unpack it first (lz4 -d)" },
+	{ "\xFF\xD8\xFF", 3, "a JPEG image" CONTENT_MAKE },
+	{ "\x89PNG", 4, "a PNG image" CONTENT_MAKE },
+	{ "GIF8", 4, "a GIF image" CONTENT_MAKE },
+	{ "%PDF", 4, "a PDF document" CONTENT_MAKE },
+	{ "RIFF", 4, "a media file (RIFF)" CONTENT_MAKE },
+	{ "ID3", 3, "an MP3 file" CONTENT_MAKE },
+	{ "fLaC", 4, "a FLAC file" CONTENT_MAKE },
+	{ "OggS", 4, "an Ogg file" CONTENT_MAKE },
+	{ "\x1A\x45\xDF\xA3", 4, "a Matroska video" CONTENT_MAKE },
+	{ "\x7F"
+	  "ELF",
+	  4, "a program" },
 	{ "PK\x03\x04", 4, "a ZIP archive: unpack it first (unzip)" },
 	{ "\xFF\xFE\0\0", 4, "text in UTF-32: convert it first (iconv -f UTF-32 -t UTF-8)" },
 	{ "\0\0\xFE\xFF", 4, "text in UTF-32: convert it first (iconv -f UTF-32 -t UTF-8)" },
@@ -35,10 +50,16 @@ static enum isx_status fail_beginning(struct isx_err *err, const char *is)
 static const char *find_wide(struct isx_span text)
 {
 	uint32_t first = text.len >= 4 ? isx_load_be32(text.ptr) : 0;
+	if (text.len >= 8 && memcmp(text.ptr + 4, "ftyp", 4) == 0)
+		return "an MP4 video" CONTENT_MAKE;
 	if (first && first < 0x80)
 		return "text in UTF-32: convert it first (iconv -f UTF-32BE -t UTF-8)";
 	if (first && (first & 0x00FFFFFF) == 0)
 		return "text in UTF-32: convert it first (iconv -f UTF-32LE -t UTF-8)";
+	for (size_t i = 0;
+	     i < text.len && i < CONTENT_BYTES && !isspace((unsigned char)text.ptr[0]); i++)
+		if ((unsigned char)text.ptr[i] < '\t' && text.ptr[i])
+			return "a binary file" CONTENT_MAKE;
 	if (text.len >= 2 && !text.ptr[0] && text.ptr[1])
 		return "text in UTF-16: convert it first (iconv -f UTF-16BE -t UTF-8)";
 	if (text.len >= 2 && text.ptr[0] && !text.ptr[1])

@@ -25,8 +25,8 @@ static enum isx_status add_word(struct id_list *ids, size_t *room, const char *w
 		ids->texts = grown;
 		*room = wanted;
 	}
-	enum isx_status st = iscc_word_read(word, &ids->arena, &ids->texts[ids->count], &header,
-					    err);
+	enum isx_status st = iscc_word_read(word, "not an ISCC-ID", &ids->arena,
+					    &ids->texts[ids->count], &header, err);
 	ids->count += !st;
 	return st;
 }

@@ -396,6 +396,10 @@ enum isx_status iscc_file_read(struct isx_span text, const char *path, unsigned 
 	struct isx_span object = isx_span_trim(text);
 	if (!st && object.len == 0)
 		st = isx_fail(err, ISX_SCHEMA, "expected a JSON object, the file is empty");
+	if (!st && !strchr("{[\"-0123456789tfn", object.ptr[0]))
+		st = isx_fail(err, ISX_SCHEMA,
+			      "expected an asset in JSON (.iscc.json), this is another kind of "
+			      "file: " CONTENT_HOW_TO_GET_CODES);
 	if (!st)
 		st = isx_json_check(text, &offset, err);
 	if (!st && isx_json_kind(object) == ISX_JSON_ARRAY)

@@ -9,6 +9,7 @@
 #include "iscc/base32.h"
 #include "iscc/multibase.h"
 
+#include <ctype.h>
 #include <strings.h>
 
 /* The longest ISCC, and the padding of base32: at most 6 "=" (RFC 4648). */
@@ -98,9 +99,30 @@ static enum isx_status unwrap(struct isx_span word, char *room, struct isx_span 
 	return ISX_OK;
 }
 
+/* Is a word that could not be read a name of a file, or anything else, and no ISCC with a mistake? One that
+ * says itself that it is an ISCC (by "ISCC:", as URN or URL), or is as long as one and has no other
+ * characters, is: its message tells where it is wrong. */
+static bool is_other_word(struct isx_span word)
+{
+	enum { LENGTH_OF_UNITS = 16 };
+	bool is_plain = true;
+	word = isx_span_trim(word);
+	for (size_t i = 0; i < word.len; i++)
+		is_plain &= isalnum((unsigned char)word.ptr[i]) || strchr("-_=", word.ptr[i]);
+	return word.len > 0 && !begins_with(word, "ISCC:") && !begins_with(word, "urn:") &&
+	       !begins_with(word, "http://") && !begins_with(word, "https://") &&
+	       (!is_plain || word.len < LENGTH_OF_UNITS);
+}
+
+/* Does a header of this kind exist? A search would refuse it later, without the word that it stands for. */
+static bool is_existing(const struct isx_header *header)
+{
+	return header->version == 0 || (header->maintype == ISX_ID && header->version == 1);
+}
+
 /* The word is decoded and encoded again, so that every form of one ISCC becomes the same text. */
-enum isx_status iscc_word_read(const char *word, struct isx_arena *arena, const char **text,
-			       struct isx_header *header, struct isx_err *err)
+enum isx_status iscc_word_read(const char *word, const char *otherwise, struct isx_arena *arena,
+			       const char **text, struct isx_header *header, struct isx_err *err)
 {
 	uint8_t digest[DIGEST_BYTES_MAX];
 	size_t count = 0, used;
@@ -113,6 +135,8 @@ enum isx_status iscc_word_read(const char *word, struct isx_arena *arena, const 
 		st = isx_multibase_decode(bare, digest, sizeof digest, &count, err);
 	if (!st)
 		st = isx_header_read(digest, count, header, &used, err);
+	if ((st || !is_existing(header)) && is_other_word(isx_span_of(word)))
+		return isx_fail(err, ISX_INVALID, "%.200s: %s", word, otherwise);
 	if (st)
 		return isx_err_at(err, st, "%.60s", word);
 	char *made = isx_arena_alloc(arena, 1, ISX_BASE32_CHARS(count) + 6);

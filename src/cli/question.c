@@ -16,6 +16,15 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* Of a word with a dot or slash, a file was meant; of another one, anything. */
+static const char *not_an_iscc(const char *word)
+{
+	return strpbrk(word, "./")
+		       ? "no such file, and not an ISCC"
+		       : "no such file, and not an ISCC: expected an ISCC-CODE, ISCC-UNITs or an "
+			 "ISCC-ID (ISCC:...), or a file (.iscc.json, .jsonl)";
+}
+
 /* Words are ISCCs: one ISCC-ID, one ISCC-CODE, or one or more ISCC-UNITs. */
 static enum isx_status query_of_words(const char *const *words, size_t count,
 				      struct isx_arena *arena, struct isx_query *query,
@@ -27,7 +36,8 @@ static enum isx_status query_of_words(const char *const *words, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		struct isx_header header = { 0 };
 		const char *text = NULL;
-		enum isx_status st = iscc_word_read(words[i], arena, &text, &header, err);
+		enum isx_status st = iscc_word_read(words[i], not_an_iscc(words[i]), arena, &text,
+						    &header, err);
 		if (st)
 			return st;
 		/* Several arguments are ISCC-UNITs of one query; an ISCC-ID or ISCC-CODE is a query

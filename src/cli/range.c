@@ -26,7 +26,7 @@ bool range_read(const struct cli_args *args, struct isx_arena *arena, struct isx
 	unsigned long hub;
 	bool is_given;
 	*range = (struct isx_range){ .has_hub = cli_option_value(args, "--hub") != NULL };
-	if (after && iscc_word_read(after, arena, &range->after, &header, &err)) {
+	if (after && iscc_word_read(after, "not an ISCC-ID", arena, &range->after, &header, &err)) {
 		say_line(stderr, "Error: --after: %s", err.msg);
 		return false;
 	}

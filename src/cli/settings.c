@@ -371,10 +371,13 @@ void settings_name_variables(struct isx_err *err)
 		{ "map_bytes)", PREFIX "MAP_GIB)" },
 		{ "postgres_timeout_s)", PREFIX "POSTGRES_TIMEOUT)" },
 		{ "postgres_connections)", PREFIX "POSTGRES_CONNECTIONS)" },
+		{ "(api_key)", "in the header X-API-Key: name it by 'index add NAME --remote URL "
+			       "--api-key KEY', or for --uri by " PREFIX "API_KEY" },
 	};
 	char msg[sizeof err->msg];
 	size_t len = strlen(err->msg);
-	if (err->status != ISX_FULL && err->status != ISX_UNAVAILABLE)
+	if (err->status != ISX_FULL && err->status != ISX_UNAVAILABLE &&
+	    err->status != ISX_UNAUTHORIZED)
 		return;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		size_t name_len = strlen(names[i][0]);

@@ -152,7 +152,8 @@ enum isx_status isx_query_plan(const struct isx_query *query, enum isx_query_uni
 		st = derive_units(&plan->query, arena, units, &count, err);
 	else if (!query->simprint_type_count)
 		return isx_fail(err, ISX_INVALID,
-				"Query must have 'iscc_code', 'units', or 'simprints' for search");
+				"Query must have 'iscc_code', 'units', 'simprints' or 'iscc_id' "
+				"for search");
 	if (!st)
 		st = enter_units(plan, units, count, arena, err);
 	/* plan->query keeps every unit for the echo; only what is compared is reduced. */

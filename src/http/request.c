@@ -77,6 +77,11 @@ void isx_http_fail(struct http_res *res, enum isx_status status, const struct is
 		return;
 	}
 	isx_http_detail(res, http_status, err->msg);
+	if (status == ISX_UNAUTHORIZED && res->payload.len) {
+		res->payload.len--; /* `detail` stays the one word that clients of 0.3.3 know */
+		isx_buf_text(&res->payload,
+			     ",\"expected\":\"the API key, in the header X-API-Key\"}");
+	}
 	/* Only these pass by themselves; a client that repeats any other failed request fails
 	 * again. */
 	if (status == ISX_UNAVAILABLE || status == ISX_NO_MEMORY) {

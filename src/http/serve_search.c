@@ -11,6 +11,7 @@
 #include "http/params.h"
 #include "http/url.h"
 #include "service/service.h"
+#include "json/json_text.h"
 
 bool isx_search_is_bulk(struct http_req *req)
 {
@@ -34,6 +35,23 @@ static enum isx_status search(struct http_req *req, struct http_res *res, struct
 	return ISX_OK;
 }
 
+/* An empty query is often one whose only member has another name, such as "iscc": 0.3.3 ignores what it
+ * does not know, and so the message names it. */
+static void name_unknown_member(const struct http_req *req, const struct isx_query *query,
+				struct isx_err *err)
+{
+	struct isx_span name;
+	char before[sizeof err->msg];
+	if (query->iscc_id || query->iscc_code || query->unit_count || query->simprint_type_count)
+		return;
+	isx_query_unknown_member(req->payload.text, &name);
+	memcpy(before, err->msg, sizeof before);
+	if (name.len)
+		isx_fail(err, ISX_INVALID, "%.200s; it has no member \"%.*s\"%s", before,
+			 name.len < 64 ? (int)name.len : 64, name.ptr,
+			 isx_json_key_is(name, "iscc") ? ", did you mean \"iscc_code\"?" : "");
+}
+
 /* The problems of `chunks` and `limit` are collected first, and the body adds its own. */
 enum isx_status isx_serve_search_post(struct http_req *req, struct http_res *res,
 				      struct isx_err *err)
@@ -49,7 +67,12 @@ enum isx_status isx_serve_search_post(struct http_req *req, struct http_res *res
 	if (!st)
 		st = isx_problems_status(&res->problems, err);
 	isx_query_inherit(&query, &defaults);
-	return st ? st : search(req, res, &query, err);
+	if (st)
+		return st;
+	st = search(req, res, &query, err);
+	if (st == ISX_INVALID)
+		name_unknown_member(req, &query, err);
+	return st;
 }
 
 enum isx_status isx_serve_search_get(struct http_req *req, struct http_res *res,

@@ -195,7 +195,8 @@ enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct i
 	const struct isx_place body = { .name = "body" };
 	struct isx_span text = isx_span_trim(payload->text);
 	if (!payload->is_json || text.len == 0 || text.ptr[0] != '[') {
-		isx_problem_add(problems, "list_type", &body, "Input should be a valid list",
+		isx_problem_add(problems, "list_type", &body,
+				payload->is_json ? ISX_NO_LIST : ISX_NO_LIST ISX_SEND_AS_JSON,
 				payload->is_json ? text : (struct isx_span){ 0 });
 		return isx_problems_status(problems, err);
 	}
@@ -287,7 +288,7 @@ enum isx_status isx_ids_from_json(const struct isx_payload *payload, struct isx_
 	const struct isx_place body = { .name = "body" };
 	struct isx_span text = isx_span_trim(payload->text);
 	if (!payload->is_json)
-		isx_problem_add(problems, "list_type", &body, "Input should be a valid list",
+		isx_problem_add(problems, "list_type", &body, ISX_NO_LIST ISX_SEND_AS_JSON,
 				(struct isx_span){ 0 });
 	else
 		isx_field_texts(&reader, text, &body, &isx_rule_iscc_id, 1, ISX_LIST_MAX, ids,
@@ -308,8 +309,7 @@ enum isx_status isx_metadata_from_json(const struct isx_payload *payload, struct
 	struct isx_asset asset = { 0 };
 	if (!payload->is_json || isx_json_kind(text) != ISX_JSON_OBJECT) {
 		isx_problem_add(problems, "model_attributes_type", &body,
-				"Input should be a valid dictionary or object to extract fields "
-				"from",
+				payload->is_json ? ISX_NO_OBJECT : ISX_NO_OBJECT ISX_SEND_AS_JSON,
 				payload->is_json ? text : (struct isx_span){ 0 });
 		return isx_problems_status(problems, err);
 	}

@@ -281,12 +281,27 @@ static void read_query(struct isx_reader *reader, struct isx_span object,
 	read_conditions(reader, conditions, root, query);
 }
 
+void isx_query_unknown_member(struct isx_span object, struct isx_span *name)
+{
+	static const char *const fields[] = { "iscc_id", "iscc_code", "units", "simprints" };
+	struct isx_json_walk walk = isx_json_walk_start(isx_span_trim(object));
+	struct isx_span value;
+	bool is_known = true;
+	while (is_known && isx_json_next_member(&walk, name, &value)) {
+		is_known = false;
+		for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+			is_known |= isx_json_key_is(*name, fields[i]);
+		for (size_t i = 0; i < CONDITIONS; i++)
+			is_known |= isx_json_key_is(*name, condition_names[i]);
+	}
+	if (is_known)
+		*name = (struct isx_span){ 0 };
+}
+
 static void fail_object(struct isx_reader *reader, const struct isx_place *place,
 			struct isx_span value)
 {
-	isx_field_problem(reader, "model_attributes_type", place,
-			  "Input should be a valid dictionary or object to extract fields from",
-			  value);
+	isx_field_problem(reader, "model_attributes_type", place, ISX_NO_OBJECT, value);
 }
 
 /* Check that a payload is an object, or add a problem.
@@ -299,7 +314,11 @@ static bool is_object(struct isx_reader *reader, const struct isx_payload *paylo
 	*object = payload->is_json ? isx_span_trim(payload->text) : (struct isx_span){ 0 };
 	if (isx_json_kind(*object) == ISX_JSON_OBJECT)
 		return true;
-	fail_object(reader, &body, *object);
+	if (payload->is_json)
+		fail_object(reader, &body, *object);
+	else
+		isx_field_problem(reader, "model_attributes_type", &body,
+				  ISX_NO_OBJECT ISX_SEND_AS_JSON, *object);
 	return false;
 }
 

@@ -16,6 +16,11 @@
 #include "json/json_text.h"
 #include "json/schema.h"
 
+/* Messages of pydantic for a body of the wrong kind, and what is added if the Content-Type is wrong. */
+#define ISX_NO_OBJECT    "Input should be a valid dictionary or object to extract fields from"
+#define ISX_NO_LIST      "Input should be a valid list"
+#define ISX_SEND_AS_JSON ". Send it with the header Content-Type: application/json"
+
 /* The body of a request, decompressed. */
 struct isx_payload {
 	struct isx_span text;
@@ -92,6 +97,11 @@ ISX_MUST_CHECK enum isx_status isx_query_from_json(const struct isx_payload *pay
 						   struct isx_arena *arena, struct isx_query *query,
 						   struct isx_problems *problems,
 						   struct isx_err *err);
+
+/* The first member of a JSON object that no query has, for the message to a client whose query is
+ * empty.
+ *   name  filled: as it stands there; empty: none */
+void isx_query_unknown_member(struct isx_span object, struct isx_span *name);
 
 /* Read the body of POST /indexes/{name}/search/batch, after isx_payload_check().
  *   queries  filled: a walk over the elements of "queries" */

@@ -104,6 +104,9 @@ static enum isx_status fail_status(long code, struct isx_span answer, struct isx
 		detail = isx_json_member(answer, "detail");
 	if (!isx_json_string(detail, &arena, &text))
 		st = isx_fail_memory(err);
+	else if (st == ISX_UNAUTHORIZED)
+		isx_fail(err, st, "%s: the server expects its API key (api_key)",
+			 text.len ? text.ptr : "Unauthorized");
 	else if (text.len)
 		isx_fail(err, st, "%s", text.ptr);
 	else if (detail.len && !fail_problem(detail, &arena, st, err))

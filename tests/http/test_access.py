@@ -18,7 +18,8 @@ def test_key(start_server):
     assert server.get("/indexes", headers={"X-API-Key": "s3cret"}).status_code == 200
     for key in ("", "s3cre", "s3cret1", "S3CRET"):
         answer = server.get("/indexes", headers={"X-API-Key": key})
-        assert (answer.status_code, answer.json()) == (401, {"detail": "Unauthorized"})
+        assert (answer.status_code, answer.json()) == (401, {
+            "detail": "Unauthorized", "expected": "the API key, in the header X-API-Key"})
         assert "www-authenticate" not in answer.headers
     assert server.get("/indexes?X-API-Key=s3cret").status_code == 401
     assert server.get("/indexes", headers={"Authorization": "Bearer s3cret"}).status_code == 401
