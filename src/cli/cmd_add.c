@@ -385,7 +385,7 @@ const struct cli_command command_add = {
 		"run the\n"
 		"same command again to continue.\n\n"
 		"Examples:\n"
-		"  iscc-search add assets.jsonl\n"
+		"  iscc-search add examples/assets.jsonl\n"
 		"  iscc-search add 'collection/**/*.iscc.json' --index production\n"
 		"  zcat assets.jsonl.gz | iscc-search add -\n\n"
 		"Exit status: 0 added, 1 error, 2 no file found, 3 invalid --simprint-bits, 4 no "

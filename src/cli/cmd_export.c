@@ -175,7 +175,7 @@ const struct cli_command command_export = {
 		"where to go on: --after ISCC_ID. " RANGE_HELP "\n"
 		"Examples:\n"
 		"  iscc-search export assets.jsonl.zst\n"
-		"  iscc-search export --index production | wc -l\n"
+		"  iscc-search export --index mylocal | wc -l\n"
 		"  iscc-search export news.jsonl --from 2025-01-01\n\n"
 		"Exit status: 0 all assets are written, 1 error, 130 interrupted, 143 ended by "
 		"SIGTERM.\n",

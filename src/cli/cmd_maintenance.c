@@ -70,13 +70,15 @@ const struct cli_command command_index_backup = {
 	.summary = "Copy an index while other processes use it",
 	.text = "FILE is a snapshot of one moment. It appears when it is complete, on disk and "
 		"checked; a\n"
-		"damaged index is not copied. To restore a backup, copy it into the store. Servers "
-		"may keep\n"
-		"running, but no index of that name may exist:\n"
-		"  usearch:///DIR  mkdir DIR/NAME, then copy FILE to DIR/NAME/index.lmdb\n"
-		"  lmdb:///DIR     copy FILE to DIR/NAME.lmdb\n\n"
+		"damaged index is not copied. To restore a backup while servers run (the index "
+		"is then that of\nthe backup):\n"
+		"  usearch:///DIR  mkdir -p DIR/NAME && cp FILE DIR/NAME/next && mv DIR/NAME/next "
+		"DIR/NAME/index.lmdb\n"
+		"  lmdb:///DIR     cp FILE DIR/next && mv DIR/next DIR/NAME.lmdb\n"
+		"Never copy onto the file of an index: other processes read it while it is "
+		"overwritten.\n\n"
 		"Examples:\n"
-		"  iscc-search index backup mylocal /backup/mylocal.lmdb\n"
+		"  iscc-search index backup default /backup/default.lmdb\n"
 		"  iscc-search index backup main b.lmdb --force --uri usearch:///srv/iscc\n",
 	.options = backup_options,
 	.option_count = sizeof backup_options / sizeof backup_options[0],
@@ -122,7 +124,7 @@ const struct cli_command command_index_compact = {
 		"is left\n"
 		"unchanged. 0.3.3 must not have the index open.\n\n"
 		"Examples:\n"
-		"  iscc-search index compact mylocal\n"
+		"  iscc-search index compact default\n"
 		"  iscc-search index compact main --uri lmdb:///srv/iscc\n",
 	.options = compact_options,
 	.option_count = sizeof compact_options / sizeof compact_options[0],
@@ -260,7 +262,7 @@ const struct cli_command command_index_check = {
 		"status is 1\n"
 		"if there are any.\n\n"
 		"Examples:\n"
-		"  iscc-search index check mylocal\n"
+		"  iscc-search index check default\n"
 		"  iscc-search index check main --json --uri usearch:///srv/iscc\n",
 	.options = check_options,
 	.option_count = sizeof check_options / sizeof check_options[0],

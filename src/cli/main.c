@@ -57,9 +57,10 @@ static const struct cli_command root = {
 	.name = "iscc-search",
 	.summary = "Exact similarity search among millions of ISCCs (ISO 24138).",
 	.text = "First steps:\n"
-		"  iscc-search add assets.jsonl              put assets into the default index\n"
+		"  iscc-search add examples/assets.jsonl     put assets into the default index\n"
 		"  iscc-search search ISCC:MAIGHXLN555Y2DFF  what is similar to one of them?\n"
 		"  iscc-search serve                         the same index over HTTP\n\n"
+		"The folder examples/ of the source has the ISCCs of 2,400 real documents.\n"
 		"'iscc-search COMMAND --help' shows the options of a command, with examples.\n",
 	.options = root_options,
 	.option_count = sizeof root_options / sizeof root_options[0],

@@ -12,7 +12,7 @@ import transcript  # noqa: E402  pylint: disable=wrong-import-position
 
 TOP = transcript.TOP
 BINARY = Path(os.environ.get("ISCC_SEARCH_BIN", TOP / "build" / "iscc-search")).resolve()
-DOCUMENTS = sorted(path for path in (TOP / "docs").glob("*.md") if re.search(r"^```(console|python|c)$", path.read_text(encoding="utf-8"), re.M))
+DOCUMENTS = sorted(path for path in [TOP / "README.md", *(TOP / "docs").glob("*.md")] if re.search(r"^```(console|python|c)$", path.read_text(encoding="utf-8"), re.M))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
