@@ -11,7 +11,7 @@ import time
 import pytest
 
 from commandline import EXAMPLES, sample, write_lines
-from serving import CONTENT, DATA, INSTANCE, META, iscc_id, unit
+from serving import CONTENT, DATA, INSTANCE, IS_SANITIZED, META, iscc_id, unit
 
 NAMES = {0: "META_NONE_V0", 2: "CONTENT_TEXT_V0", 3: "DATA_NONE_V0", 4: "INSTANCE_NONE_V0"}
 SEED = int(os.environ.get("ISX_SEED", "20261127"))
@@ -256,6 +256,21 @@ def interrupt(cli, words, which, wait):
     process.send_signal(which)
     _, err = process.communicate(timeout=60)
     return process.returncode, err
+
+
+def test_memory_is_bounded_whatever_matches(large):
+    """With a lowest score of 0 each of 300 million pairs is found; they go nowhere."""
+    process = subprocess.Popen(large.command(["duplicates", "-m", "0", "-o", "/dev/null"]), cwd=large.work,
+                               env={**large.env, "ISCC_SEARCH_THREADS": "4"}, stderr=subprocess.DEVNULL)
+    kilobytes = []
+    for _ in range(20):
+        time.sleep(0.1)
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+            kilobytes.append(int(file.read().partition("RssAnon:")[2].split()[0]))
+    assert process.poll() is None  # it is still at work
+    process.kill()
+    process.wait()
+    assert IS_SANITIZED or 1000 < max(kilobytes) < 48 * 1024
 
 
 @pytest.mark.parametrize("clustered", [False, True], ids=["pairs", "clusters"])

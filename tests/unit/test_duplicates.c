@@ -431,6 +431,44 @@ static void test_duplicates__end_when_the_caller_has_enough(void **state)
 	isx_close(store);
 }
 
+struct writing {
+	struct isx_store *store;
+	struct asset *copy;
+};
+
+/* An isx_pair_fn: add an equal asset behind all others, and remove the last one of the pair. */
+static enum isx_status write_meanwhile(const struct isx_pair *pair, void *arg, struct isx_err *why)
+{
+	struct writing *writing = arg;
+	if (found.count % 50 == 0) {
+		writing->copy->id++;
+		add_asset(writing->store, "main", writing->copy);
+		enum isx_status st = isx_remove(writing->store, "main", pair->match, &err);
+		assert_true(st == ISX_OK || st == ISX_NOT_FOUND);
+	}
+	return take_pair(pair, &found, why);
+}
+
+static void test_duplicates__are_of_one_snapshot(void **state)
+{
+	uint64_t seed = test_seed() + 11;
+	(void)state;
+	random_assets(&main_index, 900, &seed);
+	struct asset copy = main_index.assets[0];
+	copy.id = main_index.assets[899].id;
+	struct isx_store *store = open_store(4, 0.75);
+	struct writing writing = { store, &copy };
+	add_all(store, &main_index);
+	found.count = found.allowed = 0;
+	const struct isx_duplicates_query query = { .has_min_score = true, .min_score = 0.7 };
+	assert_int_equal(isx_duplicates(store, "main", &query, write_meanwhile, &writing, &err),
+			 ISX_OK);
+	find_expected(&main_index, &main_index, 0.7, TYPES, 0);
+	expect_same();
+	assert_true(copy.id > main_index.assets[899].id + 5);
+	isx_close(store);
+}
+
 static enum isx_status refuse(void *arg, struct isx_err *why)
 {
 	(void)arg;
@@ -573,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_duplicates__of_very_many_equal_assets_are_all_found),
 		cmocka_unit_test(test_duplicates__of_one_asset_with_very_many_hits_are_all_found),
 		cmocka_unit_test(test_duplicates__end_when_the_caller_has_enough),
+		cmocka_unit_test(test_duplicates__are_of_one_snapshot),
 		cmocka_unit_test(test_duplicates__can_be_cancelled),
 		cmocka_unit_test(test_duplicates__tell_how_many_pairs_were_compared),
 		cmocka_unit_test(test_duplicates__of_wrong_queries_are_refused),

@@ -192,6 +192,21 @@ static enum isx_status get(struct isx_err *err)
 	return isx_buf_status(&answer, err);
 }
 
+static enum isx_status write_pair(const struct isx_pair *pair, void *arg, struct isx_err *err)
+{
+	(void)arg;
+	isx_pair_to_json(&answer, pair);
+	return isx_buf_status(&answer, err);
+}
+
+/* Of the stored asset and an equal one in another index. */
+static enum isx_status duplicates(struct isx_err *err)
+{
+	const struct isx_duplicates_query query = { .against = "other" };
+	isx_buf_clear(&answer);
+	return isx_duplicates(store, "main", &query, write_pair, NULL, err);
+}
+
 static enum isx_status check(struct isx_err *err)
 {
 	struct isx_check report;
@@ -373,6 +388,23 @@ static void test_oom__a_search_fails_cleanly_and_works_afterwards(void **state)
 	}
 }
 
+static void test_oom__a_comparison_fails_cleanly_and_works_afterwards(void **state)
+{
+	struct isx_asset *asset;
+	struct isx_err err;
+	(void)state;
+	if (strcmp(scheme, "lmdb") == 0)
+		return;
+	add_one();
+	if (isx_asset_get(store, "main", ID, &asset, &err) ||
+	    isx_index_create(store, "other", &err) || isx_add(store, "other", asset, 1, NULL, &err))
+		fail_msg("%s", err.msg);
+	isx_asset_free(asset);
+	expect_from(duplicates);
+	assert_true(answer.len > 0);
+	assert_true(until_it_works(duplicates, expect_same_answer) > 0);
+}
+
 static void test_oom__a_check_fails_cleanly_and_works_afterwards(void **state)
 {
 	(void)state;
@@ -415,6 +447,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(test_oom__an_add_fails_whole_and_works_afterwards),
 		TEST(test_oom__a_search_fails_cleanly_and_works_afterwards),
+		TEST(test_oom__a_comparison_fails_cleanly_and_works_afterwards),
 		TEST(test_oom__a_check_fails_cleanly_and_works_afterwards),
 		TEST(test_oom__copies_fail_whole_and_work_afterwards),
 		TEST(test_oom__opening_fails_cleanly_and_works_afterwards),
