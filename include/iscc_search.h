@@ -652,8 +652,8 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_get(struct isx_store *store, const ch
 ISX_API void isx_text_free(char *text);
 
 /* Get one asset with everything that is stored of it, ready to be added again. Simprints are
- * base64url without padding, sorted by offset and size within their type. From another server
- * (http://) the asset comes without simprints.
+ * base64url without padding, sorted by offset and size within their type. From a server of an earlier
+ * version (http://) the asset comes without simprints.
  *   asset  new, free with isx_asset_free() */
 ISX_API ISX_MUST_CHECK enum isx_status isx_asset_get(struct isx_store *store, const char *name,
 						     const char *iscc_id, struct isx_asset **asset,
@@ -676,7 +676,7 @@ ISX_API void isx_asset_free(struct isx_asset *asset);
  *   from    an ISCC-ID, which need not be stored: begin there; NULL: at the first asset
  *   cursor  new, close with isx_cursor_close()
  * ISX_INVALID: `from` is not an ISCC-ID, or of another realm than the index. ISX_UNSUPPORTED: an
- * http:// store, whose API has no such request. */
+ * http:// store whose server has no such request (0.3.3). */
 struct isx_cursor;
 ISX_API ISX_MUST_CHECK enum isx_status isx_cursor_open(struct isx_store *store, const char *name,
 						       const char *from, struct isx_cursor **cursor,

@@ -108,8 +108,8 @@ struct isx_engine_ops {
 	enum isx_status (*check)(struct isx_engine *engine, const char *name,
 				 struct isx_check *report, isx_finding_fn *found, void *arg,
 				 struct isx_err *err);
-	/* Begin a walk over the assets of a range, in the order of their ISCC-IDs. NULL: the engine
-	 * has no walks.
+	/* Begin a walk over the assets of a range, in the order of their ISCC-IDs. ISX_UNSUPPORTED: a
+	 * server of an earlier version.
 	 *   range  copied, but for its text
 	 *   walk   new, closed before the engine is */
 	enum isx_status (*walk)(struct isx_engine *engine, const char *name,

@@ -20,14 +20,19 @@ struct shape {
 	const struct isx_text_rule *iscc_code;
 	size_t units_min;
 	size_t units_max;
-	bool is_stored; /* its simprints are in other tables, and its metadata may be any value */
+	bool is_stored;        /* its metadata may be any value */
+	bool has_no_simprints; /* they are in other tables: what the JSON says of them does not count */
 };
 
 /* Two units at least, as in 0.3.3. Stored assets have no patterns: directories of 0.3.3 and of
  * earlier versions contain texts that are refused today, and those assets have to be readable. */
-static const struct shape sent = { &isx_rule_iscc_id, &isx_rule_iscc_code, 2, ISX_UNITS_MAX,
-				   false };
-static const struct shape stored = { .units_max = SIZE_MAX, .is_stored = true };
+static const struct shape sent = {
+	&isx_rule_iscc_id, &isx_rule_iscc_code, 2, ISX_UNITS_MAX, false, false
+};
+static const struct shape stored = { .units_max = SIZE_MAX,
+				     .is_stored = true,
+				     .has_no_simprints = true };
+static const struct shape exported = { .units_max = SIZE_MAX, .is_stored = true };
 
 /* The shortest texts of an asset and of a simprint. Without an ISCC-ID, those with units of 32 bits
  * or a code are longer. Anything shorter gets no struct in the
@@ -180,7 +185,7 @@ static enum isx_status read_asset(struct isx_reader *reader, struct isx_span tex
 	if (found[UNITS].len)
 		isx_field_texts(reader, found[UNITS], &places[UNITS], NULL, shape->units_min,
 				shape->units_max, &asset->units, &asset->unit_count);
-	if (found[SIMPRINTS].len && !shape->is_stored)
+	if (found[SIMPRINTS].len && !shape->has_no_simprints)
 		read_simprints(reader, found[SIMPRINTS], place, asset);
 	if (found[METADATA].len)
 		read_metadata(reader, found[METADATA], place, shape, asset);
@@ -256,13 +261,26 @@ enum isx_status isx_asset_from_json(struct isx_span text, struct isx_arena *aren
 	return read_single(text, arena, &sent, asset, problems, err);
 }
 
+static enum isx_status read_stored(struct isx_span text, const struct shape *shape,
+				   struct isx_arena *arena, struct isx_asset *asset,
+				   struct isx_err *err)
+{
+	struct isx_problems problems = { 0 };
+	enum isx_status st = read_single(text, arena, shape, asset, &problems, err);
+	isx_problems_release(&problems);
+	return st == ISX_SCHEMA ? isx_err_at(err, ISX_CORRUPT, "a stored asset") : st;
+}
+
 enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *arena,
 				      struct isx_asset *asset, struct isx_err *err)
 {
-	struct isx_problems problems = { 0 };
-	enum isx_status st = read_single(text, arena, &stored, asset, &problems, err);
-	isx_problems_release(&problems);
-	return st == ISX_SCHEMA ? isx_err_at(err, ISX_CORRUPT, "a stored asset") : st;
+	return read_stored(text, &stored, arena, asset, err);
+}
+
+enum isx_status isx_asset_from_export(struct isx_span text, struct isx_arena *arena,
+				      struct isx_asset *asset, struct isx_err *err)
+{
+	return read_stored(text, &exported, arena, asset, err);
 }
 
 enum isx_status isx_stored_with_metadata(struct isx_buf *buf, struct isx_span text,

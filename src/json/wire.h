@@ -61,6 +61,10 @@ ISX_MUST_CHECK enum isx_status isx_asset_check(const struct isx_asset *asset, st
 ISX_MUST_CHECK enum isx_status isx_asset_from_stored(struct isx_span text, struct isx_arena *arena,
 						     struct isx_asset *asset, struct isx_err *err);
 
+/* The same with the simprints that stand in the JSON, as isx_asset_to_request() writes them. */
+ISX_MUST_CHECK enum isx_status isx_asset_from_export(struct isx_span text, struct isx_arena *arena,
+						     struct isx_asset *asset, struct isx_err *err);
+
 /* Check that a stored asset is JSON, before its text is sent as it is: bytes may have been
  * damaged on disk. ISX_CORRUPT: it is not. */
 ISX_MUST_CHECK enum isx_status isx_stored_check(struct isx_span text, struct isx_err *err);

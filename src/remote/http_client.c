@@ -14,6 +14,7 @@
 
 #include <curl/curl.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 struct isx_http_client {
@@ -100,8 +101,12 @@ static int check_cancel(void *arg, curl_off_t to_get, curl_off_t got, curl_off_t
 /* The headers of a request as libcurl's list; NULL when memory ran out. */
 static struct curl_slist *make_headers(const struct isx_http_request *request)
 {
-	struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
+	struct isx_buf accept = { 0 };
+	isx_buf_printf(&accept, "Accept: %s",
+		       request->accept ? request->accept : "application/json");
+	struct curl_slist *headers = accept.failed ? NULL : curl_slist_append(NULL, accept.ptr);
 	struct curl_slist *longer = headers;
+	isx_buf_release(&accept);
 	if (longer && request->json.len)
 		longer = curl_slist_append(headers, "Content-Type: application/json");
 	if (longer && request->api_key) {
@@ -192,6 +197,34 @@ static void set_download(CURL *curl, const struct isx_http_request *request)
 	}
 }
 
+/* Set all options of a request; `into` takes its answer. */
+static void set_request(CURL *curl, const struct isx_http_request *request,
+			struct curl_slist *headers, struct answer *into)
+{
+	curl_easy_setopt(curl, CURLOPT_URL, request->url);
+	/* Only these: libcurl would also open file:// and others. Redirects are not followed (the
+	 * default), so that the key goes to no other server. */
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* no SIGALRM: signals are the program's */
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->timeout_ms);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, into);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_head);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, into);
+	set_download(curl, request);
+	if (request->cancel_check) {
+		curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_cancel);
+		curl_easy_setopt(curl, CURLOPT_XFERINFODATA, into);
+	}
+	if (request->json.len) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json.ptr);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->json.len);
+	}
+}
+
 enum isx_status isx_http_client_send(struct isx_http_client *client,
 				     const struct isx_http_request *request, long *code,
 				     uint32_t *retry_after_s, struct isx_buf *answer,
@@ -209,28 +242,7 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 		return isx_fail_memory(err);
 	/* Options of the last request must not remain; the connection does. */
 	curl_easy_reset(curl);
-	curl_easy_setopt(curl, CURLOPT_URL, request->url);
-	/* Only these: libcurl would also open file:// and others. Redirects are not followed (the
-	 * default), so that the key goes to no other server. */
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* no SIGALRM: signals are the program's */
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->timeout_ms);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &into);
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_head);
-	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &into);
-	set_download(curl, request);
-	if (request->cancel_check) {
-		curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-		curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_cancel);
-		curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &into);
-	}
-	if (request->json.len) {
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json.ptr);
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->json.len);
-	}
+	set_request(curl, request, headers, &into);
 	CURLcode done = curl_easy_perform(curl);
 	enum isx_status st = done ? fail_curl(err, request, curl, done, &into) : ISX_OK;
 	if (!st) {
@@ -242,4 +254,129 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 	}
 	curl_slist_free_all(headers);
 	return st;
+}
+
+/* --- streams ---------------------------------------------------------------------------------- */
+
+struct isx_http_stream {
+	struct isx_http_request request;
+	CURLM *multi;
+	CURL *curl;
+	struct curl_slist *headers;
+	struct isx_buf bytes; /* arrived, and from `at` on not handed out */
+	size_t at;
+	struct answer into;
+	bool is_over; /* the transfer has ended, with `result` */
+	CURLcode result;
+};
+
+/* Let libcurl work until bytes arrive, or the transfer ends. */
+static enum isx_status receive(struct isx_http_stream *stream, struct isx_err *err)
+{
+	enum { LOOK_MS = 1000 };
+	size_t before = stream->bytes.len;
+	long quiet_ms = 0;
+	stream->into.err = err;
+	while (!stream->is_over && stream->bytes.len == before) {
+		int running = 0, waiting = 0;
+		CURLMcode rc = curl_multi_perform(stream->multi, &running);
+		CURLMsg *message = curl_multi_info_read(stream->multi, &waiting);
+		if (message && message->msg == CURLMSG_DONE) {
+			stream->is_over = true;
+			stream->result = message->data.result;
+		}
+		if (rc || (!running && !message)) {
+			stream->is_over = true;
+			stream->result = CURLE_OUT_OF_MEMORY;
+		}
+		if (stream->is_over || stream->bytes.len > before)
+			break;
+		if (quiet_ms >= stream->request.timeout_ms)
+			stream->is_over = true, stream->result = CURLE_OPERATION_TIMEDOUT;
+		else if (curl_multi_poll(stream->multi, NULL, 0, LOOK_MS, NULL) == CURLM_OK)
+			quiet_ms += LOOK_MS;
+	}
+	if (stream->is_over && stream->result)
+		return fail_curl(err, &stream->request, stream->curl, stream->result,
+				 &stream->into);
+	return ISX_OK;
+}
+
+enum isx_status isx_http_stream_open(const struct isx_http_request *request,
+				     struct isx_http_stream **stream, long *code,
+				     struct isx_err *err)
+{
+	struct isx_http_stream *made = isx_mem_array(1, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	made->request = *request;
+	made->curl = curl_easy_init();
+	made->multi = curl_multi_init();
+	made->headers = make_headers(request);
+	if (!made->curl || !made->multi || !made->headers) {
+		isx_http_stream_close(made);
+		return isx_fail_memory(err);
+	}
+	made->into = (struct answer){
+		.request = &made->request, .curl = made->curl, .buf = &made->bytes, .left = SIZE_MAX
+	};
+	set_request(made->curl, request, made->headers, &made->into);
+	curl_easy_setopt(made->curl, CURLOPT_TIMEOUT_MS, 0L); /* receive() measures the silence */
+	curl_easy_setopt(made->curl, CURLOPT_CONNECTTIMEOUT_MS, request->timeout_ms);
+	enum isx_status st = curl_multi_add_handle(made->multi, made->curl) ? isx_fail_memory(err)
+									    : receive(made, err);
+	if (st) {
+		isx_http_stream_close(made);
+		return st;
+	}
+	curl_easy_getinfo(made->curl, CURLINFO_RESPONSE_CODE, code);
+	*stream = made;
+	return ISX_OK;
+}
+
+enum isx_status isx_http_stream_line(struct isx_http_stream *stream, struct isx_span *line,
+				     bool *more, struct isx_err *err)
+{
+	struct isx_buf *bytes = &stream->bytes;
+	const char *end = NULL;
+	size_t seen = 0; /* searched so far: no byte is searched twice */
+	for (;;) {
+		struct isx_span left = { bytes->ptr + stream->at, bytes->len - stream->at };
+		if (left.len > seen)
+			end = memchr(left.ptr + seen, '\n', left.len - seen);
+		*more = end || left.len;
+		if (end || stream->is_over) {
+			*line = (struct isx_span){ left.ptr,
+						   end ? (size_t)(end - left.ptr) : left.len };
+			stream->at += line->len + (end != NULL);
+			return ISX_OK;
+		}
+		seen = left.len;
+		if (left.len > stream->request.answer_bytes_max) {
+			stream->into.too_large = true;
+			return fail_curl(err, &stream->request, stream->curl, CURLE_WRITE_ERROR,
+					 &stream->into);
+		}
+		if (stream->at) { /* what was handed out makes room */
+			memmove(bytes->ptr, left.ptr, left.len);
+			bytes->len = left.len;
+			stream->at = 0;
+		}
+		enum isx_status st = receive(stream, err);
+		if (st)
+			return st;
+	}
+}
+
+void isx_http_stream_close(struct isx_http_stream *stream)
+{
+	if (!stream)
+		return;
+	if (stream->multi && stream->curl)
+		curl_multi_remove_handle(stream->multi, stream->curl);
+	curl_easy_cleanup(stream->curl);
+	curl_multi_cleanup(stream->multi);
+	curl_slist_free_all(stream->headers);
+	isx_buf_release(&stream->bytes);
+	isx_mem_free(stream);
 }

@@ -27,6 +27,7 @@ struct isx_http_request {
 	bool follows;       /* redirects are followed, up to ISX_REDIRECTS_MAX */
 	uint64_t from_byte; /* asks for the bytes from this one on (Range) */
 	long stall_s;       /* ends the request when no byte has arrived for so long */
+	const char *accept; /* NULL: application/json */
 	/* Takes a line of the head of an answer, also of one that redirects. */
 	void (*take_head)(void *take_arg, struct isx_span line);
 	/* Takes the next bytes of the body of an answer whose status is `code`, 200 or 206, in place of
@@ -52,5 +53,27 @@ ISX_MUST_CHECK enum isx_status isx_http_client_send(struct isx_http_client *clie
 						    const struct isx_http_request *request,
 						    long *code, uint32_t *retry_after_s,
 						    struct isx_buf *answer, struct isx_err *err);
+
+/* An answer that is read line by line while it arrives, over a connection of its own. A server waits
+ * while nothing is read. One thread at a time may use it. */
+struct isx_http_stream;
+
+/* Send a request and wait until its answer begins.
+ *   request  copied, but for its texts, which are borrowed until the stream is closed; a timeout is
+ *            the longest time without a byte
+ *   code     filled: the HTTP status
+ *   stream   new, close with isx_http_stream_close() (NULL is allowed) */
+ISX_MUST_CHECK enum isx_status isx_http_stream_open(const struct isx_http_request *request,
+						    struct isx_http_stream **stream, long *code,
+						    struct isx_err *err);
+
+/* The next line, without its end.
+ *   line  filled: borrowed until the next call
+ *   more  filled: false at the end of the answer
+ * ISX_IO: a line is longer than answer_bytes_max; ISX_UNAVAILABLE: the answer ends in the middle. */
+ISX_MUST_CHECK enum isx_status isx_http_stream_line(struct isx_http_stream *stream,
+						    struct isx_span *line, bool *more,
+						    struct isx_err *err);
+void isx_http_stream_close(struct isx_http_stream *stream);
 
 #endif

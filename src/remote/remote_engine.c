@@ -182,6 +182,21 @@ static enum isx_status send_request(struct remote *remote, const struct isx_http
 	return st;
 }
 
+/* Compose the URL of a call, terminated. */
+static void compose_url(const struct remote *remote, const struct call *call, struct isx_buf *url)
+{
+	/* Segments that are NULL are left out: the shortest URL is url/indexes, for the list. */
+	const char *const segments[] = { "indexes", call->name, call->resource, call->id };
+	isx_buf_text(url, remote->url);
+	for (size_t i = 0; i < sizeof segments / sizeof segments[0]; i++)
+		if (segments[i]) {
+			isx_buf_char(url, '/');
+			isx_percent_add(url, isx_span_of(segments[i]), ":"); /* of ISCC-IDs */
+		}
+	isx_buf_text(url, call->suffix ? call->suffix : "");
+	isx_buf_char(url, '\0');
+}
+
 /* Send a call and check its answer. Called without the lock, which is held while the request
  * runs. */
 static enum isx_status send_call(struct remote *remote, struct call *call, struct isx_err *err)
@@ -189,16 +204,7 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 	struct isx_buf url = { 0 };
 	long code = 0;
 	uint32_t retry_after_s = 0;
-	/* Segments that are NULL are left out: the shortest URL is url/indexes, for the list. */
-	const char *const segments[] = { "indexes", call->name, call->resource, call->id };
-	isx_buf_text(&url, remote->url);
-	for (size_t i = 0; i < sizeof segments / sizeof segments[0]; i++)
-		if (segments[i]) {
-			isx_buf_char(&url, '/');
-			isx_percent_add(&url, isx_span_of(segments[i]), ":"); /* of ISCC-IDs */
-		}
-	isx_buf_text(&url, call->suffix ? call->suffix : "");
-	isx_buf_char(&url, '\0');
+	compose_url(remote, call, &url);
 	const struct isx_http_request request = {
 		.method = call->method,
 		.url = url.ptr,
@@ -998,6 +1004,7 @@ static enum isx_status post_ids(struct isx_engine *engine, const char *action, c
 				void *into, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
+	struct isx_err why = { 0 };
 	for (size_t at = 0, some; !st && at < count; at += some) {
 		struct isx_buf body = { 0 };
 		struct isx_span list = { 0 }, element;
@@ -1016,7 +1023,11 @@ static enum isx_status post_ids(struct isx_engine *engine, const char *action, c
 				     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
 		st = isx_buf_status(&body, err);
 		if (!st)
-			st = call_json(engine, &call, &list, err);
+			st = call_json(engine, &call, &list, err ? err : &why);
+		if (st && strcmp(err ? err->msg : why.msg, "Method Not Allowed") == 0)
+			st = isx_fail(err, ISX_UNSUPPORTED,
+				      "the server has no request for lists of assets: expected "
+				      "version 0.4.0 or later of iscc-search");
 		if (!st && isx_json_length(list) != some)
 			st = fail_answer(err, "one element per ISCC-ID");
 		struct isx_json_walk walk = isx_json_walk_start(list);
@@ -1248,6 +1259,131 @@ static void remote_search_many(struct isx_engine *engine, const char *name,
 	}
 }
 
+/* --- walks ------------------------------------------------------------------------------------ */
+
+/* A walk reads an export, which the server makes of one snapshot. It has a connection of its own, and
+ * needs no lock. */
+struct remote_walk {
+	struct isx_walk walk; /* first member */
+	const struct remote *remote;
+	struct isx_walk_range range;
+	struct isx_buf url; /* borrowed by the stream */
+	struct isx_http_stream *stream;
+	bool is_over;
+};
+
+static enum isx_status walk_next(struct isx_walk *base, struct isx_arena *arena,
+				 struct isx_asset *asset, bool *more, struct isx_err *err)
+{
+	struct remote_walk *walk = (struct remote_walk *)base;
+	struct isx_span line;
+	struct isx_iscc_id id = { 0 };
+	*more = false;
+	if (walk->is_over)
+		return ISX_OK;
+	enum isx_status st = isx_http_stream_line(walk->stream, &line, more, err);
+	if (!st && *more && isx_asset_from_export(line, arena, asset, err))
+		st = err && err->status == ISX_NO_MEMORY ? ISX_NO_MEMORY
+							 : fail_answer(err, "an asset a line");
+	if (!st && *more &&
+	    (!asset->iscc_id || isx_iscc_id_parse(isx_span_of(asset->iscc_id), &id, NULL)))
+		st = fail_answer(err, "assets with an ISCC-ID");
+	*more &= !st && id.body <= walk->range.last;
+	walk->is_over = !*more; /* behind an error, too: the next lines belong to nothing */
+	return name_server(walk->remote, st, err);
+}
+
+static void walk_close(struct isx_walk *base)
+{
+	struct remote_walk *walk = (struct remote_walk *)base;
+	isx_http_stream_close(walk->stream);
+	isx_buf_release(&walk->url);
+	isx_mem_free(walk);
+}
+
+/* The range as parameters of the URL. Its beginning is behind an ISCC-ID, or at a time if it is that of
+ * the whole index, whose realm is not known. */
+static void add_range(struct isx_buf *url, const struct isx_walk_range *range)
+{
+	struct isx_iscc_id id = { .version = 1 };
+	char text[ISX_ISCC_ID_TEXT_BYTES];
+	bool is_one = range->first == range->last, is_empty = range->first > range->last;
+	isx_buf_printf(url, "?%s", is_one || is_empty ? "limit=1" : "limit=9223372036854775807");
+	if (range->from && isx_iscc_id_parse(isx_span_of(range->from), &id, NULL)) {
+		isx_buf_text(url, "&after="); /* the server says what is wrong with it */
+		isx_percent_add(url, isx_span_of(range->from), ":");
+	} else if (range->from && range->first && !is_empty) {
+		id.body = range->first - 1;
+		isx_iscc_id_print(&id, text);
+		isx_buf_printf(url, "&after=%s", text);
+	} else if (range->first && !is_empty) {
+		isx_buf_printf(url, "&from=%llu", (unsigned long long)(range->first >> 12));
+	}
+	if (range->last != UINT64_MAX && !is_one && !is_empty)
+		isx_buf_printf(url, "&to=%llu", (unsigned long long)((range->last >> 12) + 1));
+	if (range->hub >= 0)
+		isx_buf_printf(url, "&hub=%d", range->hub);
+}
+
+/* Read an answer that is no export. */
+static enum isx_status fail_walk(struct remote_walk *walk, struct call *call, long code,
+				 struct isx_err *err)
+{
+	struct isx_span line;
+	bool more = true;
+	while (more && call->answer.len < ISX_SHORT_ANSWER_BYTES_MAX &&
+	       !isx_http_stream_line(walk->stream, &line, &more, NULL))
+		isx_buf_add(&call->answer, line.ptr, line.len);
+	enum isx_status st = check_answer(walk->remote, call, code, err);
+	isx_buf_release(&call->answer);
+	/* 0.3.3 and earlier versions of this program answer so to a path that they do not know */
+	if (st == ISX_NOT_FOUND && err && strcmp(err->msg, "Not Found") == 0)
+		return isx_fail(err, ISX_UNSUPPORTED,
+				"the server has no request that lists assets: expected version "
+				"0.4.0 or later of iscc-search");
+	return st ? st : fail_answer(err, "lines");
+}
+
+static enum isx_status remote_walk(struct isx_engine *engine, const char *name,
+				   const struct isx_walk_range *range, struct isx_walk **walk,
+				   struct isx_err *err)
+{
+	struct remote_walk *made = isx_mem_array(1, sizeof *made);
+	long code = 0;
+	struct isx_err why;
+	if (!made)
+		return isx_fail_memory(err);
+	*made = (struct remote_walk){ .walk = { .next = walk_next, .close = walk_close },
+				      .remote = remote_of(engine),
+				      .range = *range,
+				      .is_over = range->first > range->last };
+	struct isx_buf suffix = { 0 };
+	add_range(&suffix, range);
+	isx_buf_char(&suffix, '\0');
+	struct call call = {
+		.name = name, .resource = "export", .suffix = suffix.ptr, .success = STATUS_OK
+	};
+	if (!suffix.failed)
+		compose_url(made->remote, &call, &made->url);
+	enum isx_status st = isx_buf_status(suffix.failed ? &suffix : &made->url, err);
+	isx_buf_release(&suffix);
+	const struct isx_http_request request = { .method = "GET",
+						  .url = made->url.ptr,
+						  .api_key = made->remote->api_key,
+						  .accept = "application/x-ndjson",
+						  .answer_bytes_max = ISX_ANSWER_BYTES_MAX,
+						  .timeout_ms = TIMEOUT_MS };
+	if (!st)
+		st = isx_http_stream_open(&request, &made->stream, &code, err);
+	if (!st && code != STATUS_OK)
+		st = fail_walk(made, &call, code, err ? err : &why);
+	if (st)
+		walk_close(&made->walk);
+	else
+		*walk = &made->walk;
+	return st;
+}
+
 /* Safe on a store that was opened in part. */
 static void remote_close(struct isx_engine *engine)
 {
@@ -1259,7 +1395,7 @@ static void remote_close(struct isx_engine *engine)
 	isx_mem_free(remote);
 }
 
-/* No walk, backup, compact and check: they need the files. Readiness is that the server can
+/* No backup, compact and check: they need the files. Readiness is that the server can
  * list. */
 /* --- near-duplicates -------------------------------------------------------------------------- */
 
@@ -1398,6 +1534,7 @@ static const struct isx_engine_ops remote_ops = {
 	.search = remote_search,
 	.duplicates = remote_duplicates,
 	.search_many = remote_search_many,
+	.walk = remote_walk,
 };
 
 enum isx_status isx_remote_open(const char *url, const struct isx_options *options,

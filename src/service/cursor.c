@@ -59,10 +59,6 @@ static enum isx_status open_cursor(struct isx_store *store, const char *name,
 				   struct isx_err *err)
 {
 	struct isx_engine *engine = store->engine;
-	if (!engine->ops->walk)
-		return isx_fail(err, ISX_UNSUPPORTED,
-				"the assets of an index on another server cannot be listed: its "
-				"API has no request for it");
 	struct isx_cursor *opened = isx_mem_array(1, sizeof *opened);
 	if (!opened)
 		return isx_fail_memory(err);
@@ -155,7 +151,7 @@ static enum isx_status read_by_walk(struct isx_engine *engine, const char *name,
 	return st;
 }
 
-/* For an engine without walk(), another server: its API hands out no simprints. */
+/* For a server of an earlier version, which has no walk: its API hands out no simprints. */
 static enum isx_status read_by_json(struct isx_engine *engine, const char *name,
 				    const char *iscc_id, struct owned_asset *owned,
 				    struct isx_err *err)
@@ -178,8 +174,9 @@ enum isx_status isx_asset_get(struct isx_store *store, const char *name, const c
 	struct owned_asset *owned = isx_mem_array(1, sizeof *owned);
 	if (!owned)
 		return isx_fail_memory(err);
-	enum isx_status st = engine->ops->walk ? read_by_walk(engine, name, iscc_id, owned, err)
-					       : read_by_json(engine, name, iscc_id, owned, err);
+	enum isx_status st = read_by_walk(engine, name, iscc_id, owned, err);
+	if (st == ISX_UNSUPPORTED)
+		st = read_by_json(engine, name, iscc_id, owned, err);
 	if (st)
 		isx_asset_free(&owned->asset);
 	else

@@ -486,9 +486,12 @@ enum isx_status isx_get_many(struct isx_store *store, const char *name, const ch
 	char **found = isx_mem_array(count + 1, sizeof *found);
 	if (!found)
 		return isx_fail_memory(err);
-	enum isx_status st = ops->get_many ? ops->get_many(store->engine, name, iscc_ids, count,
-							   found, err)
-					   : get_each(store, name, iscc_ids, count, found, err);
+	/* a server of an earlier version has no request for lists */
+	enum isx_status st = ISX_UNSUPPORTED;
+	if (ops->get_many && count > 1)
+		st = ops->get_many(store->engine, name, iscc_ids, count, found, err);
+	if (st == ISX_UNSUPPORTED)
+		st = get_each(store, name, iscc_ids, count, found, err);
 	if (st)
 		isx_texts_free(found, count);
 	else

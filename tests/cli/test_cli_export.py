@@ -141,8 +141,62 @@ def test_copy_between_engines(exported, cli, start_server, target):
     assert said.json["copied"] == said.json["created"] == len(lines) - 1000
     said = other.good("index", "copy", "default", "new", "--to-uri", uri)
     assert said.json == {"copied": len(lines), "created": 1000, "updated": len(lines) - 1000, "errors": 0}
-    if not target.endswith("server"):
-        assert cli.good("export", "--uri", uri, "--index", "new").out == text
+    assert cli.good("export", "--uri", uri, "--index", "new").out == text
+    said = cli.good("index", "copy", "new", "back", "--from-uri", uri, "--to-uri", f"usearch://{cli.work}/back")
+    assert said.json["created"] == len(lines)
+    assert cli.good("export", "--uri", f"usearch://{cli.work}/back", "--index", "back").out == text
+
+
+def test_a_server_is_listed_like_a_file(exported, cli, start_server):
+    other, text = exported
+    uri = start_server("memory://").base
+    other.good("index", "copy", "default", "new", "--to-uri", uri)
+    middle = json.loads(text.splitlines()[999])["iscc_id"]
+    for words in (["--limit", "7"], ["--after", middle, "--limit", "5"], ["--ids", "--after", middle],
+                  ["--from", "2025-01-01", "--to", "2026-01-01"], ["--hub", "7"], ["--simprints", "--limit", "20"],
+                  ["--from", "3000-01-01"], ["--to", "0"], ["--after", middle, "--to", "1980-01-01"]):
+        here, there = other.good("list", *words), other.good("list", *words, "--uri", uri, "--index", "new")
+        assert (here.out, here.err) == (there.out, there.err), words
+    ids = [json.loads(line)["iscc_id"] for line in text.splitlines()[:3]]
+    assert other.good("get", *ids).out == other.good("get", *ids, "--uri", uri, "--index", "new").out
+    said = cli.run("remove", *ids, "ISCC:MAIGHXLN555Y2DFG", "--uri", uri, "--index", "new")
+    assert (said.code, said.json) == (1, {"removed": 3, "not_found": 1})
+    said = cli.run("list", "--uri", uri, "--index", "none")
+    assert said.code == 1 and said.err == "Error: Index 'none' not found\n"
+    realm = __import__("serving").iscc_id(1, realm=1)
+    said = cli.run("list", "--uri", uri, "--index", "new", "--after", realm)
+    assert said.code == 1 and "realm 1" in said.err
+
+
+def test_what_is_no_export_is_named(cli, tmp_path):
+    """Servers that answer with something else: an earlier version, another page, lines that are no assets."""
+    import http.server  # pylint: disable=import-outside-toplevel
+    import threading  # pylint: disable=import-outside-toplevel
+    answers = {"old": (404, b'{"detail":"Not Found"}', "version 0.4.0 or later"),
+               "page": (200, b"<html>\n</html>\n", "expected an asset a line"),
+               "other": (200, b'{"iscc_id":"ISCC:AAAAAAAAAAAAAAAA"}\n', "ISCC-ID"),
+               "moved": (302, b"", "redirects"), "broken": (500, b"oops", "status 500"),
+               "cut": (200, b'{"iscc_id":"ISCC:MAIGHXLN555Y2DFF"}\n{"isc', "")}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):  # pylint: disable=invalid-name
+            status, body, _ = answers[self.path.split("/")[2]]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body) + ("cut" in self.path)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format, *args):  # pylint: disable=redefined-builtin
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{served.server_address[1]}"
+        for name, (_, _, word) in answers.items():
+            said = cli.run("list", "--uri", uri, "--index", name)
+            assert said.code == 1 and word in said.err and said.err.startswith("Error: "), (name, said)
+        served.shutdown()
+    assert tmp_path.exists()
 
 
 def test_copy_names_what_is_wrong(cli):

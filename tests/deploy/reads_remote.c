@@ -1,5 +1,5 @@
 /*
- * reads_remote.c - reads an asset back from another server: main, the asset of its second argument.
+ * reads_remote.c - reads assets back from another server: that of its second argument, and all.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <iscc_search.h>
@@ -19,8 +19,12 @@ int main(int argc, char **argv)
 	printf("%s %zu units, %zu simprints\n", asset->iscc_id, asset->unit_count,
 	       asset->simprint_count);
 	isx_asset_free(asset);
+	const struct isx_asset *next = NULL;
 	enum isx_status st = isx_cursor_open(store, "main", NULL, &cursor, &err);
-	printf("%s: %s\n", isx_status_name(st), err.msg);
+	while (!st && !(st = isx_cursor_next(cursor, &next, &err)) && next)
+		printf("%s\n", next->iscc_id);
+	printf("%s\n", isx_status_name(st));
+	isx_cursor_close(cursor);
 	isx_close(store);
 	return 0;
 }

@@ -117,18 +117,19 @@ def compile_with_package(prefix, source, program, *options):
     return program
 
 
-def test_assets_of_another_server_are_read_one_by_one(prefix, tmp_path):
-    """Its API gives one asset, without simprints, and has no request for all of them: a program is told so."""
+def test_assets_of_another_server_are_read_back(prefix, tmp_path):
+    """With everything that it has of them, in the order of their ISCC-IDs."""
     program = compile_with_package(prefix, TOP / "tests/deploy/reads_remote.c", tmp_path / "program")
-    server, asset = Server(tmp_path, f"usearch://{tmp_path}/data").start(), make_asset(1)
+    server = Server(tmp_path, f"usearch://{tmp_path}/data").start()
+    asset = make_asset(7, simprints={"CONTENT_TEXT_V0": [{"simprint": "AAAAAAAAAAA", "offset": 0, "size": 1}]})
     try:
         server.post("/indexes", json={"name": "main"})
-        assert server.post("/indexes/main/assets", json=[asset]).status_code == 201
+        assert server.post("/indexes/main/assets", json=[asset, make_asset(9), make_asset(1)]).status_code == 201
         said = output(program, server.base, asset["iscc_id"]).splitlines()
     finally:
         server.stop()
-    assert said[0] == f"{asset['iscc_id']} {len(asset['units'])} units, 0 simprints"
-    assert said[1].startswith("unsupported: ") and "another server" in said[1]
+    assert said[0] == f"{asset['iscc_id']} {len(asset['units'])} units, 1 simprints"
+    assert said[1:] == [make_asset(number)["iscc_id"] for number in (1, 7, 9)] + ["ok"]
 
 
 REFUSED = """
