@@ -367,8 +367,13 @@ struct isx_query {
 	 * threads can run another search meanwhile. If the first call returns false, the search
 	 * does not wait and fails with ISX_UNAVAILABLE. NULL: the search waits. */
 	bool (*on_wait)(void *cancel_arg, bool begins);
-	void *cancel_arg;     /* passed to cancel_check() and on_wait() */
-	uint64_t reserved[3]; /* 0 */
+	void *cancel_arg; /* passed to cancel_check() and on_wait() */
+	/* For pages: "" for the first one, then `next` of the result before. Only matches that rank
+	 * behind that place are returned, so that pages neither repeat nor lose a match while
+	 * nothing is written. NULL: no pages. */
+	const char *after;
+	bool counts;          /* count all matches, which takes longer */
+	uint64_t reserved[1]; /* 0 */
 };
 
 /* The score of one unit type in one match: 1 - differing bits / compared bits. */
@@ -437,6 +442,13 @@ struct isx_result {
 	const struct isx_chunk_match *chunk_matches; /* for the simprints of the query */
 	size_t chunk_match_count;
 	void *memory; /* of all that the pointers above point to; for isx_result_free() */
+	/* With `after` of the query: the place of the next page; NULL: this is the last one. */
+	const char *next;
+	uint64_t match_total; /* with `counts` of the query: all matches, on all pages */
+	uint64_t chunk_match_total;
+	/* Something was written to the index since the page before: pages may repeat or lose
+	 * matches. */
+	bool is_changed;
 	uint64_t reserved[4];
 };
 

@@ -108,6 +108,9 @@ enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score, uin
 				  struct isx_err *err)
 {
 	struct isx_ranked offer = { score, id };
+	ranking->offered++;
+	if (ranking->has_after && !is_worse(&offer, &ranking->after))
+		return ISX_OK; /* it was on an earlier page */
 	if (ranking->count == ranking->limit) {
 		if (is_worse(&ranking->items[0], &offer)) {
 			ranking->items[0] = offer;
@@ -126,6 +129,22 @@ enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score, uin
 	ranking->items[ranking->count] = offer;
 	sift_up(ranking->items, ranking->count++);
 	return ISX_OK;
+}
+
+enum isx_status isx_ranking_merge(struct isx_ranking *ranking, struct isx_ranking *part,
+				  struct isx_err *err)
+{
+	uint64_t offered = ranking->offered + part->offered;
+	enum isx_status st = ISX_OK;
+	if (!ranking->items) { /* nothing was kept of the others */
+		*ranking = *part;
+		part->items = NULL;
+	}
+	for (size_t i = 0; !st && part->items && i < part->count; i++)
+		st = isx_ranking_offer(ranking, part->items[i].score, part->items[i].id, err);
+	ranking->offered = offered;
+	isx_ranking_release(part);
+	return st;
 }
 
 /* A qsort() order: the ISCC-ID decides ties, so equal scores never change places. */

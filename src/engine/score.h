@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The score of a distance. */
@@ -37,15 +38,21 @@ double isx_simprint_weight(uint64_t assets, uint64_t freq);
  * equal, and the ISCC-ID decides the tie. */
 double isx_passages_score(double sum, size_t count);
 
-/* The best `limit` of the assets that are offered; `{ .limit = ... }` to begin. */
+/* An asset and its score. */
+struct isx_ranked {
+	double score;
+	uint64_t id;
+};
+
+/* The best `limit` of the assets that are offered; isx_page_ranking() begins one for a query. */
 struct isx_ranking {
-	struct isx_ranked {
-		double score;
-		uint64_t id;
-	} * items;
+	struct isx_ranked *items;
 	size_t count;
 	size_t cap;
-	size_t limit;                  /* at least 1 */
+	size_t limit;   /* at least 1 */
+	bool has_after; /* only what ranks behind `after` is kept */
+	struct isx_ranked after;
+	uint64_t offered;              /* assets, also those that are not kept */
 	const struct isx_quota *quota; /* asked before it grows; NULL: no quota. Borrowed */
 };
 
@@ -53,6 +60,10 @@ struct isx_ranking {
  * not grow. */
 ISX_MUST_CHECK enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score,
 						 uint64_t id, struct isx_err *err);
+
+/* Move what was ranked of some assets into the ranking of others; `part` is empty afterwards. */
+ISX_MUST_CHECK enum isx_status isx_ranking_merge(struct isx_ranking *ranking,
+						 struct isx_ranking *part, struct isx_err *err);
 
 /* Sort the items, the best first. Nothing may be offered afterwards: it is a heap no more. */
 void isx_ranking_sort(struct isx_ranking *ranking);

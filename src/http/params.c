@@ -5,6 +5,7 @@
 #include "http/params.h"
 
 #include "base/timestamp.h"
+#include "engine/paging.h"
 #include "http/url.h"
 #include "json/json_text.h"
 
@@ -146,6 +147,18 @@ enum isx_status isx_param_search(struct http_req *req, struct http_res *res,
 	query->cancel_check = req->cancel_check;
 	query->on_wait = req->on_wait;
 	query->cancel_arg = req->cancel_arg;
+	struct isx_span after;
 	enum isx_status st = isx_param_limit(req, res, &query->limit, err);
+	if (!st)
+		st = isx_param_bool(req, res, "count", &query->counts, err);
+	if (!st)
+		st = isx_url_param(req->query, "after", &req->arena, &after, err);
+	if (!st && after.ptr)
+		query->after = isx_arena_text(&req->arena, after.ptr, after.len);
+	if (!st && after.ptr && !query->after)
+		st = isx_fail_memory(err);
+	if (!st && isx_page_check(query->after, NULL))
+		isx_param_problem(res, "value_error", "after",
+				  "Expected the next of an answer, or an empty text", after);
 	return st ? st : read_conditions(req, res, query, err);
 }

@@ -225,6 +225,9 @@ enum isx_status isx_serve_search_batch(struct http_req *req, struct http_res *re
 	enum isx_status st = isx_param_bool(req, res, "chunks", &batch->defaults.own_chunks, err);
 	if (!st)
 		st = isx_param_search(req, res, &batch->defaults, err);
+	if (!st && batch->defaults.after) /* each query has places of its own */
+		isx_param_problem(res, "extra_forbidden", "after", "Pages are of single searches",
+				  isx_span_of(batch->defaults.after));
 	if (!st && !req->lines)
 		st = isx_http_need_payload(req, res, err);
 	if (!st && !req->lines)

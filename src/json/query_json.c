@@ -241,6 +241,8 @@ void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults
 	if (!query->with)
 		query->with = defaults->with;
 	query->limit = defaults->limit;
+	query->after = defaults->after;
+	query->counts = defaults->counts;
 	query->own_chunks = defaults->own_chunks;
 	query->cancel_check = defaults->cancel_check;
 	query->on_wait = defaults->on_wait;

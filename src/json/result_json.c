@@ -309,6 +309,23 @@ static void add_chunk_match(struct isx_buf *buf, uint32_t with, const struct isx
 	add_carried(buf, with, &asset);
 }
 
+/* What only a query for pages or counts is answered with: 0.3.3 has none of it. */
+static void add_page(struct isx_buf *buf, const struct isx_result *result)
+{
+	if (result->query.counts)
+		isx_buf_printf(buf, ",\"count\":%llu,\"chunk_count\":%llu",
+			       (unsigned long long)result->match_total,
+			       (unsigned long long)result->chunk_match_total);
+	if (!result->query.after)
+		return;
+	isx_buf_text(buf, ",\"next\":");
+	if (result->next)
+		add_text(buf, result->next);
+	else
+		isx_buf_text(buf, "null");
+	isx_buf_text(buf, result->is_changed ? ",\"changed\":true" : ",\"changed\":false");
+}
+
 /* Both lists are always there, also when they are empty. */
 void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 {
@@ -324,5 +341,7 @@ void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 		isx_buf_text(buf, i ? "," : "");
 		add_chunk_match(buf, result->query.with, &result->chunk_matches[i]);
 	}
-	isx_buf_text(buf, "]}");
+	isx_buf_char(buf, ']');
+	add_page(buf, result);
+	isx_buf_char(buf, '}');
 }

@@ -13,6 +13,7 @@
 #include "postgres/pg_sql_search.h"
 
 #include "base/mem.h"
+#include "engine/paging.h"
 #include "engine/query_plan.h"
 #include "engine/score.h"
 #include "iscc/base32.h"
@@ -613,13 +614,14 @@ static enum isx_status make_chunk_matches(struct sql_search *search,
 static enum isx_status find_passages(struct sql_search *search, struct isx_result *result,
 				     struct isx_err *err)
 {
-	struct isx_ranking ranking = { .limit = search->plan.query.limit,
-				       .quota = search->arena->quota };
+	struct isx_ranking ranking = isx_page_ranking(&search->plan.query, ISX_PAGE_CHUNK_MATCHES,
+						      search->arena->quota);
 	enum isx_status st = read_passages(search, err);
 	if (!st)
 		st = rank_by_passages(search, &ranking, err);
 	if (!st && ranking.count)
 		st = make_chunk_matches(search, &ranking, result, err);
+	result->chunk_match_total = ranking.offered;
 	isx_ranking_release(&ranking);
 	return st;
 }
@@ -634,7 +636,7 @@ enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_
 	struct sql_search search = {
 		.conn = conn, .head = head, .name = name, .options = options, .arena = arena
 	};
-	struct isx_ranking ranking = { .limit = query->limit, .quota = arena->quota };
+	struct isx_ranking ranking = isx_page_ranking(query, ISX_PAGE_MATCHES, arena->quota);
 	enum isx_status st = make_plan(&search, query, err);
 	/* Units and simprints have rankings of their own, each with the limit of the query. */
 	if (!st && search.plan.unit_count)
@@ -643,7 +645,10 @@ enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_
 		st = make_matches(&search, &ranking, result, err);
 	if (!st && search.plan.query.simprint_type_count)
 		st = find_passages(&search, result, err);
+	result->match_total = ranking.offered;
 	isx_ranking_release(&ranking);
+	if (!st)
+		st = isx_page_end(query, (uint64_t)head->change_seq, arena, result, err);
 	if (!st)
 		result->query = search.plan.query;
 	return st;

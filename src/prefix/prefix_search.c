@@ -18,6 +18,7 @@
 #include "prefix/prefix_search.h"
 
 #include "base/array.h"
+#include "engine/paging.h"
 #include "engine/query_plan.h"
 #include "engine/score.h"
 #include "prefix/prefix_file.h"
@@ -253,6 +254,7 @@ static enum isx_status make_matches(struct search *search, struct isx_result *re
 		st = make_match(search, &search->ranking.items[i], &matches[i], err);
 	result->matches = matches;
 	result->match_count = count;
+	result->match_total = search->ranking.offered;
 	return st;
 }
 
@@ -262,7 +264,8 @@ enum isx_status isx_prefix_search(struct isx_lmdb_view *view, const struct isx_o
 {
 	struct search search = { .view = view,
 				 .arena = arena,
-				 .ranking = { .limit = query->limit, .quota = arena->quota } };
+				 .ranking = isx_page_ranking(query, ISX_PAGE_MATCHES,
+							     arena->quota) };
 	bool has_realm;
 	(void)options;
 	enum isx_status st = isx_prefix_realm(view, &has_realm, &search.realm, err);

@@ -688,6 +688,28 @@ static const struct element_kind chunk_match_kind = { sizeof(struct isx_chunk_ma
 						      sizeof("{\"iscc_id\":\"\",\"types\":{}}") - 1,
 						      read_chunk_match };
 
+/* Read what a query for pages or counts is answered with. A server of an earlier version ignores what
+ * it does not know: its answer would be the first page again. */
+static enum isx_status read_page(struct isx_span text, const struct isx_query *asked,
+				 struct isx_arena *arena, struct isx_result *result,
+				 struct isx_err *err)
+{
+	enum { NEXT, CHANGED, COUNT, CHUNK_COUNT, FIELDS };
+	static const char *const names[FIELDS] = { "next", "changed", "count", "chunk_count" };
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	if ((asked->after && !found[NEXT].len) || (asked->counts && !found[COUNT].len))
+		return isx_fail(err, ISX_UNSUPPORTED,
+				"the server has no pages and counts of a search: expected version "
+				"0.4.0 or later of iscc-search");
+	result->is_changed = isx_span_is(found[CHANGED], "true");
+	result->match_total = count_of(found[COUNT]);
+	result->chunk_match_total = count_of(found[CHUNK_COUNT]);
+	return asked->after && isx_json_kind(found[NEXT]) != ISX_JSON_NULL
+		       ? read_text(found[NEXT], arena, &result->next, err)
+		       : ISX_OK;
+}
+
 /* Read the answer to a search: the query and both lists of matches. */
 static enum isx_status read_result(struct isx_span text, const struct isx_query *asked,
 				   struct isx_arena *arena, struct isx_result *result,
@@ -715,7 +737,7 @@ static enum isx_status read_result(struct isx_span text, const struct isx_query 
 			      asked->limit);
 	result->matches = matches;
 	result->chunk_matches = chunk_matches;
-	return st;
+	return st ? st : read_page(text, asked, arena, result, err);
 }
 
 /* --- the table of functions ------------------------------------------------------------------- */
@@ -1110,30 +1132,32 @@ static enum isx_status remote_set_metadata(struct isx_engine *engine, const char
 }
 
 /* The body is the query; the API takes `limit` and `chunks` as parameters. */
-static void add_parameters(const struct isx_query *query, char *suffix, size_t room)
+static void add_parameters(const struct isx_query *query, struct isx_buf *suffix)
 {
-	snprintf(suffix, room, "?limit=%zu%s", query->limit,
-		 query->own_chunks ? "&chunks=true" : "");
+	isx_buf_printf(suffix, "?limit=%zu%s%s%s", query->limit,
+		       query->own_chunks ? "&chunks=true" : "", query->counts ? "&count=true" : "",
+		       query->after ? "&after=" : "");
+	isx_percent_add(suffix, isx_span_of(query->after), "");
+	isx_buf_char(suffix, '\0');
 }
 
 static enum isx_status remote_search(struct isx_engine *engine, const char *name,
 				     const struct isx_query *query, struct isx_arena *arena,
 				     struct isx_result *result, struct isx_err *err)
 {
-	char suffix[64];
-	struct isx_buf body = { 0 };
+	struct isx_buf suffix = { 0 }, body = { 0 };
 	struct isx_span answer = { 0 };
 	isx_query_to_json(&body, query);
-	add_parameters(query, suffix, sizeof suffix);
+	add_parameters(query, &suffix);
 	struct call call = { .method = "POST",
 			     .name = name,
 			     .resource = "search",
-			     .suffix = suffix,
+			     .suffix = suffix.ptr,
 			     .json = { body.ptr, body.len },
 			     .success = STATUS_OK,
 			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX,
 			     .query = query };
-	enum isx_status st = isx_buf_status(&body, err);
+	enum isx_status st = isx_buf_status(suffix.failed ? &suffix : &body, err);
 	if (!st)
 		st = call_json(engine, &call, &answer, err);
 	if (!st)
@@ -1141,6 +1165,7 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 				 err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
+	isx_buf_release(&suffix);
 	return st;
 }
 
@@ -1152,7 +1177,10 @@ static size_t count_together(const struct isx_search_job *jobs, size_t count)
 {
 	const struct isx_query *first = jobs[0].query;
 	size_t together = 1;
-	while (together < count && together < ISX_BATCH_QUERIES &&
+	if (first->after || first->counts)
+		return 1;
+	while (together < count && together < ISX_BATCH_QUERIES && !jobs[together].query->after &&
+	       !jobs[together].query->counts &&
 	       (together + 1) * first->limit <= ISX_BATCH_MATCHES &&
 	       jobs[together].query->limit == first->limit &&
 	       jobs[together].query->own_chunks == first->own_chunks)
@@ -1193,8 +1221,7 @@ static enum isx_status search_together(struct isx_engine *engine, const char *na
 				       struct isx_search_job *jobs, size_t count,
 				       struct isx_err *err)
 {
-	char suffix[64];
-	struct isx_buf body = { 0 };
+	struct isx_buf suffix = { 0 }, body = { 0 };
 	struct isx_span answer = { 0 };
 	isx_buf_text(&body, "{\"queries\":[");
 	for (size_t i = 0; i < count; i++) {
@@ -1202,24 +1229,25 @@ static enum isx_status search_together(struct isx_engine *engine, const char *na
 		isx_query_to_json(&body, jobs[i].query);
 	}
 	isx_buf_text(&body, "]}");
-	add_parameters(jobs[0].query, suffix, sizeof suffix);
+	add_parameters(jobs[0].query, &suffix);
 	struct call call = { .method = "POST",
 			     .name = name,
 			     .resource = "search",
 			     .id = "batch",
-			     .suffix = suffix,
+			     .suffix = suffix.ptr,
 			     .json = { body.ptr, body.len },
 			     .success = STATUS_OK,
 			     .answer_bytes_max = ISX_ANSWER_BYTES_MAX,
 			     .comes_in_pieces = true,
 			     .query = jobs[0].query };
-	enum isx_status st = isx_buf_status(&body, err);
+	enum isx_status st = isx_buf_status(suffix.failed ? &suffix : &body, err);
 	if (!st)
 		st = call_json(engine, &call, &answer, err);
 	if (!st)
 		st = read_batch(engine, name, answer, jobs, count, err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
+	isx_buf_release(&suffix);
 	return st;
 }
 
@@ -1241,7 +1269,13 @@ static void remote_search_many(struct isx_engine *engine, const char *name,
 	for (size_t at = 0, together; at < count; at += together) {
 		struct isx_err err = { 0 };
 		enum isx_status st = ISX_NOT_FOUND;
+		struct isx_search_job *first = &jobs[at];
 		together = count_together(jobs + at, count - at);
+		if (first->query->after || first->query->counts) { /* for single searches only */
+			first->status = remote_search(engine, name, first->query, first->arena,
+						      first->result, &first->err);
+			continue;
+		}
 		if (!atomic_load(&remote->lacks_batch))
 			st = search_together(engine, name, jobs + at, together, &err);
 		if (!st)

@@ -15,6 +15,7 @@
 #include "base/uri.h"
 #include "engine/asset_batch.h"
 #include "engine/engine.h"
+#include "engine/paging.h"
 #include "iscc/code.h"
 #include "service/new_id.h"
 #include "service/store.h"
@@ -560,6 +561,8 @@ static enum isx_status complete_query(struct isx_query *query, struct isx_err *e
 			return isx_fail(err, ISX_INVALID,
 					"query: expected 0 in `reserved`: clear the struct before "
 					"you fill it");
+	if (isx_page_check(query->after, err))
+		return ISX_INVALID;
 	if (query->unit_count > ISX_UNITS_MAX)
 		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",
 				ISX_UNITS_MAX, query->unit_count);

@@ -22,6 +22,7 @@
 
 #include "base/array.h"
 #include "base/hash.h"
+#include "engine/paging.h"
 #include "engine/query_plan.h"
 #include "engine/scan_slots.h"
 #include "engine/score.h"
@@ -382,8 +383,8 @@ static enum isx_status copy_search(struct shared_search *shared, unsigned number
 	own->search.view->meter.cancel_check = search->view->meter.cancel_check;
 	own->search.view->meter.cancel_arg = search->view->meter.cancel_arg;
 	own->search.arena = &own->arena;
-	own->search.ranking = (struct isx_ranking){ .limit = search->ranking.limit,
-						    .quota = search->ranking.quota };
+	own->search.ranking = isx_page_ranking(shared->ask->query, ISX_PAGE_CHUNK_MATCHES,
+					       search->ranking.quota);
 	own->search.types = isx_arena_alloc(&own->arena, search->type_count,
 					    sizeof *own->search.types);
 	own->search.cache = isx_arena_alloc(&own->arena, CACHE_ENTRIES, sizeof *own->search.cache);
@@ -490,11 +491,7 @@ static enum isx_status rank_ranges(void *arg, unsigned number, struct isx_err *e
 static enum isx_status merge_search(struct passage_search *search, struct further *own,
 				    struct isx_err *err)
 {
-	enum isx_status st = ISX_OK;
-	for (size_t i = 0; !st && i < own->search.ranking.count; i++)
-		st = isx_ranking_offer(&search->ranking, own->search.ranking.items[i].score,
-				       own->search.ranking.items[i].id, err);
-	isx_ranking_release(&own->search.ranking);
+	enum isx_status st = isx_ranking_merge(&search->ranking, &own->search.ranking, err);
 	isx_arena_release(&own->arena);
 	return st;
 }
@@ -697,17 +694,19 @@ enum isx_status isx_passage_search(const struct isx_passage_ask *ask, struct isx
 				   struct isx_chunk_match **matches, uint64_t **ids, size_t *count,
 				   struct isx_err *err)
 {
-	struct passage_search search = { .view = ask->view,
-					 .options = ask->options,
-					 .arena = arena,
-					 .ranking = { .limit = ask->query->limit,
-						      .quota = arena->quota } };
+	struct passage_search search = {
+		.view = ask->view,
+		.options = ask->options,
+		.arena = arena,
+		.ranking = isx_page_ranking(ask->query, ISX_PAGE_CHUNK_MATCHES, arena->quota)
+	};
 	struct isx_chunk_match *made = NULL;
 	uint64_t *bodies = NULL;
 	enum isx_status st = read_query(&search, ask->query, err);
 	if (!st && search.type_count)
 		st = rank_assets(&search, ask, err);
 	size_t found = search.ranking.count;
+	*ask->total = search.ranking.offered;
 	if (!st) {
 		made = isx_arena_alloc(arena, found, sizeof *made);
 		bodies = isx_arena_alloc(arena, found, sizeof *bodies);

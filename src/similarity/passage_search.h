@@ -15,6 +15,7 @@ struct isx_passage_ask {
 	const struct isx_query *query;
 	uint32_t realm;
 	bool excludes_self; /* leave out the asset `self` */
+	uint64_t *total;    /* filled: assets that matched, on all pages */
 	uint64_t self;
 };
 

@@ -23,6 +23,7 @@
 #include "similarity/sim_pass.h"
 
 #include "base/array.h"
+#include "engine/paging.h"
 #include "scan/kernel.h"
 #include "similarity/sim_scan.h"
 #include "similarity/sim_tables.h"
@@ -194,7 +195,7 @@ static enum isx_status take_seat(struct scanner *scanner, const struct isx_membe
 		.next_id = member->instances ? isx_arena_alloc(&scanner->arena, plan->unit_count,
 							       sizeof *seat->next_id)
 					     : NULL,
-		.ranking = { .limit = member->query->limit, .quota = member->arena->quota },
+		.ranking = isx_page_ranking(member->query, ISX_PAGE_MATCHES, member->arena->quota),
 		.meter = { .cancel_check = member->query->cancel_check,
 			   .cancel_arg = member->query->cancel_arg,
 			   .next = ISX_METER_STEP },
@@ -422,7 +423,8 @@ static size_t take_hits(struct seat *seat, uint64_t id, double *scores)
 static void tighten(struct seat *seat)
 {
 	const struct isx_ranking *ranking = &seat->ranking;
-	if (seat->member->plan.type_count != 1 || seat->next_id || ranking->count < ranking->limit)
+	if (seat->member->plan.type_count != 1 || seat->next_id || seat->member->query->counts ||
+	    ranking->count < ranking->limit)
 		return;
 	for (size_t i = 0; i < seat->ask_count; i++) {
 		struct ask *ask = &seat->asks[i];
@@ -574,14 +576,8 @@ static void merge_seat(struct isx_member *member, struct seat *seat)
 		member->status = seat->status;
 		member->err = seat->err;
 	}
-	if (!member->ranking.items) {
-		member->ranking = seat->ranking;
-		seat->ranking = (struct isx_ranking){ 0 };
-		return;
-	}
-	for (size_t i = 0; !member->status && i < seat->ranking.count; i++)
-		member->status = isx_ranking_offer(&member->ranking, seat->ranking.items[i].score,
-						   seat->ranking.items[i].id, &member->err);
+	if (!member->status)
+		member->status = isx_ranking_merge(&member->ranking, &seat->ranking, &member->err);
 }
 
 /* Give all members what one thread has ranked, and end it. Members without a seat had failed

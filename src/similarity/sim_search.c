@@ -21,6 +21,7 @@
 #include "similarity/sim_search.h"
 
 #include "base/limits.h"
+#include "engine/paging.h"
 #include "engine/pass_queue.h"
 #include "engine/scan_slots.h"
 #include "iscc/code.h"
@@ -193,6 +194,7 @@ static enum isx_status make_matches(const struct isx_member *member, struct isx_
 	}
 	result->matches = matches;
 	result->match_count = count;
+	result->match_total = member->ranking.offered;
 	return ISX_OK;
 }
 
@@ -210,7 +212,8 @@ static enum isx_status find_passages(const struct isx_member *member, struct isx
 					     .query = &member->plan.query,
 					     .realm = realm,
 					     .excludes_self = member->excludes_self,
-					     .self = member->self };
+					     .self = member->self,
+					     .total = &result->chunk_match_total };
 	enum isx_status st = isx_passage_search(&ask, member->arena, &matches, &ids, &count, err);
 	for (size_t i = 0; !st && i < count; i++) {
 		const struct isx_iscc_id id = { .body = ids[i] };
@@ -232,6 +235,9 @@ static void serve_job(struct pass *pass, size_t number)
 {
 	struct member_of *owner = &pass->owners[number];
 	struct isx_member *member = &pass->members[number];
+	if (!member->status)
+		member->status = isx_page_end(member->query, mdb_txn_id(pass->view.txn),
+					      member->arena, owner->job->result, &member->err);
 	owner->job->status = member->status;
 	if (member->status)
 		owner->job->err = member->err;

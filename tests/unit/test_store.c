@@ -1479,6 +1479,119 @@ static void test_store__metadata_change_alone(void **state)
 	expect_no_finding();
 }
 
+/* Compare one page with its part of the whole result. */
+static void expect_page(const struct isx_result *page, const struct isx_result *all, size_t first)
+{
+	for (size_t i = 0; i < page->match_count; i++) {
+		const struct isx_match *a = &page->matches[i], *b = &all->matches[first + i];
+		assert_string_equal(a->iscc_id, b->iscc_id);
+		assert_memory_equal(&a->score, &b->score, sizeof a->score);
+	}
+	for (size_t i = 0; i < page->chunk_match_count; i++) {
+		const struct isx_chunk_match *a = &page->chunk_matches[i];
+		assert_string_equal(a->iscc_id, all->chunk_matches[first + i].iscc_id);
+	}
+	assert_int_equal(page->match_total, all->match_count);
+	assert_int_equal(page->chunk_match_total, all->chunk_match_count);
+}
+
+/* Read a search page by page, and expect that the pages are the whole result, each match once. */
+static void expect_pages(const struct isx_query *query, size_t limit)
+{
+	struct isx_query asked = *query;
+	struct isx_result *all, *page;
+	char after[200] = "";
+	size_t matches = 0, chunks = 0, pages = 0;
+	asked.limit = 100000;
+	expect_ok(isx_search(fx.store, "main", &asked, &all, &fx.err));
+	assert_null(all->next);
+	asked.limit = limit;
+	asked.counts = true;
+	for (bool more = true; more; pages++) {
+		asked.after = after;
+		expect_ok(isx_search(fx.store, "main", &asked, &page, &fx.err));
+		assert_true(page->match_count <= limit && page->chunk_match_count <= limit);
+		/* a list that has ended stays at its end */
+		expect_page(page, all, pages * limit);
+		assert_false(page->is_changed);
+		matches += page->match_count;
+		chunks += page->chunk_match_count;
+		more = page->next != NULL;
+		if (more)
+			snprintf(after, sizeof after, "%s", page->next);
+		isx_result_free(page);
+	}
+	assert_int_equal(matches, all->match_count);
+	assert_int_equal(chunks, all->chunk_match_count);
+	isx_result_free(all);
+}
+
+enum { PAGED = 200 };
+
+/* Add assets of which many tie: some have equal units and simprints. */
+static void add_paged(uint64_t *seed)
+{
+	for (size_t i = 0; i < PAGED; i++) {
+		char id[24];
+		const struct isx_simprint simprints[] = {
+			{ "CONTENT_TEXT_V0", i % 3 ? "AAAAAAAAAAA" : "AAAAAAAAAAE", 0, 10 },
+			{ "CONTENT_TEXT_V0", i % 2 ? "_____wAAAAA" : "_____wAAAAE", 10, 10 },
+		};
+		id_text((test_random(seed) >> 20) + i, 0, id);
+		struct isx_asset asset = asset_of(id, i % 5 ? units_a : units_b, NULL);
+		asset.simprints = simprints;
+		asset.simprint_count = 2;
+		add_one(&asset);
+	}
+}
+
+static void test_store__pages_of_a_search_are_the_whole_search(void **state)
+{
+	static const char *const passages[] = { "AAAAAAAAAAA", "_____wAAAAA" };
+	const struct isx_query_simprints simprints = { "CONTENT_TEXT_V0", passages, 2 };
+	struct isx_query query = { .units = units_a, .unit_count = UNITS };
+	uint64_t seed = test_seed();
+	struct isx_result *page;
+	(void)state;
+	expect_pages(&query, 3);
+	add_paged(&seed);
+	for (size_t limit = 1; limit < 300; limit = limit * 3 + 1)
+		expect_pages(&query, limit);
+	query.unit_count = 1; /* one type: distances are narrowed */
+	expect_pages(&query, 7);
+	query.has_min_score = true;
+	query.min_score = 0.2;
+	expect_pages(&query, 50);
+	query.simprints = &simprints;
+	query.simprint_type_count = 1;
+	expect_pages(&query, 9);
+	query.unit_count = 0;
+	expect_pages(&query, 30);
+	query.after = "AAAA";
+	expect_failure(isx_search(fx.store, "main", &query, &page, &fx.err), ISX_INVALID, "after");
+}
+
+static void test_store__a_page_tells_that_something_was_written(void **state)
+{
+	struct isx_query query = { .units = units_a, .unit_count = UNITS, .limit = 2, .after = "" };
+	uint64_t seed = test_seed();
+	struct isx_result *first, *second;
+	struct isx_asset changed = asset_of(ID_A, units_b, NULL);
+	(void)state;
+	add_paged(&seed);
+	expect_ok(isx_search(fx.store, "main", &query, &first, &fx.err));
+	query.after = first->next;
+	assert_non_null(query.after);
+	expect_ok(isx_search(fx.store, "main", &query, &second, &fx.err));
+	assert_false(second->is_changed);
+	isx_result_free(second);
+	add_one(&changed);
+	expect_ok(isx_search(fx.store, "main", &query, &second, &fx.err));
+	assert_true(second->is_changed);
+	isx_result_free(second);
+	isx_result_free(first);
+}
+
 static void test_store__a_cursor_sees_one_moment(void **state)
 {
 	uint64_t bodies[WALKED];
@@ -1624,6 +1737,8 @@ static int run_everywhere(void)
 		ON_EACH_ENGINE(test_store__an_asset_without_an_id_gets_one),
 		ON_EACH_ENGINE(test_store__new_ids_are_of_the_realm_of_the_index),
 		ON_EACH_ENGINE(test_store__what_has_to_be_new_replaces_nothing),
+		ON_EACH_ENGINE(test_store__pages_of_a_search_are_the_whole_search),
+		ON_EACH_ENGINE(test_store__a_page_tells_that_something_was_written),
 		ON_EACH_ENGINE(test_store__a_cursor_sees_one_moment),
 		ON_EACH_ENGINE(test_store__a_cursor_names_what_is_wrong),
 		ON_EACH_ENGINE(test_store__an_asset_comes_back_with_everything_that_is_stored),
@@ -1664,6 +1779,8 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__an_asset_without_an_id_gets_one),
 		ON_POSTGRES(test_store__new_ids_are_of_the_realm_of_the_index),
 		ON_POSTGRES(test_store__what_has_to_be_new_replaces_nothing),
+		ON_POSTGRES(test_store__pages_of_a_search_are_the_whole_search),
+		ON_POSTGRES(test_store__a_page_tells_that_something_was_written),
 		ON_POSTGRES(test_store__a_cursor_sees_one_moment),
 		ON_POSTGRES(test_store__a_cursor_names_what_is_wrong),
 		ON_POSTGRES(test_store__an_asset_comes_back_with_everything_that_is_stored),

@@ -1,0 +1,123 @@
+/*
+ * paging.c - places in a ranking as texts: base64url of fixed fields. Pure functions.
+ *
+ * A list that has ended has a score below every score: nothing ranks behind it.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "engine/paging.h"
+
+#include "base/status.h"
+#include "iscc/base32.h"
+#include "iscc/iscc_id.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { VERSION = 1, PLACE_BYTES = 16, TOKEN_BYTES = 1 + 8 + ISX_PAGE_LISTS * PLACE_BYTES };
+
+struct place {
+	double score;
+	uint64_t id;
+};
+
+struct token {
+	bool is_start; /* of the ranking: the other members mean nothing */
+	uint64_t state;
+	struct place places[ISX_PAGE_LISTS];
+};
+
+static const struct place the_end = { .score = -1 };
+
+static bool read_token(const char *after, struct token *token)
+{
+	uint8_t bytes[TOKEN_BYTES];
+	size_t count;
+	*token = (struct token){ .is_start = !after || !*after };
+	if (token->is_start)
+		return true;
+	if (isx_base64_decode(isx_span_of(after), bytes, sizeof bytes, &count, NULL) ||
+	    count != sizeof bytes || bytes[0] != VERSION)
+		return false;
+	token->state = isx_load_be64(bytes + 1);
+	for (size_t i = 0; i < ISX_PAGE_LISTS; i++) {
+		const uint8_t *place = bytes + 9 + i * PLACE_BYTES;
+		uint64_t bits = isx_load_be64(place);
+		memcpy(&token->places[i].score, &bits, sizeof bits);
+		token->places[i].id = isx_load_be64(place + 8);
+		if (!isfinite(token->places[i].score))
+			return false;
+	}
+	return true;
+}
+
+/* `text` has room for TOKEN_BYTES in base64. */
+static void print_token(const struct token *token, char *text)
+{
+	uint8_t bytes[TOKEN_BYTES] = { VERSION };
+	isx_store_be64(bytes + 1, token->state);
+	for (size_t i = 0; i < ISX_PAGE_LISTS; i++) {
+		uint8_t *place = bytes + 9 + i * PLACE_BYTES;
+		uint64_t bits;
+		memcpy(&bits, &token->places[i].score, sizeof bits);
+		isx_store_be64(place, bits);
+		isx_store_be64(place + 8, token->places[i].id);
+	}
+	isx_base64_encode(bytes, sizeof bytes, text);
+}
+
+enum isx_status isx_page_check(const char *after, struct isx_err *err)
+{
+	struct token token;
+	return read_token(after, &token)
+		       ? ISX_OK
+		       : isx_fail(err, ISX_INVALID,
+				  "after: expected what an answer has given as \"next\", or an "
+				  "empty text for the first page");
+}
+
+struct isx_ranking isx_page_ranking(const struct isx_query *query, enum isx_page_list list,
+				    const struct isx_quota *quota)
+{
+	struct token token;
+	struct isx_ranking ranking = { .limit = query->limit, .quota = quota };
+	if (read_token(query->after, &token) && !token.is_start) {
+		ranking.has_after = true;
+		ranking.after = (struct isx_ranked){ token.places[list].score,
+						     token.places[list].id };
+	}
+	return ranking;
+}
+
+static struct place place_of(const char *iscc_id, double score)
+{
+	struct isx_iscc_id id = { 0 };
+	return isx_iscc_id_parse(isx_span_of(iscc_id), &id, NULL)
+		       ? the_end
+		       : (struct place){ score, id.body };
+}
+
+enum isx_status isx_page_end(const struct isx_query *query, uint64_t state, struct isx_arena *arena,
+			     struct isx_result *result, struct isx_err *err)
+{
+	struct token before, token = { .state = state };
+	char text[TOKEN_BYTES * 4 / 3 + 4];
+	if (!query->after)
+		return ISX_OK;
+	if (read_token(query->after, &before) && !before.is_start)
+		result->is_changed = before.state != state;
+	/* A full list may go on behind its last match. */
+	const struct isx_match *match = NULL;
+	const struct isx_chunk_match *chunk = NULL;
+	if (result->match_count == query->limit)
+		match = &result->matches[result->match_count - 1];
+	if (result->chunk_match_count == query->limit)
+		chunk = &result->chunk_matches[result->chunk_match_count - 1];
+	if (!match && !chunk)
+		return ISX_OK;
+	token.places[ISX_PAGE_MATCHES] = match ? place_of(match->iscc_id, match->score) : the_end;
+	token.places[ISX_PAGE_CHUNK_MATCHES] = chunk ? place_of(chunk->iscc_id, chunk->score)
+						     : the_end;
+	print_token(&token, text);
+	result->next = isx_arena_text(arena, text, strlen(text));
+	return result->next ? ISX_OK : isx_fail_memory(err);
+}
