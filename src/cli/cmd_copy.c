@@ -29,6 +29,7 @@ struct copy {
 	struct loader_totals totals;
 	struct loader_messages messages;
 	struct isx_range range;
+	uint64_t dropped; /* simprints of assets for an lmdb:// store, which keeps none */
 };
 
 static void say_how_far(const struct loader_totals *totals)
@@ -72,6 +73,8 @@ static enum isx_status read_assets(struct copy *copy, struct isx_cursor *cursor,
 		}
 		if (st || !asset)
 			break;
+		if (!copy->to.keeps_simprints)
+			copy->dropped += asset->simprint_count;
 		st = isx_asset_copy(asset, loader_arena(copy->loader), &copied, &bytes, err);
 		if (!st)
 			st = loader_give(copy->loader, &copied, place, err);
@@ -112,6 +115,9 @@ static int report(const struct copy *copy)
 	printf("{\n  \"copied\": %zu,\n  \"created\": %zu,\n  \"updated\": %zu,\n"
 	       "  \"errors\": %zu\n}\n",
 	       totals->created + totals->updated, totals->created, totals->updated, totals->errors);
+	if (copy->dropped)
+		say_line(stderr, "%llu simprints are left out: lmdb:// keeps none",
+			 (unsigned long long)copy->dropped);
 	if (totals->errors)
 		say_text(stderr,
 			 (struct isx_span){ copy->messages.errors.ptr, copy->messages.errors.len });

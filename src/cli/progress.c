@@ -39,6 +39,31 @@ static bool draw_bar(struct progress *progress, uint64_t bytes_done)
 	return true;
 }
 
+/* "2 h 05 min", "3 min 20 s" or "12 s". */
+static void print_time(uint64_t seconds)
+{
+	unsigned long long s = seconds;
+	if (s >= 3600)
+		fprintf(stderr, "%llu h %02llu min", s / 3600, s / 60 % 60);
+	else if (s >= 60)
+		fprintf(stderr, "%llu min %02llu s", s / 60, s % 60);
+	else
+		fprintf(stderr, "%llu s", s);
+}
+
+/* The time left, at the speed so far; not in the first seconds, when it would jump. */
+static void print_left(const struct progress *progress, uint64_t bytes_done)
+{
+	enum { STEADY_NS = 2000000000 };
+	uint64_t ns = progress->last_ns - progress->start_ns;
+	if (!bytes_done || bytes_done >= progress->bytes_total || ns < STEADY_NS)
+		return;
+	double left = (double)(progress->bytes_total - bytes_done) / (double)bytes_done;
+	fprintf(stderr, ", ");
+	print_time((uint64_t)((double)ns / 1e9 * left) + 1);
+	fprintf(stderr, " left");
+}
+
 void progress_update(struct progress *progress, uint64_t bytes_done, uint64_t assets_done)
 {
 	if (!draw_bar(progress, bytes_done))
@@ -46,6 +71,7 @@ void progress_update(struct progress *progress, uint64_t bytes_done, uint64_t as
 	double seconds = (double)(progress->last_ns - progress->start_ns) / 1e9;
 	fprintf(stderr, "%llu assets, %.0f/s", (unsigned long long)assets_done,
 		(double)assets_done / seconds);
+	print_left(progress, bytes_done);
 	fflush(stderr);
 }
 
@@ -57,18 +83,6 @@ void progress_copied(struct progress *progress, uint64_t bytes_done, uint64_t by
 	fprintf(stderr, "%llu of %llu MiB", (unsigned long long)(bytes_done >> 20),
 		(unsigned long long)(bytes_total >> 20));
 	fflush(stderr);
-}
-
-/* "2 h 05 min", "3 min 20 s" or "12 s". */
-static void print_time(uint64_t seconds)
-{
-	unsigned long long s = seconds;
-	if (s >= 3600)
-		fprintf(stderr, "%llu h %02llu min", s / 3600, s / 60 % 60);
-	else if (s >= 60)
-		fprintf(stderr, "%llu min %02llu s", s / 60, s % 60);
-	else
-		fprintf(stderr, "%llu s", s);
 }
 
 void progress_compared(struct progress *progress, uint64_t pairs_done, uint64_t pairs_total,

@@ -53,6 +53,7 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 	bool make_index = use == MAKE_AND_USE || use == MAKE_ANYWHERE;
 	settings_to_options(&target->settings, &options);
 	/* A server has settings of its own; a prefix search has no threshold. */
+	target->keeps_simprints = strncmp(uri, "lmdb:", 5) != 0;
 	target->has_thresholds = strncmp(uri, "http", 4) != 0 && strncmp(uri, "lmdb:", 5) != 0;
 	options.api_key = api_key;
 	options.read_only = !make_index;

@@ -13,7 +13,8 @@ struct target {
 	struct settings settings;
 	struct config config;
 	struct isx_store *store;
-	const char *name;    /* of the index in the store */
+	const char *name; /* of the index in the store */
+	bool keeps_simprints;
 	bool has_thresholds; /* the thresholds of `settings` decide what this store finds */
 };
 
