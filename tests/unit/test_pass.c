@@ -26,12 +26,12 @@
 
 enum {
 	TYPES = 3,
-	ASSETS = 3000,
+	ASSETS = 8000,
 	UNITS_MAX = 9, /* of one asset: several of a type, so that assets cross pages */
 	QUERIES = 48,
 	THREADS = 12,
-	TURNS = 60,
-	INDEXES = 3
+	TURNS = 30,
+	INDEXES = 2
 };
 
 static const uint32_t maintypes[TYPES + 1] = { ISX_META, ISX_CONTENT, ISX_DATA, ISX_INSTANCE };
@@ -302,7 +302,7 @@ static int set_up(void **state)
 			fx.items[i].texts[k] = fx.items[i].units[k].text;
 	}
 	for (size_t i = 0; i < INDEXES; i++)
-		add_items((const char *[]){ "a", "b", "c" }[i]);
+		add_items((const char *[]){ "a", "b" }[i]);
 	for (size_t i = 0; i < QUERIES; i++)
 		make_question(&fx.questions[i], &fx.random);
 	return 0;
@@ -368,7 +368,7 @@ static void test_pass__a_batch_equals_the_model_whatever_is_in_it(void **state)
 	static const char *const wrong_units[] = { "ISCC:AAA" };
 	size_t which[JOBS_MAX], compared = 0, cancelled = 0;
 	(void)state;
-	for (size_t round = 0; round < 12; round++) {
+	for (size_t round = 0; round < 8; round++) {
 		size_t count = test_random(&fx.random) % JOBS_MAX;
 		for (size_t i = 0; i < count; i++) {
 			which[i] = test_random(&fx.random) % QUERIES;
@@ -416,7 +416,7 @@ static void test_pass__a_batch_equals_the_model_whatever_is_in_it(void **state)
 			isx_arena_release(&arenas[i]);
 		}
 	}
-	assert_true(compared > 300 && cancelled > 10);
+	assert_true(compared > 200 && cancelled > 5);
 }
 
 static void test_pass__a_batch_on_an_index_that_is_not_there_fails(void **state)
@@ -452,8 +452,8 @@ static void *ask_all(void *arg)
 	for (size_t turn = 0; turn < TURNS && !asker->why[0]; turn++) {
 		const struct question *question =
 			&fx.questions[test_random(&asker->random) % QUERIES];
-		const char *index = (const char *[]){ "a", "b",
-						      "c" }[test_random(&asker->random) % INDEXES];
+		const char *index = (const char *[]){ "a",
+						      "b" }[test_random(&asker->random) % INDEXES];
 		struct patience patience = { .limit = UINT32_MAX };
 		struct isx_query query = question->query;
 		struct isx_result *result;
