@@ -34,6 +34,30 @@ static struct {
 	struct waiter *first; /* the thread that waits longest */
 } slots = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* The threads that have slots in the parent do not exist in the child of a fork(). The lock is held
+ * over the fork, so that the child does not get it from the middle of a change. */
+static void before_fork(void)
+{
+	pthread_mutex_lock(&slots.lock);
+}
+
+static void after_fork_in_parent(void)
+{
+	pthread_mutex_unlock(&slots.lock);
+}
+
+static void after_fork_in_child(void)
+{
+	slots.taken = 0;
+	slots.first = NULL;
+	pthread_mutex_unlock(&slots.lock);
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
 /* The number of processors that this process may use, as it was at the first search: asking costs a
  * system call. */
 static unsigned count_processors(void)
@@ -113,9 +137,11 @@ static bool wait_for_slot(struct waiter *waiter, unsigned wait_ms, bool (*is_wan
 bool isx_scan_slot_take(unsigned slots_max, unsigned wait_ms, bool (*is_wanted)(void *arg),
 			void *arg)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct waiter waiter = { .slots_max = slots_max };
 	struct waiter **last = &slots.first;
 	bool has_slot = true;
+	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&slots.lock);
 	if (!slots.first && slots.taken < slots_max) {
 		slots.taken++;

@@ -21,6 +21,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -670,6 +672,22 @@ static void test_pass__a_wait_for_a_slot_is_bounded(void **state)
 	isx_scan_slots_release(3);
 }
 
+/* A program may fork while another thread searches: the child has all slots. */
+static void test_pass__a_fork_leaves_no_slot_behind(void **state)
+{
+	int status = -1;
+	(void)state;
+	assert_true(isx_scan_slot_take(2, ISX_PASS_WAIT_MS, always, NULL));
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(isx_scan_slots_try(2, 9) == 2 ? 0 : 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(isx_scan_slots_try(2, 9), 1);
+	isx_scan_slots_release(2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -680,6 +698,7 @@ int main(void)
 		cmocka_unit_test(test_pass__every_member_sees_what_was_written_before_it_came),
 		cmocka_unit_test(test_pass__ranges_are_shared_without_gaps),
 		cmocka_unit_test(test_pass__a_wait_for_a_slot_is_bounded),
+		cmocka_unit_test(test_pass__a_fork_leaves_no_slot_behind),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
