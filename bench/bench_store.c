@@ -11,7 +11,7 @@
  *
  * With --folder DIR it searches the index that is there, which is made if it is not, and stays:
  * two builds can be compared in turns on the same file. Then --clients, --units and --seconds say
- * what is measured.
+ * what is measured, or --batch N: N queries in one call.
  *
  * With --postgres URI it does the same in usearch:// and in a database (where it replaces the
  * index "main"): adding, loading a follower, getting one asset (a trip to the server and back),
@@ -156,15 +156,16 @@ static int ascending(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* Search for an asset with some bits flipped. Returns nanoseconds. */
-static uint64_t search_once(struct isx_store *store, uint64_t assets, size_t unit_count,
-			    uint64_t *state)
-{
+/* Units of an asset with some bits flipped. */
+struct asked {
 	char texts[3][ISX_UNIT_TEXT_BYTES], id[ISX_ISCC_ID_TEXT_BYTES];
 	const char *units[3];
+	struct isx_query query;
+};
+
+static void make_asked(struct asked *asked, uint64_t assets, size_t unit_count, uint64_t *state)
+{
 	uint8_t body[32];
-	struct isx_err err = { 0 };
-	struct isx_result *result;
 	uint64_t number = next_random(state) % assets;
 	for (size_t t = 0; t < unit_count; t++) {
 		body_of(number, t, body);
@@ -172,21 +173,64 @@ static uint64_t search_once(struct isx_store *store, uint64_t assets, size_t uni
 			uint64_t bit = next_random(state) % 256;
 			body[bit / 8] ^= (uint8_t)(1u << (bit % 8));
 		}
-		unit_text(t, body, texts[t]);
-		units[t] = texts[t];
+		unit_text(t, body, asked->texts[t]);
+		asked->units[t] = asked->texts[t];
 	}
-	struct isx_query query = { .units = units, .unit_count = unit_count, .limit = 10 };
-	uint64_t start = isx_clock_ns();
-	if (isx_search(store, "main", &query, &result, &err))
-		die("search", &err);
-	uint64_t time = isx_clock_ns() - start;
-	id_text(number, id);
-	if (result->match_count == 0 || strcmp(result->matches[0].iscc_id, id) != 0) {
-		fprintf(stderr, "search: %s is not the first\n", id);
+	id_text(number, asked->id);
+	asked->query =
+		(struct isx_query){ .units = asked->units, .unit_count = unit_count, .limit = 10 };
+}
+
+/* The asset must be the first match. */
+static void take_result(const struct asked *asked, struct isx_result *result)
+{
+	if (result->match_count == 0 || strcmp(result->matches[0].iscc_id, asked->id) != 0) {
+		fprintf(stderr, "search: %s is not the first\n", asked->id);
 		exit(1);
 	}
 	isx_result_free(result);
+}
+
+/* Search for an asset. Returns nanoseconds. */
+static uint64_t search_once(struct isx_store *store, uint64_t assets, size_t unit_count,
+			    uint64_t *state)
+{
+	struct asked asked;
+	struct isx_err err = { 0 };
+	struct isx_result *result;
+	make_asked(&asked, assets, unit_count, state);
+	uint64_t start = isx_clock_ns();
+	if (isx_search(store, "main", &asked.query, &result, &err))
+		die("search", &err);
+	uint64_t time = isx_clock_ns() - start;
+	take_result(&asked, result);
 	return time;
+}
+
+/* Search for many assets in one call. */
+static void search_batch(struct isx_store *store, uint64_t assets, size_t unit_count, size_t count)
+{
+	struct asked *asked = isx_mem_array(count, sizeof *asked);
+	struct isx_query *queries = isx_mem_array(count, sizeof *queries);
+	struct isx_result **results = isx_mem_array(count, sizeof *results);
+	struct isx_err err = { 0 };
+	uint64_t state = seed;
+	for (size_t i = 0; i < count; i++) {
+		make_asked(&asked[i], assets, unit_count, &state);
+		queries[i] = asked[i].query;
+	}
+	uint64_t start = isx_clock_ns();
+	if (isx_search_many(store, "main", queries, count, results, NULL, &err))
+		die("search", &err);
+	double taken = (double)(isx_clock_ns() - start) / 1e9;
+	for (size_t i = 0; i < count; i++)
+		take_result(&asked[i], results[i]);
+	printf("  %zu units, one call of %zu: %8.1f searches/s, %.0f million pairs/s\n", unit_count,
+	       count, (double)count / taken,
+	       (double)count * (double)unit_count * (double)assets / taken / 1e6);
+	isx_mem_free(asked);
+	isx_mem_free(queries);
+	isx_mem_free(results);
 }
 
 /* A thread that searches until a moment. */
@@ -373,7 +417,7 @@ static void run(const char *postgres, uint64_t assets, bool shuffled, bool searc
 
 /* Search the index in a folder, and make it before if it is not there. */
 static void run_folder(const char *folder, uint64_t assets, size_t unit_count, size_t clients,
-		       double seconds)
+		       double seconds, size_t batch)
 {
 	struct target target = { 0 };
 	struct isx_buf lines = { 0 };
@@ -391,14 +435,17 @@ static void run_folder(const char *folder, uint64_t assets, size_t unit_count, s
 	isx_buf_release(&lines);
 	uint64_t state = seed;
 	search_once(target.store, assets, unit_count, &state); /* verifies and reads the file */
-	search_by(target.store, assets, unit_count, clients, seconds);
+	if (batch)
+		search_batch(target.store, assets, unit_count, batch);
+	else
+		search_by(target.store, assets, unit_count, clients, seconds);
 	isx_close(target.store);
 }
 
 int main(int argc, char **argv)
 {
 	uint64_t assets = 1000000;
-	size_t clients = 64, unit_count = 3;
+	size_t clients = 64, unit_count = 3, batch = 0;
 	double seconds = 2;
 	const char *postgres = NULL, *folder = NULL;
 	for (int i = 1; i + 1 < argc; i += 2) {
@@ -412,6 +459,8 @@ int main(int argc, char **argv)
 			clients = strtoull(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--units") == 0)
 			unit_count = strtoull(argv[i + 1], NULL, 10);
+		else if (strcmp(argv[i], "--batch") == 0)
+			batch = strtoull(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--seconds") == 0)
 			seconds = strtod(argv[i + 1], NULL);
 	}
@@ -421,7 +470,7 @@ int main(int argc, char **argv)
 	printf("kernel %s, seed %llu, %ld cores\n", isx_kernel_best()->name,
 	       (unsigned long long)seed, sysconf(_SC_NPROCESSORS_ONLN));
 	if (folder) {
-		run_folder(folder, assets, unit_count, clients, seconds);
+		run_folder(folder, assets, unit_count, clients, seconds, batch);
 		return 0;
 	}
 	run(NULL, assets / 10, false, true);

@@ -50,6 +50,7 @@ struct ask_hit {
 struct ask {
 	struct ask *next; /* of the lane, in the order of compared_bytes, as the kernels want it */
 	struct seat *seat;
+	struct lane *lane;
 	const uint8_t *body;
 	size_t compared_bytes;
 	int32_t distance_max; /* -1: no row can count any more */
@@ -63,7 +64,12 @@ struct lane {
 	struct isx_lane pages;
 	struct ask *asks;
 	size_t ask_count;
-	uint64_t last; /* the last ISCC-ID of the current page */
+	struct isx_scan_query *queries; /* for the kernels: room for all asks */
+	struct ask **asked;             /* the ask of each of them */
+	size_t live;                    /* asks for which a row can still count, listed in both */
+	bool is_stale;                  /* a distance has changed: list them again */
+	uint64_t uncounted;             /* rows compared that no meter has counted yet */
+	uint64_t last;                  /* the last ISCC-ID of the current page */
 	struct lane *next;
 };
 
@@ -89,9 +95,7 @@ struct scanner {
 	struct seat *seats;
 	size_t seat_count;
 	struct lane *lanes;
-	struct isx_scan_query *queries; /* room for the asks of a lane */
-	struct ask **asked;             /* the ask of each of them */
-	struct isx_hit *hits;           /* rows_max for each of them */
+	struct isx_hit *hits; /* rows_max for each ask of a lane */
 	size_t rows_max;
 	uint64_t compared;
 };
@@ -168,6 +172,7 @@ static enum isx_status ask_lanes(struct scanner *scanner, struct seat *seat,
 		struct ask *ask = &seat->asks[seat->ask_count++];
 		struct ask **at = &lane->asks;
 		*ask = (struct ask){ .seat = seat,
+				     .lane = lane,
 				     .body = unit->body,
 				     .compared_bytes = compared,
 				     .distance_max = distance_max,
@@ -209,13 +214,37 @@ static enum isx_status take_seat(struct scanner *scanner, const struct isx_membe
 	return st;
 }
 
+/* Make room in each lane for what the kernels are asked and what they find. One page of rows is
+ * compared at a time, and every row may be a hit. */
+static enum isx_status make_room(struct scanner *scanner, size_t page_bytes, struct isx_err *err)
+{
+	size_t asks = 0, row_bytes = page_bytes;
+	for (struct lane *lane = scanner->lanes; lane; lane = lane->next) {
+		lane->is_stale = true;
+		lane->queries = isx_arena_alloc(&scanner->arena, lane->ask_count,
+						sizeof *lane->queries);
+		lane->asked = isx_arena_alloc(&scanner->arena, lane->ask_count,
+					      sizeof *lane->asked);
+		if (!lane->queries || !lane->asked)
+			return isx_fail_memory(err);
+		if (lane->ask_count > asks)
+			asks = lane->ask_count;
+		if (ISX_ROW_KEY_BYTES + lane->pages.body_bytes < row_bytes)
+			row_bytes = ISX_ROW_KEY_BYTES + lane->pages.body_bytes;
+	}
+	scanner->rows_max = page_bytes / row_bytes + 1;
+	scanner->hits = isx_arena_alloc(&scanner->arena, asks * scanner->rows_max,
+					sizeof *scanner->hits);
+	return scanner->hits ? ISX_OK : isx_fail_memory(err);
+}
+
 /* Prepare a thread for all members that have not failed. scanner_end() follows also on failure. */
 static enum isx_status scanner_begin(struct scanner *scanner, struct isx_lmdb_view *view,
 				     const struct isx_member *members, size_t count,
 				     struct isx_err *err)
 {
 	MDB_stat stat;
-	size_t tables = 0, asks = 0, row_bytes = SIZE_MAX;
+	size_t tables = 0;
 	*scanner = (struct scanner){ .view = view, .kernel = isx_kernel_best() };
 	int rc = mdb_env_stat(view->file->env, &stat);
 	if (rc)
@@ -227,21 +256,7 @@ static enum isx_status scanner_begin(struct scanner *scanner, struct isx_lmdb_vi
 	for (size_t i = 0; !st && i < count; i++)
 		if (!members[i].status)
 			st = take_seat(scanner, &members[i], tables, err);
-	for (const struct lane *lane = scanner->lanes; lane; lane = lane->next) {
-		if (lane->ask_count > asks)
-			asks = lane->ask_count;
-		if (ISX_ROW_KEY_BYTES + lane->pages.body_bytes < row_bytes)
-			row_bytes = ISX_ROW_KEY_BYTES + lane->pages.body_bytes;
-	}
-	if (st || asks == 0)
-		return st;
-	/* One page of rows is compared at a time, and every row may be a hit. */
-	scanner->rows_max = stat.ms_psize / row_bytes + 1;
-	scanner->queries = isx_arena_alloc(&scanner->arena, asks, sizeof *scanner->queries);
-	scanner->asked = isx_arena_alloc(&scanner->arena, asks, sizeof *scanner->asked);
-	scanner->hits = isx_arena_alloc(&scanner->arena, asks * scanner->rows_max,
-					sizeof *scanner->hits);
-	return scanner->queries && scanner->asked && scanner->hits ? ISX_OK : isx_fail_memory(err);
+	return st ? st : make_room(scanner, stat.ms_psize, err);
 }
 
 static void scanner_end(struct scanner *scanner)
@@ -258,13 +273,20 @@ static void scanner_end(struct scanner *scanner)
 
 /* --- comparing -------------------------------------------------------------------------------- */
 
+/* Let rows count only up to this distance; -1: none counts any more. */
+static void limit_distance(struct ask *ask, int32_t distance_max)
+{
+	ask->lane->is_stale |= ask->distance_max != distance_max;
+	ask->distance_max = distance_max;
+}
+
 /* Compare nothing more for a member that has failed or was cancelled. */
 static void drop_seat(struct seat *seat, enum isx_status status)
 {
 	seat->status = status;
 	seat->hit_count = 0;
 	for (size_t i = 0; i < seat->ask_count; i++)
-		seat->asks[i].distance_max = -1;
+		limit_distance(&seat->asks[i], -1);
 }
 
 /* Keep the hits of a page for an ask. Hits of earlier pages may still wait for other lanes. */
@@ -287,75 +309,91 @@ static enum isx_status keep_hits(struct ask *ask, const struct isx_lane *pages,
 	return ISX_OK;
 }
 
-/* Keep what a kernel has found for an ask, and ask whether the search may go on. */
-static void take_page(struct ask *ask, const struct isx_lane *pages, const struct isx_hit *hits,
-		      size_t found)
+/* Count the rows that were compared, and ask the members whether to go on. Done once in several
+ * pages: with 320 units it touches as many seats. */
+static void count_rows(struct lane *lane)
 {
-	struct seat *seat = ask->seat;
-	enum isx_status st = seat->status;
-	if (!st && found)
-		st = keep_hits(ask, pages, hits, found, &seat->err);
-	if (!st)
-		st = isx_meter_count(&seat->meter, pages->count, &seat->err);
-	if (st && !seat->status)
-		drop_seat(seat, st);
+	for (size_t i = 0; lane->uncounted && i < lane->live; i++) {
+		struct seat *seat = lane->asked[i]->seat;
+		enum isx_status st = seat->status;
+		if (!st)
+			st = isx_meter_count(&seat->meter, lane->uncounted, &seat->err);
+		if (st && !seat->status)
+			drop_seat(seat, st);
+	}
+	lane->uncounted = 0;
 }
 
-/* Compare a page with one unit. */
-static void compare_one(struct scanner *scanner, const struct isx_lane *pages, struct ask *ask)
+/* List for the kernels what is asked of a lane. */
+static void list_queries(struct scanner *scanner, struct lane *lane)
 {
-	const struct isx_scan scan = { .rows = pages->rows,
-				       .count = pages->count,
-				       .row_bytes = pages->row_bytes,
-				       .query = ask->body,
-				       .bytes = ask->compared_bytes,
-				       .distance_max = (uint32_t)ask->distance_max };
-	scanner->compared += pages->count;
-	take_page(ask, pages, scanner->hits, scanner->kernel->scan(&scan, scanner->hits));
-}
-
-/* Compare a page with all units that are asked of its lane. Returns their number: 0 when all
- * members that asked are gone, or have better matches. */
-static size_t compare_many(struct scanner *scanner, const struct isx_lane *pages, struct ask *asks)
-{
-	struct isx_scan_many many = { .rows = pages->rows,
-				      .count = pages->count,
-				      .row_bytes = pages->row_bytes,
-				      .queries = scanner->queries };
-	for (struct ask *ask = asks; ask; ask = ask->next) {
+	count_rows(lane);
+	lane->is_stale = false;
+	lane->live = 0;
+	for (struct ask *ask = lane->asks; ask; ask = ask->next) {
 		if (ask->distance_max < 0)
 			continue;
-		scanner->asked[many.query_count] = ask;
-		scanner->queries[many.query_count] = (struct isx_scan_query){
+		lane->asked[lane->live] = ask;
+		lane->queries[lane->live] = (struct isx_scan_query){
 			.query = ask->body,
 			.bytes = ask->compared_bytes,
 			.distance_max = (uint32_t)ask->distance_max,
-			.hits = scanner->hits + many.query_count * scanner->rows_max,
+			.hits = scanner->hits + lane->live * scanner->rows_max,
 		};
-		many.query_count++;
+		lane->live++;
 	}
-	scanner->compared += pages->count * many.query_count;
-	scanner->kernel->scan_many(&many);
-	for (size_t i = 0; i < many.query_count; i++)
-		take_page(scanner->asked[i], pages, scanner->queries[i].hits,
-			  scanner->queries[i].found);
-	return many.query_count;
 }
 
-/* Compare the current page of a lane with everything that is asked of it. Afterwards its last row is
- * in the cache. */
+/* Compare the current page of a lane with the units that are listed. */
+static void run_kernel(const struct scanner *scanner, struct lane *lane)
+{
+	const struct isx_lane *pages = &lane->pages;
+	struct isx_scan_query *queries = lane->queries;
+	if (lane->live == 1) {
+		const struct isx_scan one = { .rows = pages->rows,
+					      .count = pages->count,
+					      .row_bytes = pages->row_bytes,
+					      .query = queries->query,
+					      .bytes = queries->bytes,
+					      .distance_max = queries->distance_max };
+		queries->found = scanner->kernel->scan(&one, queries->hits);
+	} else {
+		const struct isx_scan_many many = { .rows = pages->rows,
+						    .count = pages->count,
+						    .row_bytes = pages->row_bytes,
+						    .query_count = lane->live,
+						    .queries = queries };
+		scanner->kernel->scan_many(&many);
+	}
+}
+
+/* Compare the current page of a lane with everything that is asked of it. */
 static void compare_page(struct scanner *scanner, struct lane *lane)
 {
 	struct isx_lane *pages = &lane->pages;
 	if (pages->count == 0)
 		return;
-	if (lane->ask_count == 1 && lane->asks->distance_max >= 0)
-		compare_one(scanner, pages, lane->asks);
-	else if (compare_many(scanner, pages, lane->asks) == 0) {
+	if (lane->is_stale)
+		list_queries(scanner, lane);
+	if (lane->live == 0) { /* all members that asked are gone, or have better matches */
 		isx_lane_close(pages);
 		return;
 	}
-	lane->last = isx_lane_id(pages, pages->count - 1);
+	run_kernel(scanner, lane);
+	lane->last = isx_lane_id(pages, pages->count - 1); /* the kernel has brought it near */
+	lane->uncounted += pages->count;
+	scanner->compared += pages->count * lane->live;
+	for (size_t i = 0; i < lane->live; i++) {
+		const struct isx_scan_query *query = &lane->queries[i];
+		if (!query->found)
+			continue;
+		struct seat *seat = lane->asked[i]->seat;
+		enum isx_status st = seat->status ? ISX_OK
+						  : keep_hits(lane->asked[i], pages, query->hits,
+							      query->found, &seat->err);
+		if (st)
+			drop_seat(seat, st);
+	}
 }
 
 /* --- ranking ---------------------------------------------------------------------------------- */
@@ -428,12 +466,14 @@ static void tighten(struct seat *seat)
 		return;
 	for (size_t i = 0; i < seat->ask_count; i++) {
 		struct ask *ask = &seat->asks[i];
-		for (; ask->distance_max >= 0; ask->distance_max--) {
-			double unit = isx_unit_score((uint32_t)ask->distance_max,
+		int32_t distance = ask->distance_max;
+		for (; distance >= 0; distance--) {
+			double unit = isx_unit_score((uint32_t)distance,
 						     (uint32_t)ask->compared_bytes * 8);
 			if (isx_asset_score(&unit, 1, seat->exponent) > ranking->items[0].score)
 				break;
 		}
+		limit_distance(ask, distance);
 	}
 }
 
@@ -486,6 +526,7 @@ static enum isx_status open_range(struct scanner *scanner, uint64_t id_min, stru
 		if (st)
 			return st;
 		compare_page(scanner, lane);
+		count_rows(lane);
 	}
 	return ISX_OK;
 }
@@ -505,6 +546,7 @@ static enum isx_status advance(struct scanner *scanner, uint64_t last, uint64_t 
 			if (!st)
 				compare_page(scanner, lane);
 		}
+		count_rows(lane);
 	}
 	return st;
 }
