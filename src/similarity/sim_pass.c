@@ -98,6 +98,7 @@ struct scanner {
 	struct isx_hit *hits; /* rows_max for each ask of a lane */
 	size_t rows_max;
 	uint64_t compared;
+	bool is_alone; /* no other thread shares the range */
 };
 
 /* --- what is asked ---------------------------------------------------------------------------- */
@@ -454,11 +455,13 @@ static size_t take_hits(struct seat *seat, uint64_t id, double *scores)
 	return count;
 }
 
-/* Lower the distances that count to those which beat the worst of the best `limit`. Only where one
- * type is queried: there the score of an asset is that of its best unit, and a lower distance is a
- * higher score. An asset with an equal score comes later than those in the ranking, so it has a
- * larger ISCC-ID and does not get in either. */
-static void tighten(struct seat *seat)
+/* Lower the distances that count to those which may beat the worst of the best `limit`. Only where
+ * one type is queried: there the score of an asset is that of its best unit, and a lower distance is
+ * a higher score.
+ *   is_ascending  the thread ranks all assets in the order of their ISCC-IDs: one with an equal
+ *                 score has a larger ISCC-ID than those in the ranking, and does not get in. A
+ *                 thread of several may get a range with lower ISCC-IDs later */
+static void tighten(struct seat *seat, bool is_ascending)
 {
 	const struct isx_ranking *ranking = &seat->ranking;
 	if (seat->member->plan.type_count != 1 || seat->next_id || seat->member->query->counts ||
@@ -470,7 +473,9 @@ static void tighten(struct seat *seat)
 		for (; distance >= 0; distance--) {
 			double unit = isx_unit_score((uint32_t)distance,
 						     (uint32_t)ask->compared_bytes * 8);
-			if (isx_asset_score(&unit, 1, seat->exponent) > ranking->items[0].score)
+			double score = isx_asset_score(&unit, 1, seat->exponent);
+			if (score > ranking->items[0].score ||
+			    (!is_ascending && score == ranking->items[0].score))
 				break;
 		}
 		limit_distance(ask, distance);
@@ -478,7 +483,7 @@ static void tighten(struct seat *seat)
 }
 
 /* Rank the assets of a member up to `last`: all their hits are known. */
-static void rank_assets(struct seat *seat, uint64_t last)
+static void rank_assets(struct seat *seat, uint64_t last, bool is_ascending)
 {
 	const struct isx_member *member = seat->member;
 	double scores[ISX_UNITS_MAX];
@@ -493,7 +498,7 @@ static void rank_assets(struct seat *seat, uint64_t last)
 	if (st)
 		drop_seat(seat, st);
 	else
-		tighten(seat);
+		tighten(seat, is_ascending);
 }
 
 /* The least of the last ISCC-IDs of the current pages; false if no lane has rows. */
@@ -565,7 +570,7 @@ static enum isx_status rank_range(struct scanner *scanner, struct isx_ranges *ra
 			struct seat *seat = &scanner->seats[i];
 			if (!seat->status && (seat->hit_count || seat->next_id) &&
 			    (!more || last > 0))
-				rank_assets(seat, more ? last - 1 : id_max);
+				rank_assets(seat, more ? last - 1 : id_max, scanner->is_alone);
 		}
 		if (!more)
 			break;
@@ -685,6 +690,7 @@ enum isx_status isx_pass_rank(struct isx_member *members, size_t count, struct i
 		uint64_t wanted = pairs / PAIRS_PER_THREAD;
 		isx_crew_begin(crew, view, slots_max,
 			       wanted < ISX_CREW_MAX ? (unsigned)wanted : ISX_CREW_MAX);
+		pass.first.is_alone = crew->count == 1;
 		isx_ranges_init(&pass.ranges, 0, id_max);
 		st = isx_crew_run(crew, crew->count, rank_ranges, &pass, err);
 		isx_ranges_release(&pass.ranges);

@@ -421,6 +421,99 @@ static void test_pass__a_batch_equals_the_model_whatever_is_in_it(void **state)
 	assert_true(compared > 200 && cancelled > 5);
 }
 
+enum { TIE_ASSETS = 60000, TIES = 64 };
+
+/* An index of units that differ in few bits, so that there are few different scores. */
+static void add_ties(uint64_t *bodies)
+{
+	enum { BATCH = 10000 };
+	static struct isx_asset assets[BATCH];
+	static char ids[BATCH][ISX_ISCC_ID_TEXT_BYTES], texts[BATCH][ISX_UNIT_TEXT_BYTES];
+	static const char *units[BATCH];
+	struct isx_err err;
+	assert_int_equal(isx_index_create(fx.store, "ties", &err), ISX_OK);
+	for (size_t i = 0; i < TIE_ASSETS; i++) {
+		struct isx_iscc_id id = { .body = i + 1, .version = 1 };
+		size_t at = i % BATCH;
+		bodies[i] = 0;
+		for (uint64_t flips = 2 + test_random(&fx.random) % 3; flips > 0; flips--)
+			bodies[i] ^= 1ull << test_random(&fx.random) % 64;
+		isx_iscc_id_print(&id, ids[at]);
+		test_unit_text(ISX_META, (const uint8_t *)&bodies[i], 8, texts[at]);
+		units[at] = texts[at];
+		assets[at] = (struct isx_asset){ .iscc_id = ids[at],
+						 .units = &units[at],
+						 .unit_count = 1 };
+		if (at == BATCH - 1 && isx_add(fx.store, "ties", assets, BATCH, NULL, &err))
+			fail_msg("%s", err.msg);
+	}
+}
+
+/* The assets with the least distances, of equal ones those that come first.
+ *   expected  filled: `limit` numbers of assets */
+static void find_first(const uint64_t *bodies, uint64_t body, size_t limit, uint32_t *expected)
+{
+	size_t at = 0;
+	for (int distance = 0; at < limit; distance++)
+		for (uint32_t i = 0; i < TIE_ASSETS && at < limit; i++)
+			if (__builtin_popcountll(bodies[i] ^ body) == distance)
+				expected[at++] = i;
+}
+
+static bool has_expected(const struct isx_result *result, const uint32_t *expected)
+{
+	for (size_t i = 0; i < result->match_count; i++) {
+		struct isx_iscc_id id = { .body = expected[i] + 1, .version = 1 };
+		char text[ISX_ISCC_ID_TEXT_BYTES];
+		isx_iscc_id_print(&id, text);
+		if (strcmp(result->matches[i].iscc_id, text) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The ISCC-ID decides who is among the best few, also where a thread of a pass gets a range with
+ * lower ISCC-IDs after one with higher ones. */
+static void test_pass__ties_are_decided_by_the_iscc_id_however_a_pass_is_cut(void **state)
+{
+	static uint64_t bodies[TIE_ASSETS];
+	static uint32_t expected[TIES][20 + 4 * TIES];
+	static struct isx_query queries[TIES];
+	static struct isx_search_job jobs[TIES];
+	static struct isx_arena arenas[TIES];
+	static struct isx_result results[TIES];
+	static char texts[TIES][ISX_UNIT_TEXT_BYTES];
+	static const char *units[TIES];
+	(void)state;
+	add_ties(bodies);
+	for (size_t i = 0; i < TIES; i++) {
+		uint64_t body = 1ull << test_random(&fx.random) % 64;
+		test_unit_text(ISX_META, (const uint8_t *)&body, 8, texts[i]);
+		units[i] = texts[i];
+		queries[i] = (struct isx_query){ .units = &units[i],
+						 .unit_count = 1,
+						 .limit = 20 + i * 4 };
+		find_first(bodies, body, queries[i].limit, expected[i]);
+	}
+	for (size_t round = 0; round < 20; round++) {
+		for (size_t i = 0; i < TIES; i++) {
+			results[i] = (struct isx_result){ 0 };
+			arenas[i] = (struct isx_arena){ 0 };
+			jobs[i] = (struct isx_search_job){ .query = &queries[i],
+							   .arena = &arenas[i],
+							   .result = &results[i] };
+		}
+		isx_engine_search_many(fx.store->engine, "ties", jobs, TIES);
+		for (size_t i = 0; i < TIES; i++) {
+			assert_int_equal(jobs[i].status, ISX_OK);
+			assert_int_equal(results[i].match_count, queries[i].limit);
+			if (!has_expected(&results[i], expected[i]))
+				fail_msg("round %zu, query %zu: another order", round, i);
+			isx_arena_release(&arenas[i]);
+		}
+	}
+}
+
 static void test_pass__a_batch_on_an_index_that_is_not_there_fails(void **state)
 {
 	struct isx_arena arena = { 0 };
@@ -693,6 +786,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pass__a_search_alone_equals_the_model),
 		cmocka_unit_test(test_pass__a_batch_equals_the_model_whatever_is_in_it),
+		cmocka_unit_test(test_pass__ties_are_decided_by_the_iscc_id_however_a_pass_is_cut),
 		cmocka_unit_test(test_pass__a_batch_on_an_index_that_is_not_there_fails),
 		cmocka_unit_test(test_pass__searches_of_many_threads_equal_the_model),
 		cmocka_unit_test(test_pass__every_member_sees_what_was_written_before_it_came),
