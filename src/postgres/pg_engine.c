@@ -382,6 +382,7 @@ static const struct isx_engine_ops store_ops = {
 	.remove = isx_pg_remove,
 	.set_metadata = isx_pg_set_metadata,
 	.search = isx_pg_search,
+	.search_many = isx_pg_search_many,
 	.duplicates = isx_pg_duplicates,
 	.walk = isx_pg_walk,
 };

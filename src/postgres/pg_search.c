@@ -435,3 +435,54 @@ enum isx_status isx_pg_duplicates(struct isx_engine *engine, const char *name,
 	isx_pg_follower_release(&own.follower);
 	return st;
 }
+
+/* --- several queries -------------------------------------------------------------------------- */
+
+/* Search the follower as it is with all jobs, as search_ahead() does with one.
+ *   head  filled: the remembered one
+ * False: no job was searched. */
+static bool search_all_ahead(struct isx_pg_store *store, const char *name,
+			     struct isx_search_job *jobs, size_t count, struct isx_pg_head *head)
+{
+	struct isx_pg_follower follower = { 0 };
+	struct isx_err why;
+	bool found = false;
+	if (!store->followers_path || isx_clock_ns() < atomic_load(&store->sql_until_ns) ||
+	    !isx_pg_recall(store, name, head) ||
+	    isx_pg_follower_use(store->followers, head, &follower, &found, &why) || !found)
+		return false;
+	isx_lmdb_search_many(follower.file, &store->engine.options, jobs, count);
+	isx_pg_follower_release(&follower);
+	return true;
+}
+
+/* A job whose result is not right, or that has failed, is searched by itself, in all steps. When the
+ * database cannot be reached, the other jobs do not try for as long again. */
+void isx_pg_search_many(struct isx_engine *engine, const char *name, struct isx_search_job *jobs,
+			size_t count)
+{
+	struct isx_pg_store *store = (struct isx_pg_store *)engine;
+	struct isx_pg_head head = { 0 };
+	bool is_searched = count > 1 && search_all_ahead(store, name, jobs, count, &head);
+	for (size_t i = 0; i < count; i++) {
+		struct isx_search_job *job = &jobs[i];
+		struct pg_search search = { .store = store,
+					    .name = name,
+					    .query = job->query,
+					    .arena = job->arena,
+					    .result = job->result,
+					    .head = head,
+					    .is_ahead = true };
+		bool is_found = is_searched && !job->status;
+		if (is_found && !isx_pg_read(store, fetch_winners, &search, &job->err) &&
+		    !search.stale)
+			continue;
+		is_searched &= !is_found; /* the results of the next jobs are stale, too */
+		if (i > 0 && jobs[i - 1].status == ISX_UNAVAILABLE) {
+			job->status = isx_err_pass(&job->err, &jobs[i - 1].err);
+			continue;
+		}
+		job->status = isx_pg_search(engine, name, job->query, job->arena, job->result,
+					    &job->err);
+	}
+}

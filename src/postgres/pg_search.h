@@ -12,6 +12,10 @@ ISX_MUST_CHECK enum isx_status isx_pg_search(struct isx_engine *engine, const ch
 					     const struct isx_query *query, struct isx_arena *arena,
 					     struct isx_result *result, struct isx_err *err);
 
+/* `search_many` in struct isx_engine_ops: the jobs share the passes over the follower. */
+void isx_pg_search_many(struct isx_engine *engine, const char *name, struct isx_search_job *jobs,
+			size_t count);
+
 /* Find near-duplicates in the followers: `duplicates` in struct isx_engine_ops. */
 ISX_MUST_CHECK enum isx_status isx_pg_duplicates(struct isx_engine *engine, const char *name,
 						 struct isx_engine *reference,

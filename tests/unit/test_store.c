@@ -1234,13 +1234,16 @@ static void test_store__many_queries_are_answered_like_single_ones(void **state)
 		if (i % 10 == 8)
 			queries[i].min_score = 2;
 	}
-	expect_ok(isx_search_many(fx.store, "main", queries, MANY, results, errs, &fx.err));
-	for (size_t i = 0; i < MANY; i++) {
-		failed += results[i] == NULL;
-		expect_like_single(&queries[i], results[i], &errs[i]);
-		isx_result_free(results[i]);
+	/* Twice: after the single searches the follower of a database is up to date. */
+	for (int round = 0; round < 2; round++) {
+		expect_ok(isx_search_many(fx.store, "main", queries, MANY, results, errs, &fx.err));
+		for (size_t i = 0; i < MANY; i++) {
+			failed += results[i] == NULL;
+			expect_like_single(&queries[i], results[i], &errs[i]);
+			isx_result_free(results[i]);
+		}
 	}
-	assert_in_range(failed, 15, 60);
+	assert_in_range(failed, 30, 120);
 }
 
 static void test_store__many_queries_without_an_index_or_without_queries(void **state)
