@@ -240,6 +240,7 @@ def test_a_batch_needs_the_key(start_server):
 # --- streams -----------------------------------------------------------------------------------
 
 MANY = 100_000
+HAS_SANITIZER = any(name in BINARY.read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 
 
 def start_with_index(start_server, uri="memory://", **env):
@@ -257,8 +258,7 @@ def many_lines(count, lines_a_piece=500):
         yield b"".join(texts[n % 50] for n in range(first, min(first + lines_a_piece, count)))
 
 
-@pytest.mark.skipif(b"__asan_init" in BINARY.read_bytes() or b"__tsan_init" in BINARY.read_bytes(),
-                    reason="sanitizers keep the memory that was freed")
+@pytest.mark.skipif(HAS_SANITIZER, reason="sanitizers keep the memory that was freed")
 @pytest.mark.parametrize("is_chunked", [True, False])
 def test_a_hundred_thousand_queries_in_little_memory(start_server, is_chunked):
     server = start_with_index(start_server, ISCC_SEARCH_BODY_LIMIT_MIB="1")
@@ -367,7 +367,7 @@ def test_a_slow_reader_gets_everything(start_server):
         received = received[-5:] + link.recv(1 << 20)
         time.sleep(0.005)
     link.close()
-    assert server.anonymous_kb() - memory < 16 * 1024
+    assert HAS_SANITIZER or server.anonymous_kb() - memory < 16 * 1024
     expect_rest(server)
 
 
