@@ -11,6 +11,8 @@
 #   make soak       many processes and hosts, and kill -9, for SOAK_SECONDS=600 and SOAK_ROUNDS=100
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
 #   make bench      every measurement (bench/README.md) but that of servers: make bench-serve
+#   make bench-peers  this program beside iscc-search 0.3.3, faiss, usearch and PostgreSQL: SIZES="10K 100K 1M 4M"
+#                   PAIRS="20K 200K" DATA=assets.jsonl BUDGET=180 (minutes)
 #   make lint       warnings as errors under gcc and clang, format, cppcheck, layers
 #   make screenshots  pictures of the pages in docs/pictures, by Chromium
 #   make check-abi  compare the library's functions and structs with those of tools/abi
@@ -123,7 +125,7 @@ test: setup
 TSAN_FLAGS = CFLAGS="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=thread"
 TSAN_UNITS := build-tsan/tests/unit/test_threads build-tsan/tests/unit/test_pool build-tsan/tests/unit/test_pass
 
-check: $(PROGRAM) $(SHARED) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
+check: $(PROGRAM) $(SHARED) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS) $(BUILD)/bench/peers/library
 	$(if $(SANITIZE),,@$(MAKE) --no-print-directory BUILD=build-tsan $(TSAN_FLAGS) $(TSAN_UNITS))
 	@python3 tests/run.py --build $(BUILD) $(if $(SANITIZE),,$(TSAN_UNITS:%=--tsan %))
 
@@ -197,8 +199,20 @@ screenshots: $(PROGRAM)
 	@tools/setup build test
 	@/usr/bin/python3 tests/web/screenshots.py --binary $(PROGRAM) docs/pictures
 
+# What the peers are, what is measured and how: bench/README.md.
+SIZES ?= 10K 100K 1M 4M
+PAIRS ?= 20K 200K
+DATA ?=
+BUDGET ?= 180
+.PHONY: bench-peers
+bench-peers:
+	@tools/setup build bench
+	@$(MAKE) --no-print-directory $(PROGRAM) $(BUILD)/bench/peers/library
+	@bench/peers/run --program $(PROGRAM) --library $(BUILD)/bench/peers/library --sizes "$(SIZES)" \
+		--pairs "$(PAIRS)" --budget $(BUDGET) $(if $(DATA),--data "$(DATA)") $(PEERS_OPTIONS)
+
 # --- what a reader expects -------------------------------------------------------------------------
-FORMATTED = $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] fuzz/*.c bench/*.c examples/*.c)
+FORMATTED = $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] fuzz/*.c bench/*.c bench/*/*.c examples/*.c)
 
 .PHONY: lint
 lint:
