@@ -24,33 +24,24 @@ static uint64_t row_id(const struct isx_passage_stream *stream, size_t row)
 	return isx_load_be64(stream->page + row * stream->row_bytes);
 }
 
-/* Compare all rows of a page with each query simprint. A kernel's row is a key of 8 bytes and a
+/* Compare all rows of a page with all query simprints. A kernel's row is a key of 8 bytes and a
  * body. A row here has 16 bytes before its simprint (ISCC-ID body, offset, size), so the kernel
  * gets a pointer to the offset of the first row, and takes offset and size for the key. */
 static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page,
 				 struct isx_err *err)
 {
-	const struct isx_kernel *kernel = isx_kernel_best();
 	stream->page = page.mv_data;
 	stream->row_count = page.mv_size / stream->row_bytes;
 	stream->page_id = row_id(stream, stream->row_count - 1);
-	for (size_t i = 0; i < stream->query->count; i++) {
-		const struct isx_query_passage *passage = &stream->query->passages[i];
-		size_t bytes = passage->byte_count < stream->stored_bytes ? passage->byte_count
-									  : stream->stored_bytes;
-		const struct isx_scan scan = { .rows = stream->page + ISX_CHUNK_BYTES -
-						       ISX_ROW_KEY_BYTES,
-					       .count = stream->row_count,
-					       .row_bytes = stream->row_bytes,
-					       .query = passage->bytes,
-					       .bytes = bytes,
-					       .distance_max = (uint32_t)stream->distance_max[i] };
-		stream->next_found[i] = 0;
-		stream->found_count[i] =
-			stream->distance_max[i] < 0
-				? 0
-				: kernel->scan(&scan, stream->found + i * stream->rows_max);
-	}
+	memset(stream->next_found, 0, stream->asked_count * sizeof *stream->next_found);
+	const struct isx_scan_many scan = {
+		.rows = stream->page + ISX_CHUNK_BYTES - ISX_ROW_KEY_BYTES,
+		.count = stream->row_count,
+		.row_bytes = stream->row_bytes,
+		.query_count = stream->asked_count,
+		.queries = stream->asked,
+	};
+	isx_kernel_best()->scan_many(&scan);
 	return isx_meter_count(&stream->view->meter, stream->row_count * stream->query->count, err);
 }
 
@@ -78,10 +69,10 @@ static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_e
 static size_t first_row(const struct isx_passage_stream *stream)
 {
 	size_t first = stream->row_count;
-	for (size_t i = 0; i < stream->query->count; i++) {
-		if (stream->next_found[i] == stream->found_count[i])
+	for (size_t i = 0; i < stream->asked_count; i++) {
+		if (stream->next_found[i] == stream->asked[i].found)
 			continue;
-		size_t row = stream->found[i * stream->rows_max + stream->next_found[i]].row;
+		size_t row = stream->asked[i].hits[stream->next_found[i]].row;
 		if (row < first)
 			first = row;
 	}
@@ -113,12 +104,12 @@ static enum isx_status keep_hit(struct isx_passage_stream *stream, size_t passag
  * rows, so next_found only moves forward. */
 static enum isx_status take_hits(struct isx_passage_stream *stream, size_t end, struct isx_err *err)
 {
-	for (size_t i = 0; i < stream->query->count; i++) {
-		const struct isx_hit *found = stream->found + i * stream->rows_max;
-		while (stream->next_found[i] < stream->found_count[i] &&
-		       found[stream->next_found[i]].row < end) {
-			enum isx_status st = keep_hit(stream, i, &found[stream->next_found[i]++],
-						      err);
+	for (size_t i = 0; i < stream->asked_count; i++) {
+		const struct isx_scan_query *asked = &stream->asked[i];
+		while (stream->next_found[i] < asked->found &&
+		       asked->hits[stream->next_found[i]].row < end) {
+			enum isx_status st = keep_hit(stream, stream->passages[i],
+						      &asked->hits[stream->next_found[i]++], err);
 			if (st)
 				return st;
 		}
@@ -161,19 +152,27 @@ enum isx_status isx_passage_next(struct isx_passage_stream *stream, struct isx_e
 static enum isx_status make_room(struct isx_passage_stream *stream, size_t page_bytes,
 				 double threshold, struct isx_arena *arena, struct isx_err *err)
 {
-	size_t count = stream->query->count;
-	stream->rows_max = page_bytes / stream->row_bytes + 1;
-	stream->distance_max = isx_arena_alloc(arena, count, sizeof *stream->distance_max);
-	stream->found = isx_arena_alloc(arena, count * stream->rows_max, sizeof *stream->found);
-	stream->found_count = isx_arena_alloc(arena, count, sizeof *stream->found_count);
+	const size_t count = stream->query->count, rows_max = page_bytes / stream->row_bytes + 1;
+	stream->asked = isx_arena_alloc(arena, count, sizeof *stream->asked);
+	stream->passages = isx_arena_alloc(arena, count, sizeof *stream->passages);
 	stream->next_found = isx_arena_alloc(arena, count, sizeof *stream->next_found);
-	if (!stream->distance_max || !stream->found || !stream->found_count || !stream->next_found)
+	struct isx_hit *hits = isx_arena_alloc(arena, count * rows_max, sizeof *hits);
+	if (!stream->asked || !stream->passages || !stream->next_found || !hits)
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < count; i++) {
-		size_t bytes = stream->query->passages[i].byte_count;
-		if (bytes > stream->stored_bytes)
-			bytes = stream->stored_bytes;
-		stream->distance_max[i] = isx_distance_max(threshold, (uint32_t)bytes * 8);
+		const struct isx_query_passage *passage = &stream->query->passages[i];
+		const size_t bytes = passage->byte_count < stream->stored_bytes
+					     ? passage->byte_count
+					     : stream->stored_bytes;
+		const int32_t distance_max = isx_distance_max(threshold, (uint32_t)bytes * 8);
+		if (distance_max < 0)
+			continue; /* no distance reaches the threshold */
+		stream->passages[stream->asked_count] = (uint32_t)i;
+		stream->asked[stream->asked_count++] =
+			(struct isx_scan_query){ .query = passage->bytes,
+						 .bytes = bytes,
+						 .distance_max = (uint32_t)distance_max,
+						 .hits = hits + i * rows_max };
 	}
 	return ISX_OK;
 }
@@ -182,10 +181,10 @@ static enum isx_status make_room(struct isx_passage_stream *stream, size_t page_
  * begin with the assets of the range before. */
 static void skip_to(struct isx_passage_stream *stream, uint64_t id_min)
 {
-	for (size_t i = 0; i < stream->query->count; i++) {
-		const struct isx_hit *found = stream->found + i * stream->rows_max;
-		while (stream->next_found[i] < stream->found_count[i] &&
-		       row_id(stream, found[stream->next_found[i]].row) < id_min)
+	for (size_t i = 0; i < stream->asked_count; i++) {
+		const struct isx_scan_query *asked = &stream->asked[i];
+		while (stream->next_found[i] < asked->found &&
+		       row_id(stream, asked->hits[stream->next_found[i]].row) < id_min)
 			stream->next_found[i]++;
 	}
 }

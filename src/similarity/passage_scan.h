@@ -58,11 +58,10 @@ struct isx_passage_stream {
 	size_t row_bytes;
 	const uint8_t *page;
 	size_t row_count;
-	size_t rows_max;       /* of a page */
-	int32_t *distance_max; /* of each query simprint; -1: it cannot match here */
-	struct isx_hit *found; /* rows_max of each query simprint */
-	size_t *found_count;   /* of each */
-	size_t *next_found;    /* of each */
+	struct isx_scan_query *asked; /* the query simprints that can match here, with their hits */
+	size_t asked_count;
+	uint32_t *passages; /* of each of them: its position in the query */
+	size_t *next_found; /* of each of them: among its hits in the page */
 	bool no_more_pages;
 };
 
