@@ -793,7 +793,10 @@ struct isx_duplicates_query {
 	/* Called about ten times a second in the thread of the caller, with the number of pairs of
 	 * assets that were compared, and of all. NULL: not called. */
 	isx_progress_fn *progress;
-	void *progress_arg; /* passed to progress() */
+	/* Called after progress(): all pairs of the assets before this ISCC-ID were handed over, so
+	 * `from` can continue there. NULL: not called; an http:// store calls neither. */
+	void (*reached)(const char *iscc_id, void *progress_arg);
+	void *progress_arg; /* passed to progress() and reached() */
 	/* As in struct isx_query. */
 	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
 	void *cancel_arg;

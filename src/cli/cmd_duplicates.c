@@ -3,16 +3,21 @@
  *
  * Pairs come in the order of their ISCC-IDs, so a file of pairs says how far it came: --resume drops
  * the pairs of the last asset, which may be incomplete, and begins with that asset again. Clusters
- * are only known at the end: with --output their pairs are kept in a file beside it until then.
+ * are only known at the end: with --output their pairs are kept in a file beside it until then. A
+ * *mark*, FILE.resume, says how far a run came that finds little, and with which options.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/files.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "cli/say.h"
 #include "cli/target.h"
 #include "service/clusters.h"
+#include "json/json.h"
+#include "json/json_text.h"
 #include "json/wire.h"
 
 #include <errno.h>
@@ -20,9 +25,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE_BYTES_MAX = 16384 }; /* of a pair: 64 types take less than half of it */
+enum {
+	LINE_BYTES_MAX = 16384, /* of a pair: 64 types take less than half of it */
+	MARK_NS = 500000000     /* half a second between two marks, each of which is synced */
+};
 
 struct duplicates {
 	struct target target;
@@ -36,8 +45,12 @@ struct duplicates {
 	struct isx_buf line;
 	char from[24]; /* where to begin */
 	char pairs_path[PATH_MAX];
-	pthread_mutex_t lock; /* guards the members below: an interrupt reads them */
-	FILE *pairs;          /* where pairs go; NULL: nowhere */
+	char mark_path[PATH_MAX];
+	struct isx_buf options; /* as text, to compare them with those of a mark */
+	uint64_t marked_ns;     /* time of the last mark */
+	bool is_regular;        /* the file of pairs: others, as /dev/null, have no marks */
+	pthread_mutex_t lock;   /* guards the members below: an interrupt reads them */
+	FILE *pairs;            /* where pairs go; NULL: nowhere */
 	uint64_t found;
 };
 
@@ -77,6 +90,27 @@ static void draw(uint64_t done, uint64_t total, void *arg)
 	progress_compared(&run->progress, done, total, run->found);
 }
 
+/* Write a mark now and then: so far all pairs are in the file. A mark that cannot be written is left
+ * out, as the file of pairs is enough to continue. */
+static void write_mark(const char *iscc_id, void *arg)
+{
+	struct duplicates *run = arg;
+	struct isx_buf text = { 0 };
+	uint64_t now_ns = isx_clock_ns();
+	if (!run->is_regular || now_ns - run->marked_ns < MARK_NS)
+		return;
+	run->marked_ns = now_ns;
+	pthread_mutex_lock(&run->lock);
+	long long bytes = fflush(run->pairs) == 0 ? (long long)ftello(run->pairs) : -1;
+	pthread_mutex_unlock(&run->lock);
+	isx_buf_printf(&text, "{\"from\":\"%s\",\"bytes\":%lld,\"options\":", iscc_id, bytes);
+	isx_json_quote(&text, (struct isx_span){ run->options.ptr, run->options.len });
+	isx_buf_text(&text, "}\n");
+	if (bytes >= 0 && !isx_buf_status(&text, NULL))
+		(void)!files_replace(run->mark_path, (struct isx_span){ text.ptr, text.len }, NULL);
+	isx_buf_release(&text);
+}
+
 /* A signal has come: write the whole lines that are waiting, and say how to go on. Runs in the
  * signal thread; the process ends afterwards (interrupt.h), so the lock is never released. */
 static void say_interrupted(void *arg)
@@ -107,6 +141,38 @@ static enum isx_status write_text(const char *bytes, size_t len, void *arg, stru
 
 /* --- continuing ------------------------------------------------------------------------------- */
 
+/* Is there a mark at the end of the pairs, behind which nothing was found? Then *from is where it says
+ * to begin. ISX_INVALID: the file was begun with other options. */
+static enum isx_status read_mark(struct duplicates *run, off_t at, char from[24],
+				 struct isx_err *err)
+{
+	struct isx_buf text = { 0 };
+	struct isx_arena arena = { 0 };
+	struct isx_span options = { 0 }, id = { 0 };
+	size_t offset;
+	from[0] = '\0';
+	enum isx_status st = files_read(run->mark_path, FILES_REGULAR, &text, NULL);
+	struct isx_span mark = { text.ptr, text.len };
+	if (!st && !isx_json_check(mark, &offset, NULL) &&
+	    isx_json_string(isx_json_member(mark, "options"), &arena, &options) &&
+	    isx_json_string(isx_json_member(mark, "from"), &arena, &id) && options.ptr && id.ptr) {
+		if (options.len != run->options.len ||
+		    memcmp(options.ptr, run->options.ptr, options.len) != 0)
+			st = isx_fail(
+				err, ISX_INVALID,
+				"%s was begun with other options: %.*s. Use them, or begin anew "
+				"without --resume",
+				run->path, (int)options.len, options.ptr);
+		else if (isx_json_int(isx_json_member(mark, "bytes")) == (int64_t)at && id.len < 24)
+			snprintf(from, 24, "%s", id.ptr);
+	} else {
+		st = ISX_OK; /* no mark: the file of pairs decides */
+	}
+	isx_buf_release(&text);
+	isx_arena_release(&arena);
+	return st;
+}
+
 /* Read the pairs that are in the file: the last line may be cut off.
  *   end  filled: where the pairs of the last asset begin, which is to be compared again */
 static enum isx_status read_pairs(struct duplicates *run, off_t *end, struct isx_err *err)
@@ -116,6 +182,7 @@ static enum isx_status read_pairs(struct duplicates *run, off_t *end, struct isx
 	enum isx_status st = ISX_OK;
 	off_t at = 0;
 	uint64_t before = 0;
+	char mark[24];
 	*end = 0;
 	while (!st && fgets(line, sizeof line, run->pairs)) {
 		struct isx_pair pair;
@@ -138,6 +205,13 @@ static enum isx_status read_pairs(struct duplicates *run, off_t *end, struct isx
 		isx_arena_release(&arena);
 	}
 	isx_arena_release(&arena);
+	if (!st)
+		st = read_mark(run, at, mark, err);
+	if (!st && mark[0]) {
+		memcpy(run->from, mark, sizeof mark);
+		*end = at;
+		before = run->found;
+	}
 	run->found = before;
 	if (!st && ferror(run->pairs))
 		st = fail_write(run->pairs_path, err);
@@ -150,12 +224,17 @@ static enum isx_status read_pairs(struct duplicates *run, off_t *end, struct isx
 static enum isx_status open_pairs(struct duplicates *run, struct isx_err *err)
 {
 	off_t end = 0;
+	struct stat file;
 	int len = snprintf(run->pairs_path, sizeof run->pairs_path, "%s%s", run->path,
 			   run->is_clustered ? ".pairs" : "");
+	if (len < (int)sizeof run->pairs_path)
+		len = snprintf(run->mark_path, sizeof run->mark_path, "%s.resume", run->path);
 	if (len >= (int)sizeof run->pairs_path)
 		return isx_fail(err, ISX_INVALID, "--output: the path is too long");
 	if (run->resumes)
 		run->pairs = fopen(run->pairs_path, "r+");
+	else
+		unlink(run->mark_path); /* of an earlier run */
 	if (!run->pairs && (!run->resumes || errno == ENOENT))
 		run->pairs = fopen(run->pairs_path, "w");
 	else if (run->pairs) {
@@ -168,6 +247,7 @@ static enum isx_status open_pairs(struct duplicates *run, struct isx_err *err)
 		return fail_write(run->pairs_path, err);
 	if (run->from[0])
 		run->query.from = run->from;
+	run->is_regular = fstat(fileno(run->pairs), &file) == 0 && S_ISREG(file.st_mode);
 	return ISX_OK;
 }
 
@@ -192,6 +272,19 @@ static enum isx_status write_clusters(struct duplicates *run, size_t *count, str
 	if (!st && run->path)
 		unlink(run->pairs_path);
 	return st;
+}
+
+/* The options that decide which pairs there are, as a text. */
+static void describe_options(const struct cli_args *args, struct duplicates *run)
+{
+	static const char *const names[] = { "--index", "--uri", "--against", "--type",
+					     "--min-score" };
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (!cli_option_value(args, names[i]))
+			continue;
+		isx_buf_printf(&run->options, "%s%s ", run->options.len ? " " : "", names[i]);
+		(void)cli_option_list(args, names[i], &run->options);
+	}
 }
 
 /* Compare, and write what is found. */
@@ -220,6 +313,8 @@ static enum isx_status compare(struct duplicates *run, size_t *clusters, struct 
 	}
 	if (!st && run->is_clustered)
 		st = write_clusters(run, clusters, err);
+	if (!st && run->is_regular)
+		unlink(run->mark_path);
 	return st;
 }
 
@@ -270,12 +365,16 @@ static enum isx_status read_query(const struct cli_args *args, struct duplicates
 					       err);
 	isx_problems_release(&problems);
 	isx_buf_release(&types);
+	describe_options(args, run);
+	if (!st)
+		st = isx_buf_status(&run->options, err);
 	run->query = (struct isx_duplicates_query){ .against = cli_option_value(args, "--against"),
 						    .types = conditions.types,
 						    .type_count = conditions.type_count,
 						    .has_min_score = conditions.has_min_score,
 						    .min_score = conditions.min_score,
 						    .progress = draw,
+						    .reached = write_mark,
 						    .progress_arg = run };
 	return st;
 }
@@ -299,6 +398,7 @@ static int run_duplicates(const struct cli_args *args)
 	int code = run_query(args, &run);
 	isx_clusters_release(&run.clusters);
 	isx_buf_release(&run.line);
+	isx_buf_release(&run.options);
 	isx_arena_release(&run.arena);
 	return code;
 }

@@ -64,10 +64,11 @@ struct join {
 	size_t running;          /* workers */
 	enum isx_status status;  /* the first failure */
 	struct isx_err err;
-	uint64_t taken;       /* assets in blocks so far */
-	uint64_t assets;      /* of the collection, from query->from on */
-	uint64_t reference;   /* assets of the reference */
-	uint64_t pairs_done;  /* pairs of assets that were compared */
+	uint64_t taken;      /* assets in blocks so far */
+	uint64_t assets;     /* of the collection, from query->from on */
+	uint64_t reference;  /* assets of the reference */
+	uint64_t reached;    /* all pairs of assets before this ISCC-ID were handed over; 0: none */
+	uint64_t pairs_done; /* pairs of assets that were compared */
 	uint64_t pairs_total; /* to compare */
 };
 
@@ -184,6 +185,7 @@ static enum isx_status finish_block(struct worker *worker, struct isx_err *err)
 	pthread_mutex_lock(&join->lock);
 	if (!st) {
 		join->turn++;
+		join->reached = worker->assets[worker->asset_count - 1].id + 1;
 		join->pairs_done += count_pairs(join, worker->first, worker->asset_count);
 		pthread_cond_broadcast(&join->moved);
 	}
@@ -304,6 +306,20 @@ static enum isx_status deliver(const struct batch *batch, isx_pair_fn *found, vo
 	return st;
 }
 
+/* Tell the caller how far the join is. */
+static void tell_progress(const struct join *join, uint64_t done, uint64_t reached)
+{
+	const struct isx_duplicates_query *query = join->query;
+	const struct isx_iscc_id id = { reached, join->realm[0], 1 };
+	char text[ISX_ISCC_ID_TEXT_BYTES];
+	if (query->progress)
+		query->progress(done, join->pairs_total, query->progress_arg);
+	if (!query->reached || !reached)
+		return;
+	isx_iscc_id_print(&id, text);
+	query->reached(text, query->progress_arg);
+}
+
 /* Deliver batches until all workers have ended. */
 static void deliver_all(struct join *join, isx_pair_fn *found, void *arg)
 {
@@ -312,7 +328,8 @@ static void deliver_all(struct join *join, isx_pair_fn *found, void *arg)
 	pthread_mutex_lock(&join->lock);
 	while (join->running > 0) {
 		struct batch *batch = join->ready;
-		uint64_t done = join->pairs_done, now_ns = isx_clock_ns();
+		uint64_t done = join->pairs_done, reached = join->reached;
+		uint64_t now_ns = isx_clock_ns();
 		bool is_due = now_ns >= look_ns;
 		if (!batch && !is_due) {
 			(void)isx_clock_wait(&join->moved, &join->lock, look_ns);
@@ -320,8 +337,8 @@ static void deliver_all(struct join *join, isx_pair_fn *found, void *arg)
 		}
 		pthread_mutex_unlock(&join->lock);
 		enum isx_status st = is_due ? check(join, &err) : ISX_OK;
-		if (is_due && join->query->progress)
-			join->query->progress(done, join->pairs_total, join->query->progress_arg);
+		if (is_due)
+			tell_progress(join, done, reached);
 		if (!st && batch)
 			st = deliver(batch, found, arg, &err);
 		pthread_mutex_lock(&join->lock);

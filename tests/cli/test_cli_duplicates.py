@@ -316,6 +316,41 @@ def test_an_interrupted_run_says_so_and_leaves_whole_lines(large, which):
         assert (large.work / "i.jsonl").read_bytes() == whole
 
 
+SPARSE = ["-t", "DATA_NONE_V0", "-m", "0.99"]  # of random units: no pair
+
+
+def test_a_run_that_finds_nothing_says_how_far_it_came(large):
+    process = subprocess.Popen(large.command(["duplicates", "-o", "n.jsonl", *SPARSE]), cwd=large.work,
+                               env={**large.env, "ISCC_SEARCH_KERNEL": "scalar", "ISCC_SEARCH_THREADS": "1"})
+    end = time.monotonic() + 60
+    while not (large.work / "n.jsonl.resume").exists():
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    mark = json.loads((large.work / "n.jsonl.resume").read_text())
+    assert decode(mark["from"]) > decode(iscc_id(1)) and mark["bytes"] == 0
+    other = large.run("duplicates", "-o", "n.jsonl", "--resume")
+    assert other.code == 1 and "other options: --type DATA_NONE_V0 --min-score 0.99" in other.err
+    large.good("duplicates", "-o", "n.jsonl", "--resume", *SPARSE)
+    assert (large.work / "n.jsonl").read_text() == ""
+    assert not (large.work / "n.jsonl.resume").exists()
+
+
+def test_it_begins_where_the_mark_says(large):
+    """A mark counts only if nothing was found behind it."""
+    whole = (large.work / "whole.jsonl").read_bytes()
+    lines = whole.splitlines(True)
+    half = b"".join(lines[:len(lines) // 2])
+    mark = {"from": iscc_id(30000), "bytes": len(half), "options": ""}
+    for written, wanted in ((half, half), (half + lines[len(lines) // 2], whole), (half[:-1], whole)):
+        (large.work / "m.jsonl").write_bytes(written)
+        (large.work / "m.jsonl.resume").write_text(json.dumps(mark))
+        large.good("duplicates", "-o", "m.jsonl", "--resume")
+        assert (large.work / "m.jsonl").read_bytes() == wanted
+        assert not (large.work / "m.jsonl.resume").exists()
+
+
 def test_a_file_of_something_else_is_not_continued(cli):
     cli.good("index", "list")
     cli.good("add", EXAMPLES / "assets.jsonl")
