@@ -1,6 +1,6 @@
 /*
- * cmd_add.c - add assets from files: .iscc.json (one asset each), .jsonl (one asset a line), or -
- *             for lines on standard input.
+ * cmd_add.c - add assets from files: .iscc.json (one asset each), .jsonl (one asset a line),
+ *             .parquet (one asset a row), or - for lines on standard input.
  *
  * Lines are streamed, with the memory of two batches. An invalid file or line is reported with its
  * name and number, and so is a pattern that matches nothing; everything else is added. When a
@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
+#include "cli/dataset_rows.h"
 #include "cli/files.h"
 #include "cli/interrupt.h"
 #include "cli/iscc_file.h"
@@ -19,8 +20,10 @@
 #include "cli/progress.h"
 #include "cli/say.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +40,7 @@ struct add {
 	bool is_stopped; /* a file or line was refused: read no further */
 	struct progress progress;
 	uint64_t bytes_done;
+	uint64_t file_bytes; /* of the Parquet file that is being read */
 	unsigned simprint_bits;
 };
 
@@ -125,6 +129,41 @@ static enum isx_status add_lines(struct add *add, struct seen_place place, struc
 	return st || !read ? st : skip(add, place, read, &why, err);
 }
 
+static bool is_parquet(const char *path)
+{
+	const char *suffix = strrchr(path, '.');
+	return suffix && strcasecmp(suffix, ".parquet") == 0;
+}
+
+static void show_rows(void *arg, uint64_t rows_done, uint64_t rows_total)
+{
+	struct add *add = arg;
+	double part = rows_total ? (double)rows_done / (double)rows_total : 0;
+	progress_update(&add->progress,
+			add->bytes_done + (uint64_t)(part * (double)add->file_bytes),
+			loader_written(add->run.loader));
+}
+
+/* Each row is an asset. Its ISCC-ID is made of the path of the file, as the file is known by it. */
+static enum isx_status add_parquet(struct add *add, struct seen_place place, struct isx_err *err)
+{
+	char absolute[PATH_MAX];
+	struct stat info;
+	const char *path = path_of(add, place);
+	files_absolute(path, absolute);
+	struct dataset_rows rows = { .file = absolute,
+				     .local = path,
+				     .loader = add->run.loader,
+				     .place = place,
+				     .rows_max = UINT64_MAX,
+				     .progress = show_rows,
+				     .progress_arg = add };
+	add->file_bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+	enum isx_status st = dataset_rows_load(&rows, err);
+	add->bytes_done += add->file_bytes;
+	return st;
+}
+
 /* Offsets of paths in the list, plus 1, are their places: 0 is no place. */
 static enum isx_status add_all(struct add *add, struct isx_err *err)
 {
@@ -136,8 +175,11 @@ static enum isx_status add_all(struct add *add, struct isx_err *err)
 	for (size_t i = 0; !st && !add->is_stopped && i < add->files.count; i++) {
 		struct seen_place place = { (uint32_t)at + 1, 0 };
 		const char *path = path_of(add, place);
-		st = add->all_lines || lines_are_in(path) ? add_lines(add, place, err)
-							  : add_file(add, place, err);
+		if (add->all_lines || lines_are_in(path))
+			st = add_lines(add, place, err);
+		else
+			st = is_parquet(path) ? add_parquet(add, place, err)
+					      : add_file(add, place, err);
 		progress_update(&add->progress, add->bytes_done, loader_written(add->run.loader));
 		at += strlen(path) + 1;
 	}
@@ -189,7 +231,7 @@ static int report(const struct add *add)
 /* --- the command ------------------------------------------------------------------------------ */
 
 /* The bytes of all files, for the progress bar; 0 if unknown, for example with standard input. Sets
- * `*any_lines` if any file has one asset per line, which decides the default size of batches. */
+ * `*any_lines` if any file has one asset per line or row, which decides the default size of batches. */
 static uint64_t measure(const struct files_list *files, bool *any_lines)
 {
 	const char *path = files->paths.ptr;
@@ -197,7 +239,7 @@ static uint64_t measure(const struct files_list *files, bool *any_lines)
 	bool unknown = false;
 	for (size_t i = 0; i < files->count; i++, path += strlen(path) + 1) {
 		struct stat info;
-		*any_lines |= lines_are_in(path);
+		*any_lines |= lines_are_in(path) || is_parquet(path);
 		if (!files_is_descriptor(path) && stat(path, &info) == 0 && S_ISREG(info.st_mode))
 			total += (uint64_t)info.st_size;
 		else
@@ -375,8 +417,12 @@ const struct cli_command command_add = {
 		"glob (**\n"
 		"matches any number of folders), or - for lines on standard input. A .jsonl file "
 		"has one\n"
-		"asset per line, as POST /indexes/{name}/assets takes them; any other file is one "
-		"asset as\n"
+		"asset per line, as POST /indexes/{name}/assets takes them. A .parquet file has "
+		"one "
+		"asset per\n"
+		"row, with the columns that 'iscc-search hub' reads; its ISCC-ID is in the column "
+		"iscc_id, or\n"
+		"made of the path of the file and the row. Any other file is one asset as\n"
 		"iscc-sdk writes it. An invalid file or line is reported, and so is a PATTERN that "
 		"matches\n"
 		"nothing; everything else is added. Assets of one run with the same ISCC-ID are "

@@ -8,9 +8,11 @@
 #include "cli/args.h"
 
 extern const struct cli_command command_add;
+extern const struct cli_command command_datasets;
 extern const struct cli_command command_duplicates;
 extern const struct cli_command command_export;
 extern const struct cli_command command_get;
+extern const struct cli_command command_hub;
 extern const struct cli_command command_import;
 extern const struct cli_command command_index;
 extern const struct cli_command command_index_backup;

@@ -105,8 +105,7 @@ enum isx_status files_read(const char *path, enum files_kind kind, struct isx_bu
 	return st ? st : isx_buf_status(text, err);
 }
 
-/* Create the folder of `path`, and those above it. */
-static enum isx_status make_folder_of(const char *path, struct isx_err *err)
+enum isx_status files_make_folder_of(const char *path, struct isx_err *err)
 {
 	char folder[PATH_MAX];
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -145,7 +144,7 @@ static enum isx_status follow_link(const char *path, char *real, struct isx_err 
 enum isx_status files_replace(const char *path, struct isx_span text, struct isx_err *err)
 {
 	char real[PATH_MAX], made[PATH_MAX];
-	enum isx_status st = make_folder_of(path, err);
+	enum isx_status st = files_make_folder_of(path, err);
 	if (!st)
 		st = follow_link(path, real, err);
 	if (st)

@@ -27,6 +27,9 @@ ISX_MUST_CHECK enum isx_status files_open(const char *path, enum files_kind kind
 ISX_MUST_CHECK enum isx_status files_read(const char *path, enum files_kind kind,
 					  struct isx_buf *text, struct isx_err *err);
 
+/* Create the folder of the file `path`, and those above it, as far as they are missing. */
+ISX_MUST_CHECK enum isx_status files_make_folder_of(const char *path, struct isx_err *err);
+
 /* Replace a file atomically, creating its folder if needed: a new file with an unused name is
  * written, synced, and renamed. If `path` is a link, its target is replaced. The mode is 0600,
  * because the file may contain keys. On failure the old file is unchanged. */

@@ -32,19 +32,11 @@ static const struct cli_command command_help = { .name = "help",
 						 .summary = "Show the help of a command",
 						 .run = cli_run_help };
 
-static const struct cli_command *const commands[] = { &command_add,
-						      &command_search,
-						      &command_duplicates,
-						      &command_get,
-						      &command_list,
-						      &command_remove,
-						      &command_export,
-						      &command_import,
-						      &command_index,
-						      &command_serve,
-						      &command_help,
-						      &command_version,
-						      NULL };
+static const struct cli_command *const commands[] = {
+	&command_add,    &command_search, &command_duplicates, &command_get,     &command_list,
+	&command_remove, &command_export, &command_import,     &command_hub,     &command_datasets,
+	&command_index,  &command_serve,  &command_help,       &command_version, NULL
+};
 
 static const struct cli_option root_options[] = {
 	{ "--version", 'V', NULL, "Show the version" },

@@ -40,8 +40,9 @@ static enum isx_status choose_index(struct config *config, const char *name,
 }
 
 /* How a command uses the index: MAKE_AND_USE creates it if it is local, MAKE_ANYWHERE also on another
- * server, USE requires it, ONLY_READ never writes. */
-enum use { MAKE_AND_USE, MAKE_ANYWHERE, USE, ONLY_READ };
+ * server, REGISTER also puts a name that the configuration lacks into it, USE requires the index, ONLY_READ
+ * never writes. */
+enum use { MAKE_AND_USE, MAKE_ANYWHERE, REGISTER, USE, ONLY_READ };
 
 /* USE opens the store twice: isx_open() for writing creates the directory of a missing store, so it
  * is first opened for reading, which fails for a missing one. */
@@ -50,7 +51,7 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 {
 	struct isx_options options;
 	struct isx_err why;
-	bool make_index = use == MAKE_AND_USE || use == MAKE_ANYWHERE;
+	bool make_index = use < USE;
 	settings_to_options(&target->settings, &options);
 	/* A server has settings of its own; a prefix search has no threshold. */
 	target->keeps_simprints = strncmp(uri, "lmdb:", 5) != 0;
@@ -84,8 +85,22 @@ static void uri_of(const struct config_index *index, char uri[LOCAL_URI_BYTES])
 			 index->path);
 }
 
+/* Put a local index in the data folder into the configuration, unless it has one of that name. */
+static enum isx_status register_index(struct config *config, const char *name, struct isx_err *err)
+{
+	const struct config_index index = { .name = name, .path = settings_data_folder() };
+	if (config_find(config, name))
+		return ISX_OK;
+	enum isx_status st = config_put(config, &index, err);
+	if (!st)
+		st = config_save(config, err);
+	if (!st)
+		say_line(stderr, "Registered local index %s", name);
+	return st;
+}
+
 /* A URI wins over the configuration, which is then not even read. A remote index is created for a copy
- * only: for other commands `index add` has done that. */
+ * and a data set only: for other commands `index add` has done that. */
 static enum isx_status open_target(const char *uri, const char *name, enum use use,
 				   struct target *target, struct isx_err *err)
 {
@@ -101,6 +116,8 @@ static enum isx_status open_target(const char *uri, const char *name, enum use u
 		return open_store(target, uri, target->settings.api_key, use, err);
 	}
 	st = config_load(settings_data_folder(), &target->config, err);
+	if (!st && use == REGISTER)
+		st = register_index(&target->config, name, err);
 	if (!st)
 		st = choose_index(&target->config, name, &index, err);
 	if (st)
@@ -108,44 +125,43 @@ static enum isx_status open_target(const char *uri, const char *name, enum use u
 	target->name = index->name;
 	uri_of(index, local);
 	return index->is_remote ? open_store(target, index->url, index->api_key,
-					     use == MAKE_ANYWHERE ? use : USE, err)
+					     use == MAKE_AND_USE ? USE : use, err)
 				: open_store(target, local, NULL, use, err);
+}
+
+/* Print what has failed. */
+static bool open_and_say(const char *uri, const char *name, enum use use, struct target *target)
+{
+	struct isx_err err = { 0 };
+	*target = (struct target){ 0 };
+	enum isx_status st = open_target(uri, name, use, target, &err);
+	if (st)
+		target_fail(st, &err);
+	return st == ISX_OK;
 }
 
 /* The index of --index, or the active one; a local one is created on first use, as in 0.3.3. */
 bool target_open(const struct cli_args *args, struct target *target)
 {
-	struct isx_err err = { 0 };
-	*target = (struct target){ 0 };
-	enum isx_status st = open_target(cli_option_value(args, "--uri"),
-					 cli_option_value(args, "--index"), MAKE_AND_USE, target,
-					 &err);
-	if (st)
-		target_fail(st, &err);
-	return st == ISX_OK;
+	return open_and_say(cli_option_value(args, "--uri"), cli_option_value(args, "--index"),
+			    MAKE_AND_USE, target);
 }
 
 bool target_open_existing(const struct cli_args *args, const char *name, bool read_only,
 			  struct target *target)
 {
-	struct isx_err err = { 0 };
-	*target = (struct target){ 0 };
-	enum isx_status st = open_target(cli_option_value(args, "--uri"), name,
-					 read_only ? ONLY_READ : USE, target, &err);
-	if (st)
-		target_fail(st, &err);
-	return st == ISX_OK;
+	return open_and_say(cli_option_value(args, "--uri"), name, read_only ? ONLY_READ : USE,
+			    target);
 }
 
 bool target_open_at(const char *uri, const char *name, bool writes, struct target *target)
 {
-	struct isx_err err = { 0 };
-	*target = (struct target){ 0 };
-	enum isx_status st = open_target(uri, name, writes ? MAKE_ANYWHERE : ONLY_READ, target,
-					 &err);
-	if (st)
-		target_fail(st, &err);
-	return st == ISX_OK;
+	return open_and_say(uri, name, writes ? MAKE_ANYWHERE : ONLY_READ, target);
+}
+
+bool target_open_registered(const struct cli_args *args, const char *name, struct target *target)
+{
+	return open_and_say(cli_option_value(args, "--uri"), name, REGISTER, target);
 }
 
 bool target_open_other(const struct target *target, const char *name, struct isx_store **other)

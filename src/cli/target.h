@@ -42,6 +42,10 @@ void target_close(struct target *target);
 bool target_open_existing(const struct cli_args *args, const char *name, bool read_only,
 			  struct target *target);
 
+/* The same for the index `name`: one that the configuration lacks becomes a local index of it, and one that
+ * the store of --uri lacks is created. */
+bool target_open_registered(const struct cli_args *args, const char *name, struct target *target);
+
 /* Open the store of the index `name`, to compare the target with: with --uri an index of the same
  * store, otherwise one of the configuration. On failure a message is printed.
  *   other  new, closed with isx_close(); NULL: `name` is in the store of the target */

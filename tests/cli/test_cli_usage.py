@@ -6,7 +6,7 @@ import pytest
 
 from commandline import sample, write_lines
 
-LEVELS = [(), ("add",), ("search",), ("duplicates",), ("get",), ("list",), ("remove",), ("export",), ("import",),
+LEVELS = [(), ("add",), ("search",), ("duplicates",), ("get",), ("hub",), ("datasets",), ("list",), ("remove",), ("export",), ("import",),
           ("index",), ("serve",), ("help",), ("version",),
           *(("index", name) for name in ("add", "list", "use", "remove", "rebuild", "backup", "compact", "check", "copy"))]
 
@@ -14,6 +14,8 @@ OPTIONS = {
     ("add",): ["--verbose", "--simprint-bits", "--batch-size", "--index", "--uri"],
     ("search",): ["--limit", "--json", "--table", "--index", "--uri"],
     ("get",): ["--index", "--uri"],
+    ("hub",): ["--split", "--limit", "--batch-size", "--index", "--uri", "--resume"],
+    ("datasets",): ["--author", "--limit", "--json"],
     ("serve",): ["--host", "--port", "--dev", "--workers"],
     ("index", "add"): ["--local", "--path", "--remote", "--api-key"],
     ("index", "remove"): ["--delete-data"],

@@ -1,48 +1,27 @@
 """Parquet files that pyarrow writes with every setting: each value is what pyarrow reads itself.
 
-pyarrow is wanted in a virtual environment in $ISCC_SEARCH_PYARROW, by default
-~/.cache/iscc-search/pyarrow-26.0.1, and installed there from PyPI if it is not. Files are read by
-tests/unit/test_parquet, which prints their rows.
+Files are read by tests/unit/test_parquet, which prints their rows.
 """
 
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from pyarrow_peer import python_with_pyarrow
+
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("ISX_BUILD", TOP / "build"))
-VERSION = "26.0.1"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-FOLDER = Path(os.environ.get("ISCC_SEARCH_PYARROW") or CACHE / "iscc-search" / f"pyarrow-{VERSION}")
 WRITER = Path(__file__).with_name("write_parquet.py")
 
 
 @pytest.fixture(scope="session")
-def pyarrow():
-    """The Python that has pyarrow; the tests are skipped where it cannot be had."""
-    python = FOLDER / "bin" / "python"
-    if not python.exists() or subprocess.run([python, "-c", "import pyarrow"], check=False,
-                                             capture_output=True).returncode:
-        try:
-            FOLDER.parent.mkdir(parents=True, exist_ok=True)
-            for command in ([sys.executable, "-m", "venv", "--clear", FOLDER],
-                            [python, "-m", "pip", "install", "--quiet", f"pyarrow=={VERSION}"]):
-                subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
-        except (OSError, subprocess.SubprocessError) as error:
-            said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-            pytest.skip(f"pyarrow could not be installed: {said[-1] if said else error}")
-    return python
-
-
-@pytest.fixture(scope="session")
-def written(pyarrow, tmp_path_factory):
+def written(tmp_path_factory):
     """A folder of files, and beside each the rows that pyarrow reads from it."""
     folder = tmp_path_factory.mktemp("parquet")
-    subprocess.run([pyarrow, WRITER, folder], check=True, timeout=300)
+    subprocess.run([python_with_pyarrow(), WRITER, folder], check=True, timeout=300)
     return folder
 
 

@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "cli"))
 sys.path.append(str(Path(__file__).resolve().parents[1] / "http"))
 
 from commandline import BINARY, EXAMPLES, TOP, CommandLine  # noqa: E402
+from dataset_host import DatasetHost  # noqa: E402
 from serving import Server, free_port  # noqa: E402
 from test_cli_usage import LEVELS  # noqa: E402
 
@@ -50,7 +51,7 @@ COMMANDS = list(dict.fromkeys([*examples_of_help(), *examples_of_the_man_page(),
 
 @pytest.fixture(scope="module", name="place")
 def make_place(tmp_path_factory):
-    """What the examples speak of: files, indexes of these names, a store in a folder, and a server."""
+    """What the examples speak of: files, indexes of these names, a store in a folder, a server, and a host of data sets."""
     folder = tmp_path_factory.mktemp("examples")
     cli = CommandLine(folder)
     shutil.copytree(EXAMPLES, cli.work / "examples")
@@ -65,6 +66,11 @@ def make_place(tmp_path_factory):
     server_folder = folder / "server"
     server_folder.mkdir()
     server = Server(server_folder, env={"ISCC_SEARCH_API_SECRET": "KEY"}).start()
+    host = DatasetHost()
+    data_set = {"train.parquet": (TOP / "fuzz/corpus/parquet/data-set").read_bytes()}
+    host.repos = {"iscc/iscc-flickr30k": data_set, "iscc/iscc-book-covers": data_set}
+    host.datasets = [{"id": "iscc/iscc-flickr30k"}]
+    cli.env.update({"HF_ENDPOINT": host.url, "HF_HOME": str(folder / "hf"), "NO_PROXY": "127.0.0.1"})
     cli.env.update({"ISCC_SEARCH_API_KEY": "KEY", "PATH": f"{BINARY.parent}:{os.environ['PATH']}"})
     for name in ("mylocal", "training", "benchmark", "copy"):
         cli.good("index", "add", name, "--local")
@@ -79,6 +85,7 @@ def make_place(tmp_path_factory):
         for name in ("srv/iscc", "var/lib/iscc-search"):
             cli.good("add", "examples/assets.jsonl", "--index", "main", "--uri", f"{scheme}://{folder}/{name}")
     yield cli, folder, server
+    host.stop()
     assert server.stop() == 0
 
 

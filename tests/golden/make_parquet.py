@@ -5,6 +5,7 @@
     peer/bin/pip install pyarrow==26.0.1
     peer/bin/python tests/golden/make_parquet.py
 """
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,6 +56,10 @@ def main():
         pq.write_table(table(), CORPUS / name, write_statistics=name == "sums",
                        store_schema=name == "plain-1", **options)
     pq.write_table(table().slice(0, 0), CORPUS / "empty", store_schema=False)
+    with open(CORPUS.parents[2] / "examples" / "assets.jsonl", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line, _ in zip(lines, range(5))]
+    pq.write_table(pa.table({"iscc": [row["iscc_code"] for row in rows], "title": list("abcde")}),
+                   CORPUS / "data-set", store_schema=False)
     bare = pa.schema([pa.field("n", pa.int32(), nullable=False)])
     pq.write_table(pa.table({"n": [1, 2, 3]}, schema=bare), CORPUS / "required", store_schema=False)
 
