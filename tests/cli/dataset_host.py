@@ -62,13 +62,15 @@ class DatasetHost:
                 else:
                     host._answer_hub(self, fault)
 
+            do_HEAD = do_GET  # of the Python client
+
             def answer(self, status, headers, body, cut=None):
                 self.send_response(status)
                 for key, value in headers.items():
                     self.send_header(key, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[:cut])
+                self.wfile.write(body[:cut] if self.command == "GET" else b"")
                 if cut is not None:
                     self.close_connection = True
 
@@ -109,6 +111,7 @@ class DatasetHost:
         body = self.repos[repo]["/".join(words[5:])]
         target = self.cdn + url.path + "?X-Signature=secret"
         return handler.answer(302, {"Location": target, "X-Repo-Commit": COMMIT,
+                                    "X-Linked-Size": str(len(body)),
                                     "X-Linked-Etag": f'"{hashlib.sha256(body).hexdigest()}"'}, b"")
 
     def _item(self, path, body):
