@@ -45,6 +45,11 @@
 	X(openapi_json, "openapi/openapi.json", JSON)                                              \
 	X(openapi_yaml, "openapi/openapi.yaml", YAML)                                              \
 	X(common_properties, "openapi/CommonProperties.yaml", YAML)                                \
+	X(http_problem, "openapi/HttpProblem.yaml", YAML)                                          \
+	X(iscc_batch_error, "openapi/IsccBatchError.yaml", YAML)                                   \
+	X(iscc_batch_result, "openapi/IsccBatchResult.yaml", YAML)                                 \
+	X(iscc_pair, "openapi/IsccPair.yaml", YAML)                                                \
+	X(loading, "openapi/Loading.yaml", YAML)                                                   \
 	X(http_error, "openapi/HttpError.yaml", YAML)                                              \
 	X(iscc_add_result, "openapi/IsccAddResult.yaml", YAML)                                     \
 	X(iscc_chunk, "openapi/IsccChunk.yaml", YAML)                                              \

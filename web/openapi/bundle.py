@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Write openapi.json: openapi.yaml with the schema files in one document.
 
-Run it after a change of any .yaml here (needs python3-yaml). With --check it writes nothing and
-fails if openapi.json is out of date.
+A part of a schema that others refer to (CommonProperties.yaml#/properties/iscc_id) becomes a schema of its own (IsccId):
+generators of clients take references to whole schemas only. Run it after a change of any .yaml here (needs python3-yaml).
+With --check it writes nothing and fails if openapi.json is out of date.
 """
 
 import json
@@ -15,39 +16,64 @@ FOLDER = Path(__file__).resolve().parent
 SCHEMAS = "#/components/schemas/"
 
 
-def local(reference):
-    """Turn a reference to a schema file into one within the document."""
-    if not reference.startswith("./"):
-        return reference
-    name, _, fragment = reference[2:].partition(".yaml")
-    return SCHEMAS + name + fragment.lstrip("#")
+def load(name):
+    """A file of this folder."""
+    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
-def rewrite(value):
-    """A copy of a value in which no reference leaves the document."""
-    if isinstance(value, list):
-        return [rewrite(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {key: local(item) if key == "$ref" else rewrite(item)
-            for key, item in value.items() if key != "$schema"}
+def camel(text):
+    """iscc_id as IsccId."""
+    return "".join(part[:1].upper() + part[1:] for part in text.split("_"))
 
 
-def bundle():
-    """The whole description as JSON text."""
-    document = yaml.safe_load((FOLDER / "openapi.yaml").read_text(encoding="utf-8"))
-    schemas = document["components"]["schemas"]
-    for name in schemas:
-        schemas[name] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    return json.dumps(rewrite(document), indent=1, ensure_ascii=False) + "\n"
+class Bundle:
+    """The description, and the schemas that it needs so far."""
+
+    def __init__(self):
+        self.document = load("openapi")
+        self.schemas = {}
+
+    def local(self, reference):
+        """Turn a reference to a schema file, or to a part of one, into one to a schema within the document."""
+        if not reference.startswith("./"):
+            return reference
+        name, _, fragment = reference[2:].partition(".yaml")
+        steps = fragment.lstrip("#").strip("/").split("/") if fragment else []
+        part = load(name)
+        for step in steps:
+            part = part[step]
+        own = name if not steps else camel(steps[-1]) if name == "CommonProperties" else name + camel(steps[-1])
+        if own not in self.schemas:
+            self.schemas[own] = None  # a schema may refer to itself
+            self.schemas[own] = self.rewrite(part)
+        return SCHEMAS + own
+
+    def rewrite(self, value):
+        """A copy of a value in which no reference leaves the document."""
+        if isinstance(value, list):
+            return [self.rewrite(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {key: self.local(item) if key == "$ref" else self.rewrite(item)
+                for key, item in value.items() if key not in ("$schema", "$defs")}
+
+    def text(self):
+        """The whole description as JSON text."""
+        for name in self.document["components"]["schemas"]:
+            self.local(f"./{name}.yaml")
+        document = self.rewrite({key: value for key, value in self.document.items() if key != "components"})
+        components = self.rewrite({key: value for key, value in self.document["components"].items() if key != "schemas"})
+        document["components"] = {**components, "schemas": dict(sorted(self.schemas.items()))}
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def main():
     """Command line entry."""
     target = FOLDER / "openapi.json"
+    text = Bundle().text()
     if sys.argv[1:] == ["--check"]:
-        return 0 if target.read_text(encoding="utf-8") == bundle() else "openapi.json is out of date"
-    target.write_text(bundle(), encoding="utf-8")
+        return 0 if target.read_text(encoding="utf-8") == text else "openapi.json is out of date"
+    target.write_text(text, encoding="utf-8")
     return 0
 
 
