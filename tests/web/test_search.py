@@ -138,6 +138,20 @@ def test_options_are_sent_and_kept_in_the_link(start, site, sample):
     assert start.run("return document.getElementById('limit').value") == "1"
 
 
+def test_pages_of_matches_neither_repeat_nor_lose_one(start, site, sample):
+    query = {"units": sample["assets"][0]["units"], "min_score": 0.4}
+    everything = site.post("/indexes/demo/search?limit=1000", json=query).json()["global_matches"]
+    assert len(everything) > 100
+    start.open(f"{site.base}/#q={'+'.join(query['units'])}&min=0.4&limit=50")
+    start.find(".match")
+    for size in (50, 100, 150):
+        start.wait(lambda size=size: len(start.all(".match")) == min(size, len(everything)))
+        if size < 150:
+            start.find("button.more").click()
+    shown = [card.get_attribute("data-id") for card in start.all(".match")]
+    assert shown == [match["iscc_id"] for match in everything[:len(shown)]]
+
+
 def test_the_json_and_curl_of_a_search(start, sample):
     search(start, sample["assets"][0]["iscc_code"])
     start.find(".raw summary").click()

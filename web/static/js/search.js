@@ -111,42 +111,47 @@ function raw(asked, text) {
 		    make("button", { type: "button", class: "quiet", onclick: () => download("iscc-search.json", text) }, "Save"));
 }
 
-/* One query: its matches, then its passages, then more pages if the server has them. */
+/* One query: its matches, its passages, and a button for the next page while there is one. */
 async function ask({ query, label }, values, types, index, signal, place) {
-	const parameters = new URLSearchParams({ limit: values.limit || "20" });
+	const parameters = new URLSearchParams({ limit: values.limit || "20", after: "" });
 	if (query.iscc_id && values.passages !== "0")
 		parameters.set("chunks", "true");
-	const path = `/indexes/${encodeURIComponent(index)}/search?${parameters}`;
-	const asked = request(path, { method: "POST", body: bodyOf(query, values, types) });
+	const asked = request(`/indexes/${encodeURIComponent(index)}/search?${parameters}`, { method: "POST", body: bodyOf(query, values, types) });
 	let text = "";
-	const result = await send(asked, signal, (raw_text) => { text = raw_text; });
+	const result = await send(asked, signal, (whole) => { text = whole; });
 	const context = { index, asked: query.iscc_id || query.iscc_code || (query.units || [])[0] };
-	const list = make("ol", { class: "list", "aria-label": `Matches of ${label}` }, result.global_matches.map((match) => matchCard(match, context)));
-	const passages = result.chunk_matches.map((match) => passagesCard(match, context));
-	place.replaceChildren(result.global_matches.length || passages.length ? list : none(index, values),
-			      ...(passages.length ? [make("h2", {}, "Shared passages"), make("ol", { class: "list" }, passages)] : []), raw(asked, text));
-	if (result.next)
-		list.after(more(path, asked, result.next, list, context));
+	const matches = make("ol", { class: "list", "aria-label": `Matches of ${label}` });
+	const passages = make("ol", { class: "list", "aria-label": `Passages of ${label}` });
+	const title = make("h2", { hidden: true }, "Shared passages");
+	const append = (page) => {
+		matches.append(...page.global_matches.map((match) => matchCard(match, context)));
+		passages.append(...page.chunk_matches.map((match) => passagesCard(match, context)));
+		title.hidden = !passages.childElementCount;
+	};
+	append(result);
+	place.replaceChildren(matches.childElementCount || passages.childElementCount ? matches : none(index, values), title, passages,
+			      ...more(asked, parameters, result.next, append), raw(asked, text));
 	return result;
 }
 
-/* A button that fetches the next page and puts it at the end of the list. */
-function more(path, asked, next, list, context) {
-	const button = make("button", { type: "button", onclick: async () => {
+/* A button that fetches the next page and appends it. Nothing where there is none. */
+function more(asked, parameters, next, append) {
+	if (!next)
+		return [];
+	const button = make("button", { type: "button", class: "more", onclick: async () => {
 		button.disabled = true;
+		parameters.set("after", next);
 		try {
-			const result = await send(request(path, { method: "POST", body: { ...JSON.parse(asked.body), after: next } }));
-			list.append(...result.global_matches.map((match) => matchCard(match, context)));
-			if (result.next)
-				button.replaceWith(more(path, asked, result.next, list, context));
-			else
-				button.remove();
+			const page = await send({ ...asked, path: `${asked.path.split("?")[0]}?${parameters}` });
+			append(page);
+			button.replaceWith(...more(asked, parameters, page.next, append));
+			say(byId("message"), page.changed ? "The index was written to meanwhile: pages may repeat or miss a match." : "");
 		} catch (error) {
 			button.disabled = false;
 			say(byId("message"), error.message, true);
 		}
 	} }, "More matches");
-	return button;
+	return [button];
 }
 
 function count(many, one) {
