@@ -24,6 +24,7 @@
 	X(guide_postgres, "docs/postgres.html", HTML)                                              \
 	X(guide_primer, "docs/primer.html", HTML)                                                  \
 	X(guide_rest, "docs/rest.html", HTML)                                                      \
+	X(guide_scaling, "docs/scaling.html", HTML)                                                \
 	X(guide_scores, "docs/scores.html", HTML)                                                  \
 	X(guide_troubleshooting, "docs/troubleshooting.html", HTML)                                \
 	X(guide_tutorial, "docs/tutorial.html", HTML)                                              \
