@@ -16,9 +16,10 @@ enum {
 	CLI_USAGE = 2,
 	CLI_BAD_BITS = 3,
 	CLI_BAD_URI = 3,
-	CLI_NOTHING_ADDED = 4
+	CLI_NOTHING_ADDED = 4,
+	CLI_NONE = 5 /* search --fail-if-none */
 };
-enum { CLI_OPTIONS_MAX = 12, CLI_WORDS_MAX = 4096 };
+enum { CLI_OPTIONS_MAX = 20, CLI_WORDS_MAX = 4096 };
 
 struct cli_option {
 	const char *name; /* "--limit" */

@@ -19,6 +19,7 @@
 #include "cli/load_run.h"
 #include "cli/progress.h"
 #include "cli/say.h"
+#include "cli/term.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -203,7 +204,33 @@ static void print_duplicates(const struct add *add)
 		       add->verbose ? SIZE_MAX : SHOWN_WARNINGS, count);
 }
 
-/* The JSON report on standard output has the members of 0.3.3; lists go to standard error. */
+/* On a terminal: "Added 2,400 assets to index 'default': 2,398 new, 2 updated." */
+static void print_sentence(const struct add *add)
+{
+	const struct loader_totals *totals = &add->run.totals;
+	char all[32], created[32], updated[32], errors[32];
+	size_t count = totals->created + totals->updated;
+	say(stdout, "Added %s asset%s to index '%s': %s new, %s updated", term_count(count, all),
+	    count == 1 ? "" : "s", add->run.target.name, term_count(totals->created, created),
+	    term_count(totals->updated, updated));
+	if (totals->errors)
+		printf(", %s%s error%s%s", term_style(stdout, TERM_BAD),
+		       term_count(totals->errors, errors), totals->errors == 1 ? "" : "s",
+		       term_style(stdout, TERM_PLAIN));
+	printf(".\n");
+}
+
+/* In a pipe: JSON with the members of 0.3.3. */
+static void print_report(const struct add *add)
+{
+	const struct loader_totals *totals = &add->run.totals;
+	printf("{\n  \"files_scanned\": %zu,\n  \"assets_added\": %zu,\n  \"created\": %zu,\n"
+	       "  \"updated\": %zu,\n  \"errors\": %zu\n}\n",
+	       add->files.count, totals->created + totals->updated, totals->created,
+	       totals->updated, totals->errors);
+}
+
+/* The report goes to standard output, lists go to standard error. */
 static int report(const struct add *add)
 {
 	const struct loader_totals *totals = &add->run.totals;
@@ -214,10 +241,10 @@ static int report(const struct add *add)
 				       totals->errors);
 		return CLI_NOTHING_ADDED;
 	}
-	printf("{\n  \"files_scanned\": %zu,\n  \"assets_added\": %zu,\n  \"created\": %zu,\n"
-	       "  \"updated\": %zu,\n  \"errors\": %zu\n}\n",
-	       add->files.count, totals->created + totals->updated, totals->created,
-	       totals->updated, totals->errors);
+	if (term_width())
+		print_sentence(add);
+	else
+		print_report(add);
 	if (totals->errors)
 		load_run_print("Warnings:", &add->run.messages.errors, SHOWN_WARNINGS,
 			       totals->errors);

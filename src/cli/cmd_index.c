@@ -7,6 +7,9 @@
 #include "cli/files.h"
 #include "cli/say.h"
 #include "cli/target.h"
+#include "cli/term.h"
+#include "json/json_pretty.h"
+#include "json/json_text.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -86,7 +89,7 @@ static int ensure_on_server(const struct known *known, const struct config_index
 	if (!st)
 		return CLI_OK;
 	settings_name_variables(&err);
-	say_line(stderr, "Registered; the server %s: %s",
+	say_line(stderr, "Error: Registered; the server %s: %s",
 		 st == ISX_UNAVAILABLE ? "cannot be reached" : "refuses", err.msg);
 	return CLI_ERROR;
 }
@@ -176,38 +179,128 @@ static const struct cli_command index_add = {
 
 /* --- list, use, remove ------------------------------------------------------------------------ */
 
-/* A table with the columns of 0.3.3. Entries that cannot be used are not listed; loading the
+/* The number of assets of an index: an index that has not been used yet has none. */
+static enum isx_status count_assets(const struct known *known, const struct config_index *index,
+				    uint64_t *assets, struct isx_err *err)
+{
+	char uri[PATH_MAX + 16];
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_index_info info;
+	*assets = 0;
+	snprintf(uri, sizeof uri, "%s/%s", index->path ? index->path : "", index->name);
+	if (!index->is_remote && access(uri, F_OK) != 0)
+		return ISX_OK;
+	settings_to_options(&known->settings, &options);
+	options.read_only = true;
+	options.api_key = index->api_key;
+	snprintf(uri, sizeof uri, "usearch://%s", index->path ? index->path : "");
+	enum isx_status st = isx_open(index->is_remote ? index->url : uri, &options, &store, err);
+	if (st)
+		return st;
+	st = isx_index_stat(store, index->name, &info, err);
+	if (!st) {
+		*assets = info.assets;
+		isx_index_info_release(&info);
+	}
+	isx_close(store);
+	return st;
+}
+
+static bool is_active(const struct known *known, const struct config_index *index)
+{
+	return known->config.active && strcmp(known->config.active, index->name) == 0;
+}
+
+/* {"name","type","path" or "url","active","assets"}; where they cannot be counted, `assets` is null and
+ * there is an `error`. */
+static void list_as_json(const struct known *known)
+{
+	struct isx_buf json = { 0 }, pretty = { 0 };
+	isx_buf_char(&json, '[');
+	for (size_t i = 0; i < known->config.count; i++) {
+		const struct config_index *index = &known->config.indexes[i];
+		struct isx_err err = { 0 };
+		uint64_t assets;
+		if (index->is_strange)
+			continue;
+		isx_buf_text(&json, json.len > 1 ? ",{\"name\":" : "{\"name\":");
+		isx_json_quote(&json, isx_span_of(index->name));
+		isx_buf_printf(&json,
+			       ",\"type\":\"%s\",\"%s\":", index->is_remote ? "remote" : "local",
+			       index->is_remote ? "url" : "path");
+		isx_json_quote(&json, isx_span_of(index->is_remote ? index->url : index->path));
+		isx_buf_printf(&json, ",\"active\":%s,\"assets\":",
+			       is_active(known, index) ? "true" : "false");
+		if (count_assets(known, index, &assets, &err)) {
+			isx_buf_text(&json, "null,\"error\":");
+			isx_json_quote(&json, isx_span_of(err.msg));
+		} else {
+			isx_buf_printf(&json, "%llu", (unsigned long long)assets);
+		}
+		isx_buf_char(&json, '}');
+	}
+	isx_buf_char(&json, ']');
+	isx_json_pretty(&pretty, (struct isx_span){ json.ptr, json.len }, false);
+	say_json((struct isx_span){ pretty.ptr, pretty.len });
+	isx_buf_release(&json);
+	isx_buf_release(&pretty);
+}
+
+/* A table with the columns of 0.3.3. On a terminal what does not fit is shortened: names to a third of the
+ * width, and the location to what is left. Entries that cannot be used are not listed; loading the
  * configuration has warned of them. */
+static void list_as_table(const struct known *known)
+{
+	enum { OTHER_COLUMNS = 20 }; /* type, active, and blanks between */
+	size_t widest = 4, width = term_width();
+	for (size_t i = 0; i < known->config.count; i++)
+		if (strlen(known->config.indexes[i].name) > widest)
+			widest = strlen(known->config.indexes[i].name);
+	if (width && widest > width / 3)
+		widest = width / 3;
+	printf("%sConfigured Indexes%s\n%-*s  %-6s  %-6s  %s\n", term_style(stdout, TERM_BOLD),
+	       term_style(stdout, TERM_PLAIN), (int)widest, "Name", "Type", "Active",
+	       "Location/URL");
+	for (size_t i = 0; i < known->config.count; i++) {
+		const struct config_index *index = &known->config.indexes[i];
+		struct isx_buf name = { 0 }, place = { 0 };
+		struct isx_span where = isx_span_of(index->is_remote ? index->url : index->path);
+		size_t left = width > widest + OTHER_COLUMNS ? width - widest - OTHER_COLUMNS : 0;
+		if (index->is_strange)
+			continue;
+		term_add_shortened(&name, isx_span_of(index->name), width ? widest : SIZE_MAX);
+		term_add_shortened(&place, where, width ? left : SIZE_MAX);
+		/* A check mark, as in 0.3.3. */
+		printf("%-*.*s  %-6s  %s       %.*s\n", (int)widest, (int)name.len,
+		       name.len ? name.ptr : "", index->is_remote ? "remote" : "local",
+		       is_active(known, index) ? "\xE2\x9C\x93" : " ", (int)place.len,
+		       place.len ? place.ptr : "");
+		isx_buf_release(&name);
+		isx_buf_release(&place);
+	}
+}
+
 static int run_index_list(const struct cli_args *args)
 {
 	struct known known;
-	size_t widest = 4;
-	(void)args;
-	if (!known_open(&known)) {
-		known_close(&known);
-		return CLI_ERROR;
-	}
-	for (size_t i = 0; i < known.config.count; i++)
-		if (strlen(known.config.indexes[i].name) > widest)
-			widest = strlen(known.config.indexes[i].name);
-	printf("Configured Indexes\n%-*s  %-6s  %-6s  %s\n", (int)widest, "Name", "Type", "Active",
-	       "Location/URL");
-	for (size_t i = 0; i < known.config.count; i++) {
-		const struct config_index *index = &known.config.indexes[i];
-		if (index->is_strange)
-			continue;
-		/* A check mark, as in 0.3.3. */
-		bool active = known.config.active && strcmp(known.config.active, index->name) == 0;
-		say_line(stdout, "%-*s  %-6s  %s       %s", (int)widest, index->name,
-			 index->is_remote ? "remote" : "local", active ? "\xE2\x9C\x93" : " ",
-			 index->is_remote ? index->url : index->path);
-	}
+	bool is_open = known_open(&known);
+	if (is_open && cli_option_value(args, "--json"))
+		list_as_json(&known);
+	else if (is_open)
+		list_as_table(&known);
 	known_close(&known);
-	return CLI_OK;
+	return is_open ? CLI_OK : CLI_ERROR;
 }
+
+static const struct cli_option list_options[] = {
+	{ "--json", 'j', NULL, "Print JSON, with the number of assets in each index" },
+};
 
 static const struct cli_command index_list = { .name = "list",
 					       .summary = "List the indexes",
+					       .options = list_options,
+					       .option_count = 1,
 					       .run = run_index_list };
 
 /* `active` borrows the name of the entry, which lives as long as the configuration. */

@@ -49,8 +49,9 @@ static int search(const struct cli_args *args, struct target *target, struct que
 		show_table(question, result);
 	else
 		show_no_match(target, &question->query);
+	bool is_none = !result->match_count && !result->chunk_match_count;
 	isx_result_free(result);
-	return CLI_OK;
+	return is_none && cli_option_value(args, "--fail-if-none") ? CLI_NONE : CLI_OK;
 }
 
 /* The query is read before the index is opened: a typing error must not create an index. */
@@ -84,6 +85,8 @@ static int run_lines(const struct cli_args *args, const struct isx_query *defaul
 		return CLI_ERROR;
 	if (target_open(args, &target))
 		code = search_lines_run(&search, &target);
+	if (code == CLI_OK && !search.has_found && cli_option_value(args, "--fail-if-none"))
+		code = CLI_NONE;
 	target_close(&target);
 	search_lines_close(&search);
 	return code;
@@ -111,6 +114,7 @@ static const struct cli_option options[] = {
 	{ "--json", 'j', NULL, "Print JSON (the default when output is piped)" },
 	{ "--table", 't', NULL, "Print a table (the default on a terminal)" },
 	{ "--chunks", 'c', NULL, "With an ISCC-ID: also find assets that share passages with it" },
+	{ "--fail-if-none", 0, NULL, "Exit with status 5 if nothing matches" },
 	CONDITION_OPTIONS,
 	TARGET_OPTIONS,
 };

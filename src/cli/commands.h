@@ -8,6 +8,7 @@
 #include "cli/args.h"
 
 extern const struct cli_command command_add;
+extern const struct cli_command command_compare;
 extern const struct cli_command command_datasets;
 extern const struct cli_command command_duplicates;
 extern const struct cli_command command_export;
@@ -21,7 +22,9 @@ extern const struct cli_command command_index_compact;
 extern const struct cli_command command_index_copy;
 extern const struct cli_command command_list;
 extern const struct cli_command command_remove;
+extern const struct cli_command command_inspect;
 extern const struct cli_command command_search;
 extern const struct cli_command command_serve;
+extern const struct cli_command command_stats;
 
 #endif

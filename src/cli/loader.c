@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "cli/progress.h"
 #include "cli/say.h"
 #include "iscc/iscc_id.h"
 
@@ -73,8 +74,11 @@ static void keep_line(struct isx_buf *kept, size_t number, const struct isx_buf 
 static void keep_error(struct loader *loader, struct isx_buf *source, const char *message)
 {
 	isx_buf_printf(source, ": %s", message);
-	if (loader->verbose)
+	if (loader->verbose) {
+		progress_line_begin();
 		say_line(stderr, "\xE2\x9C\x97 %.*s", (int)source->len, source->ptr);
+		progress_line_end();
+	}
 	keep_line(&loader->messages.errors, ++loader->totals.errors, source);
 }
 
@@ -117,9 +121,12 @@ static void count_written(struct loader *loader, const struct batch *batch, size
 			loader->totals.created++;
 		else
 			loader->totals.updated++;
-		if (loader->verbose && !batch->places[i].line)
+		if (loader->verbose && !batch->places[i].line) {
+			progress_line_begin();
 			say_line(stderr, "\xE2\x9C\x93 %s",
 				 loader->paths + batch->places[i].path - 1);
+			progress_line_end();
+		}
 		note_written(loader, &batch->assets[i], batch->places[i]);
 	}
 	const char *last = batch->assets[first + count - 1].iscc_id;

@@ -33,9 +33,12 @@ static const struct cli_command command_help = { .name = "help",
 						 .run = cli_run_help };
 
 static const struct cli_command *const commands[] = {
-	&command_add,    &command_search, &command_duplicates, &command_get,     &command_list,
-	&command_remove, &command_export, &command_import,     &command_hub,     &command_datasets,
-	&command_index,  &command_serve,  &command_help,       &command_version, NULL
+	&command_add,      &command_search,  &command_duplicates,
+	&command_get,      &command_list,    &command_remove,
+	&command_export,   &command_import,  &command_hub,
+	&command_datasets, &command_stats,   &command_inspect,
+	&command_compare,  &command_index,   &command_serve,
+	&command_help,     &command_version, NULL
 };
 
 static const struct cli_option root_options[] = {

@@ -19,6 +19,12 @@ void progress_start(struct progress *progress, uint64_t bytes_total)
 				       .bytes_total = bytes_total };
 }
 
+static void end_draw(void)
+{
+	fflush(stderr);
+	funlockfile(stderr);
+}
+
 /* Start redrawing the line, with its bar if the total is known. False if the last time was less
  * than REDRAW_NS (0.1 s) ago. */
 static bool draw_bar(struct progress *progress, uint64_t bytes_done)
@@ -27,6 +33,7 @@ static bool draw_bar(struct progress *progress, uint64_t bytes_done)
 	if (!progress->shown || now - progress->last_ns < REDRAW_NS)
 		return false;
 	progress->last_ns = now;
+	flockfile(stderr); /* released by end_draw() */
 	fprintf(stderr, "\r\033[K");
 	if (progress->bytes_total) {
 		if (bytes_done > progress->bytes_total)
@@ -72,7 +79,7 @@ void progress_update(struct progress *progress, uint64_t bytes_done, uint64_t as
 	fprintf(stderr, "%llu assets, %.0f/s", (unsigned long long)assets_done,
 		(double)assets_done / seconds);
 	print_left(progress, bytes_done);
-	fflush(stderr);
+	end_draw();
 }
 
 void progress_copied(struct progress *progress, uint64_t bytes_done, uint64_t bytes_total)
@@ -82,7 +89,7 @@ void progress_copied(struct progress *progress, uint64_t bytes_done, uint64_t by
 		return;
 	fprintf(stderr, "%llu of %llu MiB", (unsigned long long)(bytes_done >> 20),
 		(unsigned long long)(bytes_total >> 20));
-	fflush(stderr);
+	end_draw();
 }
 
 void progress_compared(struct progress *progress, uint64_t pairs_done, uint64_t pairs_total,
@@ -99,7 +106,7 @@ void progress_compared(struct progress *progress, uint64_t pairs_done, uint64_t 
 		print_time((uint64_t)((double)(pairs_total - pairs_done) / rate));
 		fprintf(stderr, " left");
 	}
-	fflush(stderr);
+	end_draw();
 }
 
 void progress_end(struct progress *progress)
@@ -113,4 +120,15 @@ void progress_clear(void)
 {
 	if (isatty(STDERR_FILENO) == 1)
 		fprintf(stderr, "\r\033[K");
+}
+
+void progress_line_begin(void)
+{
+	flockfile(stderr);
+	progress_clear();
+}
+
+void progress_line_end(void)
+{
+	funlockfile(stderr);
 }

@@ -35,4 +35,9 @@ void progress_end(struct progress *progress);
  * line of its own. */
 void progress_clear(void);
 
+/* A line of another thread beside the bar: between the two calls standard error belongs to the caller, and
+ * the bar is erased. It is drawn again when it moves on. */
+void progress_line_begin(void);
+void progress_line_end(void);
+
 #endif

@@ -105,6 +105,7 @@ static void show_answer(struct search_lines *search, struct target *target, stru
 		say_line(stderr, "Error: %s:%zu: %s", search->path, batch->numbers[i],
 			 batch->errs[i].msg);
 	}
+	search->has_found |= result && (result->match_count || result->chunk_match_count);
 	if (!search->as_table) {
 		if (result)
 			isx_result_to_json(&line, result);

@@ -15,6 +15,7 @@ struct search_lines {
 	struct lines lines;
 	bool has_begun;  /* a line was read */
 	bool has_failed; /* a line */
+	bool has_found;  /* a match */
 };
 
 /* Open the file that `search` names. Returns false after a message on standard error. */

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "cli/say.h"
+#include "cli/term.h"
 #include "iscc/base32.h"
 #include "json/json.h"
 #include "json/json_pretty.h"
@@ -26,23 +27,21 @@ void show_json(const struct isx_result *result)
 	isx_buf_release(&pretty);
 }
 
-/* Print the name of an asset: the first member of its metadata among name, title and source that is
- * a text that is not empty. */
-static void print_name(const char *metadata)
+/* The name of an asset: the first member of its metadata among name, title and source that is a text that
+ * is not empty. */
+static struct isx_span find_name(const char *metadata, struct isx_arena *arena)
 {
 	static const char *const names[] = { "name", "title", "source" };
 	enum { NAMES = sizeof names / sizeof names[0] };
 	struct isx_span object = isx_span_of(metadata), found[NAMES], text = { 0 };
-	struct isx_arena arena = { 0 };
 	size_t offset;
 	if (!metadata || isx_json_check(object, &offset, NULL))
-		return;
+		return text;
 	isx_json_find(object, names, NAMES, found);
 	for (size_t i = 0; i < NAMES && text.len == 0; i++)
-		if (!isx_json_string(found[i], &arena, &text))
+		if (!isx_json_string(found[i], arena, &text))
 			break;
-	say_text(stdout, text);
-	isx_arena_release(&arena);
+	return text;
 }
 
 /* Find the passage of the queried file with the simprint of a matching chunk; NULL if the query is
@@ -70,7 +69,7 @@ static const struct isx_simprint *own_passage(const struct question *question, c
  * text. */
 static void print_own_text(const struct question *question, const struct isx_simprint *passage)
 {
-	enum { SHOWN_BYTES = 60 };
+	enum { SHOWN_BYTES = 60, SHOWN_INDENT = 16 };
 	struct isx_span text = { question->text.ptr, question->text.len };
 	if (passage->offset >= text.len)
 		return;
@@ -83,7 +82,11 @@ static void print_own_text(const struct question *question, const struct isx_sim
 		text.len = SHOWN_BYTES;
 	while (cut && text.len && ((unsigned char)text.ptr[text.len] & 0xC0) == 0x80)
 		text.len--; /* back to the beginning of a character */
-	printf("  \"");
+	if (term_width())   /* on a line of its own, which fits */
+		printf("\n%*s", SHOWN_INDENT, "");
+	else
+		printf("  ");
+	printf("\"");
 	say_text(stdout, text);
 	printf("%s\"", cut ? "..." : "");
 }
@@ -103,15 +106,6 @@ static void print_chunks(const struct question *question, const struct isx_chunk
 		}
 		printf("\n");
 	}
-}
-
-/* Print a number with commas between groups of three digits, whatever the locale. */
-static void print_count(uint64_t count)
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
-	for (int i = 0; i < len; i++)
-		printf("%s%c", i && (len - i) % 3 == 0 ? "," : "", digits[i]);
 }
 
 /* The lowest score of a match. A query of simprints alone uses the threshold of passages. With units and
@@ -138,6 +132,7 @@ void show_no_match(const struct target *target, const struct isx_query *query)
 {
 	double threshold = threshold_of(target, query);
 	struct isx_index_info info;
+	char count[32];
 	if (isx_index_stat(target->store, target->name, &info, NULL)) {
 		say_line(stdout, "No match in index '%s'.", target->name);
 		return;
@@ -146,37 +141,88 @@ void show_no_match(const struct target *target, const struct isx_query *query)
 	if (threshold >= 0)
 		printf(" of at least %g", threshold);
 	printf(" among ");
-	print_count(info.assets);
-	say_line(stdout, " asset%s of index '%s'.", info.assets == 1 ? "" : "s", target->name);
+	say_line(stdout, "%s asset%s of index '%s'.", term_count(info.assets, count),
+		 info.assets == 1 ? "" : "s", target->name);
 	isx_index_info_release(&info);
 }
 
 /* The columns of print_row(). */
+enum { NAME_COLUMN = 37, UNIT_INDENT = 6, SCORE_WIDTH = 6, BAR_CELLS_MAX = 30 };
+
 static void print_heading(void)
 {
-	printf("Rank  Score   ISCC-ID                Name\n");
+	printf("%sRank  Score   ISCC-ID                Name%s\n", term_style(stdout, TERM_BOLD),
+	       term_style(stdout, TERM_PLAIN));
 }
 
+/* On a terminal a name that does not fit is shortened. */
 static void print_row(size_t rank, double score, const char *iscc_id, const char *metadata)
 {
+	struct isx_arena arena = { 0 };
+	struct isx_buf name = { 0 };
+	struct isx_span text = find_name(metadata, &arena);
+	size_t width = term_width();
 	say(stdout, "%4zu  %.4f  %-21s  ", rank, score, iscc_id);
-	print_name(metadata);
+	if (width)
+		term_add_shortened(&name, text, width > NAME_COLUMN ? width - NAME_COLUMN : 0);
+	else
+		isx_shown_add(&name, text);
+	printf("%.*s\n", (int)name.len, name.len ? name.ptr : "");
+	isx_buf_release(&name);
+	isx_arena_release(&arena);
+}
+
+/* Below a threshold of 0.75 similarity may be chance, above 0.9 hardly anything differs. */
+static enum term_style style_of(double score)
+{
+	return score >= 0.9 ? TERM_GOOD : score >= 0.75 ? TERM_FAIR : TERM_DIM;
+}
+
+/* One line per unit, with a bar that leaves room for the name and the number. */
+static void print_bars(const struct isx_match *match, size_t width)
+{
+	size_t widest = 0;
+	for (size_t k = 0; k < match->type_count; k++)
+		if (strlen(match->types[k].type) > widest)
+			widest = strlen(match->types[k].type);
+	size_t taken = UNIT_INDENT + widest + 2 + SCORE_WIDTH + 2;
+	size_t cells = width > taken ? width - taken : 0;
+	for (size_t k = 0; k < match->type_count; k++) {
+		struct isx_buf bar = { 0 };
+		term_add_bar(&bar, match->types[k].score,
+			     cells < BAR_CELLS_MAX ? cells : BAR_CELLS_MAX);
+		while (bar.len && bar.ptr[bar.len - 1] == ' ')
+			bar.len--;
+		say(stdout, "%*s%-*s  %.4f  ", UNIT_INDENT, "", (int)widest, match->types[k].type,
+		    match->types[k].score);
+		printf("%s%.*s%s\n", term_style(stdout, style_of(match->types[k].score)),
+		       (int)bar.len, bar.len ? bar.ptr : "", term_style(stdout, TERM_PLAIN));
+		isx_buf_release(&bar);
+	}
+}
+
+/* In a pipe the scores of the units stand on one line, so that a match is always two lines. */
+static void print_scores(const struct isx_match *match)
+{
+	printf("%*s", UNIT_INDENT, "");
+	for (size_t k = 0; k < match->type_count; k++)
+		say(stdout, "%s%s %.4f", k ? ", " : "", match->types[k].type,
+		    match->types[k].score);
 	printf("\n");
 }
 
-/* Two lines per match: the row, and the scores of its units. */
 static void print_matches(const struct isx_result *result)
 {
+	size_t width = term_width();
 	if (result->match_count)
 		print_heading();
 	for (size_t i = 0; i < result->match_count; i++) {
 		const struct isx_match *match = &result->matches[i];
 		print_row(i + 1, match->score, match->iscc_id, match->metadata);
-		printf("      ");
-		for (size_t k = 0; k < match->type_count; k++)
-			say(stdout, "%s%s %.4f", k ? ", " : "", match->types[k].type,
-			    match->types[k].score);
-		printf("\n");
+		if (width)
+			print_bars(match, width);
+		else
+			print_scores(match);
 	}
 }
 

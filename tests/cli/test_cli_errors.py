@@ -76,7 +76,7 @@ def test_a_server_that_is_down(cli):
     said = cli.run("index", "add", "down", "--remote", url)
     assert said.code == 1
     assert said.out == f"Registered remote index 'down'\nURL: {url}\n"
-    assert said.err == f"Registered; the server cannot be reached: GET {url}/indexes/down: Couldn't connect to server\n"
+    assert said.err == f"Error: Registered; the server cannot be reached: GET {url}/indexes/down: Couldn't connect to server\n"
     assert cli.config()["indexes"]["down"]["url"] == url
 
 
@@ -85,7 +85,7 @@ def test_a_key_that_is_missing_or_wrong(cli, start_server):
     what_to_do = ("Unauthorized: the server expects its API key in the header X-API-Key: name it by 'index add NAME "
                   "--remote URL --api-key KEY', or for --uri by ISCC_SEARCH_API_KEY\n")
     said = cli.run("index", "add", "rem", "--remote", server.base)
-    assert (said.code, said.err) == (1, f"Registered; the server refuses: {what_to_do}")
+    assert (said.code, said.err) == (1, f"Error: Registered; the server refuses: {what_to_do}")
     for words in (("get", iscc_id(1)), ("search", iscc_id(1)), ("add", EXAMPLES / "files")):
         assert fails(cli, *words, "--index", "rem") == f"Error: {what_to_do}"
         assert fails(cli, *words, "--uri", server.base) == f"Error: {what_to_do}"

@@ -302,7 +302,7 @@ def test_remote_answers_like_local(cli, start_server, common_rows=300):
 def test_a_bad_asset_among_good_ones_for_a_server(cli, start_server):
     rows = [make_asset(number) for number in range(1, 6)]
     rows[2]["units"][0] = "ISCC:!!!!"
-    del rows[3]["iscc_id"]
+    rows[3]["iscc_id"] = "ISCC:!!!!"
     write_lines(cli.work / "a.jsonl", rows)
     server = start_server()
     cli.good("index", "add", "rem", "--remote", server.base)

@@ -1,0 +1,270 @@
+"""What commands print on a terminal and in a pipe, to the letter."""
+
+import json
+import re
+
+import pytest
+
+from commandline import CommandLine, EXAMPLES, FILES, sample, write_lines
+from serving import iscc_id, make_asset
+
+ID = "ISCC:MAIGHXLN555Y2DFF"
+CODE = sample(1)[0]["iscc_code"]
+OTHER = "ISCC:EADR5BHTN235E2Z63OLWF3FNTCVML5RBQIA6L4JH6FP4QCSTHAQ7UJA"
+
+
+def on_terminal(cli, *words, **options):
+    code, shown, _ = cli.on_terminal(*words, streams=("stdout", "stderr"), **options)
+    return code, shown.replace("\r\n", "\n")
+
+
+MORE_LIKE_THIS = """\
+Rank  Score   ISCC-ID                Name
+   1  0.9448  ISCC:MAIGGXO25TIIJR7F  libboost1.81-dev_1.81\u2026/hana/fwd/extract.hpp
+      META_NONE_V0     1.0000  \u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588
+      CONTENT_TEXT_V0  0.9609  \u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2589
+      DATA_NONE_V0     0.5312  \u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u2588
+"""
+
+
+def test_search_on_a_terminal(filled):
+    assert on_terminal(filled, "search", ID) == (0, MORE_LIKE_THIS)
+
+
+def test_search_with_ascii_alone(filled):
+    code, shown = on_terminal(filled, "search", ID, env={"LC_ALL": "C"})
+    assert code == 0 and shown.isascii()
+    assert shown.splitlines()[1].endswith("  libboost1.81-dev_1.8...hana/fwd/extract.hpp")
+    assert shown.splitlines()[4] == "      DATA_NONE_V0     0.5312  " + "#" * 16
+
+
+def test_a_table_in_a_pipe_is_not_shortened(filled):
+    assert filled.good("search", ID, "--table", env={"TERM": "xterm"}).out == """\
+Rank  Score   ISCC-ID                Name
+   1  0.9448  ISCC:MAIGGXO25TIIJR7F  libboost1.81-dev_1.81.0-5+deb12u1:usr/include/boost/hana/fwd/extract.hpp
+      META_NONE_V0 1.0000, CONTENT_TEXT_V0 0.9609, DATA_NONE_V0 0.5312
+"""
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 120, 300])
+@pytest.mark.parametrize("words", [("search", ID), ("search", CODE, "-l", "20"), ("search", str(FILES[1])), ("index", "list"),
+                                   ("stats",), ("inspect", ID)], ids=" ".join)
+def test_lines_fit_the_terminal(filled, words, columns):
+    code, shown = on_terminal(filled, *words, columns=columns)
+    assert code == 0
+    least = {"search": 41, "index": 46, "stats": 79, "inspect": 49}[words[0]]  # below this only names give way
+    assert max(map(len, shown.splitlines())) <= max(columns, least)
+
+
+@pytest.mark.parametrize("name, shown", [
+    ("short.txt", "short.txt"), ("x" * 43, "x" * 43), ("a" * 22 + "b" * 22, "a" * 21 + "\u2026" + "b" * 21),
+    ("\u6587" * 30, "\u6587" * 10 + "\u2026" + "\u6587" * 10), ("e\u0301" * 43, "e\u0301" * 43), ("\x1b[31m" + "y" * 60, None)],
+    ids=["short", "fits", "one too long", "wide", "marks", "escapes"])
+def test_names_are_shortened_in_the_middle(cli, name, shown):
+    row = make_asset(1, metadata={"name": name})
+    write_lines(cli.work / "a.jsonl", [row])
+    cli.good("add", "a.jsonl")
+    line = on_terminal(cli, "search", row["units"][0])[1].splitlines()[1]
+    assert "\x1b" not in line
+    if shown:
+        assert line[37:] == shown
+
+
+def test_colours_are_for_terminals_that_want_them(filled):
+    for env in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "x"}):
+        assert on_terminal(filled, "search", ID, env=env)[1] == MORE_LIKE_THIS
+    for env in ({"TERM": "xterm"}, {"TERM": "xterm", "NO_COLOR": ""}):
+        shown = on_terminal(filled, "search", ID, env=env)[1]
+        assert "\x1b[" in shown and re.sub(r"\x1b\[\d+m", "", shown) == MORE_LIKE_THIS
+    assert "\x1b" not in filled.good("search", ID, "--table", env={"TERM": "xterm"}).out
+
+
+def test_add_ends_with_a_sentence(cli):
+    erase = r"(\r\x1b\[K(\[[# ]*\] +\d+ %  [\d,]+ assets, \S+/s)?)*"
+
+    def says(words, sentence):
+        code, shown = on_terminal(cli, "add", *words)
+        assert code == 0
+        assert re.fullmatch(erase + re.escape(sentence), shown), shown
+
+    says([EXAMPLES / "assets.jsonl"], "Added 2,400 assets to index 'default': 2,400 new, 0 updated.\n")
+    says([FILES[0]], "Added 1 asset to index 'default': 0 new, 1 updated.\n")
+    (cli.work / "bad.iscc.json").write_text("{")
+    said = on_terminal(cli, "add", FILES[0], "bad.iscc.json")[1]
+    assert "Added 1 asset to index 'default': 0 new, 1 updated, 1 error.\n" in said
+    assert cli.good("add", FILES[0]).out == """\
+{
+  "files_scanned": 1,
+  "assets_added": 1,
+  "created": 0,
+  "updated": 1,
+  "errors": 0
+}
+"""
+
+
+def test_verbose_lines_stand_beside_the_bar(cli):
+    """Each on a line of its own, whatever the bar shows."""
+    for number in range(300):
+        (cli.work / f"{number:03}.iscc.json").write_text(json.dumps({"iscc_id": iscc_id(number + 1)}))
+    code, shown = on_terminal(cli, "add", ".", "--verbose", "--batch-size", "1")
+    assert code == 0
+    lines = [line.split("\x1b[K")[-1].split("\r")[-1] for line in shown.splitlines()]
+    assert sorted(line for line in lines if line.startswith("\u2713")) == [f"\u2713 ./{n:03}.iscc.json" for n in range(300)]
+
+
+def test_fail_if_none(filled):
+    nothing = "ISCC:EADVLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLI"
+    for words, code in ((("search", nothing), 5), (("search", ID), 0)):
+        assert filled.run(*words, "--fail-if-none").code == code
+        assert filled.run(*words).code == 0
+        assert filled.run(*words, "--fail-if-none").out == filled.run(*words).out
+        assert on_terminal(filled, *words, "--fail-if-none")[0] == code
+    for lines, code in ((nothing, 5), (f"{nothing}\n{CODE}\n", 0)):
+        assert filled.run("search", "-", "--fail-if-none", stdin=lines).code == code
+    assert filled.run("search", "photo.jpg", "--fail-if-none").code == 1
+
+
+def test_index_list(cli):
+    cli.good("add", EXAMPLES / "files")
+    cli.good("index", "add", "b" * 32, "--local", "--path", "/" + "x/" * 60 + "end")
+    listed = cli.good("index", "list").out
+    assert listed == (f"Configured Indexes\n{'Name':32}  Type    Active  Location/URL\n{'default':32}  local   \u2713       {cli.data}\n"
+                      f"{'b' * 32}  local           /{'x/' * 60}end\n")
+    shown = on_terminal(cli, "index", "list", columns=60)[1]
+    assert shown.splitlines()[3].startswith("bbbbbbbbb\u2026bbbbbbbbbb  local           /x/") and shown.endswith("/end\n")
+    assert cli.good("index", "list", "--json").json == [
+        {"name": "default", "type": "local", "path": str(cli.data), "active": True, "assets": len(FILES)},
+        {"name": "b" * 32, "type": "local", "path": "/" + "x/" * 60 + "end", "active": False, "assets": 0}]
+
+
+def test_index_list_of_a_server(cli, start_server):
+    server = start_server()
+    cli.good("index", "add", "rem", "--remote", server.base)
+    cli.good("add", EXAMPLES / "files", "--index", "rem")
+    here = {"name": "rem", "type": "remote", "url": server.base, "active": False, "assets": len(FILES)}
+    assert cli.good("index", "list", "--json").json[1] == here
+    server.stop()
+    gone = cli.good("index", "list", "--json").json[1]
+    assert "Couldn't connect to server" in gone.pop("error") and gone == {**here, "assets": None}
+
+
+# --- inspect, compare, stats ----------------------------------------------------------------------
+
+def test_inspect(cli):
+    assert cli.good("inspect", CODE, "--table").out == """\
+ISCC_TEXT_V0      256 bits  ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILUBZK334UY
+  META_NONE_V0       64 bits  ISCC:AAASUWPOD5TDD5MC
+  CONTENT_TEXT_V0    64 bits  ISCC:EAAR5BPDM23VE2Z6
+  DATA_NONE_V0       64 bits  ISCC:GAA2RFOH27GWCEQP
+  INSTANCE_NONE_V0   64 bits  ISCC:IAA5V5BOQHFLPPST
+"""
+    assert on_terminal(cli, "inspect", ID) == (0, """\
+ID_REALM_0_V1      64 bits  ISCC:MAIGHXLN555Y2DFF
+  realm  0
+  time   2025-09-02T19:55:33.336272Z
+  hub    3237
+""")
+    said = cli.good("inspect", ID).json
+    assert said == {"iscc": ID, "type": "ID_REALM_0_V1", "version": 1, "bits": 64, "body": "63dd6def7b8d0ca5", "realm": 0,
+                    "time": "2025-09-02T19:55:33.336272Z", "time_us": 1756842933336272, "hub": 3237}
+    said = cli.good("inspect", CODE.lower()).json
+    assert (said["iscc"], said["type"], said["bits"], len(said["units"])) == (CODE, "ISCC_TEXT_V0", 256, 4)
+    assert said["body"] == "".join(unit["body"] for unit in said["units"])
+    assert cli.good("inspect", OTHER).json["type"] == "CONTENT_TEXT_V0"
+    for word, message in (("hello", "hello: not an ISCC"), (CODE[:-2], "the header announces 256 bits, but 248 follow")):
+        said = cli.run("inspect", word)
+        assert (said.code, said.out) == (1, "") and message in said.err
+    assert not cli.data.exists()
+
+
+def test_compare(cli):
+    unit = sample(1)[0]["units"][1]
+    assert cli.good("compare", unit, OTHER, "--table").out == """\
+Type              Bits  Differ   Score
+CONTENT_TEXT_V0    256      10  0.9609
+Score 0.8873: a search for one finds the other
+"""
+    assert cli.good("compare", unit, OTHER).json == {
+        "score": 0.88733053207397461, "types": [{"type": "CONTENT_TEXT_V0", "bits": 256, "distance": 10, "score": 0.9609375}]}
+    assert cli.good("compare", FILES[0], FILES[0]).json["score"] == 1.0
+    # a code has 64 bits of each unit of the file
+    code = json.loads(FILES[0].read_text())["iscc"]
+    assert [one["bits"] for one in cli.good("compare", FILES[0], code).json["types"]] == [64] * 4
+    assert "No match: no type of unit reaches 0.75\n" in cli.good("compare", FILES[0], FILES[1], "-t").out
+    for words, message in (((unit, sample(1)[0]["units"][0]), "no type of ISCC-UNIT in common"),
+                           ((ID, unit), f"{ID}: an ISCC-ID says nothing of the content"),
+                           ((unit, "photo.jpg"), "photo.jpg: no such file, and not an ISCC\n")):
+        said = cli.run("compare", *words)
+        assert (said.code, said.out) == (1, "") and message in said.err
+
+
+def test_compare_is_what_search_finds(filled):
+    asset = sample(1)[0]
+    found = filled.good("search", *asset["units"], "-l", "2").json["global_matches"][1]
+    other = next(one for one in sample() if one["iscc_id"] == found["iscc_id"])
+    (filled.work / "a.iscc.json").write_text(json.dumps(asset))
+    (filled.work / "b.iscc.json").write_text(json.dumps(other))
+    said = filled.good("compare", "a.iscc.json", "b.iscc.json").json
+    assert said["score"] == found["score"]
+    assert {one["type"]: one["score"] for one in said["types"] if one["type"] in found["types"]} == found["types"]
+
+
+def test_stats(cli):
+    rows = [make_asset(1), make_asset(4097, size=32), {**make_asset(3), "units": make_asset(1)["units"]},
+            {**make_asset(4, iscc_code=CODE), "units": [], "simprints": {"CONTENT_TEXT_V0": [
+                {"simprint": "AAAAAAAAAAA", "offset": 0, "size": 1}] * 2}}]
+    del rows[3]["units"]
+    write_lines(cli.work / "a.jsonl", rows)
+    cli.good("add", "a.jsonl")
+    said = cli.good("stats").json
+    assert said == {
+        "index": "default", "assets": 4, "with_iscc_code": 1, "with_metadata": 0,
+        "units": {"CONTENT_TEXT_V0": {"64": 3, "256": 1}, "DATA_NONE_V0": {"64": 3, "256": 1},
+                  "INSTANCE_NONE_V0": {"64": 3, "256": 1}, "META_NONE_V0": {"64": 3, "256": 1}},
+        "simprints": {"CONTENT_TEXT_V0": {"64": 2}}, "realm": 0, "first": "1970-01-01T00:00:00Z", "last": "1970-01-01T00:00:00Z",
+        "hubs": {"1": 2, "3": 1, "4": 1}, "identical": {"groups": 1, "duplicates": 1}}
+    assert on_terminal(cli, "stats") == (0, """\
+Index 'default': 4 assets
+Units
+  CONTENT_TEXT_V0            64 bits               3
+  CONTENT_TEXT_V0           256 bits               1
+  DATA_NONE_V0               64 bits               3
+  DATA_NONE_V0              256 bits               1
+  INSTANCE_NONE_V0           64 bits               3
+  INSTANCE_NONE_V0          256 bits               1
+  META_NONE_V0               64 bits               3
+  META_NONE_V0              256 bits               1
+Simprints
+  CONTENT_TEXT_V0            64 bits               2
+Realm 0, from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00Z
+Hubs: 1 (2), 3 (1), 4 (1)
+Identical files (INSTANCE): 1 group, 1 asset beyond the first of each
+""")
+
+
+def test_stats_of_nothing_and_of_many_hubs(cli, filled):
+    assert cli.good("stats", "--table").out == "Index 'default': 0 assets\n"
+    assert cli.good("stats").json["units"] == {}
+    said = filled.good("stats").json
+    assert said["assets"] == 2400 and sum(said["hubs"].values()) == 2400
+    shown = filled.good("stats", "--table").out
+    assert re.search(r"\nHubs: 576 \(6\), (\d+ \(\d\), ){3}\d+ \(\d\) and 1,\d\d\d more\n", shown), shown
+
+
+def test_version_and_help_are_the_same_in_a_pipe(cli):
+    for words in (("version",), ("get", "--help")):
+        assert on_terminal(cli, *words, columns=200) == (0, cli.good(*words).out)
+
+
+def test_index_commands(cli):
+    """The sentences of 0.3.3, on a terminal as in a pipe."""
+    transcript = [
+        (("index", "add", "a", "--local", "--path", "/x"), "Registered local index 'a'\nPath: /x\n"),
+        (("index", "use", "a"), "Active index set to 'a'\n"),
+        (("index", "remove", "a"), "Removed index 'a' from configuration\n"),
+        (("index", "rebuild", "--all"), "Nothing to rebuild: what is searched changes in one transaction with the assets\n")]
+    for words, expected in transcript:
+        assert cli.good(*words).out == expected
+    for words, expected in transcript:
+        assert on_terminal(cli, *words) == (0, expected)
