@@ -13,10 +13,12 @@
 #include "cli/commands.h"
 #include "cli/dataset_rows.h"
 #include "cli/files.h"
+#include "cli/generator.h"
 #include "cli/interrupt.h"
 #include "cli/iscc_file.h"
 #include "cli/lines.h"
 #include "cli/load_run.h"
+#include "cli/own_id.h"
 #include "cli/progress.h"
 #include "cli/say.h"
 #include "cli/term.h"
@@ -39,6 +41,8 @@ struct add {
 	bool all_lines;  /* import: every file has one asset a line, whatever its name is */
 	bool stops;      /* --on-error stop */
 	bool is_stopped; /* a file or line was refused: read no further */
+	struct generation generation;
+	struct own_ids own_ids;
 	struct progress progress;
 	uint64_t bytes_done;
 	uint64_t file_bytes; /* of the Parquet file that is being read */
@@ -61,23 +65,38 @@ static const char *path_of(const struct add *add, struct seen_place place)
 	return add->files.paths.ptr + place.path - 1;
 }
 
+/* The JSON of a file: that of an .iscc.json, or what the generator prints.
+ *   is_done  filled: there is nothing to add, the ISCC of the file is in an .iscc.json beside it */
+static enum isx_status read_asset(struct add *add, const char *path, struct isx_buf *text,
+				  struct isx_asset *asset, bool *is_done, struct isx_err *err)
+{
+	bool generates = add->generation.command && generator_is_for(path);
+	*is_done = false;
+	enum isx_status st = generates ? generation_take(&add->generation, path, text, is_done, err)
+				       : files_read(path, FILES_REGULAR, text, err);
+	if (st || *is_done)
+		return st;
+	return (generates ? iscc_file_read_generated : iscc_file_read)(
+		(struct isx_span){ text->ptr, text->len }, path, add->simprint_bits,
+		loader_arena(add->run.loader), asset, err);
+}
+
 /* A file is read whole: it is one asset, of at most ISX_FILE_BYTES_MAX. */
 static enum isx_status add_file(struct add *add, struct seen_place place, struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
 	struct isx_asset asset = { 0 };
 	struct isx_err why = { 0 };
-	const char *path = path_of(add, place);
-	enum isx_status st = files_read(path, FILES_REGULAR, &text, &why);
+	bool is_done;
+	enum isx_status st = read_asset(add, path_of(add, place), &text, &asset, &is_done, &why);
 	add->bytes_done += text.len;
-	if (!st)
-		st = iscc_file_read((struct isx_span){ text.ptr, text.len }, path,
-				    add->simprint_bits, loader_arena(add->run.loader), &asset,
-				    &why);
-	if (!st && !asset.iscc_id) /* a new one each time would store the file again each time */
-		st = isx_fail(&why, ISX_INVALID, "iscc_id is missing: every file needs one");
-	st = st ? skip(add, place, st, &why, err)
-		: loader_give(add->run.loader, &asset, place, err);
+	if (!st && !is_done && !asset.iscc_id)
+		st = own_ids_find(&add->own_ids, &add->run.target, add->run.loader, &asset, place,
+				  &why);
+	if (st)
+		st = skip(add, place, st, &why, err);
+	else if (!is_done)
+		st = loader_give(add->run.loader, &asset, place, err);
 	isx_buf_release(&text);
 	return st;
 }
@@ -313,13 +332,26 @@ static int load(const struct cli_args *args, struct add *add)
 	else if (add->run.totals.created + add->run.totals.updated)
 		fprintf(stderr, "%zu assets were added before\n",
 			add->run.totals.created + add->run.totals.updated);
+	own_ids_release(&add->own_ids);
 	load_run_release(&add->run);
 	return code;
 }
 
+/* Add the files of a pattern. With a generator every file of a folder is one. */
+static enum isx_status expand(const char *word, bool generates, struct files_list *files,
+			      struct isx_err *err)
+{
+	struct stat info;
+	char deep[PATH_MAX];
+	bool is_folder = stat(word, &info) == 0 && S_ISDIR(info.st_mode);
+	if (generates && is_folder && snprintf(deep, sizeof deep, "%s/**/*", word) < PATH_MAX)
+		return files_expand(deep, files, err);
+	return files_expand(word, files, err);
+}
+
 /* Find the files of all patterns. Patterns without a match are reported later, as errors among
  * others; but if no pattern matches, that is a usage error. */
-static int find_files(const struct cli_args *args, struct files_list *files,
+static int find_files(const struct cli_args *args, bool generates, struct files_list *files,
 		      struct files_list *missing)
 {
 	struct isx_err err = { 0 };
@@ -329,7 +361,7 @@ static int find_files(const struct cli_args *args, struct files_list *files,
 		if (strcmp(args->words[i], "-") == 0)
 			files_list_add(files, "-");
 		else
-			st = files_expand(args->words[i], files, &err);
+			st = expand(args->words[i], generates, files, &err);
 		if (files->count == before)
 			files_list_add(missing, args->words[i]);
 	}
@@ -361,9 +393,18 @@ static int run_add(const struct cli_args *args)
 		return CLI_BAD_BITS;
 	}
 	add.simprint_bits = (unsigned)number;
-	int code = find_files(args, &add.files, &add.missing);
+	struct settings settings;
+	struct isx_err err = { 0 };
+	if (settings_read(&settings, &err))
+		return target_fail(err.status, &err);
+	const char *given = cli_option_value(args, "--generator");
+	const char *command = given ? given : settings.generator;
+	int code = find_files(args, command && command[0], &add.files, &add.missing);
+	generation_init(&add.generation, command, settings.generator_timeout_s, add.files.paths.ptr,
+			add.files.count);
 	if (code == CLI_OK)
 		code = load(args, &add);
+	generation_release(&add.generation);
 	files_list_release(&add.missing);
 	files_list_release(&add.files);
 	return code;
@@ -385,7 +426,7 @@ static int run_import(const struct cli_args *args)
 		return CLI_USAGE;
 	}
 	add.stops = on_error && strcmp(on_error, "stop") == 0;
-	int code = find_files(&own, &add.files, &add.missing);
+	int code = find_files(&own, false, &add.files, &add.missing);
 	if (code == CLI_OK)
 		code = load(&own, &add);
 	files_list_release(&add.missing);
@@ -431,6 +472,7 @@ static const struct cli_option options[] = {
 	{ "--simprint-bits", 's', "BITS", "Truncate simprints to 64, 128, 192 or 256 bits" },
 	{ "--batch-size", 'b', "N",
 	  "Assets per transaction (default: 100 for files, 20000 for lines)" },
+	GENERATOR_OPTION,
 	TARGET_OPTIONS,
 };
 
@@ -450,7 +492,9 @@ const struct cli_command command_add = {
 		"row, with the columns that 'iscc-search hub' reads; its ISCC-ID is in the column "
 		"iscc_id, or\n"
 		"made of the path of the file and the row. Any other file is one asset as\n"
-		"iscc-sdk writes it. An invalid file or line is reported, and so is a PATTERN that "
+		"iscc-sdk writes it (without an iscc_id it gets one of this machine, and the same "
+		"file again is an update). An invalid file or line is reported, and so is a "
+		"PATTERN that "
 		"matches\n"
 		"nothing; everything else is added. Assets of one run with the same ISCC-ID are "
 		"reported;\n"

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "cli/commands.h"
 #include "cli/conditions.h"
+#include "cli/generator.h"
 #include "cli/lines.h"
 #include "cli/question.h"
 #include "cli/say.h"
@@ -116,6 +117,7 @@ static const struct cli_option options[] = {
 	{ "--chunks", 'c', NULL, "With an ISCC-ID: also find assets that share passages with it" },
 	{ "--fail-if-none", 0, NULL, "Exit with status 5 if nothing matches" },
 	CONDITION_OPTIONS,
+	GENERATOR_OPTION,
 	TARGET_OPTIONS,
 };
 

@@ -24,6 +24,7 @@ struct reader {
 	struct isx_arena *arena;
 	const char *path;
 	unsigned simprint_bits;
+	bool is_generated; /* `path` is the work itself */
 };
 
 /* The same form as problems of the REST API: the member, then what was expected. */
@@ -85,17 +86,17 @@ static enum isx_status read_units(const struct reader *reader, struct isx_span o
 
 /* The URI of "folder/a.iscc.utf8" for "folder/a.iscc.json": only the last suffix is replaced.
  * Characters outside of RFC 3986 pchar and "/" are percent-encoded. */
-static void add_source(struct isx_buf *buf, const char *path)
+static void add_source(struct isx_buf *buf, const char *path, bool is_generated)
 {
 	char absolute[PATH_MAX];
 	struct isx_buf uri = { 0 };
 	files_absolute(path, absolute);
 	char *dot = strrchr(absolute, '.'), *slash = strrchr(absolute, '/');
-	if (dot && (!slash || dot > slash + 1))
+	if (!is_generated && dot && (!slash || dot > slash + 1))
 		*dot = '\0';
 	isx_buf_text(&uri, "file://");
 	isx_percent_add(&uri, isx_span_of(absolute), "/!$&'()*+,;=:@");
-	isx_buf_text(&uri, ".utf8");
+	isx_buf_text(&uri, is_generated ? "" : ".utf8");
 	isx_json_quote(buf, (struct isx_span){ uri.ptr, uri.len });
 	isx_buf_release(&uri);
 }
@@ -118,7 +119,7 @@ static enum isx_status make_metadata(const struct reader *reader, struct isx_spa
 		isx_buf_char(&buf, ',');
 	}
 	isx_buf_text(&buf, "\"source\":");
-	add_source(&buf, reader->path);
+	add_source(&buf, reader->path, reader->is_generated);
 	isx_buf_char(&buf, '}');
 	asset->metadata = buf.failed ? NULL : isx_arena_text(reader->arena, buf.ptr, buf.len);
 	isx_buf_release(&buf);
@@ -385,11 +386,9 @@ static enum isx_status read_features(const struct reader *reader, struct isx_spa
 }
 
 /* An array gets its own message: `jq` can convert it. */
-enum isx_status iscc_file_read(struct isx_span text, const char *path, unsigned simprint_bits,
-			       struct isx_arena *arena, struct isx_asset *asset,
-			       struct isx_err *err)
+static enum isx_status read_object(const struct reader *reader, struct isx_span text,
+				   struct isx_asset *asset, struct isx_err *err)
 {
-	const struct reader reader = { arena, path, simprint_bits };
 	size_t offset;
 	*asset = (struct isx_asset){ 0 };
 	enum isx_status st = content_begin(&text, err);
@@ -409,16 +408,32 @@ enum isx_status iscc_file_read(struct isx_span text, const char *path, unsigned 
 	else if (!st && isx_json_kind(object) != ISX_JSON_OBJECT)
 		st = isx_fail(err, ISX_SCHEMA, "expected one asset, a JSON object");
 	if (!st)
-		st = read_text(&reader, object, "iscc_id", &asset->iscc_id, err);
+		st = read_text(reader, object, "iscc_id", &asset->iscc_id, err);
 	if (!st)
-		st = read_text(&reader, object, "iscc_code", &asset->iscc_code, err);
+		st = read_text(reader, object, "iscc_code", &asset->iscc_code, err);
 	if (!st && !asset->iscc_code)
-		st = read_text(&reader, object, "iscc", &asset->iscc_code, err);
+		st = read_text(reader, object, "iscc", &asset->iscc_code, err);
 	if (!st)
-		st = read_units(&reader, object, asset, err);
+		st = read_units(reader, object, asset, err);
 	if (!st)
-		st = make_metadata(&reader, object, asset, err);
+		st = make_metadata(reader, object, asset, err);
 	if (!st)
-		st = read_features(&reader, object, asset, err);
+		st = read_features(reader, object, asset, err);
 	return st;
+}
+
+enum isx_status iscc_file_read(struct isx_span text, const char *path, unsigned simprint_bits,
+			       struct isx_arena *arena, struct isx_asset *asset,
+			       struct isx_err *err)
+{
+	const struct reader reader = { arena, path, simprint_bits, false };
+	return read_object(&reader, text, asset, err);
+}
+
+enum isx_status iscc_file_read_generated(struct isx_span text, const char *path,
+					 unsigned simprint_bits, struct isx_arena *arena,
+					 struct isx_asset *asset, struct isx_err *err)
+{
+	const struct reader reader = { arena, path, simprint_bits, true };
+	return read_object(&reader, text, asset, err);
 }

@@ -23,4 +23,12 @@ ISX_MUST_CHECK enum isx_status iscc_file_read(struct isx_span text, const char *
 					      unsigned simprint_bits, struct isx_arena *arena,
 					      struct isx_asset *asset, struct isx_err *err);
 
+/* The same for the JSON that a generator has printed for `path` (cli/generator.h): metadata.source is the URI of that
+ * file itself. */
+ISX_MUST_CHECK enum isx_status iscc_file_read_generated(struct isx_span text, const char *path,
+							unsigned simprint_bits,
+							struct isx_arena *arena,
+							struct isx_asset *asset,
+							struct isx_err *err);
+
 #endif

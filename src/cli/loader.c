@@ -322,6 +322,28 @@ enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset
 	return batch->count == loader->batch_assets ? hand_over(loader, err) : ISX_OK;
 }
 
+/* The batch is handed over and the writing thread waited for. The asset that is being read has memory in the arena of
+ * the batch that was written: the arenas change places, and the caller goes on with the same one. */
+enum isx_status loader_flush(struct loader *loader, struct isx_err *err)
+{
+	struct batch *batch = &loader->batches[loader->filling];
+	size_t written = loader->filling;
+	enum isx_status st = batch->count ? hand_over(loader, err) : ISX_OK;
+	pthread_mutex_lock(&loader->lock);
+	while (loader->writing)
+		pthread_cond_wait(&loader->changed, &loader->lock);
+	if (written != loader->filling) {
+		struct batch empty = loader->batches[loader->filling];
+		loader->batches[loader->filling] = loader->batches[written];
+		loader->batches[loader->filling].count = 0;
+		loader->batches[written] = empty;
+	}
+	if (!st && loader->failed)
+		st = isx_fail(err, loader->failed, "%s", loader->why.msg);
+	pthread_mutex_unlock(&loader->lock);
+	return st;
+}
+
 void loader_error(struct loader *loader, const char *source, const char *message)
 {
 	struct isx_buf line = { 0 };

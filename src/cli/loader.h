@@ -42,6 +42,10 @@ struct isx_arena *loader_arena(struct loader *loader);
 ISX_MUST_CHECK enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
 					   struct seen_place place, struct isx_err *err);
 
+/* Write what was given, and wait until it is written: a search then finds it. Memory of
+ * loader_arena() that belongs to no asset that was given stays valid for the next one. */
+ISX_MUST_CHECK enum isx_status loader_flush(struct loader *loader, struct isx_err *err);
+
 /* Count an error of a source that could not be read, and keep its message. Thread-safe. */
 void loader_error(struct loader *loader, const char *source, const char *message);
 

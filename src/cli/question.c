@@ -6,9 +6,11 @@
 
 #include "base/limits.h"
 #include "cli/files.h"
+#include "cli/generator.h"
 #include "cli/iscc_file.h"
 #include "cli/iscc_word.h"
 #include "cli/lines.h"
+#include "cli/settings.h"
 #include "json/json.h"
 #include "json/wire.h"
 
@@ -93,12 +95,19 @@ static void read_own_text(const char *path, struct isx_buf *text)
 		isx_buf_clear(text);
 }
 
-/* 0: simprints keep their length, unlike in `add --simprint-bits`. */
-static enum isx_status read_whole_file(const char *path, struct isx_arena *arena,
+/* 0: simprints keep their length, unlike in `add --simprint-bits`.
+ *   generator  the command that makes the ISCC of a file that is no JSON; NULL: none */
+static enum isx_status read_whole_file(const char *path, const char *generator,
+				       unsigned long timeout_s, struct isx_arena *arena,
 				       struct isx_asset *asset, struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
-	enum isx_status st = files_read(path, FILES_REGULAR, &text, err);
+	struct generator run;
+	bool generates = generator && generator[0] && generator_is_for(path);
+	enum isx_status st = generates ? generator_start(generator, path, timeout_s, &run, err)
+				       : files_read(path, FILES_REGULAR, &text, err);
+	if (!st && generates)
+		st = generator_finish(&run, &text, err);
 	if (!st)
 		st = iscc_file_read((struct isx_span){ text.ptr, text.len }, path, 0, arena, asset,
 				    err);
@@ -119,11 +128,17 @@ static enum isx_status question_of_asset(const struct isx_asset *asset, struct q
 	return add_passages(asset, question, err);
 }
 
-static enum isx_status question_of_file(const char *path, struct question *question,
+static enum isx_status question_of_file(const struct cli_args *args, struct question *question,
 					struct isx_err *err)
 {
+	const char *path = args->words[0], *given = cli_option_value(args, "--generator");
+	struct settings settings;
 	struct isx_asset asset = { 0 };
-	enum isx_status st = read_whole_file(path, &question->arena, &asset, err);
+	enum isx_status st = settings_read(&settings, err);
+	if (st)
+		return st;
+	st = read_whole_file(path, given ? given : settings.generator, settings.generator_timeout_s,
+			     &question->arena, &asset, err);
 	if (!st)
 		st = question_of_asset(&asset, question, err);
 	if (st)
@@ -217,7 +232,7 @@ enum isx_status question_read(const struct cli_args *args, struct question *ques
 {
 	bool is_file = args->word_count == 1 && access(args->words[0], F_OK) == 0;
 	*question = (struct question){ 0 };
-	return is_file ? question_of_file(args->words[0], question, err)
+	return is_file ? question_of_file(args, question, err)
 		       : query_of_words(args->words, args->word_count, &question->arena,
 					&question->query, err);
 }

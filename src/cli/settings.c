@@ -41,6 +41,8 @@ static const struct variable {
 	{ "API_SECRET", TEXT, 0, 0, FIELD(api_secret) },
 	{ "API_KEY", TEXT, 0, 0, FIELD(api_key) },
 	{ "CORS_ORIGINS", TEXT, 0, 0, FIELD(cors_origins) },
+	{ "GENERATOR", TEXT, 0, 0, FIELD(generator) },
+	{ "GENERATOR_TIMEOUT", NUMBER, 1, 86400, FIELD(generator_timeout_s) },
 	{ "HOST", TEXT, 0, 0, FIELD(host) },
 	{ "KERNEL", TEXT, 0, 0, FIELD(kernel) },
 	{ "LOG_FILE", TEXT, 0, 0, FIELD(log_file) },
@@ -319,7 +321,7 @@ const char *settings_data_folder(void)
 }
 
 /* Defaults first, then the table, then the settings that are words. */
-enum isx_status settings_read(struct settings *settings, struct isx_err *err)
+static enum isx_status read_all(struct settings *settings, struct isx_err *err)
 {
 	static char default_uri[PATH_MAX + 16];
 	struct isx_dotenv file;
@@ -338,6 +340,7 @@ enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 				   .client_timeout_s = ISX_CLIENT_TIMEOUT_DEFAULT,
 				   .queue_max = ISX_QUEUE_DEFAULT,
 				   .stop_s = 10,
+				   .generator_timeout_s = 300,
 				   .confidence_exponent = options.confidence_exponent,
 				   .match_threshold_units = options.match_threshold_units,
 				   .match_threshold_simprints = options.match_threshold_simprints,
@@ -357,6 +360,22 @@ enum isx_status settings_read(struct settings *settings, struct isx_err *err)
 	if (!st)
 		st = read_words(settings, &file, err);
 	return st;
+}
+
+/* Read once: .env may be a FIFO, and commands ask for settings before they open a store, too. The texts
+ * stay until the process ends, so copies own nothing. */
+enum isx_status settings_read(struct settings *settings, struct isx_err *err)
+{
+	static struct settings all;
+	static struct isx_err why;
+	static enum isx_status status;
+	static bool is_read;
+	if (!is_read)
+		status = read_all(&all, &why);
+	is_read = true;
+	*settings = all;
+	settings->texts = (struct isx_arena){ 0 };
+	return status ? isx_err_pass(err, &why) : ISX_OK;
 }
 
 void settings_release(struct settings *settings)

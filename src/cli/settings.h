@@ -15,8 +15,10 @@ struct settings {
 	const char *api_secret; /* NULL: not set */
 	const char *cors_origins;
 	const char *host;
-	const char *api_key; /* default of `index add --api-key` */
-	const char *kernel;  /* NULL: the best one */
+	const char *api_key;   /* default of `index add --api-key` */
+	const char *generator; /* command that makes ISCCs; NULL: none */
+	unsigned long generator_timeout_s;
+	const char *kernel; /* NULL: the best one */
 	const char *postgres_schema;
 	const char *postgres_followers; /* NULL: the default folder */
 	const char *postgres_read_uri;  /* NULL: none */
