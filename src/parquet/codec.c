@@ -26,6 +26,8 @@ enum isx_status isx_codec_check(int64_t number, struct isx_err *err)
 			name ? name : "an unknown codec", (long long)number);
 }
 
+/* Snappy says in front how long its content is; a length other than that of the page is refused
+ * before anything is written. */
 static bool unpack_snappy(struct isx_span packed, uint8_t *bytes, size_t len)
 {
 	size_t found = 0;
@@ -42,6 +44,7 @@ static bool unpack_gzip(struct isx_span packed, uint8_t *bytes, size_t len)
 			    .avail_in = (uInt)packed.len,
 			    .next_out = bytes,
 			    .avail_out = (uInt)len };
+	/* zlib counts in unsigned int, and a chunk may be longer than that. */
 	if (packed.len > INT32_MAX || len > INT32_MAX || inflateInit2(&stream, 15 + 32) != Z_OK)
 		return false;
 	int did = inflate(&stream, Z_FINISH);
@@ -51,6 +54,7 @@ static bool unpack_gzip(struct isx_span packed, uint8_t *bytes, size_t len)
 	return did == Z_STREAM_END && stream.avail_out == 0;
 }
 
+/* Errors of zstd are numbers close to SIZE_MAX, which no page has as its length. */
 static bool unpack_zstd(struct isx_span packed, uint8_t *bytes, size_t len)
 {
 	return ZSTD_decompress(bytes, len, packed.ptr, packed.len) == len;

@@ -3,6 +3,8 @@
  *
  * Each wanted column has a reader with the page that its next value is in. So memory is that of one page
  * and one dictionary per column, however many rows a row group has.
+ * A column that is not wanted costs nothing but its entry in the footer: none of its pages is
+ * read.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "parquet/parquet.h"
@@ -52,6 +54,7 @@ static enum isx_status list_columns(struct isx_parquet *file, struct isx_err *er
 	return ISX_OK;
 }
 
+/* On failure nothing stays open but `fd`, which is the caller's. */
 enum isx_status isx_parquet_open(int fd, struct isx_parquet **file, struct isx_err *err)
 {
 	struct stat info;
@@ -128,6 +131,7 @@ enum isx_status isx_parquet_next(struct isx_parquet *file, struct isx_parquet_va
 				 bool *has_row, struct isx_err *err)
 {
 	*has_row = false;
+	/* Readers that were not reached by the failed row are one row behind the others. */
 	if (file->has_failed)
 		return isx_fail(err, ISX_INVALID, "reading has failed before");
 	enum isx_status st = next_group(file, err);

@@ -5,6 +5,9 @@
  * its own: it is read with as many bytes as it turns out to need. A data page has definition levels (1: a
  * value, 0: null) if values may be null, and then the values that are there. In version 1 both are
  * compressed together; in version 2 levels are not compressed.
+ * A page usually costs two reads of the file, one for its header and one for its content, and stays in
+ * memory as a whole until its last value is read. A value costs no allocation. Must not know rows:
+ * parquet.c reads all columns in step.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -25,6 +28,7 @@ struct page {
 	bool is_packed;                             /* version 2: values are compressed */
 };
 
+/* Damage is ISX_INVALID. The caller adds the name of the column. */
 static enum isx_status fail_page(struct isx_err *err, const char *what)
 {
 	return isx_fail(err, ISX_INVALID, "a page is damaged: %s", what);
@@ -60,6 +64,8 @@ struct fields {
 	int encoding, levels, definition_bytes, repetition_bytes, is_packed;
 };
 
+/* One of DataPageHeader, DictionaryPageHeader and DataPageHeaderV2, which hold the same things
+ * under different numbers. Field 1 is the number of values in all three. */
 static void read_part(struct isx_thrift *thrift, enum isx_thrift_type type,
 		      const struct fields *fields, struct page *page)
 {
@@ -84,6 +90,9 @@ static void read_part(struct isx_thrift *thrift, enum isx_thrift_type type,
 	}
 }
 
+/* PageHeader: {1: type, 2: bytes, 3: bytes with compression, 4: CRC, 5, 7 or 8: the part of its
+ * type}. Writers write fields in the order of their numbers, so the type is known before its part.
+ * The format says that values of version 2 are compressed where the field is_packed is missing. */
 static void read_header(struct isx_thrift *thrift, struct page *page)
 {
 	static const struct fields data = { .encoding = 2, .levels = 3 };
@@ -134,6 +143,9 @@ static enum isx_status next_header(struct isx_column_reader *column, struct page
 {
 	uint64_t left = column->chunk.end - column->chunk.begin;
 	struct isx_page_room *room = &column->budget->packed;
+	/* A header that is cut off is read again with eight times as many bytes, up to
+	 * HEADER_BYTES_MAX. The bytes behind the header are those of its page; they are read
+	 * again with the page. */
 	for (size_t len = HEADER_BYTES; left; len *= 8) {
 		struct isx_thrift thrift;
 		bool is_all = len >= left;
@@ -170,6 +182,8 @@ static enum isx_status read_packed(struct isx_column_reader *column, const struc
 		return st;
 	column->chunk.begin += len;
 	*packed = (struct isx_span){ (const char *)room->bytes, len };
+	/* The sum is that of the bytes in the file, so it is compared before a decompressor sees
+	 * them. */
 	if (page->has_crc &&
 	    (uint32_t)page->crc != (uint32_t)crc32_z(crc32_z(0, NULL, 0), room->bytes, len))
 		return fail_page(err, "its checksum differs");
@@ -227,6 +241,8 @@ static enum isx_status index_texts(struct isx_column_reader *column, struct isx_
 	return st;
 }
 
+/* A chunk has at most one dictionary, before its data pages, and bools have none. It stays in
+ * memory until the next chunk: indexes of all pages lead into it. */
 static enum isx_status read_dictionary(struct isx_column_reader *column, const struct page *page,
 				       struct isx_err *err)
 {
@@ -308,6 +324,8 @@ static enum isx_status begin_page_2(struct isx_column_reader *column, const stru
 				    struct isx_span packed, struct isx_err *err)
 {
 	size_t len = (size_t)page->bytes;
+	/* Columns within lists have repetition levels; those columns have no kind and never come
+	 * here. */
 	if (page->repetition_bytes != 0 || page->definition_bytes < 0 ||
 	    page->definition_bytes > page->bytes || page->definition_bytes > page->packed_bytes)
 		return fail_page(err, "the length of its definition levels");
@@ -456,6 +474,8 @@ static enum isx_status read_bool(struct isx_column_reader *column, struct isx_pa
 	return ISX_OK;
 }
 
+/* A value of the encoding PLAIN: of fixed length, or with its length in front. Bytes are
+ * borrowed from the page, which stays until isx_column_next() reads the next one. */
 static enum isx_status read_plain(struct isx_column_reader *column, struct isx_parquet_value *value,
 				  struct isx_err *err)
 {
@@ -470,6 +490,8 @@ static enum isx_status read_plain(struct isx_column_reader *column, struct isx_p
 	return ISX_OK;
 }
 
+/* Rooms are kept: pages of the next chunk are about as large. The dictionary of the last chunk
+ * is forgotten, so that an index without a dictionary page before it is found out. */
 void isx_column_begin(struct isx_column_reader *column, const struct isx_column_chunk *chunk,
 		      uint64_t rows)
 {
@@ -480,6 +502,7 @@ void isx_column_begin(struct isx_column_reader *column, const struct isx_column_
 	column->entry_count = 0;
 }
 
+/* A null has a definition level and takes no bytes among the values. */
 enum isx_status isx_column_next(struct isx_column_reader *column, struct isx_parquet_value *value,
 				struct isx_err *err)
 {

@@ -4,6 +4,9 @@
  * A file ends with its footer, the length of the footer in four bytes, and "PAR1". The schema lists a tree
  * in pre-order: a node says how many children it has. Row groups are read one after the other when their
  * rows are: a footer of some MiB can announce so many chunks that a table of them would take GiB.
+ * Relies on thrift.c for every bound within the footer. Must not know how pages are encoded.
+ * Structures of the format have fields that are not read here: they are skipped, so files of newer
+ * writers open. Numbers of fields are those of parquet.thrift.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -15,6 +18,7 @@
 enum { MAGIC_BYTES = 4, TAIL_BYTES = 8 };
 enum { REQUIRED = 0, OPTIONAL = 1 }; /* repetition of a node of the schema */
 
+/* Damage is ISX_INVALID, as the file is the caller's input and no index of ours. */
 static enum isx_status fail_footer(struct isx_err *err, const char *what)
 {
 	return isx_fail(err, ISX_INVALID, "the footer is damaged: %s", what);
@@ -79,6 +83,9 @@ static void read_logical(struct isx_thrift *thrift, enum isx_thrift_type type, s
 	}
 }
 
+/* SchemaElement: {1: type, 2: length of a fixed type, 3: repetition, 4: name, 5: number of
+ * children, 6: ConvertedType, 10: LogicalType}. Failures stay in `thrift`; the caller looks
+ * there. */
 static void read_node(struct isx_thrift *thrift, struct node *node)
 {
 	struct isx_thrift_field field = { 0 };
@@ -119,6 +126,8 @@ static enum isx_parquet_kind integer_kind(const struct node *node)
 	return node->converted < CONVERTED_INT_8 ? ISX_PARQUET_UINT : ISX_PARQUET_INT;
 }
 
+/* Bytes with an annotation other than a text (decimals, BSON, enums) have no kind; without any
+ * annotation they are bytes, as older writers leave them even for texts. */
 static enum isx_parquet_kind bytes_kind(const struct node *node)
 {
 	if (node->logical == LOGICAL_STRING || node->logical == LOGICAL_JSON ||
@@ -128,6 +137,8 @@ static enum isx_parquet_kind bytes_kind(const struct node *node)
 	return node->logical || node->converted >= 0 ? ISX_PARQUET_NULL : ISX_PARQUET_BYTES;
 }
 
+/* INT96 holds times of old writers, and fixed lengths hold UUIDs, decimals and intervals: they
+ * have no kind and are not listed. Floats of 16 bits are the exception. */
 static enum isx_parquet_kind kind_of(const struct node *node)
 {
 	switch (node->physical) {
@@ -162,6 +173,8 @@ static enum isx_status add_leaf(struct isx_footer *footer, const struct node *no
 		return isx_fail_memory(err);
 	leaf->physical = (enum isx_physical)node->physical;
 	leaf->is_optional = node->repetition == OPTIONAL;
+	/* A name with a NUL could be mistaken for the shorter one before it, so its column has
+	 * no kind. */
 	bool is_flat = is_top && (node->repetition == REQUIRED || leaf->is_optional);
 	leaf->kind = is_flat && strlen(leaf->name) == node->name.len ? kind_of(node)
 								     : ISX_PARQUET_NULL;
@@ -219,6 +232,9 @@ struct chunk_data {
 	bool is_elsewhere, is_encrypted, has_data;
 };
 
+/* ColumnMetaData: {1: type, 4: codec, 5: values, 7: bytes with compression, 9: offset of data,
+ * 11: offset of the dictionary}. Sizes, statistics and encodings are skipped: headers of pages
+ * say the same again. */
 static void read_chunk_data(struct isx_thrift *thrift, enum isx_thrift_type type,
 			    struct chunk_data *data)
 {
@@ -243,6 +259,8 @@ static void read_chunk_data(struct isx_thrift *thrift, enum isx_thrift_type type
 	data->has_data = true;
 }
 
+/* ColumnChunk: {1: path of another file, 3: metadata, 8: encryption, ...}. The presence of 1 or
+ * 8 is enough to refuse a column: what is in them does not matter. */
 static void read_chunk(struct isx_thrift *thrift, struct chunk_data *data)
 {
 	struct isx_thrift_field field = { 0 };
@@ -315,6 +333,8 @@ static enum isx_status read_chunks(const struct isx_footer *footer, struct isx_t
 	return ISX_OK;
 }
 
+/* RowGroup: {1: chunks, 3: rows, ...}. A file without flat columns has row groups with a number
+ * of rows only, so `values` stays -1 and nothing is compared with it. */
 enum isx_status isx_footer_next_group(struct isx_footer *footer, struct isx_column_chunk *chunks,
 				      uint64_t *rows, struct isx_err *err)
 {
@@ -381,6 +401,8 @@ static enum isx_status find_footer(int fd, uint64_t size, uint64_t *begin, size_
 /* Walk through all row groups, so that a file is refused before anything of it is stored. */
 static enum isx_status check_groups(const struct isx_footer *footer, struct isx_err *err)
 {
+	/* The copy moves through the row groups; the footer itself stays at the first one. Only
+	 * the copy allocates, and rewinding its arena gives that back. */
 	struct isx_footer walk = *footer;
 	uint64_t total = 0, rows;
 	enum isx_status st = ISX_OK;
@@ -413,6 +435,8 @@ static enum isx_status read_members(struct isx_footer *footer, struct isx_thrift
 		} else if (field.id == 3) {
 			rows = isx_thrift_int(thrift, field.type);
 		} else if (field.id == 4 && !footer->groups.at) {
+			/* A second reader stays at the first row group, while the first one
+			 * skips them all: that checks that the list ends within the footer. */
 			struct isx_thrift groups = *thrift;
 			footer->groups_left = isx_thrift_structs(&groups, field.type);
 			footer->groups = groups;
@@ -427,6 +451,8 @@ static enum isx_status read_members(struct isx_footer *footer, struct isx_thrift
 	return st;
 }
 
+/* The bytes of the footer stay in the arena: names and the reader of row groups point into them.
+ * */
 enum isx_status isx_footer_read(int fd, uint64_t size, struct isx_footer *footer,
 				struct isx_err *err)
 {

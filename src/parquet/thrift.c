@@ -3,12 +3,16 @@
  *
  * Whole numbers are varints in zigzag order. The header of a field has its type in the low four bits, and
  * above them how much its number is larger than that of the field before; 0: the number follows.
+ * Built for footers of some MiB and page headers of some KiB: the bytes are in memory, nothing is
+ * allocated, and the cost is linear in the bytes. Must not know what a structure of Parquet means.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "parquet/thrift.h"
 
 enum { DEPTH_MAX = 16 }; /* Parquet's own structures are nested six deep */
 
+/* Only the first failure sets is_cut: later ones follow from it. A caller that has read a part
+ * of a file may read more of it and start again if is_cut is set. */
 static void fail(struct isx_thrift *thrift, bool is_cut)
 {
 	thrift->is_cut = thrift->failed ? thrift->is_cut : is_cut;
@@ -20,6 +24,8 @@ static size_t left(const struct isx_thrift *thrift)
 	return (size_t)(thrift->end - thrift->at);
 }
 
+/* The next byte. A reader that has failed gives 0, which is the end of a struct: loops over
+ * fields end. */
 static uint8_t read_byte(struct isx_thrift *thrift)
 {
 	if (thrift->failed || thrift->at == thrift->end) {
@@ -45,12 +51,16 @@ static uint64_t read_varint(struct isx_thrift *thrift)
 	return 0;
 }
 
+/* Zigzag order keeps small negative numbers short: 0, -1, 1, -2 are stored as 0, 1, 2, 3. */
 static int64_t read_zigzag(struct isx_thrift *thrift)
 {
 	uint64_t value = read_varint(thrift);
 	return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
 
+/* `count` comes from the file. It is compared with the bytes that are left before anything is
+ * added to `at`, because a pointer beyond `end` would be undefined already. The span is
+ * borrowed. */
 static struct isx_span read_bytes(struct isx_thrift *thrift, uint64_t count)
 {
 	struct isx_span bytes = { (const char *)thrift->at, (size_t)count };
@@ -141,6 +151,8 @@ static void skip_map(struct isx_thrift *thrift, unsigned depth)
 {
 	uint64_t count = read_varint(thrift);
 	uint8_t types = count ? read_byte(thrift) : 0;
+	/* Every key and value takes a byte at least: whatever `count` is, the loop ends with the
+	 * bytes. */
 	for (; count && !thrift->failed; count--) {
 		skip_element(thrift, types >> 4, depth);
 		skip_element(thrift, types & 0xF, depth);
