@@ -1,7 +1,9 @@
 """Comparing, the overview, and the description of the API that one can try."""
+import base64
 import json
 import subprocess
 import time
+from datetime import datetime, timezone
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -104,6 +106,19 @@ def test_indexes_are_created_and_deleted_with_a_confirmation(page, locked):
     page.wait(lambda: not page.all("[data-index=books]"))
     names = [index["name"] for index in locked.get("/indexes", headers={"X-API-Key": KEY}).json()]
     assert names == ["demo"]
+
+
+def test_realm_and_times_of_an_index(page, site, sample):
+    """The times are those in the ISCC-IDs: microseconds in front of 12 bits of the hub."""
+    def moment(iscc_id):
+        body = base64.b32decode(iscc_id.removeprefix("ISCC:"))[2:]
+        return datetime.fromtimestamp((int.from_bytes(body, "big") >> 12) // 10 ** 6, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    times = sorted(moment(asset["iscc_id"]) for asset in sample["assets"])
+    page.open(f"{site.base}/#overview")
+    page.find("[data-index=demo] details summary").click()
+    page.sees("[data-index=demo] details", f"First\n{times[0]}")
+    page.sees("[data-index=demo] details", f"Last\n{times[-1]}")
+    page.sees("[data-index=demo] details", "Realm\n0")
 
 
 def test_a_wrong_key_may_not_create(page, locked):

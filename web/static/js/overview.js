@@ -4,9 +4,9 @@
  * Figures come from /metrics, the text format of Prometheus, every two seconds while the page is
  * visible; otherwise nothing is asked. SPDX-License-Identifier: Apache-2.0
  */
-import { byId, make, makeSvg, say, number } from "./dom.js";
+import { byId, make, makeSvg, say, number, when } from "./dom.js";
 import { get, request, send, getKey } from "./api.js";
-import { typeLabel } from "./iscc.js";
+import { parseIscc, typeLabel } from "./iscc.js";
 import { facts } from "./match.js";
 import { toHash } from "./query.js";
 
@@ -23,11 +23,51 @@ function sizes(index) {
 	return parts.map(([name, mib]) => `${name.startsWith("SIMPRINT_") ? `passages (${typeLabel(name.slice(9))})` : typeLabel(name)} ${mib || "below 1"} MiB`).join(", ");
 }
 
+/* The first asset with an ISCC-ID of a time or later, taken apart; null if there is none. */
+async function firstFrom(name, ms) {
+	const page = await get(`/indexes/${encodeURIComponent(name)}/assets?limit=1&from=${Math.floor(ms) * 1000}`);
+	return page.assets.length ? parseIscc(page.assets[0].iscc_id) : null;
+}
+
+/* Realm, first and last time of an index. Assets are listed in the order of time, so the last one is found
+ * by halving: some 40 requests for one asset each, and only for people who ask. */
+async function times(index) {
+	const END_MS = 2 ** 52 / 1000; /* what an ISCC-ID can hold: the year 2112 */
+	const first = await firstFrom(index.name, 0);
+	if (!first)
+		return [["Times", "none: the index is empty"]];
+	let last = first, high = END_MS;
+	while (high - last.time > 1000) {
+		const middle = (last.time.getTime() + high) / 2;
+		const found = await firstFrom(index.name, middle);
+		if (found)
+			last = found;
+		else
+			high = middle;
+	}
+	return [["Realm", String(first.realm)], ["First", when(first.time)], ["Last", when(last.time)]];
+}
+
+function timesOf(index) {
+	const place = make("div", { role: "status" });
+	return make("details", { ontoggle: async ({ target }) => {
+		if (!target.open)
+			return;
+		place.textContent = "Looking …";
+		try {
+			place.replaceChildren(facts(await times(index)));
+		} catch (error) {
+			place.textContent = error.message;
+		}
+	} }, make("summary", {}, "Realm, first and last time"), place);
+}
+
 function card(index) {
 	return make("section", { class: "card", "data-index": index.name },
 		    make("header", {}, make("h3", {}, make("code", {}, index.name)),
 			 make("a", { class: "button quiet", href: toHash("search", { index: index.name }) }, "Search it")),
 		    facts([["Assets", number(index.assets)], ["On disk", `${number(index.size)} MiB`], ...(sizes(index) ? [["Of which", sizes(index)]] : [])]),
+		    timesOf(index),
 		    make("div", { class: "actions" }, make("button", { type: "button", class: "quiet", onclick: () => remove(index) }, `Delete ${index.name}`)));
 }
 
