@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Write openapi.json: openapi.yaml with the schema files in one document.
+"""Write openapi.json and openapi.yaml: api.yaml with the schema files in one document.
 
 A part of a schema that others refer to (CommonProperties.yaml#/properties/iscc_id) becomes a schema of its own (IsccId):
 generators of clients take references to whole schemas only. Run it after a change of any .yaml here (needs python3-yaml).
-With --check it writes nothing and fails if openapi.json is out of date.
+With --check it writes nothing and fails if one of the two is out of date.
 """
 
 import json
@@ -30,7 +30,7 @@ class Bundle:
     """The description, and the schemas that it needs so far."""
 
     def __init__(self):
-        self.document = load("openapi")
+        self.document = load("api")
         self.schemas = {}
 
     def local(self, reference):
@@ -57,23 +57,28 @@ class Bundle:
         return {key: self.local(item) if key == "$ref" else self.rewrite(item)
                 for key, item in value.items() if key not in ("$schema", "$defs")}
 
-    def text(self):
-        """The whole description as JSON text."""
+    def whole(self):
+        """The whole description."""
         for name in self.document["components"]["schemas"]:
             self.local(f"./{name}.yaml")
         document = self.rewrite({key: value for key, value in self.document.items() if key != "components"})
         components = self.rewrite({key: value for key, value in self.document["components"].items() if key != "schemas"})
         document["components"] = {**components, "schemas": dict(sorted(self.schemas.items()))}
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        return document
 
 
 def main():
     """Command line entry."""
-    target = FOLDER / "openapi.json"
-    text = Bundle().text()
+    whole = Bundle().whole()
+    text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+    # From JSON again: what the source shares by an anchor is written out, which more readers take.
+    texts = {"openapi.json": text,
+             "openapi.yaml": yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True, width=120)}
     if sys.argv[1:] == ["--check"]:
-        return 0 if target.read_text(encoding="utf-8") == text else "openapi.json is out of date"
-    target.write_text(text, encoding="utf-8")
+        old = [name for name in texts if (FOLDER / name).read_text(encoding="utf-8") != texts[name]]
+        return f"out of date: {', '.join(old)}" if old else 0
+    for name, text in texts.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
     return 0
 
 
