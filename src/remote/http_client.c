@@ -61,6 +61,9 @@ static size_t take_bytes(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct answer *answer = arg;
 	size_t len = size * count; /* libcurl says that size is 1 */
+	/* The status is known: libcurl hands out the head of an answer before its body. The body
+	 * of any other status goes to `answer`, also in a download, because it holds the server's
+	 * message. */
 	long code = 0;
 	curl_easy_getinfo(answer->curl, CURLINFO_RESPONSE_CODE, &code);
 	if (answer->request->take_body && (code == 200 || code == 206))
@@ -81,6 +84,8 @@ static size_t take_bytes(char *bytes, size_t size, size_t count, void *arg)
 static size_t take_head(char *line, size_t size, size_t count, void *arg)
 {
 	struct answer *answer = arg;
+	/* The sum of all heads of the request, those of redirects included, so that many small
+	 * ones are bounded, too. */
 	answer->head_bytes += size * count;
 	if (answer->request->take_head)
 		answer->request->take_head(answer->request->take_arg,
@@ -101,6 +106,8 @@ static int check_cancel(void *arg, curl_off_t to_get, curl_off_t got, curl_off_t
 /* The headers of a request as libcurl's list; NULL when memory ran out. */
 static struct curl_slist *make_headers(const struct isx_http_request *request)
 {
+	/* curl_slist_append() returns NULL without memory and leaves the list as it was: `headers`
+	 * remains the list to free. */
 	struct isx_buf accept = { 0 };
 	isx_buf_printf(&accept, "Accept: %s",
 		       request->accept ? request->accept : "application/json");
@@ -141,6 +148,8 @@ static bool is_head_too_large(CURL *curl, CURLcode code, const struct answer *an
 static enum isx_status fail_curl(struct isx_err *err, const struct isx_http_request *request,
 				 CURL *curl, CURLcode code, const struct answer *answer)
 {
+	/* libcurl's code says only that a callback has ended the transfer: the reason that a
+	 * callback has left in `answer` comes first. */
 	char shown[ISX_URI_SHOWN_BYTES];
 	if (answer->cancelled)
 		return answer->cancelled; /* `err` is filled */
@@ -190,6 +199,8 @@ static void set_download(CURL *curl, const struct isx_http_request *request)
 		snprintf(range, sizeof range, "%llu-", (unsigned long long)request->from_byte);
 		curl_easy_setopt(curl, CURLOPT_RANGE, range);
 	}
+	/* The limit is 1 byte per second over stall_s. For a connection libcurl would wait 300 s
+	 * by default. */
 	if (request->stall_s) {
 		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, request->stall_s);
@@ -205,6 +216,8 @@ static void set_request(CURL *curl, const struct isx_http_request *request,
 	/* Only these: libcurl would also open file:// and others. Redirects are not followed (the
 	 * default), so that the key goes to no other server. */
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	/* A body makes a POST of every request in libcurl; the method is set as a text for PATCH
+	 * and DELETE. */
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* no SIGALRM: signals are the program's */
@@ -220,6 +233,7 @@ static void set_request(CURL *curl, const struct isx_http_request *request,
 		curl_easy_setopt(curl, CURLOPT_XFERINFODATA, into);
 	}
 	if (request->json.len) {
+		/* libcurl does not copy the body: the caller keeps it until the transfer ends. */
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->json.ptr);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->json.len);
 	}
@@ -247,6 +261,8 @@ enum isx_status isx_http_client_send(struct isx_http_client *client,
 	enum isx_status st = done ? fail_curl(err, request, curl, done, &into) : ISX_OK;
 	if (!st) {
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, code);
+		/* libcurl has turned a Retry-After that is a date into seconds, which are negative
+		 * for one in the past. */
 		curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_s);
 		*retry_after_s = retry_s < 0             ? 0
 				 : retry_s >= UINT32_MAX ? UINT32_MAX
@@ -273,6 +289,8 @@ struct isx_http_stream {
 /* Let libcurl work until bytes arrive, or the transfer ends. */
 static enum isx_status receive(struct isx_http_stream *stream, struct isx_err *err)
 {
+	/* libcurl asks check_cancel() in curl_multi_perform() alone, so no wait may be longer than
+	 * the second that the contract of cancel_check() allows. */
 	enum { LOOK_MS = 1000 };
 	size_t before = stream->bytes.len;
 	long quiet_ms = 0;
@@ -285,12 +303,15 @@ static enum isx_status receive(struct isx_http_stream *stream, struct isx_err *e
 			stream->is_over = true;
 			stream->result = message->data.result;
 		}
+		/* Neither a running transfer nor a result: libcurl could not begin it. */
 		if (rc || (!running && !message)) {
 			stream->is_over = true;
 			stream->result = CURLE_OUT_OF_MEMORY;
 		}
 		if (stream->is_over || stream->bytes.len > before)
 			break;
+		/* quiet_ms is an upper bound of the silence: a poll that a socket ends early
+		 * counts as a whole one. */
 		if (quiet_ms >= stream->request.timeout_ms)
 			stream->is_over = true, stream->result = CURLE_OPERATION_TIMEDOUT;
 		else if (curl_multi_poll(stream->multi, NULL, 0, LOOK_MS, NULL) == CURLM_OK)
@@ -317,6 +338,8 @@ enum isx_status isx_http_stream_open(const struct isx_http_request *request,
 		isx_http_stream_close(made);
 		return isx_fail_memory(err);
 	}
+	/* A stream as a whole has no ceiling; isx_http_stream_line() bounds what is kept of it, a
+	 * line. */
 	made->into = (struct answer){
 		.request = &made->request, .curl = made->curl, .buf = &made->bytes, .left = SIZE_MAX
 	};
@@ -345,6 +368,7 @@ enum isx_status isx_http_stream_line(struct isx_http_stream *stream, struct isx_
 		if (left.len > seen)
 			end = memchr(left.ptr + seen, '\n', left.len - seen);
 		*more = end || left.len;
+		/* The last line need not have an end. */
 		if (end || stream->is_over) {
 			*line = (struct isx_span){ left.ptr,
 						   end ? (size_t)(end - left.ptr) : left.len };
@@ -372,6 +396,8 @@ void isx_http_stream_close(struct isx_http_stream *stream)
 {
 	if (!stream)
 		return;
+	/* An easy handle leaves its multi handle before either is freed. After an open that failed
+	 * any of them may be NULL, which libcurl allows. */
 	if (stream->multi && stream->curl)
 		curl_multi_remove_handle(stream->multi, stream->curl);
 	curl_easy_cleanup(stream->curl);

@@ -30,6 +30,8 @@ struct pattern {
 	size_t second; /* offset of the second half in the body */
 };
 
+/* `half` is a constant of each caller and the functions are inlined, so a kernel of one length has
+ * none of these branches. */
 ALWAYS_INLINE struct body load_body(const uint8_t *body, size_t second, size_t half)
 {
 	if (half == 16)
@@ -66,6 +68,9 @@ ALWAYS_INLINE uint16x8_t count_four(const uint8_t *body, size_t row_bytes,
 	return vpaddlq_u8(vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d)));
 }
 
+/* A loaded body of L = scan->bytes bytes: from i = half on, its byte i is byte (L - 2 * half + i) of the
+ * body. The first half has that byte, too, as long as i is less than (3 * half - L): such bytes are
+ * masked, so that each byte counts once. */
 ALWAYS_INLINE struct pattern make_pattern(const struct isx_scan *scan, size_t half)
 {
 	static const uint8_t positions[16] = {
@@ -88,6 +93,8 @@ ALWAYS_INLINE size_t scan_blocks(const struct isx_scan *scan, struct isx_hit *hi
 	const struct pattern pattern = make_pattern(scan, half);
 	const uint32_t bits = 8 * ISX_SCAN_BYTES_MAX;
 	const uint16x8_t lane_bits = vld1q_u16(bit_of_row);
+	/* Clamped to the bits of the longest body, which is no change for the result: a lane has
+	 * 16 bits. */
 	const uint16x8_t limit =
 		vdupq_n_u16((uint16_t)(scan->distance_max < bits ? scan->distance_max : bits));
 	const uint8_t *bodies = scan->rows + ISX_ROW_KEY_BYTES;
@@ -118,6 +125,7 @@ ALWAYS_INLINE size_t scan_blocks(const struct isx_scan *scan, struct isx_hit *hi
 
 size_t isx_scan_neon(const struct isx_scan *scan, struct isx_hit *hits)
 {
+	/* Too few rows to move the last block back, or too few bytes for the smallest half. */
 	if (scan->count < ISX_SCAN_BLOCK || scan->bytes < 4)
 		return isx_scan_scalar(scan, hits);
 	if (scan->bytes < 8)
@@ -170,6 +178,8 @@ ALWAYS_INLINE void transpose_four(const uint8_t *body, size_t row_bytes, const u
 		columns[i] = vandq_u8(columns[i], repeat_word(compared[i]));
 }
 
+/* Load and transpose a tile once for all queries of a group. Reads 32 bytes of each row, whatever
+ * its length is: isx_scan_tile_find() has found a place where that is allowed. */
 ALWAYS_INLINE void load_tile(const struct isx_scan_tile *tile, const struct group *group,
 			     struct columns *columns)
 {
@@ -221,12 +231,16 @@ ALWAYS_INLINE void compare_tile(const struct columns *columns, const struct grou
 		unsigned near = sixteen_near(sums, query->distance_max, distances) & is_row;
 		if (__builtin_expect(near == 0, 1))
 			continue;
+		/* Distances only grow with further columns, so no row that was given up can be
+		 * near. Columns behind the compared bytes are 0 in rows and queries. */
 		add_columns(sums, columns, group->words[i], first, COLUMNS_MAX);
 		near &= sixteen_near(sums, query->distance_max, distances);
 		query->found = isx_scan_keep(distances, near, row, query->hits, query->found);
 	}
 }
 
+/* Queries that are compared together have one length (isx_scan_run()): one mask of columns serves
+ * them all. */
 static void make_group(struct group *group, struct isx_scan_query *queries, size_t count)
 {
 	memset(group->compared, 0, sizeof group->compared);

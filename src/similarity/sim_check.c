@@ -20,6 +20,8 @@
 
 /* --- where things lie ------------------------------------------------------------------------- */
 
+/* A key here is the body of the ISCC-ID; only its length can be wrong. lmdb:// has texts, which it
+ * decodes here. */
 bool isx_sim_check_key(MDB_val key, const struct isx_checking *checking, uint8_t *id)
 {
 	(void)checking;
@@ -59,6 +61,8 @@ static void compose_row(const struct isx_checking *checking, const uint8_t *id,
 	row->value = isx_lmdb_val(value, ISX_KEY_BYTES + unit->body_bytes);
 }
 
+/* The rows that an asset must have follow from its JSON by the same function as when it was added, so
+ * a unit that this program does not index is not reported as missing. */
 enum isx_status isx_sim_check_rows(const struct isx_checking *checking, const uint8_t *id,
 				   const struct isx_asset *asset, struct isx_arena *arena,
 				   struct isx_checked_row **rows, size_t *count,
@@ -113,6 +117,7 @@ static enum isx_status check_number(struct isx_checking *checking, const char *n
 	int rc = mdb_get(checking->view->txn, checking->view->tables.metadata, &key, &value);
 	if (rc && rc != MDB_NOTFOUND)
 		return isx_lmdb_status(rc, name, err);
+	/* A count of a wrong length is taken for 0 and so reported, unless nothing was counted. */
 	uint64_t found = !rc && value.mv_size == 8 ? isx_load_be64(value.mv_data) : 0;
 	if (found != wanted)
 		isx_finding(checking, "%s is %llu, but there are %llu", name,
@@ -245,6 +250,7 @@ static enum isx_status check_simprint_row(struct isx_checking *checking, MDB_val
 	const uint8_t *row = value.mv_data;
 	const struct isx_sim_sp_tables *sp = tables_of(checking, key);
 	unsigned long long id = isx_load_be64(row);
+	/* Three lookups for each row, in tables that are sorted by simprint and by ISCC-ID. */
 	bool is_stored = false, is_listed = false, is_asset = false;
 	checking->report->rows++;
 	if (!sp) {

@@ -32,6 +32,8 @@ struct crew_thread {
  * or a writer has committed. */
 static struct isx_lmdb_view *view_again(const struct isx_lmdb_view *view)
 {
+	/* LMDB gives a new reader the newest snapshot and cannot open an older one, so whether a
+	 * writer has committed in between is seen from the transaction's number afterwards. */
 	struct isx_lmdb_view *made = isx_mem_array(1, sizeof *made);
 	if (!made || isx_lmdb_read(view->file, ISX_PAGES_ROWS, made, NULL)) {
 		isx_mem_free(made);
@@ -52,6 +54,8 @@ void isx_crew_begin(struct isx_crew *crew, struct isx_lmdb_view *view, unsigned 
 		wanted = ISX_CREW_MAX;
 	if (wanted < 2)
 		return;
+	/* Slots first: they bound the threads of all searches together. Slots for which there is
+	 * no view go back at once, for other searches. */
 	crew->slots = isx_scan_slots_try(slots_max, wanted - 1);
 	while (crew->count <= crew->slots) {
 		struct isx_lmdb_view *further = view_again(view);
@@ -73,6 +77,8 @@ void isx_crew_end(struct isx_crew *crew)
 	*crew = (struct isx_crew){ 0 };
 }
 
+/* The start of a further member's thread. The failure stays in `arg` until isx_crew_run() has
+ * joined the thread. */
 static void *run_member(void *arg)
 {
 	struct crew_thread *thread = arg;
@@ -91,6 +97,7 @@ enum isx_status isx_crew_run(struct isx_crew *crew, unsigned members, isx_crew_f
 		threads[i].runs = isx_thread_start(&threads[i].handle, "isx-scan", run_member,
 						   &threads[i]) == 0;
 	}
+	/* The caller works as well: with no further thread this is the whole of the work. */
 	enum isx_status st = work(arg, 0, err);
 	/* Every thread is joined, also after a failure: all of them use this stack frame. */
 	for (unsigned i = 1; i < members; i++) {
@@ -125,6 +132,8 @@ bool isx_ranges_take(struct isx_ranges *ranges, bool had_piece, uint64_t *id_min
 	pthread_mutex_lock(&ranges->lock);
 	ranges->busy -= had_piece;
 	atomic_fetch_add(&ranges->hungry, 1);
+	/* Only a busy member can give a piece away. When no piece is left and no member is busy,
+	 * none will come, and the member that notices it ends the wait of all others. */
 	while (!ranges->has_piece && !ranges->is_over) {
 		if (ranges->busy > 0)
 			pthread_cond_wait(&ranges->changed, &ranges->lock);
@@ -148,6 +157,8 @@ bool isx_ranges_take(struct isx_ranges *ranges, bool had_piece, uint64_t *id_min
 void isx_ranges_share(struct isx_ranges *ranges, uint64_t id, uint64_t compared, uint64_t *given,
 		      uint64_t *id_max)
 {
+	/* Read without the lock, since the member comes here often. A stale value delays a gift to
+	 * the next call, or takes the lock for nothing: the condition is checked again below. */
 	if (atomic_load_explicit(&ranges->hungry, memory_order_relaxed) == 0 ||
 	    compared - *given < SHARE_COMPARISONS || *id_max <= id)
 		return;
@@ -159,11 +170,14 @@ void isx_ranges_share(struct isx_ranges *ranges, uint64_t id, uint64_t compared,
 		ranges->has_piece = true;
 		*id_max = middle;
 		*given = compared;
+		/* One piece is for one member: to wake the others would make them wait again. */
 		pthread_cond_signal(&ranges->changed);
 	}
 	pthread_mutex_unlock(&ranges->lock);
 }
 
+/* Members that scan a piece finish it, unless their own checks end them, and get no further
+ * one. */
 void isx_ranges_fail(struct isx_ranges *ranges)
 {
 	pthread_mutex_lock(&ranges->lock);

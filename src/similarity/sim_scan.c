@@ -15,6 +15,7 @@
 
 /* --- similarity units ------------------------------------------------------------------------- */
 
+/* For isx_array_lower_bound(): the number by which the rows of a page are sorted. */
 static uint64_t id_in_page(const void *lane, size_t row)
 {
 	return isx_lane_id(lane, row);
@@ -63,6 +64,8 @@ enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view,
 	return ISX_OK;
 }
 
+/* The page before stays valid, as all pages do until the view ends: LMDB maps the file, and copies
+ * nothing. */
 enum isx_status isx_lane_next(struct isx_lane *lane, struct isx_err *err)
 {
 	MDB_val page;
@@ -78,6 +81,7 @@ enum isx_status isx_lane_next(struct isx_lane *lane, struct isx_err *err)
 
 void isx_lane_close(struct isx_lane *lane)
 {
+	/* LMDB leaves the cursors of a transaction that only reads to the program. */
 	if (lane->cursor)
 		mdb_cursor_close(lane->cursor);
 	lane->cursor = NULL;
@@ -96,6 +100,7 @@ enum isx_status isx_lane_measure(const struct isx_lane *lane, struct isx_lmdb_vi
 		return isx_lmdb_status(rc, "measure units", err);
 	rc = mdb_cursor_get(cursor, &key, &row, MDB_SET);
 	if (!rc)
+		/* LMDB keeps this number with the type's rows: none of them is read for it. */
 		rc = mdb_cursor_count(cursor, &count);
 	if (!rc)
 		rc = mdb_cursor_get(cursor, &key, &row, MDB_LAST_DUP);
@@ -154,6 +159,8 @@ static enum isx_status add_longer(struct id_list *list, MDB_cursor *cursor,
 static enum isx_status add_shorter(struct id_list *list, MDB_cursor *cursor,
 				   const struct isx_indexed_unit *unit, struct isx_err *err)
 {
+	/* A body has at most 32 bytes, so there are at most 31 lookups, whatever the index
+	 * holds. */
 	for (size_t bytes = 1; bytes < unit->body_bytes; bytes++) {
 		MDB_val key = isx_lmdb_val(unit->body, bytes), value;
 		int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET);
@@ -206,6 +213,8 @@ enum isx_status isx_instance_find(struct isx_lmdb_view *view, const struct isx_i
 		qsort(list.ids, list.count, sizeof *list.ids, ascending);
 		*count = drop_repeated(list.ids, list.count);
 	}
+	/* The arena gets the list once, at its final length; a list that grew in it would leave
+	 * its shorter copies behind. */
 	uint64_t *kept = st ? NULL : isx_arena_alloc(arena, *count, sizeof *kept);
 	if (!st && !kept)
 		st = isx_fail_memory(err);
@@ -216,6 +225,7 @@ enum isx_status isx_instance_find(struct isx_lmdb_view *view, const struct isx_i
 	return st;
 }
 
+/* For isx_array_lower_bound(), as id_in_page(). */
 static uint64_t id_in_list(const void *ids, size_t i)
 {
 	return ((const uint64_t *)ids)[i];

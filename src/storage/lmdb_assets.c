@@ -48,6 +48,8 @@ enum isx_status isx_lmdb_find(struct isx_lmdb_view *view, const char *iscc_id,
 	return isx_lmdb_status(rc, "look up an asset", err);
 }
 
+/* The asset is read in the view that is searched: it cannot change between its lookup and the
+ * search. */
 enum isx_status isx_lmdb_query_of(struct isx_lmdb_view *view, const struct isx_query *query,
 				  struct isx_arena *arena, struct isx_query *effective,
 				  struct isx_iscc_id *id, struct isx_err *err)
@@ -99,6 +101,7 @@ struct waiting {
 	struct isx_err gone; /* why it is no longer wanted */
 };
 
+/* False ends the wait for a slot; `gone` then has the status and message of the call. */
 static bool is_search_wanted(void *arg)
 {
 	struct waiting *waiting = arg;
@@ -113,6 +116,8 @@ static enum isx_status search_view(struct isx_lmdb_file *file, const struct isx_
 {
 	struct isx_lmdb_view view;
 	struct waiting waiting = { .query = query };
+	/* The slot before the view: a search that waits must not hold a snapshot, whose old pages
+	 * no writer can use again. */
 	if (!isx_scan_slot_take(isx_scan_slots_max(options), ISX_PASS_WAIT_MS, is_search_wanted,
 				&waiting))
 		return isx_err_pass(err, &waiting.gone);
@@ -133,6 +138,8 @@ enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_opt
 				const struct isx_query *query, struct isx_arena *arena,
 				struct isx_result *result, struct isx_err *err)
 {
+	/* One query is a list of one: kinds with search_file() put it into a pass together with
+	 * the queries of other callers. */
 	struct isx_search_job job = { .query = query, .arena = arena, .result = result };
 	isx_lmdb_search_many(file, options, &job, 1);
 	return job.status ? isx_err_pass(err, &job.err) : ISX_OK;
