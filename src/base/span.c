@@ -1,11 +1,13 @@
 /*
  * span.c - trim and cut a span, and read a number, strictly or as pydantic does.
  *
- * strtoull() is not used: it takes blanks, signs and wraps "-1" around, and needs a NUL.
+ * strtoull() is not used: it takes blanks, signs and wraps "-1" around, and needs a NUL. Nothing is
+ * copied: what is handed out points into the text of the caller, and lives as long.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/span.h"
 
+/* Those of JSON (RFC 8259, 2). isspace() depends on the locale, and knows more of them. */
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -20,6 +22,8 @@ struct isx_span isx_span_trim(struct isx_span span)
 	return span;
 }
 
+/* A separator at the end leaves an empty rest whose ptr is not NULL: "a=" has a value, and "a" has
+ * none. */
 struct isx_span isx_span_cut(struct isx_span text, char separator, struct isx_span *rest)
 {
 	const char *at = text.len ? memchr(text.ptr, separator, text.len) : NULL;
@@ -32,6 +36,7 @@ struct isx_span isx_span_cut(struct isx_span text, char separator, struct isx_sp
 	return before;
 }
 
+/* The overflow is checked before the comparison with `max`, which may be UINT64_MAX. */
 bool isx_span_uint(struct isx_span span, uint64_t max, uint64_t *value)
 {
 	uint64_t sum = 0;
@@ -67,6 +72,7 @@ static bool is_zero_fraction(struct isx_span span)
 	return true;
 }
 
+/* The sum is a double: it rounds beyond 2^53 and becomes infinite instead of wrapping around. */
 bool isx_span_whole(struct isx_span span, double *number)
 {
 	double sum = 0;

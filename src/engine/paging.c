@@ -2,6 +2,10 @@
  * paging.c - places in a ranking as texts: base64url of fixed fields. Pure functions.
  *
  * A list that has ended has a score below every score: nothing ranks behind it.
+ *
+ * A token is no secret and is not signed: a client that makes one up gets a part of the ranking that
+ * it could have read anyway. The server keeps nothing between two pages; each page is a search of its
+ * own, of which only the matches behind the place are kept.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/paging.h"
@@ -13,6 +17,8 @@
 #include <math.h>
 #include <string.h>
 
+/* A token is VERSION, the state, and the places: all numbers are big-endian, a score as the bits of
+ * its double. A later form gets another VERSION, and clients then begin again. */
 enum { VERSION = 1, PLACE_BYTES = 16, TOKEN_BYTES = 1 + 8 + ISX_PAGE_LISTS * PLACE_BYTES };
 
 struct place {
@@ -28,6 +34,8 @@ struct token {
 
 static const struct place the_end = { .score = -1 };
 
+/* False: the text is no token. A score that is not finite is refused, as NaN ranks neither before
+ * nor behind anything. */
 static bool read_token(const char *after, struct token *token)
 {
 	uint8_t bytes[TOKEN_BYTES];
@@ -75,6 +83,7 @@ enum isx_status isx_page_check(const char *after, struct isx_err *err)
 				  "empty text for the first page");
 }
 
+/* The token was checked by isx_page_check() when the query came in. */
 struct isx_ranking isx_page_ranking(const struct isx_query *query, enum isx_page_list list,
 				    const struct isx_quota *quota)
 {
@@ -88,6 +97,8 @@ struct isx_ranking isx_page_ranking(const struct isx_query *query, enum isx_page
 	return ranking;
 }
 
+/* The place of the last match of a list. ISCC-IDs come from an engine here; one that cannot be read
+ * would end the list. */
 static struct place place_of(const char *iscc_id, double score)
 {
 	struct isx_iscc_id id = { 0 };
@@ -96,6 +107,8 @@ static struct place place_of(const char *iscc_id, double score)
 		       : (struct place){ score, id.body };
 }
 
+/* The state of an index counts all of its writes, so is_changed may be set though no match of this
+ * query has changed. When exactly `limit` matches were left, the page after them is empty. */
 enum isx_status isx_page_end(const struct isx_query *query, uint64_t state, struct isx_arena *arena,
 			     struct isx_result *result, struct isx_err *err)
 {

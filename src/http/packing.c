@@ -1,7 +1,10 @@
 /*
  * packing.c - compresses and decompresses streams, with zlib and libzstd.
  *
- * Levels are fast rather than small: an export is to be as fast as the index is read.
+ * Levels are fast rather than small: an export is to be as fast as the index is read. The libraries
+ * allocate their own memory, outside of every quota: 256 KiB to write gzip and about 40 KiB to read
+ * it; to read zstd, the window that a frame asks for, which libzstd limits to 128 MiB. Only the
+ * output counts, in the buffer of the caller.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/packing.h"
@@ -10,12 +13,13 @@
 #include <zstd.h>
 
 enum {
-	PIECE_BYTES = 64 * 1024,
+	PIECE_BYTES = 64 * 1024,      /* of output, between two looks at the buffer */
 	WINDOW_BITS = MAX_WBITS + 16, /* 16: the gzip format instead of the zlib format */
 	GZIP_LEVEL = 1,
 	ZSTD_LEVEL = 3
 };
 
+/* RFC 1952, 2.3.1, and RFC 8878, 3.1.1. JSON begins with none of these bytes. */
 enum isx_packing isx_packing_of(struct isx_span beginning)
 {
 	if (isx_span_has_prefix(beginning, "\x1f\x8b"))
@@ -24,6 +28,7 @@ enum isx_packing isx_packing_of(struct isx_span beginning)
 								  : ISX_PACKING_NONE;
 }
 
+/* A path that is only the suffix does not count: nothing would be left as the name of the file. */
 static bool has_suffix(const char *path, const char *suffix)
 {
 	size_t len = strlen(path), wanted = strlen(suffix);
@@ -51,6 +56,8 @@ struct isx_packer {
 	ZSTD_CStream *zstd;
 };
 
+/* MAX_MEM_LEVEL - 1 is 8, the default of zlib, which its header does not name. A frame of zstd gets
+ * a checksum, as those of the program zstd have, so that damage is found when it is read. */
 enum isx_status isx_packer_new(enum isx_packing packing, struct isx_packer **packer,
 			       struct isx_err *err)
 {
@@ -95,6 +102,8 @@ static enum isx_status deflate_all(z_stream *gzip, struct isx_span text, bool is
 	return ISX_OK;
 }
 
+/* The same for zstd. What libzstd returns is a hint while the stream goes on, and the bytes that it
+ * still holds at the end: so the loop ends by the input, or by that number. */
 static enum isx_status zstd_all(ZSTD_CStream *zstd, struct isx_span text, bool is_end,
 				struct isx_buf *out, struct isx_err *err)
 {
@@ -164,7 +173,10 @@ enum isx_status isx_unpacker_new(enum isx_packing packing, struct isx_unpacker *
 	return ISX_OK;
 }
 
-/* One call of inflate(). Behind a member the next one begins, if there is more. */
+/* One call of inflate(). Behind a member the next one begins, if there is more. avail_in has 32 bits:
+ * of a longer text a part is taken. Z_BUF_ERROR only says that more of the stream is needed.
+ *   text  what was used of it is skipped
+ *   made  filled: bytes in `room` */
 static enum isx_status inflate_some(struct isx_unpacker *unpacker, struct isx_span *text,
 				    char *room, size_t bytes, size_t *made, struct isx_err *err)
 {
@@ -190,6 +202,8 @@ static enum isx_status inflate_some(struct isx_unpacker *unpacker, struct isx_sp
 				  gzip->msg ? gzip->msg : "the file is damaged");
 }
 
+/* The same for zstd. A call that takes and makes nothing leaves is_inside alone: behind a frame
+ * libzstd then returns the size of a header that need not follow. */
 static enum isx_status unzstd_some(struct isx_unpacker *unpacker, struct isx_span *text, char *room,
 				   size_t bytes, size_t *made, struct isx_err *err)
 {

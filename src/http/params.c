@@ -1,5 +1,9 @@
 /*
  * params.c - reads parameters of the URL, with the problems that pydantic reports for them.
+ *
+ * Each parameter is searched for in the text of the URL by its own name: there are few, and the
+ * text is bounded (ISX_PARAMS_MAX). Failures are those of memory only. After a problem a value may
+ * be left as it was: the handler refuses the request before it uses any.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/params.h"
@@ -14,6 +18,8 @@
 /* Larger limits are lowered to this, so that products with sizes cannot overflow. */
 #define LIMIT_MAX INT32_MAX
 
+/* Values of a URL are texts, so "input" is a JSON string, also where a number was expected, as in
+ * pydantic. */
 void isx_param_problem(struct http_res *res, const char *type, const char *name, const char *msg,
 		       struct isx_span value)
 {
@@ -26,6 +32,7 @@ void isx_param_problem(struct http_res *res, const char *type, const char *name,
 	isx_buf_release(&input);
 }
 
+/* Not isx_span_uint(): pydantic, and so 0.3.3, also takes "10.0", "+10" and "1_0". */
 enum isx_status isx_param_limit(struct http_req *req, struct http_res *res, size_t *limit,
 				struct isx_err *err)
 {
@@ -66,8 +73,8 @@ enum isx_status isx_param_bool(struct http_req *req, struct http_res *res, const
 	return ISX_OK;
 }
 
-/* Read `from` or `to`.
- *   is_given  filled */
+/* Read `from` or `to`; *us is unchanged if the parameter is missing, and means nothing if it is wrong.
+ *   is_given  filled: 0 is a time, too, so *us alone does not tell */
 static enum isx_status read_time(struct http_req *req, struct http_res *res, const char *name,
 				 uint64_t *us, bool *is_given, struct isx_err *err)
 {
@@ -80,6 +87,8 @@ static enum isx_status read_time(struct http_req *req, struct http_res *res, con
 	return st;
 }
 
+/* Read the ISCC-ID behind which a page or an export begins. Only its characters are checked here:
+ * the engine decodes it after it has found the index, so that a missing index is reported first. */
 static enum isx_status read_after(struct http_req *req, struct http_res *res, const char **after,
 				  struct isx_err *err)
 {
@@ -94,6 +103,8 @@ static enum isx_status read_after(struct http_req *req, struct http_res *res, co
 	return *after ? ISX_OK : isx_fail_memory(err);
 }
 
+/* `to` is the first time that is not in the range. A hub number is read strictly: 0.3.3 has no such
+ * parameter, so no client needs the lax forms. */
 enum isx_status isx_param_range(struct http_req *req, struct http_res *res, struct isx_range *range,
 				struct isx_err *err)
 {

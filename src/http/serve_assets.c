@@ -1,5 +1,9 @@
 /*
  * serve_assets.c - many assets of an index: pages of them, and lists of ISCC-IDs to get or to remove.
+ *
+ * A list has ISX_LIST_MAX assets at most, and its answer is composed in memory, under the quota of
+ * the request. Larger parts of an index are the task of serve_export.c. Must not know how assets
+ * are stored.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
@@ -14,7 +18,7 @@
 enum { PAGE_ASSETS = 1000 }; /* of a request without limit */
 
 /* Append a page of a cursor: at most `limit` assets, and in "next" the last of them if there are
- * more. */
+ * more. One asset more than `limit` is read to know that: a client never gets an empty last page. */
 static enum isx_status add_page(struct isx_cursor *cursor, size_t limit, bool with_simprints,
 				struct isx_buf *page, struct isx_err *err)
 {
@@ -68,7 +72,7 @@ enum isx_status isx_serve_assets_list(struct http_req *req, struct http_res *res
 	return st;
 }
 
-/* Read a list of ISCC-IDs from the body. */
+/* Read a list of ISCC-IDs from the body: 1 to ISX_LIST_MAX of them, in the arena of the request. */
 static enum isx_status read_ids(struct http_req *req, struct http_res *res, const char *const **ids,
 				size_t *count, struct isx_err *err)
 {
@@ -77,7 +81,8 @@ static enum isx_status read_ids(struct http_req *req, struct http_res *res, cons
 		  : isx_ids_from_json(&req->payload, &req->arena, ids, count, &res->problems, err);
 }
 
-/* Begin the element of an ISCC-ID. */
+/* Begin the element of an ISCC-ID; the first one opens the list. The ISCC-ID is repeated as it was
+ * sent, so that the client finds it again. */
 static void begin_item(struct isx_buf *list, size_t i, const char *iscc_id, const char *status)
 {
 	isx_buf_text(list, i ? ",{\"iscc_id\":" : "[{\"iscc_id\":");
@@ -103,6 +108,8 @@ static enum isx_status add_asset(struct http_req *req, struct isx_buf *list, siz
 	return st ? st : isx_buf_status(list, err);
 }
 
+/* Each asset is read in a transaction of its own: the list is no snapshot. The first failure is the
+ * answer to the whole request, and what was appended until then is dropped. */
 enum isx_status isx_serve_assets_get(struct http_req *req, struct http_res *res,
 				     struct isx_err *err)
 {

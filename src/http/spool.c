@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Kept in memory: most bodies fit, and no file is made for them. A larger one costs one write for
+ * every so many bytes, and one read for every READ_BYTES. */
 enum { MEMORY_BYTES = 256 * 1024, READ_BYTES = 64 * 1024 };
 
 void isx_spool_begin(struct isx_spool *spool, const char *directory, struct isx_quota *quota)
@@ -35,6 +37,8 @@ bool isx_spool_is_due(const struct isx_spool *spool)
 	return spool->bytes.len >= MEMORY_BYTES;
 }
 
+/* To be called before anything else sets errno. A quota of the disk and a limit of the file's size
+ * are ISX_FULL, too: the operator has to make room, and the client may try again. */
 static enum isx_status fail_file(const struct isx_spool *spool, const char *doing,
 				 struct isx_err *err)
 {
@@ -58,6 +62,8 @@ static enum isx_status open_file(struct isx_spool *spool, struct isx_err *err)
 	return ISX_OK;
 }
 
+/* After a failure the bytes are lost: the request has failed then, and its body is dropped. A write
+ * that takes a part is continued; on a full disk the next one fails with the reason. */
 enum isx_status isx_spool_flush(struct isx_spool *spool, struct isx_err *err)
 {
 	size_t done = 0;
@@ -111,7 +117,10 @@ static enum isx_status read_more(struct isx_spool *spool, bool *more, struct isx
 }
 
 /* Find the end of the line at `at`, reading on as far as necessary.
- *   len  filled: bytes of the line, at most ISX_LINE_BYTES_MAX + 1 */
+ * Only bytes that are new are searched, so that a long line costs no more than its length.
+ *   len      filled: bytes of the line; more than ISX_LINE_BYTES_MAX: the line is too long, and its
+ *            end may not have been found
+ *   has_end  filled: false for a last line without a line end */
 static enum isx_status find_end(struct isx_spool *spool, size_t *len, bool *has_end,
 				struct isx_err *err)
 {
@@ -150,6 +159,7 @@ static enum isx_status skip_line(struct isx_spool *spool, struct isx_err *err)
 	return isx_fail(err, ISX_TOO_LARGE, "the line is longer than %d bytes", ISX_LINE_BYTES_MAX);
 }
 
+/* `has_end` is also what ends the loop over blank lines: without one the body has ended. */
 enum isx_status isx_spool_line(struct isx_spool *spool, struct isx_span *line, struct isx_err *err)
 {
 	size_t len = 0;
@@ -172,6 +182,8 @@ enum isx_status isx_spool_line(struct isx_spool *spool, struct isx_span *line, s
 	return st;
 }
 
+/* A spool of { 0 } has the descriptor 0, which is the standard input of the process: `directory`
+ * tells that it was begun. */
 void isx_spool_close(struct isx_spool *spool)
 {
 	if (spool->directory && spool->fd >= 0)

@@ -2,12 +2,18 @@
  * pair_json.c - a pair of near-duplicates as one line of JSON, written and read.
  *
  *	{"iscc_id":"ISCC:...","match":"ISCC:...","score":0.97,"types":{"CONTENT_TEXT_V0":0.97}}
+ *
+ * The server and the command `duplicates` write such lines; the remote engine reads them from another
+ * server, and a run that is continued reads the file of the run before. A line is checked in full, as
+ * that server may be another program and the file may be damaged. Members with other names are
+ * ignored, so that a later version may add some.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/iscc_id.h"
 #include "json/json.h"
 #include "json/wire.h"
 
+/* Doubles read back as the same doubles, so that a run that is continued ranks pairs as before. */
 void isx_type_scores_to_json(struct isx_buf *buf, const struct isx_type_score *types, size_t count)
 {
 	isx_buf_char(buf, '{');
@@ -20,6 +26,7 @@ void isx_type_scores_to_json(struct isx_buf *buf, const struct isx_type_score *t
 	isx_buf_char(buf, '}');
 }
 
+/* An ISCC-ID is base32 behind "ISCC:": nothing in it needs an escape. */
 void isx_pair_to_json(struct isx_buf *buf, const struct isx_pair *pair)
 {
 	isx_buf_printf(buf, "{\"iscc_id\":\"%s\",\"match\":\"%s\",\"score\":", pair->iscc_id,
@@ -30,12 +37,14 @@ void isx_pair_to_json(struct isx_buf *buf, const struct isx_pair *pair)
 	isx_buf_char(buf, '}');
 }
 
+/* One form for all faults of a line. The caller knows which line it is. */
 static enum isx_status fail_line(struct isx_err *err, const char *expected)
 {
 	return isx_fail(err, ISX_SCHEMA, "a pair of near-duplicates: expected %s", expected);
 }
 
-/* Read an ISCC-ID, and write it in its canonical form. */
+/* Read an ISCC-ID, and write it in its canonical form. The text between the quotes is not decoded: an
+ * ISCC-ID with escapes is refused. A member that is missing is no string and fails here, too. */
 static enum isx_status read_id(struct isx_span value, char iscc_id[24], struct isx_err *err)
 {
 	struct isx_iscc_id id;
@@ -46,6 +55,8 @@ static enum isx_status read_id(struct isx_span value, char iscc_id[24], struct i
 	return ISX_OK;
 }
 
+/* Read a score, also an integer: other programs write 1 and not 1.0. The comparison is written so
+ * that NaN would fail. */
 static enum isx_status read_score(struct isx_span value, double *score, struct isx_err *err)
 {
 	enum isx_json_kind kind = isx_json_kind(value);
@@ -56,6 +67,9 @@ static enum isx_status read_score(struct isx_span value, double *score, struct i
 	return ISX_OK;
 }
 
+/* Read the scores by type into the arena, in the order of the text. The list has room for
+ * ISX_UNITS_MAX, 1 KiB, as the number of members is not known before the walk; the caller releases
+ * the arena after each line. */
 static enum isx_status read_types(struct isx_span object, struct isx_arena *arena,
 				  struct isx_pair *pair, struct isx_err *err)
 {
