@@ -1,5 +1,9 @@
 /*
  * args.c - parses a command line by tables of commands, and prints help from the same tables.
+ *
+ * Must not know any command. A command line is read once, at a cost that does not matter; texts
+ * are borrowed from argv. Usage errors end with status 2, as in 0.3.3, and go to standard error;
+ * help that was asked for goes to standard output.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/args.h"
@@ -128,6 +132,8 @@ static void print_commands(const struct cli_command *const *commands)
 	}
 }
 
+/* Lines are fitted to the terminal (term.h), so help that is piped is the same everywhere.
+ * Returns CLI_OK. */
 static int print_help(const struct cli_command *command, const struct path *path)
 {
 	term_wrap(isx_span_of(command->summary), 0, 0, term_text_width());
@@ -158,6 +164,8 @@ static int usage_error(const struct cli_command *command, const struct path *pat
 	return CLI_USAGE;
 }
 
+/* The command of this level that is spelled most like `word`; NULL if none is close
+ * (suggestion.h). */
 static const char *nearest_command(const struct cli_command *level, const char *word)
 {
 	struct suggestion suggestion = suggestion_for(word);
@@ -166,6 +174,7 @@ static const char *nearest_command(const struct cli_command *level, const char *
 	return suggestion.name;
 }
 
+/* The same for options. Letters have no neighbours: every other letter would be as close. */
 static const char *nearest_option(const struct cli_command *command, const char *word)
 {
 	struct suggestion suggestion = suggestion_for(word);

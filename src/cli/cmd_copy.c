@@ -5,6 +5,8 @@
  * The main thread reads one snapshot of the first index; the loader writes batches to the second.
  * Assets come in the order of their ISCC-IDs, so that the last one that is stored says where to go
  * on.
+ * Must not know which engines there are: both sides are stores of the library, also a server.
+ * What differs is `keeps_simprints` (target.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -32,6 +34,8 @@ struct copy {
 	uint64_t dropped; /* simprints of assets for an lmdb:// store, which keeps none */
 };
 
+/* On standard error, as standard output has the report for programs. `last` is empty as long as
+ * no batch is written: then there is nothing to go on from. */
 static void say_how_far(const struct loader_totals *totals)
 {
 	say_line(stderr, "%zu assets are copied (whole batches)",
@@ -84,6 +88,10 @@ static enum isx_status read_assets(struct copy *copy, struct isx_cursor *cursor,
 	return st;
 }
 
+/* The first index is looked at and its snapshot opened before the loader has a thread, so a
+ * failure up to there stores no asset in the second one. The number of assets of a part of an
+ * index is not known: the bar is left out. The status of reading wins: loader_give() reports
+ * there that the store has failed, too. */
 static enum isx_status copy_assets(struct copy *copy, struct isx_err *err)
 {
 	struct isx_cursor *cursor = NULL;
@@ -124,6 +132,8 @@ static int report(const struct copy *copy)
 	return totals->errors ? CLI_ERROR : CLI_OK;
 }
 
+/* Both stores are opened while signals are watched already: opening a server or a locked index
+ * may wait. */
 static int run(const struct cli_args *args, struct copy *copy)
 {
 	struct isx_err err = { 0 };
@@ -141,6 +151,7 @@ static int run(const struct cli_args *args, struct copy *copy)
 	return CLI_ERROR;
 }
 
+/* The loader borrows its store, so it is freed first. */
 static int run_copy(const struct cli_args *args)
 {
 	struct copy copy = { 0 };

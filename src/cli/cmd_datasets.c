@@ -1,5 +1,9 @@
 /*
  * cmd_datasets.c - the command `datasets`: lists the data sets of an author.
+ *
+ * Built for lists of some hundred data sets: the whole answer is in memory. Options, columns and
+ * the members of the JSON are those of 0.3.3. How the host is asked, and its token, is
+ * dataset_client.c.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/percent.h"
@@ -71,6 +75,9 @@ static enum isx_status find_size(struct dataset_list *list, struct dataset *row,
 	return ISX_OK;
 }
 
+/* Append the data set of one element of the answer. Counts and tags stay spans of that answer
+ * and are printed as the host wrote them. An element without an ID, or with a time that is none,
+ * fails the command. The array has room for one row per element. */
 static enum isx_status read_row(struct dataset_list *list, struct isx_span element,
 				struct isx_err *err)
 {
@@ -119,6 +126,8 @@ static enum isx_status read_list(const char *author, size_t limit, struct datase
 		return st;
 	struct isx_span json = { list->json.ptr, list->json.len };
 	struct isx_json_walk walk = isx_json_walk_start(json);
+	/* The last page may bring more elements than `limit`: there is room for all, but only
+	 * `limit` are read. One more, as an empty list would ask for no bytes. */
 	list->rows = isx_arena_alloc(&list->arena, isx_json_length(json) + 1, sizeof *list->rows);
 	st = list->rows ? ISX_OK : isx_fail_memory(err);
 	while (!st && list->count < limit && isx_json_next_element(&walk, &element))
@@ -128,12 +137,16 @@ static enum isx_status read_list(const char *author, size_t limit, struct datase
 
 /* --- printing --------------------------------------------------------------------------------- */
 
+/* A member behind another one. What the host has left out is null and not missing: rows have the
+ * same members, as in 0.3.3. */
 static void add_member(struct isx_buf *buf, const char *name, struct isx_span json)
 {
 	isx_buf_printf(buf, ",\"%s\":", name);
 	isx_buf_add(buf, json.len ? json.ptr : "null", json.len ? json.len : 4);
 }
 
+/* One array, also without any data set, as programs read it. `tags` is always an array: they
+ * need not look for null there. */
 static void print_json(const struct dataset_list *list)
 {
 	struct isx_buf compact = { 0 }, pretty = { 0 };
@@ -182,6 +195,8 @@ static void print_table(const struct dataset_list *list, const char *author)
 		 list->rows[0].id.ptr);
 }
 
+/* A limit of 0 lists nothing and sends no request. Rows point into the arena and into the answer,
+ * so both are released after printing. */
 static int run_datasets(const struct cli_args *args)
 {
 	const char *author = cli_option_value(args, "--author");

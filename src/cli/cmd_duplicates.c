@@ -56,6 +56,8 @@ struct duplicates {
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+/* Call at once behind the failed call: errno is read. A full disk is ISX_FULL, so that scripts
+ * can tell it from other errors. */
 static enum isx_status fail_write(const char *path, struct isx_err *err)
 {
 	return isx_fail(err, errno == ENOSPC ? ISX_FULL : ISX_IO, "%s: %s",
@@ -84,6 +86,8 @@ static enum isx_status take_pair(const struct isx_pair *pair, void *arg, struct 
 	return st;
 }
 
+/* The library calls this and take_pair() in the main thread, which alone changes `found`: to
+ * read it here needs no lock. */
 static void draw(uint64_t done, uint64_t total, void *arg)
 {
 	struct duplicates *run = arg;
@@ -253,6 +257,8 @@ static enum isx_status open_pairs(struct duplicates *run, struct isx_err *err)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+/* Errors of a network file system may appear only here; so a file is not complete before it is
+ * closed. */
 static enum isx_status close_file(FILE *file, const char *path, struct isx_err *err)
 {
 	return fclose(file) == 0 ? ISX_OK : fail_write(path, err);

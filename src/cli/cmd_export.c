@@ -3,6 +3,8 @@
  *
  * One snapshot is read, while other processes go on writing. What is written can be added again by
  * `import`, to an index of any engine. After a signal the file ends behind a whole line.
+ * Memory is that of one piece of output and of one asset. Each asset is read once: the cost is
+ * that of reading the index and of compressing.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -53,6 +55,9 @@ static enum isx_status skip_damaged(struct export *export, enum isx_status st, s
 	return ISX_OK;
 }
 
+/* Write until the end, a failure or a signal, looked for between two assets. An asset that is
+ * damaged is left out and counted. The end of the packed stream is written in each case, so that
+ * a file that is cut short can be unpacked. */
 static enum isx_status write_assets(struct export *export, struct isx_cursor *cursor,
 				    struct isx_err *err)
 {
@@ -107,6 +112,8 @@ static uint64_t count_assets(const struct export *export, const struct isx_range
 	return count;
 }
 
+/* The snapshot is opened before the file: an index that cannot be read leaves no empty file, and
+ * does not replace one with --force. */
 static int export_assets(const struct cli_args *args, struct export *export,
 			 const struct isx_range *range)
 {
@@ -132,6 +139,8 @@ static int export_assets(const struct cli_args *args, struct export *export,
 	return st || export->damaged ? CLI_ERROR : CLI_OK;
 }
 
+/* `is_over` is set before the thread of signals is ended: stop() waits for it for 10 seconds at
+ * most, and the process exits behind stop(). */
 static int run_export(const struct cli_args *args)
 {
 	struct export export = { .path = args->word_count ? args->words[0] : "-" };

@@ -1,5 +1,8 @@
 /*
  * cmd_get.c - the command `get`: prints one asset, or several.
+ *
+ * One asset is printed as 0.3.3 prints it; several are lines of JSON, which 0.3.3 does not have.
+ * All are read in one call.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -48,6 +51,7 @@ static int print_found(const struct id_list *ids, char *const *jsons)
 	return code;
 }
 
+/* A missing asset is no failure of the call: print_found() reports it, and prints the others. */
 static int print_stored(struct target *target, const struct id_list *ids)
 {
 	struct isx_err err = { 0 };

@@ -3,6 +3,10 @@
  *
  * A file that cannot be downloaded or read, and a row that cannot be stored, is counted and reported; the rest
  * goes on. The index is registered before anything is asked for, as in 0.3.3.
+ * Built for data sets of some thousand files: the list of all files is in memory, the rows of one
+ * file are streamed. Files are loaded in the order of their paths, so that --limit and --resume
+ * see the same rows in each run. Must not know HTTP, the cache (dataset_client.h) and columns
+ * (dataset_rows.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -132,6 +136,8 @@ static enum isx_status place_files(struct hub *hub, struct isx_err *err)
 	return isx_buf_status(&hub->paths.paths, err);
 }
 
+/* Ask for all files of the branch main, and keep those to load. ISX_INVALID for a name that is
+ * none, before anything is sent: it becomes a part of a URL and of a path in the cache. */
 static enum isx_status list_files(struct hub *hub, struct isx_err *err)
 {
 	char path[REPO_CHARS_MAX + 80];
@@ -157,6 +163,8 @@ static enum isx_status list_files(struct hub *hub, struct isx_err *err)
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
+/* The bar counts rows: columns of a Parquet file are read side by side, so there is no position
+ * in its bytes. */
 static void show_rows(void *arg, uint64_t rows_done, uint64_t rows_total)
 {
 	struct hub *hub = arg;
@@ -200,6 +208,9 @@ static enum isx_status load_file(struct hub *hub, const struct hub_file *file, s
 	return st;
 }
 
+/* Files that were listed count as files of the report, also those behind the limit of rows. The
+ * next file is asked for when all rows of the one before are handed over; the loader writes
+ * meanwhile. */
 static enum isx_status load_files(struct hub *hub, struct isx_err *err)
 {
 	enum isx_status st = load_run_start(&hub->run, hub->batch_assets, hub->paths.paths.ptr,
@@ -244,6 +255,8 @@ static void report(const struct hub *hub)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+/* Without any file to load the exit status is CLI_NO_FILES (2), as in 0.3.3, and nothing is printed
+ * on standard output. The report is printed also after a failure: earlier batches are stored. */
 static int load(struct hub *hub)
 {
 	struct isx_err err = { 0 };
@@ -264,6 +277,8 @@ static int load(struct hub *hub)
 	return st ? target_fail(st, &err) : CLI_OK;
 }
 
+/* Also after a failure in the middle: the struct is zero at first, and every part may be released
+ * when it is zero. */
 static void release(struct hub *hub)
 {
 	dataset_client_close(&hub->client);

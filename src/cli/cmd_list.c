@@ -1,5 +1,8 @@
 /*
  * cmd_list.c - the commands `list`, which prints the assets of an index, and `remove`.
+ *
+ * Memory is that of one asset for `list`, and of all ISCC-IDs for `remove`. Neither creates an
+ * index: a misspelled name is an error.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -39,6 +42,8 @@ static enum isx_status print_assets(const struct cli_args *args, struct isx_curs
 	bool only_id = cli_option_value(args, "--ids") != NULL;
 	bool with_simprints = cli_option_value(args, "--simprints") != NULL;
 	char last[24] = "";
+	/* The cursor is one asset ahead: only so is it known at the limit that there are more.
+	 * The ISCC-ID of the last one is copied, as an asset is borrowed until the next call. */
 	enum isx_status st = isx_cursor_next(cursor, &asset, err);
 	for (size_t i = 0; !st && asset && i < limit; i++) {
 		print_asset(asset, only_id, with_simprints);
@@ -50,6 +55,8 @@ static enum isx_status print_assets(const struct cli_args *args, struct isx_curs
 	return st;
 }
 
+/* The options are read before the index is opened, so a wrong one is a usage error (2) also
+ * without an index. Opened for reading only: nothing is written. */
 static int run_list(const struct cli_args *args)
 {
 	struct target target = { 0 };
@@ -113,6 +120,9 @@ static int report_removed(const struct id_list *ids, const bool *removed)
 	return count == ids->count ? CLI_OK : CLI_ERROR;
 }
 
+/* All words are read before the index is opened, and isx_remove_many() checks all ISCC-IDs
+ * before it removes one: a wrong word removes nothing. The assets go in one transaction (on a
+ * server 10,000 in each). */
 static int run_remove(const struct cli_args *args)
 {
 	struct target target = { 0 };

@@ -1,5 +1,8 @@
 /*
  * cmd_maintenance.c - the commands `index backup`, `index compact` and `index check`.
+ *
+ * The work is done by the library; here are options, progress and reports. Must not know how an
+ * index is stored.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"

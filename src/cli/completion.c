@@ -1,5 +1,10 @@
 /*
  * completion.c - what a word of a command line may become, and the scripts by which shells ask.
+ *
+ * A shell runs this at each press of the Tab key. So no store is opened and no server asked: the
+ * names of indexes come from config.json and the folders beside it, and a failure gives no
+ * candidates. Must not know any command: tables and the names of values in them (NAME, INDEX,
+ * FILE) decide.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/completion.h"
@@ -67,12 +72,15 @@ static bool offer_values(const char *value, struct isx_span word, const char *pr
 	return false;
 }
 
+/* The commands of a level, and nothing for a command that has none below it. */
 static void offer_commands(const struct cli_command *level, struct isx_span word)
 {
 	for (size_t i = 0; level->commands && level->commands[i]; i++)
 		offer(word, "", level->commands[i]->name, level->commands[i]->summary);
 }
 
+/* Long names only: a letter is typed faster than it is completed. --help stands in no table, as
+ * the parser takes it at every level. */
 static void offer_options(const struct cli_command *command, struct isx_span word)
 {
 	for (size_t i = 0; i < command->option_count; i++)
@@ -245,6 +253,8 @@ static const struct shell *find_shell(const struct cli_args *args)
 	return NULL;
 }
 
+/* The script alone on standard output: `iscc-search --show-completion bash >FILE` must give a
+ * file that a shell can source. */
 int completion_show(const struct cli_args *args)
 {
 	const struct shell *shell = find_shell(args);
@@ -277,6 +287,8 @@ static enum isx_status extend_settings(const struct shell *shell, const char *ho
 	return st ? isx_err_at(err, st, "%s", path) : ISX_OK;
 }
 
+/* The script is replaced, as it may be that of an older version; the settings of the shell are
+ * only extended, as they are the user's. */
 int completion_install(const struct cli_args *args)
 {
 	char path[PATH_MAX];

@@ -1,5 +1,8 @@
 /*
  * conditions.c - reads the options of `search` by the rules of the members of a query in JSON.
+ *
+ * Relies on isx_conditions_from_texts() for all rules, so that an option and the member of the
+ * REST API accept the same values. Must not know what a condition means.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/conditions.h"
@@ -56,6 +59,8 @@ bool conditions_read(const struct cli_args *args, struct isx_arena *arena, struc
 						     &texts.exponent, &texts.with };
 		struct isx_buf list = { 0 };
 		bool is_given = cli_option_list(args, names[i], &list) > 0;
+		/* An exponent is one number: given again, the last one counts. The others are
+		 * lists. */
 		*members[i] = is_given && i == 2
 				      ? isx_span_of(cli_option_value(args, names[i]))
 				      : (struct isx_span){ list.len ? list.ptr : "", list.len };

@@ -39,6 +39,8 @@ static const char *text_member(struct config *config, struct isx_span object, co
 	return text_of(config, isx_json_member(object, name));
 }
 
+/* null is as good as no member: a file that was edited by hand, or by another program, may have
+ * either. */
 static bool is_absent(struct isx_span value)
 {
 	return value.len == 0 || isx_span_is(value, "null");
@@ -142,6 +144,9 @@ static enum isx_status read_index(struct config *config, struct isx_span key, st
 	return add_index(config, &index, err);
 }
 
+/* Entries have spans of config->file (source). Fails at the first fault of the
+ * file as a whole; a fault of one entry is only a warning, so that one entry does not lock the
+ * user out of all others. */
 static enum isx_status read_config(struct config *config, struct isx_err *err)
 {
 	struct isx_span indexes = isx_json_member(config->file, "indexes");
@@ -164,6 +169,7 @@ static enum isx_status read_config(struct config *config, struct isx_err *err)
 	return st;
 }
 
+/* Hidden folders are no indexes: a name of an index begins with a letter. */
 static int no_dots(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.';

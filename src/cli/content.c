@@ -1,6 +1,9 @@
 /*
  * content.c - recognizes byte order marks, compressed files and other encodings by their first
  *             bytes.
+ *
+ * Relies on its caller for the first CONTENT_BYTES bytes, and reads none beyond the text. Must not
+ * know file names: users rename files, and standard input has no name.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/content.h"
@@ -41,6 +44,8 @@ static const struct beginning {
 	{ "\xFE\xFF", 2, "text in UTF-16: convert it first (iconv -f UTF-16 -t UTF-8)" },
 };
 
+/* ISX_SCHEMA, as for JSON that is no asset: `add` reports the file and goes on with the next
+ * one. */
 static enum isx_status fail_beginning(struct isx_err *err, const char *is)
 {
 	return isx_fail(err, ISX_SCHEMA, "expected JSON in UTF-8, this is %s", is);

@@ -3,6 +3,8 @@
  *
  * Files are dataset_cache.c; how a request is sent is dataset_http.c. A page names the next one in
  * a header: Link: <https://...>; rel="next".
+ * Built for lists of some ten thousand elements: the whole list is in memory, some LIST_BYTES_MAX
+ * at most. The token is a secret: it is never part of a message or a URL.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/dataset_client.h"
@@ -88,6 +90,8 @@ static enum isx_status read_token(struct dataset_client *client, const char *hom
 	return st;
 }
 
+/* HF_ENDPOINT without a slash at its end, as paths begin with one. http:// is allowed: a mirror
+ * may be on this machine. */
 static enum isx_status read_endpoint(struct dataset_client *client, struct isx_err *err)
 {
 	const char *url = find_variable("HF_ENDPOINT", NULL);
@@ -149,6 +153,9 @@ static void add_origin(struct isx_buf *url, const char *endpoint)
 	isx_buf_add(url, endpoint, (size_t)(host - endpoint) + strcspn(host, "/"));
 }
 
+/* A head callback, called for each line of the head. One Link header may name several pages: the
+ * first one with rel="next" counts. It may be on another host; dataset_http.c does not send the
+ * token there. */
 static void take_link(void *arg, struct isx_span line)
 {
 	struct pages *pages = arg;
@@ -196,6 +203,8 @@ static enum isx_status add_page(struct isx_span page, struct isx_buf *list, size
 	return isx_buf_status(list, err);
 }
 
+/* PAGES_MAX ends a list whose pages name each other in a circle; the bytes are bounded by
+ * add_page(). After a failure `list` is not to be read. */
 enum isx_status dataset_client_list(struct dataset_client *client, const char *path,
 				    size_t count_max, struct isx_buf *list, struct isx_err *err)
 {

@@ -3,6 +3,8 @@
  *
  * A host that limits the rate of requests answers 429 and says in RateLimit or Retry-After when to come
  * again. Overloaded hosts and connections that fail get a second try after 1, 2, 4, ... seconds.
+ * A command waits here in its main thread; there is one request at a time. Must not know what is
+ * asked for. Without libcurl every request is ISX_UNSUPPORTED.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/dataset_http.h"
@@ -85,6 +87,7 @@ static void take_head(void *arg, struct isx_span line)
 		exchange->get->take_head(exchange->get->arg, line);
 }
 
+/* http_client.h passes the exchange; the caller's function gets its own argument. */
 static bool take_body(void *arg, long code, struct isx_span bytes)
 {
 	struct exchange *exchange = arg;
@@ -98,6 +101,8 @@ static bool is_endpoint(const struct dataset_client *client, const char *url)
 	return strncmp(url, client->endpoint, len) == 0 && url[len] == '/';
 }
 
+/* One request, without trying again. Retry-After arrives in *wait_s; RateLimit wins over it
+ * after 429, as it says when the window ends. */
 static enum isx_status send_once(struct dataset_client *client, struct exchange *exchange,
 				 long *code, uint32_t *wait_s, struct isx_buf *answer,
 				 struct isx_err *err)
@@ -135,6 +140,8 @@ static struct isx_span find_reason(const struct isx_buf *answer, struct isx_aren
 	return reason;
 }
 
+/* ISX_IO for every status: to the caller a refusal and an overload are the same once all tries
+ * are used up. The reason of the host is cut at 100 bytes: it may be a whole page of HTML. */
 static enum isx_status fail_code(const struct dataset_client *client, const char *url, long code,
 				 const struct isx_buf *answer, struct isx_err *err)
 {

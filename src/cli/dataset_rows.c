@@ -2,6 +2,9 @@
  * dataset_rows.c - makes assets of the rows of a Parquet file.
  *
  * Must not know: HTTP, and where the file comes from.
+ * Built for files of some million rows: one row is in memory at a time, next to the pages that the
+ * Parquet reader holds. Columns are looked up by name for each row and value, as files have some
+ * ten of them.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/dataset_rows.h"
@@ -106,6 +109,8 @@ static struct isx_span iscc_value(const struct reader *reader, size_t which)
 							     : (struct isx_span){ 0 };
 }
 
+/* A text of the file lives until the next row, one of an asset until its batch is written: so it
+ * is copied. C strings cannot hold a NUL, which would cut an ISCC or ISCC-ID off silently. */
 static enum isx_status copy_text(struct isx_span text, const char *name, struct isx_arena *arena,
 				 const char **copy, struct isx_err *err)
 {
@@ -139,6 +144,8 @@ static enum isx_status read_isccs(const struct reader *reader, struct isx_arena 
 	return st;
 }
 
+/* Parquet files do not guarantee UTF-8, and metadata is JSON: a text that is none is an error of
+ * its row. */
 static bool is_utf8(struct isx_span text)
 {
 	while (text.len) {
@@ -213,6 +220,8 @@ static enum isx_status make_metadata(struct reader *reader, struct isx_arena *ar
 	return asset->metadata || !buf->len ? ISX_OK : isx_fail_memory(err);
 }
 
+/* The ISCC-ID of the column iscc_id, which is checked when it is stored, or one that is made of
+ * the row. */
 static enum isx_status set_id(const struct reader *reader, uint64_t row, struct isx_arena *arena,
 			      struct isx_asset *asset, struct isx_err *err)
 {
@@ -254,6 +263,7 @@ static enum isx_status break_file(struct reader *reader, enum isx_status st,
 	return ISX_OK;
 }
 
+/* Also a reader that open_reader() has left half open: `fd` is -1 there, and pointers are NULL. */
 static void close_reader(struct reader *reader)
 {
 	isx_parquet_close(reader->file);

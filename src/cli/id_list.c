@@ -1,5 +1,8 @@
 /*
  * id_list.c - reads the ISCC-IDs of a command line.
+ *
+ * Built for some thousand ISCC-IDs: all are in memory, as they are asked for or removed in one
+ * call. Must not know the index.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/id_list.h"

@@ -1,5 +1,9 @@
 /*
  * output.c - writes a file piece by piece, compressed by its name.
+ *
+ * Memory is that of one piece, whatever is written. A file that is replaced is truncated at once:
+ * after a failure it has the beginning of the new content. Standard output is never compressed, as
+ * a pipe does that.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/output.h"

@@ -1,5 +1,9 @@
 /*
  * target.c - opens the store of the index that options or the configuration name.
+ *
+ * Every command that reads or writes assets goes through open_target(): which index is meant, and
+ * what may be created, is decided here alone. Messages name the variables of the environment
+ * (settings_name_variables()), as users of the command line set those.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/target.h"
