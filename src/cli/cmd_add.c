@@ -471,7 +471,7 @@ static const struct cli_option options[] = {
 	{ "--verbose", 'v', NULL, "Print one line per file" },
 	{ "--simprint-bits", 's', "BITS", "Truncate simprints to 64, 128, 192 or 256 bits" },
 	{ "--batch-size", 'b', "N",
-	  "Assets per transaction (default: 100 for files, 20000 for lines)" },
+	  "Assets per transaction (default: 100 for files, 20000 for lines and rows)" },
 	GENERATOR_OPTION,
 	TARGET_OPTIONS,
 };
