@@ -48,6 +48,7 @@ struct remote {
 	atomic_bool lacks_batch; /* the server is 0.3.3, which has no batch search */
 };
 
+/* All functions of the table get the engine of the store that isx_remote_open() has made. */
 static struct remote *remote_of(struct isx_engine *engine)
 {
 	return (struct remote *)engine;
@@ -61,6 +62,8 @@ static struct remote *remote_of(struct isx_engine *engine)
 static bool fail_problem(struct isx_span detail, struct isx_arena *arena, enum isx_status status,
 			 struct isx_err *err)
 {
+	/* FastAPI, on which 0.3.3 is built, lists all problems of a request; the first one is
+	 * enough for a message. */
 	struct isx_json_walk walk = isx_json_walk_start(detail), parts;
 	struct isx_span problem, part, msg, text;
 	struct isx_buf place = { 0 };
@@ -166,6 +169,8 @@ static enum isx_status send_request(struct remote *remote, const struct isx_http
 				    long *code, uint32_t *retry_after_s, struct isx_buf *answer,
 				    struct isx_err *err)
 {
+	/* Without the lock: a stream of pairs may take hours, and would keep all other calls of
+	 * the store waiting. */
 	struct isx_http_client *client = NULL;
 	enum isx_status st;
 	if (request->take_body) {
@@ -228,6 +233,8 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 	isx_buf_release(&url);
 	if (st)
 		return st;
+	/* Only a refusal for the moment (503) carries the server's Retry-After on to the
+	 * caller. */
 	st = check_answer(remote, call, code, err);
 	if (st == ISX_UNAVAILABLE && err)
 		err->retry_after_s = retry_after_s;
@@ -236,6 +243,8 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 
 /* --- reading answers -------------------------------------------------------------------------- */
 
+/* Refuse an answer with a status of success whose content cannot be used: ISX_IO. The caller adds
+ * which server it was (name_server()). */
 static enum isx_status fail_answer(struct isx_err *err, const char *expected)
 {
 	return isx_fail(err, ISX_IO, "the server's answer is not what it should be: expected %s",
@@ -783,6 +792,8 @@ static enum isx_status read_infos(struct isx_span list, struct isx_index_info **
 	return ISX_OK;
 }
 
+/* One request for all indexes; their names are the server's and are not checked against anything
+ * that was asked for. */
 static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_info **infos,
 				   size_t *count, struct isx_err *err)
 {
@@ -819,6 +830,8 @@ static enum isx_status remote_create(struct isx_engine *engine, const char *name
 	return st;
 }
 
+/* An answer of success has no body here: nothing is read, and 404 is ISX_NOT_FOUND with the
+ * server's message. */
 static enum isx_status remote_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
 {
 	struct call call = { .method = "DELETE", .name = name, .success = STATUS_NO_CONTENT };
@@ -827,6 +840,8 @@ static enum isx_status remote_drop(struct isx_engine *engine, const char *name, 
 	return st;
 }
 
+/* The name is compared, so that the description of another index is not taken for this one's.
+ * After any failure *info is released. */
 static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
 				   struct isx_index_info *info, struct isx_err *err)
 {
@@ -869,6 +884,8 @@ static enum isx_status read_outcomes(struct isx_span list, const struct isx_asse
 						       : read_owner(id, iscc_ids[i], err);
 		if (st)
 			return st;
+		/* Any other word is a failure, although the asset may be stored: to guess an
+		 * outcome would be worse. */
 		if (isx_span_is(status, "\"updated\""))
 			outcomes[i] = ISX_UPDATED;
 		else if (isx_span_is(status, "\"created\""))
@@ -909,6 +926,8 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 	 * then. */
 	for (unsigned i = 1; !st && i <= TRIES; i++) {
 		st = call_json(engine, &call, &list, err);
+		/* iscc_ids: the server gives the ISCC-IDs, so a second try could store each asset
+		 * twice. */
 		if (st != ISX_UNAVAILABLE || i == TRIES || iscc_ids)
 			break;
 		pause_s(i);
@@ -969,6 +988,8 @@ static enum isx_status add_chunks(struct isx_engine *engine, const char *name,
 	return ISX_OK;
 }
 
+/* All assets have an ISCC-ID: a chunk that is sent twice stores nothing twice, and may be tried
+ * again. */
 static enum isx_status remote_add(struct isx_engine *engine, const char *name,
 				  const struct isx_asset *assets, size_t count,
 				  enum isx_outcome *outcomes, struct isx_err *err)
@@ -976,6 +997,8 @@ static enum isx_status remote_add(struct isx_engine *engine, const char *name,
 	return add_chunks(engine, name, assets, count, outcomes, NULL, err);
 }
 
+/* Appends the JSON of the server to `json`, without a change to values or their order, after a
+ * look at the ISCC-ID in it. */
 static enum isx_status remote_get(struct isx_engine *engine, const char *name, const char *iscc_id,
 				  struct isx_buf *json, struct isx_err *err)
 {
@@ -992,6 +1015,8 @@ static enum isx_status remote_get(struct isx_engine *engine, const char *name, c
 				 check_iscc_id(isx_json_member(asset, "iscc_id"), iscc_id, err),
 				 err);
 	if (!st) {
+		/* White space between the values depends on the server and on proxies; the other
+		 * engines have none. */
 		isx_json_minify(json, asset);
 		st = isx_buf_status(json, err);
 	}
@@ -1030,6 +1055,8 @@ static enum isx_status post_ids(struct isx_engine *engine, const char *action, c
 	for (size_t at = 0, some; !st && at < count; at += some) {
 		struct isx_buf body = { 0 };
 		struct isx_span list = { 0 }, element;
+		/* A failure ends the loop: what the requests before it have removed stays
+		 * removed. */
 		some = count - at < ISX_LIST_MAX ? count - at : ISX_LIST_MAX;
 		for (size_t i = 0; i < some; i++) {
 			isx_buf_char(&body, i ? ',' : '[');
@@ -1046,6 +1073,8 @@ static enum isx_status post_ids(struct isx_engine *engine, const char *action, c
 		st = isx_buf_status(&body, err);
 		if (!st)
 			st = call_json(engine, &call, &list, err ? err : &why);
+		/* 0.3.3 takes ACTION for the ISCC-ID of an asset, a path to which it allows no
+		 * POST. */
 		if (st && strcmp(err ? err->msg : why.msg, "Method Not Allowed") == 0)
 			st = isx_fail(err, ISX_UNSUPPORTED,
 				      "the server has no request for lists of assets: expected "
@@ -1067,6 +1096,8 @@ static enum isx_status post_ids(struct isx_engine *engine, const char *action, c
 	return st;
 }
 
+/* A take_item_fn. An ISCC-ID that is not stored is no failure of the list; each one is told
+ * apart. */
 static enum isx_status take_removed(struct isx_span element, struct isx_span status, void *into,
 				    size_t at, struct isx_err *err)
 {
@@ -1078,6 +1109,8 @@ static enum isx_status take_removed(struct isx_span element, struct isx_span sta
 		       : fail_answer(err, "\"removed\" or \"not_found\"");
 }
 
+/* A list of one is sent as the request that 0.3.3 has, too; longer lists need a server of this
+ * program. */
 static enum isx_status remote_remove(struct isx_engine *engine, const char *name,
 				     const char *const *iscc_ids, size_t count, bool *removed,
 				     struct isx_err *err)
@@ -1087,6 +1120,8 @@ static enum isx_status remote_remove(struct isx_engine *engine, const char *name
 				     err);
 }
 
+/* A take_item_fn. Fills jsons[at] with memory of its own, for the caller to free; of an asset that
+ * is not stored it remains NULL. */
 static enum isx_status take_asset(struct isx_span element, struct isx_span status, void *into,
 				  size_t at, struct isx_err *err)
 {
@@ -1109,6 +1144,8 @@ static enum isx_status remote_get_many(struct isx_engine *engine, const char *na
 	return post_ids(engine, "get", name, iscc_ids, count, take_asset, jsons, err);
 }
 
+/* `metadata` is JSON, and is sent as it is; NULL removes the metadata. Of the answer only the
+ * status counts. */
 static enum isx_status remote_set_metadata(struct isx_engine *engine, const char *name,
 					   const char *iscc_id, const char *metadata,
 					   struct isx_err *err)
@@ -1141,6 +1178,8 @@ static void add_parameters(const struct isx_query *query, struct isx_buf *suffix
 	isx_buf_char(suffix, '\0');
 }
 
+/* One search. The matches are copied into `arena`, so the answer, of up to 256 MiB, is released
+ * before the call returns. */
 static enum isx_status remote_search(struct isx_engine *engine, const char *name,
 				     const struct isx_query *query, struct isx_arena *arena,
 				     struct isx_result *result, struct isx_err *err)
@@ -1229,6 +1268,9 @@ static enum isx_status search_together(struct isx_engine *engine, const char *na
 		isx_query_to_json(&body, jobs[i].query);
 	}
 	isx_buf_text(&body, "]}");
+	/* comes_in_pieces: a batch may take longer than one search is allowed to; a pause of 60 s
+	 * in its answer ends it. One request serves all jobs, so the cancel check of the first
+	 * query ends it for all. */
 	add_parameters(jobs[0].query, &suffix);
 	struct call call = { .method = "POST",
 			     .name = name,
@@ -1306,6 +1348,8 @@ struct remote_walk {
 	bool is_over;
 };
 
+/* Reads one line: one asset. The server waits while the caller is busy, so memory is bounded by
+ * the longest line and not by the answer. */
 static enum isx_status walk_next(struct isx_walk *base, struct isx_arena *arena,
 				 struct isx_asset *asset, bool *more, struct isx_err *err)
 {
@@ -1322,11 +1366,15 @@ static enum isx_status walk_next(struct isx_walk *base, struct isx_arena *arena,
 	if (!st && *more &&
 	    (!asset->iscc_id || isx_iscc_id_parse(isx_span_of(asset->iscc_id), &id, NULL)))
 		st = fail_answer(err, "assets with an ISCC-ID");
+	/* The parameter `to` counts microseconds, which are coarser than ISCC-IDs (add_range()):
+	 * assets of the last microsecond behind the range are dropped here, and end the walk. */
 	*more &= !st && id.body <= walk->range.last;
 	walk->is_over = !*more; /* behind an error, too: the next lines belong to nothing */
 	return name_server(walk->remote, st, err);
 }
 
+/* Also ends a walk in the middle of the answer: the connection is closed, not read to its end. The
+ * stream borrows the URL, and ends first. */
 static void walk_close(struct isx_walk *base)
 {
 	struct remote_walk *walk = (struct remote_walk *)base;
@@ -1365,6 +1413,8 @@ static enum isx_status fail_walk(struct remote_walk *walk, struct call *call, lo
 {
 	struct isx_span line;
 	bool more = true;
+	/* A failure is short JSON; the ceiling is for a server that sends something else without
+	 * an end. */
 	while (more && call->answer.len < ISX_SHORT_ANSWER_BYTES_MAX &&
 	       !isx_http_stream_line(walk->stream, &line, &more, NULL))
 		isx_buf_add(&call->answer, line.ptr, line.len);
@@ -1378,6 +1428,9 @@ static enum isx_status fail_walk(struct remote_walk *walk, struct call *call, lo
 	return st ? st : fail_answer(err, "lines");
 }
 
+/* Begins the export and waits for the head of its answer: a missing index is a failure here, and
+ * not of the first asset. An empty range sends a request, too, so that it finds the same
+ * failures. */
 static enum isx_status remote_walk(struct isx_engine *engine, const char *name,
 				   const struct isx_walk_range *range, struct isx_walk **walk,
 				   struct isx_err *err)
@@ -1429,8 +1482,6 @@ static void remote_close(struct isx_engine *engine)
 	isx_mem_free(remote);
 }
 
-/* No backup, compact and check: they need the files. Readiness is that the server can
- * list. */
 /* --- near-duplicates -------------------------------------------------------------------------- */
 
 enum {
@@ -1453,6 +1504,8 @@ static enum isx_status take_line(struct pair_stream *stream, struct isx_span lin
 {
 	struct isx_arena arena = { 0 };
 	struct isx_pair pair;
+	/* An empty line is how the server shows, while it finds nothing, that it is still at
+	 * work. */
 	if (!isx_span_trim(line).len)
 		return ISX_OK;
 	enum isx_status st = isx_pair_from_json(line, &arena, &pair, &stream->err);
@@ -1500,6 +1553,8 @@ static enum isx_status check_pairs(void *cancel_arg, struct isx_err *err)
 		       : ISX_OK;
 }
 
+/* Append &NAME=VALUE, the value percent-encoded but for the colon of ISCC-IDs and of types. A
+ * failure of memory stays in the buffer. */
 static void add_param(struct isx_buf *suffix, const char *name, const char *value)
 {
 	isx_buf_printf(suffix, "&%s=", name);
@@ -1518,6 +1573,7 @@ static enum isx_status remote_duplicates(struct isx_engine *engine, const char *
 	struct pair_stream stream = {
 		.query = query, .heard_ns = isx_clock_ns(), .found = found, .arg = arg
 	};
+	/* A call takes its cancel check from a query; nothing else of this query is read. */
 	const struct isx_query cancels = { .cancel_check = check_pairs, .cancel_arg = &stream };
 	if (reference && reference != engine)
 		return isx_fail(
@@ -1545,6 +1601,8 @@ static enum isx_status remote_duplicates(struct isx_engine *engine, const char *
 	enum isx_status st = isx_buf_status(&suffix, err);
 	if (!st)
 		st = send_call(remote, &call, err);
+	/* The reason why take_lines() has ended the stream: `err` says only that the transfer has
+	 * ended. */
 	if (stream.err.status)
 		st = name_server(remote, isx_err_pass(err, &stream.err), err);
 	isx_buf_release(&suffix);
@@ -1553,6 +1611,8 @@ static enum isx_status remote_duplicates(struct isx_engine *engine, const char *
 	return st;
 }
 
+/* Without backup, compact and check, which need the files; and without ready: the store is ready when
+ * the server can list its indexes. */
 static const struct isx_engine_ops remote_ops = {
 	.close = remote_close,
 	.list = remote_list,
@@ -1591,6 +1651,7 @@ enum isx_status isx_remote_open(const char *url, const struct isx_options *optio
 	remote->engine.ops = &remote_ops;
 	remote->engine.options = *options;
 	pthread_mutex_init(&remote->lock, NULL);
+	/* Copies: the caller's URI and options may end before the store does. */
 	remote->url = isx_mem_text(url, len);
 	if (options->api_key)
 		remote->api_key = isx_mem_text(options->api_key, strlen(options->api_key));
