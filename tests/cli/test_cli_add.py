@@ -256,8 +256,8 @@ BAD_FILES = {
     "not JSON": "{",
     "empty": "",
     "a list": "[]",
-    "no iscc_id": {"units": make_asset(9)["units"]},
-    "null iscc_id": {"iscc_id": None, "units": make_asset(9)["units"]},
+    "no iscc_id and no INSTANCE": {"units": make_asset(9)["units"][:3]},
+    "null iscc_id and no INSTANCE": {"iscc_id": None, "units": make_asset(9)["units"][:3]},
     "iscc_id of another type": {"iscc_id": 5},
     "malformed iscc_id": {"iscc_id": "ISCC:MAIG"},
     "not an ISCC-ID": {"iscc_id": unit(INSTANCE, digest(1))},
@@ -294,7 +294,7 @@ def test_a_bad_file_among_good_ones(cli, content):
     assert cli.good("get", iscc_id(3)).json["iscc_id"] == iscc_id(3)
 
 
-@pytest.mark.parametrize("content", [BAD_FILES["not JSON"], BAD_FILES["no iscc_id"],
+@pytest.mark.parametrize("content", [BAD_FILES["not JSON"], BAD_FILES["no iscc_id and no INSTANCE"],
                                      BAD_FILES["undecodable unit"]])
 def test_nothing_could_be_added(cli, content):
     put(cli.work / "b.iscc.json", content)

@@ -268,3 +268,50 @@ def test_index_commands(cli):
         assert cli.good(*words).out == expected
     for words, expected in transcript:
         assert on_terminal(cli, *words) == (0, expected)
+
+
+PAIR = ('"match":"%s","score":0.9447874718928242,"types":{"CONTENT_TEXT_V0":0.9609375,"DATA_NONE_V0":0.53125,'
+        '"META_NONE_V0":1.0}}')
+FIRST, SECOND = "ISCC:MAIGGXO25TIIJR7F", "ISCC:MAIGG5G23AJR24PC"
+SENTENCES = [  # command, exit status, standard output in a pipe and on a terminal, standard error
+    ("list --ids", 0, f"{FIRST}\n{SECOND}\n{ID}\n", ""),
+    ("list --ids --limit 1", 0, f"{FIRST}\n", f"There are more: --after {FIRST}\n"),
+    ("duplicates", 0, f'{{"iscc_id":"{FIRST}",{PAIR % ID}\n', ""),
+    ("duplicates --clusters", 0, f'{{"keep":"{FIRST}","duplicates":[{{"iscc_id":"{ID}",{PAIR % FIRST}]}}\n', ""),
+    ("export b.jsonl", 0, '{\n  "exported": 3,\n  "errors": 0\n}\n', ""),
+    ("index add other --local", 0, "Registered local index 'other'\nPath: DATA\n", ""),
+    ("index copy default other", 0, '{\n  "copied": 3,\n  "created": 3,\n  "updated": 0,\n  "errors": 0\n}\n', ""),
+    ("index check default", 0, "Checked index 'default': 8 pages, 3 assets, 12 rows: 0 findings\n", ""),
+    ("index backup default c.lmdb", 0, "Backed up index 'default' to WORK/c.lmdb\n", ""),
+    ("index compact default", 0, "Compacted index 'default': 0.0 MiB before, 0.0 MiB now\n", ""),
+    (f"remove {ID}", 0, '{\n  "removed": 1,\n  "not_found": 0\n}\n', ""),
+    (f"remove {ID}", 1, '{\n  "removed": 0,\n  "not_found": 1\n}\n', f"Asset not found: {ID}\n"),
+    (f"get {ID}", 1, "", f"Error: Asset not found: {ID}\n"),
+]
+
+
+@pytest.mark.parametrize("on_a_terminal", [False, True], ids=["pipe", "terminal"])
+def test_a_session(cli, on_a_terminal):
+    """What these commands print is the same in both."""
+    write_lines(cli.work / "a.jsonl", sample(3))
+    cli.good("add", "a.jsonl")
+    for words, code, out, err in SENTENCES:
+        if on_a_terminal:
+            found = cli.on_terminal(*words.split())
+        else:
+            said = cli.run(*words.split())
+            found = (said.code, said.out, said.err)
+        out = out.replace("DATA", str(cli.data)) if "Path" in out else out.replace("WORK", str(cli.work))
+        assert (found[0], found[1].replace("\r\n", "\n"), found[2]) == (code, out, err), words
+
+
+def test_get_and_export_print_json(cli):
+    write_lines(cli.work / "a.jsonl", sample(1))
+    cli.good("add", "a.jsonl")
+    asset = sample(1)[0]
+    shown = on_terminal(cli, "get", ID, columns=300)[1]
+    assert shown == cli.good("get", ID).out == json.dumps(asset, indent=2, ensure_ascii=False) + "\n"
+    assert json.loads(on_terminal(cli, "export", columns=300)[1].splitlines()[0].split("\x1b[K")[-1]) == asset
+    said = cli.good("import", "a.jsonl")
+    assert said.json["updated"] == 1
+    assert on_terminal(cli, "import", "a.jsonl")[1].endswith("Added 1 asset to index 'default': 0 new, 1 updated.\n")
