@@ -97,20 +97,25 @@ def table(rows, columns):
 
 def defeats(rows, columns):
     """Where another peer is better than the best of ours, in words."""
-    lines = []
+    lines, compared = [], 0
     ours = [row for row in rows if row["peer"] in OURS]
     others = [row for row in rows if row["peer"] not in OURS]
     for column in columns:
         mine, my_row = best_of(ours, column)
         theirs, row = best_of(others, column)
         title, more = column[0], column[4]
-        if mine is None or theirs is None or (theirs <= mine if more else theirs >= mine):
+        if mine is None or theirs is None:
+            continue
+        compared += 1
+        if (theirs <= mine if more else theirs >= mine):
             continue
         low, high = sorted((mine, theirs))
         ratio = f"{high / low:.2f} times " if low else ""
         lines.append(f"- {title}: {TITLES[row['peer']]} {ratio}better, {column[3].format(theirs)} "
                      f"against {column[3].format(mine)} of {TITLES[my_row['peer']]}"
                      + (f" (approximate: recall {row['recall']['share']:.3f})" if is_approximate(row) else ""))
+    if not compared:
+        return ["Not known: nothing was measured of both this program and another one."]
     return lines or ["No other peer is better in any column."]
 
 

@@ -42,6 +42,11 @@ def test_report__says_that_no_other_peer_is_better():
     assert "No other peer is better in any column." in text
 
 
+def test_report__does_not_say_so_where_nothing_was_compared():
+    text = report.text_of({**HEAD, "rows": [row("libiscc_search", 100, 2.0)]})
+    assert "No other peer is better" not in text and "Not known: nothing was measured of both" in text
+
+
 def test_report__says_what_was_stopped_failed_not_offered_and_not_reached():
     rows = [row("libiscc_search", 100, 2.0, clients_64={"stopped_s": 60}, clients_8={"error": "it broke"}),
             row("iscc-search-0.3.3", 100, 2.0, batch={"absent": "no batches"}),
@@ -98,6 +103,20 @@ def test_run__leaves_a_table_when_its_time_is_over(tmp_path):
     rows, text = measured(tmp_path, "--sizes", "1K", "--pairs", "", "--peers", "libiscc_search", "--budget", "0")
     assert [r["ingest"] for r in rows] == [{"absent": "not reached"}] * 2
     assert text.count("not reached") >= 2
+
+
+def test_run__a_step_that_the_end_of_the_run_cuts_off_is_not_reached(tmp_path):
+    rows, text = measured(tmp_path, "--sizes", "1K", "--pairs", "", "--kinds", "random", "--peers", "libiscc_search",
+                          "--budget", "0.3", "--step", "600", "--seconds", "60")
+    assert rows[0]["recall"] == {"share": 1.0} and rows[0]["clients_1"] == {"absent": "not reached"}, rows
+    assert "stopped after" not in text
+
+
+def test_run__stops_a_step_that_takes_too_long_and_goes_on(tmp_path):
+    rows, text = measured(tmp_path, "--sizes", "1K", "--pairs", "", "--kinds", "random", "--peers", "libiscc_search",
+                          "--step", "3", "--seconds", "60")
+    assert rows[0]["clients_1"] == rows[0]["clients_64"] == {"stopped_s": 3}
+    assert rows[0]["lost"] == {"lost": 0, "of": 1000} and "stopped after 3 s" in text
 
 
 def test_data__takes_the_text_units_of_a_file_and_says_where_it_is_grown(tmp_path):
