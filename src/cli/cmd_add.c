@@ -101,6 +101,8 @@ static enum isx_status add_file(struct add *add, struct seen_place place, struct
 	return st;
 }
 
+/* Parse one line and hand it over. Fails only if the store or the memory does: a wrong line is
+ * counted. */
 static enum isx_status add_line(struct add *add, struct seen_place place, struct isx_span line,
 				struct isx_err *err)
 {
@@ -149,6 +151,7 @@ static enum isx_status add_lines(struct add *add, struct seen_place place, struc
 	return st || !read ? st : skip(add, place, read, &why, err);
 }
 
+/* By the name, in any case: the file is opened later, and its content is checked then. */
 static bool is_parquet(const char *path)
 {
 	const char *suffix = strrchr(path, '.');
@@ -294,6 +297,7 @@ static uint64_t measure(const struct files_list *files, bool *any_lines)
 	return unknown ? 0 : total;
 }
 
+/* Returns after the last batch is stored. Totals and messages are filled also on failure. */
 static int load_batches(struct add *add, size_t batch_assets, uint64_t bytes)
 {
 	struct isx_err err = { 0 };

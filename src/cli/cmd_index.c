@@ -1,6 +1,9 @@
 /*
  * cmd_index.c - the commands `index add`, `list`, `use`, `remove` and `rebuild`. Backup, compact
  *               and check are in cmd_maintenance.c.
+ *
+ * These commands change config.json only; a store is opened by `add --remote`, to create the index
+ * there, and by `remove --delete-data`. 0.3.3 reads and writes the same file.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -35,6 +38,7 @@ static bool known_open(struct known *known)
 	return st == ISX_OK;
 }
 
+/* Entries borrow from both, so nothing of them is used afterwards. */
 static void known_close(struct known *known)
 {
 	config_release(&known->config);

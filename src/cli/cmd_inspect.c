@@ -1,6 +1,10 @@
 /*
  * cmd_inspect.c - the commands `inspect` and `compare`: what an ISCC says, and how alike two are. Neither
  *                 opens an index.
+ *
+ * No server is asked and config.json is not read; `compare` reads the settings, for its
+ * threshold. The rules of ISCCs are those of the library (iscc.h, engine/score.h): nothing is
+ * computed here a second time.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"
@@ -29,12 +33,14 @@
 		"--table", 't', NULL, "Print a table (the default on a terminal)"                  \
 	}
 
+/* As `search` decides: an option, or else what standard output is. */
 static bool prints_json(const struct cli_args *args)
 {
 	return cli_option_value(args, "--json") ||
 	       (!cli_option_value(args, "--table") && term_width() == 0);
 }
 
+/* Takes `compact` and releases it. */
 static void print_json(struct isx_buf *compact)
 {
 	struct isx_buf pretty = { 0 };
@@ -57,6 +63,8 @@ static void print_time(uint64_t time_us, char text[40])
 	snprintf(text, 40, "%s.%06uZ", day, (unsigned)(time_us % 1000000));
 }
 
+/* The body in full, in lower case, so that it can be compared with other programs. `hex` is
+ * filled. */
 static void print_hex(const struct isx_iscc *iscc, char hex[2 * ISX_ISCC_BODY_BYTES + 1])
 {
 	for (size_t i = 0; i < iscc->bits / 8; i++)
@@ -70,11 +78,13 @@ static void add_members(struct isx_buf *json, const struct isx_iscc *iscc)
 	if (isx_iscc_print(iscc, text, NULL))
 		text[0] = '\0'; /* it has been read, so it can be written */
 	print_hex(iscc, hex);
+	/* Base32, names of types and hexadecimal digits need no quoting in JSON. */
 	isx_buf_printf(json,
 		       "\"iscc\":\"%s\",\"type\":\"%s\",\"version\":%u,\"bits\":%u,\"body\":\"%s\"",
 		       text, iscc->type, iscc->version, iscc->bits, hex);
 }
 
+/* A unit on one line: type, length and canonical text. */
 static void print_row(const struct isx_iscc *iscc, const char *indent)
 {
 	char text[ISX_ISCC_TEXT_BYTES];
@@ -82,6 +92,7 @@ static void print_row(const struct isx_iscc *iscc, const char *indent)
 		printf("%s%-16s  %3u bits  %s\n", indent, iscc->type, iscc->bits, text);
 }
 
+/* For an ISCC-ID only: realm, time and hub number are its parts. */
 static enum isx_status inspect_id(const struct isx_iscc *iscc, bool as_json, struct isx_err *err)
 {
 	struct isx_iscc_id_parts parts;
@@ -104,6 +115,7 @@ static enum isx_status inspect_id(const struct isx_iscc *iscc, bool as_json, str
 	return ISX_OK;
 }
 
+/* A unit decomposes to itself, which is not printed a second time. */
 static enum isx_status inspect_units(const struct isx_iscc *iscc, bool as_json, struct isx_err *err)
 {
 	struct isx_iscc units[ISX_ISCC_UNITS];
@@ -184,6 +196,8 @@ struct side {
 	size_t count;
 };
 
+/* Add the units of a code, or a unit. Those beyond ISX_UNITS_MAX are left out: an asset cannot
+ * have more. */
 static enum isx_status add_iscc(struct side *side, const struct isx_iscc *iscc, struct isx_err *err)
 {
 	struct isx_iscc units[ISX_ISCC_UNITS];
@@ -217,6 +231,8 @@ static enum isx_status read_file(const char *path, struct side *side, struct isx
 	return st ? isx_err_at(err, st, "%s", path) : ISX_OK;
 }
 
+/* A word that exists as a file is a file, even if it looks like an ISCC, as in `search`. Errors
+ * name the word. */
 static enum isx_status read_side(const char *word, struct side *side, struct isx_err *err)
 {
 	struct isx_iscc iscc;
@@ -236,6 +252,8 @@ static enum isx_status read_side(const char *word, struct side *side, struct isx
 static size_t compare_sides(const struct side *a, const struct side *b,
 			    struct isx_iscc_comparison found[ISX_UNITS_MAX])
 {
+	/* A unit of `a` adds at most one type, so `found` has room. The cost is that of all
+	 * pairs, at most ISX_UNITS_MAX squared. */
 	size_t total = 0;
 	for (size_t i = 0; i < a->count; i++) {
 		for (size_t k = 0; k < b->count; k++) {
@@ -268,6 +286,7 @@ static double score_of(const struct isx_iscc_comparison *found, size_t count,
 		       : 0;
 }
 
+/* Types that do not reach the threshold are shown, too: they tell why there is no match. */
 static void print_comparison(const struct isx_iscc_comparison *found, size_t count, double score,
 			     double threshold)
 {
@@ -282,6 +301,7 @@ static void print_comparison(const struct isx_iscc_comparison *found, size_t cou
 		printf("No match: no type of unit reaches %g\n", threshold);
 }
 
+/* 17 digits give the same double again when a program reads them. */
 static void print_comparison_json(const struct isx_iscc_comparison *found, size_t count,
 				  double score)
 {
@@ -296,6 +316,8 @@ static void print_comparison_json(const struct isx_iscc_comparison *found, size_
 	print_json(&json);
 }
 
+/* Exit status 0 also for what does not match: a comparison has succeeded. Without a common type
+ * there is nothing to compare, which is an error. */
 static int run_compare(const struct cli_args *args)
 {
 	struct side a = { 0 }, b = { 0 };

@@ -1,5 +1,8 @@
 /*
  * cmd_search.c - the command `search`: searches by ISCC-CODE, ISCC-UNITs, ISCC-ID, file, or many lines.
+ *
+ * A query is read by question.c, many by search_lines.c, and a result is printed by show.c. Must
+ * not know how queries are written or compared.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -75,6 +78,8 @@ static int run_single(const struct cli_args *args, const struct isx_query *defau
 	return code;
 }
 
+/* The file is opened before the index: a misspelled path must not create an index. A line that
+ * failed decides the exit status before --fail-if-none does. */
 static int run_lines(const struct cli_args *args, const struct isx_query *defaults)
 {
 	struct target target;
@@ -93,6 +98,8 @@ static int run_lines(const struct cli_args *args, const struct isx_query *defaul
 	return code;
 }
 
+/* Conditions are read once and inherited by each query that does not set them itself. A path of
+ * lines is recognized by its name (lines_are_in()), and only if it is the only argument. */
 static int run_search(const struct cli_args *args)
 {
 	struct isx_arena arena = { 0 };

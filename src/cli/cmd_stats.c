@@ -2,6 +2,8 @@
  * cmd_stats.c - the command `stats`: what an index holds, in numbers.
  *
  * One pass over all assets, of one snapshot. Memory: 8 bytes for each asset with an INSTANCE unit.
+ * Built for indexes of some million assets: every asset is decoded once, in the main thread.
+ * Relies on cursors for the order of ISCC-IDs (include/iscc_search.h). Must not know engines.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/array.h"
@@ -64,6 +66,7 @@ static enum isx_status tally_add(struct tallies *tallies, const char *type, uint
 	return ISX_OK;
 }
 
+/* Identical files are found by the first 64 bits, as a unit from an ISCC-CODE has no more. */
 static enum isx_status count_unit(struct stats *stats, const struct isx_iscc *unit,
 				  struct isx_err *err)
 {
@@ -96,6 +99,8 @@ static enum isx_status count_units(struct stats *stats, const struct isx_asset *
 	return st;
 }
 
+/* An index holds one realm, so that of the last asset is that of all. A simprint is text in
+ * base64, of which 6 bits are in a character: its length is that of the whole bytes. */
 static enum isx_status count_asset(struct stats *stats, const struct isx_asset *asset,
 				   struct isx_err *err)
 {
@@ -120,6 +125,7 @@ static enum isx_status count_asset(struct stats *stats, const struct isx_asset *
 	return st;
 }
 
+/* Not a subtraction, as a difference of 64 bits does not fit into an int. */
 static int compare_keys(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -139,6 +145,8 @@ static void sort_tallies(struct tallies *tallies)
 		qsort(tallies->items, tallies->count, sizeof *tallies->items, compare_tallies);
 }
 
+/* After sorting, equal INSTANCE units stand side by side: a group begins where a value equals
+ * the one before and not the one before that. */
 static void find_duplicates(struct stats *stats)
 {
 	const uint64_t *all = stats->instances;
@@ -203,6 +211,7 @@ static void add_tallies(struct isx_buf *json, const struct tallies *tallies)
 	isx_buf_char(json, '}');
 }
 
+/* Realm and times are left out without assets: there is no first ISCC-ID. */
 static void print_as_json(const char *name, const struct stats *stats)
 {
 	struct isx_buf json = { 0 }, pretty = { 0 };
@@ -238,6 +247,7 @@ static void print_as_json(const char *name, const struct stats *stats)
 	isx_buf_release(&pretty);
 }
 
+/* One line for each type and length; no heading without any. */
 static void print_tallies(const char *title, const struct tallies *tallies)
 {
 	char count[32];
@@ -273,6 +283,7 @@ static void print_hubs(const struct stats *stats)
 	printf("\n");
 }
 
+/* Two numbers in one call need two buffers: term_count() returns the one that it fills. */
 static void print_as_table(const char *name, const struct stats *stats)
 {
 	char first[32], last[32], count[32], other[32];
@@ -291,6 +302,8 @@ static void print_as_table(const char *name, const struct stats *stats)
 	       term_count(stats->extra, other), stats->extra == 1 ? "" : "s");
 }
 
+/* The struct is too large for a stack frame. What was counted before a failure is not printed,
+ * as it would look like a whole result. */
 static int run_stats(const struct cli_args *args)
 {
 	static struct stats stats; /* 32 KiB */

@@ -41,6 +41,8 @@ struct download {
 	struct isx_err why; /* why take_body() has stopped */
 };
 
+/* Names in the cache are made of digests and commits of the host: anything else in them could
+ * lead out of the folder. */
 static bool is_hex(const char *text, size_t digits)
 {
 	return strlen(text) == digits && strspn(text, "0123456789abcdef") == digits;
@@ -70,6 +72,7 @@ static void set_folder(struct download *download, const char *repo)
 
 /* --- receiving -------------------------------------------------------------------------------- */
 
+/* Forget what has arrived: the next request asks from the first byte on. */
 static void restart(struct download *download)
 {
 	download->get.from_byte = 0;
@@ -154,6 +157,7 @@ static enum isx_status take_up(struct download *download, struct isx_err *err)
 	return ISX_OK;
 }
 
+/* A copy is finalized, so that the hash of what has arrived can go on. */
 static void end_hash(const struct download *download, char digits[SHA256_DIGITS + 1])
 {
 	crypto_hash_sha256_state hash = download->hash;

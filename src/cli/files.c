@@ -26,6 +26,7 @@ static enum isx_status fail_system(struct isx_err *err)
 	return isx_fail(err, errno == ENOENT ? ISX_NOT_FOUND : ISX_IO, "%s", strerror(errno));
 }
 
+/* The same with the path, for files that the caller did not name itself. */
 static enum isx_status fail_file(struct isx_err *err, const char *path)
 {
 	enum isx_status st = fail_system(err);
@@ -44,6 +45,7 @@ static bool may_open(mode_t mode, enum files_kind kind)
 	return S_ISREG(mode) || (kind == FILES_ALSO_FIFO && S_ISFIFO(mode));
 }
 
+/* Only for modes that may_open() has refused. */
 static enum isx_status fail_kind(struct isx_err *err, mode_t mode)
 {
 	const char *what = S_ISDIR(mode)    ? "a folder"
@@ -261,6 +263,7 @@ static void add_below(struct walk *walk)
 		isx_mem_free(entries);
 }
 
+/* A path that is too long for this system cannot exist, so it adds nothing. */
 static void add_folder(struct files_list *list, const char *folder, const char *pattern)
 {
 	struct walk walk = { .list = list, .pattern = pattern, .root = strlen(folder) + 1 };

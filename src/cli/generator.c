@@ -4,6 +4,9 @@
  * Its output goes into files in memory (memfd), so several commands run without a thread that reads from each.
  * A command is a process group of its own, all of which is ended after its time; it is also ended when
  * this program dies.
+ * Built for commands that take from a part of a second to minutes: one process per file, at most
+ * GENERATIONS_MAX at a time. Must not know ISCCs and assets: what a command prints is read by
+ * iscc_file.c.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/generator.h"
@@ -25,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Upper and lower case differ, as names of files do. */
 static bool ends_with(const char *path, const char *suffix)
 {
 	size_t len = strlen(path), wanted = strlen(suffix);
@@ -60,6 +64,8 @@ bool generator_is_done(const char *path)
 static void add_quoted(struct isx_buf *out, const char *word)
 {
 	isx_buf_char(out, '\'');
+	/* Within single quotes the shell interprets nothing. A single quote ends them, stands
+	 * escaped, and begins them again. */
 	for (; *word; word++)
 		isx_buf_text(out, *word == '\'' ? "'\\''" : (const char[]){ *word, '\0' });
 	isx_buf_char(out, '\'');
@@ -109,6 +115,9 @@ static void run_child(const char *line, int out_fd, int err_fd)
 	_exit(127);
 }
 
+/* The time runs from here on. Parent and child both make the process group, as either may run
+ * first, and kill() needs the group. memfd descriptors are closed by exec(); dup2() makes copies
+ * that are not. */
 enum isx_status generator_start(const char *command, const char *path, unsigned long timeout_s,
 				struct generator *generator, struct isx_err *err)
 {
@@ -137,6 +146,7 @@ enum isx_status generator_start(const char *command, const char *path, unsigned 
 	return st;
 }
 
+/* 0 if the size cannot be found out, which is reported as no output. */
 static size_t size_of(int fd)
 {
 	struct stat info;
@@ -148,6 +158,8 @@ static enum isx_status wait_for(struct generator *generator, int *status, struct
 {
 	enum { STEP_US = 5000 };
 	for (;;) {
+		/* Asked before the time is looked at: a command that has ended in time counts,
+		 * however late that is found out. */
 		pid_t ended = waitpid(generator->pid, status, WNOHANG);
 		if (ended == generator->pid) {
 			generator->pid = 0;
@@ -179,6 +191,8 @@ static struct isx_span last_line(int fd, char *room, size_t size)
 	return line;
 }
 
+/* Append all that the command has printed: it has ended, so the size does not change. wait_for()
+ * looks at the ceiling only while the command runs. */
 static enum isx_status read_output(struct generator *generator, struct isx_buf *text,
 				   struct isx_err *err)
 {
@@ -197,6 +211,8 @@ static enum isx_status read_output(struct generator *generator, struct isx_buf *
 	return ISX_OK;
 }
 
+/* Success is status 0 and some output; whether that is an asset is checked by its reader. All
+ * failures are ISX_INVALID: errors of this file, and the next one may succeed. */
 static enum isx_status check_end(struct generator *generator, int status, struct isx_err *err)
 {
 	char room[512];
@@ -228,6 +244,8 @@ enum isx_status generator_finish(struct generator *generator, struct isx_buf *te
 	return st;
 }
 
+/* The whole group is ended, as the shell may have started the command as a child. After a normal
+ * end pid is 0: what a command has left running in the background goes on. */
 void generator_cancel(struct generator *generator)
 {
 	if (generator->pid > 0) {
@@ -279,6 +297,8 @@ static void start_ahead(struct generation *generation)
 enum isx_status generation_take(struct generation *generation, const char *path,
 				struct isx_buf *text, bool *is_done, struct isx_err *err)
 {
+	/* Jobs are a ring in the order of the list, which is also the order in which files are
+	 * taken. */
 	start_ahead(generation);
 	size_t slot = generation->first;
 	*is_done = generation->count == 0 || generation->jobs[slot].path != path;

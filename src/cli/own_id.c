@@ -1,5 +1,8 @@
 /*
  * own_id.c - finds the assets of files without an ISCC-ID, by a search for their INSTANCE.
+ *
+ * Costs one search of the index for each file without an ISCC-ID. Relies on the loader
+ * (loader_flush()) to make assets of this run visible to that search.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/own_id.h"
@@ -16,6 +19,7 @@ static enum isx_status find_instance(const struct isx_asset *asset, struct isx_i
 {
 	struct isx_iscc iscc, units[ISX_ISCC_UNITS];
 	size_t count = 0;
+	/* Units come first: they are longer than those of the code, which have 64 bits. */
 	for (size_t i = 0; i < asset->unit_count; i++)
 		if (!isx_iscc_parse(asset->units[i], instance, NULL) &&
 		    instance->maintype == ISX_INSTANCE)
@@ -45,6 +49,8 @@ static bool is_own(const struct isx_match *match, uint32_t hub)
 	       !isx_iscc_id_decompose(&id, &parts, NULL) && parts.hub == hub;
 }
 
+/* Find the stored asset of this file under an ISCC-ID of this machine. *iscc_id stays NULL if
+ * there is none; otherwise it is copied into `arena`, as the result is freed. */
 static enum isx_status search(struct target *target, const char *unit, struct isx_arena *arena,
 			      const char **iscc_id, struct isx_err *err)
 {

@@ -1,5 +1,8 @@
 /*
  * progress.c - redraws one line on the terminal: a bar, a count and a rate.
+ *
+ * Costs a look at the clock for each call and ten lines a second. Lines of other threads do not
+ * mix with the bar: both hold the lock of stderr (flockfile()) while they print.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/progress.h"
@@ -19,6 +22,8 @@ void progress_start(struct progress *progress, uint64_t bytes_total)
 				       .bytes_total = bytes_total };
 }
 
+/* The other end of draw_bar(), which has locked stderr. Only for a call of it that returned
+ * true. */
 static void end_draw(void)
 {
 	fflush(stderr);

@@ -1,5 +1,8 @@
 /*
  * question.c - makes a query from the arguments of `search`.
+ *
+ * Must not know the index: a query is read before it is opened. What is too much or unknown for an
+ * engine is found out by the search.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/question.h"
@@ -180,6 +183,8 @@ static bool has_asset_simprints(struct isx_span object)
 	return false;
 }
 
+/* A query as in the body of POST /indexes/{name}/search. Messages are those of the API. Codes,
+ * units or simprints win over an ISCC-ID, as in a line that is an asset. */
 static enum isx_status question_of_query(struct isx_span object, struct question *question,
 					 struct isx_err *err)
 {

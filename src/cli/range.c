@@ -8,6 +8,7 @@
 #include "cli/iscc_word.h"
 #include "cli/say.h"
 
+/* False after a message. Without the option *us stays as it is. */
 static bool read_time(const struct cli_args *args, const char *option, uint64_t *us, bool *is_given)
 {
 	const char *text = cli_option_value(args, option);

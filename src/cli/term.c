@@ -1,5 +1,9 @@
 /*
  * term.c - asks the terminal how wide it is, and fits texts to it.
+ *
+ * Must not know what the texts mean. The program does not call setlocale(), so numbers have the
+ * same form everywhere; only characters beyond ASCII follow the variables of the locale. For the
+ * same reason wcwidth() cannot be used: next_character() has a short list of ranges.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/term.h"
@@ -27,12 +31,14 @@ size_t term_width(void)
 	return width < WIDTH_MIN ? WIDTH_MIN : (size_t)width;
 }
 
+/* Lines of more than 100 columns are hard to read, however wide the terminal is. */
 size_t term_text_width(void)
 {
 	size_t width = term_width();
 	return width && width < TERM_TEXT_WIDTH ? width : TERM_TEXT_WIDTH;
 }
 
+/* The sequences stand in the order of enum term_style. The string is static and is not freed. */
 const char *term_style(FILE *out, enum term_style style)
 {
 	static const char *const sequences[] = { "\033[0m",  "\033[1m",  "\033[2m",
@@ -87,6 +93,7 @@ static size_t fit(struct isx_span text, size_t width)
 	return bytes;
 }
 
+/* The cost is linear in the bytes; callers pass a name or a path. */
 static size_t columns_of(struct isx_span text)
 {
 	size_t total = 0, columns;
@@ -111,6 +118,8 @@ static struct isx_span tail_of(struct isx_span text, size_t width)
 	return text;
 }
 
+/* Escaping comes first (isx_shown_add()), as escape sequences take more columns than what they
+ * stand for. Too few columns for the dots give nothing. */
 void term_add_shortened(struct isx_buf *out, struct isx_span text, size_t width)
 {
 	struct isx_buf shown = { 0 };
@@ -145,6 +154,8 @@ const char *term_count(uint64_t count, char text[32])
 	return text;
 }
 
+/* With Unicode a bar has steps of an eighth of a cell: scores of 0.90 and 0.91 differ on 30
+ * cells. */
 void term_add_bar(struct isx_buf *out, double score, size_t cells)
 {
 	static const char *const eighths[] = { "",

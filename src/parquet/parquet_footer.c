@@ -451,8 +451,7 @@ static enum isx_status read_members(struct isx_footer *footer, struct isx_thrift
 	return st;
 }
 
-/* The bytes of the footer stay in the arena: names and the reader of row groups point into them.
- * */
+/* The bytes of the footer stay in the arena: the reader of row groups points into them. */
 enum isx_status isx_footer_read(int fd, uint64_t size, struct isx_footer *footer,
 				struct isx_err *err)
 {
