@@ -1,5 +1,10 @@
 /*
  * timestamp.c - reads points in time. Pure functions: no time zone of the system is used.
+ *
+ * mktime() and strptime() are not used: they depend on the locale and the time zone of the process.
+ * Seconds and a fraction may be missing; a leap second counts as the first second of the next
+ * minute. A reader that fails may have moved behind a part of its text: the whole text is refused
+ * then.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/timestamp.h"
@@ -42,6 +47,7 @@ static int64_t days_of(unsigned year, unsigned month, unsigned day)
 	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
+/* The days of a month, 1 to 12: the caller has checked that. */
 static unsigned days_in(unsigned year, unsigned month)
 {
 	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
@@ -86,6 +92,8 @@ static bool take_time(struct isx_span *text, int64_t *us)
 	return true;
 }
 
+/* Times before 1970 are refused last, as only the offset decides: 1969-12-31T23:00-02:00 is one of
+ * 1970. */
 bool isx_timestamp_parse(struct isx_span text, uint64_t *us)
 {
 	unsigned year, month, day;

@@ -3,6 +3,9 @@
  *                read.
  *
  * Like entry_json.c: in place, every problem reported, fields in the order of the schema of 0.3.3.
+ * Members that no query has are ignored, as by 0.3.3. Each object is walked once for the fields and
+ * once for the conditions. Must not know indexes: whether a type or an ISCC exists is found out by
+ * the engine.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -79,6 +82,8 @@ enum { MIN_SCORE, MIN_SCORES, TYPES, EXPONENT, WITH, CONDITIONS };
 static const char *const condition_names[CONDITIONS] = { "min_score", "min_scores", "types",
 							 "exponent", "with" };
 
+/* Read the lowest score for each type. A type with a wrong score stays in the list: the problem
+ * refuses the query before the list is used. */
 static void read_min_scores(struct isx_reader *reader, struct isx_span value,
 			    const struct isx_place *place, struct isx_query *query)
 {
@@ -97,6 +102,8 @@ static void read_min_scores(struct isx_reader *reader, struct isx_span value,
 	query->min_score_count = count;
 }
 
+/* 0 is refused here and not by a rule of isx_field_uint(): in struct isx_query it stands for "not
+ * given". */
 static void read_exponent(struct isx_reader *reader, struct isx_span value,
 			  const struct isx_place *place, struct isx_query *query)
 {
@@ -109,7 +116,8 @@ static void read_exponent(struct isx_reader *reader, struct isx_span value,
 	query->exponent = (uint32_t)exponent;
 }
 
-/* An empty list asks for nothing: only for the ISCC-IDs and scores of matches. */
+/* An empty list asks for nothing: only for the ISCC-IDs and scores of matches. That is a flag of its
+ * own, as 0 in `with` leaves the choice to the defaults. */
 static void read_with(struct isx_reader *reader, struct isx_span value,
 		      const struct isx_place *place, struct isx_query *query)
 {
@@ -136,7 +144,8 @@ static void read_with(struct isx_reader *reader, struct isx_span value,
 	}
 }
 
-/* Read the conditions of a query.
+/* Read the conditions of a query. A member that is missing has an empty value, whose kind is that of
+ * null.
  *   found  the values, by condition_names */
 static void read_conditions(struct isx_reader *reader, const struct isx_span *found,
 			    const struct isx_place *root, struct isx_query *query)
@@ -185,7 +194,9 @@ static void add_scores(struct isx_buf *json, struct isx_span list)
 	isx_buf_char(json, '}');
 }
 
-/* Texts become JSON, so that the same rules read both. */
+/* Texts become JSON, so that the same rules read both: scores and the exponent as strings, which the
+ * fields take as numbers. Messages then show what the user has typed. The JSON is freed before the
+ * return; what the query keeps was copied into the arena. */
 enum isx_status isx_conditions_from_texts(const struct isx_query_texts *texts, const char *root,
 					  struct isx_arena *arena, struct isx_query *query,
 					  struct isx_problems *problems, struct isx_err *err)
@@ -222,6 +233,8 @@ enum isx_status isx_conditions_from_texts(const struct isx_query_texts *texts, c
 	return st;
 }
 
+/* A condition is replaced as a whole: lists of the query and of the defaults are not joined. Lists
+ * stay borrowed from `defaults`. */
 void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults)
 {
 	if (!query->has_min_score) {
@@ -283,6 +296,7 @@ static void read_query(struct isx_reader *reader, struct isx_span object,
 	read_conditions(reader, conditions, root, query);
 }
 
+/* Stops at the first member that is unknown; one walk, for a query that has failed only. */
 void isx_query_unknown_member(struct isx_span object, struct isx_span *name)
 {
 	static const char *const fields[] = { "iscc_id", "iscc_code", "units", "simprints" };
@@ -300,6 +314,7 @@ void isx_query_unknown_member(struct isx_span object, struct isx_span *name)
 		*name = (struct isx_span){ 0 };
 }
 
+/* Add the problem of a query that is no object. */
 static void fail_object(struct isx_reader *reader, const struct isx_place *place,
 			struct isx_span value)
 {

@@ -4,6 +4,10 @@
  * Members and their order are those of iscc-search 0.3.3: its clients compare whole texts. Metadata
  * is appended as it is stored, checked when it came in. Buffers are not tested here: a failed one
  * stays failed (base/buf.h).
+ *
+ * The same functions write what is stored, what the server answers and what the remote engine sends,
+ * so that a text is read back by json/entry_json.c and json/query_json.c whoever wrote it. Nothing is
+ * sorted or decoded here: order and values are those of the structs. Must not know HTTP.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/json_text.h"
@@ -85,11 +89,14 @@ static void add_asset(struct isx_buf *buf, const struct isx_asset *asset, bool w
 	isx_buf_char(buf, '}');
 }
 
+/* This is the form that engines store and that GET of an asset answers; engines keep simprints in
+ * tables of their own. */
 void isx_asset_to_json(struct isx_buf *buf, const struct isx_asset *asset)
 {
 	add_asset(buf, asset, false);
 }
 
+/* An asset as POST assets takes it, with its simprints: for exports and for the remote engine. */
 void isx_asset_to_request(struct isx_buf *buf, const struct isx_asset *asset)
 {
 	add_asset(buf, asset, true);
@@ -146,6 +153,8 @@ static void add_conditions(struct isx_buf *buf, bool *first, const struct isx_qu
 	}
 }
 
+/* The fields in the order of the schema of 0.3.3, then the conditions. `named` keeps the nulls that
+ * a client has sent: 0.3.3 repeats them, too. */
 void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query)
 {
 	bool first = true;
@@ -173,6 +182,7 @@ void isx_query_to_json(struct isx_buf *buf, const struct isx_query *query)
 	isx_buf_char(buf, '}');
 }
 
+/* The words are those of 0.3.3. An ISCC-ID is repeated as it was sent, and not printed anew. */
 void isx_outcome_to_json(struct isx_buf *buf, const char *iscc_id, enum isx_outcome outcome)
 {
 	isx_buf_text(buf, "{\"iscc_id\":");
@@ -194,6 +204,8 @@ void isx_outcomes_to_json(struct isx_buf *buf, const struct isx_asset *assets,
 	isx_buf_char(buf, ']');
 }
 
+/* The size is rounded down to MiB, and so is each of the parts: their sum may be less than it, as
+ * in 0.3.3. */
 void isx_index_to_json(struct isx_buf *buf, const struct isx_index_info *info, bool with_sizes)
 {
 	enum { MIB = 1 << 20 }; /* the unit of 0.3.3; an index of less shows 0 */
@@ -214,7 +226,8 @@ void isx_index_to_json(struct isx_buf *buf, const struct isx_index_info *info, b
 	isx_buf_char(buf, '}');
 }
 
-/* What the query asks for of the asset of a match; without that it is left out, also as null. */
+/* What the query asks for of the asset of a match; without that it is left out, also as null. What
+ * was asked for and is missing in the asset is null. The brace ends the match of the caller. */
 static void add_carried(struct isx_buf *buf, uint32_t with, const struct isx_asset *asset)
 {
 	if (isx_wants_metadata(with)) {
@@ -268,6 +281,8 @@ static void add_chunk(struct isx_buf *buf, const struct isx_chunk *chunk)
 		       (unsigned long long)chunk->freq, chunk->offset, chunk->size);
 }
 
+/* Append the passages of one simprint type. `chunks` has one element for each query simprint that
+ * was found, `matches` of them; `queried` is how many the query has. */
 static void add_chunk_type(struct isx_buf *buf, const struct isx_chunk_type *type)
 {
 	add_text(buf, type->type);

@@ -2,7 +2,11 @@
  * clusters.c - group near-duplicates by union-find.
  *
  * The root of a cluster is always its oldest asset, so that it is known without a search. Paths are
- * halved where they are walked.
+ * halved where they are walked, which alone bounds a step by the logarithm of the number of assets on
+ * average, although the root is chosen by age and not by the size of its tree.
+ *
+ * Only the best pair of each asset is kept. Writing sorts all assets and takes 40 bytes for each of
+ * them in addition. Takes no lock; must not know indexes and files.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "service/clusters.h"
@@ -14,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Text is handed over in parts of WRITE_BYTES. Of so many types the name is kept once; a further one
+ * is copied for each asset, so that any input works, with more memory. */
 enum { WRITE_BYTES = 1 << 16, TYPES_MAX = 128 };
 
 /* An asset that is in a pair, and the best of its pairs. */
@@ -37,7 +43,7 @@ static int compare_ids(const struct isx_iscc_id *a, const struct isx_iscc_id *b)
 /* --- assets ----------------------------------------------------------------------------------- */
 
 /* The slot of an asset, or the free one where it belongs. ISCC-IDs are times: multiplied, so that
- * neighbours are apart. */
+ * neighbours are apart. The loop ends, as half of the slots are free. */
 static uint32_t *find_slot(const struct isx_clusters *clusters, const struct isx_iscc_id *id)
 {
 	size_t at = (size_t)((id->body + id->realm) * 0x9E3779B97F4A7C15u >> 32);
@@ -48,7 +54,8 @@ static uint32_t *find_slot(const struct isx_clusters *clusters, const struct isx
 	}
 }
 
-/* Double the room, and at most half of the slots are used. */
+/* Double the room, and at most half of the slots are used. The table is filled anew: positions in
+ * `assets` stay, slots do not. After a failure both arrays are as they were, or larger. */
 static enum isx_status grow(struct isx_clusters *clusters, struct isx_err *err)
 {
 	size_t cap = clusters->cap ? clusters->cap * 2 : 1024;
@@ -93,6 +100,8 @@ static enum isx_status enter(struct isx_clusters *clusters, const char *iscc_id,
 	return ISX_OK;
 }
 
+/* The oldest asset of the cluster. Each asset on the way gets the parent of its parent, so that the
+ * next walk is half as long. */
 static uint32_t root_of(struct isx_clusters *clusters, uint32_t at)
 {
 	struct cluster_asset *assets = clusters->assets;
@@ -120,7 +129,8 @@ static const char *keep_type(struct isx_clusters *clusters, const char *type)
 	return copy;
 }
 
-/* Keep the pair if it is the best one of the asset so far. */
+/* Keep the pair if it is the best one of the asset so far; of equal scores the first one. Its scores
+ * overwrite those of the pair before where they fit; otherwise the old list stays in the arena. */
 static enum isx_status note_pair(struct isx_clusters *clusters, uint32_t at, uint32_t match,
 				 const struct isx_pair *pair, struct isx_err *err)
 {
@@ -198,6 +208,8 @@ static enum isx_status flush(struct isx_buf *buf, size_t least, isx_clusters_fn 
 	return st;
 }
 
+/* Append one duplicate of a cluster: with its best pair, which need not be the one with the asset
+ * to keep. */
 static void add_member(struct isx_buf *buf, const struct isx_clusters *clusters,
 		       const struct member *member, bool is_first)
 {

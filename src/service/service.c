@@ -460,7 +460,8 @@ enum isx_status isx_find_into(struct isx_store *store, const char *name, const c
 	return st;
 }
 
-/* One after the other, for an engine without a call for all. */
+/* One after the other, for an engine without a call for all: each asset in a transaction of its own.
+ * After a failure the texts until then are in `jsons`, for the caller to free. */
 static enum isx_status get_each(struct isx_store *store, const char *name,
 				const char *const *iscc_ids, size_t count, char **jsons,
 				struct isx_err *err)
@@ -480,6 +481,7 @@ static enum isx_status get_each(struct isx_store *store, const char *name,
 	return st;
 }
 
+/* A list of one is read by get(), which every engine and every server has. */
 enum isx_status isx_get_many(struct isx_store *store, const char *name, const char *const *iscc_ids,
 			     size_t count, char ***jsons, struct isx_err *err)
 {
@@ -515,6 +517,7 @@ enum isx_status isx_remove_many(struct isx_store *store, const char *name,
 	return store->engine->ops->remove(store->engine, name, iscc_ids, count, removed, err);
 }
 
+/* An engine removes what is there and says so; a missing asset is made an error here. */
 enum isx_status isx_remove(struct isx_store *store, const char *name, const char *iscc_id,
 			   struct isx_err *err)
 {
@@ -525,6 +528,8 @@ enum isx_status isx_remove(struct isx_store *store, const char *name, const char
 	return st;
 }
 
+/* The metadata is checked as that of an asset that has nothing else, so that the two rules cannot
+ * differ. */
 enum isx_status isx_metadata_set(struct isx_store *store, const char *name, const char *iscc_id,
 				 const char *metadata, struct isx_err *err)
 {
@@ -583,6 +588,7 @@ struct search {
 	struct isx_arena *arena;
 };
 
+/* Free what begin_search() made. Also called when only a part of it is there. */
 static void drop_search(struct search *search)
 {
 	if (search->arena)
@@ -615,7 +621,9 @@ static enum isx_status begin_search(struct search *search, const struct isx_quer
 	return ISX_OK;
 }
 
-/* Hand out the result of a search, or drop it. */
+/* Hand out the result of a search, or drop it. The status may differ from `st`: an engine sees only
+ * that memory was refused, and the quota knows why.
+ *   result  filled on success; new, free with isx_result_free() */
 static enum isx_status end_search(struct search *search, enum isx_status st,
 				  struct isx_result **result, struct isx_err *err)
 {
@@ -631,6 +639,8 @@ static enum isx_status end_search(struct search *search, enum isx_status st,
 	return ISX_OK;
 }
 
+/* One search on this thread; the engine may use its other threads meanwhile, and `quota` has to
+ * allow that. */
 enum isx_status isx_search_within(struct isx_store *store, const char *name,
 				  const struct isx_query *query, struct isx_quota *quota,
 				  struct isx_result **result, struct isx_err *err)
@@ -644,7 +654,9 @@ enum isx_status isx_search_within(struct isx_store *store, const char *name,
 	return end_search(&search, st, result, err);
 }
 
-/* Search with the queries that passed their checks. */
+/* Search with the queries that passed their checks: errs[i].status is not ISX_OK for the others.
+ * Jobs are those queries without gaps, in the same order.
+ *   jobs  room for `count` of them */
 static void run_searches(struct isx_store *store, const char *name, struct search *searches,
 			 struct isx_search_job *jobs, size_t count, struct isx_result **results,
 			 struct isx_err *errs)
@@ -675,6 +687,8 @@ static bool is_without_index(const char *name, const struct isx_err *err)
 	return err->status == ISX_NOT_FOUND && strcmp(err->msg, msg) == 0;
 }
 
+/* Fails as a whole only without memory, or if the index is missing or cannot be read. Any other
+ * failure is that of one query, in errs[i], and leaves results[i] NULL. */
 enum isx_status isx_search_many_within(struct isx_store *store, const char *name,
 				       const struct isx_query *queries, size_t count,
 				       struct isx_quota *quota, struct isx_result **results,
