@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The engine is the first member of the store that isx_pg_open() has made. */
 static struct isx_pg_store *store_of(struct isx_engine *engine)
 {
 	return (struct isx_pg_store *)engine;
@@ -102,6 +103,7 @@ static enum isx_status create_index(struct isx_pg_conn *conn, void *arg, struct 
 	return st;
 }
 
+/* Always on the primary; a read-only store is refused before a connection is taken. */
 static enum isx_status store_create(struct isx_engine *engine, const char *name,
 				    struct isx_err *err)
 {
@@ -237,6 +239,8 @@ static enum isx_status list_indexes(struct isx_pg_conn *conn, void *arg, struct 
 	return st;
 }
 
+/* From the replica, if there is one: an index that was just created may be missing from the
+ * list. */
 static enum isx_status store_list(struct isx_engine *engine, struct isx_index_info **infos,
 				  size_t *count, struct isx_err *err)
 {
@@ -255,6 +259,8 @@ struct measuring {
 	struct isx_index_info info;
 };
 
+/* For isx_pg_read(), which may call it again on another connection. Two round trips: the head,
+ * then the sizes. */
 static enum isx_status measure_index(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct measuring *measuring = arg;
@@ -267,6 +273,7 @@ static enum isx_status measure_index(struct isx_pg_conn *conn, void *arg, struct
 			     &measuring->info, err);
 }
 
+/* `info` is filled only on success; what a failed attempt has listed is released here. */
 static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 				  struct isx_index_info *info, struct isx_err *err)
 {

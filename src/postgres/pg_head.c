@@ -93,6 +93,7 @@ enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct i
 	return st == ISX_CORRUPT && name ? isx_err_at(err, st, "index '%s'", name) : st;
 }
 
+/* One round trip, without a lock: the head may have moved on by the time the caller reads it. */
 enum isx_status isx_pg_head(struct isx_pg_conn *conn, const char *name, struct isx_pg_head *head,
 			    struct isx_err *err)
 {

@@ -127,6 +127,8 @@ void isx_pg_progress_begin(struct isx_pg_progress *progress, const char *index)
 	isx_pg_progress_note(progress);
 }
 
+/* The note is emptied before the lock is free: the next holder must not find progress that is not
+ * its own. */
 void isx_pg_progress_end(struct isx_pg_progress *progress)
 {
 	progress->note = (struct isx_pg_note){ .change_seq = progress->note.change_seq,
@@ -170,6 +172,8 @@ void isx_pg_progress_long(struct isx_pg_progress *progress)
 	}
 }
 
+/* Costs a look at the clock when nothing is written. Work of less than a second writes none of its
+ * progress, unless isx_pg_progress_long() was called. */
 void isx_pg_progress_look(struct isx_pg_progress *progress)
 {
 	const uint64_t now_ns = isx_clock_ns();

@@ -79,6 +79,8 @@ static enum isx_status read_asset(struct sql_search *search, const char *iscc_id
 	isx_store_be64(bytes, id.body);
 	isx_pg_add_text(&params, search->name);
 	isx_pg_add_bytes(&params, bytes, sizeof bytes);
+	/* In the snapshot of the search: the asset cannot change between this lookup and the
+	 * ranking. */
 	st = isx_pg_run(search->conn, ISX_PG_ASSET_GET, &params, &row, err);
 	if (!st && (PQntuples(row) != 1 || PQgetisnull(row, 0, 1)))
 		st = isx_fail(err, ISX_NOT_FOUND, "Asset '%s' not found in index", iscc_id);
@@ -96,6 +98,7 @@ static enum isx_status read_asset(struct sql_search *search, const char *iscc_id
 /* The base64 of a varbit. NULL: no memory. A field of another form becomes an empty text. */
 static const char *text_of_bits(struct isx_arena *arena, struct isx_span bits)
 {
+	/* A varbit in binary form begins with its number of bits, in 4 bytes. */
 	char *text = isx_arena_alloc(arena, 1, 2 * ISX_SIMPRINT_BYTES_MAX);
 	if (text && bits.len >= 4 && bits.len - 4 <= ISX_SIMPRINT_BYTES_MAX)
 		isx_base64_encode((const uint8_t *)bits.ptr + 4, bits.len - 4, text);
@@ -251,6 +254,8 @@ static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranki
 			count = 0;
 		}
 		id = next;
+		/* The statement returns at most one row for each asset and queried type, so
+		 * `scores` has room for all. */
 		scores[count++] = isx_pg_f64(row, 0, 2);
 		PQclear(row);
 	}
@@ -274,6 +279,8 @@ static void add_ranked(struct isx_pg_params *params, const struct isx_ranking *r
 }
 
 /* The place of an asset in a ranking; its count if it is not there. */
+/* Linear, as a ranking has at most `limit` assets: a query costs limit * limit * types steps here
+ * at most. */
 static size_t place_of(const struct isx_ranking *ranking, uint64_t id)
 {
 	size_t i = 0;

@@ -55,6 +55,7 @@ struct pg_change {
 
 /* --- preparing -------------------------------------------------------------------------------- */
 
+/* As 8 bytes, big-endian: a bytea is ordered by bytes, and so as the numbers are. */
 static void add_id(struct isx_pg_params *params, uint64_t id)
 {
 	uint8_t bytes[8];
@@ -127,6 +128,8 @@ struct row {
 /* What a statement takes of a row, in the order of its parameters. */
 enum column { ROW_ID, ROW_TYPE, ROW_BITS, ROW_POSITION, ROW_START, ROW_SIZE };
 
+/* Append one value to the array that is open. A lack of memory stays in the buffer of the
+ * parameters. */
 static void add_value(struct isx_pg_params *params, enum column column, const struct row *row)
 {
 	if (column == ROW_ID)
@@ -300,6 +303,8 @@ static enum isx_status prepare_add(struct pg_change *change, struct isx_err *err
 	return st ? st : isx_buf_status(&change->ids.bytes, err);
 }
 
+/* The thread of the request releases it, after the queue has handed the change back: until then
+ * the thread that writes the group reads these parameters, perhaps more than once. */
 static void release_change(struct pg_change *change)
 {
 	isx_pg_params_release(&change->ids);
@@ -320,6 +325,7 @@ static void set_index(struct isx_pg_params *params, int64_t index_id)
 		isx_store_be64(params->bytes.ptr + params->starts[0], (uint64_t)index_id);
 }
 
+/* For isx_array_lower_bound(): the batch is sorted by this. */
 static uint64_t id_in_batch(const void *batch, size_t i)
 {
 	return ((const struct isx_batch_asset *)batch)[i].id.body;
@@ -649,6 +655,7 @@ static bool is_first_of_index(const struct isx_commit *group, const struct isx_c
  * makes a transaction fail, each request of that index gets its own. */
 enum isx_status isx_pg_write_group(void *arg, struct isx_commit *group, struct isx_err *err)
 {
+	/* Each request gets a status of its own, so the group as a whole never fails. */
 	(void)err;
 	for (struct isx_commit *one = group; one; one = one->next) {
 		struct pg_write write = { .store = arg,

@@ -113,6 +113,7 @@ enum isx_status isx_prefix_realm(struct isx_lmdb_view *view, bool *found, uint32
 	return ISX_OK;
 }
 
+/* As text, which is how 0.3.3 keeps the realm in a file of lmdb://. */
 enum isx_status isx_prefix_put_realm(struct isx_lmdb_view *view, uint32_t realm,
 				     struct isx_err *err)
 {
@@ -173,6 +174,8 @@ static enum isx_status change_row(struct isx_lmdb_view *view, uint64_t id,
 	return isx_lmdb_status(rc, unit->type, err);
 }
 
+/* One lookup for each row: rows lie by the bodies of their units, so new ones are spread over the
+ * table and cannot be appended. */
 enum isx_status isx_prefix_rows_put(struct isx_lmdb_view *view, uint64_t id,
 				    const struct isx_indexed_unit *units, size_t count,
 				    struct isx_err *err)

@@ -240,6 +240,8 @@ struct group {
 	int beyond[ISX_SCAN_TOGETHER]; /* the least distance that is no hit */
 };
 
+/* AVX2 has no shift of single bytes: the mask removes what the shift brings over from the byte
+ * beside. */
 AVX2 ALWAYS_INLINE void split(__m256i bytes, __m256i *low, __m256i *high)
 {
 	const __m256i nibble = _mm256_set1_epi8(0x0F);
@@ -315,6 +317,7 @@ AVX2 ALWAYS_INLINE void add_columns(__m256i *sums, const struct columns *columns
 /* Sum up the four bytes of each row. */
 AVX2 ALWAYS_INLINE __m256i sum_rows(__m256i sum)
 {
+	/* A byte is at most 64, so the 16-bit sums of maddubs do not saturate. */
 	return _mm256_madd_epi16(_mm256_maddubs_epi16(sum, _mm256_set1_epi8(1)),
 				 _mm256_set1_epi16(1));
 }
@@ -368,6 +371,8 @@ AVX2 ALWAYS_INLINE void scan_group(const struct isx_scan_many *scan, const struc
 	}
 }
 
+/* Bytes behind queries->bytes are 0 in the queries, and masked to 0 in the rows: they add
+ * nothing. */
 AVX2 static void make_group(struct group *group, struct isx_scan_query *queries, size_t count)
 {
 	const uint32_t bits = 8 * ISX_SCAN_BYTES_MAX;
@@ -390,6 +395,8 @@ AVX2 static void make_group(struct group *group, struct isx_scan_query *queries,
 	}
 }
 
+/* A copy of the loop for each number of first columns, which scan_group() needs as a constant. 7 columns
+ * are compared as 8. */
 AVX2 static void compare_group(const struct isx_scan_many *scan, const struct group *group,
 			       uint32_t distance_max)
 {

@@ -26,6 +26,8 @@ struct prepared {
 /* Begin a batch, with its first asset. */
 static enum isx_status begin(struct isx_lmdb_add *add, struct isx_err *err)
 {
+	/* Everything lives in the arena of `add`, so there is nothing to release here when a later
+	 * asset of the batch is refused. */
 	struct prepared *prepared = isx_arena_alloc(&add->arena, 1, sizeof *prepared);
 	if (!prepared)
 		return isx_fail_memory(err);
@@ -165,6 +167,8 @@ enum isx_status isx_sim_put(struct isx_lmdb_add *add, struct isx_lmdb_view *view
 		mdb_cursor_open(view->txn, view->tables.assets, &cursor), "add assets", err);
 	if (st)
 		return st;
+	/* Assets first: the old rows of updated assets are gone before the new ones are put, table
+	 * by table and in order. */
 	st = put_assets(add, view, cursor, err);
 	mdb_cursor_close(cursor);
 	if (!st)
@@ -174,6 +178,8 @@ enum isx_status isx_sim_put(struct isx_lmdb_add *add, struct isx_lmdb_view *view
 
 /* --- removing --------------------------------------------------------------------------------- */
 
+/* The JSON is removed last, because it says which rows the asset has. An asset that is not stored
+ * is no error. */
 enum isx_status isx_sim_remove_asset(struct isx_lmdb_view *view, uint64_t id, struct isx_err *err)
 {
 	uint8_t id_bytes[ISX_KEY_BYTES];
@@ -202,6 +208,7 @@ enum isx_status isx_sim_remove(struct isx_lmdb_view *view, const struct isx_iscc
 	return st ? st : isx_sim_put_counts(view, err);
 }
 
+/* Leaves the rows as they are: the codes in the new JSON have to be those of the stored one. */
 int isx_sim_replace(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val json)
 {
 	uint8_t bytes[ISX_KEY_BYTES];

@@ -115,6 +115,8 @@ static enum isx_status scan_page(struct isx_join_block *block, struct part *part
 	for (size_t at = 0; at < count; at += scan.query_count) {
 		scan.query_count = count - at < QUERIES_MAX ? count - at : QUERIES_MAX;
 		scan.queries = queries + at;
+		/* A kernel cannot stop in the middle, so there has to be room for all that it
+		 * could find: each row with each query. */
 		part->is_full = block->hit_count + scan.query_count * scan.count > HITS_MAX;
 		if (part->is_full)
 			return ISX_OK;
@@ -168,6 +170,8 @@ static enum isx_status scan_table(struct isx_join_block *block, struct part *par
 		queries[i].query = unit->body;
 		queries[i].bytes = unit->body_bytes < body_bytes ? unit->body_bytes : body_bytes;
 		queries[i].distance_max = block->distance_max[queries[i].bytes];
+		/* scan_page() hands QUERIES_MAX queries to the kernel at a time, and has read
+		 * their hits before the next ones use the same room. */
 		queries[i].hits = block->page_hits + i % QUERIES_MAX * block->page_rows;
 	}
 	int rc = mdb_cursor_open(block->rows->txn, isx_sim_tables(block->rows)->units[body_bytes],
@@ -194,6 +198,7 @@ static enum isx_status find_instance(struct isx_join_block *block, struct part *
 		return st;
 	for (size_t i = 0; !part->is_full && i < count; i++) {
 		part->is_full = block->hit_count == HITS_MAX;
+		/* Score 1, whatever the lengths: no bit of the compared ones differs. */
 		if (!part->is_full)
 			keep_hit(block, part, probe, ids[i], 0, 8);
 	}
@@ -276,6 +281,7 @@ static enum isx_status score_below(struct isx_join_block *block,
 		MDB_dbi table = isx_sim_tables(block->rows)->units[bytes];
 		if (!table || unit->is_instance)
 			continue;
+		/* The cursor stays open for the next pairs, until the block is released. */
 		if (!block->cursors[bytes])
 			rc = mdb_cursor_open(block->rows->txn, table, &block->cursors[bytes]);
 		if (!rc)
@@ -310,6 +316,8 @@ static enum isx_status score_pair(struct isx_join_block *block, const struct isx
 			if (st)
 				return st;
 		}
+		/* Only types with a hit count for the score of the pair; those below the threshold
+		 * are listed with it, as in a search. */
 		if (has_hit)
 			scores[score_count++] = best;
 		if (best >= 0)
@@ -407,9 +415,12 @@ enum isx_status isx_join_block_run(struct isx_join_block *block, const struct is
 				     .id_max = UINT64_MAX };
 		if (block->is_self && assets[at].id == UINT64_MAX)
 			return ISX_OK; /* no ISCC-ID is larger */
+		/* Assets ascend: no row before the first one can be the larger ISCC-ID of a pair. */
 		if (block->is_self)
 			part.id_min = assets[at].id + 1;
 		st = run_some(block, &part, err);
+		/* Otherwise nothing was delivered, and the same assets are next in smaller
+		 * parts. */
 		if (part.count == 1 || !part.is_full)
 			at += part.count;
 	}

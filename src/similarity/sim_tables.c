@@ -97,6 +97,8 @@ int isx_sim_open_table_by_name(struct isx_lmdb_view *view, const char *name)
 	return 0;
 }
 
+/* A body length that is new to the index adds a table, and with it a handle that other threads get
+ * when the write commits (lmdb_file.c). */
 enum isx_status isx_sim_units_table(struct isx_lmdb_view *view, size_t body_bytes, MDB_dbi *table,
 				    struct isx_err *err)
 {
@@ -201,6 +203,7 @@ enum isx_status isx_sim_make_tables(struct isx_lmdb_view *view, struct isx_err *
 	enum isx_status st = isx_lmdb_status(rc, "create tables", err);
 	if (st || !is_new)
 		return st; /* the rest is written once, into a new index */
+	/* created_at is the bits of a double, big-endian, as 0.3.3 writes it (sim_format.h). */
 	uint8_t number[8];
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -221,6 +224,7 @@ enum isx_status isx_sim_realm(struct isx_lmdb_view *view, bool *found, uint32_t 
 	return isx_lmdb_get_u32(view, ISX_META_REALM, found, realm, err);
 }
 
+/* In the transaction of the first asset, so that no other process sees assets without a realm. */
 enum isx_status isx_sim_put_realm(struct isx_lmdb_view *view, uint32_t realm, struct isx_err *err)
 {
 	uint8_t bytes[4];

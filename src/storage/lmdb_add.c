@@ -93,6 +93,7 @@ static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb
 	return st ? st : kind->put(add, view, err);
 }
 
+/* The arena has the batch and what the kind of the file has prepared. */
 static void release_add(struct isx_lmdb_add *add)
 {
 	isx_buf_release(&add->json);
@@ -200,6 +201,7 @@ enum isx_status isx_lmdb_remove(struct isx_lmdb_file *file, const char *const *i
 		st = isx_fail_memory(err);
 	if (!st && count)
 		st = isx_lmdb_queue_run(file, &remove.change, err);
+	/* A list of which no asset is stored is a success: `removed` is false for each. */
 	if (st == ISX_NOT_FOUND && remove.is_none) {
 		memset(removed, 0, count * sizeof *removed);
 		st = ISX_OK;
@@ -219,6 +221,7 @@ struct metadata_change {
 	const char *metadata;
 };
 
+/* ISX_NOT_FOUND is the status of this change alone: the others of its group go on. */
 static enum isx_status check_metadata(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				      struct isx_err *err)
 {

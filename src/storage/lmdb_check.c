@@ -41,11 +41,14 @@ static void found_in_pages(const char *text, void *arg)
 	isx_finding(arg, "%s", text);
 }
 
+/* The functions by which the engine of the file tells where its assets and rows are. */
 static const struct isx_lmdb_kind *kind_of(const struct isx_checking *checking)
 {
 	return checking->view->file->kind;
 }
 
+/* For %016llx: findings name an asset by the body of its ISCC-ID, as its text may be what is
+ * damaged. */
 static unsigned long long id_number(const uint8_t *id)
 {
 	return isx_load_be64(id);
@@ -140,6 +143,7 @@ enum isx_status isx_check_has_row(const struct isx_checking *checking, MDB_dbi t
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "check rows", err);
 }
 
+/* Names are compared, too: tables that do not exist have the same number, 0. */
 static bool same_row(const struct isx_checked_row *a, const struct isx_checked_row *b)
 {
 	return a->table == b->table && compare_bytes(a->key, b->key) == 0 &&

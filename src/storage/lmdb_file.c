@@ -178,6 +178,7 @@ enum isx_status isx_lmdb_get_u32(struct isx_lmdb_view *view, const char *name, b
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, name, err);
 }
 
+/* Needs a view that writes, in which the table of metadata is open (prepare_write()). */
 enum isx_status isx_lmdb_put_meta(struct isx_lmdb_view *view, const char *name, const void *bytes,
 				  size_t count, struct isx_err *err)
 {
@@ -427,6 +428,8 @@ enum isx_status isx_lmdb_commit(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	uint8_t number[8];
 	const uint64_t txn_id = mdb_txn_id(view->txn);
+	/* The mark belongs to this transaction alone: after the next write of a program that does
+	 * not set it, what is derived counts as out of date. */
 	isx_store_be64(number, isx_lmdb_derived_mark(txn_id));
 	enum isx_status st = isx_lmdb_put_meta(view, ISX_META_DERIVED, number, 8, err);
 	isx_store_be32(number, ISX_FORMAT_VERSION);
@@ -459,6 +462,8 @@ void isx_lmdb_end(struct isx_lmdb_view *view)
 	if (view->meter.rows && view->file->counters)
 		__atomic_fetch_add(&view->file->counters->rows_scanned, view->meter.rows,
 				   __ATOMIC_RELAXED);
+	/* What begin_to_open() and isx_lmdb_write() have begun; a view that reads holds
+	 * neither. */
 	if (view->writes) {
 		isx_lmdb_watch_end(view->file, 0);
 		pthread_mutex_unlock(&view->file->opening);
@@ -501,6 +506,7 @@ static enum isx_status identify(struct isx_lmdb_file *file, const char *path, st
 		rc = errno;
 	if (rc)
 		return isx_lmdb_status(rc, path, err);
+	/* Of the open descriptor and not of the path, which may mean another file already. */
 	file->device = opened.st_dev;
 	file->inode = opened.st_ino;
 	file->path = isx_mem_text(path, strlen(path));
@@ -727,7 +733,9 @@ void isx_lmdb_file_close(struct isx_lmdb_file *file)
 {
 	if (!file)
 		return;
-	/* Safe on a file that was attached in part. No view is left, so no lock is needed. */
+	/* Safe on a file that was attached in part. No view is left, so no lock is needed.
+	 * Closing the environment frees the lock file's slots of this process; commits of a
+	 * relaxed store reach the disk before that. */
 	if (file->env) {
 		flush_unsynced(file);
 		mdb_env_close(file->env);

@@ -44,6 +44,7 @@ struct lmdb_store {
 	struct isx_open_files files; /* borrows `folder` and engine.options: both stay in place */
 };
 
+/* All functions of the table get the engine of a store that new_store() has made. */
 static struct lmdb_store *store_of(struct isx_engine *engine)
 {
 	return (struct lmdb_store *)engine;
@@ -99,6 +100,8 @@ static bool pin_index(struct pinned_index *pinned, struct isx_err *err)
 	return pinned->status == ISX_OK;
 }
 
+/* Without the loop of pin_index(): the caller keeps the file for longer than a call, and goes on
+ * with it when the index gets another file. */
 enum isx_status isx_lmdb_store_acquire(struct isx_engine *engine, const char *name,
 				       struct isx_open_index **index, struct isx_lmdb_file **file,
 				       struct isx_err *err)
@@ -210,6 +213,7 @@ static enum isx_status create_in_memory(struct lmdb_store *store, const char *na
 	return st ? st : isx_open_files_add(&store->files, name, file, err);
 }
 
+/* A read-only store is refused before anything is made, not even a staging path. */
 static enum isx_status store_create(struct isx_engine *engine, const char *name,
 				    struct isx_err *err)
 {
@@ -241,6 +245,8 @@ static enum isx_status hide_index(struct lmdb_store *store, const char *name, co
 	return st;
 }
 
+/* Rename, then delete: a crash in between leaves a staging path, which the next process to open
+ * the store removes, and never half an index under its name. */
 static enum isx_status drop_on_disk(struct lmdb_store *store, const char *name, struct isx_err *err)
 {
 	char path[PATH_MAX];
@@ -330,6 +336,8 @@ static enum isx_status describe(const struct pinned_index *pinned, bool for_sear
 	return ISX_OK;
 }
 
+/* May be called for an index that cannot be searched yet: nothing is derived for it
+ * (describe()). */
 static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 				  struct isx_index_info *info, struct isx_err *err)
 {
@@ -342,6 +350,7 @@ static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 	return pinned.status;
 }
 
+/* Order of qsort(), by bytes: readdir() has no order. */
 static int by_name(const void *left, const void *right)
 {
 	const struct isx_index_info *a = left, *b = right;
@@ -577,6 +586,8 @@ static enum isx_status store_backup(struct isx_engine *engine, const char *name,
 	return pinned.status;
 }
 
+/* For the report of a compaction: a file that cannot be looked up counts as 0, and is no
+ * failure. */
 static uint64_t bytes_of(const char *path)
 {
 	struct stat file;
@@ -660,6 +671,8 @@ static enum isx_status store_check(struct isx_engine *engine, const char *name,
 
 /* --- assets ----------------------------------------------------------------------------------- */
 
+/* The loop may queue the same assets again: a write to a file that was replaced is refused before
+ * its first put (lmdb_file.c, begin_write()). */
 static enum isx_status store_add(struct isx_engine *engine, const char *name,
 				 const struct isx_asset *assets, size_t count,
 				 enum isx_outcome *outcomes, struct isx_err *err)
@@ -756,6 +769,7 @@ static void store_search_many(struct isx_engine *engine, const char *name,
 			is_damaged |= jobs[i].status == ISX_CORRUPT;
 		pinned.status = is_damaged ? ISX_CORRUPT : ISX_OK;
 	}
+	/* Jobs that were answered keep their results when another one of them has met damage. */
 	for (size_t i = 0; err.status && i < count; i++) {
 		if (is_damaged && jobs[i].status != ISX_CORRUPT)
 			continue;
@@ -803,6 +817,7 @@ static const struct isx_engine_ops store_ops = {
 	.check = store_check,
 };
 
+/* NULL without memory. The store is never moved, as its `files` borrow members of it. */
 static struct lmdb_store *new_store(const struct isx_lmdb_kind *kind,
 				    const struct isx_options *options)
 {
