@@ -2,8 +2,9 @@
  * cmd_index.c - the commands `index add`, `list`, `use`, `remove` and `rebuild`. Backup, compact
  *               and check are in cmd_maintenance.c.
  *
- * These commands change config.json only; a store is opened by `add --remote`, to create the index
- * there, and by `remove --delete-data`. 0.3.3 reads and writes the same file.
+ * These commands change config.json, which 0.3.3 reads and writes, too. Stores are opened only by
+ * `add --remote`, to create the index there, by `list --json`, to count assets, and by
+ * `remove --delete-data`.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -192,6 +193,8 @@ static enum isx_status count_assets(const struct known *known, const struct conf
 	struct isx_store *store;
 	struct isx_index_info info;
 	*assets = 0;
+	/* An index that was never used has no folder. Its store is not opened: that would
+	 * fail, and the answer is known. */
 	snprintf(uri, sizeof uri, "%s/%s", index->path ? index->path : "", index->name);
 	if (!index->is_remote && access(uri, F_OK) != 0)
 		return ISX_OK;
@@ -211,6 +214,7 @@ static enum isx_status count_assets(const struct known *known, const struct conf
 	return st;
 }
 
+/* No index is active when the last one was removed. */
 static bool is_active(const struct known *known, const struct config_index *index)
 {
 	return known->config.active && strcmp(known->config.active, index->name) == 0;
@@ -285,6 +289,8 @@ static void list_as_table(const struct known *known)
 	}
 }
 
+/* Only --json opens the stores, one after the other, to count assets: a server that does not
+ * answer delays it until its timeout, and the table never waits. */
 static int run_index_list(const struct cli_args *args)
 {
 	struct known known;

@@ -3,6 +3,8 @@
  *
  * With one worker this process serves; with more, the supervisor of workers.c forks processes that
  * each open the store and serve.
+ * Order: settings, log, signal mask, metrics, TLS; then one store per process, as no store survives
+ * a fork(). The URL is printed when the socket listens, as clients and scripts wait for it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/uri.h"
@@ -302,6 +304,8 @@ static bool open_log(const struct settings *settings)
 	return !st;
 }
 
+/* Exit status: CLI_USAGE for a wrong option, CLI_BAD_URI for a URI that no restart can mend,
+ * CLI_ERROR otherwise. */
 static int run_serve(const struct cli_args *args)
 {
 	struct settings settings;

@@ -5,6 +5,7 @@
  * and a file with a fault is never overwritten. The file is replaced by rename(), so that no
  * process reads a part of it. Two commands that change it at the same time do not lock each other:
  * the last one wins.
+ * Built for some hundred indexes: names are searched from the first one on. Must not know stores.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/config.h"

@@ -3,6 +3,8 @@
  *
  * Two faults are told apart: a wrong type of a member refuses the asset; simprints that cannot be
  * used are skipped with a line in the log, and the asset is stored without them.
+ * Built for files of some MiB that are in memory as a whole. The cost is linear, but for grouping:
+ * one pass over all simprints for each of their types. Must not know the index.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/iscc_file.h"

@@ -1,5 +1,9 @@
 /*
  * lines.c - reads files with one asset per line, with the memory of their longest line.
+ *
+ * Files of any size are streamed: bytes are read in chunks, and what is left of the last line moves
+ * to the front of the buffer once per chunk. Must not know what a line means, but for how the first
+ * one shows that the file is of another kind.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/lines.h"
@@ -115,6 +119,8 @@ static enum isx_status read_more(struct lines *lines, struct isx_err *err)
 		lines->at = 0;
 	}
 	size_t before = lines->read.len;
+	/* Bounds the memory: a file without any line end, for example a disk image, ends
+	 * here. */
 	if (lines->read.len > ISX_FILE_BYTES_MAX)
 		return isx_fail(err, ISX_TOO_LARGE, "line %zu is longer than %d MiB",
 				lines->number + 1, ISX_FILE_BYTES_MAX >> 20);

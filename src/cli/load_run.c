@@ -1,5 +1,8 @@
 /*
  * load_run.c - starts and ends a loader, and tells how far it came when a signal ends the command.
+ *
+ * Two threads meet here: the main thread reads, and the thread of signals (interrupt.h) asks how
+ * far the loader is. They share `running`, `is_interrupted` and the loader, which has a lock.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/load_run.h"

@@ -5,6 +5,8 @@
  * isx_add() stores a batch whole or not at all. So a refused batch is split into halves, their
  * halves, and so on, until the invalid asset is alone: it is reported, and all others are stored.
  * Each invalid asset costs about log2(batch) transactions, each of which waits for the disk.
+ * Memory is that of two batches. The lock guards all members that both threads change; it is not
+ * held while isx_add() runs. Order of locks: the loader's, then that of stderr (progress.c).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/loader.h"
@@ -275,6 +277,7 @@ enum isx_status loader_new(struct isx_store *store, const char *name, size_t bat
 	return ISX_OK;
 }
 
+/* Without the lock: it is set before the writing thread has got a batch. */
 void loader_set_stops(struct loader *loader, bool stops)
 {
 	loader->stops = stops;
@@ -312,6 +315,8 @@ static enum isx_status hand_over(struct loader *loader, struct isx_err *err)
 	return st ? st : began;
 }
 
+/* The asset is copied, its texts are not: they stay in the arena of the batch until it is
+ * written. */
 enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
 			    struct seen_place place, struct isx_err *err)
 {

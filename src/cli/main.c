@@ -1,5 +1,8 @@
 /*
  * main.c - the program: the table of its commands.
+ *
+ * Must not know what a command does. Whatever the commands have printed, the exit status says at
+ * the end whether standard output took it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"

@@ -4,6 +4,9 @@
  * Lines are gathered, searched in one call and answered, some hundred at a time: memory does not grow with
  * their number. When the input pauses, what was gathered is answered. A line that fails has its failure in
  * its place on standard output, and a message with its number on standard error.
+ * Relies on isx_search_many() for the order of results. A line with a fault does not end the others,
+ * unless it is the first one and looks like no query at all. A failure of the store or of the memory
+ * ends all (ends_all()).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/search_lines.h"
@@ -155,6 +158,7 @@ static enum isx_status answer_batch(struct search_lines *search, struct target *
 			show_answer(search, target, batch, i, result);
 		isx_result_free(result);
 	}
+	/* Results behind a failure that has ended all are freed without being shown. */
 	for (; next < found; next++)
 		isx_result_free(batch->results[next]);
 	fflush(stdout);

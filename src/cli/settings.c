@@ -5,6 +5,8 @@
  * Names are case-insensitive, and values are parsed as pydantic does, which 0.3.3 uses. The
  * variables of its graph engine are checked as there, but have no effect: there is no graph to
  * tune.
+ * A wrong value is an error and not a warning: a server with another threshold or port than was
+ * asked for would be found out late.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/settings.h"
@@ -145,6 +147,8 @@ static const char *find_value(const char *name, const struct isx_dotenv *file)
 	if (exact)
 		return exact;
 	/* 0.3.3 accepts names in any case, so the environment is searched. */
+	/* The cost is one walk through the environment per variable, some thousand comparisons
+	 * in all, once per process. */
 	for (char **entry = environ; *entry; entry++)
 		if (strncasecmp(*entry, full, len) == 0 && (*entry)[len] == '=')
 			return *entry + len + 1;

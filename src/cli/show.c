@@ -3,6 +3,7 @@
  *
  * Texts from outside (metadata, names, the queried file) are printed with say*(), which escapes
  * what a terminal would interpret.
+ * The JSON is that of the REST API (json/wire.h). The table is for people only: its form may change.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/show.h"
@@ -211,6 +212,7 @@ static void print_scores(const struct isx_match *match)
 	printf("\n");
 }
 
+/* On a terminal a line with a bar for each unit, in a pipe one line of scores for each match. */
 static void print_matches(const struct isx_result *result)
 {
 	size_t width = term_width();
