@@ -79,6 +79,8 @@ enum isx_status isx_pg_followers_new(const char *directory, const struct isx_opt
 	if (!made)
 		return isx_fail_memory(err);
 	made->options = *options;
+	/* A follower is this host's own copy: a store that only reads the database writes it,
+	 * too. */
 	made->options.read_only = false;
 	made->options.relaxed = false; /* a crash must not leave wrong pages */
 	made->primary = primary;
@@ -124,6 +126,7 @@ static enum isx_status read_position(struct isx_lmdb_view *view, struct position
 	int rc = view->tables.metadata ? mdb_get(view->txn, view->tables.metadata, &key, &value)
 				       : MDB_NOTFOUND;
 	*position = (struct position){ 0 };
+	/* Anything else is no position: the follower is loaded anew. */
 	if (rc == 0 && value.mv_size == POSITION_BYTES) {
 		position->change_seq = (int64_t)isx_load_be64(value.mv_data);
 		position->change_token = (int64_t)isx_load_be64((const char *)value.mv_data + 8);
@@ -262,6 +265,7 @@ static enum isx_status add_to_block(struct work *work, struct block *block, stru
 	return st == ISX_CORRUPT ? ISX_OK : st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
 }
 
+/* A block that is used again gets new arrays with its first asset (add_to_block()). */
 static void release_block(struct block *block)
 {
 	isx_arena_release(&block->arena);
@@ -332,6 +336,8 @@ static enum isx_status put_simprints(struct simprints *all, struct isx_lmdb_view
 	return st;
 }
 
+/* Drops simprints that were not put: after a failure the file keeps no position, or its old
+ * one. */
 static void release_simprints(struct simprints *all)
 {
 	isx_arena_release(&all->arena);
@@ -458,6 +464,7 @@ static enum isx_status load_simprints(struct work *work, struct isx_err *err)
 		PQfreemem(row.memory);
 		if (!st)
 			st = step(work, true, err);
+		/* The simprints that are still being collected are put in a later transaction. */
 		if (!st && ++taken % BLOCK_SIMPRINTS == 0)
 			st = commit_part(work, err);
 	}

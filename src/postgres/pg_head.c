@@ -130,6 +130,8 @@ static enum isx_status begin_with_head(struct isx_pg_conn *conn, enum isx_pg_sta
 		steps[count++] = (struct isx_pg_step){ more, NULL };
 	enum isx_status st = isx_pg_run_steps(conn, steps, count, results, err);
 	if (!st)
+		/* On a failure the transaction remains open: it ends when the caller gives the
+		 * connection back. */
 		st = isx_pg_read_head(results[2], name, head, err);
 	isx_pg_use_long_timeout(conn); /* not before: the trip above is short work */
 	isx_pg_clear(results, count);

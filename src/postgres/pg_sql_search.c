@@ -338,6 +338,7 @@ static enum isx_status make_matches(struct sql_search *search, const struct isx_
 static void add_passages(struct isx_pg_params *params, const struct sql_search *search)
 {
 	isx_pg_add_i64(params, search->head->index_id);
+	/* All simprints once for each column, as an array parameter is written in one piece. */
 	for (int column = 0; column < 4; column++) {
 		static const enum isx_pg_type of[] = { ISX_PG_INT8, ISX_PG_TEXT, ISX_PG_INT8,
 						       ISX_PG_VARBIT };
@@ -497,6 +498,8 @@ static void enter_hit(struct sql_search *search, const PGresult *rows, int row)
 {
 	struct sql_type *type = &search->types[isx_pg_i64(rows, row, 1)];
 	struct sql_passage *passage = &type->passages[isx_pg_i64(rows, row, 2)];
+	/* The statement returns the best hit of a simprint in an asset alone, so nothing is
+	 * compared here. */
 	passage->score = isx_pg_f64(rows, row, 3);
 	passage->stored_freq = (uint64_t)isx_pg_i64(rows, row, 7);
 	type->matched++;

@@ -807,6 +807,8 @@ static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_i
 	return st;
 }
 
+/* The server decides whether the name is free: 409 is ISX_EXISTS. Not sent again after a lost
+ * connection, as the first request may have made the index. */
 static enum isx_status remote_create(struct isx_engine *engine, const char *name,
 				     struct isx_err *err)
 {
@@ -1137,6 +1139,8 @@ static enum isx_status take_asset(struct isx_span element, struct isx_span statu
 	return jsons[at] ? ISX_OK : isx_fail_memory(err);
 }
 
+/* One request for ISX_LIST_MAX assets. After a failure the caller frees what `jsons` has so
+ * far. */
 static enum isx_status remote_get_many(struct isx_engine *engine, const char *name,
 				       const char *const *iscc_ids, size_t count, char **jsons,
 				       struct isx_err *err)
@@ -1529,6 +1533,8 @@ static bool take_lines(void *take_arg, long code, struct isx_span bytes)
 		size_t len = end ? (size_t)(end - bytes.ptr) : bytes.len;
 		isx_buf_add(&stream->line, bytes.ptr, len);
 		bytes = isx_span_skip(bytes, len + (end != NULL));
+		/* Checked for each piece that arrives: a line without an end takes no more memory
+		 * than one piece above the ceiling. */
 		st = stream->line.len > PAIR_BYTES_MAX
 			     ? fail_answer(&stream->err, "lines of pairs of near-duplicates")
 			     : isx_buf_status(&stream->line, &stream->err);

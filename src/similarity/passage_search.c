@@ -286,6 +286,8 @@ static enum isx_status score_type(struct passage_search *search, const struct ty
 			st = hit_freq(search, type, &best->hit, &freq, err);
 		if (st)
 			return st;
+		/* With a hit, the weight is that of the stored simprint, else that of the queried
+		 * one. */
 		double weight = idf(search, freq);
 		all += weight;
 		if (best->score >= 0)
@@ -380,6 +382,8 @@ static enum isx_status copy_search(struct shared_search *shared, unsigned number
 	struct further *own = &shared->further[number];
 	own->search = *search;
 	own->search.view = shared->crew->views[number];
+	/* A further view begins with an empty meter. The cancel check has to allow calls of
+	 * several threads. */
 	own->search.view->meter.cancel_check = search->view->meter.cancel_check;
 	own->search.view->meter.cancel_arg = search->view->meter.cancel_arg;
 	own->search.arena = &own->arena;

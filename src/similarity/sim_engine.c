@@ -58,6 +58,8 @@ static enum isx_status describe(struct isx_lmdb_view *view, struct isx_index_inf
 	return st ? st : add_simprint_parts(view, info, err);
 }
 
+/* An index is a directory with the file inside, so its name has no suffix. `search` is not set:
+ * search_file() answers every query, in passes that queries share. */
 const struct isx_lmdb_kind isx_sim_kind = {
 	.suffix = "",
 	.inside = "index.lmdb",

@@ -260,6 +260,8 @@ static enum isx_status scanner_begin(struct scanner *scanner, struct isx_lmdb_vi
 	return st ? st : make_room(scanner, stat.ms_psize, err);
 }
 
+/* Frees also what scanner_begin() has made before it failed. The rows of all members go to the
+ * meter of the view, which adds them to the counters of the file when it ends. */
 static void scanner_end(struct scanner *scanner)
 {
 	for (size_t i = 0; i < scanner->seat_count; i++) {
@@ -603,6 +605,8 @@ static enum isx_status rank_ranges(void *arg, unsigned number, struct isx_err *e
 	bool has_piece = false;
 	enum isx_status st = scanner ? ISX_OK : isx_fail_memory(err);
 	if (!st && number) {
+		/* Noted before it begins: isx_pass_rank() ends every scanner, also one whose
+		 * beginning has failed. */
 		pass->further[number] = scanner;
 		st = scanner_begin(scanner, pass->crew->views[number], pass->members,
 				   pass->member_count, err);
@@ -619,6 +623,8 @@ static enum isx_status rank_ranges(void *arg, unsigned number, struct isx_err *e
 /* Give a member what one thread has ranked for it. */
 static void merge_seat(struct isx_member *member, struct seat *seat)
 {
+	/* A member fails as a whole when it has failed in one thread: a ranking without the assets
+	 * of that thread would be wrong. */
 	if (seat->status && !member->status) {
 		member->status = seat->status;
 		member->err = seat->err;
@@ -687,6 +693,8 @@ enum isx_status isx_pass_rank(struct isx_member *members, size_t count, struct i
 	if (!st && !is_small(&pass.first))
 		st = measure_work(&pass.first, &pairs, &id_max, err);
 	if (!st) {
+		/* Nothing was measured for a small pass: `pairs` is 0 then, and the caller's
+		 * thread takes all ISCC-IDs. */
 		uint64_t wanted = pairs / PAIRS_PER_THREAD;
 		isx_crew_begin(crew, view, slots_max,
 			       wanted < ISX_CREW_MAX ? (unsigned)wanted : ISX_CREW_MAX);
@@ -695,6 +703,7 @@ enum isx_status isx_pass_rank(struct isx_member *members, size_t count, struct i
 		st = isx_crew_run(crew, crew->count, rank_ranges, &pass, err);
 		isx_ranges_release(&pass.ranges);
 	}
+	/* Also after a failure, as this releases what the threads had. They have all ended. */
 	merge_scanner(&pass.first, members);
 	for (unsigned i = 1; i < ISX_CREW_MAX; i++) {
 		if (pass.further[i])

@@ -160,6 +160,8 @@ enum isx_status isx_sim_sp_tables(struct isx_lmdb_view *view, const char *type,
 	return st;
 }
 
+/* __sp_assets_X__ gets no shape: it has either fingerprints or simprints (is_sp_type()), and the
+ * name alone does not tell which. */
 bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape)
 {
 	enum { UNITS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED };
