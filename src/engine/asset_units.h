@@ -87,9 +87,4 @@ ISX_MUST_CHECK enum isx_status isx_stored_carried(struct isx_span json, uint64_t
 						  struct isx_arena *arena, struct isx_asset *asset,
 						  struct isx_err *err);
 
-/* Let a match carry what isx_stored_carried() has read. Both kinds of match have these members. */
-#define ISX_MATCH_CARRY(match, asset)                                                              \
-	((match)->metadata = (asset)->metadata, (match)->iscc_code = (asset)->iscc_code,           \
-	 (match)->units = (asset)->units, (match)->unit_count = (asset)->unit_count)
-
 #endif

@@ -75,6 +75,11 @@ static inline bool isx_wants_metadata(uint32_t with)
 	return with == 0 || (with & ISX_WITH_METADATA);
 }
 
+/* Let a match carry what was read of its asset. Both kinds of match have these members. */
+#define ISX_MATCH_CARRY(match, asset)                                                              \
+	((match)->metadata = (asset)->metadata, (match)->iscc_code = (asset)->iscc_code,           \
+	 (match)->units = (asset)->units, (match)->unit_count = (asset)->unit_count)
+
 /* Append a stored asset with other metadata; NULL: without any. ISX_CORRUPT: it cannot be read. */
 ISX_MUST_CHECK enum isx_status isx_stored_with_metadata(struct isx_buf *buf, struct isx_span text,
 							const char *metadata, struct isx_err *err);
@@ -196,5 +201,63 @@ void isx_index_to_json(struct isx_buf *buf, const struct isx_index_info *info, b
 
 /* Append the answer of a search. */
 void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result);
+
+/* Readers of the answers of another server, whose JSON was checked by isx_json_check() and has no
+ * white space around it (isx_span_trim()). A server can send anything: what is not as the API says
+ * is ISX_IO, by isx_fail_answer(). */
+
+/* Refuse an answer with a status of success whose content cannot be used: ISX_IO. The caller adds
+ * which server it was.
+ *   expected  what should stand there, as a noun */
+enum isx_status isx_fail_answer(struct isx_err *err, const char *expected);
+
+/* Fail with the status that an HTTP status of 400 or more stands for (isx_http_to_status()), and
+ * with the message that the server has in "detail". The place of a problem in a list of assets
+ * becomes the position of the error.
+ *   answer  the body, which need not be JSON: a proxy may answer with HTML */
+enum isx_status isx_fail_http_status(long code, struct isx_span answer, struct isx_err *err);
+
+/* Check that an answer is about the ISCC-ID `asked`, in any case of its letters.
+ *   value  "iscc_id" of the answer; empty: missing, and ISX_IO */
+ISX_MUST_CHECK enum isx_status isx_answer_check_id(struct isx_span value, const char *asked,
+						   struct isx_err *err);
+
+/* Check that an answer is about the index `asked`.
+ *   value  "name" of the answer; empty: missing, and ISX_IO */
+ISX_MUST_CHECK enum isx_status isx_answer_check_name(struct isx_span value, const char *asked,
+						     struct isx_err *err);
+
+/* Read an index object, of which only the name is required. Sizes are whole MiB on the wire.
+ *   info  filled, with bytes; also after a failure the caller frees it with
+ *         isx_index_info_release() */
+ISX_MUST_CHECK enum isx_status isx_index_from_answer(struct isx_span object,
+						     struct isx_index_info *info,
+						     struct isx_err *err);
+
+/* Read the answer to GET /indexes.
+ *   infos  filled: *count objects; also after a failure the caller frees them with
+ *          isx_index_list_free() */
+ISX_MUST_CHECK enum isx_status isx_index_list_from_answer(struct isx_span list,
+							  struct isx_index_info **infos,
+							  size_t *count, struct isx_err *err);
+
+/* Read the answer to POST assets, an outcome for each of the `count` assets that were sent.
+ *   outcomes  filled: `count`
+ *   iscc_ids  filled for assets without an iscc_id; NULL: all have one */
+ISX_MUST_CHECK enum isx_status isx_outcomes_from_answer(struct isx_span list,
+							const struct isx_asset *assets,
+							size_t count, enum isx_outcome *outcomes,
+							char (*iscc_ids)[24], struct isx_err *err);
+
+/* Read the answer to a search.
+ *   asked   the query; the answer has at most asked->limit matches of each kind. What the server
+ *           repeats unchanged is borrowed from it
+ *   result  filled, in `arena`; zeroed before
+ * ISX_UNSUPPORTED: the server is older, and ignores a condition or pages of `asked`. */
+ISX_MUST_CHECK enum isx_status isx_result_from_answer(struct isx_span text,
+						      const struct isx_query *asked,
+						      struct isx_arena *arena,
+						      struct isx_result *result,
+						      struct isx_err *err);
 
 #endif

@@ -6,9 +6,7 @@
  * so nothing is lost by that. But unlike other engines, an add that fails may have stored its
  * first chunks.
  *
- * Answers are read where they stand, as JSON text, without a tree. What another server sends is
- * untrusted: each list is counted and bounded before memory is taken for it, and a value of a
- * wrong kind is an error or 0.
+ * What an answer says is read by json/answer_json.c, which trusts no server.
  *
  * `lock` guards the client and is held during a request, so requests of one store are made one
  * after another. Must not know libcurl (http_client.c) nor LMDB.
@@ -19,11 +17,9 @@
 #include "base/percent.h"
 #include "base/uri.h"
 #include "engine/asset_batch.h"
-#include "engine/asset_units.h"
 #include "engine/engine.h"
 #include "iscc/iscc_id.h"
 #include "remote/http_client.h"
-#include "json/http_status.h"
 #include "json/json.h"
 #include "json/json_text.h"
 #include "json/wire.h"
@@ -56,71 +52,6 @@ static struct remote *remote_of(struct isx_engine *engine)
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-/* Fail with the first problem of a list in "detail" (422), as "units.0: MSG": the members of "loc"
- * behind the body and the number of the asset. That number becomes the position of the error.
- * False: this is no such list, and `err` is as it was. */
-static bool fail_problem(struct isx_span detail, struct isx_arena *arena, enum isx_status status,
-			 struct isx_err *err)
-{
-	/* FastAPI, on which 0.3.3 is built, lists all problems of a request; the first one is
-	 * enough for a message. */
-	struct isx_json_walk walk = isx_json_walk_start(detail), parts;
-	struct isx_span problem, part, msg, text;
-	struct isx_buf place = { 0 };
-	size_t position = ISX_NO_POSITION;
-	if (isx_json_kind(detail) != ISX_JSON_ARRAY || !isx_json_next_element(&walk, &problem) ||
-	    !isx_json_string(isx_json_member(problem, "msg"), arena, &msg) || !msg.len)
-		return false;
-	struct isx_span loc = isx_json_member(problem, "loc");
-	parts = isx_json_walk_start(loc);
-	if (isx_json_kind(loc) != ISX_JSON_ARRAY)
-		return false;
-	for (size_t i = 0; isx_json_next_element(&parts, &part); i++) {
-		if (i == 0 && isx_span_is(part, "\"body\""))
-			continue;
-		if (i == 1 && isx_json_kind(part) == ISX_JSON_INT && isx_json_int(part) >= 0) {
-			position = (size_t)isx_json_int(part);
-			continue;
-		}
-		bool is_text = isx_json_string(part, arena, &text) && text.len;
-		isx_buf_text(&place, place.len ? "." : "");
-		isx_buf_add(&place, is_text ? text.ptr : part.ptr, is_text ? text.len : part.len);
-	}
-	isx_fail(err, status, "%.*s%s%s", (int)(place.len < 128 ? place.len : 128),
-		 place.len ? place.ptr : "", place.len ? ": " : "", msg.ptr);
-	if (err)
-		err->position = position;
-	isx_buf_release(&place);
-	return true;
-}
-
-/* Fail with the status that an HTTP status stands for, and with the message that the server has
- * in "detail". Any other status is ISX_IO. */
-static enum isx_status fail_status(long code, struct isx_span answer, struct isx_err *err)
-{
-	enum isx_status st = isx_http_to_status(code);
-	struct isx_arena arena = { 0 };
-	struct isx_span detail = { 0 }, text = { 0 };
-	size_t offset;
-	/* A proxy in between may answer with HTML: then there is no detail. */
-	if (!isx_json_check(answer, &offset, NULL))
-		detail = isx_json_member(answer, "detail");
-	if (!isx_json_string(detail, &arena, &text))
-		st = isx_fail_memory(err);
-	else if (st == ISX_UNAUTHORIZED)
-		isx_fail(err, st, "%s: the server expects its API key (api_key)",
-			 text.len ? text.ptr : "Unauthorized");
-	else if (text.len)
-		isx_fail(err, st, "%s", text.ptr);
-	else if (detail.len && !fail_problem(detail, &arena, st, err))
-		isx_fail(err, st, "status %ld: %.*s", code,
-			 (int)(detail.len < 256 ? detail.len : 256), detail.ptr);
-	else if (!detail.len)
-		isx_fail(err, st, "the server answered with status %ld", code);
-	isx_arena_release(&arena);
-	return st;
-}
-
 /* One request: METHOD url/indexes[/name[/resource[/id]]][suffix]. */
 struct call {
 	const char *method;
@@ -145,7 +76,7 @@ static enum isx_status check_answer(const struct remote *remote, const struct ca
 	size_t offset;
 	struct isx_span answer = { call->answer.ptr, call->answer.len };
 	if (code >= 400)
-		return fail_status(code, answer, err);
+		return isx_fail_http_status(code, answer, err);
 	/* 304 has no other URL to go to; it is reported as an unexpected status below. */
 	if (code >= 300 && code != 304)
 		return isx_fail(
@@ -241,27 +172,6 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 	return st;
 }
 
-/* --- reading answers -------------------------------------------------------------------------- */
-
-/* Refuse an answer with a status of success whose content cannot be used: ISX_IO. The caller adds
- * which server it was (name_server()). */
-static enum isx_status fail_answer(struct isx_err *err, const char *expected)
-{
-	return isx_fail(err, ISX_IO, "the server's answer is not what it should be: expected %s",
-			expected);
-}
-
-/* The answer is about another asset or index. */
-static enum isx_status fail_other(struct isx_err *err, const char *member, const char *asked,
-				  struct isx_span found)
-{
-	return isx_fail(err, ISX_IO,
-			"the server's answer is not what it should be: expected %s \"%s\", found "
-			"%.*s",
-			member, asked, (int)(found.len < 64 ? found.len : 64),
-			found.len ? found.ptr : "");
-}
-
 /* Name the server in the message of an answer that is not what it should be; returns `status`. */
 static enum isx_status name_server(const struct remote *remote, enum isx_status status,
 				   struct isx_err *err)
@@ -269,484 +179,6 @@ static enum isx_status name_server(const struct remote *remote, enum isx_status 
 	char shown[ISX_URI_SHOWN_BYTES];
 	return status == ISX_IO ? isx_err_at(err, status, "%s", isx_uri_show(remote->url, shown))
 				: status;
-}
-
-/* Is a value the ISCC-ID `asked`? Compared as ISCC-IDs: a text of the same one may be in other case. */
-static enum isx_status check_iscc_id(struct isx_span value, const char *asked, struct isx_err *err)
-{
-	struct isx_arena arena = { 0 };
-	struct isx_span text;
-	struct isx_iscc_id found, wanted;
-	enum isx_status st = ISX_OK;
-	if (!isx_json_string(value, &arena, &text))
-		st = isx_fail_memory(err);
-	else if (isx_iscc_id_parse(text, &found, NULL) ||
-		 isx_iscc_id_parse(isx_span_of(asked), &wanted, NULL) ||
-		 found.body != wanted.body || found.realm != wanted.realm)
-		st = fail_other(err, "iscc_id", asked, value);
-	isx_arena_release(&arena);
-	return st;
-}
-
-/* Is a value the name `asked` of an index? */
-static enum isx_status check_name(struct isx_span value, const char *asked, struct isx_err *err)
-{
-	struct isx_arena arena = { 0 };
-	struct isx_span text;
-	enum isx_status st = ISX_OK;
-	if (!isx_json_string(value, &arena, &text))
-		st = isx_fail_memory(err);
-	else if (!text.ptr || !isx_span_is(text, asked))
-		st = fail_other(err, "name", asked, value);
-	isx_arena_release(&arena);
-	return st;
-}
-
-/* A count of the answer; 0 for a negative number and for what is no whole number. */
-static uint64_t count_of(struct isx_span value)
-{
-	int64_t count = isx_json_int(value);
-	return count > 0 ? (uint64_t)count : 0;
-}
-
-/* A score, which has to be there. Sums of another order may end a few bits above 1. */
-static enum isx_status read_score(struct isx_span value, double *score, struct isx_err *err)
-{
-	static const double rounding = 1e-9;
-	enum isx_json_kind kind = isx_json_kind(value);
-	if (!isx_json_number(value, score))
-		return isx_fail_memory(err);
-	if ((kind != ISX_JSON_INT && kind != ISX_JSON_DOUBLE) ||
-	    !(*score >= 0 && *score <= 1 + rounding)) /* NaN is neither */
-		return fail_answer(err, "a score from 0 to 1");
-	if (*score > 1)
-		*score = 1;
-	return ISX_OK;
-}
-
-/* Copy a JSON string into a field of `room` bytes, cut off if it is longer; "" for what is no
- * string. False: no memory. */
-static bool copy_string(struct isx_span value, char *field, size_t room)
-{
-	struct isx_arena arena = { 0 };
-	struct isx_span text;
-	bool read = isx_json_string(value, &arena, &text);
-	snprintf(field, room, "%s", text.ptr ? text.ptr : "");
-	isx_arena_release(&arena);
-	return read;
-}
-
-/* Count the members of an object whose values have at least `least` characters. Shorter values
- * are malformed, and would take much more memory than text: a large answer could not be
- * bounded. */
-static size_t count_members(struct isx_span object, size_t least)
-{
-	struct isx_json_walk walk = isx_json_walk_start(object);
-	struct isx_span key, value;
-	size_t count = 0;
-	if (isx_json_kind(object) != ISX_JSON_OBJECT)
-		return 0;
-	while (isx_json_next_member(&walk, &key, &value))
-		count += value.len >= least;
-	return count;
-}
-
-/* Read "sizes", an object of names and MiB, into info->parts. */
-static enum isx_status read_sizes(struct isx_span sizes, struct isx_index_info *info,
-				  struct isx_err *err)
-{
-	enum { MIB = 1 << 20 };
-	struct isx_json_walk walk = isx_json_walk_start(sizes);
-	struct isx_span key, value;
-	size_t count = count_members(sizes, 1);
-	/* An index of this program has at most 64 simprint types and a few parts. */
-	if (count > ISX_TYPE_NAMES_MAX)
-		return fail_answer(err, "at most 128 sizes");
-	info->parts = isx_mem_array(count, sizeof *info->parts);
-	if (!info->parts)
-		return isx_fail_memory(err);
-	for (; info->part_count < count && isx_json_next_member(&walk, &key, &value);) {
-		struct isx_index_part *part = &info->parts[info->part_count++];
-		/* The walk gives keys without their quotes; copy_string() wants a JSON string. */
-		struct isx_span quoted = { key.ptr - 1, key.len + 2 };
-		if (!copy_string(quoted, part->name, sizeof part->name))
-			return isx_fail_memory(err);
-		part->bytes = count_of(value) * MIB;
-	}
-	return ISX_OK;
-}
-
-/* Read the description of an index; only its name is required. Sizes are whole MiB on the wire. */
-static enum isx_status read_info(struct isx_span object, struct isx_index_info *info,
-				 struct isx_err *err)
-{
-	enum { MIB = 1 << 20 };
-	enum { NAME, ASSETS, SIZE, SIZES, FIELDS };
-	static const char *const names[FIELDS] = { "name", "assets", "size", "sizes" };
-	struct isx_span found[FIELDS];
-	*info = (struct isx_index_info){ 0 };
-	isx_json_find(object, names, FIELDS, found);
-	if (!copy_string(found[NAME], info->name, sizeof info->name))
-		return isx_fail_memory(err);
-	if (!info->name[0])
-		return fail_answer(err, "an index with a name");
-	info->assets = count_of(found[ASSETS]);
-	info->bytes = count_of(found[SIZE]) * MIB;
-	return found[SIZES].len ? read_sizes(found[SIZES], info, err) : ISX_OK;
-}
-
-/* Read a required string into `arena`. */
-static enum isx_status read_text(struct isx_span value, struct isx_arena *arena, const char **text,
-				 struct isx_err *err)
-{
-	struct isx_span found;
-	if (isx_json_kind(value) != ISX_JSON_STRING)
-		return fail_answer(err, "a text");
-	if (!isx_json_string(value, arena, &found))
-		return isx_fail_memory(err);
-	*text = found.ptr;
-	return ISX_OK;
-}
-
-/* Read a list of strings into `arena`, at most ISX_UNITS_MAX. */
-static enum isx_status read_texts(struct isx_span list, struct isx_arena *arena,
-				  const char *const **texts, size_t *count, struct isx_err *err)
-{
-	struct isx_json_walk walk = isx_json_walk_start(list);
-	struct isx_span element;
-	size_t length = isx_json_length(list);
-	enum isx_status st = ISX_OK;
-	if (isx_json_kind(list) != ISX_JSON_ARRAY || length > ISX_UNITS_MAX)
-		return fail_answer(err, "a list of at most 64 units");
-	const char **made = isx_arena_alloc(arena, length, sizeof *made);
-	if (!made)
-		return isx_fail_memory(err);
-	for (size_t i = 0; !st && i < length && isx_json_next_element(&walk, &element); i++)
-		st = read_text(element, arena, &made[i], err);
-	*texts = made;
-	*count = length;
-	return st;
-}
-
-/* Check that the server has understood the conditions of a query, which it echoes then. 0.3.3 ignores
- * them, and its matches would be others than those that were asked for. */
-static enum isx_status check_conditions(struct isx_span echo, const struct isx_query *asked,
-					struct isx_err *err)
-{
-	enum { CONDITIONS = 5 };
-	static const char *const names[CONDITIONS] = { "min_score", "min_scores", "types",
-						       "exponent", "with" };
-	const bool is_asked[CONDITIONS] = { asked->has_min_score, asked->min_score_count,
-					    asked->types, asked->exponent, asked->with };
-	struct isx_span found[CONDITIONS];
-	isx_json_find(echo, names, CONDITIONS, found);
-	for (size_t i = 0; i < CONDITIONS; i++)
-		if (is_asked[i] && isx_json_kind(found[i]) == ISX_JSON_NULL)
-			return isx_fail(err, ISX_UNSUPPORTED,
-					"the server ignores '%s' of a query: it is an older "
-					"version",
-					names[i]);
-	return ISX_OK;
-}
-
-/* Read the query as the server echoes it, with what it has derived. Simprints and conditions are not
- * read but borrowed from `asked`: the server echoes them unchanged. */
-static enum isx_status read_query(struct isx_span object, const struct isx_query *asked,
-				  struct isx_arena *arena, struct isx_query *query,
-				  struct isx_err *err)
-{
-	enum { ID, CODE, UNITS, SIMPRINTS, FIELDS };
-	static const char *const names[FIELDS] = { "iscc_id", "iscc_code", "units", "simprints" };
-	static const uint32_t flags[FIELDS] = { ISX_QUERY_HAS_ISCC_ID, ISX_QUERY_HAS_ISCC_CODE,
-						ISX_QUERY_HAS_UNITS, ISX_QUERY_HAS_SIMPRINTS };
-	struct isx_span found[FIELDS];
-	enum isx_status st = check_conditions(object, asked, err);
-	*query = *asked;
-	query->iscc_id = query->iscc_code = NULL;
-	query->units = NULL;
-	query->unit_count = 0;
-	query->named = 0;
-	/* A missing member is an empty span, whose kind is null. */
-	isx_json_find(object, names, FIELDS, found);
-	for (size_t i = 0; i < FIELDS; i++)
-		if (found[i].len)
-			query->named |= flags[i];
-	/* `named` says which fields the answer shows, null or not; only those with a value are
-	 * read. */
-	if (!st && isx_json_kind(found[CODE]) != ISX_JSON_NULL)
-		st = read_text(found[CODE], arena, &query->iscc_code, err);
-	if (!st && isx_json_kind(found[UNITS]) != ISX_JSON_NULL)
-		st = read_texts(found[UNITS], arena, &query->units, &query->unit_count, err);
-	return st;
-}
-
-/* Read "types" of a match: an object of unit types and scores. */
-static enum isx_status read_types(struct isx_span types, struct isx_arena *arena,
-				  struct isx_match *match, struct isx_err *err)
-{
-	struct isx_json_walk walk = isx_json_walk_start(types);
-	struct isx_span key, value;
-	size_t count = count_members(types, 1);
-	if (isx_json_kind(types) != ISX_JSON_OBJECT)
-		return fail_answer(err, "an object of types");
-	struct isx_type_score *made = isx_arena_alloc(arena, count, sizeof *made);
-	if (!made)
-		return isx_fail_memory(err);
-	/* A key that comes twice in the JSON is kept twice. */
-	while (match->type_count < count && isx_json_next_member(&walk, &key, &value)) {
-		const char *type = isx_json_name(key, arena);
-		if (!type)
-			return isx_fail_memory(err);
-		struct isx_type_score *one = &made[match->type_count++];
-		one->type = type;
-		enum isx_status st = read_score(value, &one->score, err);
-		if (st)
-			return st;
-	}
-	match->types = made;
-	return ISX_OK;
-}
-
-/* Read an ISCC-ID, of a match or of a new asset.
- *   iscc_id  filled: 24 bytes, as in struct isx_match */
-static enum isx_status read_owner(struct isx_span id, char iscc_id[24], struct isx_err *err)
-{
-	/* 24 bytes hold an ISCC-ID and its NUL; `id` has quotes, too. */
-	if (isx_json_kind(id) != ISX_JSON_STRING || id.len >= 24 + 2)
-		return fail_answer(err, "an ISCC-ID");
-	if (!copy_string(id, iscc_id, 24))
-		return isx_fail_memory(err);
-	if (isx_iscc_id_parse(isx_span_of(iscc_id), &(struct isx_iscc_id){ 0 }, NULL))
-		return fail_answer(err, "an ISCC-ID");
-	return ISX_OK;
-}
-
-/* Read what both kinds of match carry of their asset. Metadata are copied as text, so that numbers keep
- * their digits. */
-static enum isx_status read_carried(struct isx_span metadata, struct isx_span code,
-				    struct isx_span units, struct isx_arena *arena,
-				    struct isx_asset *asset, struct isx_err *err)
-{
-	enum isx_status st = ISX_OK;
-	*asset = (struct isx_asset){ 0 };
-	if (isx_json_kind(code) != ISX_JSON_NULL)
-		st = read_text(code, arena, &asset->iscc_code, err);
-	if (!st && isx_json_kind(units) != ISX_JSON_NULL)
-		st = read_texts(units, arena, &asset->units, &asset->unit_count, err);
-	if (st || isx_json_kind(metadata) == ISX_JSON_NULL)
-		return st;
-	asset->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
-	return asset->metadata ? ISX_OK : isx_fail_memory(err);
-}
-
-/* Read one element of a list into `element` (filled, zeroed before). */
-typedef enum isx_status read_element_fn(struct isx_span text, struct isx_arena *arena,
-					void *element, struct isx_err *err);
-
-/* How to read the elements of one kind of list. */
-struct element_kind {
-	size_t size;  /* bytes of an element in memory */
-	size_t least; /* characters of the shortest element: bounds memory by the text's length */
-	read_element_fn *read;
-};
-
-/* Read a list of elements: first all are counted and their lengths checked, then memory is
- * taken once.
- *   elements  filled: an array in `arena` */
-static enum isx_status read_list(struct isx_span list, const struct element_kind *kind,
-				 struct isx_arena *arena, void **elements, size_t *count,
-				 struct isx_err *err)
-{
-	struct isx_json_walk walk = isx_json_walk_start(list);
-	struct isx_span text;
-	size_t length = 0;
-	enum isx_status st = ISX_OK;
-	if (isx_json_kind(list) != ISX_JSON_ARRAY)
-		return fail_answer(err, "a list of elements");
-	for (; isx_json_next_element(&walk, &text); length++)
-		if (text.len < kind->least)
-			return fail_answer(err, "elements with all their members");
-	char *made = isx_arena_alloc(arena, length, kind->size);
-	if (!made)
-		return isx_fail_memory(err);
-	walk = isx_json_walk_start(list);
-	for (size_t i = 0; !st && i < length && isx_json_next_element(&walk, &text); i++)
-		st = kind->read(text, arena, made + i * kind->size, err);
-	*elements = made;
-	*count = length;
-	return st;
-}
-
-/* What an element of both lists of matches has; `types` is read by the caller.
- *   types  filled: borrowed from `text` */
-static enum isx_status read_ranked(struct isx_span text, struct isx_arena *arena, char iscc_id[24],
-				   struct isx_asset *asset, double *score, struct isx_span *types,
-				   struct isx_err *err)
-{
-	enum { ID, SCORE, TYPES, METADATA, CODE, UNITS, FIELDS };
-	static const char *const names[FIELDS] = { "iscc_id",  "score",     "types",
-						   "metadata", "iscc_code", "units" };
-	struct isx_span found[FIELDS];
-	isx_json_find(text, names, FIELDS, found);
-	*types = found[TYPES];
-	enum isx_status st = read_owner(found[ID], iscc_id, err);
-	if (!st)
-		st = read_carried(found[METADATA], found[CODE], found[UNITS], arena, asset, err);
-	return st ? st : read_score(found[SCORE], score, err);
-}
-
-/* One element of "global_matches". */
-static enum isx_status read_match(struct isx_span text, struct isx_arena *arena, void *element,
-				  struct isx_err *err)
-{
-	struct isx_match *match = element;
-	struct isx_asset asset = { 0 };
-	struct isx_span types;
-	enum isx_status st = read_ranked(text, arena, match->iscc_id, &asset, &match->score, &types,
-					 err);
-	ISX_MATCH_CARRY(match, &asset);
-	return st ? st : read_types(types, arena, match, err);
-}
-
-/* The shortest text of each kind has all required members and empty values. */
-static const struct element_kind match_kind = {
-	sizeof(struct isx_match), sizeof("{\"iscc_id\":\"\",\"score\":0,\"types\":{}}") - 1,
-	read_match
-};
-
-/* --- passages --------------------------------------------------------------------------------- */
-
-/* One passage of a match. Missing numbers are 0; both simprints are required. */
-static enum isx_status read_chunk(struct isx_span text, struct isx_arena *arena, void *element,
-				  struct isx_err *err)
-{
-	enum { QUERY, MATCH, SCORE, FREQ, OFFSET, SIZE, FIELDS };
-	static const char *const names[FIELDS] = { "query", "match",  "score",
-						   "freq",  "offset", "size" };
-	struct isx_chunk *chunk = element;
-	struct isx_span found[FIELDS];
-	isx_json_find(text, names, FIELDS, found);
-	chunk->freq = count_of(found[FREQ]);
-	chunk->offset = (uint32_t)count_of(found[OFFSET]);
-	chunk->size = (uint32_t)count_of(found[SIZE]);
-	enum isx_status st = read_score(found[SCORE], &chunk->score, err);
-	if (!st)
-		st = read_text(found[QUERY], arena, &chunk->query, err);
-	return st ? st : read_text(found[MATCH], arena, &chunk->match, err);
-}
-
-static const struct element_kind chunk_kind = { sizeof(struct isx_chunk),
-						sizeof("{\"query\":\"\",\"match\":\"\"}") - 1,
-						read_chunk };
-
-/* The passages of one simprint type; `key` is the type, as JSON text without its quotes. */
-static enum isx_status read_chunk_type(struct isx_span key, struct isx_span object,
-				       struct isx_arena *arena, struct isx_chunk_type *type,
-				       struct isx_err *err)
-{
-	enum { SCORE, QUERIED, CHUNKS, FIELDS };
-	static const char *const names[FIELDS] = { "score", "queried", "chunks" };
-	struct isx_span found[FIELDS];
-	void *chunks = NULL;
-	isx_json_find(object, names, FIELDS, found);
-	enum isx_status st = read_score(found[SCORE], &type->score, err);
-	if (st)
-		return st;
-	type->type = isx_json_name(key, arena);
-	if (!type->type)
-		return isx_fail_memory(err);
-	type->queried = count_of(found[QUERIED]);
-	st = read_list(found[CHUNKS], &chunk_kind, arena, &chunks, &type->matches, err);
-	type->chunks = chunks;
-	return st;
-}
-
-/* Read "types" of a passage match: an object of simprint types and what matched. */
-static enum isx_status read_chunk_types(struct isx_span types, struct isx_arena *arena,
-					struct isx_chunk_match *match, struct isx_err *err)
-{
-	struct isx_json_walk walk = isx_json_walk_start(types);
-	struct isx_span key, object;
-	size_t count = count_members(types, sizeof("{\"chunks\":[]}") - 1);
-	enum isx_status st = ISX_OK;
-	if (isx_json_kind(types) != ISX_JSON_OBJECT || count != count_members(types, 1))
-		return fail_answer(err, "objects in types");
-	struct isx_chunk_type *made = isx_arena_alloc(arena, count, sizeof *made);
-	if (!made)
-		return isx_fail_memory(err);
-	while (!st && match->type_count < count && isx_json_next_member(&walk, &key, &object))
-		st = read_chunk_type(key, object, arena, &made[match->type_count++], err);
-	match->types = made;
-	return st;
-}
-
-/* One element of "chunk_matches". */
-static enum isx_status read_chunk_match(struct isx_span text, struct isx_arena *arena,
-					void *element, struct isx_err *err)
-{
-	struct isx_chunk_match *match = element;
-	struct isx_asset asset = { 0 };
-	struct isx_span types;
-	enum isx_status st = read_ranked(text, arena, match->iscc_id, &asset, &match->score, &types,
-					 err);
-	ISX_MATCH_CARRY(match, &asset);
-	return st ? st : read_chunk_types(types, arena, match, err);
-}
-
-static const struct element_kind chunk_match_kind = { sizeof(struct isx_chunk_match),
-						      sizeof("{\"iscc_id\":\"\",\"types\":{}}") - 1,
-						      read_chunk_match };
-
-/* Read what a query for pages or counts is answered with. A server of an earlier version ignores what
- * it does not know: its answer would be the first page again. */
-static enum isx_status read_page(struct isx_span text, const struct isx_query *asked,
-				 struct isx_arena *arena, struct isx_result *result,
-				 struct isx_err *err)
-{
-	enum { NEXT, CHANGED, COUNT, CHUNK_COUNT, FIELDS };
-	static const char *const names[FIELDS] = { "next", "changed", "count", "chunk_count" };
-	struct isx_span found[FIELDS];
-	isx_json_find(text, names, FIELDS, found);
-	if ((asked->after && !found[NEXT].len) || (asked->counts && !found[COUNT].len))
-		return isx_fail(err, ISX_UNSUPPORTED,
-				"the server has no pages and counts of a search: expected version "
-				"0.4.0 or later of iscc-search");
-	result->is_changed = isx_span_is(found[CHANGED], "true");
-	result->match_total = count_of(found[COUNT]);
-	result->chunk_match_total = count_of(found[CHUNK_COUNT]);
-	return asked->after && isx_json_kind(found[NEXT]) != ISX_JSON_NULL
-		       ? read_text(found[NEXT], arena, &result->next, err)
-		       : ISX_OK;
-}
-
-/* Read the answer to a search: the query and both lists of matches. */
-static enum isx_status read_result(struct isx_span text, const struct isx_query *asked,
-				   struct isx_arena *arena, struct isx_result *result,
-				   struct isx_err *err)
-{
-	enum { QUERY, MATCHES, CHUNK_MATCHES, FIELDS };
-	static const char *const names[FIELDS] = { "query", "global_matches", "chunk_matches" };
-	struct isx_span found[FIELDS];
-	void *matches = NULL, *chunk_matches = NULL;
-	isx_json_find(text, names, FIELDS, found);
-	/* `query` is required; a missing list of matches is an empty one. */
-	if (isx_json_kind(found[QUERY]) != ISX_JSON_OBJECT)
-		return fail_answer(err, "the query");
-	enum isx_status st = read_query(found[QUERY], asked, arena, &result->query, err);
-	if (!st)
-		st = read_list(found[MATCHES], &match_kind, arena, &matches, &result->match_count,
-			       err);
-	if (!st)
-		st = read_list(found[CHUNK_MATCHES], &chunk_match_kind, arena, &chunk_matches,
-			       &result->chunk_match_count, err);
-	if (!st && (result->match_count > asked->limit || result->chunk_match_count > asked->limit))
-		st = isx_fail(err, ISX_IO,
-			      "the server's answer is not what it should be: expected at most %zu "
-			      "matches, as limit says",
-			      asked->limit);
-	result->matches = matches;
-	result->chunk_matches = chunk_matches;
-	return st ? st : read_page(text, asked, arena, result, err);
 }
 
 /* --- the table of functions ------------------------------------------------------------------- */
@@ -763,48 +195,28 @@ static enum isx_status call_json(struct isx_engine *engine, struct call *call,
 	return st;
 }
 
-/* Read a list of index descriptions.
- *   infos  new, free with isx_index_list_free() */
-static enum isx_status read_infos(struct isx_span list, struct isx_index_info **infos,
-				  size_t *count, struct isx_err *err)
-{
-	struct isx_json_walk walk = isx_json_walk_start(list);
-	struct isx_span element;
-	size_t length = 0, made = 0;
-	enum isx_status st = ISX_OK;
-	if (isx_json_kind(list) != ISX_JSON_ARRAY)
-		return fail_answer(err, "a list of indexes");
-	for (; isx_json_next_element(&walk, &element); length++)
-		if (element.len < sizeof("{\"name\":\"a\"}") - 1)
-			return fail_answer(err, "an index with a name");
-	struct isx_index_info *all = isx_mem_array(length, sizeof *all);
-	if (!all)
-		return isx_fail_memory(err);
-	walk = isx_json_walk_start(list);
-	for (; !st && made < length && isx_json_next_element(&walk, &element); made++)
-		st = read_info(element, &all[made], err);
-	if (st) {
-		isx_index_list_free(all, made);
-		return st;
-	}
-	*infos = all;
-	*count = length;
-	return ISX_OK;
-}
-
 /* One request for all indexes; their names are the server's and are not checked against anything
  * that was asked for. */
 static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_info **infos,
 				   size_t *count, struct isx_err *err)
 {
 	struct call call = { .method = "GET", .success = STATUS_OK };
+	struct isx_index_info *read = NULL;
+	size_t length = 0;
 	struct isx_span list;
 	enum isx_status st = call_json(engine, &call, &list, err);
-	/* The strings of `infos` are copies: the answer can be released. */
+	/* The strings of `read` are copies: the answer can be released. */
 	if (!st)
-		st = name_server(remote_of(engine), read_infos(list, infos, count, err), err);
+		st = name_server(remote_of(engine),
+				 isx_index_list_from_answer(list, &read, &length, err), err);
 	isx_buf_release(&call.answer);
-	return st;
+	if (st) {
+		isx_index_list_free(read, length);
+		return st;
+	}
+	*infos = read;
+	*count = length;
+	return ISX_OK;
 }
 
 /* The server decides whether the name is free: 409 is ISX_EXISTS. Not sent again after a lost
@@ -826,7 +238,8 @@ static enum isx_status remote_create(struct isx_engine *engine, const char *name
 		st = call_json(engine, &call, &object, err);
 	if (!st)
 		st = name_server(remote_of(engine),
-				 check_name(isx_json_member(object, "name"), name, err), err);
+				 isx_answer_check_name(isx_json_member(object, "name"), name, err),
+				 err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;
@@ -851,9 +264,9 @@ static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
 	struct isx_span object;
 	enum isx_status st = call_json(engine, &call, &object, err);
 	if (!st) {
-		st = read_info(object, info, err);
+		st = isx_index_from_answer(object, info, err);
 		if (!st)
-			st = check_name(isx_json_member(object, "name"), name, err);
+			st = isx_answer_check_name(isx_json_member(object, "name"), name, err);
 		st = name_server(remote_of(engine), st, err);
 		if (st)
 			isx_index_info_release(info);
@@ -867,35 +280,6 @@ static void pause_s(unsigned seconds)
 {
 	struct timespec time = { .tv_sec = (time_t)seconds };
 	nanosleep(&time, NULL);
-}
-
-/* What became of each asset of a chunk. */
-static enum isx_status read_outcomes(struct isx_span list, const struct isx_asset *assets,
-				     size_t count, enum isx_outcome *outcomes, char (*iscc_ids)[24],
-				     struct isx_err *err)
-{
-	struct isx_json_walk walk = isx_json_walk_start(list);
-	struct isx_span element;
-	/* Another number of outcomes: they could belong to any of the assets. */
-	if (isx_json_length(list) != count)
-		return fail_answer(err, "one outcome per asset");
-	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
-		struct isx_span status = isx_json_member(element, "status");
-		struct isx_span id = isx_json_member(element, "iscc_id");
-		enum isx_status st = assets[i].iscc_id ? check_iscc_id(id, assets[i].iscc_id, err)
-						       : read_owner(id, iscc_ids[i], err);
-		if (st)
-			return st;
-		/* Any other word is a failure, although the asset may be stored: to guess an
-		 * outcome would be worse. */
-		if (isx_span_is(status, "\"updated\""))
-			outcomes[i] = ISX_UPDATED;
-		else if (isx_span_is(status, "\"created\""))
-			outcomes[i] = ISX_CREATED;
-		else
-			return fail_answer(err, "\"created\" or \"updated\"");
-	}
-	return ISX_OK;
 }
 
 /* Add one chunk. If no server answered (ISX_UNAVAILABLE, also for 503) it is sent again after 1
@@ -936,8 +320,10 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 		st = ISX_OK;
 	}
 	if (!st)
-		st = name_server(remote_of(engine),
-				 read_outcomes(list, assets, count, outcomes, iscc_ids, err), err);
+		st = name_server(
+			remote_of(engine),
+			isx_outcomes_from_answer(list, assets, count, outcomes, iscc_ids, err),
+			err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;
@@ -951,7 +337,7 @@ static enum isx_status place_in_call(struct isx_err *err, size_t at, size_t chun
 	static const char word[] = "asset ";
 	char text[sizeof err->msg];
 	char *end = text;
-	size_t place = err->position; /* set by fail_problem() alone */
+	size_t place = err->position; /* set by isx_fail_http_status() alone */
 	if (place < chunk)
 		return isx_batch_err_at(err, ISX_INVALID, count, at + place);
 	err->position = ISX_NO_POSITION;
@@ -1013,9 +399,9 @@ static enum isx_status remote_get(struct isx_engine *engine, const char *name, c
 	struct isx_span asset;
 	enum isx_status st = call_json(engine, &call, &asset, err);
 	if (!st)
-		st = name_server(remote_of(engine),
-				 check_iscc_id(isx_json_member(asset, "iscc_id"), iscc_id, err),
-				 err);
+		st = name_server(
+			remote_of(engine),
+			isx_answer_check_id(isx_json_member(asset, "iscc_id"), iscc_id, err), err);
 	if (!st) {
 		/* White space between the values depends on the server and on proxies; the other
 		 * engines have none. */
@@ -1082,11 +468,11 @@ static enum isx_status post_ids(struct isx_engine *engine, const char *action, c
 				      "the server has no request for lists of assets: expected "
 				      "version 0.4.0 or later of iscc-search");
 		if (!st && isx_json_length(list) != some)
-			st = fail_answer(err, "one element per ISCC-ID");
+			st = isx_fail_answer(err, "one element per ISCC-ID");
 		struct isx_json_walk walk = isx_json_walk_start(list);
 		for (size_t i = 0; !st && i < some && isx_json_next_element(&walk, &element); i++) {
-			st = check_iscc_id(isx_json_member(element, "iscc_id"), iscc_ids[at + i],
-					   err);
+			st = isx_answer_check_id(isx_json_member(element, "iscc_id"),
+						 iscc_ids[at + i], err);
 			if (!st)
 				st = take(element, isx_json_member(element, "status"), into, at + i,
 					  err);
@@ -1108,7 +494,7 @@ static enum isx_status take_removed(struct isx_span element, struct isx_span sta
 	removed[at] = isx_span_is(status, "\"removed\"");
 	return removed[at] || isx_span_is(status, "\"not_found\"")
 		       ? ISX_OK
-		       : fail_answer(err, "\"removed\" or \"not_found\"");
+		       : isx_fail_answer(err, "\"removed\" or \"not_found\"");
 }
 
 /* A list of one is sent as the request that 0.3.3 has, too; longer lists need a server of this
@@ -1133,7 +519,7 @@ static enum isx_status take_asset(struct isx_span element, struct isx_span statu
 	if (isx_span_is(status, "\"not_found\""))
 		return ISX_OK;
 	if (isx_json_kind(asset) != ISX_JSON_OBJECT)
-		return fail_answer(err, "an asset or \"not_found\"");
+		return isx_fail_answer(err, "an asset or \"not_found\"");
 	isx_json_minify(&json, asset);
 	jsons[at] = isx_buf_take(&json);
 	return jsons[at] ? ISX_OK : isx_fail_memory(err);
@@ -1204,8 +590,8 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 	if (!st)
 		st = call_json(engine, &call, &answer, err);
 	if (!st)
-		st = name_server(remote_of(engine), read_result(answer, query, arena, result, err),
-				 err);
+		st = name_server(remote_of(engine),
+				 isx_result_from_answer(answer, query, arena, result, err), err);
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	isx_buf_release(&suffix);
@@ -1241,16 +627,17 @@ static enum isx_status read_batch(struct isx_engine *engine, const char *name,
 	struct isx_span list = isx_json_member(answer, "results"), element;
 	struct isx_json_walk walk = isx_json_walk_start(list);
 	if (isx_json_kind(list) != ISX_JSON_ARRAY || isx_json_length(list) != count)
-		return name_server(remote, fail_answer(err, "one result per query"), err);
+		return name_server(remote, isx_fail_answer(err, "one result per query"), err);
 	for (size_t i = 0; i < count && isx_json_next_element(&walk, &element); i++) {
 		struct isx_search_job *job = &jobs[i];
 		int64_t status = isx_json_int(isx_json_member(element, "status"));
 		if (status >= 400 && status < 600)
-			job->status = fail_status((long)status, element, &job->err);
+			job->status = isx_fail_http_status((long)status, element, &job->err);
 		else
 			job->status = name_server(remote,
-						  read_result(element, job->query, job->arena,
-							      job->result, &job->err),
+						  isx_result_from_answer(element, job->query,
+									 job->arena, job->result,
+									 &job->err),
 						  &job->err);
 		if (job->status == ISX_UNAVAILABLE)
 			job->status = remote_search(engine, name, job->query, job->arena,
@@ -1366,10 +753,10 @@ static enum isx_status walk_next(struct isx_walk *base, struct isx_arena *arena,
 	enum isx_status st = isx_http_stream_line(walk->stream, &line, more, err);
 	if (!st && *more && isx_asset_from_export(line, arena, asset, err))
 		st = err && err->status == ISX_NO_MEMORY ? ISX_NO_MEMORY
-							 : fail_answer(err, "an asset a line");
+							 : isx_fail_answer(err, "an asset a line");
 	if (!st && *more &&
 	    (!asset->iscc_id || isx_iscc_id_parse(isx_span_of(asset->iscc_id), &id, NULL)))
-		st = fail_answer(err, "assets with an ISCC-ID");
+		st = isx_fail_answer(err, "assets with an ISCC-ID");
 	/* The parameter `to` counts microseconds, which are coarser than ISCC-IDs (add_range()):
 	 * assets of the last microsecond behind the range are dropped here, and end the walk. */
 	*more &= !st && id.body <= walk->range.last;
@@ -1429,7 +816,7 @@ static enum isx_status fail_walk(struct remote_walk *walk, struct call *call, lo
 		return isx_fail(err, ISX_UNSUPPORTED,
 				"the server has no request that lists assets: expected version "
 				"0.4.0 or later of iscc-search");
-	return st ? st : fail_answer(err, "lines");
+	return st ? st : isx_fail_answer(err, "lines");
 }
 
 /* Begins the export and waits for the head of its answer: a missing index is a failure here, and
@@ -1514,7 +901,7 @@ static enum isx_status take_line(struct pair_stream *stream, struct isx_span lin
 		return ISX_OK;
 	enum isx_status st = isx_pair_from_json(line, &arena, &pair, &stream->err);
 	if (st == ISX_SCHEMA)
-		st = fail_answer(&stream->err, "lines of pairs of near-duplicates");
+		st = isx_fail_answer(&stream->err, "lines of pairs of near-duplicates");
 	if (!st)
 		st = stream->found(&pair, stream->arg, &stream->err);
 	isx_arena_release(&arena);
@@ -1536,7 +923,7 @@ static bool take_lines(void *take_arg, long code, struct isx_span bytes)
 		/* Checked for each piece that arrives: a line without an end takes no more memory
 		 * than one piece above the ceiling. */
 		st = stream->line.len > PAIR_BYTES_MAX
-			     ? fail_answer(&stream->err, "lines of pairs of near-duplicates")
+			     ? isx_fail_answer(&stream->err, "lines of pairs of near-duplicates")
 			     : isx_buf_status(&stream->line, &stream->err);
 		if (st || !end)
 			continue;

@@ -30,6 +30,7 @@
 #include "similarity/sim_scan.h"
 #include "similarity/sim_tables.h"
 #include "storage/lmdb_assets.h"
+#include "json/wire.h"
 
 #include <stdatomic.h>
 #include <string.h>
