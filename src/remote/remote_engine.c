@@ -219,8 +219,8 @@ static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_i
 	return ISX_OK;
 }
 
-/* The server decides whether the name is free: 409 is ISX_EXISTS. Not sent again after a lost
- * connection, as the first request may have made the index. */
+/* The server decides whether the name is free: 409 is ISX_EXISTS. Without the tries of add_chunk(): a
+ * second request could fail with that because the first one, whose answer was lost, has made the index. */
 static enum isx_status remote_create(struct isx_engine *engine, const char *name,
 				     struct isx_err *err)
 {
