@@ -63,7 +63,7 @@ static size_t next_character(struct isx_span text, size_t *columns)
 {
 	unsigned char lead = (unsigned char)text.ptr[0];
 	size_t len = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-	uint32_t code = lead & (len == 1 ? 0x7F : 0xFF >> (len + 1));
+	uint32_t code = lead & (len == 1 ? 0x7Fu : 0xFFu >> (len + 1));
 	if (len > text.len)
 		len = text.len;
 	for (size_t i = 1; i < len; i++)

@@ -149,7 +149,7 @@ def test_from_a_folder_to_a_found_near_duplicate(cli, texts, maker):
 
 def test_without_a_generator_the_message_says_how_to_get_one(cli, texts):
     said = cli.run("search", texts / "a.txt")
-    assert said.code == 1 and "for example with iscc-sdk: --generator 'idk create {}'\n" in said.err
+    assert said.code == 1 and "for example with iscc-sdk (pip install iscc-sdk): --generator 'idk create {}'\n" in said.err
     assert cli.run("add", "texts").err == "No files found matching: texts\n"
 
 
