@@ -158,6 +158,8 @@ enum isx_status isx_asset_simprints(const struct isx_asset *asset, struct isx_ar
 	return ISX_OK;
 }
 
+/* One pass over the text for each asset that is read: a damaged one must not become a part of an
+ * answer, which would be no JSON then. */
 enum isx_status isx_stored_append(struct isx_buf *buf, struct isx_span json, struct isx_err *err)
 {
 	enum isx_status st = isx_stored_check(json, err);
@@ -167,6 +169,8 @@ enum isx_status isx_stored_append(struct isx_buf *buf, struct isx_span json, str
 	return isx_buf_status(buf, err);
 }
 
+/* A damaged asset does not fail a search that finds it: its match has no metadata, and the log says
+ * why. */
 enum isx_status isx_stored_carried(struct isx_span json, uint64_t id, uint32_t with,
 				   const struct isx_logger *logger, struct isx_arena *arena,
 				   struct isx_asset *asset, struct isx_err *err)

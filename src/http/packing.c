@@ -134,6 +134,7 @@ enum isx_status isx_packer_add(struct isx_packer *packer, struct isx_span text, 
 	return isx_buf_status(out, err);
 }
 
+/* Also in the middle of a stream, when the client is gone. */
 void isx_packer_free(struct isx_packer *packer)
 {
 	if (!packer)

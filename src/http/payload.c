@@ -22,6 +22,9 @@ void isx_http_payload_purses_init(struct http_payload_purses *purses, size_t bod
 	purses->unauthenticated.bytes_max = ISX_UNAUTHENTICATED_BYTES_MAX;
 }
 
+/* Without the key no byte of a body is free: a client that opens many connections would else get so
+ * much memory for each. Its body is read at all so that malformed JSON gets 422 before the 401, as
+ * in 0.3.3. */
 void isx_http_payload_open(struct http_payload *payload, struct http_payload_purses *purses,
 			   const char *content_encoding, struct http_req *req)
 {
@@ -44,6 +47,7 @@ void isx_http_payload_open(struct http_payload *payload, struct http_payload_pur
 	}
 }
 
+/* One message for a body that is too large as it was sent, and for one that is so when decoded. */
 static enum isx_status fail_too_large(const struct http_payload *payload, struct isx_err *err)
 {
 	return isx_fail(err, ISX_TOO_LARGE,
@@ -60,6 +64,8 @@ static enum isx_status take(void *keeper, size_t bytes, struct isx_err *err)
 			"too many large requests at once: try again later, or send less at once");
 }
 
+/* Lines are read from the spool as they have arrived, hence no gzip. The spool takes any number of
+ * bytes; only its buffer counts in the hold. */
 void isx_http_payload_to_lines(struct http_payload *payload, const char *directory,
 			       struct http_req *req)
 {

@@ -22,7 +22,8 @@
 
 /* --- export ----------------------------------------------------------------------------------- */
 
-enum { EXPORT_PIECE_BYTES = 128 * 1024 }; /* before packing */
+/* Before packing. The client is looked for between two pieces, and not for each asset. */
+enum { EXPORT_PIECE_BYTES = 128 * 1024 };
 
 struct export
 {
@@ -72,6 +73,7 @@ static enum isx_status export_piece(struct http_stream *stream, struct isx_buf *
 	return st;
 }
 
+/* Ends the snapshot, also when the client is gone. All members may still be NULL. */
 static void close_export(struct http_stream *stream)
 {
 	struct export *export = (struct export *)stream;
@@ -81,6 +83,8 @@ static void close_export(struct http_stream *stream)
 	isx_mem_free(export);
 }
 
+/* The index is opened before the status is sent, so that a missing one is a 404. Behind the first
+ * piece a failure can only close the connection. */
 enum isx_status isx_serve_export(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	static const char *const codings[] = {
@@ -127,7 +131,8 @@ struct import {
 	bool has_ended; /* the last line of the answer is written */
 };
 
-/* The lines of one batch. */
+/* The lines of one batch: 1.1 MB on the heap, for as long as a piece of the answer is made, and the
+ * texts of the assets in the arena. */
 struct lines_batch {
 	struct isx_arena arena;
 	struct isx_asset assets[IMPORT_LINES]; /* of those that could be read */
@@ -166,8 +171,10 @@ static void answer_added(struct import *import, const struct lines_batch *batch,
 	}
 }
 
-/* Add a batch: in parts if an asset of it is refused, from left to right, as the last of several assets
- * with one ISCC-ID counts. */
+/* Add a batch: in parts if an asset of it is refused, from left to right, as the last of several
+ * assets with one ISCC-ID counts. Each part is a transaction of its own: a few for each refused
+ * asset if the engine says which one it is, otherwise more, by halving. An error that is not of an
+ * asset, such as a full disk, ends the import; what was added before it stays. */
 static enum isx_status add_batch(struct import *import, struct lines_batch *batch,
 				 struct isx_buf *out, struct isx_err *err)
 {
@@ -239,6 +246,9 @@ static void answer_end(struct import *import, struct isx_buf *out)
 	import->has_ended = true;
 }
 
+/* Read, add and answer one batch. Its lines are answered in their order: first those that were
+ * added, then the one that could not be read, which has ended the reading. A piece without bytes
+ * would be the end of the answer, so the sums follow at once if no line is left to answer. */
 static enum isx_status import_piece(struct http_stream *stream, struct isx_buf *out,
 				    struct isx_err *err)
 {
@@ -286,6 +296,8 @@ static enum isx_status read_on_error(struct http_req *req, struct http_res *res,
 	return ISX_OK;
 }
 
+/* The lines are all in the spool when this is called: an import begins when the client has sent its
+ * last one. */
 enum isx_status isx_serve_import(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	struct import *import = isx_mem_array(1, sizeof *import);

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+/* Sizes are read for each request: the list costs a look into every index. */
 enum isx_status isx_serve_index_list(struct http_req *req, struct http_res *res,
 				     struct isx_err *err)
 {
@@ -26,6 +27,8 @@ enum isx_status isx_serve_index_list(struct http_req *req, struct http_res *res,
 	return ISX_OK;
 }
 
+/* A wrong name is a problem of the body (422) before the store sees it; a name that is taken is
+ * 409. */
 enum isx_status isx_serve_index_create(struct http_req *req, struct http_res *res,
 				       struct isx_err *err)
 {

@@ -26,6 +26,8 @@ static void add_value(struct isx_buf *buf, const char *name, const char *index, 
 	isx_buf_printf(buf, "\"} %llu\n", (unsigned long long)value);
 }
 
+/* The text format wants all values of a metric behind its head, without a gap: one loop for each
+ * metric and not for each index. */
 static void add_indexes(struct isx_buf *buf, const struct isx_index_info *infos, size_t count)
 {
 	isx_metrics_head(buf, "iscc_search_index_assets", "gauge", "Assets of an index.");
@@ -59,6 +61,8 @@ static void add_loads(struct isx_buf *buf, const struct isx_load *loads, size_t 
 	}
 }
 
+/* 200 also when the store fails: a scrape without an answer would hide the counters of this
+ * process. */
 enum isx_status isx_serve_metrics(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	struct isx_index_info *infos = NULL;

@@ -13,6 +13,8 @@
 #include "service/service.h"
 #include "json/json_text.h"
 
+/* Called before the request has a worker, so only the URL is looked at. A wrong limit is no bulk:
+ * the handler refuses it. */
 bool isx_search_is_bulk(struct http_req *req)
 {
 	struct isx_span value;

@@ -112,6 +112,8 @@ static size_t read_simprint_list(struct isx_reader *reader, const struct isx_fie
 	return count;
 }
 
+/* Read all simprints of an asset. An array of 24 bytes for each needs less memory than its text of
+ * 35 bytes or more; the room that refused ones leave stays unused. */
 static void read_simprints(struct isx_reader *reader, struct isx_span value,
 			   const struct isx_place *outer, struct isx_asset *asset)
 {
@@ -134,7 +136,8 @@ static void read_simprints(struct isx_reader *reader, struct isx_span value,
 	asset->simprints = all;
 }
 
-/* A stored value that is not an object is kept: only what is sent today has to be one. */
+/* A stored value that is not an object is kept: only what is sent today has to be one. Blanks between
+ * the values are dropped, so the copy is never longer than the text. */
 static void read_metadata(struct isx_reader *reader, struct isx_span value,
 			  const struct isx_place *outer, const struct shape *shape,
 			  struct isx_asset *asset)
@@ -192,6 +195,8 @@ static enum isx_status read_asset(struct isx_reader *reader, struct isx_span tex
 	return reader->out_of_memory ? isx_fail_memory(err) : ISX_OK;
 }
 
+/* Problems of all elements are collected, up to ISX_PROBLEMS_MAX; memory alone ends the reading
+ * early. */
 enum isx_status isx_assets_from_json(const struct isx_payload *payload, struct isx_arena *arena,
 				     struct isx_asset **assets, size_t *count,
 				     struct isx_problems *problems, struct isx_err *err)
@@ -261,6 +266,8 @@ enum isx_status isx_asset_from_json(struct isx_span text, struct isx_arena *aren
 	return read_single(text, arena, &sent, asset, problems, err);
 }
 
+/* What was checked when it was stored has no problems: one that is found now is damage of the file,
+ * or of the answer of another server (ISX_CORRUPT). */
 static enum isx_status read_stored(struct isx_span text, const struct shape *shape,
 				   struct isx_arena *arena, struct isx_asset *asset,
 				   struct isx_err *err)
@@ -283,6 +290,8 @@ enum isx_status isx_asset_from_export(struct isx_span text, struct isx_arena *ar
 	return read_stored(text, &exported, arena, asset, err);
 }
 
+/* The asset is read and written anew instead of cutting its text: the result is what an add of the
+ * same asset would store. */
 enum isx_status isx_stored_with_metadata(struct isx_buf *buf, struct isx_span text,
 					 const char *metadata, struct isx_err *err)
 {

@@ -1,7 +1,9 @@
 /*
  * field.c - read single fields, with the types and messages of pydantic's problems.
  *
- * "type" and "loc" are those of iscc-search 0.3.3, on which clients rely.
+ * "type" and "loc" are those of iscc-search 0.3.3, on which clients rely. A field costs one pass over
+ * its text, two for a list. Without memory a reader sets out_of_memory, which counts more than any
+ * problem: that fault is the server's and no 422. Must not know which fields an asset or a query has.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/field.h"
@@ -172,7 +174,8 @@ bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const stru
 	return true;
 }
 
-/* A text is a number if JSON could have it without the quotes; pydantic also takes "1." and "1_0". */
+/* A text is a number if JSON could have it without the quotes; pydantic also takes "1." and "1_0".
+ * A number that is out of range is left in *score: the request is refused then. */
 bool isx_field_score(struct isx_reader *reader, struct isx_span value,
 		     const struct isx_place *place, double *score)
 {

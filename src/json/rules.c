@@ -28,6 +28,8 @@ bool isx_is_iscc_pattern(struct isx_span text, size_t least, size_t most)
 	return true;
 }
 
+/* Ten bytes, two of them the header, are 16 characters of base32. An iscc_code has as many or
+ * more. */
 static bool is_iscc_id(struct isx_span text)
 {
 	return isx_is_iscc_pattern(text, 16, 16);

@@ -54,6 +54,8 @@ static enum isx_status read_range(const struct isx_range *range, struct isx_walk
 	return ISX_OK;
 }
 
+/* Begin the walk of an engine over a range. On failure nothing stays open.
+ *   cursor  new, freed by isx_cursor_close() */
 static enum isx_status open_cursor(struct isx_store *store, const char *name,
 				   const struct isx_walk_range *range, struct isx_cursor **cursor,
 				   struct isx_err *err)
@@ -98,6 +100,8 @@ enum isx_status isx_cursor_open_range(struct isx_store *store, const char *name,
 	return st ? st : open_cursor(store, name, &walked, cursor, err);
 }
 
+/* The memory is that of one asset, however many are read: the arena of the asset before is released
+ * first. */
 enum isx_status isx_cursor_next(struct isx_cursor *cursor, const struct isx_asset **asset,
 				struct isx_err *err)
 {

@@ -3,7 +3,8 @@
  *
  * Checks everything that is the same for all engines (names, the shape of assets, limits, options),
  * and owns the memory of answers. The HTTP server and the command line call only the functions of
- * this room.
+ * this room. A call costs a pass over what it is given; the texts of assets and queries stay borrowed
+ * until it returns.
  *
  * Takes no lock: engines do. Out parameters are written on success only, from local variables, as
  * engines may leave theirs half filled. Must not know which engine it has, but in open_engine().
@@ -384,7 +385,9 @@ static enum isx_status check_assets(const struct isx_asset *assets, size_t count
 	return ISX_OK;
 }
 
-/* Returns when the transaction is on disk, or in a relaxed store in the system's memory. */
+/* Returns when the transaction is on disk, or in a relaxed store in the system's memory. Costs one
+ * pass over the assets before the engine gets them; none of them is copied here.
+ *   iscc_ids  filled: means nothing after a failure */
 enum isx_status isx_add_with_ids(struct isx_store *store, const char *name,
 				 const struct isx_asset *assets, size_t count,
 				 enum isx_outcome *outcomes, char (*iscc_ids)[24],
@@ -726,6 +729,7 @@ enum isx_status isx_search_many_within(struct isx_store *store, const char *name
 	return found ? ISX_OK : st;
 }
 
+/* Without `errs` a query that failed is known by its result, which is NULL. */
 enum isx_status isx_search_many(struct isx_store *store, const char *name,
 				const struct isx_query *queries, size_t count,
 				struct isx_result **results, struct isx_err *errs,
@@ -779,6 +783,7 @@ static enum isx_status check_duplicates(const struct isx_store *store, const cha
 	return ISX_OK;
 }
 
+/* Engines always get a min_score: the default is the same for all of them. */
 enum isx_status isx_duplicates(struct isx_store *store, const char *name,
 			       const struct isx_duplicates_query *query, isx_pair_fn *found,
 			       void *arg, struct isx_err *err)
