@@ -7,10 +7,15 @@ $(BUILD)/web/docs/%.html: docs/%.md web/guide.html tools/make_guide
 	@mkdir -p $(@D)
 	$(Q)tools/make_guide $< web/guide.html > $@.part && mv $@.part $@
 
+# Its links lead to the pages of the server.
+$(BUILD)/web/llms.txt: llms.txt
+	@mkdir -p $(@D)
+	$(Q)sed -E 's#\((docs/[a-z]+)\.md\)#(/\1)#; s#\(web/openapi/#(/openapi/#' $< > $@
+
 $(BUILD)/web/docs/pictures/%.svg: docs/pictures/%.svg
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
 $(BUILD)/src/http/web_files.o: LIBRARY_CFLAGS := -Wa,-I$(BUILD)
-$(BUILD)/src/http/web_files.o: $(GUIDE_PAGES) $(wildcard web/*.html web/openapi/*.yaml web/openapi/*.json \
+$(BUILD)/src/http/web_files.o: $(GUIDE_PAGES) $(BUILD)/web/llms.txt $(wildcard web/*.html web/openapi/*.yaml web/openapi/*.json \
 	web/static/js/*.js web/static/css/*.css web/static/img/*.svg)

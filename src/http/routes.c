@@ -45,6 +45,7 @@ const struct http_route isx_routes[] = {
 	{ "GET", "/", isx_serve_root, 0, HTTP_POOL_NONE },
 	{ "GET", "/playground", isx_serve_playground, 0, HTTP_POOL_NONE },
 	{ "GET", "/docs", isx_serve_docs, 0, HTTP_POOL_NONE },
+	{ "GET", "/llms.txt", isx_serve_llms, 0, HTTP_POOL_NONE },
 	{ "GET", "/docs/*", isx_serve_guide, 0, HTTP_POOL_NONE },
 	{ "GET", "/openapi/*", isx_serve_openapi_file, 0, HTTP_POOL_NONE },
 	{ "GET", "/static/*", isx_serve_static_file, 0, HTTP_POOL_NONE },

@@ -57,6 +57,7 @@ http_handler isx_serve_metrics; /* GET /metrics */
 http_handler isx_serve_start_page;   /* the page of / */
 http_handler isx_serve_docs;         /* GET /docs */
 http_handler isx_serve_guide;        /* GET /docs/NAME */
+http_handler isx_serve_llms;         /* GET /llms.txt: what there is, for language models */
 http_handler isx_serve_openapi_file; /* GET /openapi/FILE */
 http_handler isx_serve_static_file;  /* GET /static/FILE */
 

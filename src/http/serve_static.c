@@ -61,6 +61,12 @@ enum isx_status isx_serve_guide(struct http_req *req, struct http_res *res, stru
 	return send_file(res, "docs/", name, err);
 }
 
+enum isx_status isx_serve_llms(struct http_req *req, struct http_res *res, struct isx_err *err)
+{
+	(void)req;
+	return send_file(res, "", "llms.txt", err);
+}
+
 enum isx_status isx_serve_openapi_file(struct http_req *req, struct http_res *res,
 				       struct isx_err *err)
 {

@@ -12,6 +12,7 @@
 #define CSS  "text/css; charset=utf-8"
 #define JSON "application/json"
 #define SVG  "image/svg+xml"
+#define TEXT "text/plain; charset=utf-8"
 #define YAML "application/octet-stream" /* as 0.3.3 calls it */
 
 /* symbol, path below web/ or below web/ in the build directory, content type. A file that does not
@@ -19,6 +20,7 @@
 #define WEB_FILES(X)                                                                               \
 	X(index_html, "index.html", HTML)                                                          \
 	X(docs_html, "docs.html", HTML)                                                            \
+	X(llms_txt, "llms.txt", TEXT)                                                              \
 	X(guide_c, "docs/c.html", HTML)                                                            \
 	X(guide_deployment, "docs/deployment.html", HTML)                                          \
 	X(guide_differences, "docs/differences.html", HTML)                                        \

@@ -78,6 +78,14 @@ def test_unknown_files(server):
         assert server.get(path).status_code == 404
 
 
+def test_llms_txt_leads_to_the_pages(server):
+    text = server.get("/llms.txt").text
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) >= 9
+    for link in links:
+        assert server.get(link).status_code == 200, link
+
+
 def api_document():
     return json.loads((TOP / "web/openapi/openapi.json").read_text(encoding="utf-8"))
 

@@ -31,6 +31,7 @@ def main():
                 window.resize(width, height, dark)
                 window.open(f"{server.base}/#q=ISCC:MAIGGXZHLG2AP2Q3")
                 window.find(".match")
+                window.run("document.documentElement.style.scrollbarGutter = 'auto'")
                 window.run("document.getElementById('message').textContent = ''")  # the time is another one each time
                 name = f"page-{width}-{'dark' if dark else 'light'}.png"
                 window.driver.save_screenshot(str(options.directory / name))
