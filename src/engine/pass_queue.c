@@ -117,6 +117,8 @@ static bool wait_in_pass(struct isx_pass_queue *queue, struct isx_party *party)
 	return party->is_served;
 }
 
+/* A pass is on the stack of the thread that leads it, and the other parties point to it: `run` has
+ * to serve each of them before it returns. */
 bool isx_pass_queue_run(struct isx_pass_queue *queue, struct isx_party *party, isx_pass_fn *run)
 {
 	struct isx_pass own = { .queue = queue, .leader = party };

@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+/* CPU_SETSIZE: the processors of which sched_getaffinity() can tell. */
 enum { SLOTS_MAX = 1024 };
 
 /* One waiting thread; it is on the stack of that thread. */
@@ -157,6 +158,7 @@ bool isx_scan_slot_take(unsigned slots_max, unsigned wait_ms, bool (*is_wanted)(
 	return has_slot;
 }
 
+/* Never waits, and takes nothing while a thread of the list waits: that thread comes first. */
 unsigned isx_scan_slots_try(unsigned slots_max, unsigned wanted)
 {
 	unsigned count = 0;

@@ -102,6 +102,8 @@ struct isx_counters *isx_metrics_store(struct http_metrics *metrics, unsigned pr
 
 /* --- counting --------------------------------------------------------------------------------- */
 
+/* Called for each request, from any thread of the process: one atomic addition for each count, and
+ * no lock. */
 void isx_metrics_request(struct http_counts *counts)
 {
 	atomic_fetch_add_explicit(&counts->under_way, 1, memory_order_relaxed);

@@ -154,6 +154,7 @@ struct isx_unpacker {
 	bool is_inside; /* a member or frame has begun and has not ended */
 };
 
+/* Not for ISX_PACKING_NONE: what is not packed needs no unpacker. */
 enum isx_status isx_unpacker_new(enum isx_packing packing, struct isx_unpacker **unpacker,
 				 struct isx_err *err)
 {

@@ -61,7 +61,8 @@ static bool is_method_match(const struct http_route *route, const char *method)
 	return strcmp(route->method, method) == 0;
 }
 
-/* The first route at or after `from` with this path; isx_route_count if there is none. */
+/* The first route at or after `from` with this path; isx_route_count if there is none. A linear
+ * search: there are fewer than HTTP_ROUTES_MAX routes. */
 static size_t find_path(const struct isx_url_path *path, size_t from)
 {
 	while (from < isx_route_count && !is_path_match(&isx_routes[from], path))

@@ -24,6 +24,8 @@ static enum isx_status reserve_answer(struct http_req *req, struct http_res *res
 	return isx_buf_status(&res->payload, err);
 }
 
+/* An empty list goes to the store, too: the answer is 201 with an empty list, as in 0.3.3, or 404
+ * without the index. */
 enum isx_status isx_serve_asset_add(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	struct isx_asset *assets = NULL;

@@ -4,7 +4,8 @@
  *
  * Answers are read where they stand, as JSON text, without a tree. What another server sends is
  * untrusted: each list is counted and bounded before memory is taken for it, and a value of a
- * wrong kind is an error or 0.
+ * wrong kind is an error or 0. Members that are not known are skipped, so that a later version of the
+ * server can be read. Must not know connections: what arrived is complete when it comes here.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -57,6 +58,8 @@ static bool fail_problem(struct isx_span detail, struct isx_arena *arena, enum i
 	return true;
 }
 
+/* The code alone decides the status; the text of the server is only shown. It is cut to the length
+ * of a message, as it may be of any length. */
 enum isx_status isx_fail_http_status(long code, struct isx_span answer, struct isx_err *err)
 {
 	enum isx_status st = isx_http_to_status(code);
@@ -254,6 +257,8 @@ static enum isx_status read_sizes(struct isx_span sizes, struct isx_index_info *
 	return ISX_OK;
 }
 
+/* info->parts may be set after a failure, too: the caller releases it in any case. Sizes are whole
+ * MiB, as the API sends them, so bytes are rounded down. */
 enum isx_status isx_index_from_answer(struct isx_span object, struct isx_index_info *info,
 				      struct isx_err *err)
 {
@@ -272,6 +277,8 @@ enum isx_status isx_index_from_answer(struct isx_span object, struct isx_index_i
 	return found[SIZES].len ? read_sizes(found[SIZES], info, err) : ISX_OK;
 }
 
+/* After a failure *infos holds the indexes that were read so far, *count of them, for the caller to
+ * free. */
 enum isx_status isx_index_list_from_answer(struct isx_span list, struct isx_index_info **infos,
 					   size_t *count, struct isx_err *err)
 {
@@ -380,7 +387,8 @@ static enum isx_status read_query(struct isx_span object, const struct isx_query
 	return st;
 }
 
-/* Read "types" of a match: an object of unit types and scores. */
+/* Read "types" of a match: an object of unit types and scores. Takes 16 bytes and the name for each
+ * member, whose text has five characters at least. */
 static enum isx_status read_types(struct isx_span types, struct isx_arena *arena,
 				  struct isx_match *match, struct isx_err *err)
 {
@@ -605,6 +613,8 @@ static enum isx_status read_page(struct isx_span text, const struct isx_query *a
 		       : ISX_OK;
 }
 
+/* After a failure the result means nothing, and the arena keeps what was read until it is
+ * released. */
 enum isx_status isx_result_from_answer(struct isx_span text, const struct isx_query *asked,
 				       struct isx_arena *arena, struct isx_result *result,
 				       struct isx_err *err)
@@ -614,7 +624,7 @@ enum isx_status isx_result_from_answer(struct isx_span text, const struct isx_qu
 	struct isx_span found[FIELDS];
 	void *matches = NULL, *chunk_matches = NULL;
 	isx_json_find(text, names, FIELDS, found);
-	/* `query` is required; a missing list of matches is an empty one. */
+	/* All three are required: a list without matches is sent as [], by 0.3.3, too. */
 	if (isx_json_kind(found[QUERY]) != ISX_JSON_OBJECT)
 		return isx_fail_answer(err, "the query");
 	enum isx_status st = read_query(found[QUERY], asked, arena, &result->query, err);

@@ -144,6 +144,7 @@ static enum isx_status open_postgres(const char *uri, const struct isx_options *
 #endif
 }
 
+/* The same for the engine that needs libcurl. */
 static enum isx_status open_remote(const char *uri, const struct isx_options *options,
 				   struct isx_engine **engine, struct isx_err *err)
 {
