@@ -139,7 +139,8 @@ void isx_metrics_end(struct http_counts *counts, size_t route, unsigned status,
 
 /* --- the text --------------------------------------------------------------------------------- */
 
-/* The sum over all processes of the count at `offset` in their slots. */
+/* The sum over all processes of the count at `offset` in their slots. Gauges are signed and summed
+ * as unsigned numbers: modulo 2^64 the sum is the same. */
 static unsigned long long sum(const struct http_metrics *metrics, size_t offset)
 {
 	unsigned long long total = 0;

@@ -12,8 +12,8 @@
 
 #include <string.h>
 
-/* Says only that the event loop runs. Whether the store can be read is the question of readiness,
- * so that a full disk does not make a supervisor restart the process. */
+/* Says only that the event loop runs. Whether the store can be read is the question of readiness: a
+ * supervisor that restarts the process would not repair the store. */
 enum isx_status isx_serve_health(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
 	(void)req, (void)err;

@@ -90,7 +90,8 @@ static enum isx_status begin_reading(struct isx_spool *spool, struct isx_err *er
 	return st;
 }
 
-/* Drop the lines that were read, and read more behind the rest.
+/* Drop the lines that were read, and read more behind the rest: the buffer never holds more than one
+ * line of ISX_LINE_BYTES_MAX and READ_BYTES.
  *   more  filled: false at the end of the body */
 static enum isx_status read_more(struct isx_spool *spool, bool *more, struct isx_err *err)
 {

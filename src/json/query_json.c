@@ -26,8 +26,8 @@ static enum isx_status check_json(struct isx_span text, const struct isx_place *
 	return isx_problems_status(problems, err);
 }
 
-/* Called before the key is checked, so that malformed JSON is a 422 for every client, as in
- * 0.3.3. */
+/* Called before the key is checked, so that malformed JSON is a 422 for every client, as in 0.3.3.
+ * One pass over the body; the readers behind it rely on it and do not check the syntax again. */
 enum isx_status isx_payload_check(struct isx_payload *payload, struct isx_problems *problems,
 				  struct isx_err *err)
 {
@@ -48,7 +48,8 @@ static bool has_control_character(const char *type)
 	return *type != '\0';
 }
 
-/* A type with problems is left in the list, but the query is refused then. */
+/* A type with problems is left in the list, but the query is refused then. The number of simprints
+ * has no ceiling of its own: the size of the body bounds it. */
 static void read_query_simprints(struct isx_reader *reader, struct isx_span value,
 				 const struct isx_place *place, struct isx_query *query)
 {
@@ -167,7 +168,8 @@ static void read_conditions(struct isx_reader *reader, const struct isx_span *fo
 		read_with(reader, found[WITH], &at[WITH], query);
 }
 
-/* Write a text list as JSON: ["A","B"]. An empty text is an empty list. */
+/* Write a text list as JSON: ["A","B"]. An empty text is an empty list; an empty word between two
+ * commas stays one, which the rule of the list refuses. */
 static void add_list(struct isx_buf *json, struct isx_span list)
 {
 	isx_buf_char(json, '[');
@@ -179,7 +181,8 @@ static void add_list(struct isx_buf *json, struct isx_span list)
 	isx_buf_char(json, ']');
 }
 
-/* Write "TYPE:SCORE,..." as JSON: {"TYPE":"SCORE",...}. */
+/* Write "TYPE:SCORE,..." as JSON: {"TYPE":"SCORE",...}. Without a colon the score is an empty text,
+ * which is no number and becomes a problem. */
 static void add_scores(struct isx_buf *json, struct isx_span list)
 {
 	isx_buf_char(json, '{');

@@ -224,7 +224,8 @@ enum isx_status isx_open(const char *uri, const struct isx_options *options,
 	return st;
 }
 
-/* The engine joins its threads, flushes a relaxed store, and frees itself. */
+/* The engine joins its threads, flushes a relaxed store, and frees itself. The caller makes sure
+ * that no other call uses the store. */
 void isx_close(struct isx_store *store)
 {
 	if (!store)
@@ -562,7 +563,8 @@ static enum isx_status check_conditions(const struct isx_query *query, struct is
 	return ISX_OK;
 }
 
-/* Check a query, and complete it: engines get a limit of 1 or more. */
+/* Check a query, and complete it: engines get a limit of 1 or more. Whether its units can be
+ * decoded is checked by the engine, which decodes them. */
 static enum isx_status complete_query(struct isx_query *query, struct isx_err *err)
 {
 	for (size_t i = 0; i < sizeof query->reserved / sizeof query->reserved[0]; i++)
