@@ -8,6 +8,7 @@
  */
 #include "remote/http_client.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/uri.h"
@@ -293,7 +294,7 @@ static enum isx_status receive(struct isx_http_stream *stream, struct isx_err *e
 	 * the second that the contract of cancel_check() allows. */
 	enum { LOOK_MS = 1000 };
 	size_t before = stream->bytes.len;
-	long quiet_ms = 0;
+	const uint64_t quiet_since_ns = isx_clock_ns();
 	stream->into.err = err;
 	while (!stream->is_over && stream->bytes.len == before) {
 		int running = 0, waiting = 0;
@@ -310,12 +311,12 @@ static enum isx_status receive(struct isx_http_stream *stream, struct isx_err *e
 		}
 		if (stream->is_over || stream->bytes.len > before)
 			break;
-		/* quiet_ms is an upper bound of the silence: a poll that a socket ends early
-		 * counts as a whole one. */
-		if (quiet_ms >= stream->request.timeout_ms)
+		/* Measured, as a socket that is ready ends a poll early. */
+		if (isx_clock_ns() - quiet_since_ns >=
+		    isx_ms_to_ns((uint64_t)stream->request.timeout_ms))
 			stream->is_over = true, stream->result = CURLE_OPERATION_TIMEDOUT;
-		else if (curl_multi_poll(stream->multi, NULL, 0, LOOK_MS, NULL) == CURLM_OK)
-			quiet_ms += LOOK_MS;
+		else
+			(void)curl_multi_poll(stream->multi, NULL, 0, LOOK_MS, NULL);
 	}
 	if (stream->is_over && stream->result)
 		return fail_curl(err, &stream->request, stream->curl, stream->result,
