@@ -153,6 +153,16 @@ static size_t size_of(int fd)
 	return fstat(fd, &info) == 0 ? (size_t)info.st_size : 0;
 }
 
+/* Fail if the command has printed more than one asset can be. */
+static enum isx_status check_room(const struct generator *generator, struct isx_err *err)
+{
+	if (size_of(generator->out_fd) <= ISX_FILE_BYTES_MAX)
+		return ISX_OK;
+	return isx_fail(err, ISX_INVALID,
+			"the generator printed more than %d MiB: expected the JSON of one asset",
+			ISX_FILE_BYTES_MAX >> 20);
+}
+
 /* Wait until the command has ended, or has had its time or its room, and is ended. */
 static enum isx_status wait_for(struct generator *generator, int *status, struct isx_err *err)
 {
@@ -163,13 +173,11 @@ static enum isx_status wait_for(struct generator *generator, int *status, struct
 		pid_t ended = waitpid(generator->pid, status, WNOHANG);
 		if (ended == generator->pid) {
 			generator->pid = 0;
-			return ISX_OK;
+			return check_room(generator, err);
 		}
-		if (size_of(generator->out_fd) > ISX_FILE_BYTES_MAX)
-			return isx_fail(err, ISX_INVALID,
-					"the generator printed more than %d MiB: expected the JSON "
-					"of one asset",
-					ISX_FILE_BYTES_MAX >> 20);
+		enum isx_status st = check_room(generator, err);
+		if (st)
+			return st;
 		if (isx_clock_ns() > generator->deadline_ns)
 			return isx_fail(err, ISX_INVALID,
 					"the generator took longer than %lu s "
@@ -191,8 +199,7 @@ static struct isx_span last_line(int fd, char *room, size_t size)
 	return line;
 }
 
-/* Append all that the command has printed: it has ended, so the size does not change. wait_for()
- * looks at the ceiling only while the command runs. */
+/* Append all that the command has printed: it has ended, so the size does not change. */
 static enum isx_status read_output(struct generator *generator, struct isx_buf *text,
 				   struct isx_err *err)
 {
