@@ -170,7 +170,8 @@ bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const stru
 		isx_field_problem(reader, "less_than_equal", place, msg, value);
 		return false;
 	}
-	*number = (uint64_t)found;
+	/* (double)UINT64_MAX is 2^64: a found 2^64 is not above it, and does not fit. */
+	*number = found < 0x1p64 ? (uint64_t)found : UINT64_MAX;
 	return true;
 }
 
