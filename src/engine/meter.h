@@ -21,12 +21,24 @@ struct isx_meter {
 	uint64_t next; /* ask when `rows` has reached this */
 };
 
+/* Call the cancel_check() of a query (NULL: go on). It may leave `err` (may be NULL) alone: `err` has
+ * its status all the same, as an error without one would be passed on as success. */
+ISX_MUST_CHECK static inline enum isx_status isx_cancel_ask(
+	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err), void *cancel_arg,
+	struct isx_err *err)
+{
+	enum isx_status st = cancel_check ? cancel_check(cancel_arg, err) : ISX_OK;
+	if (st && err)
+		err->status = st;
+	return st;
+}
+
 /* Ask whether to go on; anything but ISX_OK ends the search. */
 ISX_MUST_CHECK static inline enum isx_status isx_meter_ask(struct isx_meter *meter,
 							   struct isx_err *err)
 {
 	meter->next = meter->rows + ISX_METER_STEP;
-	return meter->cancel_check ? meter->cancel_check(meter->cancel_arg, err) : ISX_OK;
+	return isx_cancel_ask(meter->cancel_check, meter->cancel_arg, err);
 }
 
 /* Begin a search with the question that `query` carries, and ask it once. */

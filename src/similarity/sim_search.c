@@ -389,7 +389,7 @@ static bool is_party_wanted(struct isx_party *party)
 	struct sim_party *own = party_of(party);
 	for (size_t i = 0; i < own->count; i++) {
 		const struct isx_query *query = own->jobs[i].query;
-		if (!query->cancel_check || !query->cancel_check(query->cancel_arg, &own->gone))
+		if (!isx_cancel_ask(query->cancel_check, query->cancel_arg, &own->gone))
 			return true;
 	}
 	return false;
@@ -428,11 +428,14 @@ void isx_sim_search(struct isx_lmdb_file *file, const struct isx_options *option
 {
 	for (size_t i = 0; i < count; i++) {
 		struct isx_meter meter;
-		jobs[i].err = (struct isx_err){ 0 };
+		jobs[i].err = (struct isx_err){ .position = ISX_NO_POSITION };
 		jobs[i].status = isx_meter_start(&meter, jobs[i].query, &jobs[i].err);
 	}
 	for (size_t first = 0; first < count;) {
-		struct sim_party own = { .file = file, .options = options, .jobs = jobs + first };
+		struct sim_party own = { .file = file,
+					 .options = options,
+					 .jobs = jobs + first,
+					 .gone = { .position = ISX_NO_POSITION } };
 		own.party.is_alone = is_alone(jobs[first].query);
 		do {
 			own.party.units += count_units(jobs[first++].query);

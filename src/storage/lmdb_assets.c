@@ -106,7 +106,7 @@ static bool is_search_wanted(void *arg)
 {
 	struct waiting *waiting = arg;
 	const struct isx_query *query = waiting->query;
-	return !query->cancel_check || !query->cancel_check(query->cancel_arg, &waiting->gone);
+	return !isx_cancel_ask(query->cancel_check, query->cancel_arg, &waiting->gone);
 }
 
 /* Search a file of a kind that searches one view. */
@@ -115,7 +115,7 @@ static enum isx_status search_view(struct isx_lmdb_file *file, const struct isx_
 				   struct isx_result *result, struct isx_err *err)
 {
 	struct isx_lmdb_view view;
-	struct waiting waiting = { .query = query };
+	struct waiting waiting = { .query = query, .gone = { .position = ISX_NO_POSITION } };
 	/* The slot before the view: a search that waits must not hold a snapshot, whose old pages
 	 * no writer can use again. */
 	if (!isx_scan_slot_take(isx_scan_slots_max(options), ISX_PASS_WAIT_MS, is_search_wanted,
@@ -140,7 +140,10 @@ enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_opt
 {
 	/* One query is a list of one: kinds with search_file() put it into a pass together with
 	 * the queries of other callers. */
-	struct isx_search_job job = { .query = query, .arena = arena, .result = result };
+	struct isx_search_job job = { .query = query,
+				      .arena = arena,
+				      .result = result,
+				      .err = { .position = ISX_NO_POSITION } };
 	isx_lmdb_search_many(file, options, &job, 1);
 	return job.status ? isx_err_pass(err, &job.err) : ISX_OK;
 }

@@ -17,6 +17,7 @@ enum { ASSETS = 30000, UNITS = 3, BODY_BYTES = 8 };
 struct caller {
 	unsigned asked;    /* calls of cancel_check() */
 	unsigned patience; /* calls that let the search go on */
+	bool is_silent;    /* returns the status and leaves the error alone */
 };
 
 struct fixture {
@@ -98,7 +99,7 @@ static enum isx_status count_checks(void *arg, struct isx_err *err)
 	struct caller *caller = arg;
 	if (caller->asked++ < caller->patience)
 		return ISX_OK;
-	if (err) {
+	if (err && !caller->is_silent) {
 		err->status = ISX_CANCELLED;
 		snprintf(err->msg, sizeof err->msg, "enough");
 	}
@@ -161,6 +162,19 @@ static void test_meter__a_search_ends_on_the_way(void **state)
 	isx_index_info_release(&info);
 }
 
+static void test_meter__a_search_ends_without_a_message(void **state)
+{
+	(void)state;
+	for (unsigned patience = 0; patience < 2; patience++) {
+		struct caller caller = { .patience = patience, .is_silent = true };
+		fx.err = (struct isx_err){ 0 };
+		search(&caller, ISX_CANCELLED);
+		assert_int_equal(fx.err.status, ISX_CANCELLED);
+		assert_string_equal(fx.err.msg, "");
+		assert_int_equal(caller.asked, patience + 1);
+	}
+}
+
 static void test_meter__a_patient_caller_gets_the_answer(void **state)
 {
 	struct caller caller = { .patience = 1000 };
@@ -176,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_meter__counts_every_comparison),
 		cmocka_unit_test(test_meter__a_search_may_not_even_begin),
 		cmocka_unit_test(test_meter__a_search_ends_on_the_way),
+		cmocka_unit_test(test_meter__a_search_ends_without_a_message),
 		cmocka_unit_test(test_meter__a_patient_caller_gets_the_answer),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
