@@ -406,11 +406,12 @@ static void begin_use(struct isx_pg_conn *conn, int read_timeout_ms)
 
 enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, struct isx_err *err)
 {
-	struct isx_err why = { 0 };
+	struct isx_err why;
 	enum isx_status st = ISX_OK;
 	bool again = true;
 	for (int i = 0; again && i < ATTEMPTS_MAX; i++) {
 		struct isx_pg_conn *conn;
+		why = (struct isx_err){ .position = ISX_NO_POSITION };
 		st = take_to_use(pool,
 				 isx_clock_after_ms((uint64_t)pool->settings.read_timeout_ms / 3),
 				 false, &conn, &why);
@@ -421,18 +422,20 @@ enum isx_status isx_pg_do(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg, st
 		again = st && conn->retryable;
 		isx_pg_give(conn);
 	}
-	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	why.status = st; /* take_to_use() changes it, and a cancel_check() need not fill `why` */
+	return st ? isx_err_pass(err, &why) : ISX_OK;
 }
 
 enum isx_status isx_pg_do_probe(struct isx_pg_pool *pool, isx_pg_fn *fn, void *arg,
 				struct isx_err *err)
 {
 	const uint64_t end_ns = isx_clock_after_ms(PROBE_MS);
-	struct isx_err why = { 0 };
+	struct isx_err why;
 	enum isx_status st = ISX_OK;
 	bool again = true;
 	for (int i = 0; again && i < ATTEMPTS_MAX; i++) {
 		struct isx_pg_conn *conn;
+		why = (struct isx_err){ .position = ISX_NO_POSITION };
 		st = take_to_use(pool, end_ns, true, &conn, &why);
 		if (st)
 			break;
@@ -441,5 +444,6 @@ enum isx_status isx_pg_do_probe(struct isx_pg_pool *pool, isx_pg_fn *fn, void *a
 		again = st && conn->retryable && isx_clock_ns() < end_ns;
 		isx_pg_give(conn);
 	}
-	return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+	why.status = st; /* take_to_use() changes it, and a cancel_check() need not fill `why` */
+	return st ? isx_err_pass(err, &why) : ISX_OK;
 }

@@ -285,7 +285,7 @@ static bool is_final(const struct pg_search *search, enum isx_status status)
 static enum isx_status search_ahead(struct pg_search *search, struct isx_err *err)
 {
 	struct isx_pg_follower *follower = &search->follower;
-	struct isx_err why;
+	struct isx_err why = { .position = ISX_NO_POSITION };
 	bool found = false;
 	forget_result(search);
 	search->stale = true;
@@ -297,6 +297,7 @@ static enum isx_status search_ahead(struct pg_search *search, struct isx_err *er
 	enum isx_status st = isx_lmdb_search(follower->file, &search->store->engine.options,
 					     search->query, search->arena, search->result, &why);
 	isx_pg_follower_release(follower);
+	why.status = st; /* a cancel_check() need not fill `why` */
 	if (st)
 		return is_final(search, st) ? isx_err_pass(err, &why) : ISX_OK;
 	search->is_ahead = true;
@@ -370,7 +371,7 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 				    .arena = arena,
 				    .start_ns = isx_clock_ns(),
 				    .result = result };
-	struct isx_err why = { 0 };
+	struct isx_err why = { .position = ISX_NO_POSITION };
 	enum isx_status st = query->cancel_check ? query->cancel_check(query->cancel_arg, err)
 						 : ISX_OK;
 	if (st)
@@ -391,9 +392,8 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 			isx_pg_follower_discard(search.store->followers, search.head.generation);
 		return isx_pg_read(search.store, search_by_sql, &search, err);
 	}
-	if (st && err)
-		*err = why; /* all of it: it has retry_after_s */
-	return st;
+	why.status = st;
+	return st ? isx_err_pass(err, &why) : ISX_OK; /* all of it: it has retry_after_s */
 }
 
 /* --- near-duplicates -------------------------------------------------------------------------- */

@@ -27,7 +27,7 @@ enum isx_status isx_pg_read(struct isx_pg_store *store, isx_pg_fn *fn, void *arg
 		enum isx_status st = isx_pg_do(store->readers, fn, arg, &why);
 		if (st != ISX_UNAVAILABLE && st != ISX_READ_ONLY && st != ISX_FULL &&
 		    st != ISX_CORRUPT)
-			return st ? isx_fail(err, st, "%s", why.msg) : ISX_OK;
+			return st ? isx_err_pass(err, &why) : ISX_OK;
 		isx_log_to(&store->engine.options.logger, ISX_LOG_DEBUG,
 			   "the replica does not serve, the primary does: %s", why.msg);
 	}

@@ -159,12 +159,16 @@ def settled(cluster, database, read):
 
 @pytest.mark.skipif(b"__asan_init" in BINARY.read_bytes() or b"__tsan_init" in BINARY.read_bytes(),
                     reason="a library with a sanitizer wants a program with one")
-def test_a_search_that_is_cancelled_in_the_follower_has_ended(tmp_path, shared_cluster, database):
-    """It is not begun again: cancel_check() may say only once that the search ends."""
+@pytest.mark.parametrize("way", ["follower", "sql"])
+def test_a_search_that_is_cancelled_has_ended(tmp_path, shared_cluster, database, way):
+    """It is not begun again: cancel_check() may say only once that the search ends. The caller gets the
+    error as cancel_check() has filled it, and an empty one if it was left alone."""
     program = tmp_path / "cancels_once"
     subprocess.run(["cc", f"-I{TOP}/include", "-o", program, TOP / "tests/postgres/cancels_once.c",
                     BINARY.parent / "libiscc_search.so.0"], check=True)
-    done = subprocess.run([program, shared_cluster.uri(database), tmp_path / "followers"], timeout=120,
+    followers = [tmp_path / "followers"] if way == "follower" else []
+    done = subprocess.run([program, shared_cluster.uri(database), *followers], timeout=120,
                           capture_output=True, text=True, check=False,
                           env={"LD_LIBRARY_PATH": str(BINARY.parent)})
-    assert (done.returncode, done.stdout) == (0, "cancelled\n"), done.stderr
+    assert done.stdout == "cancelled 'enough' 3 7\ncancelled '' -1 0\n", done.stderr
+    assert done.returncode == 0
