@@ -264,19 +264,26 @@ def test_no_active_index(cli):
 # --- the table ------------------------------------------------------------------------------------
 
 def test_table_on_a_terminal(filled, common):
+    """A bar for each unit type; without a terminal, one line for all of them."""
     asset = common
-    code, shown, err = filled.on_terminal("search", asset["iscc_code"])
+    code, shown, err = filled.on_terminal("search", asset["iscc_code"], columns=200, env={"NO_COLOR": "1"})
     assert (code, err) == (0, "")
     lines = shown.replace("\r\n", "\n").splitlines()
     assert lines[0].split() == ["Rank", "Score", "ISCC-ID", "Name"]
     matches = filled.good("search", asset["iscc_code"]).json["global_matches"]
-    assert len(lines) == 1 + 2 * len(matches) == 7
+    assert len(matches) == 3 and len(lines) == 1 + sum(1 + len(match["types"]) for match in matches)
+    at = 1
     for rank, match in enumerate(matches, 1):
-        line = lines[2 * rank - 1]
-        assert line.split()[:3] == [str(rank), f"{match['score']:.4f}", match["iscc_id"]]
-        assert line.endswith(match["metadata"]["name"])
-        assert f"META_NONE_V0 {match['types']['META_NONE_V0']:.4f}" in lines[2 * rank]
-    assert filled.good("search", asset["iscc_code"], "--table").out.splitlines() == lines
+        assert lines[at].split()[:3] == [str(rank), f"{match['score']:.4f}", match["iscc_id"]]
+        assert lines[at].endswith(match["metadata"]["name"])
+        bars = [line.split()[:2] for line in lines[at + 1:at + 1 + len(match["types"])]]
+        assert bars == [[name, f"{score:.4f}"] for name, score in match["types"].items()]
+        at += 1 + len(match["types"])
+    plain = filled.good("search", asset["iscc_code"], "--table").out.splitlines()
+    assert len(plain) == 1 + 2 * len(matches)
+    for rank, match in enumerate(matches, 1):
+        assert plain[2 * rank - 1].split()[:3] == [str(rank), f"{match['score']:.4f}", match["iscc_id"]]
+        assert f"META_NONE_V0 {match['types']['META_NONE_V0']:.4f}" in plain[2 * rank]
 
 
 def test_json_on_a_terminal_if_asked_for(filled):
