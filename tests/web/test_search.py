@@ -212,7 +212,7 @@ def test_hostile_metadata_stays_text(page, tmp_path, sample):
     server = Server(tmp_path, "memory://").start()
     server.post("/indexes", json={"name": "demo"})
     names = ["<img src=x onerror=alert(1)>", "<script>alert(1)</script>", BIDI, "x" * 5000, "nul \0 inside", "עברית", "a\nb"]
-    assets = [{**asset, "metadata": {"name": name, "source": "javascript:alert(1)", "url": "data:text/html,x"}}
+    assets = [{**asset, "metadata": {"name": name, "source": "javascript:alert(1)", "url": "data:text/html,x", "gateway": "https://www.dnb.de@evil.example/"}}
               for name, asset in zip(names, sample["assets"])]
     assets = [{"iscc_id": a["iscc_id"], "iscc_code": sample["assets"][0]["iscc_code"], "metadata": a["metadata"]} for a in assets]
     assert server.post("/indexes/demo/assets", json=assets).status_code == 201
@@ -223,6 +223,7 @@ def test_hostile_metadata_stays_text(page, tmp_path, sample):
         assert page.fits(), width
         for summary in page.all(".match details summary"):
             summary.click()
+        assert not page.all(".match a[href*=evil]")
         assert not page.all(".match img, .match script, .match a[href^=javascript], .match a[href^=data]")
         assert page.fits(), width
     shown = {card.find_element("css selector", "h3").get_attribute("textContent") for card in page.all(".match")}

@@ -121,6 +121,25 @@ def test_realm_and_times_of_an_index(page, site, sample):
     page.sees("[data-index=demo] details", "Realm\n0")
 
 
+def test_the_key_is_asked_for_where_one_is(page, locked):
+    """A deep link to a part of a protected server shows the field, too."""
+    page.open(f"{locked.base}/#overview")
+    page.find("#key").send_keys(KEY)
+    page.find("#key-box button").click()
+    page.find("[data-index=demo]")
+
+
+def test_the_panel_counts_requests_of_every_route(page, site, sample):
+    page.open(f"{site.base}/#overview")
+    page.wait(lambda: len(page.all("#live .chart")) >= 5, "charts")
+
+    def busy():
+        for _ in range(40):
+            site.post("/indexes/demo/search?limit=1", json={"iscc_code": sample["assets"][0]["iscc_code"]})
+        return float(page.text("#live .total").replace(",", "")) > 5
+    page.wait(busy, "more requests than the page itself sends")
+
+
 def test_a_wrong_key_may_not_create(page, locked):
     page.open(f"{locked.base}/#overview")
     page.run("sessionStorage.setItem('iscc-search-key', 'wrong')")

@@ -111,6 +111,12 @@ export const get = (path, signal) => send(request(path), signal);
 export function watchKey(again) {
 	const box = byId("key-box"), input = byId("key"), note = byId("key-note");
 	const use = () => {
+		if (/[^\x21-\x7e]/.test(input.value.trim())) { /* no header could hold it */
+			input.setAttribute("aria-invalid", "true");
+			note.textContent = "A key has only letters, digits and signs of ASCII.";
+			note.classList.add("bad");
+			return;
+		}
 		setKey(input.value.trim());
 		box.hidden = true;
 		input.removeAttribute("aria-invalid");

@@ -56,7 +56,8 @@ async function readSide(side, text, index, signal) {
 /* The text of a work, if its `source` is on this server: the page may not load from any other. */
 async function ownText(metadata, signal) {
 	const source = metadata && metadata.source;
-	if (typeof source !== "string" || !source.startsWith(`${location.origin}/`))
+	/* A stranger's metadata must not start an export of this server. */
+	if (typeof source !== "string" || !source.startsWith(`${location.origin}/`) || source.startsWith(`${location.origin}/indexes`))
 		return undefined;
 	const answer = await fetch(source, { signal }).catch(() => null);
 	return answer && answer.ok ? new Uint8Array(await answer.arrayBuffer()) : undefined;
@@ -74,6 +75,7 @@ async function takeFiles(side, list) {
 		try {
 			files[side].json = JSON.parse(await file.text());
 			queryOfFile(files[side].json);
+			byId(side).value = ""; /* the file is the work now */
 		} catch (error) {
 			delete files[side].json;
 			say(byId(`${side}-is`), `${file.name}: expected an .iscc.json file, but ${error instanceof SyntaxError ? "it is not JSON" : error.message}`, true);
@@ -140,10 +142,12 @@ const decode = (simprint) => Uint8Array.from(atob(simprint.replaceAll("-", "+").
 
 /* The best partner of each passage of the first file among those of the second. */
 function pairPassages(left, right) {
-	return Object.entries(left).flatMap(([type, list]) => list.flatMap((a) => {
+	const decoded = (list) => list.map((one) => ({ ...one, body: decode(one.simprint) }));
+	const others = Object.fromEntries(Object.entries(right).map(([type, list]) => [type, decoded(list)]));
+	return Object.entries(left).flatMap(([type, list]) => decoded(list).flatMap((a) => {
 		let best = null;
-		for (const b of right[type] || []) {
-			const { score } = compareBodies(decode(a.simprint), decode(b.simprint));
+		for (const b of others[type] || []) {
+			const { score } = compareBodies(a.body, b.body);
 			if (score >= 0.75 && (!best || score > best.score))
 				best = { type, score, a, b };
 		}
@@ -222,10 +226,11 @@ async function run(index, signal) {
 export async function show({ a = "", b = "", index }) {
 	running?.abort();
 	running = new AbortController();
-	if (a && a !== byId("left").value.trim())
-		byId("left").value = a;
-	if (b && b !== byId("right").value.trim())
-		byId("right").value = b;
+	for (const [side, text] of [["left", a], ["right", b]])
+		if (text && text !== byId(side).value.trim()) { /* another work: a file of the one before is not its text */
+			byId(side).value = text;
+			files[side] = {};
+		}
 	if (index && [...byId("compare-index").options].some(({ value }) => value === index))
 		byId("compare-index").value = index;
 	SIDES.forEach((side) => { if (byId(side).value) look(side); });

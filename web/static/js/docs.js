@@ -53,8 +53,8 @@ function exampleOf(api, media) {
 }
 
 function asPython({ path, method, headers, body }) {
-	const lines = ["import requests", "", "answer = requests." + method.toLowerCase() + "(", `    ${JSON.stringify(location.origin + path)},`];
-	const known = Object.entries(headers).map(([name, value]) => `${JSON.stringify(name)}: ${name === "X-API-Key" ? "API_KEY" : JSON.stringify(value)}`);
+	const lines = [...("X-API-Key" in headers ? ["import os"] : []), "import requests", "", "answer = requests." + method.toLowerCase() + "(", `    ${JSON.stringify(location.origin + path)},`];
+	const known = Object.entries(headers).map(([name, value]) => `${JSON.stringify(name)}: ${name === "X-API-Key" ? "os.environ[\"ISCC_SEARCH_API_KEY\"]" : JSON.stringify(value)}`);
 	lines.push(`    headers={${known.join(", ")}},`);
 	if (body !== undefined)
 		lines.push(`    data=${JSON.stringify(body)}.encode(),`);

@@ -36,21 +36,39 @@ export function shorten(text, most = 34) {
 	return text.length <= most ? text : `${text.slice(0, most - 11)}…${text.slice(-10)}`;
 }
 
+/* Over plain http, other than on this machine, browsers have no navigator.clipboard. */
+async function copy(text) {
+	if (navigator.clipboard)
+		return navigator.clipboard.writeText(text).then(() => true, () => false);
+	const area = make("textarea", { class: "hidden", "aria-hidden": "true" }, text);
+	document.body.append(area);
+	area.select();
+	const done = document.execCommand("copy");
+	area.remove();
+	return done;
+}
+
 export function copyButton(text, label) {
 	const button = make("button", { type: "button", class: "quiet", onclick: async () => {
-		await navigator.clipboard.writeText(text);
-		button.textContent = "Copied";
+		button.textContent = await copy(text) ? "Copied" : "Not copied";
 		setTimeout(() => { button.textContent = label; }, 1500);
 	} }, label);
 	return button;
 }
 
-/* An address that a browser may open, or null: metadata is from strangers, so javascript: and the like
- * never become links. */
+/* An address that a browser may open, or null. Metadata is from strangers: javascript: and the like never become
+ * links, a user name must not look like the host, and the text is the address as the browser reads it, with
+ * punycode and without characters that turn the direction. */
 export function safeLink(value) {
-	if (typeof value !== "string" || !/^https?:\/\/[^\s]+$/i.test(value))
+	let url = null;
+	try {
+		url = new URL(typeof value === "string" ? value : "");
+	} catch {
 		return null;
-	return make("a", { href: value, rel: "noreferrer nofollow" }, shorten(value, 60));
+	}
+	if (!/^https?:$/.test(url.protocol) || url.username || url.password)
+		return null;
+	return make("a", { href: url.href, rel: "noreferrer nofollow" }, url.href.length > 60 ? `${url.href.slice(0, 59)}…` : url.href);
 }
 
 export function download(name, text) {

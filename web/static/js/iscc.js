@@ -108,7 +108,7 @@ function readId(body) {
 /* Read one ISCC, with or without "ISCC:", in any case.
  *   returns  { kind: "code" | "id" | "unit", text, units, ... }; an Error says what is wrong */
 export function parseIscc(given) {
-	const text = given.trim().replace(/^iscc:/i, "").toUpperCase();
+	const text = given.trim().replace(/^iscc:/i, "").replaceAll("-", "").toUpperCase();
 	if (text && text.length < 10)
 		throw new Error(`it has ${text.length} characters, the shortest ISCC has 10 behind "ISCC:"`);
 	const wrong = [...text].findIndex((letter) => !LETTERS.includes(letter));

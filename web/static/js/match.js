@@ -72,12 +72,19 @@ function chance(match) {
 		make("div", { class: "hint" }, `Expected by chance: ${match.expect.toPrecision(2)} assets of this index`) : null;
 }
 
+/* The nearest unit type and the word for its score, as the score of an asset is lower than its units' and has
+ * no words. The type is named: an equal title is no identical work. */
+function nearest(types) {
+	const [type, score] = Object.entries(types).sort((a, b) => b[1] - a[1])[0] ?? ["", 0];
+	return type ? `${typeLabel(type)}: ${scoreWord(score)}` : "";
+}
+
 /* A match as an item of the list. */
 export function matchCard(match, { index, asked }) {
-	return make("li", { class: "card match", "data-id": match.iscc_id },
+	return make("li", { class: "card match", "data-id": match.iscc_id, tabindex: "-1" },
 		    make("header", {}, make("h3", { dir: "auto" }, nameOf(match.iscc_id, match.metadata)),
 			 make("span", {}, make("span", { class: "total" }, match.score.toFixed(4)), " ",
-			      make("span", { class: "word" }, scoreWord(match.score)))),
+			      make("span", { class: "word" }, nearest(match.types)))),
 		    bars(match.types), source(match.metadata), chance(match),
 		    make("div", { class: "actions" }, make("code", { class: "id", title: match.iscc_id }, match.iscc_id),
 			 ...links(match.iscc_id, index, asked)),

@@ -125,9 +125,10 @@ function create(event) {
 function readMetrics(text) {
 	const values = {};
 	for (const line of text.split("\n")) {
-		const sample = /^([a-z_]+)(\{[^}]*\})? ([0-9.eE+-]+)/.exec(line);
+		/* Labels may hold braces: route="/indexes/{name}/search". */
+		const sample = /^([a-z_]+)(?:\{.*\})? ([0-9.eE+-]+)$/.exec(line);
 		if (sample)
-			values[sample[1]] = (values[sample[1]] || 0) + Number(sample[3]);
+			values[sample[1]] = (values[sample[1]] || 0) + Number(sample[2]);
 	}
 	return values;
 }
@@ -155,10 +156,13 @@ function plot(title, unit, value) {
 }
 
 async function look() {
-	const answer = await fetch("/metrics", { headers: getKey() ? { "X-API-Key": getKey() } : {} }).catch(() => null);
-	if (!answer || !answer.ok)
-		return;
-	const values = readMetrics(await answer.text());
+	let text = "";
+	try {
+		await send(request("/metrics"), undefined, (whole) => { text = whole; });
+	} catch {
+		return; /* the banner, or the field for the key, says why */
+	}
+	const values = readMetrics(text);
 	const at = performance.now();
 	if (before) {
 		const seconds = (at - before.at) / 1000;

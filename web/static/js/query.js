@@ -53,6 +53,9 @@ export function recognise(text) {
 		try {
 			const query = queryOfFile(JSON.parse(text));
 			const inside = findIsccs([query.iscc_code, ...(query.units || [])].filter(Boolean).join(" "));
+			const bad = inside.find(({ error }) => error);
+			if (bad)
+				throw new Error(`"${bad.given.slice(0, 40)}" is not an ISCC: ${bad.error}`);
 			const passages = Object.values(query.simprints || {}).reduce((sum, list) => sum + list.length, 0);
 			const types = typesOf(inside);
 			return { queries: [{ label: "the file", query }], types,

@@ -47,7 +47,12 @@ async function takeFiles(files) {
 			}
 		}));
 		if (texts.length > 1) /* a list: of each file what names the work */
-			field.value = texts.map((text) => JSON.parse(text)).map(({ iscc_code, units, iscc_id }) => iscc_code || iscc_id || units[0]).join("\n");
+			field.value = texts.map((text, i) => {
+				const { iscc_code, iscc_id } = JSON.parse(text);
+				if (!iscc_code && !iscc_id)
+					throw new Error(`${files[i].name}: expected an ISCC-CODE, as several files are searched by their codes`);
+				return iscc_code || iscc_id;
+			}).join("\n");
 		else
 			field.value = texts[0];
 		look();
@@ -93,8 +98,8 @@ function bodyOf(query, values, types) {
 }
 
 function none(index, values) {
-	return make("p", { class: "note" }, `Nothing in index ${index} reaches a score of ${values.min || "0.75"}, the threshold. Unrelated works have about 0.5: ` +
-		    "a lower threshold shows more, mostly by chance.");
+	return make("p", { class: "note" }, `Nothing in index ${index} has a unit that reaches the threshold, ${values.min || "0.75 unless the server has another one"}. ` +
+		    "Unrelated works have about 0.5: a lower threshold shows more, mostly by chance.");
 }
 
 /* The request and its answer, to look at, keep, and send again from a terminal. */
@@ -123,10 +128,12 @@ async function ask({ query, label }, values, types, index, signal, place) {
 	const matches = make("ol", { class: "list", "aria-label": `Matches of ${label}` });
 	const passages = make("ol", { class: "list", "aria-label": `Passages of ${label}` });
 	const title = make("h2", { hidden: true }, "Shared passages");
-	const append = (page) => {
-		matches.append(...page.global_matches.map((match) => matchCard(match, context)));
+	const append = (page) => { /* returns the first new card */
+		const cards = page.global_matches.map((match) => matchCard(match, context));
+		matches.append(...cards);
 		passages.append(...page.chunk_matches.map((match) => passagesCard(match, context)));
 		title.hidden = !passages.childElementCount;
+		return cards[0];
 	};
 	append(result);
 	place.replaceChildren(matches.childElementCount || passages.childElementCount ? matches : none(index, values), title, passages,
@@ -143,9 +150,11 @@ function more(asked, parameters, next, append) {
 		parameters.set("after", next);
 		try {
 			const page = await send({ ...asked, path: `${asked.path.split("?")[0]}?${parameters}` });
-			append(page);
+			const first = append(page);
 			button.replaceWith(...more(asked, parameters, page.next, append));
-			say(byId("message"), page.changed ? "The index was written to meanwhile: pages may repeat or miss a match." : "");
+			first?.focus(); /* the button that had the focus is gone */
+			say(byId("message"), `${count(page.global_matches.length, "more match")}.` +
+			    (page.changed ? " The index was written to meanwhile: pages may repeat or miss a match." : ""));
 		} catch (error) {
 			button.disabled = false;
 			say(byId("message"), error.message, true);
@@ -224,6 +233,11 @@ export async function show(values) {
 		byId("index").value = values.index;
 	look();
 	if (!values.q) {
+		if (byId("results").childElementCount) { /* back from a search to the start */
+			say(byId("message"), "");
+			field.value = "";
+			look();
+		}
 		byId("results").replaceChildren();
 		byId("asset").replaceChildren();
 		return;
@@ -251,6 +265,8 @@ export async function listIndexes() {
 			if (indexes.some(({ name }) => name === before))
 				byId(id).value = before;
 		}
+		if (byId("message").classList.contains("bad"))
+			say(byId("message"), "");
 		if (!indexes.length && !byId("message").textContent)
 			say(byId("message"), "This server has no index yet. Create one under Overview, or with \"iscc-search add\".");
 		return true;
