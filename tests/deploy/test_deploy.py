@@ -85,7 +85,7 @@ def test_systemd_takes_the_unit_and_calls_it_hardened(tmp_path):
 def test_the_image_copies_only_what_exists_and_is_not_ignored():
     allowed = [line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")]
     assert all((TOP / name).exists() for name in allowed)
-    for needed in ("Makefile", "deploy", "src", "include", "tools", "web", "docs/iscc-search.1"):
+    for needed in ("Makefile", "deploy", "src", "include", "tools", "web", "docs", "llms.txt"):
         assert needed in allowed
     assert not [line for line in instructions() if line.startswith("USER") and "root" in line]
     assert "USER iscc-search" in instructions() and "VOLUME /data" in instructions()
