@@ -19,6 +19,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "engine/meter.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -151,8 +152,7 @@ enum isx_status isx_pg_fail_row(struct isx_pg_conn *conn, const char *table, str
  * limits of ISX_PG_LIMITS notices within a second and cancels the statement. */
 static enum isx_status ask_whether_to_wait(struct isx_pg_conn *conn, struct isx_err *err)
 {
-	enum isx_status st = conn->cancel_check ? conn->cancel_check(conn->cancel_arg, err)
-						: ISX_OK;
+	enum isx_status st = isx_cancel_ask(conn->cancel_check, conn->cancel_arg, err);
 	conn->broken |= st != ISX_OK;
 	return st;
 }

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/asset_units.h"
+#include "engine/meter.h"
 #include "iscc/iscc_id.h"
 #include "postgres/pg_loader.h"
 #include "postgres/pg_lock.h"
@@ -1135,8 +1136,8 @@ static enum isx_status wait_for_work(struct isx_pg_followers *followers, int64_t
 	while (!st && busy) {
 		if (!is_worth_waiting(followers, &note, isx_ns_to_ms(isx_clock_ns() - since_ns)))
 			st = fail_loading(followers, note, err);
-		else if (query->cancel_check)
-			st = query->cancel_check(query->cancel_arg, err);
+		else
+			st = isx_cancel_ask(query->cancel_check, query->cancel_arg, err);
 		if (st)
 			break;
 		nanosleep(&pause, NULL);

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/asset_units.h"
+#include "engine/meter.h"
 #include "iscc/iscc_id.h"
 #include "postgres/pg_follower.h"
 #include "postgres/pg_sql_search.h"
@@ -372,8 +373,7 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 				    .start_ns = isx_clock_ns(),
 				    .result = result };
 	struct isx_err why = { .position = ISX_NO_POSITION };
-	enum isx_status st = query->cancel_check ? query->cancel_check(query->cancel_arg, err)
-						 : ISX_OK;
+	enum isx_status st = isx_cancel_ask(query->cancel_check, query->cancel_arg, err);
 	if (st)
 		return st;
 	if (!search.store->followers_path ||

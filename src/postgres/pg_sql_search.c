@@ -13,6 +13,7 @@
 #include "postgres/pg_sql_search.h"
 
 #include "base/mem.h"
+#include "engine/meter.h"
 #include "engine/paging.h"
 #include "engine/query_plan.h"
 #include "engine/score.h"
@@ -216,7 +217,7 @@ static enum isx_status ask(const struct sql_search *search, size_t *rows, struct
 	const struct isx_query *query = &search->plan.query;
 	if (!query->cancel_check || (*rows)++ % ROWS_A_QUESTION)
 		return ISX_OK;
-	enum isx_status st = query->cancel_check(query->cancel_arg, err);
+	enum isx_status st = isx_cancel_ask(query->cancel_check, query->cancel_arg, err);
 	if (st)
 		search->conn->broken = true; /* the rest of the rows is not wanted */
 	return st;

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/uri.h"
+#include "engine/meter.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -100,7 +101,8 @@ static int check_cancel(void *arg, curl_off_t to_get, curl_off_t got, curl_off_t
 {
 	struct answer *answer = arg;
 	(void)to_get, (void)got, (void)to_send, (void)sent;
-	answer->cancelled = answer->request->cancel_check(answer->request->cancel_arg, answer->err);
+	answer->cancelled = isx_cancel_ask(answer->request->cancel_check,
+					   answer->request->cancel_arg, answer->err);
 	return answer->cancelled != ISX_OK;
 }
 

@@ -18,6 +18,7 @@
 #include "base/uri.h"
 #include "engine/asset_batch.h"
 #include "engine/engine.h"
+#include "engine/meter.h"
 #include "iscc/iscc_id.h"
 #include "remote/http_client.h"
 #include "json/json.h"
@@ -941,9 +942,7 @@ static enum isx_status check_pairs(void *cancel_arg, struct isx_err *err)
 	if (isx_clock_ns() - stream->heard_ns > SILENCE_S * 1000000000ull)
 		return isx_fail(err, ISX_UNAVAILABLE, "the server has sent nothing for %d seconds",
 				SILENCE_S);
-	return stream->query->cancel_check
-		       ? stream->query->cancel_check(stream->query->cancel_arg, err)
-		       : ISX_OK;
+	return isx_cancel_ask(stream->query->cancel_check, stream->query->cancel_arg, err);
 }
 
 /* Append &NAME=VALUE, the value percent-encoded but for the colon of ISCC-IDs and of types. A

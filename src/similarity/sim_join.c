@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "engine/meter.h"
 #include "engine/scan_slots.h"
 #include "iscc/iscc_id.h"
 #include "similarity/sim_join_block.h"
@@ -112,8 +113,7 @@ static enum isx_status check(void *arg, struct isx_err *err)
 	struct join *join = arg;
 	if (atomic_load_explicit(&join->is_stopping, memory_order_relaxed))
 		return fail_stopped(err);
-	return join->query->cancel_check ? join->query->cancel_check(join->query->cancel_arg, err)
-					 : ISX_OK;
+	return isx_cancel_ask(join->query->cancel_check, join->query->cancel_arg, err);
 }
 
 /* --- handing over ----------------------------------------------------------------------------- */

@@ -471,7 +471,9 @@ static void test_duplicates__are_of_one_snapshot(void **state)
 
 static enum isx_status refuse(void *arg, struct isx_err *why)
 {
-	(void)arg;
+	const bool *is_silent = arg;
+	if (*is_silent)
+		return ISX_CANCELLED;
 	why->status = ISX_CANCELLED;
 	snprintf(why->msg, sizeof why->msg, "gone");
 	return ISX_CANCELLED;
@@ -484,11 +486,17 @@ static void test_duplicates__can_be_cancelled(void **state)
 	random_assets(&main_index, 600, &seed);
 	struct isx_store *store = open_store(2, 0.75);
 	add_all(store, &main_index);
-	const struct isx_duplicates_query query = { .cancel_check = refuse };
-	found.count = found.allowed = 0;
-	assert_int_equal(isx_duplicates(store, "main", &query, take_pair, &found, &err),
-			 ISX_CANCELLED);
-	assert_string_equal(err.msg, "gone");
+	for (int is_silent = 0; is_silent < 2; is_silent++) {
+		bool silent = is_silent;
+		const struct isx_duplicates_query query = { .cancel_check = refuse,
+							    .cancel_arg = &silent };
+		err = (struct isx_err){ 0 };
+		found.count = found.allowed = 0;
+		assert_int_equal(isx_duplicates(store, "main", &query, take_pair, &found, &err),
+				 ISX_CANCELLED);
+		assert_int_equal(err.status, ISX_CANCELLED);
+		assert_string_equal(err.msg, silent ? "" : "gone");
+	}
 	isx_close(store);
 }
 
