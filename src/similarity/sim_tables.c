@@ -223,7 +223,11 @@ enum isx_status isx_sim_realm(struct isx_lmdb_view *view, bool *found, uint32_t 
 			      struct isx_err *err)
 {
 	*realm = 0;
-	return isx_lmdb_get_u32(view, ISX_META_REALM, found, realm, err);
+	enum isx_status st = isx_lmdb_get_u32(view, ISX_META_REALM, found, realm, err);
+	if (st || *realm <= 1)
+		return st;
+	return isx_lmdb_fail_damaged(view->file, "realm_id in the metadata is neither 0 nor 1",
+				     err);
 }
 
 /* In the transaction of the first asset, so that no other process sees assets without a realm. */

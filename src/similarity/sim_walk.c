@@ -33,7 +33,7 @@ int isx_sim_next(struct isx_lmdb_view *view, uint64_t from, struct isx_iscc_id *
 	rc = mdb_cursor_get(cursor, &key, json, MDB_SET_RANGE);
 	if (!rc && key.mv_size != ISX_KEY_BYTES)
 		rc = MDB_CORRUPTED;
-	if (!rc && isx_lmdb_get_u32(view, ISX_META_REALM, &has_realm, &realm, NULL))
+	if (!rc && isx_sim_realm(view, &has_realm, &realm, NULL))
 		rc = MDB_CORRUPTED;
 	if (!rc)
 		/* The key has only the body: the realm is that of the index, the version always

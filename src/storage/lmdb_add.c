@@ -59,7 +59,7 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 	struct isx_lmdb_add *add = (struct isx_lmdb_add *)change;
 	bool has_realm;
 	uint32_t realm;
-	enum isx_status st = isx_lmdb_realm(view, &has_realm, &realm, err);
+	enum isx_status st = view->file->kind->realm(view, &has_realm, &realm, err);
 	if (!st)
 		st = isx_batch_check_realm(add->assets, add->batch, add->count, has_realm, realm,
 					   err);
@@ -87,7 +87,7 @@ static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb
 	uint32_t known;
 	if (add->count == 0)
 		return ISX_OK;
-	enum isx_status st = isx_lmdb_realm(view, &has_realm, &known, err);
+	enum isx_status st = kind->realm(view, &has_realm, &known, err);
 	if (!st && !has_realm)
 		st = kind->put_realm(view, add->batch[0].id.realm, err);
 	return st ? st : kind->put(add, view, err);

@@ -16,27 +16,17 @@
 #include "engine/query_plan.h"
 #include "engine/scan_slots.h"
 #include "storage/lmdb_kind.h"
-#include "storage/lmdb_verify.h"
 #include "json/wire.h"
 
 /* --- one asset -------------------------------------------------------------------------------- */
 
 /* The first asset of an index sets its realm, and all others have to share it. */
-enum isx_status isx_lmdb_realm(struct isx_lmdb_view *view, bool *has_realm, uint32_t *realm,
-			       struct isx_err *err)
-{
-	enum isx_status st = view->file->kind->realm(view, has_realm, realm, err);
-	if (st || !*has_realm || *realm <= 1)
-		return st;
-	return isx_lmdb_fail_damaged(view->file, "its realm is neither 0 nor 1", err);
-}
-
 enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,
 				     uint32_t realm, struct isx_err *err)
 {
 	bool has_realm;
 	uint32_t wanted;
-	enum isx_status st = isx_lmdb_realm(view, &has_realm, &wanted, err);
+	enum isx_status st = view->file->kind->realm(view, &has_realm, &wanted, err);
 	return st || !has_realm ? st : isx_check_realm(iscc_id, realm, wanted, err);
 }
 

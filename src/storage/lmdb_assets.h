@@ -14,13 +14,6 @@
 #include "iscc/iscc_id.h"
 #include "storage/lmdb_file.h"
 
-/* Read the realm of an index.
- *   has_realm  filled: false for an index without assets
- *   realm      filled if there is one
- * ISX_CORRUPT: it is no realm, so the entry is damaged: clients must not be told to send such ISCC-IDs. */
-ISX_MUST_CHECK enum isx_status isx_lmdb_realm(struct isx_lmdb_view *view, bool *has_realm,
-					      uint32_t *realm, struct isx_err *err);
-
 /* Check that `realm`, that of the ISCC-ID `iscc_id`, is the realm of the index. Any realm fits an
  * index without assets. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_check_realm(struct isx_lmdb_view *view, const char *iscc_id,

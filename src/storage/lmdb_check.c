@@ -366,11 +366,12 @@ static enum isx_status check_tables(struct isx_checking *checking, struct isx_er
 		return st;
 	st = kind_of(checking)->realm(checking->view, &checking->has_realm, &checking->realm, err);
 	if (st == ISX_CORRUPT) {
-		isx_finding(checking, "realm_id in the metadata is not a realm");
+		if (checking->realm > 1)
+			isx_finding(checking, "the realm is %u: expected 0 or 1", checking->realm);
+		else
+			isx_finding(checking, "realm_id in the metadata is not a realm");
 		return ISX_OK;
 	}
-	if (!st && checking->has_realm && checking->realm > 1)
-		isx_finding(checking, "the realm is %u", checking->realm);
 	if (!st)
 		st = check_derived(checking, err);
 	/* The first asset fixes the realm in its own transaction, so they cannot be apart. */

@@ -42,7 +42,9 @@ struct isx_lmdb_kind {
 	/* Add the parts of an index besides "lmdb" (isx_index_part_add()); NULL: there are none. */
 	enum isx_status (*describe)(struct isx_lmdb_view *view, struct isx_index_info *info,
 				    struct isx_err *err);
-	/* The realm in __metadata__. *found is false before the first asset. */
+	/* The realm in __metadata__. *found is false before the first asset. ISX_CORRUPT if it is
+	 * neither 0 nor 1: clients must not be told to send ISCC-IDs of such a realm. A number
+	 * that is too large is in *realm all the same. */
 	enum isx_status (*realm)(struct isx_lmdb_view *view, bool *found, uint32_t *realm,
 				 struct isx_err *err);
 	enum isx_status (*put_realm)(struct isx_lmdb_view *view, uint32_t realm,

@@ -127,6 +127,8 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 			     struct isx_err *err)
 {
 	struct isx_iscc_id id = { 0 };
+	bool has_realm;
+	uint32_t realm;
 	enum isx_status st = isx_open_files_pin(walk->files, name, false, &walk->index, &walk->file,
 						err);
 	if (st)
@@ -141,7 +143,8 @@ static enum isx_status begin(struct file_walk *walk, const char *name, const cha
 		return st;
 	}
 	walk->realm = id.realm;
-	return from ? isx_lmdb_check_realm(&walk->view, from, id.realm, err) : ISX_OK;
+	st = walk->file->kind->realm(&walk->view, &has_realm, &realm, err);
+	return st || !from || !has_realm ? st : isx_check_realm(from, id.realm, realm, err);
 }
 
 enum isx_status isx_lmdb_walk(struct isx_open_files *files, const char *name,

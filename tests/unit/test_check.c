@@ -262,6 +262,16 @@ static int break_the_realm(MDB_txn *txn)
 	return rc ? rc : mdb_put(txn, table, &key, &value, 0);
 }
 
+/* A number, and still no realm. */
+static int exceed_the_realm(MDB_txn *txn)
+{
+	MDB_dbi table;
+	MDB_val key = { 8, "realm_id" };
+	MDB_val value = { is_similarity() ? 4 : 1, is_similarity() ? "\0\0\0\xd0" : "7" };
+	int rc = mdb_dbi_open(txn, ISX_TABLE_METADATA, 0, &table);
+	return rc ? rc : mdb_put(txn, table, &key, &value, 0);
+}
+
 static int change_a_count(MDB_txn *txn)
 {
 	MDB_dbi table;
@@ -471,6 +481,53 @@ static void test_open__names_the_file_of_a_damaged_realm(void **state)
 	isx_close(store);
 }
 
+/* A message of the damage that names the file, and is no question to the client. */
+static void expect_damage(enum isx_status st, const struct isx_err *err, const char *verb)
+{
+	if (st != ISX_CORRUPT || err->status != ISX_CORRUPT ||
+	    strncmp(err->msg, path, strlen(path)) != 0 || !strstr(err->msg, "realm_id"))
+		fail_msg("%s: status %d: %s", verb, st, err->msg);
+}
+
+static enum isx_status ignore_pair(const struct isx_pair *pair, void *arg, struct isx_err *err)
+{
+	(void)pair, (void)arg, (void)err;
+	return ISX_OK;
+}
+
+static void test_open__every_call_reports_a_realm_that_is_none(void **state)
+{
+	(void)state;
+	const char *ids[] = { ID };
+	struct isx_asset asset = { .iscc_id = ID, .iscc_code = CODE };
+	const struct isx_query queries[] = { { .iscc_code = CODE }, { .iscc_id = ID } };
+	struct isx_duplicates_query pairs = { .min_score = 0.9 };
+	struct isx_result *result;
+	struct isx_cursor *cursor;
+	const struct isx_asset *read;
+	struct isx_err err = { 0 };
+	char *json;
+	bool removed;
+	damage(exceed_the_realm);
+	expect_finding(is_similarity() ? "the realm is 208" : "not a realm");
+	struct isx_store *store = open_store(false);
+	expect_damage(isx_add(store, "main", &asset, 1, NULL, &err), &err, "add");
+	expect_damage(isx_get(store, "main", ID, &json, &err), &err, "get");
+	expect_damage(isx_remove(store, "main", ID, &err), &err, "remove");
+	expect_damage(isx_remove_many(store, "main", ids, 1, &removed, &err), &err, "remove many");
+	for (size_t i = 0; i < 2; i++)
+		expect_damage(isx_search(store, "main", &queries[i], &result, &err), &err,
+			      "search");
+	if (is_similarity())
+		expect_damage(isx_duplicates(store, "main", &pairs, ignore_pair, NULL, &err), &err,
+			      "duplicates");
+	enum isx_status st = isx_cursor_open(store, "main", NULL, &cursor, &err);
+	if (!st)
+		st = isx_cursor_next(cursor, &read, &err);
+	expect_damage(st, &err, "cursor");
+	isx_close(store);
+}
+
 static void test_compact__gives_back_space_and_changes_nothing(void **state)
 {
 	struct isx_store *store = open_store(false);
@@ -531,6 +588,7 @@ int main(int argc, char **argv)
 		TEST(test_open__refuses_what_is_no_index),
 		TEST(test_open__refuses_a_later_format),
 		TEST(test_open__names_the_file_of_a_damaged_realm),
+		TEST(test_open__every_call_reports_a_realm_that_is_none),
 		TEST(test_compact__gives_back_space_and_changes_nothing),
 		cmocka_unit_test(test_check__the_first_finding_is_kept_and_all_are_counted),
 	};
