@@ -156,7 +156,8 @@ const struct cli_command command_remove = {
 	.words_most = CLI_WORDS_MAX,
 	.summary = "Remove assets by their ISCC-IDs",
 	.text = "All of them in one step. With - ISCC-IDs are read from standard input, one a "
-		"line.\n\n"
+		"line;\n"
+		"without any line nothing is removed.\n\n"
 		"Examples:\n"
 		"  iscc-search remove ISCC:MAIGHXLN555Y2DFF\n"
 		"  iscc-search list --to 2020-01-01 --ids --limit 1000000 | iscc-search remove "

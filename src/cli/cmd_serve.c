@@ -312,6 +312,8 @@ static int run_serve(const struct cli_args *args)
 	struct isx_err err = { 0 };
 	enum isx_status st = settings_read(&settings, &err);
 	int code = CLI_ERROR;
+	/* The server goes on when a client ends its connection, or the reader of its output. */
+	signal(SIGPIPE, SIG_IGN);
 	if (st) {
 		target_fail(st, &err);
 	} else if (apply_options(args, &settings)) {

@@ -9,6 +9,7 @@
 
 #include "base/span.h"
 #include "cli/iscc_word.h"
+#include "cli/say.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -61,7 +62,7 @@ enum isx_status id_list_read(const struct cli_args *args, struct id_list *ids, s
 		st = strcmp(args->words[i], "-") == 0 ? add_lines(ids, &room, err)
 						      : add_word(ids, &room, args->words[i], err);
 	if (!st && ids->count == 0)
-		st = isx_fail(err, ISX_INVALID, "standard input: expected ISCC-IDs, one a line");
+		say_line(stderr, "No ISCC-IDs on standard input: there is nothing to do");
 	return st;
 }
 

@@ -14,7 +14,9 @@ struct id_list {
 	size_t count;
 };
 
-/* Read the words of a command: ISCC-IDs in any form, or - for lines of standard input.
+/* Read the words of a command: ISCC-IDs in any form, or - for lines of standard input. Without any
+ * line the list is empty, which is no error: in a pipe the command before may have found none. A
+ * message says so.
  *   ids  filled; release it also on failure
  * ISX_INVALID names the word, or the line. */
 ISX_MUST_CHECK enum isx_status id_list_read(const struct cli_args *args, struct id_list *ids,

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -78,6 +79,29 @@ static void fill_standard_streams(void)
 		close(fd);
 }
 
+/* SIGPIPE: something was written to a pipe or a connection that has no reader any more. If that is
+ * standard output, as of `iscc-search list | head`, the signal ends the command, without a message,
+ * as it ends cat(1). Otherwise, for a connection to a server, write() fails with EPIPE. poll() may
+ * be called in a handler (POSIX.1-2008, 2.4.3). */
+static void end_without_reader(int which)
+{
+	struct pollfd output = { .fd = STDOUT_FILENO };
+	int cause = errno;
+	if (poll(&output, 1, 0) == 1 && output.revents & (POLLERR | POLLHUP)) {
+		signal(which, SIG_DFL);
+		raise(which); /* delivered when this handler returns */
+	}
+	errno = cause;
+}
+
+/* A caller that ignores SIGPIPE, as systemd does, gets an error of standard output instead. */
+static void watch_readers(void)
+{
+	struct sigaction now;
+	if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+		signal(SIGPIPE, end_without_reader);
+}
+
 /* Flush standard output. A failure changes the exit code: a full disk must not look like
  * success. */
 static int end_output(int code)
@@ -96,7 +120,7 @@ static int end_output(int code)
 int main(int argc, char **argv)
 {
 	fill_standard_streams();
-	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of write() instead */
+	watch_readers();
 	if (argc > 1 && strcmp(argv[1], "--complete") == 0) /* scripts of completion.c call this */
 		return end_output(
 			completion_print(&root, (const char *const *)argv + 2, (size_t)argc - 2));

@@ -71,7 +71,6 @@ def test_remove(cli):
     assert said.err == f"Asset not found: {ids[0]}\n"
     assert len(cli.good("list", "--ids", "--limit", "9999").out.splitlines()) == len(sample()) - 4
     assert cli.run("remove", ids[0], "--index", "none").code == 1
-    assert cli.run("remove", "-", stdin="").code == 1
 
 
 @pytest.mark.parametrize("suffix, pack", [(".gz", gzip.compress), (".zst", None)])
