@@ -2,8 +2,8 @@
  * generator.c - runs the command that makes the ISCC of a file.
  *
  * Its output goes into files in memory (memfd), so several commands run without a thread that reads from each.
- * A command is a process group of its own, all of which is ended after its time; it is also ended when
- * this program dies.
+ * A command is a process group of its own, all of which is ended with the command, or after its time; the command
+ * is also ended when this program dies.
  * Built for commands that take from a part of a second to minutes: one process per file, at most
  * GENERATIONS_MAX at a time. Must not know ISCCs and assets: what a command prints is read by
  * iscc_file.c.
@@ -163,6 +163,18 @@ static enum isx_status check_room(const struct generator *generator, struct isx_
 			ISX_FILE_BYTES_MAX >> 20);
 }
 
+/* End the process group of a command, and return its status. The shell may have started the command as a child,
+ * and a command that has ended may have left others running, whose output is not read. No other program can have
+ * the number of the group yet: it is free after waitpid(). */
+static int end_group(struct generator *generator)
+{
+	int status = 0;
+	kill(-generator->pid, SIGKILL);
+	waitpid(generator->pid, &status, 0);
+	generator->pid = 0;
+	return status;
+}
+
 /* Wait until the command has ended, or has had its time or its room, and is ended. */
 static enum isx_status wait_for(struct generator *generator, int *status, struct isx_err *err)
 {
@@ -170,9 +182,10 @@ static enum isx_status wait_for(struct generator *generator, int *status, struct
 	for (;;) {
 		/* Asked before the time is looked at: a command that has ended in time counts,
 		 * however late that is found out. */
-		pid_t ended = waitpid(generator->pid, status, WNOHANG);
-		if (ended == generator->pid) {
-			generator->pid = 0;
+		siginfo_t ended = { 0 };
+		if (waitid(P_PID, (id_t)generator->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    ended.si_pid == generator->pid) {
+			*status = end_group(generator);
 			return check_room(generator, err);
 		}
 		enum isx_status st = check_room(generator, err);
@@ -251,14 +264,11 @@ enum isx_status generator_finish(struct generator *generator, struct isx_buf *te
 	return st;
 }
 
-/* The whole group is ended, as the shell may have started the command as a child. After a normal
- * end pid is 0: what a command has left running in the background goes on. */
+/* After a normal end pid is 0. */
 void generator_cancel(struct generator *generator)
 {
-	if (generator->pid > 0) {
-		kill(-generator->pid, SIGKILL);
-		waitpid(generator->pid, NULL, 0);
-	}
+	if (generator->pid > 0)
+		(void)end_group(generator);
 	if (generator->out_fd > STDERR_FILENO)
 		close(generator->out_fd);
 	if (generator->err_fd > STDERR_FILENO)

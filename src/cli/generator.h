@@ -39,8 +39,9 @@ ISX_MUST_CHECK enum isx_status generator_start(const char *command, const char *
 					       unsigned long timeout_s, struct generator *generator,
 					       struct isx_err *err);
 
-/* Wait for its end, and append what it has printed. ISX_INVALID: it has failed, printed nothing or more than
- * ISX_FILE_BYTES_MAX, or took too long; the message has the last line of its standard error. */
+/* Wait for its end, and append what it has printed. Processes that it leaves in the background are ended.
+ * ISX_INVALID: it has failed, printed nothing or more than ISX_FILE_BYTES_MAX, or took too long; the message has the
+ * last line of its standard error. */
 ISX_MUST_CHECK enum isx_status generator_finish(struct generator *generator, struct isx_buf *text,
 						struct isx_err *err);
 

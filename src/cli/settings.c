@@ -68,7 +68,7 @@ static const struct variable {
 	{ "CLIENT_TIMEOUT", NUMBER, 1, 3600, FIELD(client_timeout_s) },
 	{ "HUB_NUMBER", NUMBER, 0, ISX_HUB_MAX, FIELD(hub) },
 	{ "MAP_GIB", NUMBER, 1, 1 << 16, FIELD(map_gib) },
-	{ "CONFIDENCE_EXPONENT", NUMBER, 1, 1000, FIELD(confidence_exponent) },
+	{ "CONFIDENCE_EXPONENT", NUMBER, 1, UINT32_MAX, FIELD(confidence_exponent) },
 	{ "MATCH_THRESHOLD_UNITS", FRACTION, 0, 0, FIELD(match_threshold_units) },
 	{ "MATCH_THRESHOLD_SIMPRINTS", FRACTION, 0, 0, FIELD(match_threshold_simprints) },
 	{ "SENTRY_TRACES_SAMPLE_RATE", FRACTION, 0, 0, NO_FIELD },

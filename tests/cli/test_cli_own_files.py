@@ -215,6 +215,18 @@ def test_several_run_at_once(cli):
     assert (said.code, said.json["errors"]) == (0, 0), said
 
 
+def test_a_command_leaves_nothing_running_behind(cli, maker):
+    """Not even when it has ended well: nothing would read what the rest prints."""
+    (cli.work / "one.txt").write_text("one")
+    mark = f"{cli.home}/background"
+    said = cli.good("add", "one.txt", "--generator", f"sleep 300 & echo $! > {mark}; {maker}")
+    assert said.json["created"] == 1
+    pid, end = open(mark, encoding="utf-8").read().strip(), time.monotonic() + 30
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{pid}")
+
+
 def test_an_interrupted_add_leaves_no_command_running(cli):
     folder = cli.work / "slow"
     folder.mkdir()

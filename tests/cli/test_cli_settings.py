@@ -26,6 +26,7 @@ INVALID = [
     ("MATCH_THRESHOLD_UNITS", "nan"), ("MATCH_THRESHOLD_UNITS", ""),
     ("MATCH_THRESHOLD_SIMPRINTS", "1.01"), ("MATCH_THRESHOLD_SIMPRINTS", "half"),
     ("CONFIDENCE_EXPONENT", "0"), ("CONFIDENCE_EXPONENT", "2.5"), ("CONFIDENCE_EXPONENT", ""),
+    ("CONFIDENCE_EXPONENT", "4294967296"),
     ("FLUSH_INTERVAL", "-1"), ("FLUSH_INTERVAL", "often"),
     ("AGGREGATOR_NETWORK", "moonnet"), ("LOG_LEVEL", "loud"), ("LOG_LEVEL", ""),
     ("SENTRY_TRACES_SAMPLE_RATE", "much"), ("BODY_LIMIT_MIB", "0"), ("BODY_LIMIT_MIB", "x"),
@@ -172,6 +173,15 @@ def test_whole_numbers_as_0_3_3_takes_them(filled, value):
     answers = [filled.good("search", code, "-l", 50, env={"ISCC_SEARCH_CONFIDENCE_EXPONENT": text}).out
                for text in ("1", value, "4")]
     assert answers[0] == answers[1] != answers[2]
+
+
+@pytest.mark.parametrize("value", ["1", "1001", "4294967295"])
+def test_the_exponent_has_one_range(filled, value):
+    """That of --exponent, of queries and of the library."""
+    code = sample(1)[0]["iscc_code"]
+    asked = filled.good("search", code, "--exponent", value).json
+    set_to = filled.good("search", code, env={"ISCC_SEARCH_CONFIDENCE_EXPONENT": value}).json
+    assert [match["score"] for match in asked["global_matches"]] == [match["score"] for match in set_to["global_matches"]]
 
 
 @pytest.mark.parametrize("name, value", [
