@@ -920,18 +920,30 @@ static void note_known(struct isx_known_pages *known, uint64_t number)
 				  __ATOMIC_RELAXED);
 }
 
-/* Return a verified page, or NULL after a finding or without memory. A page that was verified
- * before is read through the mapping, without a system call; any other one is read into
- * descent->room, which the next call overwrites. */
+/* Note how long the file is, before a page is read that was not verified before. Called after the
+ * snapshot began, so the file has all of its pages. False: the status says why. */
+static bool measure_file(struct walk *walk)
+{
+	struct stat file;
+	if (walk->file_bytes)
+		return true;
+	if (fstat(walk->fd, &file) != 0) {
+		walk->status = isx_lmdb_status(errno, "read", walk->err);
+		return false;
+	}
+	walk->file_bytes = (uint64_t)file.st_size;
+	walk->last_page = walk->file_bytes / walk->page_bytes; /* read_page() finds one cut off */
+	return true;
+}
+
+/* Return a verified page, or NULL after a finding or a failure. A page that was verified before is
+ * read through the mapping, without a system call; any other one is read into descent->room, which
+ * the next call overwrites. */
 static const uint8_t *descend_to(struct descent *descent, uint64_t number, bool is_branch)
 {
 	static const struct shape values = { .kind = VALUES };
 	struct walk *walk = descent->walk;
 	struct page_header header;
-	if (number < META_COUNT || number > walk->last_page) {
-		report(walk, "page %llu: there is no such page", (unsigned long long)number);
-		return NULL;
-	}
 	if (descent->map && is_known(descent->known, number)) {
 		const uint8_t *page = descent->map + number * walk->page_bytes;
 		memcpy(&header, page, sizeof header);
@@ -939,6 +951,12 @@ static const uint8_t *descend_to(struct descent *descent, uint64_t number, bool 
 		 * again. */
 		if (header.flags == (is_branch ? P_BRANCH : P_LEAF))
 			return page;
+	}
+	if (!measure_file(walk))
+		return NULL;
+	if (number < META_COUNT || number > walk->last_page) {
+		report(walk, "page %llu: there is no such page", (unsigned long long)number);
+		return NULL;
 	}
 	if (!descent->room)
 		descent->room = isx_mem_array(2, walk->page_bytes);
@@ -995,7 +1013,7 @@ static void check_found(struct descent *descent, const uint8_t *page, size_t i)
 	uint64_t number;
 	if (node.flags & ~N_BIG) {
 		report(walk, "an asset is not what it should be");
-	} else if (node.flags) {
+	} else if (node.flags && measure_file(walk)) {
 		memcpy(&number, page + offset + NODE_BYTES + node.key_bytes, sizeof number);
 		check_overflow(walk, number, value_bytes(node));
 	}
@@ -1042,7 +1060,6 @@ enum isx_status isx_lmdb_pages_path(MDB_txn *txn, const char *name, MDB_val key,
 {
 	enum { MAIN_TABLE = 1 };
 	struct walk walk = { .found = found, .arg = arg, .err = err };
-	struct stat file;
 	struct descent descent = { .walk = &walk, .known = known };
 	struct tree tree;
 	MDB_stat stat;
@@ -1054,14 +1071,10 @@ enum isx_status isx_lmdb_pages_path(MDB_txn *txn, const char *name, MDB_val key,
 		rc = mdb_env_get_fd(mdb_txn_env(txn), &walk.fd);
 	if (!rc)
 		rc = mdb_env_stat(mdb_txn_env(txn), &stat);
-	if (!rc && fstat(walk.fd, &file) != 0) /* after the snapshot began: has all its pages */
-		rc = errno;
 	if (rc || record.mv_size != sizeof tree)
 		return isx_lmdb_status(rc ? rc : MDB_CORRUPTED, name, err);
 	memcpy(&tree, record.mv_data, sizeof tree);
 	walk.page_bytes = stat.ms_psize;
-	walk.file_bytes = (uint64_t)file.st_size;
-	walk.last_page = walk.file_bytes / walk.page_bytes; /* read_page() finds one cut off */
 	descent.map = find_map(record.mv_data, walk.page_bytes);
 	descend(&descent, &tree, key);
 	isx_mem_free(descent.room);
