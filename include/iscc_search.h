@@ -170,6 +170,15 @@ struct isx_err {
 #define ISX_MUST_CHECK
 #endif
 
+/* How matches are ranked. Matches that rank equally are sorted by ISCC-ID. Passages
+ * (`chunk_matches` of struct isx_result) are always ranked by their score. */
+enum isx_rank {
+	ISX_RANK_STORE = 0,    /* in a query: as the option `rank` of the store says */
+	ISX_RANK_SCORE,        /* by `score` of struct isx_match, the highest first */
+	ISX_RANK_SIGNIFICANCE, /* by `expect` of struct isx_match, the lowest first */
+	ISX_RANK_TIERED,       /* by `tier`, then by `tier_score`, the highest first */
+};
+
 /* The severity of a log message. */
 enum isx_log_level { ISX_LOG_DEBUG, ISX_LOG_INFO, ISX_LOG_WARNING, ISX_LOG_ERROR };
 
@@ -252,6 +261,13 @@ struct isx_options {
 	 * ISCC-IDs for one registry need different ones. Default 0. An http:// store does not use
 	 * it: its server gives new ISCC-IDs. */
 	uint32_t hub;
+
+	/* How matches are ranked where a query does not say: enum isx_rank. Default 0:
+	 * ISX_RANK_SCORE. */
+	uint32_t rank;
+	/* `max_expect` of queries that have none. Default 0: no limit. An http:// store uses neither
+	 * of the two: its server has its own. */
+	double max_expect;
 };
 #define ISX_HUB_MAX 4095
 
@@ -357,6 +373,11 @@ struct isx_query {
 	 * lmdb:// has none, and ignores it. 0: the store's. */
 	uint32_t exponent;
 	uint32_t with; /* ISX_WITH_...: what matches carry; 0: ISX_WITH_METADATA */
+	/* enum isx_rank: how matches are ranked, and so which are the best `limit` of them. */
+	uint32_t rank;
+	/* Leave out matches whose `expect` is larger: those that chance explains. 0: the store's
+	 * max_expect. Has no effect on passages. */
+	double max_expect;
 	/* Called when the search begins and regularly while it scans or waits for a database or
 	 * another server, from any thread that works for the search. Anything but ISX_OK, for
 	 * example ISX_CANCELLED, ends the search with that status. NULL: the search cannot be
@@ -390,6 +411,14 @@ struct isx_match {
 	double score;
 	const struct isx_type_score *types; /* every queried type that the asset has */
 	size_t type_count;
+	/* With ISX_RANK_SIGNIFICANCE or max_expect: how many assets of the index would match so well
+	 * by chance, if none was related to the query (docs/scores.md). */
+	bool has_expect;
+	double expect; /* with has_expect only */
+	/* With ISX_RANK_TIERED: "exact", "near_duplicate", "similar", "corroborated", "title_only",
+	 * "weak" or "incoherent", in this order; otherwise NULL. */
+	const char *tier;
+	double tier_score; /* with `tier` only: the mean of the unit scores, weighted by type */
 	/* As stored, and only if `with` of the query asks for them. */
 	const char *metadata;  /* JSON, or NULL */
 	const char *iscc_code; /* or NULL */
@@ -433,8 +462,8 @@ struct isx_chunk_match {
 	uint64_t reserved[2];
 };
 
-/* The result of a search. Matches are sorted by score, the highest first; equal scores by
- * ISCC-ID. */
+/* The result of a search. Matches are sorted as `rank` of the query says: by score, the highest
+ * first, unless another rank was asked for; equal ones by ISCC-ID. */
 struct isx_result {
 	struct isx_query query; /* as searched, with units and code derived from each other */
 	const struct isx_match *matches;

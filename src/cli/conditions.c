@@ -51,23 +51,34 @@ static bool read_scores(struct isx_span list, struct isx_arena *arena, struct is
 
 bool conditions_read(const struct cli_args *args, struct isx_arena *arena, struct isx_query *query)
 {
-	static const char *const names[] = { "--min-score", "--type", "--exponent", "--with" };
+	struct isx_query_texts texts = { 0 };
+	const struct {
+		const char *name;
+		struct isx_span *member;
+		bool is_list; /* given again, it grows; else the last one counts */
+	} options[] = {
+		{ "--min-score", &texts.min_score, true },
+		{ "--type", &texts.types, true },
+		{ "--exponent", &texts.exponent, false },
+		{ "--with", &texts.with, true },
+		{ "--rank", &texts.rank, false },
+		{ "--max-expect", &texts.max_expect, false },
+	};
 	bool good = true;
-	for (size_t i = 0; good && i < sizeof names / sizeof *names; i++) {
-		struct isx_query_texts texts = { 0 };
-		struct isx_span *const members[] = { &texts.min_score, &texts.types,
-						     &texts.exponent, &texts.with };
+	/* One option at a time, so that a message can name it. */
+	for (size_t i = 0; good && i < sizeof options / sizeof *options; i++) {
 		struct isx_buf list = { 0 };
-		bool is_given = cli_option_list(args, names[i], &list) > 0;
-		/* An exponent is one number: given again, the last one counts. The others are
-		 * lists. */
-		*members[i] = is_given && i == 2
-				      ? isx_span_of(cli_option_value(args, names[i]))
-				      : (struct isx_span){ list.len ? list.ptr : "", list.len };
+		bool is_given = cli_option_list(args, options[i].name, &list) > 0;
+		texts = (struct isx_query_texts){ 0 };
+		*options[i].member = is_given && !options[i].is_list
+					     ? isx_span_of(cli_option_value(args, options[i].name))
+					     : (struct isx_span){ list.len ? list.ptr : "",
+								  list.len };
 		if (is_given && i == 0)
-			good = read_scores(*members[i], arena, query);
+			good = read_scores(*options[i].member, arena, query);
 		else if (is_given)
-			good = read_option(names[i], *members[i], &texts, arena, query);
+			good = read_option(options[i].name, *options[i].member, &texts, arena,
+					   query);
 		isx_buf_release(&list);
 	}
 	return good;

@@ -16,6 +16,10 @@
 	  "Lowest score that counts, 0 to 1, or TYPE:SCORE (again for each type)" },               \
 		{ "--type", 0, "TYPE", "Compare units of this type only (again for each type)" },  \
 		{ "--exponent", 0, "N", "Exponent of the score of a match (default: 4)" },         \
+		{ "--rank", 0, "BY",                                                               \
+		  "Rank matches by score, significance or tiered (default: score)" },              \
+		{ "--max-expect", 0, "N",                                                          \
+		  "Leave out matches of which chance would make more than N" },                    \
 	{                                                                                          \
 		"--with", 0, "LIST",                                                               \
 			"What matches carry, of metadata,code,units (default: metadata)"           \

@@ -16,7 +16,9 @@
 #include "cli/dotenv.h"
 #include "cli/files.h"
 #include "scan/kernel.h"
+#include "json/wire.h"
 
+#include <float.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stddef.h>
@@ -246,7 +248,8 @@ static bool read_bool(const char *text, bool *value)
 	return false;
 }
 
-/* The settings of a store that are words: READ_ONLY and DURABILITY. */
+/* The settings of a store that the table does not know: words, and a number that is no fraction. An
+ * empty value is as none. */
 static enum isx_status read_store_words(struct settings *settings, const struct isx_dotenv *file,
 					struct isx_err *err)
 {
@@ -255,6 +258,16 @@ static enum isx_status read_store_words(struct settings *settings, const struct 
 	if (read_only && read_only[0] && !read_bool(read_only, &settings->read_only))
 		return isx_fail(err, ISX_INVALID, PREFIX "READ_ONLY=%s: expected true or false",
 				read_only);
+	const char *rank = find_value("RANK", file);
+	const char *max_expect = find_value("MAX_EXPECT", file);
+	if (rank && rank[0] && !(settings->rank = isx_rank_of_word(isx_span_of(rank))))
+		return isx_fail(err, ISX_INVALID,
+				PREFIX "RANK=%s: expected score, significance or tiered", rank);
+	if (max_expect && max_expect[0] &&
+	    (!parse_fraction(isx_span_of(max_expect), &settings->max_expect) ||
+	     !(settings->max_expect > 0 && settings->max_expect <= DBL_MAX)))
+		return isx_fail(err, ISX_INVALID, PREFIX "MAX_EXPECT=%s: expected a number above 0",
+				max_expect);
 	settings->relaxed = durability && strcasecmp(durability, "relaxed") == 0;
 	if (durability && durability[0] && !settings->relaxed &&
 	    strcasecmp(durability, "strict") != 0)
@@ -422,6 +435,8 @@ void settings_to_options(const struct settings *settings, struct isx_options *op
 	options->match_threshold_units = settings->match_threshold_units;
 	options->match_threshold_simprints = settings->match_threshold_simprints;
 	options->confidence_exponent = (uint32_t)settings->confidence_exponent;
+	options->rank = settings->rank;
+	options->max_expect = settings->max_expect;
 	options->relaxed = settings->relaxed;
 	options->threads = (uint32_t)settings->threads;
 	options->map_bytes = (uint64_t)settings->map_gib << 30;

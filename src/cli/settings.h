@@ -30,6 +30,8 @@ struct settings {
 	bool relaxed;
 	double match_threshold_units;
 	double match_threshold_simprints;
+	uint32_t rank;     /* enum isx_rank */
+	double max_expect; /* 0: none */
 	unsigned long port;
 	unsigned long workers; /* 0: not set */
 	unsigned long confidence_exponent;

@@ -42,6 +42,17 @@ uint32_t isx_query_exponent(const struct isx_query *query, const struct isx_opti
 	return query->exponent ? query->exponent : options->confidence_exponent;
 }
 
+uint32_t isx_query_rank(const struct isx_query *query, const struct isx_options *options)
+{
+	uint32_t rank = query->rank ? query->rank : options->rank;
+	return rank ? rank : ISX_RANK_SCORE;
+}
+
+double isx_query_max_expect(const struct isx_query *query, const struct isx_options *options)
+{
+	return query->max_expect > 0 ? query->max_expect : options->max_expect;
+}
+
 /* Decode the units of query->iscc_code. They also become texts in query->units, because the
  * answer echoes the query as it was understood. */
 static enum isx_status derive_units(struct isx_query *query, struct isx_arena *arena,

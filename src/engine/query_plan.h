@@ -31,6 +31,12 @@ double isx_query_threshold(const struct isx_query *query, const char *type, doub
 /* The exponent of the query's asset scores. */
 uint32_t isx_query_exponent(const struct isx_query *query, const struct isx_options *options);
 
+/* How the matches of the query are ranked: ISX_RANK_SCORE or a later one. */
+uint32_t isx_query_rank(const struct isx_query *query, const struct isx_options *options);
+
+/* The largest `expect` of a match; 0: any. */
+double isx_query_max_expect(const struct isx_query *query, const struct isx_options *options);
+
 /* Which units of a query are compared. */
 enum isx_query_units {
 	ISX_EVERY_UNIT,    /* all that a client has listed: the best score of a type counts */

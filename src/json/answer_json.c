@@ -340,11 +340,14 @@ enum isx_status isx_outcomes_from_answer(struct isx_span list, const struct isx_
 static enum isx_status check_conditions(struct isx_span echo, const struct isx_query *asked,
 					struct isx_err *err)
 {
-	enum { CONDITIONS = 5 };
+	enum { CONDITIONS = 7 };
 	static const char *const names[CONDITIONS] = { "min_score", "min_scores", "types",
-						       "exponent", "with" };
+						       "exponent",  "with",       "rank",
+						       "max_expect" };
 	const bool is_asked[CONDITIONS] = { asked->has_min_score, asked->min_score_count,
-					    asked->types, asked->exponent, asked->with };
+					    asked->types,         asked->exponent,
+					    asked->with,          asked->rank,
+					    asked->max_expect > 0 };
 	struct isx_span found[CONDITIONS];
 	isx_json_find(echo, names, CONDITIONS, found);
 	for (size_t i = 0; i < CONDITIONS; i++)
@@ -489,6 +492,29 @@ static enum isx_status read_ranked(struct isx_span text, struct isx_arena *arena
 	return st ? st : read_score(found[SCORE], score, err);
 }
 
+/* Read what a match has for its rank: members that are there only if the query or the settings of the
+ * server ask for them. */
+static enum isx_status read_rank(struct isx_span text, struct isx_arena *arena,
+				 struct isx_match *match, struct isx_err *err)
+{
+	enum { EXPECT, TIER, TIER_SCORE, FIELDS };
+	static const char *const names[FIELDS] = { "expect", "tier", "tier_score" };
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	match->has_expect = isx_json_kind(found[EXPECT]) != ISX_JSON_NULL;
+	if (match->has_expect) {
+		enum isx_json_kind kind = isx_json_kind(found[EXPECT]);
+		if (!isx_json_number(found[EXPECT], &match->expect))
+			return isx_fail_memory(err);
+		if ((kind != ISX_JSON_INT && kind != ISX_JSON_DOUBLE) || !(match->expect >= 0))
+			return isx_fail_answer(err, "an expect of 0 or more");
+	}
+	if (isx_json_kind(found[TIER]) == ISX_JSON_NULL)
+		return ISX_OK;
+	enum isx_status st = read_text(found[TIER], arena, &match->tier, err);
+	return st ? st : read_score(found[TIER_SCORE], &match->tier_score, err);
+}
+
 /* One element of "global_matches". */
 static enum isx_status read_match(struct isx_span text, struct isx_arena *arena, void *element,
 				  struct isx_err *err)
@@ -499,6 +525,8 @@ static enum isx_status read_match(struct isx_span text, struct isx_arena *arena,
 	enum isx_status st = read_ranked(text, arena, match->iscc_id, &asset, &match->score, &types,
 					 err);
 	ISX_MATCH_CARRY(match, &asset);
+	if (!st)
+		st = read_rank(text, arena, match, err);
 	return st ? st : read_types(types, arena, match, err);
 }
 

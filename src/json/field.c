@@ -175,10 +175,10 @@ bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const stru
 	return true;
 }
 
-/* A text is a number if JSON could have it without the quotes; pydantic also takes "1." and "1_0".
- * A number that is out of range is left in *score: the request is refused then. */
-bool isx_field_score(struct isx_reader *reader, struct isx_span value,
-		     const struct isx_place *place, double *score)
+/* Read a finite number of any size. A text is a number if JSON could have it without the quotes;
+ * pydantic also takes "1." and "1_0". */
+static bool read_double(struct isx_reader *reader, struct isx_span value,
+			const struct isx_place *place, double *found)
 {
 	bool is_text = isx_json_kind(value) == ISX_JSON_STRING;
 	struct isx_span number = value;
@@ -200,19 +200,40 @@ bool isx_field_score(struct isx_reader *reader, struct isx_span value,
 				  value);
 		return false;
 	}
-	reader->out_of_memory |= !isx_json_number(number, score);
+	reader->out_of_memory |= !isx_json_number(number, found);
 	if (reader->out_of_memory)
 		return false;
-	if (!isfinite(*score)) /* 1e999 */
+	if (!isfinite(*found)) /* 1e999 */
 		isx_field_problem(reader, "finite_number", place, "Input should be a finite number",
 				  value);
-	else if (*score < 0)
+	return isfinite(*found);
+}
+
+/* A number that is out of range is left in *score: the request is refused then. */
+bool isx_field_score(struct isx_reader *reader, struct isx_span value,
+		     const struct isx_place *place, double *score)
+{
+	if (!read_double(reader, value, place, score))
+		return false;
+	if (*score < 0)
 		isx_field_problem(reader, "greater_than_equal", place,
 				  "Input should be greater than or equal to 0", value);
 	else if (*score > 1)
 		isx_field_problem(reader, "less_than_equal", place,
 				  "Input should be less than or equal to 1", value);
 	return *score >= 0 && *score <= 1;
+}
+
+/* Left in *number as isx_field_score() leaves it. */
+bool isx_field_positive(struct isx_reader *reader, struct isx_span value,
+			const struct isx_place *place, double *number)
+{
+	if (!read_double(reader, value, place, number))
+		return false;
+	if (!(*number > 0))
+		isx_field_problem(reader, "greater_than", place, "Input should be greater than 0",
+				  value);
+	return *number > 0;
 }
 
 bool isx_field_texts(struct isx_reader *reader, struct isx_span value,

@@ -59,6 +59,10 @@ bool isx_field_uint(struct isx_reader *reader, struct isx_span value, const stru
 bool isx_field_score(struct isx_reader *reader, struct isx_span value,
 		     const struct isx_place *place, double *score);
 
+/* Read a finite number above 0, as isx_field_score() does. */
+bool isx_field_positive(struct isx_reader *reader, struct isx_span value,
+			const struct isx_place *place, double *number);
+
 /* Read an array of `count_min` to `count_max` texts, each of which obeys `rule`. Too few are
  * reported only if all elements are texts, as by pydantic.
  *   texts  filled: the texts without problems, also when the result is false

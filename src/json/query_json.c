@@ -79,9 +79,10 @@ static void read_query_simprints(struct isx_reader *reader, struct isx_span valu
 
 /* Members of a query that 0.3.3 ignores, as it ignores every member that it does not know. Null stands
  * for "not given". */
-enum { MIN_SCORE, MIN_SCORES, TYPES, EXPONENT, WITH, CONDITIONS };
+enum { MIN_SCORE, MIN_SCORES, TYPES, EXPONENT, WITH, RANK, MAX_EXPECT, CONDITIONS };
 static const char *const condition_names[CONDITIONS] = { "min_score", "min_scores", "types",
-							 "exponent", "with" };
+							 "exponent",  "with",       "rank",
+							 "max_expect" };
 
 /* Read the lowest score for each type. A type with a wrong score stays in the list: the problem
  * refuses the query before the list is used. */
@@ -145,6 +146,19 @@ static void read_with(struct isx_reader *reader, struct isx_span value,
 	}
 }
 
+/* Null stands for "not given", as of every condition. */
+static void read_rank(struct isx_reader *reader, struct isx_span value,
+		      const struct isx_place *place, struct isx_query *query)
+{
+	struct isx_span word = { 0 };
+	if (isx_json_kind(value) == ISX_JSON_STRING)
+		reader->out_of_memory |= !isx_json_string(value, reader->arena, &word);
+	query->rank = isx_rank_of_word(word);
+	if (!query->rank)
+		isx_field_problem(reader, "literal_error", place,
+				  "Input should be 'score', 'significance' or 'tiered'", value);
+}
+
 /* Read the conditions of a query. A member that is missing has an empty value, whose kind is that of
  * null.
  *   found  the values, by condition_names */
@@ -166,6 +180,10 @@ static void read_conditions(struct isx_reader *reader, const struct isx_span *fo
 		read_exponent(reader, found[EXPONENT], &at[EXPONENT], query);
 	if (isx_json_kind(found[WITH]) != ISX_JSON_NULL)
 		read_with(reader, found[WITH], &at[WITH], query);
+	if (isx_json_kind(found[RANK]) != ISX_JSON_NULL)
+		read_rank(reader, found[RANK], &at[RANK], query);
+	if (isx_json_kind(found[MAX_EXPECT]) != ISX_JSON_NULL)
+		isx_field_positive(reader, found[MAX_EXPECT], &at[MAX_EXPECT], &query->max_expect);
 }
 
 /* Write a text list as JSON: ["A","B"]. An empty text is an empty list; an empty word between two
@@ -205,8 +223,9 @@ enum isx_status isx_conditions_from_texts(const struct isx_query_texts *texts, c
 					  struct isx_problems *problems, struct isx_err *err)
 {
 	const struct isx_span *const given[CONDITIONS] = { &texts->min_score, &texts->min_scores,
-							   &texts->types, &texts->exponent,
-							   &texts->with };
+							   &texts->types,     &texts->exponent,
+							   &texts->with,      &texts->rank,
+							   &texts->max_expect };
 	struct isx_reader reader = { .arena = arena, .problems = problems };
 	const struct isx_place outer = { .name = root };
 	struct isx_span found[CONDITIONS];
@@ -256,6 +275,10 @@ void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults
 		query->exponent = defaults->exponent;
 	if (!query->with)
 		query->with = defaults->with;
+	if (!query->rank)
+		query->rank = defaults->rank;
+	if (!query->max_expect)
+		query->max_expect = defaults->max_expect;
 	query->limit = defaults->limit;
 	query->after = defaults->after;
 	query->counts = defaults->counts;

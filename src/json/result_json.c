@@ -151,6 +151,14 @@ static void add_conditions(struct isx_buf *buf, bool *first, const struct isx_qu
 		add_name(buf, first, "with");
 		add_texts(buf, names, count);
 	}
+	if (query->rank) {
+		add_name(buf, first, "rank");
+		add_text(buf, isx_rank_word(query->rank));
+	}
+	if (query->max_expect > 0) {
+		add_name(buf, first, "max_expect");
+		isx_json_double(buf, query->max_expect);
+	}
 }
 
 /* The fields in the order of the schema of 0.3.3, then the conditions. `named` keeps the nulls that
@@ -263,6 +271,16 @@ static void add_match(struct isx_buf *buf, uint32_t with, const struct isx_match
 	add_text(buf, match->iscc_id);
 	isx_buf_text(buf, ",\"score\":");
 	isx_json_double(buf, match->score);
+	if (match->has_expect) {
+		isx_buf_text(buf, ",\"expect\":");
+		isx_json_double(buf, match->expect);
+	}
+	if (match->tier) {
+		isx_buf_text(buf, ",\"tier\":");
+		add_text(buf, match->tier);
+		isx_buf_text(buf, ",\"tier_score\":");
+		isx_json_double(buf, match->tier_score);
+	}
 	isx_buf_text(buf, ",\"types\":");
 	isx_type_scores_to_json(buf, match->types, match->type_count);
 	add_carried(buf, with, &asset);

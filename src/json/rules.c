@@ -28,6 +28,22 @@ bool isx_is_iscc_pattern(struct isx_span text, size_t least, size_t most)
 	return true;
 }
 
+/* By enum isx_rank. */
+static const char *const ranks[] = { "", "score", "significance", "tiered" };
+
+const char *isx_rank_word(uint32_t rank)
+{
+	return ranks[rank];
+}
+
+uint32_t isx_rank_of_word(struct isx_span word)
+{
+	uint32_t rank = ISX_RANK_TIERED;
+	while (rank && !isx_span_is(word, ranks[rank]))
+		rank--;
+	return rank;
+}
+
 /* Ten bytes, two of them the header, are 16 characters of base32. An iscc_code has as many or
  * more. */
 static bool is_iscc_id(struct isx_span text)

@@ -137,6 +137,8 @@ struct isx_query_texts {
 	struct isx_span types;
 	struct isx_span exponent;
 	struct isx_span with;
+	struct isx_span rank;
+	struct isx_span max_expect;
 };
 
 /* Read conditions by the rules of the members of a query that have the same names.
@@ -147,6 +149,13 @@ ISX_MUST_CHECK enum isx_status isx_conditions_from_texts(const struct isx_query_
 							 struct isx_query *query,
 							 struct isx_problems *problems,
 							 struct isx_err *err);
+
+/* The words of enum isx_rank: "score", "significance", "tiered".
+ *   rank  ISX_RANK_SCORE or a later one */
+const char *isx_rank_word(uint32_t rank);
+
+/* The rank that a word means; 0: none. */
+uint32_t isx_rank_of_word(struct isx_span word);
 
 /* Give a query the conditions of `defaults` that it does not set itself, and the limit and all other
  * members that are not read from JSON. */

@@ -22,6 +22,7 @@
 #include "service/store.h"
 #include "json/wire.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -78,6 +79,15 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 	if (options->postgres_patience_s > ISX_PG_SECONDS_MAX)
 		return isx_fail(err, ISX_INVALID, "postgres_patience_s: expected 0 to %d",
 				ISX_PG_SECONDS_MAX);
+	if (options->rank > ISX_RANK_TIERED)
+		return isx_fail(err, ISX_INVALID, "rank: expected a value of enum isx_rank");
+	if (!(options->max_expect >= 0 && options->max_expect < (double)INFINITY))
+		return isx_fail(err, ISX_INVALID,
+				"max_expect: expected a finite number, 0 or more");
+	if (options->rank > ISX_RANK_SCORE || options->max_expect > 0)
+		return isx_fail(err, ISX_UNSUPPORTED,
+				"rank, max_expect: expected none of them: this build ranks by "
+				"score only");
 	if (options->hub > ISX_HUB_MAX)
 		return isx_fail(err, ISX_INVALID, "hub: expected 0 to %d", ISX_HUB_MAX);
 	if (options->map_bytes && options->map_bytes < ISX_MAP_BYTES_LEAST)
@@ -560,6 +570,15 @@ static enum isx_status check_conditions(const struct isx_query *query, struct is
 	if (query->type_count > ISX_UNITS_MAX)
 		return isx_fail(err, ISX_INVALID, "types: expected at most %d, found %zu",
 				ISX_UNITS_MAX, query->type_count);
+	if (query->rank > ISX_RANK_TIERED)
+		return isx_fail(err, ISX_INVALID, "rank: expected a value of enum isx_rank");
+	if (!(query->max_expect >= 0 && query->max_expect < (double)INFINITY))
+		return isx_fail(err, ISX_INVALID,
+				"max_expect: expected a finite number, 0 or more");
+	if (query->rank > ISX_RANK_SCORE || query->max_expect > 0)
+		return isx_fail(err, ISX_UNSUPPORTED,
+				"rank, max_expect: expected none of them: "
+				"this build ranks by score only");
 	return ISX_OK;
 }
 
