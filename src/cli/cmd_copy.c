@@ -99,7 +99,7 @@ static enum isx_status copy_assets(struct copy *copy, struct isx_err *err)
 	const struct isx_range *range = &copy->range;
 	enum isx_status st = isx_index_stat(copy->from.store, copy->from.name, &info, err);
 	if (!st)
-		st = isx_cursor_open_range(copy->from.store, copy->from.name, range, &cursor, err);
+		st = target_cursor_open(&copy->from, range, &cursor, err);
 	if (!st)
 		st = loader_new(copy->to.store, copy->to.name, BATCH, copy->from.name, false,
 				&copy->loader, err);

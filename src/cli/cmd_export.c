@@ -119,8 +119,7 @@ static int export_assets(const struct cli_args *args, struct export *export,
 {
 	struct isx_cursor *cursor = NULL;
 	struct isx_err err = { 0 };
-	enum isx_status st = isx_cursor_open_range(export->target.store, export->target.name, range,
-						   &cursor, &err);
+	enum isx_status st = target_cursor_open(&export->target, range, &cursor, &err);
 	if (!st)
 		st = output_open(export->path, cli_option_value(args, "--force") != NULL,
 				 &export->output, &err);

@@ -56,7 +56,8 @@ static enum isx_status print_assets(const struct cli_args *args, struct isx_curs
 }
 
 /* The options are read before the index is opened, so a wrong one is a usage error (2) also
- * without an index. Opened for reading only: nothing is written. */
+ * without an index. Opened for reading only: nothing is written, but to an index that another
+ * program has written last (target_cursor_open()). */
 static int run_list(const struct cli_args *args)
 {
 	struct target target = { 0 };
@@ -71,8 +72,7 @@ static int run_list(const struct cli_args *args)
 		code = CLI_ERROR;
 		range.no_simprints = !cli_option_value(args, "--simprints");
 		if (target_open_existing(args, cli_option_value(args, "--index"), true, &target)) {
-			enum isx_status st = isx_cursor_open_range(target.store, target.name,
-								   &range, &cursor, &err);
+			enum isx_status st = target_cursor_open(&target, &range, &cursor, &err);
 			if (!st)
 				st = print_assets(args, cursor, limit, &err);
 			isx_cursor_close(cursor);

@@ -10,11 +10,10 @@
 
 #include "cli/say.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { LOCAL_URI_BYTES = PATH_MAX + 16 };
+enum { LOCAL_URI_BYTES = sizeof((struct target *)0)->local };
 
 int target_fail(enum isx_status status, const struct isx_err *err)
 {
@@ -56,6 +55,7 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 	struct isx_options options;
 	struct isx_err why;
 	bool make_index = use < USE;
+	target->uri = uri;
 	settings_to_options(&target->settings, &options);
 	/* A server has settings of its own; a prefix search has no threshold. */
 	target->keeps_simprints = strncmp(uri, "lmdb:", 5) != 0;
@@ -109,7 +109,6 @@ static enum isx_status open_target(const char *uri, const char *name, enum use u
 				   struct target *target, struct isx_err *err)
 {
 	const struct config_index *index = NULL;
-	char local[LOCAL_URI_BYTES];
 	enum isx_status st = settings_read(&target->settings, err);
 	if (st)
 		return st;
@@ -127,10 +126,10 @@ static enum isx_status open_target(const char *uri, const char *name, enum use u
 	if (st)
 		return st;
 	target->name = index->name;
-	uri_of(index, local);
+	uri_of(index, target->local);
 	return index->is_remote ? open_store(target, index->url, index->api_key,
 					     use == MAKE_AND_USE ? USE : use, err)
-				: open_store(target, local, NULL, use, err);
+				: open_store(target, target->local, NULL, use, err);
 }
 
 /* Print what has failed. */
@@ -190,6 +189,40 @@ bool target_open_other(const struct target *target, const char *name, struct isx
 	}
 	*other = opened.store;
 	return !st || (target_fail(st, &err), false);
+}
+
+/* Open the files of the store for writing instead, which brings an index up to date when it is read
+ * first. On failure the store is as it was. */
+static enum isx_status reopen(struct target *target, struct isx_err *err)
+{
+	struct isx_options options;
+	struct isx_store *store = NULL;
+	settings_to_options(&target->settings, &options);
+	enum isx_status st = isx_open(target->uri, &options, &store, err);
+	if (!st) {
+		isx_close(target->store);
+		target->store = store;
+	}
+	return st;
+}
+
+enum isx_status target_cursor_open(struct target *target, const struct isx_range *range,
+				   struct isx_cursor **cursor, struct isx_err *err)
+{
+	struct isx_err why;
+	enum isx_status st = isx_cursor_open_range(target->store, target->name, range, cursor, err);
+	bool is_local = strncmp(target->uri, "usearch:", 8) == 0 ||
+			strncmp(target->uri, "lmdb:", 5) == 0;
+	if (st != ISX_READ_ONLY || !is_local)
+		return st;
+	st = reopen(target, &why);
+	if (!st)
+		st = isx_cursor_open_range(target->store, target->name, range, cursor, &why);
+	return st ? isx_fail(err, ISX_READ_ONLY,
+			     "the index was last written by another program or another version, "
+			     "and cannot be brought up to date: %s",
+			     why.msg)
+		  : ISX_OK;
 }
 
 void target_close(struct target *target)

@@ -9,11 +9,15 @@
 #include "cli/config.h"
 #include "cli/settings.h"
 
+#include <limits.h>
+
 struct target {
 	struct settings settings;
 	struct config config;
 	struct isx_store *store;
-	const char *name; /* of the index in the store */
+	const char *name;          /* of the index in the store */
+	const char *uri;           /* of the store */
+	char local[PATH_MAX + 16]; /* `uri` of an index of the configuration that is local */
 	bool keeps_simprints;
 	bool has_thresholds; /* the thresholds of `settings` decide what this store finds */
 };
@@ -37,8 +41,8 @@ struct target {
 bool target_open(const struct cli_args *args, struct target *target);
 void target_close(struct target *target);
 
-/* The same for the index `name`, which is not created. With `read_only` nothing is written at
- * all. */
+/* The same for the index `name`, which is not created. With `read_only` nothing is written, but by
+ * target_cursor_open(). */
 bool target_open_existing(const struct cli_args *args, const char *name, bool read_only,
 			  struct target *target);
 
@@ -52,8 +56,16 @@ bool target_open_registered(const struct cli_args *args, const char *name, struc
 bool target_open_other(const struct target *target, const char *name, struct isx_store **other);
 
 /* Open the index `name` of the store `uri`, or with NULL of the configuration. With `writes` it is
- * created if it does not exist, also on another server; otherwise nothing is written at all. */
+ * created if it does not exist, also on another server; otherwise nothing is written, but by
+ * target_cursor_open(). */
 bool target_open_at(const char *uri, const char *name, bool writes, struct target *target);
+
+/* Open a cursor over a part of the index, as isx_cursor_open_range(). An index that was opened for
+ * reading only and that another program, for example 0.3.3, has written last is brought up to date
+ * first, as a search does it; where its files cannot be written, ISX_READ_ONLY says so. */
+ISX_MUST_CHECK enum isx_status target_cursor_open(struct target *target,
+						  const struct isx_range *range,
+						  struct isx_cursor **cursor, struct isx_err *err);
 
 /* Print an error to standard error; returns the exit code of `status`. */
 int target_fail(enum isx_status status, const struct isx_err *err);

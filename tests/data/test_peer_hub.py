@@ -76,8 +76,6 @@ class Side:
     def assets(self, name):
         """What is stored, without ISCC-IDs; read by our program, which opens both."""
         where = ["--uri", f"usearch://{self.data}", "--index", name]
-        # What 0.3.3 has written is opened for writing once, before it can be read.
-        subprocess.run([BIN, "get", "ISCC:MAIGHXLN555Y2DFF", *where], env=self.env, capture_output=True, check=False)
         done = subprocess.run([BIN, "export", *where], env=self.env, capture_output=True, text=True, check=True,
                               timeout=120)
         rows = [json.loads(line) for line in done.stdout.splitlines()]
