@@ -33,6 +33,21 @@
  * never reach it. */
 #define ISX_DUPLICATES_SCORE_DEFAULT 0.9
 
+/* Fields that an index may declare, and bytes of the name of one: a field adds a row to the table of
+ * fields for each asset that has it, and the rows repeat no name. */
+#define ISX_FIELDS_MAX     32
+#define ISX_FIELD_NAME_MAX 256
+
+/* A filter: how deep its conditions may lie in each other, which bounds the stack; conditions, each of
+ * which is evaluated over the whole index; and the values, unit types and hub numbers that it lists
+ * altogether, which are kept in memory and take 32 bytes each besides their texts. */
+#define ISX_FILTER_DEPTH_MAX      16
+#define ISX_FILTER_CONDITIONS_MAX 1000
+#define ISX_FILTER_VALUES_MAX     10000
+
+/* Different values that a facet lists, the most frequent ones: as many as a person reads. */
+#define ISX_FACET_VALUES_MAX 100
+
 /* Milliseconds that a search waits for other searches, at most, before it is begun whatever the
  * processors do. A person hardly notices a quarter of a second; a shorter wait would begin more
  * passes at once over large indexes, which take the caches from each other. */

@@ -13,7 +13,8 @@
 #include <stdio.h>
 
 enum {
-	PLACES_MAX = 8,        /* body, position, simprints, type, position, field: 6 */
+	PLACES_MAX = 48,       /* a filter in 16 others has two nodes for each, behind
+				  body, queries, position, filter */
 	NAME_BYTES_MAX = 256,  /* of a name in "loc", which may be as long as the body */
 	INPUT_BYTES_MAX = 512, /* of "input" */
 	LOOK_BYTES_MAX = 8 *
