@@ -45,7 +45,9 @@ struct add {
 	struct own_ids own_ids;
 	struct progress progress;
 	uint64_t bytes_done;
-	uint64_t file_bytes; /* of the Parquet file that is being read */
+	uint64_t file_bytes;     /* of the Parquet file that is being read */
+	struct isx_span columns; /* of --columns */
+	struct isx_buf columns_text;
 	unsigned simprint_bits;
 };
 
@@ -179,6 +181,7 @@ static enum isx_status add_parquet(struct add *add, struct seen_place place, str
 				     .loader = add->run.loader,
 				     .place = place,
 				     .rows_max = UINT64_MAX,
+				     .columns = add->columns,
 				     .progress = show_rows,
 				     .progress_arg = add };
 	add->file_bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
@@ -399,7 +402,8 @@ static int run_add(const struct cli_args *args)
 	add.simprint_bits = (unsigned)number;
 	struct settings settings;
 	struct isx_err err = { 0 };
-	if (settings_read(&settings, &err))
+	if (settings_read(&settings, &err) ||
+	    dataset_rows_columns(args, &add.columns_text, &add.columns, &err))
 		return target_fail(err.status, &err);
 	const char *given = cli_option_value(args, "--generator");
 	const char *command = given ? given : settings.generator;
@@ -409,6 +413,7 @@ static int run_add(const struct cli_args *args)
 	if (code == CLI_OK)
 		code = load(args, &add);
 	generation_release(&add.generation);
+	isx_buf_release(&add.columns_text);
 	files_list_release(&add.missing);
 	files_list_release(&add.files);
 	return code;
@@ -476,6 +481,7 @@ static const struct cli_option options[] = {
 	{ "--simprint-bits", 's', "BITS", "Truncate simprints to 64, 128, 192 or 256 bits" },
 	{ "--batch-size", 'b', "N",
 	  "Assets per transaction (default: 100 for files, 20000 for lines and rows)" },
+	DATASET_ROWS_OPTION,
 	GENERATOR_OPTION,
 	TARGET_OPTIONS,
 };

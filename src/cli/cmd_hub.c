@@ -46,6 +46,8 @@ struct hub {
 	struct hub_file *files; /* those that are loaded, sorted by path */
 	size_t file_count;
 	struct files_list paths; /* of `files` */
+	struct isx_span columns; /* of --columns */
+	struct isx_buf columns_text;
 	struct progress progress;
 	uint64_t rows_read, rows_skipped;
 };
@@ -195,6 +197,7 @@ static enum isx_status load_file(struct hub *hub, const struct hub_file *file, s
 				     .loader = hub->run.loader,
 				     .place = file->place,
 				     .rows_max = hub->rows_max - hub->rows_read,
+				     .columns = hub->columns,
 				     .store = resumes ? hub->run.target.store : NULL,
 				     .index = hub->run.target.name,
 				     .step = hub->batch_assets,
@@ -285,6 +288,7 @@ static void release(struct hub *hub)
 	load_run_release(&hub->run);
 	files_list_release(&hub->paths);
 	isx_buf_release(&hub->listing);
+	isx_buf_release(&hub->columns_text);
 	isx_arena_release(&hub->arena);
 }
 
@@ -292,6 +296,7 @@ static int run_hub(const struct cli_args *args)
 {
 	static struct hub hub; /* the signal thread may look at it while the process exits */
 	struct interrupt interrupt;
+	struct isx_err err = { 0 };
 	const char *name = cli_option_value(args, "--index"),
 		   *split = cli_option_value(args, "--split");
 	int code = CLI_ERROR;
@@ -302,6 +307,8 @@ static int run_hub(const struct cli_args *args)
 	if (!cli_option_number(args, "--limit", 0, LONG_MAX, LONG_MAX, &hub.rows_max) ||
 	    !cli_option_number(args, "--batch-size", 1, 1000000, 500, &hub.batch_assets))
 		return CLI_USAGE;
+	if (dataset_rows_columns(args, &hub.columns_text, &hub.columns, &err))
+		return target_fail(err.status, &err);
 	if (!name && !derive_name(hub.repo, hub.name)) {
 		say_line(stderr,
 			 "Error: Cannot derive a valid index name from '%s': give one with --index",
@@ -322,6 +329,7 @@ static const struct cli_option options[] = {
 	{ "--batch-size", 'b', "N", "Assets per transaction (default: 500)" },
 	{ "--index", 'i', "NAME", "Load into this index (default: a name made of the data set's)" },
 	{ "--uri", 0, "URI", "Use an index of this store: usearch:///DIR or http://HOST:PORT" },
+	DATASET_ROWS_OPTION,
 	{ "--resume", 0, NULL, "Leave out what an interrupted run has stored" },
 };
 

@@ -77,6 +77,47 @@ static size_t iscc_column(const struct reader *reader, const struct isx_parquet_
 	return ISCC_COLUMNS;
 }
 
+/* Without any name, as in --columns '', no column becomes metadata: not the same as without the option. */
+enum isx_status dataset_rows_columns(const struct cli_args *args, struct isx_buf *text,
+				     struct isx_span *columns, struct isx_err *err)
+{
+	*columns = (struct isx_span){ 0 };
+	if (cli_option_list(args, "--columns", text))
+		*columns = (struct isx_span){ text->len ? text->ptr : "", text->len };
+	return isx_buf_status(text, err);
+}
+
+/* Is `name` one of the columns that the user wants as metadata? */
+static bool is_chosen(const struct dataset_rows *rows, const char *name)
+{
+	struct isx_span rest = rows->columns;
+	while (rest.ptr)
+		if (isx_span_is(isx_span_trim(isx_span_cut(rest, ',', &rest)), name))
+			return name[0] != '\0';
+	return !rows->columns.ptr;
+}
+
+/* Refuse a file that lacks a column which the user wants: a name that is misspelled would else leave out
+ * the metadata of all rows. */
+static enum isx_status check_chosen(const struct reader *reader, struct isx_err *err)
+{
+	struct isx_span name, rest = reader->rows->columns;
+	while (rest.ptr) {
+		bool is_there = false;
+		name = isx_span_trim(isx_span_cut(rest, ',', &rest));
+		for (size_t i = 0; !is_there && i < reader->count; i++)
+			is_there = reader->columns[i].is_wanted &&
+				   isx_span_is(name, reader->columns[i].name);
+		if (!is_there && name.len)
+			return isx_fail(
+				err, ISX_INVALID,
+				"--columns: the file has no column '%.*s' of texts, numbers "
+				"or bools",
+				name.len > 100 ? 100 : (int)name.len, name.ptr);
+	}
+	return ISX_OK;
+}
+
 /* Find the columns of ISCCs, and mark what is read. Bytes are read only as ISCCs.
  *   has_any  filled: is there a column of ISCCs? */
 static enum isx_status choose_columns(struct reader *reader, bool *has_any, struct isx_err *err)
@@ -87,7 +128,8 @@ static enum isx_status choose_columns(struct reader *reader, bool *has_any, stru
 	for (size_t i = 0; i < reader->count; i++) {
 		struct isx_parquet_column *column = &reader->columns[i];
 		size_t which = iscc_column(reader, column);
-		column->is_wanted = which < ISCC_COLUMNS || column->kind != ISX_PARQUET_BYTES;
+		column->is_wanted = which < ISCC_COLUMNS || (column->kind != ISX_PARQUET_BYTES &&
+							     is_chosen(reader->rows, column->name));
 		if (which == ISCC_COLUMNS)
 			continue;
 		if (!is_text(column))
@@ -96,7 +138,7 @@ static enum isx_status choose_columns(struct reader *reader, bool *has_any, stru
 		reader->at[which] = i;
 		*has_any |= which < ISCC_ID;
 	}
-	return ISX_OK;
+	return check_chosen(reader, err);
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */

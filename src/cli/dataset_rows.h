@@ -8,7 +8,15 @@
 #ifndef ISX_DATASET_ROWS_H
 #define ISX_DATASET_ROWS_H
 
+#include "cli/args.h"
 #include "cli/loader.h"
+
+/* An option of the commands that load rows, for their tables. */
+#define DATASET_ROWS_OPTION                                                                        \
+	{                                                                                          \
+		"--columns", 0, "COLUMNS",                                                         \
+			"Keep these columns of Parquet files as metadata (default: all)"           \
+	}
 
 /* Where rows come from, and what is done with them. */
 struct dataset_rows {
@@ -18,6 +26,9 @@ struct dataset_rows {
 	struct loader *loader;
 	struct seen_place place; /* of the file, for messages */
 	uint64_t rows_max;       /* rows that are read */
+	/* Columns that become metadata, with commas between their names; without a pointer all
+	 * do. */
+	struct isx_span columns;
 	/* To leave out what an earlier run has stored; NULL: everything is loaded. */
 	struct isx_store *store;
 	const char *index;
@@ -29,9 +40,17 @@ struct dataset_rows {
 	uint64_t rows_skipped; /* filled: of those, how many were stored before */
 };
 
+/* Read the option --columns, which may be given several times.
+ *   text  a buffer of the caller that `columns` stays in; released by the caller
+ *   columns  filled, as in struct dataset_rows */
+ISX_MUST_CHECK enum isx_status dataset_rows_columns(const struct cli_args *args,
+						    struct isx_buf *text, struct isx_span *columns,
+						    struct isx_err *err);
+
 /* Hand the rows to the loader. An ISCC-ID is made of repository, file and row, so that the same row is always
  * the same asset; a file of the user may have a column iscc_id instead. A row of a data set without an ISCC-CODE and with
- * fewer than two ISCC-UNITs is left out; in a file of the user it is an error.
+ * fewer than two ISCC-UNITs is left out; in a file of the user it is an error. So is, of a file, a
+ * column of `columns` that it does not have.
  * Errors of the file and of rows are counted by the loader. Fails if the store fails, or memory. */
 ISX_MUST_CHECK enum isx_status dataset_rows_load(struct dataset_rows *rows, struct isx_err *err);
 

@@ -153,6 +153,29 @@ def test_special_columns(hub, host, written):
         "hf_dataset": "mine", "nan": None, "iscc_id": "own"}
 
 
+@pytest.mark.parametrize("given, kept", [
+    (["--columns", "title,ratio"], ["title", "ratio"]), (["--columns", " pages , iscc "], ["pages"]), (["--columns", ""], []),
+    (["--columns", "odd", "--columns", "big,title,"], ["title", "big", "odd"])])
+def test_chosen_columns_are_metadata(hub, given, kept):
+    """In the order of the file; those of ISCCs are read in any case."""
+    said = hub.good("hub", REPO, *given)
+    assert (said.json["assets_added"], said.json["errors"]) == (2 * ROWS, 0)
+    for i in range(ROWS):
+        expected = {name: value for name, value in expected_metadata(i).items() if name in ("hf_dataset", *kept)}
+        stored = get(hub, row_id(REPO, TRAIN[0], i))
+        assert stored["metadata"] == expected and stored["iscc_code"]
+    assert hub.good("hub", REPO, *given, "--resume", "-b", "1").json["assets_added"] == 0
+
+
+def test_a_column_that_is_not_there_is_an_error_of_the_file(hub, host, written):
+    host.repos[REPO]["data/train-00002.parquet"] = written["units"]
+    said = hub.good("hub", REPO, "--columns", "title,titel")
+    assert (said.json["rows_read"], said.json["assets_added"], said.json["errors"]) == (0, 0, 3)
+    assert "no column 'titel' of texts, numbers or bools" in said.err
+    said = hub.good("hub", REPO, "--columns", "title")
+    assert (said.json["assets_added"], said.json["errors"]) == (2 * ROWS, 1)
+
+
 @pytest.mark.parametrize("limit, rows, files", [(0, 0, 0), (1, 1, 1), (4, 4, 1), (ROWS, ROWS, 1), (13, 13, 2), (99, 20, 2)])
 def test_limit_counts_rows(hub, host, limit, rows, files):
     said = hub.good("hub", REPO, "-n", limit)
@@ -524,6 +547,15 @@ def test_add_takes_parquet_files(cli, written):
     expected = expected_metadata(0)
     del expected["hf_dataset"]
     assert stored["metadata"] == expected
+
+
+def test_add_takes_chosen_columns(cli, written):
+    path = cli.work / "books.parquet"
+    path.write_bytes(written["train-0"])
+    assert cli.good("add", path, "--columns", "pages").json["created"] == ROWS
+    assert cli.good("get", row_id("", path, 1)).json["metadata"] == {"pages": 7}
+    cli.good("add", path, "--columns", "")
+    assert not cli.good("get", row_id("", path, 1)).json.get("metadata")
 
 
 def test_add_takes_the_ids_of_a_column(cli, written):
