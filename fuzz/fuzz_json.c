@@ -90,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct isx_arena arena = { 0 };
 	struct isx_asset *assets;
 	struct isx_query query;
+	struct isx_work a, b;
 	const char *name;
 	size_t count;
 	bool is_json = isx_payload_check(&payload, &problems, NULL) == ISX_OK;
@@ -100,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			for (size_t i = 0; i < count; i++)
 				check_stored(&assets[i]);
 		(void)!isx_query_from_json(&payload, &arena, &query, &problems, NULL);
+		(void)!isx_compare_from_json(&payload, &arena, &a, &b, &query, &problems, NULL);
 		(void)!isx_index_from_json(&payload, &arena, &name, &problems, NULL);
 	}
 	isx_problems_release(&problems);

@@ -393,13 +393,7 @@ struct isx_query {
 	 * behind that place are returned, so that pages neither repeat nor lose a match while
 	 * nothing is written. NULL: no pages. */
 	const char *after;
-	bool counts;        /* count all matches, which takes longer */
-	const char *filter; /* find only assets for which this JSON object holds
-			       (docs/filters.md); NULL: all */
-	/* Count the values that all matches have in these fields of their metadata, each of which
-	 * the index has to declare (isx_fields_set()); at most 32, each once. */
-	const char *const *facets;
-	size_t facet_count;
+	bool counts;          /* count all matches, which takes longer */
 	uint64_t reserved[1]; /* 0 */
 };
 
@@ -407,6 +401,23 @@ struct isx_query {
 struct isx_type_score {
 	const char *type; /* for example "CONTENT_TEXT_V0" */
 	double score;     /* 0..1 */
+};
+
+/* How the units of one type compare; of several units of the type, the pair with the best score. */
+struct isx_type_explanation {
+	const char *type;       /* for example "CONTENT_TEXT_V0" */
+	uint32_t compared_bits; /* the common length of the two units */
+	uint32_t distance;      /* how many of these bits differ */
+	double score; /* 1 - distance / compared_bits; INSTANCE: 1 if all bits are equal, else 0 */
+	/* How many units would be as near by chance: of isx_compare() the probability that two
+	 * unrelated units of this length are. */
+	double expect;
+	double missed_by; /* the lowest score that counts, minus `score`; 0: the score counts */
+	bool counted;     /* the score is a part of the score of the asset */
+	/* 0: both works have units of the type. 'a' or 'b': this work has none, and all numbers
+	 * are 0. In a search, the query is a, and the asset b. */
+	char absent;
+	uint64_t reserved[2];
 };
 
 /* One asset that is similar to the query. */
@@ -468,23 +479,6 @@ struct isx_chunk_match {
 	uint64_t reserved[2];
 };
 
-/* One value of a field, and how many matches have it. */
-struct isx_facet_value {
-	const char *value; /* JSON: a text in quotes, a number, true, false or null */
-	uint64_t count;
-};
-
-/* The values of one field among all matches of one list, on all pages: the most frequent first, and of
- * equally frequent ones null, false, true, numbers, then texts. A match that has a list there counts
- * once for each different value in it; one that has an object or nothing counts for none. */
-struct isx_facet {
-	const char *field; /* as the query names it */
-	const struct isx_facet_value *values;
-	size_t value_count; /* at most 100 */
-	uint64_t others;    /* the sum of the counts of all further values */
-	uint64_t reserved[2];
-};
-
 /* The result of a search. Matches are sorted as `rank` of the query says: by score, the highest
  * first, unless another rank was asked for; equal ones by ISCC-ID. */
 struct isx_result {
@@ -501,10 +495,7 @@ struct isx_result {
 	/* Something was written to the index since the page before: pages may repeat or lose
 	 * matches. */
 	bool is_changed;
-	/* With `facets` of the query: one for each of them, in the same order. */
-	const struct isx_facet *facets;       /* of the matches */
-	const struct isx_facet *chunk_facets; /* of the chunk_matches */
-	uint64_t reserved[2];
+	uint64_t reserved[4];
 };
 
 /* The size of one part of an index. */
@@ -646,26 +637,6 @@ struct isx_load {
 ISX_API ISX_MUST_CHECK enum isx_status isx_loads(struct isx_store *store, struct isx_load **loads,
 						 size_t *count, struct isx_err *err);
 ISX_API void isx_loads_free(struct isx_load *loads);
-
-/* Get the fields of metadata that an index declares, by which queries may filter and count.
- *   fields  new array of *count JSON pointers ("/license"), free with isx_texts_free()
- * ISX_UNSUPPORTED: this engine, or the server of an http:// store, has none. */
-ISX_API ISX_MUST_CHECK enum isx_status isx_fields_get(struct isx_store *store, const char *name,
-						      char ***fields, size_t *count,
-						      struct isx_err *err);
-
-/* Declare the fields of an index, in place of those that it declares so far. The values that its assets
- * have in them are gathered once, in one transaction: it takes about as long as reading all assets, while
- * searches go on and writers wait. From then on each change of an asset keeps them up to date.
- *   fields    at most 32 members of the metadata ("license") or JSON pointers ("/creator/name"), each
- *             once and of at most 256 bytes; none: nothing is declared any more
- *   progress  called regularly in the thread of the caller with the assets that were read, and all; may
- *             be NULL. An http:// store does not call it
- * ISX_INVALID: a name is no field, or is there twice. ISX_UNSUPPORTED: as isx_fields_get(). */
-ISX_API ISX_MUST_CHECK enum isx_status isx_fields_set(struct isx_store *store, const char *name,
-						      const char *const *fields, size_t count,
-						      isx_progress_fn *progress, void *arg,
-						      struct isx_err *err);
 
 /* Add assets, or replace those whose ISCC-ID is in the index already: all of them or, on any error,
  * none. When the call returns, they are on disk (unless the store is relaxed) and are found by
@@ -846,6 +817,47 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_search_many(struct isx_store *store, 
 						       const struct isx_query *queries,
 						       size_t count, struct isx_result **results,
 						       struct isx_err *errs, struct isx_err *err);
+
+/* --- comparing ---------------------------------------------------------------------------------- */
+
+/* One of two works to compare: an ISCC, an asset of an index, or units. */
+struct isx_work {
+	/* An ISCC-CODE, an ISCC-UNIT, or the ISCC-ID of an asset of `index`, in any form that
+	 * isx_iscc_parse() reads; NULL: `units` are compared. */
+	const char *iscc;
+	const char *index; /* of an ISCC-ID; otherwise not used */
+	const char *const *units;
+	size_t unit_count;    /* at most 64 */
+	uint64_t reserved[2]; /* 0 */
+};
+
+/* How alike two works are. */
+struct isx_comparison {
+	/* The score with which a similarity search for the first work finds the second one; 0: it
+	 * does not, as no type reaches the lowest score that counts. */
+	double score;
+	uint32_t exponent;                        /* that of the score */
+	const struct isx_type_explanation *types; /* that either work has, those of `a` first */
+	size_t type_count;
+	void *memory; /* of all that the pointers above point to; for isx_comparison_free() */
+	uint64_t reserved[4];
+};
+
+/* Compare two works. An http:// store asks its server, whose thresholds then count; a server of an
+ * earlier version is asked for the assets alone.
+ *   store       NULL: neither work is an ISCC-ID, and the options of a store are the defaults
+ *   conditions  has_min_score and min_score, min_scores, types and exponent are used, and all else
+ *               is ignored; NULL: none
+ *   comparison  new, free with isx_comparison_free()
+ * ISX_INVALID: a work is no ISCC, has no units, or is an ISCC-ID without an index. ISX_NOT_FOUND:
+ * no such index or asset. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_compare(struct isx_store *store,
+						   const struct isx_work *a,
+						   const struct isx_work *b,
+						   const struct isx_query *conditions,
+						   struct isx_comparison **comparison,
+						   struct isx_err *err);
+ISX_API void isx_comparison_free(struct isx_comparison *comparison);
 
 /* --- near-duplicates ---------------------------------------------------------------------------- */
 

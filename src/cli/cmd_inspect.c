@@ -1,14 +1,12 @@
 /*
- * cmd_inspect.c - the commands `inspect` and `compare`: what an ISCC says, and how alike two are. Neither
- *                 opens an index.
+ * cmd_inspect.c - the commands `inspect` and `compare`: what an ISCC says, and how alike two are.
  *
- * No server is asked and config.json is not read; `compare` reads the settings, for its
- * threshold. The rules of ISCCs are those of the library (iscc.h, engine/score.h): nothing is
- * computed here a second time.
+ * No index is opened, no server is asked and config.json is not read, unless `compare` is given an
+ * ISCC-ID or an option that names an index. The rules of ISCCs are those of the library (iscc.h,
+ * isx_compare()): nothing is computed here a second time.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/buf.h"
-#include "base/limits.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/iscc_file.h"
@@ -17,10 +15,10 @@
 #include "cli/settings.h"
 #include "cli/target.h"
 #include "cli/term.h"
-#include "engine/score.h"
 #include "iscc.h"
 #include "json/json_pretty.h"
 #include "json/json_text.h"
+#include "json/wire.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -190,43 +188,28 @@ const struct cli_command command_inspect = {
 
 /* --- compare ---------------------------------------------------------------------------------- */
 
-/* The units of one side. */
+/* One of the two works, and what its texts live in. */
 struct side {
-	struct isx_iscc units[ISX_UNITS_MAX];
-	size_t count;
+	struct isx_arena arena;
+	struct isx_work work;
+	bool is_id; /* an ISCC-ID, whose units are in an index */
 };
 
-/* Add the units of a code, or a unit. Those beyond ISX_UNITS_MAX are left out: an asset cannot
- * have more. */
-static enum isx_status add_iscc(struct side *side, const struct isx_iscc *iscc, struct isx_err *err)
-{
-	struct isx_iscc units[ISX_ISCC_UNITS];
-	size_t count = 0;
-	enum isx_status st = isx_iscc_decompose(iscc, units, &count, err);
-	for (size_t i = 0; !st && i < count && side->count < ISX_UNITS_MAX; i++)
-		side->units[side->count++] = units[i];
-	return st;
-}
-
-/* The units of a file, which are longer, or else those of its code. */
+/* The units of a file, which are longer, or else its code. */
 static enum isx_status read_file(const char *path, struct side *side, struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
-	struct isx_arena arena = { 0 };
 	struct isx_asset asset = { 0 };
-	struct isx_iscc iscc;
 	enum isx_status st = files_read(path, FILES_REGULAR, &text, err);
 	if (!st)
-		st = iscc_file_read((struct isx_span){ text.ptr, text.len }, path, 0, &arena,
+		st = iscc_file_read((struct isx_span){ text.ptr, text.len }, path, 0, &side->arena,
 				    &asset, err);
 	if (!st && !asset.unit_count && !asset.iscc_code)
 		st = isx_fail(err, ISX_INVALID, "has no ISCC-CODE and no units");
-	for (size_t i = 0; !st && i < asset.unit_count; i++)
-		if (!(st = isx_iscc_parse(asset.units[i], &iscc, err)))
-			st = add_iscc(side, &iscc, err);
-	if (!st && !asset.unit_count && !(st = isx_iscc_parse(asset.iscc_code, &iscc, err)))
-		st = add_iscc(side, &iscc, err);
-	isx_arena_release(&arena);
+	side->work.units = asset.units;
+	side->work.unit_count = asset.unit_count;
+	if (!asset.unit_count)
+		side->work.iscc = asset.iscc_code;
 	isx_buf_release(&text);
 	return st ? isx_err_at(err, st, "%s", path) : ISX_OK;
 }
@@ -235,130 +218,139 @@ static enum isx_status read_file(const char *path, struct side *side, struct isx
  * name the word. */
 static enum isx_status read_side(const char *word, struct side *side, struct isx_err *err)
 {
-	struct isx_iscc iscc;
+	struct isx_header header;
 	if (access(word, F_OK) == 0)
 		return read_file(word, side, err);
-	enum isx_status st = read_word(word, "no such file, and not an ISCC", &iscc, err);
-	if (!st && iscc.maintype == ISX_ID)
-		st = isx_fail(err, ISX_INVALID,
-			      "%.100s: an ISCC-ID says nothing of the content: expected an "
-			      "ISCC-CODE, an ISCC-UNIT or a file (.iscc.json)",
-			      word);
-	return st ? st : add_iscc(side, &iscc, err);
+	enum isx_status st = iscc_word_read(word, "no such file, and not an ISCC", &side->arena,
+					    &side->work.iscc, &header, err);
+	side->is_id = !st && header.maintype == ISX_ID;
+	return st;
 }
 
-/* Compare the units of each type that both sides have; of several of one type the best pair counts.
- * Returns how many types there are. */
-static size_t compare_sides(const struct side *a, const struct side *b,
-			    struct isx_iscc_comparison found[ISX_UNITS_MAX])
+/* How many types both works have. */
+static size_t count_shared(const struct isx_comparison *comparison)
 {
-	/* A unit of `a` adds at most one type, so `found` has room. The cost is that of all
-	 * pairs, at most ISX_UNITS_MAX squared. */
-	size_t total = 0;
-	for (size_t i = 0; i < a->count; i++) {
-		for (size_t k = 0; k < b->count; k++) {
-			struct isx_iscc_comparison one[ISX_ISCC_UNITS];
-			size_t count = 0, at = 0;
-			if (isx_iscc_compare(&a->units[i], &b->units[k], one, &count, NULL) ||
-			    count == 0)
-				continue;
-			while (at < total && strcmp(found[at].type, one[0].type) != 0)
-				at++;
-			if (at == total)
-				found[total++] = one[0];
-			else if (one[0].score > found[at].score)
-				found[at] = one[0];
+	size_t shared = 0;
+	for (size_t i = 0; i < comparison->type_count; i++)
+		shared += !comparison->types[i].absent;
+	return shared;
+}
+
+/* Types that do not count are shown, too: they tell why there is no match. */
+static void print_comparison(const struct isx_comparison *comparison)
+{
+	printf("%sType              Bits  Differ   Score  By chance%s\n",
+	       term_style(stdout, TERM_BOLD), term_style(stdout, TERM_PLAIN));
+	for (size_t i = 0; i < comparison->type_count; i++) {
+		const struct isx_type_explanation *one = &comparison->types[i];
+		if (one->absent) {
+			say_line(stdout, "%-16s  only %c has this type", one->type,
+				 one->absent == 'a' ? 'B' : 'A');
+			continue;
 		}
+		say(stdout, "%-16s  %4u  %6u  %.4f  %9.2g", one->type, one->compared_bits,
+		    one->distance, one->score, one->expect);
+		if (!one->counted)
+			printf("  does not count: %.4f less than the threshold", one->missed_by);
+		printf("\n");
 	}
-	return total;
-}
-
-/* The score that a search for one finds the other with; 0: it does not. */
-static double score_of(const struct isx_iscc_comparison *found, size_t count,
-		       const struct settings *settings)
-{
-	double scores[ISX_UNITS_MAX];
-	size_t reached = 0;
-	for (size_t i = 0; i < count; i++)
-		if (found[i].score >= settings->match_threshold_units)
-			scores[reached++] = found[i].score;
-	return reached ? isx_asset_score(scores, reached, (uint32_t)settings->confidence_exponent)
-		       : 0;
-}
-
-/* Types that do not reach the threshold are shown, too: they tell why there is no match. */
-static void print_comparison(const struct isx_iscc_comparison *found, size_t count, double score,
-			     double threshold)
-{
-	printf("%sType              Bits  Differ   Score%s\n", term_style(stdout, TERM_BOLD),
-	       term_style(stdout, TERM_PLAIN));
-	for (size_t i = 0; i < count; i++)
-		printf("%-16s  %4u  %6u  %.4f\n", found[i].type, found[i].bits, found[i].distance,
-		       found[i].score);
-	if (score > 0)
-		printf("Score %.4f: a search for one finds the other\n", score);
+	if (comparison->score > 0)
+		printf("Score %.4f: a search for A finds B\n", comparison->score);
 	else
-		printf("No match: no type of unit reaches %g\n", threshold);
+		printf("No match: no type of unit reaches its threshold\n");
 }
 
-/* 17 digits give the same double again when a program reads them. */
-static void print_comparison_json(const struct isx_iscc_comparison *found, size_t count,
-				  double score)
+/* Compare with the thresholds of `settings`, which those of a store are, or without a store with
+ * those of the index on another server. Without a common type there is nothing to compare, which
+ * is an error. */
+static enum isx_status compare_sides(struct isx_store *store, const struct settings *settings,
+				     const struct side *a, const struct side *b, bool as_json,
+				     struct isx_err *err)
 {
+	struct isx_comparison *comparison;
 	struct isx_buf json = { 0 };
-	isx_buf_printf(&json, "{\"score\":%.17g,\"types\":[", score);
-	for (size_t i = 0; i < count; i++)
-		isx_buf_printf(&json,
-			       "%s{\"type\":\"%s\",\"bits\":%u,\"distance\":%u,\"score\":%.17g}",
-			       i ? "," : "", found[i].type, found[i].bits, found[i].distance,
-			       found[i].score);
-	isx_buf_text(&json, "]}");
-	print_json(&json);
+	struct isx_query conditions = { 0 };
+	if (!store)
+		conditions = (struct isx_query){
+			.has_min_score = true,
+			.min_score = settings->match_threshold_units,
+			.exponent = (uint32_t)settings->confidence_exponent,
+		};
+	enum isx_status st = isx_compare(store, &a->work, &b->work, &conditions, &comparison, err);
+	if (st)
+		return st;
+	if (count_shared(comparison) == 0) {
+		st = isx_fail(
+			err, ISX_INVALID,
+			"they have no type of ISCC-UNIT in common ('iscc-search inspect' shows "
+			"which they have)");
+	} else if (as_json) {
+		isx_comparison_to_json(&json, comparison);
+		print_json(&json);
+	} else {
+		print_comparison(comparison);
+	}
+	isx_comparison_free(comparison);
+	return st;
 }
 
-/* Exit status 0 also for what does not match: a comparison has succeeded. Without a common type
- * there is nothing to compare, which is an error. */
+/* Only an ISCC-ID, or an option that names an index, needs a store; nothing is written there. */
+static int compare_in(const struct cli_args *args, struct side *a, struct side *b)
+{
+	struct target target = { 0 };
+	struct isx_err err = { 0 };
+	enum isx_status st = ISX_OK;
+	const char *name = cli_option_value(args, "--index");
+	bool is_open = true,
+	     needs_store = a->is_id || b->is_id || name || cli_option_value(args, "--uri");
+	if (needs_store)
+		is_open = target_open_existing(args, name, true, &target);
+	else
+		st = settings_read(&target.settings, &err);
+	a->work.index = a->is_id ? target.name : NULL;
+	b->work.index = b->is_id ? target.name : NULL;
+	if (!st && is_open)
+		st = compare_sides(target.store, &target.settings, a, b, prints_json(args), &err);
+	if (st)
+		target_fail(st, &err);
+	target_close(&target);
+	return st || !is_open ? CLI_ERROR : CLI_OK;
+}
+
+/* Exit status 0 also for what does not match: a comparison has succeeded. */
 static int run_compare(const struct cli_args *args)
 {
 	struct side a = { 0 }, b = { 0 };
-	struct isx_iscc_comparison found[ISX_UNITS_MAX];
-	struct settings settings;
 	struct isx_err err = { 0 };
-	enum isx_status st = settings_read(&settings, &err);
-	if (!st)
-		st = read_side(args->words[0], &a, &err);
+	enum isx_status st = read_side(args->words[0], &a, &err);
 	if (!st)
 		st = read_side(args->words[1], &b, &err);
-	size_t count = st ? 0 : compare_sides(&a, &b, found);
-	if (!st && count == 0)
-		st = isx_fail(
-			&err, ISX_INVALID,
-			"they have no type of ISCC-UNIT in common ('iscc-search inspect' shows "
-			"which they have)");
-	double score = score_of(found, count, &settings);
-	if (!st && prints_json(args))
-		print_comparison_json(found, count, score);
-	else if (!st)
-		print_comparison(found, count, score, settings.match_threshold_units);
-	settings_release(&settings);
-	return st ? target_fail(st, &err) : CLI_OK;
+	int code = st ? target_fail(st, &err) : compare_in(args, &a, &b);
+	isx_arena_release(&a.arena);
+	isx_arena_release(&b.arena);
+	return code;
 }
 
-static const struct cli_option compare_options[] = { OUTPUT_OPTIONS };
+static const struct cli_option compare_options[] = { OUTPUT_OPTIONS, TARGET_OPTIONS };
 
 const struct cli_command command_compare = {
 	.name = "compare",
 	.words = "A B",
 	.words_least = 2,
 	.words_most = 2,
-	.summary = "Compare two ISCCs or files: bits, distance, score",
-	.text = "A and B are ISCC-CODEs, ISCC-UNITs or files (.iscc.json). Units of the same type "
-		"are compared over the bits that both have. The score is that with which a search "
-		"for A finds B.\n\n"
+	.summary = "Compare two ISCCs, assets or files: bits, distance, score, chance",
+	.text = "A and B are ISCC-CODEs, ISCC-UNITs, ISCC-IDs of the index, or files (.iscc.json). "
+		"Units of\n"
+		"the same type are compared over the bits that both have. \"By chance\" is the "
+		"probability that\n"
+		"two unrelated units of so many bits differ in no more of them. The score is that "
+		"with which a\n"
+		"search for A finds B.\n\n"
 		"Examples:\n"
 		"  iscc-search compare photo.iscc.json "
 		"ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILUBZK334UY\n"
-		"  iscc-search compare photo.iscc.json examples/files/assume-py-iqrs.iscc.json\n",
+		"  iscc-search compare photo.iscc.json examples/files/assume-py-iqrs.iscc.json\n"
+		"  iscc-search compare ISCC:MAIGHXLN555Y2DFF ISCC:MAIGGXO25TIIJR7F --index main\n",
 	.options = compare_options,
 	.option_count = sizeof compare_options / sizeof compare_options[0],
 	.run = run_compare,

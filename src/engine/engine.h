@@ -108,15 +108,6 @@ struct isx_engine_ops {
 	enum isx_status (*check)(struct isx_engine *engine, const char *name,
 				 struct isx_check *report, isx_finding_fn *found, void *arg,
 				 struct isx_err *err);
-	/* As isx_fields_get() and isx_fields_set(), whose `fields` are JSON pointers, each once. NULL:
-	 * the engine has no fields. */
-	enum isx_status (*fields_get)(struct isx_engine *engine, const char *name, char ***fields,
-				      size_t *count, struct isx_err *err);
-	enum isx_status (*fields_set)(struct isx_engine *engine, const char *name,
-				      const char *const *fields, size_t count,
-				      isx_progress_fn *progress, void *arg, struct isx_err *err);
-	/* Does search() obey `filter` and `facets` of a query? If not, the service refuses them. */
-	bool filters;
 	/* Begin a walk over the assets of a range, in the order of their ISCC-IDs. ISX_UNSUPPORTED: a
 	 * server of an earlier version.
 	 *   range  copied, but for its text
@@ -130,6 +121,12 @@ struct isx_engine_ops {
 				      struct isx_engine *reference,
 				      const struct isx_duplicates_query *query, isx_pair_fn *found,
 				      void *arg, struct isx_err *err);
+	/* As isx_compare(), where another server compares; NULL: the service does. Everything in
+	 * *comparison lives in `arena`. ISX_UNSUPPORTED: a server of an earlier version. */
+	enum isx_status (*compare)(struct isx_engine *engine, const struct isx_work *a,
+				   const struct isx_work *b, const struct isx_query *conditions,
+				   struct isx_arena *arena, struct isx_comparison *comparison,
+				   struct isx_err *err);
 	/* query->limit is at least 1. Everything in *result lives in `arena`. */
 	enum isx_status (*search)(struct isx_engine *engine, const char *name,
 				  const struct isx_query *query, struct isx_arena *arena,

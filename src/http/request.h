@@ -16,7 +16,7 @@
 
 /* Ceiling of the numbers of routes, which the metrics reserve memory for. The last number stands
  * for requests that match no route. */
-#define HTTP_ROUTES_MAX 32
+#define HTTP_ROUTES_MAX 40
 
 #define HTTP_HEADERS_MAX 12 /* headers of one answer that the program sets, with some to spare */
 

@@ -34,6 +34,9 @@ http_handler isx_serve_assets_remove; /* POST /indexes/{name}/assets/remove */
 http_handler isx_serve_search_post; /* POST /indexes/{name}/search */
 http_handler isx_serve_search_get;  /* GET /indexes/{name}/search */
 
+/* serve_compare.c */
+http_handler isx_serve_compare; /* POST /compare */
+
 /* serve_batch.c */
 http_handler isx_serve_search_batch; /* POST /indexes/{name}/search/batch */
 

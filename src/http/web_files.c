@@ -52,7 +52,10 @@
 	X(http_problem, "openapi/HttpProblem.yaml", YAML)                                          \
 	X(iscc_batch_error, "openapi/IsccBatchError.yaml", YAML)                                   \
 	X(iscc_batch_result, "openapi/IsccBatchResult.yaml", YAML)                                 \
+	X(iscc_comparison, "openapi/IsccComparison.yaml", YAML)                                    \
 	X(iscc_pair, "openapi/IsccPair.yaml", YAML)                                                \
+	X(iscc_type_explanation, "openapi/IsccTypeExplanation.yaml", YAML)                         \
+	X(iscc_work, "openapi/IsccWork.yaml", YAML)                                                \
 	X(loading, "openapi/Loading.yaml", YAML)                                                   \
 	X(http_error, "openapi/HttpError.yaml", YAML)                                              \
 	X(iscc_add_result, "openapi/IsccAddResult.yaml", YAML)                                     \

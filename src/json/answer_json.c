@@ -156,6 +156,18 @@ static enum isx_status read_score(struct isx_span value, double *score, struct i
 	return ISX_OK;
 }
 
+/* A number that is not negative; 0 for what is none, and for a number that is missing. */
+static enum isx_status read_amount(struct isx_span value, double *amount, struct isx_err *err)
+{
+	enum isx_json_kind kind = isx_json_kind(value);
+	*amount = 0;
+	if (kind != ISX_JSON_INT && kind != ISX_JSON_DOUBLE)
+		return ISX_OK;
+	if (!isx_json_number(value, amount))
+		return isx_fail_memory(err);
+	return *amount >= 0 ? ISX_OK : isx_fail_answer(err, "a number of 0 or more");
+}
+
 /* Copy a JSON string into a field of `room` bytes, cut off if it is longer; "" for what is no
  * string. False: no memory. */
 static bool copy_string(struct isx_span value, char *field, size_t room)
@@ -340,15 +352,14 @@ enum isx_status isx_outcomes_from_answer(struct isx_span list, const struct isx_
 static enum isx_status check_conditions(struct isx_span echo, const struct isx_query *asked,
 					struct isx_err *err)
 {
-	enum { CONDITIONS = 9 };
-	static const char *const names[CONDITIONS] = { "min_score",  "min_scores", "types",
-						       "exponent",   "with",       "rank",
-						       "max_expect", "filter",     "facets" };
-	const bool is_asked[CONDITIONS] = { asked->has_min_score,  asked->min_score_count,
-					    asked->types,          asked->exponent,
-					    asked->with,           asked->rank,
-					    asked->max_expect > 0, asked->filter,
-					    asked->facets };
+	enum { CONDITIONS = 7 };
+	static const char *const names[CONDITIONS] = { "min_score", "min_scores", "types",
+						       "exponent",  "with",       "rank",
+						       "max_expect" };
+	const bool is_asked[CONDITIONS] = { asked->has_min_score, asked->min_score_count,
+					    asked->types,         asked->exponent,
+					    asked->with,          asked->rank,
+					    asked->max_expect > 0 };
 	struct isx_span found[CONDITIONS];
 	isx_json_find(echo, names, CONDITIONS, found);
 	for (size_t i = 0; i < CONDITIONS; i++)
@@ -417,6 +428,67 @@ static enum isx_status read_types(struct isx_span types, struct isx_arena *arena
 	}
 	match->types = made;
 	return ISX_OK;
+}
+
+/* Read one type of an explanation. */
+static enum isx_status read_explained_type(struct isx_span object, struct isx_type_explanation *one,
+					   struct isx_err *err)
+{
+	enum { BITS, DISTANCE, SCORE, EXPECT, COUNTED, MISSED_BY, ABSENT, IN, FIELDS };
+	static const char *const names[FIELDS] = { "compared_bits", "distance",  "score",  "expect",
+						   "counted",       "missed_by", "absent", "in" };
+	struct isx_span found[FIELDS];
+	isx_json_find(object, names, FIELDS, found);
+	if (isx_span_is(found[ABSENT], "true")) {
+		one->absent = isx_span_is(found[IN], "\"a\"") ? 'a' : 'b';
+		return ISX_OK;
+	}
+	one->compared_bits = (uint32_t)count_of(found[BITS]);
+	one->distance = (uint32_t)count_of(found[DISTANCE]);
+	one->counted = isx_span_is(found[COUNTED], "true");
+	enum isx_status st = read_score(found[SCORE], &one->score, err);
+	if (!st)
+		st = read_amount(found[EXPECT], &one->expect, err);
+	return st ? st : read_amount(found[MISSED_BY], &one->missed_by, err);
+}
+
+/* Read an explanation: an object of unit types. The shortest value of a member, {"absent":true},
+ * bounds memory by the length of the text. */
+static enum isx_status read_explanation(struct isx_span object, struct isx_arena *arena,
+					const struct isx_type_explanation **types, size_t *count,
+					struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(object);
+	struct isx_span key, value;
+	size_t length = count_members(object, sizeof("{\"absent\":true}") - 1);
+	enum isx_status st = ISX_OK;
+	if (isx_json_kind(object) != ISX_JSON_OBJECT || length != count_members(object, 1))
+		return isx_fail_answer(err, "an explanation of each type");
+	struct isx_type_explanation *made = isx_arena_alloc(arena, length, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	for (size_t i = 0; !st && i < length && isx_json_next_member(&walk, &key, &value); i++) {
+		made[i].type = isx_json_name(key, arena);
+		st = made[i].type ? read_explained_type(value, &made[i], err)
+				  : isx_fail_memory(err);
+	}
+	*types = made;
+	*count = length;
+	return st;
+}
+
+enum isx_status isx_comparison_from_answer(struct isx_span text, struct isx_arena *arena,
+					   struct isx_comparison *comparison, struct isx_err *err)
+{
+	enum { SCORE, EXPONENT, EXPLANATION, FIELDS };
+	static const char *const names[FIELDS] = { "score", "exponent", "explanation" };
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	comparison->exponent = (uint32_t)count_of(found[EXPONENT]);
+	enum isx_status st = read_score(found[SCORE], &comparison->score, err);
+	return st ? st
+		  : read_explanation(found[EXPLANATION], arena, &comparison->types,
+				     &comparison->type_count, err);
 }
 
 /* Read what both kinds of match carry of their asset. Metadata are copied as text, so that numbers keep
@@ -642,72 +714,14 @@ static enum isx_status read_page(struct isx_span text, const struct isx_query *a
 		       : ISX_OK;
 }
 
-/* Read one value of a facet; the last element may be the count of all others instead. */
-static enum isx_status read_facet_value(struct isx_span text, struct isx_arena *arena,
-					void *element, struct isx_err *err)
-{
-	struct isx_facet_value *one = element;
-	enum { VALUE, COUNT, OTHERS, FIELDS };
-	static const char *const names[FIELDS] = { "value", "count", "others" };
-	struct isx_span found[FIELDS];
-	isx_json_find(text, names, FIELDS, found);
-	one->count = count_of(found[OTHERS].len ? found[OTHERS] : found[COUNT]);
-	if (found[OTHERS].len)
-		return ISX_OK;
-	if (!found[VALUE].len)
-		return isx_fail_answer(err, "a value in each facet");
-	one->value = isx_arena_text(arena, found[VALUE].ptr, found[VALUE].len);
-	return one->value ? ISX_OK : isx_fail_memory(err);
-}
-
-static const struct element_kind facet_value_kind = { sizeof(struct isx_facet_value),
-						      sizeof("{\"others\":1}") - 1,
-						      read_facet_value };
-
-/* Read the facets of one list of matches, all of those that were asked for, in their order.
- *   facets  filled */
-static enum isx_status read_facets(struct isx_span object, const struct isx_query *asked,
-				   struct isx_arena *arena, const struct isx_facet **facets,
-				   struct isx_err *err)
-{
-	struct isx_json_walk walk = isx_json_walk_start(object);
-	struct isx_span key, list;
-	struct isx_facet *made = isx_arena_alloc(arena, asked->facet_count, sizeof *made);
-	if (!made)
-		return isx_fail_memory(err);
-	enum isx_status st = ISX_OK;
-	for (size_t i = 0; !st && i < asked->facet_count; i++) {
-		struct isx_facet *facet = &made[i];
-		void *values = NULL;
-		if (isx_json_kind(object) != ISX_JSON_OBJECT ||
-		    !isx_json_next_member(&walk, &key, &list))
-			return isx_fail_answer(err, "all facets of the query");
-		facet->field = isx_json_name(key, arena);
-		if (!facet->field)
-			return isx_fail_memory(err);
-		if (strcmp(facet->field, asked->facets[i]) != 0)
-			return isx_fail_answer(err, "the facets of the query");
-		st = read_list(list, &facet_value_kind, arena, &values, &facet->value_count, err);
-		facet->values = values;
-		if (!st && facet->value_count && !facet->values[facet->value_count - 1].value)
-			facet->others = facet->values[--facet->value_count].count;
-		for (size_t k = 0; !st && k < facet->value_count; k++)
-			if (!facet->values[k].value)
-				st = isx_fail_answer(err, "others behind all values of a facet");
-	}
-	*facets = made;
-	return st;
-}
-
 /* After a failure the result means nothing, and the arena keeps what was read until it is
  * released. */
 enum isx_status isx_result_from_answer(struct isx_span text, const struct isx_query *asked,
 				       struct isx_arena *arena, struct isx_result *result,
 				       struct isx_err *err)
 {
-	enum { QUERY, MATCHES, CHUNK_MATCHES, FACETS, CHUNK_FACETS, FIELDS };
-	static const char *const names[FIELDS] = { "query", "global_matches", "chunk_matches",
-						   "facets", "chunk_facets" };
+	enum { QUERY, MATCHES, CHUNK_MATCHES, FIELDS };
+	static const char *const names[FIELDS] = { "query", "global_matches", "chunk_matches" };
 	struct isx_span found[FIELDS];
 	void *matches = NULL, *chunk_matches = NULL;
 	isx_json_find(text, names, FIELDS, found);
@@ -728,11 +742,5 @@ enum isx_status isx_result_from_answer(struct isx_span text, const struct isx_qu
 			      asked->limit);
 	result->matches = matches;
 	result->chunk_matches = chunk_matches;
-	if (!st)
-		st = read_page(text, asked, arena, result, err);
-	if (!st && asked->facets)
-		st = read_facets(found[FACETS], asked, arena, &result->facets, err);
-	if (!st && asked->facets)
-		st = read_facets(found[CHUNK_FACETS], asked, arena, &result->chunk_facets, err);
-	return st;
+	return st ? st : read_page(text, asked, arena, result, err);
 }

@@ -159,14 +159,6 @@ static void add_conditions(struct isx_buf *buf, bool *first, const struct isx_qu
 		add_name(buf, first, "max_expect");
 		isx_json_double(buf, query->max_expect);
 	}
-	if (query->filter) {
-		add_name(buf, first, "filter");
-		isx_buf_text(buf, query->filter);
-	}
-	if (query->facets) {
-		add_name(buf, first, "facets");
-		add_texts(buf, query->facets, query->facet_count);
-	}
 }
 
 /* The fields in the order of the schema of 0.3.3, then the conditions. `named` keeps the nulls that
@@ -264,6 +256,84 @@ static void add_carried(struct isx_buf *buf, uint32_t with, const struct isx_ass
 		else
 			isx_buf_text(buf, "null");
 	}
+	isx_buf_char(buf, '}');
+}
+
+/* The numbers of a type that one of the works lacks would all be 0 and mean nothing: they are left
+ * out. "in" says which work it is, where either may be. */
+static void add_explained_type(struct isx_buf *buf, const struct isx_type_explanation *one,
+			       bool names_side)
+{
+	add_text(buf, one->type);
+	if (one->absent) {
+		isx_buf_text(buf, ":{\"absent\":true");
+		if (names_side)
+			isx_buf_printf(buf, ",\"in\":\"%c\"", one->absent);
+		isx_buf_char(buf, '}');
+		return;
+	}
+	isx_buf_printf(buf, ":{\"compared_bits\":%u,\"distance\":%u,\"score\":", one->compared_bits,
+		       one->distance);
+	isx_json_double(buf, one->score);
+	isx_buf_text(buf, ",\"expect\":");
+	isx_json_double(buf, one->expect);
+	isx_buf_text(buf, one->counted ? ",\"counted\":true" : ",\"counted\":false");
+	if (!one->counted) {
+		isx_buf_text(buf, ",\"missed_by\":");
+		isx_json_double(buf, one->missed_by);
+	}
+	isx_buf_char(buf, '}');
+}
+
+/* {"TYPE":{...},...} in the order of the queried types. */
+static void add_explanation(struct isx_buf *buf, const struct isx_type_explanation *types,
+			    size_t count, bool names_side)
+{
+	isx_buf_char(buf, '{');
+	for (size_t i = 0; i < count; i++) {
+		isx_buf_text(buf, i ? "," : "");
+		add_explained_type(buf, &types[i], names_side);
+	}
+	isx_buf_char(buf, '}');
+}
+
+void isx_comparison_to_json(struct isx_buf *buf, const struct isx_comparison *comparison)
+{
+	isx_buf_text(buf, "{\"score\":");
+	isx_json_double(buf, comparison->score);
+	isx_buf_printf(buf, ",\"exponent\":%u,\"explanation\":", comparison->exponent);
+	add_explanation(buf, comparison->types, comparison->type_count, true);
+	isx_buf_char(buf, '}');
+}
+
+static void add_work(struct isx_buf *buf, const struct isx_work *work)
+{
+	bool first = true;
+	isx_buf_char(buf, '{');
+	if (work->iscc) {
+		add_name(buf, &first, "iscc");
+		add_text(buf, work->iscc);
+	} else {
+		add_name(buf, &first, "units");
+		add_texts(buf, work->units, work->unit_count);
+	}
+	if (work->index) {
+		add_name(buf, &first, "index");
+		add_text(buf, work->index);
+	}
+	isx_buf_char(buf, '}');
+}
+
+void isx_compare_to_json(struct isx_buf *buf, const struct isx_work *a, const struct isx_work *b,
+			 const struct isx_query *conditions)
+{
+	bool first = true;
+	isx_buf_char(buf, '{');
+	add_name(buf, &first, "a");
+	add_work(buf, a);
+	add_name(buf, &first, "b");
+	add_work(buf, b);
+	add_conditions(buf, &first, conditions);
 	isx_buf_char(buf, '}');
 }
 
@@ -367,28 +437,6 @@ static void add_page(struct isx_buf *buf, const struct isx_result *result)
 	isx_buf_text(buf, result->is_changed ? ",\"changed\":true" : ",\"changed\":false");
 }
 
-/* {"license":[{"value":"CC0","count":12},{"others":3}]}: the last element only if there are more values
- * than the list has. */
-static void add_facets(struct isx_buf *buf, const char *name, const struct isx_query *query,
-		       const struct isx_facet *facets)
-{
-	isx_buf_printf(buf, ",\"%s\":{", name);
-	for (size_t i = 0; i < query->facet_count; i++) {
-		isx_buf_text(buf, i ? "," : "");
-		add_text(buf, facets[i].field);
-		isx_buf_text(buf, ":[");
-		for (size_t k = 0; k < facets[i].value_count; k++)
-			isx_buf_printf(buf, "%s{\"value\":%s,\"count\":%llu}", k ? "," : "",
-				       facets[i].values[k].value,
-				       (unsigned long long)facets[i].values[k].count);
-		if (facets[i].others)
-			isx_buf_printf(buf, ",{\"others\":%llu}",
-				       (unsigned long long)facets[i].others);
-		isx_buf_char(buf, ']');
-	}
-	isx_buf_char(buf, '}');
-}
-
 /* Both lists are always there, also when they are empty. */
 void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 {
@@ -406,9 +454,5 @@ void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 	}
 	isx_buf_char(buf, ']');
 	add_page(buf, result);
-	if (result->query.facets) {
-		add_facets(buf, "facets", &result->query, result->facets);
-		add_facets(buf, "chunk_facets", &result->query, result->chunk_facets);
-	}
 	isx_buf_char(buf, '}');
 }

@@ -107,6 +107,16 @@ ISX_MUST_CHECK enum isx_status isx_query_from_json(const struct isx_payload *pay
 						   struct isx_problems *problems,
 						   struct isx_err *err);
 
+/* Read the body of POST /compare, after isx_payload_check().
+ *   a, b        filled: the works, in `arena`
+ *   conditions  filled: those of a query */
+ISX_MUST_CHECK enum isx_status isx_compare_from_json(const struct isx_payload *payload,
+						     struct isx_arena *arena, struct isx_work *a,
+						     struct isx_work *b,
+						     struct isx_query *conditions,
+						     struct isx_problems *problems,
+						     struct isx_err *err);
+
 /* The first member of a JSON object that no query has, for the message to a client whose query is
  * empty.
  *   name  filled: as it stands there; empty: none */
@@ -139,8 +149,6 @@ struct isx_query_texts {
 	struct isx_span with;
 	struct isx_span rank;
 	struct isx_span max_expect;
-	struct isx_span filter; /* JSON */
-	struct isx_span facets;
 };
 
 /* Read conditions by the rules of the members of a query that have the same names.
@@ -210,6 +218,13 @@ void isx_outcomes_to_json(struct isx_buf *buf, const struct isx_asset *assets,
 /* Append an index object, with or without "sizes". Sizes are MiB, rounded down. */
 void isx_index_to_json(struct isx_buf *buf, const struct isx_index_info *info, bool with_sizes);
 
+/* Append the body of POST /compare, as another server takes it. */
+void isx_compare_to_json(struct isx_buf *buf, const struct isx_work *a, const struct isx_work *b,
+			 const struct isx_query *conditions);
+
+/* Append a comparison: the answer to POST /compare. */
+void isx_comparison_to_json(struct isx_buf *buf, const struct isx_comparison *comparison);
+
 /* Append the answer of a search. */
 void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result);
 
@@ -259,6 +274,13 @@ ISX_MUST_CHECK enum isx_status isx_outcomes_from_answer(struct isx_span list,
 							const struct isx_asset *assets,
 							size_t count, enum isx_outcome *outcomes,
 							char (*iscc_ids)[24], struct isx_err *err);
+
+/* Read the answer to POST /compare.
+ *   comparison  filled, in `arena`; zeroed before */
+ISX_MUST_CHECK enum isx_status isx_comparison_from_answer(struct isx_span text,
+							  struct isx_arena *arena,
+							  struct isx_comparison *comparison,
+							  struct isx_err *err);
 
 /* Read the answer to a search.
  *   asked   the query; the answer has at most asked->limit matches of each kind. What the server

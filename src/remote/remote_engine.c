@@ -53,9 +53,10 @@ static struct remote *remote_of(struct isx_engine *engine)
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-/* One request: METHOD url/indexes[/name[/resource[/id]]][suffix]. */
+/* One request: METHOD url/root[/name[/resource[/id]]][suffix]. */
 struct call {
 	const char *method;
+	const char *root; /* instead of "indexes"; NULL: that */
 	const char *name, *resource, *id, *suffix;
 	struct isx_span json;
 	long success;                  /* the only HTTP status that counts as success */
@@ -123,7 +124,8 @@ static enum isx_status send_request(struct remote *remote, const struct isx_http
 static void compose_url(const struct remote *remote, const struct call *call, struct isx_buf *url)
 {
 	/* Segments that are NULL are left out: the shortest URL is url/indexes, for the list. */
-	const char *const segments[] = { "indexes", call->name, call->resource, call->id };
+	const char *const segments[] = { call->root ? call->root : "indexes", call->name,
+					 call->resource, call->id };
 	isx_buf_text(url, remote->url);
 	for (size_t i = 0; i < sizeof segments / sizeof segments[0]; i++)
 		if (segments[i]) {
@@ -599,6 +601,35 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 	return st;
 }
 
+/* A server of an earlier version has no such path, and says so in the words for any unknown one. */
+static enum isx_status remote_compare(struct isx_engine *engine, const struct isx_work *a,
+				      const struct isx_work *b, const struct isx_query *conditions,
+				      struct isx_arena *arena, struct isx_comparison *comparison,
+				      struct isx_err *err)
+{
+	struct isx_buf body = { 0 };
+	struct isx_span answer = { 0 };
+	struct isx_err why = { 0 };
+	isx_compare_to_json(&body, a, b, conditions);
+	struct call call = { .method = "POST",
+			     .root = "compare",
+			     .json = { body.ptr, body.len },
+			     .success = STATUS_OK };
+	enum isx_status st = isx_buf_status(&body, err);
+	if (!st)
+		st = call_json(engine, &call, &answer, err ? err : &why);
+	if (st == ISX_NOT_FOUND && strcmp(err ? err->msg : why.msg, "Not Found") == 0)
+		st = isx_fail(err, ISX_UNSUPPORTED,
+			      "the server has no request that compares: expected version 0.4.0 or "
+			      "later of iscc-search");
+	if (!st)
+		st = name_server(remote_of(engine),
+				 isx_comparison_from_answer(answer, arena, comparison, err), err);
+	isx_buf_release(&call.answer);
+	isx_buf_release(&body);
+	return st;
+}
+
 /* --- several queries in one request ------------------------------------------------------------- */
 
 /* How many of the jobs fit into one request: `limit` and `chunks` are parameters of all its queries, and
@@ -1017,6 +1048,7 @@ static const struct isx_engine_ops remote_ops = {
 	.get_many = remote_get_many,
 	.remove = remote_remove,
 	.set_metadata = remote_set_metadata,
+	.compare = remote_compare,
 	.search = remote_search,
 	.duplicates = remote_duplicates,
 	.search_many = remote_search_many,

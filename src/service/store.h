@@ -19,6 +19,11 @@ ISX_MUST_CHECK enum isx_status isx_store_read_options(const struct isx_options *
 						      struct isx_options *options,
 						      struct isx_err *err);
 
+/* Check a query of a program, and complete it: engines get a limit of 1 or more. ISX_INVALID names
+ * the member. */
+ISX_MUST_CHECK enum isx_status isx_store_complete_query(struct isx_query *query,
+							struct isx_err *err);
+
 /* Check that an asset of a program has the shape that can be stored. ISX_INVALID names the
  * field. */
 ISX_MUST_CHECK enum isx_status isx_store_check_asset(const struct isx_asset *asset,

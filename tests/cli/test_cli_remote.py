@@ -18,6 +18,10 @@ ASSET, OTHER = sample(2)
 INFO = {"name": "default", "assets": 1, "size": 0}
 RESULT = {"query": {"units": []}, "global_matches": [], "chunk_matches": []}
 CREATED = [{"iscc_id": ASSET["iscc_id"], "status": "created"}]
+COMPARISON = {"score": 0.9609375, "exponent": 1, "explanation": {
+    "CONTENT_TEXT_V0": {"compared_bits": 256, "distance": 10, "score": 0.9609375, "expect": 1e-60, "counted": True},
+    "DATA_NONE_V0": {"compared_bits": 64, "distance": 30, "score": 0.53125, "expect": 0.25, "counted": False, "missed_by": 0.21875},
+    "META_NONE_V0": {"absent": True, "in": "a"}, "INSTANCE_NONE_V0": {"absent": True, "in": "b"}}}
 
 
 class Answering:
@@ -79,10 +83,11 @@ def calls(remote, tmp_path):
         "add": (("add", file, *where), 201, CREATED),
         "get": (("get", ASSET["iscc_id"], *where), 200, ASSET),
         "search": (("search", ASSET["iscc_code"], *where), 200, RESULT),
+        "compare": (("compare", ASSET["iscc_id"], OTHER["iscc_id"], *where), 200, COMPARISON),
     }
 
 
-@pytest.mark.parametrize("call", ["add", "get", "search"])
+@pytest.mark.parametrize("call", ["add", "get", "search", "compare"])
 def test_the_documented_status_is_success(cli, remote, calls, call):
     words, status, answer = calls[call]
     remote.gives(status, answer)
@@ -90,7 +95,7 @@ def test_the_documented_status_is_success(cli, remote, calls, call):
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 203, 204, 206, 300, 301, 302, 303, 304, 305, 307, 308])
-@pytest.mark.parametrize("call", ["add", "get", "search"])
+@pytest.mark.parametrize("call", ["add", "get", "search", "compare"])
 def test_no_other_status_is_success(cli, remote, calls, call, status):
     words, wanted, answer = calls[call]
     if status == wanted:
@@ -105,7 +110,7 @@ def test_no_other_status_is_success(cli, remote, calls, call, status):
 
 @pytest.mark.parametrize("body", [b"", b" ", b"OK", b"<html>", b"[", b"[] []", b"null", b"5", b"{}", b"[{}]",
                                   b'"text"', b"\xff\xfe[\0]\0"])
-@pytest.mark.parametrize("call", ["add", "get", "search"])
+@pytest.mark.parametrize("call", ["add", "get", "search", "compare"])
 def test_no_other_body_is_success(cli, remote, calls, call, body):
     words, status, _ = calls[call]
     remote.gives(status, body)
@@ -129,6 +134,43 @@ def test_get_compares_iscc_ids_not_texts(cli, remote):
     lower = "ISCC:" + ASSET["iscc_id"][5:].lower()
     remote.gives(200, {"iscc_id": lower})
     assert json.loads(cli.good("get", ASSET["iscc_id"], "--uri", remote.url).out)["iscc_id"] == lower
+
+
+def test_a_comparison_is_that_of_the_server(cli, remote):
+    remote.gives(200, COMPARISON)
+    assert cli.good("compare", ASSET["iscc_id"], ASSET["units"][0], "--uri", remote.url, "--index", "main").json == COMPARISON
+    (method, path, body), = remote.asked
+    assert (method, path) == ("POST", "/compare")
+    assert json.loads(body) == {"a": {"iscc": ASSET["iscc_id"], "index": "main"}, "b": {"iscc": ASSET["units"][0]}}
+
+
+@pytest.mark.parametrize("path, value", [
+    (("score",), None), (("score",), 1.5), (("explanation",), None), (("explanation",), []),
+    (("explanation", "CONTENT_TEXT_V0"), 5), (("explanation", "CONTENT_TEXT_V0"), {"a": "long enough for one"}),
+    (("explanation", "CONTENT_TEXT_V0", "score"), -1), (("explanation", "CONTENT_TEXT_V0", "expect"), -1),
+    (("explanation", "DATA_NONE_V0", "missed_by"), -0.5)])
+def test_a_comparison_that_is_malformed_is_refused(cli, remote, path, value):
+    answer = copy.deepcopy(COMPARISON)
+    at = answer
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    remote.gives(200, answer)
+    said = cli.run("compare", ASSET["iscc_id"], OTHER["iscc_id"], "--uri", remote.url)
+    assert (said.code, said.out) == (1, "") and "is not what it should be: expected" in said.err, said
+
+
+def test_an_older_server_is_asked_for_the_assets_alone(cli, remote):
+    (cli.work / "a.json").write_text(json.dumps(ASSET), encoding="utf-8")
+    (cli.work / "b.json").write_text(json.dumps(OTHER), encoding="utf-8")
+    here = cli.good("compare", "a.json", "b.json").json
+    remote.queue = [(404, {"detail": "Not Found"}), (200, ASSET), (200, OTHER)]
+    assert cli.good("compare", ASSET["iscc_id"], OTHER["iscc_id"], "--uri", remote.url).json == here
+    assert [path for _, path, _ in remote.asked] == ["/compare", *(
+        f"/indexes/default/assets/{asset['iscc_id']}" for asset in (ASSET, OTHER))]
+    # no fallback for a failure of another kind
+    remote.queue = [(404, {"detail": "a: Asset 'x' not found in index"})]
+    assert "a: Asset 'x' not found" in cli.run("compare", ASSET["iscc_id"], OTHER["iscc_id"], "--uri", remote.url).err
 
 
 MATCHED = {"iscc_id": OTHER["iscc_id"], "score": 1.0, "types": {"CONTENT_TEXT_V0": 1.0}, "metadata": None}

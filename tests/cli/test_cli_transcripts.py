@@ -53,8 +53,7 @@ def test_lines_fit_the_terminal(filled, words, columns):
     code, shown = on_terminal(filled, *words, columns=columns)
     assert code == 0
     least = {"search": 41, "index": 46, "stats": 79, "inspect": 49}[words[0]]  # below this only names give way
-    lines = [line for line in shown.splitlines() if not line.startswith("There may be more: ")]  # a command to copy
-    assert max(map(len, lines)) <= max(columns, least)
+    assert max(map(len, shown.splitlines())) <= max(columns, least)
 
 
 @pytest.mark.parametrize("name, shown", [
@@ -182,19 +181,24 @@ ID_REALM_0_V1      64 bits  ISCC:MAIGHXLN555Y2DFF
 def test_compare(cli):
     unit = sample(1)[0]["units"][1]
     assert cli.good("compare", unit, OTHER, "--table").out == """\
-Type              Bits  Differ   Score
-CONTENT_TEXT_V0    256      10  0.9609
-Score 0.8873: a search for one finds the other
+Type              Bits  Differ   Score  By chance
+CONTENT_TEXT_V0    256      10  0.9609    2.5e-60
+Score 0.8873: a search for A finds B
 """
-    assert cli.good("compare", unit, OTHER).json == {
-        "score": 0.88733053207397461, "types": [{"type": "CONTENT_TEXT_V0", "bits": 256, "distance": 10, "score": 0.9609375}]}
+    said = cli.good("compare", unit, OTHER).json
+    assert 2.5e-60 < said["explanation"]["CONTENT_TEXT_V0"].pop("expect") < 2.6e-60
+    assert said == {"score": 0.88733053207397461, "exponent": 4, "explanation": {
+        "CONTENT_TEXT_V0": {"compared_bits": 256, "distance": 10, "score": 0.9609375, "counted": True}}}
     assert cli.good("compare", FILES[0], FILES[0]).json["score"] == 1.0
     # a code has 64 bits of each unit of the file
     code = json.loads(FILES[0].read_text())["iscc"]
-    assert [one["bits"] for one in cli.good("compare", FILES[0], code).json["types"]] == [64] * 4
-    assert "No match: no type of unit reaches 0.75\n" in cli.good("compare", FILES[0], FILES[1], "-t").out
+    said = cli.good("compare", FILES[0], code).json["explanation"]
+    assert [one["compared_bits"] for one in said.values()] == [64] * 4
+    said = cli.good("compare", FILES[0], FILES[1], "-t").out
+    assert "  does not count: 0." in said and said.endswith("No match: no type of unit reaches its threshold\n")
+    assert "DATA_NONE_V0      only B has this type\n" in cli.good("compare", unit, CODE, "-t").out
     for words, message in (((unit, sample(1)[0]["units"][0]), "no type of ISCC-UNIT in common"),
-                           ((ID, unit), f"{ID}: an ISCC-ID says nothing of the content"),
+                           ((ID, unit), "a: Index 'default' not found"), ((unit, ID, "--uri", "memory://"), "b: Index 'default' not found"),
                            ((unit, "photo.jpg"), "photo.jpg: no such file, and not an ISCC\n")):
         said = cli.run("compare", *words)
         assert (said.code, said.out) == (1, "") and message in said.err
@@ -208,7 +212,13 @@ def test_compare_is_what_search_finds(filled):
     (filled.work / "b.iscc.json").write_text(json.dumps(other))
     said = filled.good("compare", "a.iscc.json", "b.iscc.json").json
     assert said["score"] == found["score"]
-    assert {one["type"]: one["score"] for one in said["types"] if one["type"] in found["types"]} == found["types"]
+    assert {kind: one["score"] for kind, one in said["explanation"].items() if kind in found["types"]} == found["types"]
+    # the same by ISCC-IDs of the index, also mixed with a file
+    assert filled.good("compare", asset["iscc_id"], other["iscc_id"]).json == said
+    assert filled.good("compare", asset["iscc_id"].lower()[5:], "b.iscc.json").json == said
+    assert filled.good("compare", "a.iscc.json", other["iscc_id"], "--index", "default").json == said
+    missing = filled.run("compare", asset["iscc_id"], "ISCC:MAIAAAAAAAAAAAAB")
+    assert (missing.code, missing.out) == (1, "") and "b: Asset 'ISCC:MAIAAAAAAAAAAAAB' not found" in missing.err
 
 
 def test_stats(cli):
