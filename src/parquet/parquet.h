@@ -2,9 +2,10 @@
  * parquet.h - reads the flat columns of a Parquet file, row by row.
  *
  * Flat columns are those of strings, bytes, whole numbers, floats and bools that are not within a list, a
- * map or a struct. All others (lists, structs, dates, decimals, ...) are not listed. Read are the
- * encodings PLAIN, dictionary, and RLE of bools, in data pages of versions 1 and 2, uncompressed or with
- * snappy, gzip or zstd.
+ * map or a struct. All others (lists, structs, dates, decimals, ...) are not listed. Read are all encodings
+ * that the format has for such values (PLAIN, dictionary, RLE of bools, DELTA_BINARY_PACKED,
+ * DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, BYTE_STREAM_SPLIT), in data pages of versions 1 and 2, uncompressed or
+ * with snappy, gzip or zstd. What else a file has is refused by its name.
  *
  * A file may come from anywhere. All of its footer is checked when it is opened; memory is bounded by
  * ISX_PARQUET_FOOTER_BYTES_MAX and ISX_PARQUET_PAGES_BYTES_MAX, whatever the file announces.

@@ -17,7 +17,18 @@
 
 enum { HEADER_BYTES = 4096, HEADER_BYTES_MAX = 16 << 20 }; /* statistics repeat whole values */
 enum { PAGE_DATA = 0, PAGE_DICTIONARY = 2, PAGE_DATA_2 = 3 };
-enum { PLAIN = 0, PLAIN_DICTIONARY = 2, RLE = 3, RLE_DICTIONARY = 8 };
+
+/* Encodings, by the numbers of the format. */
+enum {
+	PLAIN = 0,
+	PLAIN_DICTIONARY = 2,
+	RLE = 3,
+	DELTA_BINARY_PACKED = 5,
+	DELTA_LENGTH_BYTE_ARRAY = 6,
+	DELTA_BYTE_ARRAY = 7,
+	RLE_DICTIONARY = 8,
+	BYTE_STREAM_SPLIT = 9
+};
 
 /* The header of a page. */
 struct page {
@@ -270,34 +281,123 @@ static enum isx_status read_dictionary(struct isx_column_reader *column, const s
 
 /* --- data pages ------------------------------------------------------------------------------- */
 
+/* Bools as runs stand behind the length of the runs, in four bytes. */
+static enum isx_status begin_runs(struct isx_column_reader *column, struct isx_span values,
+				  struct isx_err *err)
+{
+	struct isx_span runs = { 0 };
+	if (values.len && !cut_text(&values, &runs))
+		return fail_page(err, "the length of its bools");
+	isx_bit_runs_start(&column->runs, runs, 1);
+	return ISX_OK;
+}
+
+/* Indexes stand behind their number of bits; without values not even that is there. */
+static enum isx_status begin_indexes(struct isx_column_reader *column, struct isx_span values,
+				     struct isx_err *err)
+{
+	if (!column->entries.ptr)
+		return fail_page(err, "its dictionary is missing");
+	unsigned width = values.len ? (unsigned char)values.ptr[0] : 0;
+	if (!isx_bit_runs_start(&column->runs, isx_span_skip(values, 1), width))
+		return fail_page(err, "the width of its indexes");
+	return ISX_OK;
+}
+
+/* Differences, and what stands behind them: texts, or, with `prefixes`, the lengths of texts and the texts. */
+static enum isx_status begin_deltas(struct isx_column_reader *column, struct isx_span values,
+				    struct isx_err *err)
+{
+	column->text_len = 0;
+	if (column->layout == ISX_LAYOUT_SUFFIXES && (!isx_delta_start(&column->prefixes, values) ||
+						      !isx_delta_rest(&column->prefixes, &values)))
+		return fail_page(err, "the prefixes of its texts");
+	if (!isx_delta_start(&column->deltas, values) ||
+	    !isx_delta_rest(&column->deltas, &column->plain))
+		return fail_page(err, "its differences");
+	/* Every text is made of suffixes before it, so it is not longer than all of them. */
+	return column->layout == ISX_LAYOUT_SUFFIXES
+		       ? make_room(column->budget, &column->text,
+				   column->plain.len ? column->plain.len : 1, err)
+		       : ISX_OK;
+}
+
+/* A page of an encoding that is not read, or that a column of this type cannot have. */
+static enum isx_status fail_encoding(struct isx_err *err, int64_t encoding)
+{
+	static const char *const names[] = { "PLAIN",
+					     "GROUP_VAR_INT",
+					     "PLAIN_DICTIONARY",
+					     "RLE",
+					     "BIT_PACKED",
+					     "DELTA_BINARY_PACKED",
+					     "DELTA_LENGTH_BYTE_ARRAY",
+					     "DELTA_BYTE_ARRAY",
+					     "RLE_DICTIONARY",
+					     "BYTE_STREAM_SPLIT" };
+	bool is_named = encoding >= 0 && encoding < (int64_t)(sizeof names / sizeof *names);
+	return isx_fail(err, ISX_INVALID,
+			"encoding %s (%lld) is not read for columns of this type: write the file "
+			"again with PLAIN or a dictionary",
+			is_named ? names[encoding] : "unknown", (long long)encoding);
+}
+
+/* How the values of a page are stored. False if a column of this type cannot have the encoding. */
+static bool find_layout(const struct isx_leaf *leaf, int64_t encoding, enum isx_layout *layout)
+{
+	const bool is_bool = leaf->physical == ISX_PHYSICAL_BOOL,
+		   is_bytes = leaf->physical == ISX_PHYSICAL_BYTES,
+		   is_fixed = leaf->physical == ISX_PHYSICAL_FIXED,
+		   is_int = leaf->physical == ISX_PHYSICAL_INT32 ||
+			    leaf->physical == ISX_PHYSICAL_INT64;
+	const struct {
+		int64_t encoding;
+		enum isx_layout layout;
+		bool is_possible;
+	} all[] = {
+		{ PLAIN, ISX_LAYOUT_PLAIN, true },
+		{ PLAIN_DICTIONARY, ISX_LAYOUT_INDEXED, !is_bool },
+		{ RLE_DICTIONARY, ISX_LAYOUT_INDEXED, !is_bool },
+		{ RLE, ISX_LAYOUT_RUNS, is_bool },
+		{ DELTA_BINARY_PACKED, ISX_LAYOUT_DELTAS, is_int },
+		{ DELTA_LENGTH_BYTE_ARRAY, ISX_LAYOUT_TEXTS, is_bytes },
+		{ DELTA_BYTE_ARRAY, ISX_LAYOUT_SUFFIXES, is_bytes || is_fixed },
+		{ BYTE_STREAM_SPLIT, ISX_LAYOUT_STREAMS, !is_bool && !is_bytes },
+	};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		*layout = all[i].layout;
+		if (all[i].encoding == encoding)
+			return all[i].is_possible;
+	}
+	return false;
+}
+
 /* The values of a page begin here. */
 static enum isx_status begin_values(struct isx_column_reader *column, const struct page *page,
 				    struct isx_span values, struct isx_err *err)
 {
-	bool is_bool = column->leaf->physical == ISX_PHYSICAL_BOOL;
 	column->plain = values;
 	column->bit = 0;
-	column->is_run = is_bool && page->encoding == RLE;
-	column->is_indexed = page->encoding == PLAIN_DICTIONARY || page->encoding == RLE_DICTIONARY;
-	if (column->is_run) { /* behind the length of the runs, in four bytes */
-		struct isx_span runs = { 0 };
-		if (values.len && !cut_text(&values, &runs))
-			return fail_page(err, "the length of its bools");
-		isx_bit_runs_start(&column->runs, runs, 1);
-	} else if (
-		column->is_indexed) { /* behind the number of bits; without values not even that */
-		if (!column->entries.ptr)
-			return fail_page(err, "its dictionary is missing");
-		unsigned width = values.len ? (unsigned char)values.ptr[0] : 0;
-		if (!isx_bit_runs_start(&column->runs, isx_span_skip(values, 1), width))
-			return fail_page(err, "the width of its indexes");
-	} else if (page->encoding != PLAIN) {
-		return isx_fail(err, ISX_INVALID,
-				"encoding %lld is not supported: expected PLAIN or a dictionary: "
-				"write the file again with one of these",
-				(long long)page->encoding);
+	column->stream_at = 0;
+	if (!find_layout(column->leaf, page->encoding, &column->layout))
+		return fail_encoding(err, page->encoding);
+	switch (column->layout) {
+	case ISX_LAYOUT_RUNS:
+		return begin_runs(column, values, err);
+	case ISX_LAYOUT_INDEXED:
+		return begin_indexes(column, values, err);
+	case ISX_LAYOUT_DELTAS:
+	case ISX_LAYOUT_TEXTS:
+	case ISX_LAYOUT_SUFFIXES:
+		/* A page of nulls alone may have no values, not even a header. */
+		column->deltas = column->prefixes = (struct isx_delta){ 0 };
+		return values.len ? begin_deltas(column, values, err) : ISX_OK;
+	case ISX_LAYOUT_STREAMS:
+		return values.len % fixed_bytes(column->leaf) ? fail_page(err, "its length")
+							      : ISX_OK;
+	default:
+		return ISX_OK;
 	}
-	return ISX_OK;
 }
 
 /* Version 1: everything is compressed, and levels begin with their length in four bytes. */
@@ -312,7 +412,11 @@ static enum isx_status begin_page_1(struct isx_column_reader *column, const stru
 		return st;
 	struct isx_span values = { (const char *)column->page.bytes, len }, levels = { 0 };
 	if (column->leaf->is_optional && page->levels != RLE)
-		return fail_page(err, "the encoding of its definition levels");
+		return isx_fail(
+			err, ISX_INVALID,
+			"definition levels of encoding %lld (4 is BIT_PACKED): expected RLE: "
+			"write the file again with a newer program",
+			(long long)page->levels);
 	if (column->leaf->is_optional && !cut_text(&values, &levels))
 		return fail_page(err, "the length of its definition levels");
 	isx_bit_runs_start(&column->levels, levels, 1);
@@ -458,7 +562,7 @@ static enum isx_status read_bool(struct isx_column_reader *column, struct isx_pa
 				 struct isx_err *err)
 {
 	uint32_t found = 0;
-	if (column->is_run) {
+	if (column->layout == ISX_LAYOUT_RUNS) {
 		if (!isx_bit_runs_next(&column->runs, &found))
 			return fail_page(err, "its bools");
 	} else {
@@ -490,6 +594,57 @@ static enum isx_status read_plain(struct isx_column_reader *column, struct isx_p
 	return ISX_OK;
 }
 
+/* A whole number that is the sum of differences; a column of 32 bits takes the lowest ones. */
+static enum isx_status read_delta(struct isx_column_reader *column, struct isx_parquet_value *value,
+				  struct isx_err *err)
+{
+	uint64_t number;
+	if (!isx_delta_next(&column->deltas, &number))
+		return fail_page(err, "its differences");
+	decode_value(column->leaf,
+		     (struct isx_span){ (const char *)&number, fixed_bytes(column->leaf) }, value);
+	return ISX_OK;
+}
+
+/* A text whose length stands before all texts. With ISX_LAYOUT_SUFFIXES it continues the beginning of the one before. */
+static enum isx_status read_text(struct isx_column_reader *column, struct isx_parquet_value *value,
+				 struct isx_err *err)
+{
+	uint64_t len, kept = 0;
+	size_t fixed = fixed_bytes(column->leaf);
+	if (!isx_delta_next(&column->deltas, &len) || len > column->plain.len)
+		return fail_page(err, "the length of a text");
+	struct isx_span bytes = { column->plain.ptr, (size_t)len };
+	column->plain = isx_span_skip(column->plain, bytes.len);
+	if (column->layout == ISX_LAYOUT_SUFFIXES) {
+		if (!isx_delta_next(&column->prefixes, &kept) || kept > column->text_len)
+			return fail_page(err, "the prefix of a text");
+		if (bytes.len)
+			memcpy(column->text.bytes + kept, bytes.ptr, bytes.len);
+		column->text_len = (size_t)kept + bytes.len;
+		bytes = (struct isx_span){ (const char *)column->text.bytes, column->text_len };
+	}
+	if (fixed && bytes.len != fixed)
+		return fail_page(err, "the length of a value");
+	decode_value(column->leaf, bytes, value);
+	return ISX_OK;
+}
+
+/* A value whose bytes lie in one stream each. */
+static enum isx_status read_streams(struct isx_column_reader *column,
+				    struct isx_parquet_value *value, struct isx_err *err)
+{
+	char bytes[8];
+	size_t fixed = fixed_bytes(column->leaf), count = column->plain.len / fixed;
+	if (column->stream_at >= count)
+		return fail_page(err, "fewer values than announced");
+	for (size_t i = 0; i < fixed; i++)
+		bytes[i] = column->plain.ptr[i * count + column->stream_at];
+	column->stream_at++;
+	decode_value(column->leaf, (struct isx_span){ bytes, fixed }, value);
+	return ISX_OK;
+}
+
 /* Rooms are kept: pages of the next chunk are about as large. The dictionary of the last chunk
  * is forgotten, so that an index without a dictionary page before it is found out. */
 void isx_column_begin(struct isx_column_reader *column, const struct isx_column_chunk *chunk,
@@ -516,11 +671,20 @@ enum isx_status isx_column_next(struct isx_column_reader *column, struct isx_par
 		return fail_page(err, "its definition levels");
 	if (level == 0)
 		return ISX_OK;
-	if (column->is_indexed)
+	switch (column->layout) {
+	case ISX_LAYOUT_INDEXED:
 		return read_indexed(column, value, err);
-	if (column->leaf->physical == ISX_PHYSICAL_BOOL)
-		return read_bool(column, value, err);
-	return read_plain(column, value, err);
+	case ISX_LAYOUT_DELTAS:
+		return read_delta(column, value, err);
+	case ISX_LAYOUT_TEXTS:
+	case ISX_LAYOUT_SUFFIXES:
+		return read_text(column, value, err);
+	case ISX_LAYOUT_STREAMS:
+		return read_streams(column, value, err);
+	default:
+		return column->leaf->physical == ISX_PHYSICAL_BOOL ? read_bool(column, value, err)
+								   : read_plain(column, value, err);
+	}
 }
 
 void isx_column_release(struct isx_column_reader *column)
@@ -528,5 +692,6 @@ void isx_column_release(struct isx_column_reader *column)
 	isx_mem_free(column->dictionary.bytes);
 	isx_mem_free(column->page.bytes);
 	isx_mem_free(column->offsets.bytes);
+	isx_mem_free(column->text.bytes);
 	*column = (struct isx_column_reader){ 0 };
 }

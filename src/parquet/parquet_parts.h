@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "parquet/bit_runs.h"
 #include "parquet/codec.h"
+#include "parquet/delta.h"
 #include "parquet/parquet.h"
 #include "parquet/thrift.h"
 
@@ -78,6 +79,17 @@ struct isx_page_budget {
 		packed; /* the compressed page that is being read; shared by all columns */
 };
 
+/* How the values of a page are stored. */
+enum isx_layout {
+	ISX_LAYOUT_PLAIN,
+	ISX_LAYOUT_INDEXED, /* indexes into the dictionary */
+	ISX_LAYOUT_RUNS,    /* runs of bools */
+	ISX_LAYOUT_DELTAS,  /* differences of whole numbers */
+	ISX_LAYOUT_TEXTS,   /* lengths of texts, as differences, and behind them all texts */
+	ISX_LAYOUT_SUFFIXES, /* the same, of what follows a beginning that a text shares with the one before */
+	ISX_LAYOUT_STREAMS /* the first bytes of all values, then their second bytes, ... */
+};
+
 /* Reads the values of one column, page by page. */
 struct isx_column_reader {
 	int fd;
@@ -90,10 +102,14 @@ struct isx_column_reader {
 	struct isx_span entries;      /* of the dictionary, as it stands in the file */
 	size_t entry_count;
 	uint32_t page_rows; /* left of this page */
-	bool is_indexed;    /* values of this page are indexes into the dictionary */
-	bool is_run;        /* of bools: the page has runs */
+	enum isx_layout layout;
 	struct isx_bit_runs levels, runs;
-	struct isx_span plain; /* values that are left of this page */
+	struct isx_delta deltas;   /* whole numbers, or lengths of texts */
+	struct isx_delta prefixes; /* bytes that a text shares with the one before it */
+	struct isx_page_room text; /* the last text of ISX_LAYOUT_SUFFIXES */
+	size_t text_len;
+	struct isx_span plain; /* values that are left of this page; of ISX_LAYOUT_STREAMS, all */
+	size_t stream_at;      /* the next value of ISX_LAYOUT_STREAMS */
 	unsigned bit;          /* of plain bools: the next one in the first byte of `plain` */
 };
 

@@ -36,7 +36,7 @@ static uint8_t read_byte(struct isx_thrift *thrift)
 }
 
 /* At most ten bytes; the tenth has one bit. */
-static uint64_t read_varint(struct isx_thrift *thrift)
+uint64_t isx_thrift_varint(struct isx_thrift *thrift)
 {
 	uint64_t value = 0;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -54,7 +54,7 @@ static uint64_t read_varint(struct isx_thrift *thrift)
 /* Zigzag order keeps small negative numbers short: 0, -1, 1, -2 are stored as 0, 1, 2, 3. */
 static int64_t read_zigzag(struct isx_thrift *thrift)
 {
-	uint64_t value = read_varint(thrift);
+	uint64_t value = isx_thrift_varint(thrift);
 	return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
 
@@ -106,14 +106,14 @@ struct isx_span isx_thrift_bytes(struct isx_thrift *thrift, enum isx_thrift_type
 {
 	if (type != ISX_THRIFT_BINARY)
 		fail(thrift, false);
-	return read_bytes(thrift, read_varint(thrift));
+	return read_bytes(thrift, isx_thrift_varint(thrift));
 }
 
 /* The head of a list or set: its number of elements, each of which takes at least a byte. */
 static size_t begin_list(struct isx_thrift *thrift, enum isx_thrift_type *elements)
 {
 	uint8_t head = read_byte(thrift);
-	uint64_t count = head >> 4 < 15 ? head >> 4 : read_varint(thrift);
+	uint64_t count = head >> 4 < 15 ? head >> 4 : isx_thrift_varint(thrift);
 	*elements = head & 0xF;
 	if (!thrift->failed && count > left(thrift))
 		fail(thrift, true);
@@ -149,7 +149,7 @@ static void skip_element(struct isx_thrift *thrift, enum isx_thrift_type type, u
 /* An empty map has no byte for its types. */
 static void skip_map(struct isx_thrift *thrift, unsigned depth)
 {
-	uint64_t count = read_varint(thrift);
+	uint64_t count = isx_thrift_varint(thrift);
 	uint8_t types = count ? read_byte(thrift) : 0;
 	/* Every key and value takes a byte at least: whatever `count` is, the loop ends with the
 	 * bytes. */
@@ -178,7 +178,7 @@ static void skip_value(struct isx_thrift *thrift, enum isx_thrift_type type, uns
 	case ISX_THRIFT_I16:
 	case ISX_THRIFT_I32:
 	case ISX_THRIFT_I64:
-		read_varint(thrift);
+		isx_thrift_varint(thrift);
 		return;
 	case ISX_THRIFT_DOUBLE:
 		read_bytes(thrift, 8);
@@ -187,7 +187,7 @@ static void skip_value(struct isx_thrift *thrift, enum isx_thrift_type type, uns
 		read_bytes(thrift, 16);
 		return;
 	case ISX_THRIFT_BINARY:
-		read_bytes(thrift, read_varint(thrift));
+		read_bytes(thrift, isx_thrift_varint(thrift));
 		return;
 	case ISX_THRIFT_LIST:
 	case ISX_THRIFT_SET:

@@ -52,6 +52,9 @@ int64_t isx_thrift_int(struct isx_thrift *thrift, enum isx_thrift_type type);
 bool isx_thrift_bool(struct isx_thrift *thrift, enum isx_thrift_type type);
 struct isx_span isx_thrift_bytes(struct isx_thrift *thrift, enum isx_thrift_type type);
 
+/* A whole number without a sign, as lengths and counts have: 7 bits in each byte, the lowest ones first. */
+uint64_t isx_thrift_varint(struct isx_thrift *thrift);
+
 /* Begin a list of structs: the number of its elements, which is at most that of the bytes that are
  * left. Fails for values and elements of other types. */
 size_t isx_thrift_structs(struct isx_thrift *thrift, enum isx_thrift_type type);

@@ -42,6 +42,16 @@ def test_every_setting_of_the_writer(written):
         assert read(path) == expected, path
 
 
+@pytest.mark.parametrize("part, count", [("encodings", 2 * 2 * 2 * 2 * 3 * 2 + 2 * 8 + 1), ("options", 18)])
+def test_every_encoding_and_option_of_the_writer(written, part, count):
+    """Differences, streams of bytes, and what a file may have beside its values."""
+    files = sorted((written / part).glob("*.parquet"))
+    assert len(files) == count
+    for path in files:
+        expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        assert read(path) == expected, path
+
+
 def test_every_type(written):
     """Types that are read, those that are not, and the extreme values of each."""
     files = sorted((written / "types").glob("*.parquet"))
@@ -52,7 +62,8 @@ def test_every_type(written):
 
 
 @pytest.mark.parametrize("name, said", [
-    ("delta", "column 'n': encoding 5 is not supported: expected PLAIN or a dictionary"),
+    ("encrypted-footer", "the footer is encrypted: expected a file without encryption"),
+    ("encrypted-column", "column 'n': encrypted: expected a file without encryption"),
     ("lz4", "column 'n': compressed with LZ4_RAW"),
     ("brotli", "column 'n': compressed with Brotli"),
     ("twice", "two columns are called 'n'"),

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "parquet/bit_runs.h"
 #include "parquet/codec.h"
+#include "parquet/delta.h"
 #include "parquet/parquet.h"
 #include "parquet/thrift.h"
 #include "json/json_text.h"
@@ -154,8 +155,8 @@ static enum isx_status read_bytes(const char *bytes, size_t len, uint64_t *rows,
 	return st;
 }
 
-static const char *const readable[] = { "plain-1", "plain-2", "words-1", "words-2",
-					"groups",  "pages",   "pages-2", "sums" };
+static const char *const readable[] = { "plain-1", "plain-2", "words-1", "words-2",  "groups",
+					"pages",   "pages-2", "sums",    "deltas-1", "deltas-2" };
 
 /* All of these hold the same rows: what is read must be the same text. */
 static void test_parquet__every_way_to_write_rows_gives_the_same_rows(void **state)
@@ -326,9 +327,15 @@ static void add_int(struct isx_buf *buf, unsigned delta, uint64_t value)
 	add_varint(buf, value << 1); /* zigzag */
 }
 
+/* How a page is written, by the numbers of the format. */
+struct way {
+	unsigned codec, encoding, levels; /* levels: their encoding */
+};
+static const struct way plain = { .levels = 3 };
+
 /* A file of one row group and one optional column of texts, whose only page announces `bytes` and holds
- * `content`, compressed with zstd or not at all. */
-static struct isx_buf make_file(uint64_t rows, uint64_t bytes, unsigned codec,
+ * `content`. */
+static struct isx_buf make_file(uint64_t rows, uint64_t bytes, struct way way,
 				struct isx_span content)
 {
 	struct isx_buf file = { 0 };
@@ -338,8 +345,8 @@ static struct isx_buf make_file(uint64_t rows, uint64_t bytes, unsigned codec,
 	add_int(&file, 1, content.len);
 	isx_buf_add(&file, "\x2C", 1); /* field 5: a struct */
 	add_int(&file, 1, rows);
-	add_int(&file, 1, 0); /* PLAIN */
-	add_int(&file, 1, 3); /* levels: RLE */
+	add_int(&file, 1, way.encoding);
+	add_int(&file, 1, way.levels);
 	isx_buf_add(&file, "\0\0", 2);
 	isx_buf_add(&file, content.ptr, content.len);
 	size_t footer = file.len;
@@ -350,7 +357,7 @@ static struct isx_buf make_file(uint64_t rows, uint64_t bytes, unsigned codec,
 	add_int(&file, 1, rows);
 	isx_buf_add(&file, "\x19\x1C\x19\x1C\x3C", 5); /* a row group, its chunk, its field 3 */
 	add_int(&file, 1, 6);
-	add_int(&file, 3, codec);
+	add_int(&file, 3, way.codec);
 	add_int(&file, 1, rows);
 	add_int(&file, 2, footer - 4);
 	add_int(&file, 2, 4);
@@ -370,7 +377,8 @@ static void test_parquet__a_page_never_takes_more_than_the_ceiling(void **state)
 	(void)state;
 	/* 100 bytes that say they become 2 GiB */
 	char zeros[100] = { 0 };
-	struct isx_buf bomb = make_file(10, INT32_MAX, 6, (struct isx_span){ zeros, sizeof zeros });
+	struct isx_buf bomb = make_file(10, INT32_MAX, (struct way){ 6, 0, 3 },
+					(struct isx_span){ zeros, sizeof zeros });
 	assert_int_equal(read_bytes(bomb.ptr, bomb.len, &rows, message), ISX_TOO_LARGE);
 	assert_non_null(strstr(message, "column 't': the pages of all columns take more than 512"));
 	isx_buf_release(&bomb);
@@ -383,7 +391,7 @@ static void test_parquet__a_page_that_is_not_what_it_announces_is_refused(void *
 	(void)state;
 	/* 5 nulls, and then values that are not there */
 	static const char nulls[] = "\x02\0\0\0\x0A\0";
-	struct isx_buf good = make_file(5, 6, 0, (struct isx_span){ nulls, 6 });
+	struct isx_buf good = make_file(5, 6, plain, (struct isx_span){ nulls, 6 });
 	assert_int_equal(read_bytes(good.ptr, good.len, &rows, message), ISX_OK);
 	assert_int_equal(rows, 5);
 	isx_buf_release(&good);
@@ -391,11 +399,85 @@ static void test_parquet__a_page_that_is_not_what_it_announces_is_refused(void *
 					     "fewer values than announced" };
 	static const char *const content[] = { "\x02\0\0\0\x08\0", "\x02\0\0\0\x0A\x01" };
 	for (size_t i = 0; i < 2; i++) {
-		struct isx_buf bad = make_file(5, 6, 0, (struct isx_span){ content[i], 6 });
+		struct isx_buf bad = make_file(5, 6, plain, (struct isx_span){ content[i], 6 });
 		assert_int_equal(read_bytes(bad.ptr, bad.len, &rows, message), ISX_INVALID);
 		if (!strstr(message, wrong[i]))
 			fail_msg("%s", message);
 		isx_buf_release(&bad);
+	}
+}
+
+/* What this reader does not know is named, with its number, and is never taken for something else. */
+static void test_parquet__an_encoding_that_is_not_read_is_named(void **state)
+{
+	static const struct {
+		struct way way;
+		const char *said;
+	} all[] = {
+		{ { .encoding = 1, .levels = 3 }, "encoding GROUP_VAR_INT (1)" },
+		{ { .encoding = 3, .levels = 3 }, "encoding RLE (3)" },
+		{ { .encoding = 4, .levels = 3 }, "encoding BIT_PACKED (4)" },
+		{ { .encoding = 5, .levels = 3 }, "encoding DELTA_BINARY_PACKED (5)" },
+		{ { .encoding = 9, .levels = 3 }, "encoding BYTE_STREAM_SPLIT (9)" },
+		{ { .encoding = 10, .levels = 3 }, "encoding unknown (10)" },
+		{ { .encoding = UINT32_MAX, .levels = 3 }, "encoding unknown (4294967295)" },
+		{ { .levels = 4 }, "definition levels of encoding 4 (4 is BIT_PACKED)" },
+		{ { .codec = 3, .levels = 3 }, "compressed with LZO (codec 3)" },
+		{ { .codec = 4, .levels = 3 }, "compressed with Brotli (codec 4)" },
+		{ { .codec = 5, .levels = 3 }, "compressed with LZ4 (codec 5)" },
+		{ { .codec = 7, .levels = 3 }, "compressed with LZ4_RAW (codec 7)" },
+		{ { .codec = 8, .levels = 3 }, "compressed with an unknown codec (codec 8)" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		char message[256];
+		uint64_t rows;
+		struct isx_buf file = make_file(1, 7, all[i].way,
+						(struct isx_span){ "\x02\0\0\0\x02\1x", 7 });
+		assert_int_equal(read_bytes(file.ptr, file.len, &rows, message), ISX_INVALID);
+		if (!strstr(message, all[i].said) || !strstr(message, "write the file again"))
+			fail_msg("%s", message);
+		isx_buf_release(&file);
+	}
+}
+
+/* Lengths and prefixes that lead out of a page. */
+static void test_parquet__texts_beyond_their_page_are_refused(void **state)
+{
+	static const struct {
+		unsigned encoding;
+		const char *content; /* behind the levels */
+		size_t len;
+		const char *said; /* NULL: they are read */
+	} all[] = {
+		/* block 128, 4 miniblocks, 1 value, and it is 2 (zigzag 4) */
+		{ 6, "\x80\x01\4\1\4ab", 7, NULL },
+		{ 6, "\x80\x01\4\1\6ab", 7, "the length of a text" },
+		{ 6, "\x80\x01\4\1\3ab", 7, "the length of a text" }, /* -2 */
+		{ 6, "\x80\x01\4\0\4ab", 7, "the length of a text" }, /* of no value */
+		{ 6, "\x80\x01\4\2\4", 5, "its differences" },        /* without a block */
+		{ 6, "\x80\x01\0\1\4ab", 7, "its differences" },
+		{ 6, "\x81\x01\1\1\4ab", 7, "its differences" },
+		{ 7, "\x80\x01\4\1\0\x80\x01\4\1\4ab", 12, NULL },
+		{ 7, "\x80\x01\4\1\2\x80\x01\4\1\4ab", 12, "the prefix of a text" },
+		{ 7, "\x80\x01\4\0\0\x80\x01\4\1\4ab", 12, "the prefix of a text" },
+		{ 7, "\x80\x01\4\2\0", 5, "the prefixes of its texts" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		char message[256];
+		uint64_t rows;
+		struct isx_buf content = { 0 };
+		isx_buf_add(&content, "\x02\0\0\0\x02\1", 6);
+		isx_buf_add(&content, all[i].content, all[i].len);
+		struct isx_buf file = make_file(1, content.len,
+						(struct way){ 0, all[i].encoding, 3 },
+						(struct isx_span){ content.ptr, content.len });
+		enum isx_status st = read_bytes(file.ptr, file.len, &rows, message);
+		if (all[i].said ? !strstr(message, all[i].said) : st || rows != 1)
+			fail_msg("%zu: %s", i, message);
+		isx_buf_release(&content);
+		isx_buf_release(&file);
 	}
 }
 
@@ -463,6 +545,65 @@ static void test_bit_runs__every_width_is_read(void **state)
 	}
 }
 
+/* Two miniblocks of 32 in a block, and 100 differences: the second block is not full. Packed by the
+ * definition, with every width, and a least difference that makes sums wrap around. */
+static void test_delta__every_width_is_read(void **state)
+{
+	enum { COUNT = 101, MINIS = 2, MINI = 32 };
+	uint64_t seed = test_seed();
+	(void)state;
+	for (unsigned width = 0; width <= 64; width++) {
+		struct isx_buf bytes = { 0 };
+		struct isx_delta delta;
+		struct isx_span rest;
+		uint64_t expected[COUNT] = { test_random(&seed) }, value;
+		add_varint(&bytes, MINIS * MINI);
+		add_varint(&bytes, MINIS);
+		add_varint(&bytes, COUNT);
+		add_varint(&bytes, expected[0] << 1 ^ (uint64_t)((int64_t)expected[0] >> 63));
+		for (size_t block = 0; block < 2; block++) {
+			uint64_t least = test_random(&seed);
+			add_varint(&bytes, least << 1 ^ (uint64_t)((int64_t)least >> 63));
+			isx_buf_char(&bytes, (char)width);
+			isx_buf_char(&bytes, (char)width);
+			uint8_t packed[8 * MINIS * MINI] = { 0 };
+			for (size_t i = 0; i < MINIS * MINI; i++) {
+				uint64_t number = width == 0 ? 0
+							     : test_random(&seed) >> (64 - width);
+				size_t nth = 1 + block * MINIS * MINI + i;
+				for (size_t b = 0; b < width; b++)
+					packed[(i * width + b) / 8] |=
+						(uint8_t)((number >> b & 1) << (i * width + b) % 8);
+				if (nth < COUNT)
+					expected[nth] = expected[nth - 1] + least + number;
+			}
+			isx_buf_add(&bytes, packed, (size_t)8 * width);
+		}
+		isx_buf_text(&bytes, "rest");
+		struct isx_span all = { bytes.ptr, bytes.len };
+		assert_true(isx_delta_start(&delta, all));
+		assert_true(isx_delta_rest(&delta, &rest));
+		assert_true(isx_span_is(rest, "rest"));
+		for (size_t i = 0; i < COUNT; i++) {
+			assert_true(isx_delta_next(&delta, &value));
+			assert_true(value == expected[i]);
+		}
+		assert_false(isx_delta_next(&delta, &value));
+		/* Of a page that is cut, no number is made up. */
+		for (size_t len = 0; len < bytes.len - 4; len++) {
+			size_t read = 0;
+			struct isx_span cut = { bytes.ptr, len };
+			if (!isx_delta_start(&delta, cut))
+				continue;
+			assert_false(isx_delta_rest(&delta, &rest));
+			for (; isx_delta_next(&delta, &value); read++)
+				assert_true(value == expected[read]);
+			assert_true(read < COUNT);
+		}
+		isx_buf_release(&bytes);
+	}
+}
+
 static void test_codec__only_the_announced_length_is_taken(void **state)
 {
 	/* "aaaaaaaaaa" compressed by each codec */
@@ -501,10 +642,9 @@ static void test_codec__only_the_announced_length_is_taken(void **state)
 
 static void test_parquet__no_memory_is_a_status(void **state)
 {
-	struct isx_buf bytes = load("words-2");
+	struct isx_buf bytes = load(*state);
 	enum isx_status st = ISX_NO_MEMORY;
 	int fd = memfd_create("parquet", MFD_CLOEXEC);
-	(void)state;
 	assert_int_equal(pwrite(fd, bytes.ptr, bytes.len, 0), (ssize_t)bytes.len);
 	for (size_t nth = 1; st; nth++) {
 		struct isx_parquet *file;
@@ -542,11 +682,15 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_parquet__messages_name_what_is_not_read),
 		cmocka_unit_test(test_parquet__a_page_never_takes_more_than_the_ceiling),
 		cmocka_unit_test(test_parquet__a_page_that_is_not_what_it_announces_is_refused),
-		cmocka_unit_test(test_parquet__no_memory_is_a_status),
+		cmocka_unit_test(test_parquet__an_encoding_that_is_not_read_is_named),
+		cmocka_unit_test(test_parquet__texts_beyond_their_page_are_refused),
+		cmocka_unit_test_prestate(test_parquet__no_memory_is_a_status, (void *)"words-2"),
+		cmocka_unit_test_prestate(test_parquet__no_memory_is_a_status, (void *)"deltas-1"),
 		cmocka_unit_test(test_thrift__what_is_nested_without_end_is_refused),
 		cmocka_unit_test(test_thrift__a_list_longer_than_its_bytes_is_refused),
 		cmocka_unit_test(test_bit_runs__runs_and_packed_values_are_read),
 		cmocka_unit_test(test_bit_runs__every_width_is_read),
+		cmocka_unit_test(test_delta__every_width_is_read),
 		cmocka_unit_test(test_codec__only_the_announced_length_is_taken),
 	};
 	int failed = 0;
