@@ -393,7 +393,13 @@ struct isx_query {
 	 * behind that place are returned, so that pages neither repeat nor lose a match while
 	 * nothing is written. NULL: no pages. */
 	const char *after;
-	bool counts;          /* count all matches, which takes longer */
+	bool counts;        /* count all matches, which takes longer */
+	const char *filter; /* find only assets for which this JSON object holds
+			       (docs/filters.md); NULL: all */
+	/* Count the values that all matches have in these fields of their metadata, each of which
+	 * the index has to declare (isx_fields_set()); at most 32, each once. */
+	const char *const *facets;
+	size_t facet_count;
 	uint64_t reserved[1]; /* 0 */
 };
 
@@ -479,6 +485,23 @@ struct isx_chunk_match {
 	uint64_t reserved[2];
 };
 
+/* One value of a field, and how many matches have it. */
+struct isx_facet_value {
+	const char *value; /* JSON: a text in quotes, a number, true, false or null */
+	uint64_t count;
+};
+
+/* The values of one field among all matches of one list, on all pages: the most frequent first, and of
+ * equally frequent ones null, false, true, numbers, then texts. A match that has a list there counts
+ * once for each different value in it; one that has an object or nothing counts for none. */
+struct isx_facet {
+	const char *field; /* as the query names it */
+	const struct isx_facet_value *values;
+	size_t value_count; /* at most 100 */
+	uint64_t others;    /* the sum of the counts of all further values */
+	uint64_t reserved[2];
+};
+
 /* The result of a search. Matches are sorted as `rank` of the query says: by score, the highest
  * first, unless another rank was asked for; equal ones by ISCC-ID. */
 struct isx_result {
@@ -495,7 +518,10 @@ struct isx_result {
 	/* Something was written to the index since the page before: pages may repeat or lose
 	 * matches. */
 	bool is_changed;
-	uint64_t reserved[4];
+	/* With `facets` of the query: one for each of them, in the same order. */
+	const struct isx_facet *facets;       /* of the matches */
+	const struct isx_facet *chunk_facets; /* of the chunk_matches */
+	uint64_t reserved[2];
 };
 
 /* The size of one part of an index. */
@@ -637,6 +663,26 @@ struct isx_load {
 ISX_API ISX_MUST_CHECK enum isx_status isx_loads(struct isx_store *store, struct isx_load **loads,
 						 size_t *count, struct isx_err *err);
 ISX_API void isx_loads_free(struct isx_load *loads);
+
+/* Get the fields of metadata that an index declares, by which queries may filter and count.
+ *   fields  new array of *count JSON pointers ("/license"), free with isx_texts_free()
+ * ISX_UNSUPPORTED: this engine, or the server of an http:// store, has none. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_fields_get(struct isx_store *store, const char *name,
+						      char ***fields, size_t *count,
+						      struct isx_err *err);
+
+/* Declare the fields of an index, in place of those that it declares so far. The values that its assets
+ * have in them are gathered once, in one transaction: it takes about as long as reading all assets, while
+ * searches go on and writers wait. From then on each change of an asset keeps them up to date.
+ *   fields    at most 32 members of the metadata ("license") or JSON pointers ("/creator/name"), each
+ *             once and of at most 256 bytes; none: nothing is declared any more
+ *   progress  called regularly in the thread of the caller with the assets that were read, and all; may
+ *             be NULL. An http:// store does not call it
+ * ISX_INVALID: a name is no field, or is there twice. ISX_UNSUPPORTED: as isx_fields_get(). */
+ISX_API ISX_MUST_CHECK enum isx_status isx_fields_set(struct isx_store *store, const char *name,
+						      const char *const *fields, size_t count,
+						      isx_progress_fn *progress, void *arg,
+						      struct isx_err *err);
 
 /* Add assets, or replace those whose ISCC-ID is in the index already: all of them or, on any error,
  * none. When the call returns, they are on disk (unless the store is relaxed) and are found by

@@ -13,11 +13,14 @@
 #include "cli/question.h"
 #include "cli/say.h"
 #include "cli/search_lines.h"
+#include "cli/shell.h"
 #include "cli/show.h"
 #include "cli/target.h"
+#include "cli/term.h"
 #include "json/wire.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* As in 0.3.3; the default of the REST API is 100. */
@@ -38,21 +41,67 @@ static enum isx_status ask(struct target *target, struct question *question,
 	return isx_search(target->store, target->name, query, result, err);
 }
 
+/* Search, and ask for the place of the next page also without --after, for a terminal, where the
+ * command for that page is shown. A server of an earlier version has no pages. */
+static enum isx_status ask_for_page(struct target *target, struct question *question,
+				    struct isx_result **result, struct isx_err *err)
+{
+	if (question->query.after)
+		return ask(target, question, result, err);
+	question->query.after = "";
+	enum isx_status st = ask(target, question, result, err);
+	question->query.after = NULL;
+	return st == ISX_UNSUPPORTED ? ask(target, question, result, err) : st;
+}
+
+/* Print how many matches there are in all, on standard output; and on standard error, as `list` does,
+ * the command for the next page, on one line, which can be copied. */
+static void show_rest(const struct cli_args *args, const struct isx_result *result)
+{
+	char count[32];
+	struct isx_buf command = { 0 };
+	if (result->query.counts) {
+		printf("\n%s match%s in all", term_count(result->match_total, count),
+		       result->match_total == 1 ? "" : "es");
+		if (result->chunk_match_total)
+			printf(", %s with passages", term_count(result->chunk_match_total, count));
+		printf("\n");
+	}
+	if (result->next) {
+		fflush(stdout);
+		shell_add_command(&command, args, "--after");
+		say_line(stderr, "There may be more: %.*s --after %s", (int)command.len,
+			 command.len ? command.ptr : "", result->next);
+	}
+	isx_buf_release(&command);
+}
+
 /* JSON if standard output is no terminal, unless an option decides. */
 static int search(const struct cli_args *args, struct target *target, struct question *question)
 {
 	struct isx_result *result;
 	struct isx_err err = { 0 };
-	enum isx_status st = ask(target, question, &result, &err);
+	bool is_terminal = isatty(STDOUT_FILENO);
+	bool is_table = !cli_option_value(args, "--json") &&
+			(cli_option_value(args, "--table") || is_terminal);
+	bool is_watched = is_terminal && isatty(STDERR_FILENO);
+	enum isx_status st = is_table && is_watched ? ask_for_page(target, question, &result, &err)
+						    : ask(target, question, &result, &err);
 	if (st)
 		return target_fail(st, &err);
-	bool is_table = cli_option_value(args, "--table") || isatty(STDOUT_FILENO);
-	if (cli_option_value(args, "--json") || !is_table)
+	if (!is_table) {
 		show_json(result);
-	else if (result->match_count || result->chunk_match_count)
+	} else if (result->match_count || result->chunk_match_count) {
 		show_table(question, result);
-	else
+		show_rest(args, result);
+	} else if (question->query.after && question->query.after[0]) {
+		say_line(stdout, "No more matches.");
+	} else {
 		show_no_match(target, &question->query);
+	}
+	if (result->is_changed)
+		say_line(stderr, "The index has changed since the page before: matches may be "
+				 "repeated or missing");
 	bool is_none = !result->match_count && !result->chunk_match_count;
 	isx_result_free(result);
 	return is_none && cli_option_value(args, "--fail-if-none") ? CLI_NONE : CLI_OK;
@@ -106,12 +155,18 @@ static int run_search(const struct cli_args *args)
 	struct isx_query defaults = { .own_chunks = cli_option_value(args, "--chunks") };
 	unsigned long limit;
 	int code = CLI_USAGE;
-	if (cli_option_number(args, "--limit", 1, 1000000, DEFAULT_LIMIT, &limit) &&
-	    conditions_read(args, &arena, &defaults)) {
+	bool has_lines = args->word_count == 1 && lines_are_in(args->words[0]);
+	defaults.after = cli_option_value(args, "--after");
+	defaults.counts = cli_option_value(args, "--count");
+	if (has_lines && defaults.after) {
+		say_line(stderr,
+			 "Error: --after: a page is that of one query, but %s has a query in each "
+			 "line. Search for the one whose matches go on",
+			 strcmp(args->words[0], "-") ? args->words[0] : "standard input");
+	} else if (cli_option_number(args, "--limit", 1, 1000000, DEFAULT_LIMIT, &limit) &&
+		   conditions_read(args, &arena, &defaults)) {
 		defaults.limit = limit;
-		code = args->word_count == 1 && lines_are_in(args->words[0])
-			       ? run_lines(args, &defaults)
-			       : run_single(args, &defaults);
+		code = has_lines ? run_lines(args, &defaults) : run_single(args, &defaults);
 	}
 	isx_arena_release(&arena);
 	return code;
@@ -119,6 +174,9 @@ static int run_search(const struct cli_args *args)
 
 static const struct cli_option options[] = {
 	{ "--limit", 'l', "N", "Maximum number of matches (default: 3)" },
+	{ "--after", 'a', "PLACE",
+	  "Matches behind this place: '' for the first page, then 'next' of the page before" },
+	{ "--count", 0, NULL, "Also count all matches" },
 	{ "--json", 'j', NULL, "Print JSON (the default when output is piped)" },
 	{ "--table", 't', NULL, "Print a table (the default on a terminal)" },
 	{ "--chunks", 'c', NULL, "With an ISCC-ID: also find assets that share passages with it" },

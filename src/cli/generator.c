@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/span.h"
 #include "cli/lines.h"
+#include "cli/shell.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -60,17 +61,6 @@ bool generator_is_done(const char *path)
 	return access(beside, F_OK) == 0;
 }
 
-/* Append a word that the shell takes as it stands: in single quotes. */
-static void add_quoted(struct isx_buf *out, const char *word)
-{
-	isx_buf_char(out, '\'');
-	/* Within single quotes the shell interprets nothing. A single quote ends them, stands
-	 * escaped, and begins them again. */
-	for (; *word; word++)
-		isx_buf_text(out, *word == '\'' ? "'\\''" : (const char[]){ *word, '\0' });
-	isx_buf_char(out, '\'');
-}
-
 /* A path that begins with - is no option of the command: "./-x". */
 static enum isx_status compose(const char *command, const char *path, struct isx_buf *line,
 			       struct isx_err *err)
@@ -78,7 +68,7 @@ static enum isx_status compose(const char *command, const char *path, struct isx
 	struct isx_buf word = { 0 };
 	bool is_placed = false;
 	isx_buf_text(&word, path[0] == '-' ? "./" : "");
-	add_quoted(&word, path);
+	shell_add_word(&word, path);
 	isx_buf_char(&word, '\0');
 	enum isx_status st = isx_buf_status(&word, err);
 	for (const char *at = command; !st && *at; at++) {

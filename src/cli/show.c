@@ -156,14 +156,19 @@ static void print_heading(void)
 	       term_style(stdout, TERM_PLAIN));
 }
 
-/* On a terminal a name that does not fit is shortened. */
+/* On a terminal a name that does not fit is shortened.
+ *   rank  0: not known, as on a page behind the first one */
 static void print_row(size_t rank, double score, const char *iscc_id, const char *metadata)
 {
 	struct isx_arena arena = { 0 };
 	struct isx_buf name = { 0 };
 	struct isx_span text = find_name(metadata, &arena);
 	size_t width = term_width();
-	say(stdout, "%4zu  %.4f  %-21s  ", rank, score, iscc_id);
+	if (rank)
+		printf("%4zu", rank);
+	else
+		printf("    ");
+	say(stdout, "  %.4f  %-21s  ", score, iscc_id);
 	if (width)
 		term_add_shortened(&name, text, width > NAME_COLUMN ? width - NAME_COLUMN : 0);
 	else
@@ -216,11 +221,12 @@ static void print_scores(const struct isx_match *match)
 static void print_matches(const struct isx_result *result)
 {
 	size_t width = term_width();
+	bool is_first = !result->query.after || !result->query.after[0];
 	if (result->match_count)
 		print_heading();
 	for (size_t i = 0; i < result->match_count; i++) {
 		const struct isx_match *match = &result->matches[i];
-		print_row(i + 1, match->score, match->iscc_id, match->metadata);
+		print_row(is_first ? i + 1 : 0, match->score, match->iscc_id, match->metadata);
 		if (width)
 			print_bars(match, width);
 		else
@@ -230,6 +236,7 @@ static void print_matches(const struct isx_result *result)
 
 void show_table(const struct question *question, const struct isx_result *result)
 {
+	bool is_first = !result->query.after || !result->query.after[0];
 	print_matches(result);
 	if (result->chunk_match_count) {
 		printf("%sPassages found in:\n", result->match_count ? "\n" : "");
@@ -237,7 +244,7 @@ void show_table(const struct question *question, const struct isx_result *result
 	}
 	for (size_t i = 0; i < result->chunk_match_count; i++) {
 		const struct isx_chunk_match *match = &result->chunk_matches[i];
-		print_row(i + 1, match->score, match->iscc_id, match->metadata);
+		print_row(is_first ? i + 1 : 0, match->score, match->iscc_id, match->metadata);
 		for (size_t k = 0; k < match->type_count; k++)
 			print_chunks(question, &match->types[k]);
 	}

@@ -108,6 +108,15 @@ struct isx_engine_ops {
 	enum isx_status (*check)(struct isx_engine *engine, const char *name,
 				 struct isx_check *report, isx_finding_fn *found, void *arg,
 				 struct isx_err *err);
+	/* As isx_fields_get() and isx_fields_set(), whose `fields` are JSON pointers, each once. NULL:
+	 * the engine has no fields. */
+	enum isx_status (*fields_get)(struct isx_engine *engine, const char *name, char ***fields,
+				      size_t *count, struct isx_err *err);
+	enum isx_status (*fields_set)(struct isx_engine *engine, const char *name,
+				      const char *const *fields, size_t count,
+				      isx_progress_fn *progress, void *arg, struct isx_err *err);
+	/* Does search() obey `filter` and `facets` of a query? If not, the service refuses them. */
+	bool filters;
 	/* Begin a walk over the assets of a range, in the order of their ISCC-IDs. ISX_UNSUPPORTED: a
 	 * server of an earlier version.
 	 *   range  copied, but for its text

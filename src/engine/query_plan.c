@@ -167,6 +167,8 @@ enum isx_status isx_query_plan(const struct isx_query *query, enum isx_query_uni
 				"for search");
 	if (!st)
 		st = enter_units(plan, units, count, arena, err);
+	if (!st)
+		st = isx_filter_from_text(query->filter, arena, &plan->filter, err);
 	/* plan->query keeps every unit for the echo; only what is compared is reduced. */
 	if (!st && which == ISX_LONGEST_FORMS)
 		plan->unit_count = isx_units_keep_longest(plan->units, plan->unit_count);

@@ -11,13 +11,15 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "engine/asset_units.h"
+#include "json/filter_json.h"
 
 struct isx_query_plan {
 	struct isx_query query;         /* as the answer echoes it */
 	struct isx_indexed_unit *units; /* the queried units whose type counts; types may repeat */
 	size_t unit_count;
-	const char **types; /* the distinct types of the units, in order */
-	size_t type_count;  /* at most ISX_UNITS_MAX, as fewer types exist */
+	const char **types;              /* the distinct types of the units, in order */
+	size_t type_count;               /* at most ISX_UNITS_MAX, as fewer types exist */
+	const struct isx_filter *filter; /* NULL: every asset may match */
 };
 
 /* Make the query for assets like this one of the index, with the limit, thresholds and other
@@ -45,7 +47,7 @@ enum isx_query_units {
 
 /* Resolve and decode a query without iscc_id.
  *   plan  filled; everything lives in `arena` or is borrowed from `query`
- * ISX_INVALID: nothing to search by, or a unit that cannot be decoded. */
+ * ISX_INVALID: nothing to search by, a unit that cannot be decoded, or a filter that is none. */
 ISX_MUST_CHECK enum isx_status isx_query_plan(const struct isx_query *query,
 					      enum isx_query_units which, struct isx_arena *arena,
 					      struct isx_query_plan *plan, struct isx_err *err);

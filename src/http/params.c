@@ -149,6 +149,10 @@ static enum isx_status read_conditions(struct http_req *req, struct http_res *re
 	if (!st)
 		st = isx_url_param(req->query, "max_expect", &req->arena, &texts.max_expect, err);
 	if (!st)
+		st = isx_url_param(req->query, "filter", &req->arena, &texts.filter, err);
+	if (!st)
+		st = isx_url_list(req->query, "facets", &req->arena, &texts.facets, err);
+	if (!st)
 		st = isx_conditions_from_texts(&texts, "query", &req->arena, query, &res->problems,
 					       err);
 	return st == ISX_SCHEMA ? ISX_OK : st; /* with the problems of the body */

@@ -352,14 +352,15 @@ enum isx_status isx_outcomes_from_answer(struct isx_span list, const struct isx_
 static enum isx_status check_conditions(struct isx_span echo, const struct isx_query *asked,
 					struct isx_err *err)
 {
-	enum { CONDITIONS = 7 };
-	static const char *const names[CONDITIONS] = { "min_score", "min_scores", "types",
-						       "exponent",  "with",       "rank",
-						       "max_expect" };
-	const bool is_asked[CONDITIONS] = { asked->has_min_score, asked->min_score_count,
-					    asked->types,         asked->exponent,
-					    asked->with,          asked->rank,
-					    asked->max_expect > 0 };
+	enum { CONDITIONS = 9 };
+	static const char *const names[CONDITIONS] = { "min_score",  "min_scores", "types",
+						       "exponent",   "with",       "rank",
+						       "max_expect", "filter",     "facets" };
+	const bool is_asked[CONDITIONS] = { asked->has_min_score,  asked->min_score_count,
+					    asked->types,          asked->exponent,
+					    asked->with,           asked->rank,
+					    asked->max_expect > 0, asked->filter,
+					    asked->facets };
 	struct isx_span found[CONDITIONS];
 	isx_json_find(echo, names, CONDITIONS, found);
 	for (size_t i = 0; i < CONDITIONS; i++)
@@ -714,14 +715,72 @@ static enum isx_status read_page(struct isx_span text, const struct isx_query *a
 		       : ISX_OK;
 }
 
+/* Read one value of a facet; the last element may be the count of all others instead. */
+static enum isx_status read_facet_value(struct isx_span text, struct isx_arena *arena,
+					void *element, struct isx_err *err)
+{
+	struct isx_facet_value *one = element;
+	enum { VALUE, COUNT, OTHERS, FIELDS };
+	static const char *const names[FIELDS] = { "value", "count", "others" };
+	struct isx_span found[FIELDS];
+	isx_json_find(text, names, FIELDS, found);
+	one->count = count_of(found[OTHERS].len ? found[OTHERS] : found[COUNT]);
+	if (found[OTHERS].len)
+		return ISX_OK;
+	if (!found[VALUE].len)
+		return isx_fail_answer(err, "a value in each facet");
+	one->value = isx_arena_text(arena, found[VALUE].ptr, found[VALUE].len);
+	return one->value ? ISX_OK : isx_fail_memory(err);
+}
+
+static const struct element_kind facet_value_kind = { sizeof(struct isx_facet_value),
+						      sizeof("{\"others\":1}") - 1,
+						      read_facet_value };
+
+/* Read the facets of one list of matches, all of those that were asked for, in their order.
+ *   facets  filled */
+static enum isx_status read_facets(struct isx_span object, const struct isx_query *asked,
+				   struct isx_arena *arena, const struct isx_facet **facets,
+				   struct isx_err *err)
+{
+	struct isx_json_walk walk = isx_json_walk_start(object);
+	struct isx_span key, list;
+	struct isx_facet *made = isx_arena_alloc(arena, asked->facet_count, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < asked->facet_count; i++) {
+		struct isx_facet *facet = &made[i];
+		void *values = NULL;
+		if (isx_json_kind(object) != ISX_JSON_OBJECT ||
+		    !isx_json_next_member(&walk, &key, &list))
+			return isx_fail_answer(err, "all facets of the query");
+		facet->field = isx_json_name(key, arena);
+		if (!facet->field)
+			return isx_fail_memory(err);
+		if (strcmp(facet->field, asked->facets[i]) != 0)
+			return isx_fail_answer(err, "the facets of the query");
+		st = read_list(list, &facet_value_kind, arena, &values, &facet->value_count, err);
+		facet->values = values;
+		if (!st && facet->value_count && !facet->values[facet->value_count - 1].value)
+			facet->others = facet->values[--facet->value_count].count;
+		for (size_t k = 0; !st && k < facet->value_count; k++)
+			if (!facet->values[k].value)
+				st = isx_fail_answer(err, "others behind all values of a facet");
+	}
+	*facets = made;
+	return st;
+}
+
 /* After a failure the result means nothing, and the arena keeps what was read until it is
  * released. */
 enum isx_status isx_result_from_answer(struct isx_span text, const struct isx_query *asked,
 				       struct isx_arena *arena, struct isx_result *result,
 				       struct isx_err *err)
 {
-	enum { QUERY, MATCHES, CHUNK_MATCHES, FIELDS };
-	static const char *const names[FIELDS] = { "query", "global_matches", "chunk_matches" };
+	enum { QUERY, MATCHES, CHUNK_MATCHES, FACETS, CHUNK_FACETS, FIELDS };
+	static const char *const names[FIELDS] = { "query", "global_matches", "chunk_matches",
+						   "facets", "chunk_facets" };
 	struct isx_span found[FIELDS];
 	void *matches = NULL, *chunk_matches = NULL;
 	isx_json_find(text, names, FIELDS, found);
@@ -742,5 +801,11 @@ enum isx_status isx_result_from_answer(struct isx_span text, const struct isx_qu
 			      asked->limit);
 	result->matches = matches;
 	result->chunk_matches = chunk_matches;
-	return st ? st : read_page(text, asked, arena, result, err);
+	if (!st)
+		st = read_page(text, asked, arena, result, err);
+	if (!st && asked->facets)
+		st = read_facets(found[FACETS], asked, arena, &result->facets, err);
+	if (!st && asked->facets)
+		st = read_facets(found[CHUNK_FACETS], asked, arena, &result->chunk_facets, err);
+	return st;
 }

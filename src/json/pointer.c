@@ -48,6 +48,34 @@ enum isx_status isx_pointer_read(struct isx_span name, struct isx_arena *arena,
 	return ISX_OK;
 }
 
+/* Each is compared with those before it: there are few. */
+enum isx_status isx_pointers_read(const char *const *names, size_t count, struct isx_arena *arena,
+				  const char *const **pointers, size_t *wrong, struct isx_err *err)
+{
+	size_t none, at = 0;
+	enum isx_status st = ISX_OK;
+	wrong = wrong ? wrong : &none;
+	*wrong = ISX_FIELDS_MAX;
+	if (count > ISX_FIELDS_MAX)
+		return isx_fail(err, ISX_INVALID, "expected at most %d fields, found %zu",
+				ISX_FIELDS_MAX, count);
+	const char **made = isx_arena_alloc(arena, count, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	for (; !st && at < count; at++) {
+		*wrong = at;
+		st = isx_pointer_read(isx_span_of(names[at]), arena, &made[at], err);
+		if (!st && !made[at])
+			st = isx_fail(err, ISX_INVALID, "expected a field: " ISX_POINTER_RULE);
+		for (size_t i = 0; !st && i < at; i++)
+			if (strcmp(made[i], made[at]) == 0)
+				st = isx_fail(err, ISX_INVALID, "the field %.100s is there twice",
+					      made[at]);
+	}
+	*pointers = made;
+	return st;
+}
+
 /* Is a decoded name the one that a token of a pointer spells? */
 static bool is_token(struct isx_span name, struct isx_span token)
 {

@@ -21,6 +21,15 @@
 ISX_MUST_CHECK enum isx_status isx_pointer_read(struct isx_span name, struct isx_arena *arena,
 						const char **pointer, struct isx_err *err);
 
+/* Read a list of fields, at most ISX_FIELDS_MAX, each once.
+ *   pointers  filled: `count` of them, in `arena`
+ *   wrong     filled on failure: the position of the name that is wrong; may be NULL
+ * ISX_INVALID says what is wrong with it, without its place. */
+ISX_MUST_CHECK enum isx_status isx_pointers_read(const char *const *names, size_t count,
+						 struct isx_arena *arena,
+						 const char *const **pointers, size_t *wrong,
+						 struct isx_err *err);
+
 /* Find the value that a pointer leads to in a text that has passed isx_json_check(). Of several
  * members with one name the last one counts. An element of an array is found by its position:
  * "/creators/0/name".

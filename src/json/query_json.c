@@ -9,7 +9,9 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
+#include "json/filter_json.h"
 #include "json/json_text.h"
+#include "json/pointer.h"
 #include "json/rules.h"
 #include "json/wire.h"
 
@@ -79,10 +81,10 @@ static void read_query_simprints(struct isx_reader *reader, struct isx_span valu
 
 /* Members of a query that 0.3.3 ignores, as it ignores every member that it does not know. Null stands
  * for "not given". */
-enum { MIN_SCORE, MIN_SCORES, TYPES, EXPONENT, WITH, RANK, MAX_EXPECT, CONDITIONS };
-static const char *const condition_names[CONDITIONS] = { "min_score", "min_scores", "types",
-							 "exponent",  "with",       "rank",
-							 "max_expect" };
+enum { MIN_SCORE, MIN_SCORES, TYPES, EXPONENT, WITH, RANK, MAX_EXPECT, FILTER, FACETS, CONDITIONS };
+static const char *const condition_names[CONDITIONS] = { "min_score",  "min_scores", "types",
+							 "exponent",   "with",       "rank",
+							 "max_expect", "filter",     "facets" };
 
 /* Read the lowest score for each type. A type with a wrong score stays in the list: the problem
  * refuses the query before the list is used. */
@@ -159,6 +161,43 @@ static void read_rank(struct isx_reader *reader, struct isx_span value,
 				  "Input should be 'score', 'significance' or 'tiered'", value);
 }
 
+/* The tree is read for its problems alone: a query keeps the text, which engines read where they have the
+ * memory that an answer may take. */
+static void read_filter(struct isx_reader *reader, struct isx_span value,
+			const struct isx_place *place, struct isx_query *query)
+{
+	struct isx_filter filter;
+	struct isx_arena then = *reader->arena;
+	struct isx_buf text = { 0 };
+	isx_filter_read(reader, value, place, &filter);
+	isx_arena_rewind(reader->arena, &then);
+	isx_json_minify(&text, value);
+	if (!text.failed)
+		query->filter = isx_arena_text(reader->arena, text.ptr, text.len);
+	reader->out_of_memory |= !query->filter;
+	isx_buf_release(&text);
+}
+
+static void read_facets(struct isx_reader *reader, struct isx_span value,
+			const struct isx_place *place, struct isx_query *query)
+{
+	const char *const *pointers;
+	struct isx_arena then;
+	struct isx_err cause;
+	size_t wrong;
+	if (!isx_field_texts(reader, value, place, NULL, 0, ISX_FIELDS_MAX, &query->facets,
+			     &query->facet_count))
+		return;
+	then = *reader->arena;
+	enum isx_status st = isx_pointers_read(query->facets, query->facet_count, reader->arena,
+					       &pointers, &wrong, &cause);
+	isx_arena_rewind(reader->arena, &then);
+	const struct isx_place at = { .outer = place, .position = wrong };
+	reader->out_of_memory |= st == ISX_NO_MEMORY;
+	if (st == ISX_INVALID)
+		isx_field_problem(reader, "value_error", &at, cause.msg, value);
+}
+
 /* Read the conditions of a query. A member that is missing has an empty value, whose kind is that of
  * null.
  *   found  the values, by condition_names */
@@ -184,6 +223,10 @@ static void read_conditions(struct isx_reader *reader, const struct isx_span *fo
 		read_rank(reader, found[RANK], &at[RANK], query);
 	if (isx_json_kind(found[MAX_EXPECT]) != ISX_JSON_NULL)
 		isx_field_positive(reader, found[MAX_EXPECT], &at[MAX_EXPECT], &query->max_expect);
+	if (isx_json_kind(found[FILTER]) != ISX_JSON_NULL)
+		read_filter(reader, found[FILTER], &at[FILTER], query);
+	if (isx_json_kind(found[FACETS]) != ISX_JSON_NULL)
+		read_facets(reader, found[FACETS], &at[FACETS], query);
 }
 
 /* Write a text list as JSON: ["A","B"]. An empty text is an empty list; an empty word between two
@@ -215,6 +258,23 @@ static void add_scores(struct isx_buf *json, struct isx_span list)
 	isx_buf_char(json, '}');
 }
 
+/* Check the text of a filter, which becomes a part of other JSON, or add a problem. */
+static bool is_json(struct isx_span text, const struct isx_place *root,
+		    struct isx_problems *problems)
+{
+	const struct isx_place at = { .outer = root, .name = condition_names[FILTER] };
+	struct isx_buf input = { 0 };
+	struct isx_err cause;
+	size_t offset;
+	if (!isx_json_check_member(text, &offset, &cause))
+		return true;
+	isx_json_quote(&input, text);
+	isx_problem_add(problems, "json_invalid", &at, cause.msg,
+			(struct isx_span){ input.ptr, input.len });
+	isx_buf_release(&input);
+	return false;
+}
+
 /* Texts become JSON, so that the same rules read both: scores and the exponent as strings, which the
  * fields take as numbers. Messages then show what the user has typed. The JSON is freed before the
  * return; what the query keeps was copied into the arena. */
@@ -222,10 +282,11 @@ enum isx_status isx_conditions_from_texts(const struct isx_query_texts *texts, c
 					  struct isx_arena *arena, struct isx_query *query,
 					  struct isx_problems *problems, struct isx_err *err)
 {
-	const struct isx_span *const given[CONDITIONS] = { &texts->min_score, &texts->min_scores,
-							   &texts->types,     &texts->exponent,
-							   &texts->with,      &texts->rank,
-							   &texts->max_expect };
+	const struct isx_span *const given[CONDITIONS] = { &texts->min_score,  &texts->min_scores,
+							   &texts->types,      &texts->exponent,
+							   &texts->with,       &texts->rank,
+							   &texts->max_expect, &texts->filter,
+							   &texts->facets };
 	struct isx_reader reader = { .arena = arena, .problems = problems };
 	const struct isx_place outer = { .name = root };
 	struct isx_span found[CONDITIONS];
@@ -234,10 +295,14 @@ enum isx_status isx_conditions_from_texts(const struct isx_query_texts *texts, c
 	for (size_t i = 0; i < CONDITIONS; i++) {
 		if (!given[i]->ptr)
 			continue;
+		if (i == FILTER && !is_json(*given[i], root ? &outer : NULL, problems))
+			continue;
 		isx_buf_printf(&json, "%s\"%s\":", json.len > 1 ? "," : "", condition_names[i]);
-		if (i == MIN_SCORES)
+		if (i == FILTER)
+			isx_buf_add(&json, given[i]->ptr, given[i]->len);
+		else if (i == MIN_SCORES)
 			add_scores(&json, *given[i]);
-		else if (i == TYPES || i == WITH)
+		else if (i == TYPES || i == WITH || i == FACETS)
 			add_list(&json, *given[i]);
 		else
 			isx_json_quote(&json, *given[i]);
@@ -279,6 +344,12 @@ void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults
 		query->rank = defaults->rank;
 	if (!query->max_expect)
 		query->max_expect = defaults->max_expect;
+	if (!query->filter)
+		query->filter = defaults->filter;
+	if (!query->facets) {
+		query->facets = defaults->facets;
+		query->facet_count = defaults->facet_count;
+	}
 	query->limit = defaults->limit;
 	query->after = defaults->after;
 	query->counts = defaults->counts;

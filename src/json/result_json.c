@@ -159,6 +159,14 @@ static void add_conditions(struct isx_buf *buf, bool *first, const struct isx_qu
 		add_name(buf, first, "max_expect");
 		isx_json_double(buf, query->max_expect);
 	}
+	if (query->filter) {
+		add_name(buf, first, "filter");
+		isx_buf_text(buf, query->filter);
+	}
+	if (query->facets) {
+		add_name(buf, first, "facets");
+		add_texts(buf, query->facets, query->facet_count);
+	}
 }
 
 /* The fields in the order of the schema of 0.3.3, then the conditions. `named` keeps the nulls that
@@ -437,6 +445,28 @@ static void add_page(struct isx_buf *buf, const struct isx_result *result)
 	isx_buf_text(buf, result->is_changed ? ",\"changed\":true" : ",\"changed\":false");
 }
 
+/* {"license":[{"value":"CC0","count":12},{"others":3}]}: the last element only if there are more values
+ * than the list has. */
+static void add_facets(struct isx_buf *buf, const char *name, const struct isx_query *query,
+		       const struct isx_facet *facets)
+{
+	isx_buf_printf(buf, ",\"%s\":{", name);
+	for (size_t i = 0; i < query->facet_count; i++) {
+		isx_buf_text(buf, i ? "," : "");
+		add_text(buf, facets[i].field);
+		isx_buf_text(buf, ":[");
+		for (size_t k = 0; k < facets[i].value_count; k++)
+			isx_buf_printf(buf, "%s{\"value\":%s,\"count\":%llu}", k ? "," : "",
+				       facets[i].values[k].value,
+				       (unsigned long long)facets[i].values[k].count);
+		if (facets[i].others)
+			isx_buf_printf(buf, ",{\"others\":%llu}",
+				       (unsigned long long)facets[i].others);
+		isx_buf_char(buf, ']');
+	}
+	isx_buf_char(buf, '}');
+}
+
 /* Both lists are always there, also when they are empty. */
 void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 {
@@ -454,5 +484,9 @@ void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 	}
 	isx_buf_char(buf, ']');
 	add_page(buf, result);
+	if (result->query.facets) {
+		add_facets(buf, "facets", &result->query, result->facets);
+		add_facets(buf, "chunk_facets", &result->query, result->chunk_facets);
+	}
 	isx_buf_char(buf, '}');
 }

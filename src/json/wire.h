@@ -149,6 +149,8 @@ struct isx_query_texts {
 	struct isx_span with;
 	struct isx_span rank;
 	struct isx_span max_expect;
+	struct isx_span filter; /* JSON */
+	struct isx_span facets;
 };
 
 /* Read conditions by the rules of the members of a query that have the same names.

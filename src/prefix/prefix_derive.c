@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "prefix/prefix_file.h"
+#include "storage/lmdb_fields.h"
 #include "storage/lmdb_table.h"
 
 /* Write the realm of an index that has assets but no realm: 0.3.3 leaves such a file when the first
@@ -83,6 +84,8 @@ enum isx_status isx_prefix_derive(struct isx_lmdb_view *view, struct isx_err *er
 	isx_buf_release(&json);
 	if (!st && rc != MDB_NOTFOUND)
 		st = isx_lmdb_status(rc, "derive units", err);
+	if (!st)
+		st = isx_lmdb_fields_derive(view, err);
 	if (!st && assets)
 		isx_log_to(&view->file->logger, ISX_LOG_INFO,
 			   "made %llu assets of an earlier program searchable",

@@ -8,6 +8,7 @@
 #include "prefix/prefix_file.h"
 
 #include "iscc/base32.h"
+#include "storage/lmdb_fields.h"
 #include "storage/lmdb_table.h"
 #include "storage/lmdb_verify.h"
 
@@ -50,6 +51,8 @@ int isx_prefix_open_table_by_name(struct isx_lmdb_view *view, const char *name)
 bool isx_prefix_table_shape(const char *name, struct isx_table_shape *shape)
 {
 	*shape = (struct isx_table_shape){ 0 };
+	if (isx_lmdb_fields_shape(name, shape))
+		return true;
 	if (strcmp(name, ISX_TABLE_METADATA) == 0)
 		shape->is_brief = true;
 	else if (strncmp(name, "__", 2) != 0)

@@ -10,8 +10,9 @@
  *   TYPE           (CONTENT_TEXT_V0 and the like) DUPSORT DUPFIXED INTEGERDUP:
  *                  body of a unit, 1 to 32 bytes -> ISCC-ID body, u64 BE
  *
- * This program adds isx:format and isx:derived to __metadata__ (storage/lmdb_format.h). It adds no
- * table, as 0.3.3 opens at most 16.
+ * This program adds isx:format, isx:derived and isx:fields to __metadata__, and the table __fields__
+ * once fields are declared (storage/lmdb_format.h). 0.3.3 opens at most 16 tables, but only those that
+ * it needs, by their names: it never opens __fields__.
  *
  * Invariants
  *   - The rows are exactly the units of the stored assets: those listed, or those of the code.

@@ -20,6 +20,7 @@
 #include "iscc/code.h"
 #include "service/new_id.h"
 #include "service/store.h"
+#include "json/pointer.h"
 #include "json/wire.h"
 
 #include <math.h>
@@ -348,6 +349,13 @@ enum isx_status isx_ready(struct isx_store *store, struct isx_index_problem **pr
 	return ISX_OK;
 }
 
+/* Engines leave these functions NULL where they have no tables of values. */
+static enum isx_status fail_fields(struct isx_err *err)
+{
+	return isx_fail(err, ISX_UNSUPPORTED,
+			"fields: this engine has no fields, filters and facets");
+}
+
 void isx_index_problems_free(struct isx_index_problem *problems)
 {
 	isx_mem_free(problems);
@@ -554,6 +562,42 @@ enum isx_status isx_metadata_set(struct isx_store *store, const char *name, cons
 		  : store->engine->ops->set_metadata(store->engine, name, iscc_id, metadata, err);
 }
 
+enum isx_status isx_fields_get(struct isx_store *store, const char *name, char ***fields,
+			       size_t *count, struct isx_err *err)
+{
+	const struct isx_engine_ops *ops = store->engine->ops;
+	char **found = NULL; /* written to *fields on success only */
+	size_t found_count = 0;
+	if (!ops->fields_get)
+		return fail_fields(err);
+	enum isx_status st = ops->fields_get(store->engine, name, &found, &found_count, err);
+	if (!st) {
+		*fields = found;
+		*count = found_count;
+	}
+	return st;
+}
+
+/* Names become JSON pointers here, so that engines store one form. */
+enum isx_status isx_fields_set(struct isx_store *store, const char *name, const char *const *fields,
+			       size_t count, isx_progress_fn *progress, void *arg,
+			       struct isx_err *err)
+{
+	const struct isx_engine_ops *ops = store->engine->ops;
+	struct isx_arena arena = { 0 };
+	const char *const *pointers;
+	size_t wrong;
+	if (!ops->fields_set)
+		return fail_fields(err);
+	enum isx_status st = isx_pointers_read(fields, count, &arena, &pointers, &wrong, err);
+	if (st == ISX_INVALID)
+		isx_err_at(err, st, wrong < count ? "fields[%zu]" : "fields", wrong);
+	if (!st)
+		st = ops->fields_set(store->engine, name, pointers, count, progress, arg, err);
+	isx_arena_release(&arena);
+	return st;
+}
+
 /* Conditions of a program; those from JSON have passed their rules already. */
 static enum isx_status check_conditions(const struct isx_query *query, struct isx_err *err)
 {
@@ -579,6 +623,9 @@ static enum isx_status check_conditions(const struct isx_query *query, struct is
 		return isx_fail(err, ISX_UNSUPPORTED,
 				"rank, max_expect: expected none of them: "
 				"this build ranks by score only");
+	if (query->facet_count > ISX_FIELDS_MAX)
+		return isx_fail(err, ISX_INVALID, "facets: expected at most %d, found %zu",
+				ISX_FIELDS_MAX, query->facet_count);
 	return ISX_OK;
 }
 
@@ -625,11 +672,14 @@ static void drop_search(struct search *search)
 
 /* The result and everything it points to live in one arena, which isx_result_free() releases. The arena is
  * in memory of its own, so that its address can be kept in result->memory. */
-static enum isx_status begin_search(struct search *search, const struct isx_query *query,
-				    const struct isx_quota *quota, struct isx_err *err)
+static enum isx_status begin_search(struct isx_store *store, struct search *search,
+				    const struct isx_query *query, const struct isx_quota *quota,
+				    struct isx_err *err)
 {
 	*search = (struct search){ .query = *query };
 	enum isx_status st = isx_store_complete_query(&search->query, err);
+	if (!st && (query->filter || query->facets) && !store->engine->ops->filters)
+		st = fail_fields(err);
 	if (st)
 		return st;
 	search->result = isx_mem_array(1, sizeof *search->result);
@@ -670,7 +720,7 @@ enum isx_status isx_search_within(struct isx_store *store, const char *name,
 				  struct isx_result **result, struct isx_err *err)
 {
 	struct search search;
-	enum isx_status st = begin_search(&search, query, quota, err);
+	enum isx_status st = begin_search(store, &search, query, quota, err);
 	if (st)
 		return st;
 	st = store->engine->ops->search(store->engine, name, &search.query, search.arena,
@@ -726,7 +776,7 @@ enum isx_status isx_search_many_within(struct isx_store *store, const char *name
 	for (size_t i = 0; !st && i < count; i++) {
 		results[i] = NULL;
 		errs[i] = (struct isx_err){ 0 };
-		errs[i].status = begin_search(&searches[i], &queries[i], quota, &errs[i]);
+		errs[i].status = begin_search(store, &searches[i], &queries[i], quota, &errs[i]);
 		refused += errs[i].status != ISX_OK;
 	}
 	if (!st)

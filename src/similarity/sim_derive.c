@@ -16,6 +16,7 @@
 #include "similarity/sim_add.h"
 #include "similarity/sim_rows.h"
 #include "similarity/sim_tables.h"
+#include "storage/lmdb_fields.h"
 #include "storage/lmdb_table.h"
 #include "json/json_text.h"
 #include "json/wire.h"
@@ -137,6 +138,8 @@ enum isx_status isx_sim_derive(struct isx_lmdb_view *view, struct isx_err *err)
 		st = derive_simprints(view, &isx_sim_tables(view)->sp[i], err);
 	if (!st)
 		st = isx_sim_put_counts(view, err);
+	if (!st)
+		st = isx_lmdb_fields_derive(view, err);
 	if (!st && assets)
 		isx_log_to(&view->file->logger, ISX_LOG_INFO,
 			   "made %llu assets of an earlier program searchable",

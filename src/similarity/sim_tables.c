@@ -10,6 +10,7 @@
 #include "similarity/sim_tables.h"
 
 #include "base/buf.h"
+#include "storage/lmdb_fields.h"
 #include "storage/lmdb_verify.h"
 #include "json/json_text.h"
 
@@ -169,6 +170,8 @@ bool isx_sim_table_shape(const char *name, struct isx_table_shape *shape)
 	int end = 0;
 	size_t len = strlen(name);
 	*shape = (struct isx_table_shape){ 0 };
+	if (isx_lmdb_fields_shape(name, shape))
+		return true;
 	if (strcmp(name, ISX_TABLE_METADATA) == 0)
 		shape->is_brief = true;
 	else if (strcmp(name, ISX_TABLE_INSTANCE) == 0)

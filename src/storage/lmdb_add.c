@@ -14,6 +14,7 @@
 #include "storage/lmdb_add.h"
 
 #include "storage/lmdb_assets.h"
+#include "storage/lmdb_fields.h"
 #include "storage/lmdb_kind.h"
 #include "json/wire.h"
 
@@ -76,6 +77,30 @@ static enum isx_status check_add(struct isx_lmdb_change *change, struct isx_lmdb
 	return st;
 }
 
+/* Change the values of declared fields for a batch that is about to be put: what is stored still says
+ * which values each asset has. */
+static enum isx_status put_fields(struct isx_lmdb_add *add, struct isx_lmdb_view *view,
+				  struct isx_err *err)
+{
+	struct isx_field_change change;
+	enum isx_status st = isx_field_change_begin(&change, view, err);
+	for (size_t i = 0; !st && change.fields.count && i < add->count; i++) {
+		const struct isx_batch_asset *one = &add->batch[i];
+		MDB_val json = { 0 };
+		if (one->superseded)
+			continue;
+		int rc = view->file->kind->get(view, NULL, &one->id, &json);
+		if (rc && rc != MDB_NOTFOUND)
+			st = isx_lmdb_status(rc, "look up an asset", err);
+		else
+			st = isx_field_change_asset(&change, one->id.body,
+						    rc ? (struct isx_span){ 0 }
+						       : isx_lmdb_span(json),
+						    isx_lmdb_span(isx_lmdb_add_json(add, i)), err);
+	}
+	return isx_field_change_end(&change, st, err);
+}
+
 /* Put the batch, and its realm in an index that has none. May be called again with the same change
  * if the transaction failed, so it changes nothing but the outcomes. */
 static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
@@ -90,6 +115,8 @@ static enum isx_status apply_add(struct isx_lmdb_change *change, struct isx_lmdb
 	enum isx_status st = kind->realm(view, &has_realm, &known, err);
 	if (!st && !has_realm)
 		st = kind->put_realm(view, add->batch[0].id.realm, err);
+	if (!st)
+		st = put_fields(add, view, err);
 	return st ? st : kind->put(add, view, err);
 }
 
@@ -161,8 +188,11 @@ static enum isx_status apply_remove(struct isx_lmdb_change *change, struct isx_l
 {
 	struct remove_change *remove = (struct remove_change *)change;
 	struct isx_iscc_id *stored = isx_mem_array(remove->count, sizeof *stored);
+	struct isx_field_change fields;
 	size_t count = 0;
-	enum isx_status st = stored ? ISX_OK : isx_fail_memory(err);
+	enum isx_status st = isx_field_change_begin(&fields, view, err);
+	if (!stored && !st)
+		st = isx_fail_memory(err);
 	for (size_t i = 0; !st && i < remove->count; i++) {
 		MDB_val json;
 		int rc = view->file->kind->get(view, remove->iscc_ids[i], &remove->ids[i], &json);
@@ -170,8 +200,13 @@ static enum isx_status apply_remove(struct isx_lmdb_change *change, struct isx_l
 		if (rc && rc != MDB_NOTFOUND)
 			st = isx_lmdb_status(rc, "look up an asset", err);
 		else if (!rc)
+			st = isx_field_change_asset(&fields, remove->ids[i].body,
+						    isx_lmdb_span(json), (struct isx_span){ 0 },
+						    err);
+		if (!st && !rc)
 			stored[count++] = remove->ids[i];
 	}
+	st = isx_field_change_end(&fields, st, err);
 	if (!st)
 		st = view->file->kind->remove(view, stored, count, err);
 	isx_mem_free(stored);
@@ -230,7 +265,18 @@ static enum isx_status check_metadata(struct isx_lmdb_change *change, struct isx
 	return isx_lmdb_find(view, set->iscc_id, &set->id, &json, err);
 }
 
-/* Rows do not depend on metadata: only the JSON is written. */
+/* Change the values of declared fields of one asset. */
+static enum isx_status change_fields(struct isx_lmdb_view *view, uint64_t id, struct isx_span from,
+				     struct isx_span to, struct isx_err *err)
+{
+	struct isx_field_change change;
+	enum isx_status st = isx_field_change_begin(&change, view, err);
+	if (!st)
+		st = isx_field_change_asset(&change, id, from, to, err);
+	return isx_field_change_end(&change, st, err);
+}
+
+/* Rows of units do not depend on metadata: the JSON is written, and the values of fields. */
 static enum isx_status apply_metadata(struct isx_lmdb_change *change, struct isx_lmdb_view *view,
 				      struct isx_err *err)
 {
@@ -241,6 +287,9 @@ static enum isx_status apply_metadata(struct isx_lmdb_change *change, struct isx
 	enum isx_status st = isx_lmdb_status(rc, "look up an asset", err);
 	if (!st)
 		st = isx_stored_with_metadata(&json, isx_lmdb_span(stored), set->metadata, err);
+	if (!st)
+		st = change_fields(view, set->id.body, isx_lmdb_span(stored),
+				   (struct isx_span){ json.ptr, json.len }, err);
 	if (!st)
 		st = isx_lmdb_status(
 			view->file->kind->replace(view, &set->id, isx_lmdb_val(json.ptr, json.len)),

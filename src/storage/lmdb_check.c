@@ -176,6 +176,53 @@ static enum isx_status find_rows(struct isx_checking *checking, const uint8_t *i
 	return ISX_OK;
 }
 
+/* Is this the JSON of the asset that a search would read? Under lmdb:// two keys may have the same
+ * ISCC-ID body, and the values of fields are those of one of them. */
+static bool has_fields(const struct isx_checking *checking, const uint8_t *id, MDB_val json)
+{
+	const struct isx_iscc_id wanted = { .version = 1,
+					    .realm = checking->realm,
+					    .body = isx_load_be64(id) };
+	MDB_val found;
+	return checking->fields.count &&
+	       !kind_of(checking)->get(checking->view, NULL, &wanted, &found) &&
+	       found.mv_data == json.mv_data;
+}
+
+/* The keys of the rows of the declared fields that an asset has to have; none if the index keeps
+ * another JSON for it. */
+static enum isx_status list_fields(const struct isx_checking *checking, const uint8_t *id,
+				   MDB_val json, struct isx_arena *arena, MDB_val **keys,
+				   size_t *count, struct isx_err *err)
+{
+	*count = 0;
+	return has_fields(checking, id, json)
+		       ? isx_lmdb_fields_keys(&checking->fields, isx_lmdb_span(json), arena, keys,
+					      count, err)
+		       : ISX_OK;
+}
+
+/* Check that an asset has its rows of declared fields, and add their number to *total. */
+static enum isx_status find_fields(struct isx_checking *checking, const uint8_t *id, MDB_val json,
+				   struct isx_arena *arena, uint64_t *total, struct isx_err *err)
+{
+	MDB_val *keys;
+	size_t count;
+	enum isx_status st = list_fields(checking, id, json, arena, &keys, &count, err);
+	for (size_t i = 0; !st && i < count; i++) {
+		bool has;
+		st = isx_check_has_row(checking, checking->view->tables.fields, keys[i],
+				       isx_lmdb_val(id, ISX_KEY_BYTES), &has, err);
+		if (!st && !has)
+			isx_finding(checking,
+				    "asset %016llx: a row of the declared field %s is missing",
+				    id_number(id),
+				    checking->fields.pointers[*(const uint8_t *)keys[i].mv_data]);
+	}
+	*total += count;
+	return st;
+}
+
 /* Read one asset and check its rows. Each wrong asset is a finding and the check continues;
  * only a lack of memory ends it, so `cause` is kept apart from `err`. */
 static enum isx_status check_asset(struct isx_checking *checking, MDB_val key, MDB_val json,
@@ -218,6 +265,8 @@ static enum isx_status check_asset(struct isx_checking *checking, MDB_val key, M
 	} else if (!st && checking->report->is_derived) {
 		st = find_rows(checking, id, rows, count, total, &cause);
 	}
+	if (!st && checking->report->is_derived)
+		st = find_fields(checking, id, json, &arena, total, &cause);
 done:
 	isx_arena_release(&arena);
 	return st ? isx_fail(err, st, "%s", cause.msg) : ISX_OK;
@@ -254,12 +303,18 @@ static enum isx_status wants_row(struct isx_checking *checking, MDB_val json, co
 	struct isx_arena arena = { 0 };
 	struct isx_asset asset;
 	struct isx_checked_row *rows;
+	MDB_val *keys;
 	size_t count = 0;
+	const bool is_field = table == checking->view->tables.fields;
 	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), &arena, &asset, err);
-	if (!st)
+	if (!st && is_field)
+		st = list_fields(checking, id, json, &arena, &keys, &count, err);
+	for (size_t i = 0; !st && is_field && i < count && !*has; i++)
+		*has = compare_bytes(keys[i], key) == 0;
+	if (!st && !is_field)
 		st = kind_of(checking)->check_rows(checking, id, &asset, &arena, &rows, &count,
 						   err);
-	for (size_t i = 0; !st && i < count && !*has; i++)
+	for (size_t i = 0; !st && !is_field && i < count && !*has; i++)
 		*has = rows[i].table == table && compare_bytes(rows[i].key, key) == 0 &&
 		       compare_bytes(rows[i].value, value) == 0;
 	isx_arena_release(&arena);
@@ -289,7 +344,7 @@ static enum isx_status check_row(struct isx_checking *checking,
 	if (!st && !has)
 		isx_finding(checking, "%s: a row of asset %016llx, which %s", table->name,
 			    id_number(value.mv_data),
-			    is_there ? "has no such unit" : "is not there");
+			    is_there ? "has no such unit or value" : "is not there");
 	return st;
 }
 
@@ -319,9 +374,15 @@ static enum isx_status check_rows(struct isx_checking *checking,
  * direction is left out. */
 static enum isx_status check_derived(struct isx_checking *checking, struct isx_err *err)
 {
-	struct isx_checked_table tables[ISX_CHECKED_TABLES_MAX];
+	struct isx_checked_table tables[ISX_CHECKED_TABLES_MAX + 1];
 	uint64_t expected = 0;
 	size_t count = kind_of(checking)->check_tables(checking, tables);
+	if (checking->view->tables.fields)
+		tables[count++] =
+			(struct isx_checked_table){ .table = checking->view->tables.fields,
+						    .name = ISX_TABLE_FIELDS,
+						    .value_bytes = ISX_KEY_BYTES,
+						    .key_bytes_max = ISX_FIELD_KEY_BYTES_MAX };
 	enum isx_status st = check_assets(checking, &expected, err);
 	/* Rows are out of date after a write by another program: they will be made again, not
 	 * searched. */
@@ -343,6 +404,18 @@ static enum isx_status check_derived(struct isx_checking *checking, struct isx_e
 }
 
 /* --- all -------------------------------------------------------------------------------------- */
+
+/* Read the declared fields. A damaged list is a finding. */
+static enum isx_status read_fields(struct isx_checking *checking, struct isx_arena *arena,
+				   struct isx_err *err)
+{
+	enum isx_status st = isx_lmdb_fields_read(checking->view, arena, &checking->fields, err);
+	if (st != ISX_CORRUPT)
+		return st;
+	isx_finding(checking, ISX_META_FIELDS " in the metadata is no list of fields");
+	checking->fields.count = 0;
+	return ISX_OK;
+}
 
 /* Check what is in the tables, once the pages are known to be good. */
 static enum isx_status check_tables(struct isx_checking *checking, struct isx_err *err)
@@ -372,8 +445,12 @@ static enum isx_status check_tables(struct isx_checking *checking, struct isx_er
 			isx_finding(checking, "realm_id in the metadata is not a realm");
 		return ISX_OK;
 	}
+	struct isx_arena arena = { 0 };
+	if (!st)
+		st = read_fields(checking, &arena, err);
 	if (!st)
 		st = check_derived(checking, err);
+	isx_arena_release(&arena);
 	/* The first asset fixes the realm in its own transaction, so they cannot be apart. */
 	if (!st && !checking->has_realm && checking->report->assets)
 		isx_finding(checking, "there are assets, but no realm");

@@ -7,6 +7,7 @@
 #ifndef ISX_LMDB_CHECK_H
 #define ISX_LMDB_CHECK_H
 
+#include "storage/lmdb_fields.h"
 #include "storage/lmdb_file.h"
 
 /* A check of one snapshot while it runs. */
@@ -17,6 +18,7 @@ struct isx_checking {
 	void *arg;
 	bool has_realm;
 	uint32_t realm;
+	struct isx_lmdb_fields fields;
 };
 
 /* A row: its place and its bytes. */
@@ -35,7 +37,7 @@ struct isx_checked_table {
 	bool is_integer; /* values are ordered as little-endian numbers */
 };
 
-/* Tables of rows in one file: up to 48 of lmdb://, up to 33 of usearch://. */
+/* Tables of rows of units in one file: up to 48 of lmdb://, up to 33 of usearch://. */
 enum { ISX_CHECKED_TABLES_MAX = 48 };
 
 /* Check one snapshot of a file, as isx_index_check(). */

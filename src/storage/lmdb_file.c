@@ -69,6 +69,14 @@ static size_t count_tables(const struct isx_lmdb_view *view)
 	return mdb_stat(view->txn, ISX_LMDB_MAIN_TABLE, &stat) ? 0 : stat.ms_entries;
 }
 
+/* Open the table called `name`, if files of this kind, or of every kind, have it. */
+static int open_by_name(struct isx_lmdb_view *view, const char *name)
+{
+	if (strcmp(name, ISX_TABLE_FIELDS) == 0)
+		return isx_lmdb_open_table(view, name, ISX_FIELDS_FLAGS, &view->tables.fields);
+	return view->file->kind->open_by_name(view, name);
+}
+
 /* Open every table of the file; the caller holds `opening`. The names are copied first, with
  * the NUL that LMDB's keys do not have. */
 static int look_up_tables(struct isx_lmdb_view *view)
@@ -88,7 +96,7 @@ static int look_up_tables(struct isx_lmdb_view *view)
 	if (names.failed)
 		rc = ENOMEM;
 	for (size_t at = 0; !rc && at < names.len; at += strlen(names.ptr + at) + 1)
-		rc = view->file->kind->open_by_name(view, names.ptr + at);
+		rc = open_by_name(view, names.ptr + at);
 	isx_buf_release(&names);
 	view->tables.count = count_tables(view);
 	return rc;

@@ -24,6 +24,8 @@
 /* The handle of the table of tables; LMDB has no name for the number. */
 enum { ISX_LMDB_MAIN_TABLE = 1 };
 
+enum { ISX_FIELDS_FLAGS = MDB_DUPSORT | MDB_DUPFIXED }; /* of the table of declared fields */
+
 /* Room in each view for the handles of an engine's own tables. usearch:// needs the most, 5,144
  * bytes: the names and handles of 64 simprint types, and two handles for each of 32 lengths. */
 enum { ISX_LMDB_ENGINE_TABLES_BYTES = 5248 };
@@ -33,6 +35,7 @@ struct isx_lmdb_tables {
 	size_t count; /* named tables in the file when these handles were looked up */
 	MDB_dbi metadata;
 	MDB_dbi assets;
+	MDB_dbi fields; /* lmdb_fields.h */
 	/* The engine's own struct (isx_sim_tables(), isx_prefix_tables()): all zeros for no table.
 	 * It is copied and compared as bytes. */
 	_Alignas(8) unsigned char of_engine[ISX_LMDB_ENGINE_TABLES_BYTES];

@@ -9,9 +9,18 @@
  *       isx:format        u32 BE    1; a higher number is refused
  *       isx:derived       u64 BE    the transaction that last brought all derived rows up to date;
  *                                   its first byte is ISX_DERIVE_RULE
+ *       isx:fields        JSON      array of the declared fields, as JSON pointers into metadata
  *   __assets__          key of an asset -> its JSON, without simprints
  *
- * iscc-search 0.3.3 writes neither isx:format nor isx:derived, and ignores both. All other tables,
+ * and one that is made when fields are first declared:
+ *
+ *   __fields__          DUPSORT DUPFIXED: number of the field, one byte: its position in isx:fields;
+ *                       and the key of a value (json/field_value.h) -> ISCC-ID body u64 BE. A key
+ *                       that is longer than ISX_FIELD_HEAD_BYTES is cut there, and the BLAKE2b-256
+ *                       of the whole value key follows: equal values have equal keys, and only values
+ *                       with the same beginning of 399 bytes are not in the order of the values
+ *
+ * iscc-search 0.3.3 writes neither isx:format, isx:derived, isx:fields nor __fields__, and ignores them. All other tables,
  * the keys of assets and the rest of __metadata__ are the engine's: similarity/sim_format.h for
  * usearch:// and memory://, prefix/prefix_format.h for lmdb://.
  *
@@ -37,10 +46,13 @@
 #define ISX_TABLE_ASSETS   "__assets__"
 #define ISX_TABLE_INSTANCE "__instance__" /* of usearch:// only */
 
+#define ISX_TABLE_FIELDS "__fields__"
+
 #define ISX_META_REALM   "realm_id"
 #define ISX_META_CREATED "created_at"
 #define ISX_META_FORMAT  "isx:format"
 #define ISX_META_DERIVED "isx:derived"
+#define ISX_META_FIELDS  "isx:fields"
 
 enum {
 	ISX_FORMAT_VERSION = 1,
@@ -50,7 +62,11 @@ enum {
 	 *      length, the bytes at the places where its units should be
 	 *   1  the longest form of each unit; of an ISCC-CODE of a wrong length, none */
 	ISX_DERIVE_RULE = 1,
-	ISX_KEY_BYTES = 8 /* an ISCC-ID body, u64 BE: every row begins with it */
+	ISX_KEY_BYTES = 8, /* an ISCC-ID body, u64 BE: every row begins with it */
+	/* Of the keys of __fields__. LMDB allows 511 bytes; some hundred let the order of most texts
+	 * be that of the table. */
+	ISX_FIELD_HEAD_BYTES = 400,
+	ISX_FIELD_KEY_BYTES_MAX = ISX_FIELD_HEAD_BYTES + 32
 };
 
 /* The value of isx:derived once transaction `txn` has brought everything derived up to date. */

@@ -8,7 +8,7 @@
 
 #include "json/json_text.h"
 
-enum { KEY_BYTES_MAX = 32, ROW_BYTES_MAX = 40 }; /* of the tables that are swept */
+enum { KEY_BYTES_MAX = 511, ROW_BYTES_MAX = 40 }; /* keys: as long as LMDB allows */
 
 /* Remove one row of the asset under `key`, or move *key to the next key. Returns a code of
  * LMDB. After a removal *key stays: a key may have several rows of one asset. */

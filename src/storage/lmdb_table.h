@@ -13,8 +13,7 @@
 /* Remove the rows of an asset from one table by a look at every key. For assets with stored JSON
  * that cannot be read, so that the keys of their rows are not known. Returns a code of LMDB.
  *   table      0: there is no such table, nothing is done
- *   row_bytes  length of each row of the table, at most 40; rows begin with the ISCC-ID body.
- *              Keys have at most 32 bytes */
+ *   row_bytes  length of each row of the table, at most 40; rows begin with the ISCC-ID body */
 int isx_lmdb_sweep_table(struct isx_lmdb_view *view, MDB_dbi table, uint64_t id, size_t row_bytes);
 
 /* If the value under the cursor is no valid JSON, repair it (isx_json_repair()) and write it back;

@@ -10,6 +10,7 @@
 #include "support.h"
 #include "json/field_value.h"
 #include "json/pointer.h"
+#include "json/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -479,6 +480,42 @@ static void test_filter__undeclared_fields_are_refused(void **state)
 	isx_arena_release(&arena);
 }
 
+static void test_filter__a_query_keeps_the_text(void **state)
+{
+	static const char text[] = "{\"filter\": {\"field\": \"a b\",  \"equals\": 1.50}, "
+				   "\"facets\": [\"x\", \"/y\"]}";
+	static const char *const refused[][2] = {
+		{ "{\"filter\":[]}", "body.filter: Input should be a valid dictionary" },
+		{ "{\"filter\":{\"all\":[{\"x\":1}]}}", "body.filter.all.0.x: Unknown member" },
+		{ "{\"facets\":\"x\"}", "body.facets: Input should be a valid list" },
+		{ "{\"facets\":[\"x\",\"\"]}", "body.facets.1: expected a field" },
+		{ "{\"facets\":[\"x\",\"/x\"]}", "body.facets.1: the field /x is there twice" },
+	};
+	struct isx_arena arena = { 0 };
+	struct isx_problems problems = { 0 };
+	struct isx_query query;
+	struct isx_buf json = { 0 };
+	(void)state;
+	struct isx_payload payload = { isx_span_of(text), true };
+	assert_int_equal(isx_query_from_json(&payload, &arena, &query, &problems, NULL), ISX_OK);
+	assert_string_equal(query.filter, "{\"field\":\"a b\",\"equals\":1.50}");
+	assert_int_equal(query.facet_count, 2);
+	isx_query_to_json(&json, &query);
+	isx_buf_char(&json, '\0');
+	assert_string_equal(json.ptr, "{\"filter\":{\"field\":\"a b\",\"equals\":1.50},"
+				      "\"facets\":[\"x\",\"/y\"]}");
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+		payload.text = isx_span_of(refused[i][0]);
+		assert_int_equal(isx_query_from_json(&payload, &arena, &query, &problems, NULL),
+				 ISX_SCHEMA);
+		if (strncmp(problems.first, refused[i][1], strlen(refused[i][1])) != 0)
+			fail_msg("%s: %s", refused[i][0], problems.first);
+		isx_problems_release(&problems);
+	}
+	isx_buf_release(&json);
+	isx_arena_release(&arena);
+}
+
 static void test_filter__reading_survives_want_of_memory(void **state)
 {
 	static const char text[] =
@@ -512,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_filter__what_is_no_filter_is_refused_with_its_place),
 		cmocka_unit_test(test_filter__its_size_is_bounded),
 		cmocka_unit_test(test_filter__undeclared_fields_are_refused),
+		cmocka_unit_test(test_filter__a_query_keeps_the_text),
 		cmocka_unit_test(test_filter__reading_survives_want_of_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,368 @@
+/*
+ * test_fields.c - the table of the values of declared fields follows every change of the metadata.
+ *
+ * Runs for the files of usearch:// and of lmdb://. `index check` compares the table with all assets, in
+ * both directions; a test here damages the table to show that.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/limits.h"
+#include "engine/engine.h"
+#include "storage/lmdb_fields.h"
+#include "storage/lmdb_store.h"
+#include "support.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { ASSETS = 40 };
+
+static const char *scheme;
+static char directory[64], path[128];
+static char messages[4096];
+static struct isx_engine *engine;
+
+static void ok(enum isx_status st, const struct isx_err *err)
+{
+	if (st)
+		fail_msg("%s", err->msg);
+}
+
+static void open_engine(void)
+{
+	struct isx_options options;
+	struct isx_err err;
+	isx_options_init(&options);
+	options.relaxed = true; /* a killed process loses nothing by it */
+	ok(strcmp(scheme, "usearch") == 0 ? isx_sim_open(directory, &options, &engine, &err)
+					  : isx_prefix_open(directory, &options, &engine, &err),
+	   &err);
+}
+
+static int set_up(void **state)
+{
+	struct isx_err err;
+	(void)state;
+	snprintf(directory, sizeof directory, "/tmp/isx-fields-XXXXXX");
+	if (!mkdtemp(directory))
+		return 1;
+	snprintf(path, sizeof path,
+		 strcmp(scheme, "usearch") == 0 ? "%s/main/index.lmdb" : "%s/main.lmdb", directory);
+	open_engine();
+	ok(engine->ops->create(engine, "main", &err), &err);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	engine->ops->close(engine);
+	test_remove_tree(directory);
+	return 0;
+}
+
+/* The open file of the index, and the end of its use. */
+static struct isx_open_index *acquire(struct isx_lmdb_file **file)
+{
+	struct isx_open_index *index;
+	struct isx_err err;
+	ok(isx_lmdb_store_acquire(engine, "main", &index, file, &err), &err);
+	return index;
+}
+
+static void declare(const char *const *pointers, size_t count)
+{
+	struct isx_lmdb_file *file;
+	struct isx_err err;
+	struct isx_open_index *index = acquire(&file);
+	ok(isx_lmdb_fields_set(file, pointers, count, NULL, NULL, &err), &err);
+	isx_lmdb_store_release(engine, index);
+}
+
+/* How many rows the table has. */
+static uint64_t count_rows(void)
+{
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	struct isx_err err;
+	MDB_stat stat = { 0 };
+	struct isx_open_index *index = acquire(&file);
+	ok(isx_lmdb_read(file, ISX_PAGES_ROWS, &view, &err), &err);
+	if (view.tables.fields)
+		assert_int_equal(mdb_stat(view.txn, view.tables.fields, &stat), 0);
+	isx_lmdb_end(&view);
+	isx_lmdb_store_release(engine, index);
+	return stat.ms_entries;
+}
+
+static void keep_message(const char *text, void *arg)
+{
+	(void)arg;
+	size_t len = strlen(messages);
+	snprintf(messages + len, sizeof messages - len, "%s\n", text);
+}
+
+static void expect_findings(const char *words)
+{
+	struct isx_check report;
+	struct isx_err err;
+	messages[0] = '\0';
+	ok(engine->ops->check(engine, "main", &report, keep_message, NULL, &err), &err);
+	if (!words && report.findings)
+		fail_msg("%s", messages);
+	if (words && !strstr(messages, words))
+		fail_msg("expected '%s', found %s", words, messages);
+	assert_true(report.is_derived);
+}
+
+static void print_id(size_t number, char *id)
+{
+	const struct isx_iscc_id iscc_id = { .body = (uint64_t)(1000 + number) << 12,
+					     .version = 1 };
+	isx_iscc_id_print(&iscc_id, id);
+}
+
+static enum isx_status add(size_t number, const char *metadata, struct isx_err *err)
+{
+	char id[ISX_ISCC_ID_TEXT_BYTES], unit[ISX_UNIT_TEXT_BYTES];
+	uint8_t body[8] = { (uint8_t)number };
+	enum isx_outcome outcome;
+	test_unit_text(ISX_CONTENT, body, sizeof body, unit);
+	print_id(number, id);
+	const char *units[] = { unit };
+	const struct isx_asset asset = {
+		.iscc_id = id, .units = units, .unit_count = 1, .metadata = metadata
+	};
+	return engine->ops->add(engine, "main", &asset, 1, &outcome, err);
+}
+
+/* Metadata with any kind of value, texts that are longer than a key of LMDB, and none at all. */
+static const char *random_metadata(uint64_t *seed, char *text, size_t size)
+{
+	static const char *const values[] = { "1",         "1.0",  "\"a\"",    "[1,1,2,\"a\"]",
+					      "{\"b\":1}", "[]",   "null",     "true",
+					      "false",     "-1e3", "[[1],{}]", "\"\"",
+					      "[null,0]" };
+	char longer[1200];
+	memset(longer, 'x', sizeof longer);
+	snprintf(longer + 500 + test_random(seed) % 600, 3, "%d", (int)(test_random(seed) % 3));
+	switch (test_random(seed) % 8) {
+	case 0:
+		return NULL;
+	case 1:
+		snprintf(text, size, "{\"license\":\"%s\",\"n\":{\"y\":%d}}", longer,
+			 (int)(test_random(seed) % 5));
+		break;
+	default:
+		snprintf(text, size, "{\"license\":%s,\"n\":{\"y\":%s},\"other\":%d}",
+			 values[test_random(seed) % 13], values[test_random(seed) % 13],
+			 (int)(test_random(seed) % 100));
+	}
+	return text;
+}
+
+static const char *const two_fields[] = { "/license", "/n/y" };
+static const char *const other_fields[] = { "/n/y", "/n", "/license", "/missing" };
+
+static void test_fields__rows_follow_every_change(void **state)
+{
+	uint64_t seed = test_seed();
+	(void)state;
+	for (int step = 0; step < 400; step++) {
+		size_t number = test_random(&seed) % ASSETS;
+		char id[ISX_ISCC_ID_TEXT_BYTES], text[2000];
+		const char *metadata = random_metadata(&seed, text, sizeof text);
+		const char *ids[] = { id, id };
+		struct isx_err err = { 0 };
+		enum isx_status st = ISX_OK;
+		print_id(number, id);
+		if (step == 100)
+			declare(two_fields, 2);
+		if (step == 250)
+			declare(other_fields, 4);
+		switch (test_random(&seed) % 4) {
+		case 0:
+			st = engine->ops->set_metadata(engine, "main", id, metadata, &err);
+			break;
+		case 1:
+			st = engine->ops->remove(engine, "main", ids, 2, (bool[2]){ 0 }, &err);
+			break;
+		default:
+			st = add(number, metadata, &err);
+		}
+		if (st != ISX_NOT_FOUND)
+			ok(st, &err);
+		if (step % 10 == 0)
+			expect_findings(NULL);
+	}
+	expect_findings(NULL);
+	assert_true(count_rows() > ASSETS / 2);
+	for (size_t i = 0; i < ASSETS; i++) {
+		char id[ISX_ISCC_ID_TEXT_BYTES];
+		const char *ids[] = { id };
+		struct isx_err err;
+		print_id(i, id);
+		ok(engine->ops->remove(engine, "main", ids, 1, (bool[1]){ 0 }, &err), &err);
+	}
+	assert_int_equal(count_rows(), 0);
+}
+
+static void test_fields__values_are_counted_once_for_an_asset(void **state)
+{
+	struct isx_err err;
+	(void)state;
+	ok(add(1, "{\"license\":[1,1.0,\"a\",\"a\",[],{}]}", &err), &err);
+	ok(add(2, "{\"license\":1e0}", &err), &err);
+	ok(add(3, "{\"n\":1}", &err), &err);
+	assert_int_equal(count_rows(), 0);
+	declare(two_fields, 1);
+	assert_int_equal(count_rows(), 4); /* 1, "a", and that something else is there */
+	declare(two_fields, 1);
+	expect_findings(NULL);
+	declare(two_fields, 0);
+	assert_int_equal(count_rows(), 0);
+	expect_findings(NULL);
+}
+
+/* A table that many assets share a value in, declared before and later, in an order that cannot be
+ * appended. */
+static void test_fields__assets_of_one_value_come_in_any_order(void **state)
+{
+	struct isx_err err;
+	(void)state;
+	declare(two_fields, 2);
+	for (size_t i = 0; i < 600; i++)
+		ok(add(i * 7 % 600, i % 3 ? "{\"license\":\"CC0\"}" : "{\"license\":\"MIT\"}",
+		       &err),
+		   &err);
+	assert_int_equal(count_rows(), 600);
+	expect_findings(NULL);
+	declare(other_fields, 4);
+	assert_int_equal(count_rows(), 600);
+	expect_findings(NULL);
+}
+
+static void kill_at_progress(uint64_t done, uint64_t total, void *arg)
+{
+	(void)arg;
+	assert_true(total > 0);
+	if (done)
+		kill(getpid(), SIGKILL);
+}
+
+static void test_fields__a_process_that_is_killed_declares_nothing(void **state)
+{
+	struct isx_lmdb_file *file;
+	struct isx_err err;
+	int status;
+	(void)state;
+	for (size_t i = 0; i < 3000; i++)
+		ok(add(i, "{\"license\":1,\"n\":2}", &err), &err);
+	declare(two_fields, 1);
+	engine->ops->close(engine);
+	pid_t child = fork();
+	if (child == 0) {
+		open_engine();
+		(void)acquire(&file);
+		(void)!isx_lmdb_fields_set(file, other_fields, 4, kill_at_progress, NULL, &err);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	open_engine();
+	assert_int_equal(count_rows(), 3000);
+	expect_findings(NULL);
+	declare(other_fields, 4);
+	assert_int_equal(count_rows(), 6000);
+	expect_findings(NULL);
+}
+
+/* Change a row by LMDB itself, as damage would, and keep isx:derived right.
+ *   put  add a row, or remove one */
+static void damage(bool put, const char *key_text, size_t key_bytes, uint64_t id)
+{
+	uint8_t bytes[8];
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	struct isx_err err;
+	struct isx_open_index *index = acquire(&file);
+	MDB_val key = isx_lmdb_val(key_text, key_bytes), value = isx_lmdb_val(bytes, sizeof bytes);
+	isx_store_be64(bytes, id << 12);
+	ok(isx_lmdb_write(file, &view, &err), &err);
+	assert_int_equal(put ? mdb_put(view.txn, view.tables.fields, &key, &value, 0)
+			     : mdb_del(view.txn, view.tables.fields, &key, &value),
+			 0);
+	ok(isx_lmdb_commit(&view, &err), &err);
+	isx_lmdb_store_release(engine, index);
+}
+
+static void test_fields__check_finds_missing_and_foreign_rows(void **state)
+{
+	static const char is_true[] = { 0, 3 }, is_false[] = { 0, 2 };
+	struct isx_err err;
+	(void)state;
+	declare(two_fields, 2);
+	ok(add(1, "{\"license\":true}", &err), &err);
+	expect_findings(NULL);
+	damage(true, is_false, 2, 1001);
+	expect_findings("has no such unit or value");
+	damage(false, is_false, 2, 1001);
+	damage(true, is_true, 2, 1002);
+	expect_findings("is not there");
+	damage(false, is_true, 2, 1002);
+	damage(false, is_true, 2, 1001);
+	expect_findings("a row of the declared field /license is missing");
+	damage(true, is_true, 2, 1001);
+	expect_findings(NULL);
+}
+
+static void test_fields__backup_and_compact_keep_them(void **state)
+{
+	struct isx_compaction done;
+	struct isx_err err;
+	char copy[160];
+	(void)state;
+	declare(two_fields, 2);
+	for (size_t i = 0; i < 300; i++)
+		ok(add(i, "{\"license\":\"CC0\",\"n\":{\"y\":[1,2]}}", &err), &err);
+	ok(engine->ops->compact(engine, "main", &done, NULL, NULL, &err), &err);
+	assert_int_equal(count_rows(), 900);
+	expect_findings(NULL);
+	snprintf(copy, sizeof copy, "%s/copy", directory);
+	ok(engine->ops->backup(engine, "main", copy, false, NULL, NULL, &err), &err);
+	ok(add(1, "{\"license\":\"MIT\"}", &err), &err);
+	engine->ops->close(engine);
+	assert_int_equal(rename(copy, path), 0);
+	open_engine();
+	assert_int_equal(count_rows(), 900);
+	expect_findings(NULL);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test_setup_teardown(test_fields__rows_follow_every_change, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_fields__values_are_counted_once_for_an_asset, set_up,
+					tear_down),
+	cmocka_unit_test_setup_teardown(test_fields__assets_of_one_value_come_in_any_order, set_up,
+					tear_down),
+	cmocka_unit_test_setup_teardown(test_fields__a_process_that_is_killed_declares_nothing,
+					set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_fields__check_finds_missing_and_foreign_rows, set_up,
+					tear_down),
+	cmocka_unit_test_setup_teardown(test_fields__backup_and_compact_keep_them, set_up,
+					tear_down),
+};
+
+int main(void)
+{
+	int failed = 0;
+	for (int i = 0; i < 2; i++) {
+		scheme = i ? "lmdb" : "usearch";
+		printf("%s:// with seed %llu\n", scheme, (unsigned long long)test_seed());
+		failed += cmocka_run_group_tests(tests, NULL, NULL);
+	}
+	return failed;
+}
