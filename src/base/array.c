@@ -47,3 +47,38 @@ size_t isx_array_lower_bound(const void *array, size_t count, uint64_t id, isx_a
 	}
 	return low;
 }
+
+/* Sort by one byte, from `from` to `to`; numbers with equal bytes keep their order. */
+static void sort_by_byte(const uint64_t *from, uint64_t *to, size_t count, unsigned shift,
+			 size_t *counts)
+{
+	size_t place = 0;
+	for (size_t i = 0; i < 256; i++) {
+		size_t here = counts[i];
+		counts[i] = place;
+		place += here;
+	}
+	for (size_t i = 0; i < count; i++)
+		to[counts[from[i] >> shift & 0xFF]++] = from[i];
+}
+
+/* From the lowest byte to the highest. A byte that is the same in all numbers costs no pass: the first
+ * bytes of ISCC-IDs are those of their years. */
+void isx_array_sort(uint64_t *numbers, uint64_t *room, size_t count)
+{
+	size_t counts[8][256] = { 0 };
+	uint64_t *from = numbers, *to = room;
+	for (size_t i = 0; i < count; i++)
+		for (unsigned byte = 0; byte < 8; byte++)
+			counts[byte][numbers[i] >> 8 * byte & 0xFF]++;
+	for (unsigned byte = 0; byte < 8; byte++) {
+		if (!count || counts[byte][numbers[0] >> 8 * byte & 0xFF] == count)
+			continue;
+		sort_by_byte(from, to, count, 8 * byte, counts[byte]);
+		uint64_t *sorted = to;
+		to = from;
+		from = sorted;
+	}
+	if (from != numbers)
+		memcpy(numbers, from, count * sizeof *numbers);
+}

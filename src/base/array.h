@@ -34,4 +34,9 @@ typedef uint64_t isx_array_id_fn(const void *array, size_t position);
  * if there is none. */
 size_t isx_array_lower_bound(const void *array, size_t count, uint64_t id, isx_array_id_fn *id_at);
 
+/* Sort numbers, the least first. Eight passes at most, each over all numbers: a million take some 10 ms,
+ * where qsort() takes 100.
+ *   room  for `count` numbers */
+void isx_array_sort(uint64_t *numbers, uint64_t *room, size_t count);
+
 #endif

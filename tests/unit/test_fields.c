@@ -8,8 +8,11 @@
 #include "base/limits.h"
 #include "engine/engine.h"
 #include "storage/lmdb_fields.h"
+#include "storage/lmdb_filter.h"
+#include "storage/lmdb_kind.h"
 #include "storage/lmdb_store.h"
 #include "support.h"
+#include "json/wire.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -121,7 +124,7 @@ static void expect_findings(const char *words)
 
 static void print_id(size_t number, char *id)
 {
-	const struct isx_iscc_id iscc_id = { .body = (uint64_t)(1000 + number) << 12,
+	const struct isx_iscc_id iscc_id = { .body = (uint64_t)(1000 + number) << 12 | number % 5,
 					     .version = 1 };
 	isx_iscc_id_print(&iscc_id, id);
 }
@@ -291,7 +294,7 @@ static void damage(bool put, const char *key_text, size_t key_bytes, uint64_t id
 	struct isx_err err;
 	struct isx_open_index *index = acquire(&file);
 	MDB_val key = isx_lmdb_val(key_text, key_bytes), value = isx_lmdb_val(bytes, sizeof bytes);
-	isx_store_be64(bytes, id << 12);
+	isx_store_be64(bytes, id << 12 | (id - 1000) % 5);
 	ok(isx_lmdb_write(file, &view, &err), &err);
 	assert_int_equal(put ? mdb_put(view.txn, view.tables.fields, &key, &value, 0)
 			     : mdb_del(view.txn, view.tables.fields, &key, &value),
@@ -342,6 +345,206 @@ static void test_fields__backup_and_compact_keep_them(void **state)
 	expect_findings(NULL);
 }
 
+/* --- filters ---------------------------------------------------------------------------------- */
+
+/* Append a random value; texts of 400 bytes and more, which the table cuts, share their beginning. */
+static void random_value(uint64_t *seed, struct isx_buf *text)
+{
+	static const char *const values[] = { "1",     "1.0",  "2",    "-1e3", "0.5",  "\"a\"",
+					      "\"b\"", "\"\"", "null", "true", "false" };
+	char longer[1200];
+	if (test_random(seed) % 4) {
+		isx_buf_text(text, values[test_random(seed) % 11]);
+		return;
+	}
+	memset(longer, 'x', sizeof longer);
+	snprintf(longer + 396 + test_random(seed) % 8, 3, "%d", (int)(test_random(seed) % 3));
+	isx_buf_printf(text, "\"%s\"", longer);
+}
+
+/* Append the ends of a range: two numbers or two texts, one of which may miss. */
+static void random_range(uint64_t *seed, struct isx_buf *text)
+{
+	static const char *const numbers[] = { "-1e4", "0", "0.5", "1", "1.5", "2" };
+	char longer[1200];
+	const bool both = test_random(seed) % 2, is_text = test_random(seed) % 2;
+	for (int end = 0; end < 2; end++) {
+		if (!both && end)
+			return;
+		isx_buf_printf(text,
+			       ",\"%s\":", end || (!both && test_random(seed) % 2) ? "to" : "from");
+		memset(longer, 'x', sizeof longer);
+		longer[396 + test_random(seed) % 8] = (char)('0' + test_random(seed) % 3);
+		longer[398 + test_random(seed) % 8] = '\0';
+		if (is_text)
+			isx_buf_printf(text, "\"%s\"", longer);
+		else
+			isx_buf_text(text, numbers[test_random(seed) % 6]);
+	}
+}
+
+static void random_filter(uint64_t *seed, int depth, struct isx_buf *text)
+{
+	static const char *const fields[] = { "license", "/n/y", "n", "missing" };
+	static const char *const types[] = { "CONTENT_TEXT_V0", "DATA_NONE_V0", "META_NONE_V0" };
+	const char *field = fields[test_random(seed) % 4];
+	char from[ISX_ISCC_ID_TEXT_BYTES];
+	uint64_t count;
+	switch (test_random(seed) % (depth ? 9 : 6)) {
+	case 0:
+		isx_buf_printf(text, "{\"hub\":[%d,%d]}", (int)(test_random(seed) % 3),
+			       (int)(test_random(seed) % 3 + 3));
+		return;
+	case 1:
+		isx_buf_printf(text, "{\"types\":[\"%s\"]}", types[test_random(seed) % 3]);
+		return;
+	case 2:
+		isx_buf_printf(text, "{\"field\":\"%s\",\"exists\":%s}", field,
+			       test_random(seed) % 2 ? "true" : "false");
+		return;
+	case 3:
+		isx_buf_printf(text, "{\"field\":\"%s\",\"in\":[", field);
+		count = test_random(seed) % 4;
+		for (uint64_t i = 0; i < count; i++) {
+			isx_buf_text(text, i ? "," : "");
+			random_value(seed, text);
+		}
+		isx_buf_text(text, "]}");
+		return;
+	case 4:
+		isx_buf_printf(text, "{\"field\":\"%s\"", field);
+		random_range(seed, text);
+		isx_buf_text(text, "}");
+		return;
+	case 5:
+		print_id(test_random(seed) % ASSETS, from);
+		isx_buf_printf(text, "{\"iscc_id\":{\"%s\":\"%s\"}}",
+			       test_random(seed) % 2 ? "from" : "to", from);
+		return;
+	case 6:
+		isx_buf_text(text, "{\"not\":");
+		random_filter(seed, depth - 1, text);
+		isx_buf_text(text, "}");
+		return;
+	default:
+		isx_buf_text(text, test_random(seed) % 2 ? "{\"all\":[" : "{\"any\":[");
+		count = test_random(seed) % 4;
+		for (uint64_t i = 0; i < count; i++) {
+			isx_buf_text(text, i ? "," : "");
+			random_filter(seed, depth - 1, text);
+		}
+		isx_buf_text(text, "]}");
+	}
+}
+
+/* What the definition of the language says of one stored asset. */
+static bool holds_by_definition(const struct isx_filter *filter, struct isx_span json)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_asset asset;
+	struct isx_iscc_id id;
+	struct isx_err err;
+	bool holds;
+	ok(isx_asset_from_stored(json, &arena, &asset, &err), &err);
+	ok(isx_iscc_id_parse(isx_span_of(asset.iscc_id), &id, &err), &err);
+	ok(isx_filter_holds(filter, id.body, &asset, &arena, &holds, &err), &err);
+	isx_arena_release(&arena);
+	return holds;
+}
+
+/* Compare what a filter lets through with the definition, asset by asset. */
+static size_t compare_filter(struct isx_lmdb_view *view, const char *text)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_meter meter = { 0 };
+	struct isx_passing passing;
+	const struct isx_filter *filter;
+	struct isx_iscc_id id;
+	struct isx_err err;
+	MDB_val json;
+	uint64_t from = 0;
+	size_t count = 0;
+	ok(isx_filter_from_text(text, &arena, &filter, &err), &err);
+	if (!filter) {
+		isx_arena_release(&arena);
+		return 0;
+	}
+	ok(isx_passing_find(view, filter, NULL, &meter, &passing, &err), &err);
+	while (!view->file->kind->next(view, from, &id, &json)) {
+		bool passes = isx_id_set_has(&passing.ids, id.body);
+		if (passes)
+			ok(isx_passing_holds(&passing, view, id.body, &passes, &err), &err);
+		if (passes != holds_by_definition(filter, isx_lmdb_span(json)))
+			fail_msg("%d for %s: %.*s", passes, text, (int)json.mv_size,
+				 (const char *)json.mv_data);
+		count += passes;
+		from = id.body + 1;
+	}
+	isx_passing_release(&passing);
+	isx_arena_release(&arena);
+	return count;
+}
+
+static void test_fields__filters_hold_as_for_each_asset(void **state)
+{
+	uint64_t seed = test_seed();
+	struct isx_lmdb_file *file;
+	struct isx_err err;
+	size_t found = 0;
+	(void)state;
+	declare(other_fields, 4);
+	for (size_t i = 0; i < ASSETS; i++) {
+		struct isx_buf text = { 0 };
+		isx_buf_text(&text, "{\"license\":[");
+		random_value(&seed, &text);
+		isx_buf_text(&text, ",");
+		random_value(&seed, &text);
+		isx_buf_text(&text, "],\"n\":{\"y\":");
+		random_value(&seed, &text);
+		isx_buf_text(&text, "}}");
+		char *metadata = isx_buf_take(&text);
+		ok(add(i, i % 7 ? metadata : NULL, &err), &err);
+		isx_mem_free(metadata);
+	}
+	struct isx_open_index *index = acquire(&file);
+	for (int i = 0; i < 3000; i++) {
+		struct isx_lmdb_view view;
+		struct isx_buf text = { 0 };
+		random_filter(&seed, (int)(test_random(&seed) % 4), &text);
+		char *filter = isx_buf_take(&text);
+		ok(isx_lmdb_read(file, ISX_PAGES_ROWS, &view, &err), &err);
+		found += compare_filter(&view, filter);
+		isx_lmdb_end(&view);
+		isx_mem_free(filter);
+	}
+	assert_true(found > 3000);
+	isx_lmdb_store_release(engine, index);
+}
+
+static void test_fields__a_filter_of_an_undeclared_field_says_how_to_declare_it(void **state)
+{
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	struct isx_arena arena = { 0 };
+	struct isx_meter meter = { 0 };
+	struct isx_passing passing;
+	const struct isx_filter *filter;
+	struct isx_err err;
+	(void)state;
+	struct isx_open_index *index = acquire(&file);
+	ok(isx_lmdb_read(file, ISX_PAGES_ROWS, &view, &err), &err);
+	ok(isx_filter_from_text("{\"field\":\"tenant\",\"equals\":1}", &arena, &filter, &err),
+	   &err);
+	assert_int_equal(isx_passing_find(&view, filter, NULL, &meter, &passing, &err),
+			 ISX_INVALID);
+	assert_non_null(strstr(err.msg, "/tenant"));
+	assert_non_null(strstr(err.msg, "index fields"));
+	isx_passing_release(&passing);
+	isx_lmdb_end(&view);
+	isx_arena_release(&arena);
+	isx_lmdb_store_release(engine, index);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_fields__rows_follow_every_change, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_fields__values_are_counted_once_for_an_asset, set_up,
@@ -354,6 +557,11 @@ static const struct CMUnitTest tests[] = {
 					tear_down),
 	cmocka_unit_test_setup_teardown(test_fields__backup_and_compact_keep_them, set_up,
 					tear_down),
+	cmocka_unit_test_setup_teardown(test_fields__filters_hold_as_for_each_asset, set_up,
+					tear_down),
+	cmocka_unit_test_setup_teardown(
+		test_fields__a_filter_of_an_undeclared_field_says_how_to_declare_it, set_up,
+		tear_down),
 };
 
 int main(void)
