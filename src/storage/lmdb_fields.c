@@ -65,6 +65,49 @@ enum isx_status isx_lmdb_fields_read(struct isx_lmdb_view *view, struct isx_aren
 	return is_read ? ISX_OK : isx_lmdb_status(MDB_CORRUPTED, "read the declared fields", err);
 }
 
+/* The texts of a list as memory of their own; NULL without memory. */
+static char **copy_list(const struct isx_lmdb_fields *fields)
+{
+	size_t made = 0;
+	char **texts = isx_mem_array(fields->count + 1, sizeof *texts);
+	while (texts && made < fields->count) {
+		const char *pointer = fields->pointers[made];
+		texts[made] = isx_mem_text(pointer, strlen(pointer));
+		if (!texts[made])
+			break;
+		made++;
+	}
+	if (!texts || made == fields->count)
+		return texts;
+	while (made > 0)
+		isx_mem_free(texts[--made]);
+	isx_mem_free(texts);
+	return NULL;
+}
+
+enum isx_status isx_lmdb_fields_get(struct isx_lmdb_file *file, char ***pointers, size_t *count,
+				    struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	struct isx_lmdb_fields fields;
+	struct isx_arena arena = { 0 };
+	bool is_derived; /* the list is right in any case */
+	enum isx_status st = isx_lmdb_read_as_is(file, &view, &is_derived, err);
+	if (st)
+		return st;
+	st = isx_lmdb_fields_read(&view, &arena, &fields, err);
+	isx_lmdb_end(&view);
+	char **texts = st ? NULL : copy_list(&fields);
+	if (!st && !texts)
+		st = isx_fail_memory(err);
+	if (!st) {
+		*pointers = texts;
+		*count = fields.count;
+	}
+	isx_arena_release(&arena);
+	return st;
+}
+
 static enum isx_status put_list(struct isx_lmdb_view *view, const char *const *pointers,
 				size_t count, struct isx_err *err)
 {

@@ -24,6 +24,11 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_fields_read(struct isx_lmdb_view *view,
 						    struct isx_lmdb_fields *fields,
 						    struct isx_err *err);
 
+/* Read the list of a file.
+ *   pointers  new: an array of *count new texts, each freed with isx_mem_free() */
+ISX_MUST_CHECK enum isx_status isx_lmdb_fields_get(struct isx_lmdb_file *file, char ***pointers,
+						   size_t *count, struct isx_err *err);
+
 /* Replace the list of a file, and make the table of it: one transaction, so that a process which is
  * killed meanwhile has changed nothing. A list that is declared already costs nothing.
  *   progress  called regularly with the assets that were read, and all; may be NULL

@@ -20,6 +20,7 @@
 #include "storage/lmdb_assets.h"
 #include "storage/lmdb_check.h"
 #include "storage/lmdb_copy.h"
+#include "storage/lmdb_fields.h"
 #include "storage/lmdb_snapshot.h"
 #include "storage/lmdb_verify.h"
 #include "storage/lmdb_walk.h"
@@ -712,6 +713,29 @@ static enum isx_status store_set_metadata(struct isx_engine *engine, const char 
 	return pinned.status;
 }
 
+/* --- declared fields -------------------------------------------------------------------------- */
+
+static enum isx_status store_fields_get(struct isx_engine *engine, const char *name, char ***fields,
+					size_t *count, struct isx_err *err)
+{
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	while (pin_index(&pinned, err))
+		pinned.status = isx_lmdb_fields_get(pinned.file, fields, count, err);
+	return pinned.status;
+}
+
+static enum isx_status store_fields_set(struct isx_engine *engine, const char *name,
+					const char *const *fields, size_t count,
+					isx_progress_fn *progress, void *arg, struct isx_err *err)
+{
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	while (pin_index(&pinned, err))
+		pinned.status = isx_lmdb_fields_set(pinned.file, fields, count, progress, arg, err);
+	return pinned.status;
+}
+
+/* --- searches --------------------------------------------------------------------------------- */
+
 static enum isx_status store_search(struct isx_engine *engine, const char *name,
 				    const struct isx_query *query, struct isx_arena *arena,
 				    struct isx_result *result, struct isx_err *err)
@@ -808,6 +832,8 @@ static const struct isx_engine_ops store_ops = {
 	.get = store_get,
 	.remove = store_remove,
 	.set_metadata = store_set_metadata,
+	.fields_get = store_fields_get,
+	.fields_set = store_fields_set,
 	.search = store_search,
 	.duplicates = store_duplicates,
 	.search_many = store_search_many,

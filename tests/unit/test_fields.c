@@ -79,11 +79,17 @@ static struct isx_open_index *acquire(struct isx_lmdb_file **file)
 
 static void declare(const char *const *pointers, size_t count)
 {
-	struct isx_lmdb_file *file;
 	struct isx_err err;
-	struct isx_open_index *index = acquire(&file);
-	ok(isx_lmdb_fields_set(file, pointers, count, NULL, NULL, &err), &err);
-	isx_lmdb_store_release(engine, index);
+	char **found;
+	size_t found_count;
+	ok(engine->ops->fields_set(engine, "main", pointers, count, NULL, NULL, &err), &err);
+	ok(engine->ops->fields_get(engine, "main", &found, &found_count, &err), &err);
+	assert_int_equal(found_count, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(found[i], pointers[i]);
+		isx_mem_free(found[i]);
+	}
+	isx_mem_free(found);
 }
 
 /* How many rows the table has. */
