@@ -37,6 +37,7 @@ struct add {
 	struct files_list files;
 	struct files_list missing; /* patterns without a match */
 	struct load_run run;
+	struct rehearsal rehearsal; /* of --dry-run */
 	bool verbose;
 	bool all_lines;  /* import: every file has one asset a line, whatever its name is */
 	bool stops;      /* --on-error stop */
@@ -229,13 +230,15 @@ static void print_duplicates(const struct add *add)
 		       add->verbose ? SIZE_MAX : SHOWN_WARNINGS, count);
 }
 
-/* On a terminal: "Added 2,400 assets to index 'default': 2,398 new, 2 updated." */
+/* On a terminal: "Added 2,400 assets to index 'default': 2,398 new, 2 updated." With --dry-run:
+ * "Would add ...". */
 static void print_sentence(const struct add *add)
 {
 	const struct loader_totals *totals = &add->run.totals;
 	char all[32], created[32], updated[32], errors[32];
 	size_t count = totals->created + totals->updated;
-	say(stdout, "Added %s asset%s to index '%s': %s new, %s updated", term_count(count, all),
+	say(stdout, "%s %s asset%s to index '%s': %s new, %s updated",
+	    add->run.rehearsal ? "Would add" : "Added", term_count(count, all),
 	    count == 1 ? "" : "s", add->run.target.name, term_count(totals->created, created),
 	    term_count(totals->updated, updated));
 	if (totals->errors)
@@ -245,14 +248,14 @@ static void print_sentence(const struct add *add)
 	printf(".\n");
 }
 
-/* In a pipe: JSON with the members of 0.3.3. */
+/* In a pipe: JSON with the members of 0.3.3, and "dry_run" if it is one. */
 static void print_report(const struct add *add)
 {
 	const struct loader_totals *totals = &add->run.totals;
 	printf("{\n  \"files_scanned\": %zu,\n  \"assets_added\": %zu,\n  \"created\": %zu,\n"
-	       "  \"updated\": %zu,\n  \"errors\": %zu\n}\n",
+	       "  \"updated\": %zu,\n  \"errors\": %zu%s\n}\n",
 	       add->files.count, totals->created + totals->updated, totals->created,
-	       totals->updated, totals->errors);
+	       totals->updated, totals->errors, add->run.rehearsal ? ",\n  \"dry_run\": true" : "");
 }
 
 /* The report goes to standard output, lists go to standard error. */
@@ -276,7 +279,8 @@ static int report(const struct add *add)
 	print_duplicates(add);
 	if (!add->stops || !totals->errors)
 		return CLI_OK;
-	fprintf(stderr, "Stopped at the first error: what stands before it is stored\n");
+	fprintf(stderr, "Stopped at the first error%s\n",
+		add->run.rehearsal ? "" : ": what stands before it is stored");
 	return CLI_ERROR;
 }
 
@@ -327,7 +331,12 @@ static int load(const struct cli_args *args, struct add *add)
 		return CLI_USAGE;
 	add->verbose = cli_option_value(args, "--verbose") != NULL;
 	interrupt_watch(&interrupt, load_run_interrupted, &add->run);
-	bool is_open = target_open(args, &add->run.target);
+	if (cli_option_value(args, "--dry-run")) {
+		add->rehearsal.target = &add->run.target;
+		add->run.rehearsal = &add->rehearsal;
+	}
+	bool is_open = (add->run.rehearsal ? target_open_to_look : target_open)(args,
+										&add->run.target);
 	if (is_open)
 		code = load_batches(add, batch, bytes);
 	interrupt_end(&interrupt);
@@ -336,10 +345,11 @@ static int load(const struct cli_args *args, struct add *add)
 	if (is_open && code == CLI_OK)
 		code = report(add);
 	/* After a failure, earlier batches stay stored. */
-	else if (add->run.totals.created + add->run.totals.updated)
+	else if (!add->run.rehearsal && add->run.totals.created + add->run.totals.updated)
 		fprintf(stderr, "%zu assets were added before\n",
 			add->run.totals.created + add->run.totals.updated);
 	own_ids_release(&add->own_ids);
+	rehearsal_release(&add->rehearsal);
 	load_run_release(&add->run);
 	return code;
 }
@@ -443,10 +453,17 @@ static int run_import(const struct cli_args *args)
 	return code;
 }
 
+#define DRY_RUN_OPTION                                                                             \
+	{                                                                                          \
+		"--dry-run", 'n', NULL,                                                            \
+			"Read and check all of it, and count what would be added; write nothing"   \
+	}
+
 static const struct cli_option import_options[] = {
 	{ "--on-error", 0, "WHAT",
 	  "skip: report a wrong line and go on (default); stop: end there" },
 	{ "--batch-size", 'b', "N", "Assets per transaction (default: 20000)" },
+	DRY_RUN_OPTION,
 	TARGET_OPTIONS,
 };
 
@@ -481,6 +498,7 @@ static const struct cli_option options[] = {
 	{ "--simprint-bits", 's', "BITS", "Truncate simprints to 64, 128, 192 or 256 bits" },
 	{ "--batch-size", 'b', "N",
 	  "Assets per transaction (default: 100 for files, 20000 for lines and rows)" },
+	DRY_RUN_OPTION,
 	DATASET_ROWS_OPTION,
 	GENERATOR_OPTION,
 	TARGET_OPTIONS,

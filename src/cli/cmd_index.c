@@ -33,7 +33,7 @@ static bool known_open(struct known *known)
 	*known = (struct known){ 0 };
 	enum isx_status st = settings_read(&known->settings, &err);
 	if (!st)
-		st = config_load(settings_data_folder(), &known->config, &err);
+		st = config_load(settings_data_folder(), true, &known->config, &err);
 	if (st)
 		target_fail(st, &err);
 	return st == ISX_OK;

@@ -43,7 +43,7 @@ static void offer_indexes(struct isx_span word, const char *prefix)
 	struct config config = { 0 };
 	int len = snprintf(path, sizeof path, "%s/config.json", settings_data_folder());
 	if (len < 0 || len >= (int)sizeof path || access(path, R_OK) != 0 ||
-	    config_load(settings_data_folder(), &config, NULL)) {
+	    config_load(settings_data_folder(), false, &config, NULL)) {
 		config_release(&config);
 		return;
 	}

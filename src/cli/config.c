@@ -202,11 +202,11 @@ static enum isx_status add_found(struct config *config, struct isx_err *err)
 }
 
 /* The default configuration of 0.3.3. */
-static enum isx_status make_default(struct config *config, struct isx_err *err)
+static enum isx_status make_default(struct config *config, bool writes, struct isx_err *err)
 {
 	struct config_index index = { .name = "default", .path = config->folder };
 	enum isx_status st = config_put(config, &index, err);
-	return st ? st : config_save(config, err);
+	return st || !writes ? st : config_save(config, err);
 }
 
 /* Check the text of the file and read it. config->file keeps a copy, for unknown members. */
@@ -237,7 +237,7 @@ static enum isx_status take_file(struct config *config, struct isx_span file, st
 
 /* There is no such file: create a default one. A dangling link is refused: its target may be
  * elsewhere. */
-static enum isx_status begin_new(struct config *config, struct isx_err *err)
+static enum isx_status begin_new(struct config *config, bool writes, struct isx_err *err)
 {
 	struct stat info;
 	if (lstat(config->path, &info) == 0)
@@ -245,12 +245,12 @@ static enum isx_status begin_new(struct config *config, struct isx_err *err)
 				"%s: a link to a file that is not there. Make the file, or remove "
 				"the link: then a new one is made",
 				config->path);
-	return make_default(config, err);
+	return make_default(config, writes, err);
 }
 
 /* Only a missing file is created. Every other failure is an error: a default file would destroy
  * URLs and keys. */
-static enum isx_status read_or_begin(struct config *config, struct isx_err *err)
+static enum isx_status read_or_begin(struct config *config, bool writes, struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
 	struct isx_err why = { 0 };
@@ -258,7 +258,7 @@ static enum isx_status read_or_begin(struct config *config, struct isx_err *err)
 	if (!st)
 		st = take_file(config, (struct isx_span){ text.ptr, text.len }, err);
 	else if (st == ISX_NOT_FOUND)
-		st = begin_new(config, err);
+		st = begin_new(config, writes, err);
 	else
 		st = isx_fail(err, st,
 			      "%s: %s. Make it readable, or move it away: then a new one is made",
@@ -267,7 +267,8 @@ static enum isx_status read_or_begin(struct config *config, struct isx_err *err)
 	return st;
 }
 
-enum isx_status config_load(const char *folder, struct config *config, struct isx_err *err)
+enum isx_status config_load(const char *folder, bool writes, struct config *config,
+			    struct isx_err *err)
 {
 	char path[PATH_MAX];
 	*config = (struct config){ 0 };
@@ -277,7 +278,7 @@ enum isx_status config_load(const char *folder, struct config *config, struct is
 	config->path = isx_arena_text(&config->arena, path, strlen(path));
 	if (!config->folder || !config->path)
 		return isx_fail_memory(err);
-	enum isx_status st = read_or_begin(config, err);
+	enum isx_status st = read_or_begin(config, writes, err);
 	return st ? st : add_found(config, err);
 }
 

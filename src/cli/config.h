@@ -30,10 +30,10 @@ struct config {
 	size_t count;
 };
 
-/* Read config.json of `folder`. A missing file is created with the local index "default" in
- * `folder`. A file that cannot be read is never replaced, because it may contain URLs and keys: the
+/* Read config.json of `folder`. A missing file has the local index "default" in `folder`, and is
+ * created with it if `writes` is set. A file that cannot be read is never replaced, because it may contain URLs and keys: the
  * error names the file, the line, what was expected and what to do. */
-ISX_MUST_CHECK enum isx_status config_load(const char *folder, struct config *config,
+ISX_MUST_CHECK enum isx_status config_load(const char *folder, bool writes, struct config *config,
 					   struct isx_err *err);
 
 /* Replace the file atomically. */

@@ -28,6 +28,11 @@ void load_run_interrupted(void *arg)
 	if (loader)
 		loader_halt(loader, QUIET_MS, &totals, &pending);
 	progress_clear();
+	if (run->rehearsal) {
+		say_line(stderr, "Interrupted: %zu assets are checked, %zu errors",
+			 totals.created + totals.updated, totals.errors);
+		return;
+	}
 	if (pending) {
 		say_line(stderr,
 			 "Interrupted: the batch of %zu assets that is being written may "
@@ -54,6 +59,7 @@ enum isx_status load_run_start(struct load_run *run, size_t batch_assets, const 
 					verbose, &run->loader, err);
 	if (st)
 		return st;
+	loader_set_rehearsal(run->loader, run->rehearsal);
 	atomic_store(&run->running, run->loader);
 	while (atomic_load(&run->is_interrupted)) /* "0 assets are in" may be printed already */
 		pause();

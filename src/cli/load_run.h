@@ -20,7 +20,8 @@ struct load_run {
 	atomic_bool is_interrupted; /* a signal has come: no loader may start */
 	struct loader_totals totals;
 	struct loader_messages messages;
-	const char *to_go_on; /* last line of what is said after a signal */
+	const char *to_go_on;        /* last line of what is said after a signal */
+	struct rehearsal *rehearsal; /* borrowed; NULL: assets are written */
 };
 
 /* An interrupt_fn (cli/interrupt.h) for a struct load_run: tells how many assets are stored, if

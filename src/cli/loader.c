@@ -45,6 +45,7 @@ struct loader {
 	bool ending;
 	bool halted; /* the writing thread starts no further batch, and no further part of one */
 	bool stops;  /* it is halted by an asset that is refused */
+	struct rehearsal *rehearsal; /* NULL: assets are written */
 	const char *paths;
 	struct seen seen; /* assets written; used by the writing thread only */
 	struct loader_totals totals;
@@ -151,6 +152,17 @@ static void keep_failure(struct loader *loader, enum isx_status status, const st
 	pthread_mutex_unlock(&loader->lock);
 }
 
+/* Write assets, or only check them. */
+static enum isx_status add_assets(struct loader *loader, const struct batch *batch, size_t first,
+				  size_t count, struct isx_err *err)
+{
+	if (loader->rehearsal)
+		return rehearsal_add(loader->rehearsal, batch->assets + first,
+				     batch->places + first, count, batch->outcomes + first, err);
+	return isx_add(loader->store, loader->name, batch->assets + first, count,
+		       batch->outcomes + first, err);
+}
+
 /* Write a part of a batch. An asset that is refused alone is reported; a failure of the store is
  * kept and ends the loader. Called without the lock.
  *   at_fault  filled when the part is refused: the position in it of the asset at fault, or
@@ -159,8 +171,7 @@ static enum isx_status write_piece(struct loader *loader, const struct batch *ba
 				   size_t count, size_t *at_fault)
 {
 	struct isx_err err = { .position = ISX_NO_POSITION };
-	enum isx_status st = isx_add(loader->store, loader->name, batch->assets + first, count,
-				     batch->outcomes + first, &err);
+	enum isx_status st = add_assets(loader, batch, first, count, &err);
 	*at_fault = err.position;
 	if (!st) {
 		count_written(loader, batch, first, count);
@@ -275,6 +286,12 @@ enum isx_status loader_new(struct isx_store *store, const char *name, size_t bat
 	}
 	*loader = made;
 	return ISX_OK;
+}
+
+/* Without the lock, as loader_set_stops(): set before the writing thread has got a batch. */
+void loader_set_rehearsal(struct loader *loader, struct rehearsal *rehearsal)
+{
+	loader->rehearsal = rehearsal;
 }
 
 /* Without the lock: it is set before the writing thread has got a batch. */

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "cli/rehearsal.h"
 #include "cli/seen.h"
 
 struct loader; /* has a thread that writes */
@@ -27,6 +28,9 @@ struct loader_totals {
 ISX_MUST_CHECK enum isx_status loader_new(struct isx_store *store, const char *name,
 					  size_t batch_assets, const char *paths, bool verbose,
 					  struct loader **loader, struct isx_err *err);
+
+/* Only check the assets, and count what would become of them (borrowed). Call before the first asset. */
+void loader_set_rehearsal(struct loader *loader, struct rehearsal *rehearsal);
 
 /* End at the first asset that is refused: those before it are stored. Call before the first asset. */
 void loader_set_stops(struct loader *loader, bool stops);

@@ -8,33 +8,10 @@
 #include "cli/own_id.h"
 
 #include "base/span.h"
-#include "iscc.h"
+#include "cli/instance.h"
 
 /* Copies of one file that other hubs have registered: beyond so many, an own one is not found. */
 enum { COPIES_MAX = 1000 };
-
-/* The INSTANCE of an asset: among its units, or in its code. */
-static enum isx_status find_instance(const struct isx_asset *asset, struct isx_iscc *instance,
-				     struct isx_err *err)
-{
-	struct isx_iscc iscc, units[ISX_ISCC_UNITS];
-	size_t count = 0;
-	/* Units come first: they are longer than those of the code, which have 64 bits. */
-	for (size_t i = 0; i < asset->unit_count; i++)
-		if (!isx_iscc_parse(asset->units[i], instance, NULL) &&
-		    instance->maintype == ISX_INSTANCE)
-			return ISX_OK;
-	if (asset->iscc_code && !isx_iscc_parse(asset->iscc_code, &iscc, NULL) &&
-	    !isx_iscc_decompose(&iscc, units, &count, NULL))
-		for (size_t i = 0; i < count; i++)
-			if (units[i].maintype == ISX_INSTANCE) {
-				*instance = units[i];
-				return ISX_OK;
-			}
-	return isx_fail(err, ISX_INVALID,
-			"iscc_id is missing, and so is an INSTANCE by which the same file is "
-			"recognized: expected one of them");
-}
 
 /* Is this match the same file, under an ISCC-ID of this machine? */
 static bool is_own(const struct isx_match *match, uint32_t hub)
@@ -79,7 +56,7 @@ enum isx_status own_ids_find(struct own_ids *ids, struct target *target, struct 
 	struct isx_iscc instance;
 	struct seen_place before;
 	char text[ISX_ISCC_TEXT_BYTES];
-	enum isx_status st = find_instance(asset, &instance, err);
+	enum isx_status st = instance_of_asset(asset, &instance, err);
 	if (!st)
 		st = isx_iscc_print(&instance, text, err);
 	if (st)
@@ -88,7 +65,9 @@ enum isx_status own_ids_find(struct own_ids *ids, struct target *target, struct 
 		st = loader_flush(loader, err);
 		seen_release(&ids->pending);
 	}
-	return st ? st : search(target, text, loader_arena(loader), &asset->iscc_id, err);
+	return st || !target->store
+		       ? st
+		       : search(target, text, loader_arena(loader), &asset->iscc_id, err);
 }
 
 void own_ids_release(struct own_ids *ids)

@@ -19,7 +19,7 @@ struct own_ids {
 
 /* Find the ISCC-ID of a stored asset with the INSTANCE of `asset`, which has no iscc_id.
  *   asset  its iscc_id is filled, in `arena`; or stays NULL: isx_add() gives it a new one
- * ISX_INVALID: it has no INSTANCE, so the same file again could not be recognized. */
+ * Without a store (struct target) there is none. ISX_INVALID: it has no INSTANCE, so the same file again could not be recognized. */
 ISX_MUST_CHECK enum isx_status own_ids_find(struct own_ids *ids, struct target *target,
 					    struct loader *loader, struct isx_asset *asset,
 					    struct seen_place place, struct isx_err *err);

@@ -10,8 +10,10 @@
 
 #include "cli/say.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LOCAL_URI_BYTES = sizeof((struct target *)0)->local };
 
@@ -44,8 +46,29 @@ static enum isx_status choose_index(struct config *config, const char *name,
 
 /* How a command uses the index: MAKE_AND_USE creates it if it is local, MAKE_ANYWHERE also on another
  * server, REGISTER also puts a name that the configuration lacks into it, USE requires the index, ONLY_READ
- * never writes. */
-enum use { MAKE_AND_USE, MAKE_ANYWHERE, REGISTER, USE, ONLY_READ };
+ * never writes, and LOOK finds no store where MAKE_AND_USE would create the index. */
+enum use { MAKE_AND_USE, MAKE_ANYWHERE, REGISTER, USE, ONLY_READ, LOOK };
+
+/* Are these files of this machine? */
+static bool is_local(const char *uri)
+{
+	return strncmp(uri, "usearch:", 8) == 0 || strncmp(uri, "lmdb:", 5) == 0;
+}
+
+/* Has LOOK failed because a local index does not exist yet, or its directory? */
+static bool is_missing(struct target *target, const char *uri, enum isx_status st)
+{
+	struct isx_index_info info;
+	if (!is_local(uri))
+		return false;
+	if (st)
+		return access(strstr(uri, "//") ? strstr(uri, "//") + 2 : uri, F_OK) != 0 &&
+		       errno == ENOENT;
+	st = isx_index_stat(target->store, target->name, &info, NULL);
+	if (!st)
+		isx_index_info_release(&info);
+	return st == ISX_NOT_FOUND;
+}
 
 /* USE opens the store twice: isx_open() for writing creates the directory of a missing store, so it
  * is first opened for reading, which fails for a missing one. */
@@ -68,6 +91,11 @@ static enum isx_status open_store(struct target *target, const char *uri, const 
 		target->store = NULL;
 		options.read_only = false;
 		st = isx_open(uri, &options, &target->store, err);
+	}
+	if (use == LOOK && is_missing(target, uri, st)) {
+		isx_close(target->store);
+		target->store = NULL;
+		st = ISX_OK;
 	}
 	if (!st && make_index) {
 		st = isx_index_create(target->store, target->name, &why);
@@ -118,7 +146,7 @@ static enum isx_status open_target(const char *uri, const char *name, enum use u
 			use = USE;
 		return open_store(target, uri, target->settings.api_key, use, err);
 	}
-	st = config_load(settings_data_folder(), &target->config, err);
+	st = config_load(settings_data_folder(), use != LOOK, &target->config, err);
 	if (!st && use == REGISTER)
 		st = register_index(&target->config, name, err);
 	if (!st)
@@ -148,6 +176,12 @@ bool target_open(const struct cli_args *args, struct target *target)
 {
 	return open_and_say(cli_option_value(args, "--uri"), cli_option_value(args, "--index"),
 			    MAKE_AND_USE, target);
+}
+
+bool target_open_to_look(const struct cli_args *args, struct target *target)
+{
+	return open_and_say(cli_option_value(args, "--uri"), cli_option_value(args, "--index"),
+			    LOOK, target);
 }
 
 bool target_open_existing(const struct cli_args *args, const char *name, bool read_only,
@@ -211,9 +245,7 @@ enum isx_status target_cursor_open(struct target *target, const struct isx_range
 {
 	struct isx_err why;
 	enum isx_status st = isx_cursor_open_range(target->store, target->name, range, cursor, err);
-	bool is_local = strncmp(target->uri, "usearch:", 8) == 0 ||
-			strncmp(target->uri, "lmdb:", 5) == 0;
-	if (st != ISX_READ_ONLY || !is_local)
+	if (st != ISX_READ_ONLY || !is_local(target->uri))
 		return st;
 	st = reopen(target, &why);
 	if (!st)

@@ -50,6 +50,10 @@ bool target_open_existing(const struct cli_args *args, const char *name, bool re
  * the store of --uri lacks is created. */
 bool target_open_registered(const struct cli_args *args, const char *name, struct target *target);
 
+/* The same as target_open(), but nothing is created or written. If target_open() would create the
+ * index, target->store is NULL. */
+bool target_open_to_look(const struct cli_args *args, struct target *target);
+
 /* Open the store of the index `name`, to compare the target with: with --uri an index of the same
  * store, otherwise one of the configuration. On failure a message is printed.
  *   other  new, closed with isx_close(); NULL: `name` is in the store of the target */
