@@ -27,6 +27,7 @@
 #include "postgres/pg_lock.h"
 #include "postgres/pg_pool.h"
 #include "similarity/sim_add.h"
+#include "similarity/sim_calibrate.h"
 #include "similarity/sim_rows.h"
 #include "storage/lmdb_add.h"
 #include "storage/lmdb_verify.h"
@@ -150,7 +151,7 @@ static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx
 	if (head->has_realm)
 		st = isx_lmdb_put_meta(view, ISX_META_REALM, realm, sizeof realm, err);
 	if (!st)
-		st = isx_sim_put_counts(view, err);
+		st = isx_sim_put_statistics(view, err);
 	return st ? st : isx_lmdb_put_meta(view, META_FOLLOWS, bytes, sizeof bytes, err);
 }
 

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_add.h"
+#include "similarity/sim_calibrate.h"
 
 #include "similarity/sim_rows.h"
 #include "similarity/sim_tables.h"
@@ -173,7 +174,7 @@ enum isx_status isx_sim_put(struct isx_lmdb_add *add, struct isx_lmdb_view *view
 	mdb_cursor_close(cursor);
 	if (!st)
 		st = isx_unit_rows_put(&prepared->rows, view, err);
-	return st ? st : isx_sim_put_counts(view, err);
+	return st ? st : isx_sim_put_statistics(view, err);
 }
 
 /* --- removing --------------------------------------------------------------------------------- */
@@ -205,7 +206,7 @@ enum isx_status isx_sim_remove(struct isx_lmdb_view *view, const struct isx_iscc
 	enum isx_status st = ISX_OK;
 	for (size_t i = 0; !st && i < count; i++)
 		st = isx_sim_remove_asset(view, ids[i].body, err);
-	return st ? st : isx_sim_put_counts(view, err);
+	return st ? st : isx_sim_put_statistics(view, err);
 }
 
 /* Leaves the rows as they are: the codes in the new JSON have to be those of the stored one. */

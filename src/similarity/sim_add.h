@@ -18,7 +18,7 @@ ISX_MUST_CHECK enum isx_status isx_sim_remove(struct isx_lmdb_view *view,
 int isx_sim_replace(struct isx_lmdb_view *view, const struct isx_iscc_id *id, MDB_val json);
 
 /* Remove the asset with this ISCC-ID body, if it is there, in a view that writes. Leaves the counts
- * of types to isx_sim_put_counts(). */
+ * of types to isx_sim_put_statistics(). */
 ISX_MUST_CHECK enum isx_status isx_sim_remove_asset(struct isx_lmdb_view *view, uint64_t id,
 						    struct isx_err *err);
 

@@ -12,6 +12,7 @@
  */
 #include "similarity/sim_check.h"
 
+#include "similarity/sim_calibrate.h"
 #include "similarity/sim_rows.h"
 #include "similarity/sim_tables.h"
 
@@ -329,6 +330,8 @@ enum isx_status isx_sim_check_rest(struct isx_checking *checking, struct isx_err
 						    err);
 	if (!st)
 		st = check_empty_counts(checking, err);
+	if (!st)
+		st = isx_distances_check(checking, err);
 	for (size_t i = 0; !st && i < t->sp_count; i++)
 		st = check_sp_tables(checking, &t->sp[i], err);
 	for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)

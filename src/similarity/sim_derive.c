@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "similarity/sim_add.h"
+#include "similarity/sim_calibrate.h"
 #include "similarity/sim_rows.h"
 #include "similarity/sim_tables.h"
 #include "storage/lmdb_fields.h"
@@ -36,7 +37,8 @@ static enum isx_status empty_derived(struct isx_lmdb_view *view, struct isx_err 
 	for (size_t bytes = 0; !rc && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
 		if (t->simprints[bytes])
 			rc = mdb_drop(view->txn, t->simprints[bytes], 0);
-	return isx_lmdb_status(rc, "empty the derived tables", err);
+	return rc ? isx_lmdb_status(rc, "empty the derived tables", err)
+		  : isx_distances_clear(view, err);
 }
 
 /* Collect the rows of the asset under the cursor. An asset with a unit that cannot be decoded,
@@ -137,7 +139,7 @@ enum isx_status isx_sim_derive(struct isx_lmdb_view *view, struct isx_err *err)
 	for (size_t i = 0; !st && i < isx_sim_tables(view)->sp_count; i++)
 		st = derive_simprints(view, &isx_sim_tables(view)->sp[i], err);
 	if (!st)
-		st = isx_sim_put_counts(view, err);
+		st = isx_sim_put_statistics(view, err);
 	if (!st)
 		st = isx_lmdb_fields_derive(view, err);
 	if (!st && assets)

@@ -12,6 +12,10 @@
  *       nphd_count:TYPE   u64 BE    rows of TYPE. 0.3.3 counts the assets that carry a unit of
  *                                   TYPE, and logs a warning where that is less
  *       sp_count:TYPE     u64 BE    simprints of TYPE
+ *       isx:distances:TYPE          sampled distances between units of TYPE (sim_calibrate.h): the
+ *                                   rows of TYPE then, u64 BE; and for 64, 128 and 256 compared
+ *                                   bits the pairs at each distance, u32 BE each. Of this program
+ *                                   alone; absent where TYPE has few rows
  *   __assets__          ISCC-ID body, u64 BE -> JSON of the asset without simprints
  *   __instance__        DUPSORT DUPFIXED INTEGERDUP: body of an INSTANCE unit ->
  *                           ISCC-ID body u64 BE
@@ -51,6 +55,7 @@
 #define ISX_META_SP_TYPES   "sp_types"
 #define ISX_META_UNIT_COUNT "nphd_count:%s"
 #define ISX_META_SP_COUNT   "sp_count:%s"
+#define ISX_META_DISTANCES  "isx:distances:%s"
 
 #define ISX_SHADOWED '\x01' /* behind a simprint type: counted, not searched */
 

@@ -36,7 +36,8 @@ ISX_MUST_CHECK enum isx_status isx_unit_rows_remove(struct isx_lmdb_view *view, 
 ISX_MUST_CHECK enum isx_status isx_unit_rows_sweep(struct isx_lmdb_view *view, uint64_t id,
 						   struct isx_err *err);
 
-/* Write nphd_count:TYPE and sp_count:TYPE, which 0.3.3 reads. */
+/* Write nphd_count:TYPE and sp_count:TYPE, which 0.3.3 reads. Called by
+ * isx_sim_put_statistics(). */
 ISX_MUST_CHECK enum isx_status isx_sim_put_counts(struct isx_lmdb_view *view, struct isx_err *err);
 
 /* Replace the simprints of one type of the asset `id`; all of `simprints` have that type. */

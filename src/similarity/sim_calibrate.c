@@ -1,0 +1,450 @@
+/*
+ * sim_calibrate.c - sample the distances between unrelated assets, for the p-values of
+ *                   engine/chance.h.
+ *
+ * A sample is taken under the writer lock, of the rows as the transaction leaves them, and never by
+ * a search. It takes 20 ms for a type (bench/README.md), once for each doubling of its rows.
+ * Nothing in it is random: the same rows give the same sample.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "similarity/sim_calibrate.h"
+
+#include "engine/score.h"
+#include "scan/kernel.h"
+#include "similarity/sim_rows.h"
+#include "similarity/sim_scan.h"
+#include "similarity/sim_tables.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	/* Rows of a sample, which make 8 million pairs. Of 1,024 rows the p-value of DATA of 128
+	 * bits at 0.75, where few pairs are so near, varied by a factor of 7 between samples of one
+	 * index of real assets; more rows cost the square of their number. */
+	SAMPLE_ROWS = 4096,
+	FAR_ROWS = 1024, /* from so many on, far pairs are counted by a part of them */
+	FAR_WEIGHT = 16,
+	TYPES_MAX = 64, /* 8 main types with at most 8 subtypes: no more exist */
+	ROW_BYTES = ISX_UNIT_ROW_BYTES_MAX,
+	/* rows, then for each length a u32 for each distance */
+	RECORD_BYTES = 8 + 4 * ((64 + 1) + (128 + 1) + (256 + 1))
+};
+
+static const uint32_t lengths[ISX_SAMPLE_LENGTHS] = { 64, 128, 256 };
+
+/* From this score on a pair is near: it is looked up whether it is related by another type. */
+static const double NEAR_SCORE = 0.65;
+
+/* --- the record of a type --------------------------------------------------------------------- */
+
+static void name_of(const char *type, char name[sizeof ISX_META_DISTANCES + ISX_UNIT_TYPE_MAX])
+{
+	snprintf(name, sizeof ISX_META_DISTANCES + ISX_UNIT_TYPE_MAX, ISX_META_DISTANCES, type);
+}
+
+/* Decode a record; false if it has a wrong length. */
+static bool decode(MDB_val value, struct isx_distances *distances)
+{
+	const uint8_t *from = value.mv_data;
+	memset(distances, 0, sizeof *distances);
+	if (value.mv_size != RECORD_BYTES)
+		return false;
+	distances->rows = isx_load_be64(from);
+	from += 8;
+	for (size_t i = 0; i < ISX_SAMPLE_LENGTHS; i++) {
+		struct isx_chance_sample *sample = &distances->samples[i];
+		sample->bits = lengths[i];
+		for (uint32_t d = 0; d <= lengths[i]; d++, from += 4)
+			sample->pairs += sample->counts[d] = isx_load_be32(from);
+	}
+	return true;
+}
+
+/* A count fits 32 bits: SAMPLE_ROWS make fewer pairs. */
+static enum isx_status put_record(struct isx_lmdb_view *view, const char *type,
+				  const struct isx_distances *distances, struct isx_err *err)
+{
+	char name[sizeof ISX_META_DISTANCES + ISX_UNIT_TYPE_MAX];
+	uint8_t record[RECORD_BYTES], *to = record;
+	name_of(type, name);
+	isx_store_be64(to, distances->rows);
+	to += 8;
+	for (size_t i = 0; i < ISX_SAMPLE_LENGTHS; i++)
+		for (uint32_t d = 0; d <= lengths[i]; d++, to += 4)
+			isx_store_be32(to, (uint32_t)distances->samples[i].counts[d]);
+	return isx_lmdb_put_meta(view, name, record, sizeof record, err);
+}
+
+/* A record that cannot be decoded is reported by `index check`; a search does without. */
+enum isx_status isx_distances_get(struct isx_lmdb_view *view, const char *type,
+				  struct isx_distances *distances, struct isx_err *err)
+{
+	char name[sizeof ISX_META_DISTANCES + ISX_UNIT_TYPE_MAX];
+	MDB_val value;
+	name_of(type, name);
+	MDB_val key = isx_lmdb_val(name, strlen(name));
+	int rc = mdb_get(view->txn, view->tables.metadata, &key, &value);
+	memset(distances, 0, sizeof *distances);
+	if (!rc)
+		(void)decode(value, distances);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, name, err);
+}
+
+const struct isx_chance_sample *isx_distances_sample(const struct isx_distances *distances,
+						     uint32_t bits)
+{
+	const struct isx_chance_sample *best = NULL;
+	for (size_t i = 0; i < ISX_SAMPLE_LENGTHS; i++)
+		if (distances->samples[i].pairs && distances->samples[i].bits <= bits)
+			best = &distances->samples[i];
+	return best;
+}
+
+static enum isx_status remove_record(struct isx_lmdb_view *view, const char *type,
+				     struct isx_err *err)
+{
+	char name[sizeof ISX_META_DISTANCES + ISX_UNIT_TYPE_MAX];
+	name_of(type, name);
+	MDB_val key = isx_lmdb_val(name, strlen(name));
+	int rc = mdb_del(view->txn, view->tables.metadata, &key, NULL);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, name, err);
+}
+
+/* --- sampling --------------------------------------------------------------------------------- */
+
+/* The unit types of an index, with their rows. */
+struct types {
+	struct {
+		char name[ISX_UNIT_TYPE_MAX];
+		uint64_t rows;
+	} items[TYPES_MAX];
+	size_t count;
+};
+
+/* An isx_unit_type_fn. */
+static enum isx_status add_type(const char *type, uint64_t rows, uint64_t bytes, void *arg,
+				struct isx_err *err)
+{
+	struct types *types = arg;
+	(void)bytes, (void)err;
+	if (types->count < TYPES_MAX) {
+		snprintf(types->items[types->count].name, ISX_UNIT_TYPE_MAX, "%s", type);
+		types->items[types->count++].rows = rows;
+	}
+	return ISX_OK;
+}
+
+/* Sampled units: rows as a kernel reads them, all of one size, bodies filled up with zeros. */
+struct bodies {
+	uint8_t (*rows)[ROW_BYTES];
+	uint8_t *bytes; /* of each body; 0: the asset has no unit of this type */
+};
+
+/* A sample of one type, over one length: units of at least so many bits, in the order of their
+ * lengths, then of their ISCC-IDs; and what their assets have of the other types. */
+struct sample {
+	struct isx_arena arena;
+	uint32_t bits;
+	uint64_t total; /* rows of which it is taken */
+	struct bodies own;
+	size_t count;
+	struct bodies *others;
+	size_t other_count;
+	struct isx_hit *hits; /* of one row: room for `count` */
+};
+
+static bool make_bodies(struct isx_arena *arena, size_t count, struct bodies *bodies)
+{
+	bodies->rows = isx_arena_alloc(arena, count, sizeof *bodies->rows);
+	bodies->bytes = isx_arena_alloc(arena, count, sizeof *bodies->bytes);
+	return bodies->rows && bodies->bytes;
+}
+
+static void take_row(struct bodies *bodies, size_t at, const uint8_t *row, size_t body_bytes)
+{
+	memcpy(bodies->rows[at], row, ISX_KEY_BYTES + body_bytes);
+	bodies->bytes[at] = (uint8_t)body_bytes;
+}
+
+/* Which of `total` rows is the nth that is sampled. */
+static uint64_t position_of(size_t nth, size_t count, uint64_t total)
+{
+	return (uint64_t)((unsigned __int128)nth * total / count);
+}
+
+/* Take the sampled rows of one lane, of which the first is row `*passed` of the type. */
+static enum isx_status take_lane(struct sample *sample, struct isx_lmdb_view *view,
+				 struct isx_lane *lane, size_t *taken, uint64_t *passed,
+				 struct isx_err *err)
+{
+	enum isx_status st = isx_lane_open(lane, view, 0, err);
+	for (; !st && lane->count; st = isx_lane_next(lane, err)) {
+		for (; *taken < sample->count; (*taken)++) {
+			uint64_t at = position_of(*taken, sample->count, sample->total) - *passed;
+			if (at >= lane->count)
+				break;
+			take_row(&sample->own, *taken, lane->rows + at * lane->row_bytes,
+				 lane->body_bytes);
+		}
+		*passed += lane->count;
+	}
+	isx_lane_close(lane);
+	return st;
+}
+
+/* Count the rows of a type with bodies of sample->bits or more. */
+static enum isx_status count_rows(const struct sample *sample, struct isx_lmdb_view *view,
+				  const char *type, uint64_t *total, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	*total = 0;
+	for (size_t bytes = sample->bits / 8; !st && bytes <= ISX_BODY_BYTES_MAX; bytes++) {
+		struct isx_lane lane = { .type = type, .body_bytes = bytes };
+		uint64_t rows = 0, id_max;
+		if (isx_sim_tables(view)->units[bytes])
+			st = isx_lane_measure(&lane, view, &rows, &id_max, err);
+		*total += rows;
+	}
+	return st;
+}
+
+/* Take evenly spaced rows of the sample->total ones. Pages without a sampled row are passed by
+ * without being read. */
+static enum isx_status take_rows(struct sample *sample, struct isx_lmdb_view *view,
+				 const char *type, struct isx_err *err)
+{
+	uint64_t passed = 0;
+	size_t taken = 0;
+	enum isx_status st = ISX_OK;
+	sample->count = sample->total < SAMPLE_ROWS ? (size_t)sample->total : SAMPLE_ROWS;
+	sample->hits = isx_arena_alloc(&sample->arena, sample->count, sizeof *sample->hits);
+	if (!sample->hits || !make_bodies(&sample->arena, sample->count, &sample->own))
+		return isx_fail_memory(err);
+	for (size_t bytes = sample->bits / 8; !st && bytes <= ISX_BODY_BYTES_MAX; bytes++) {
+		struct isx_lane lane = { .type = type, .body_bytes = bytes };
+		if (isx_sim_tables(view)->units[bytes])
+			st = take_lane(sample, view, &lane, &taken, &passed, err);
+	}
+	return st;
+}
+
+/* Look up what the sampled assets have of another type: of several units the first of the longest.
+ * Each row is looked up, as sampled assets are far from each other. */
+static enum isx_status take_other(const struct sample *sample, struct isx_lmdb_view *view,
+				  const char *type, struct bodies *bodies, struct isx_err *err)
+{
+	const struct isx_sim_tables *t = isx_sim_tables(view);
+	int rc = 0;
+	for (size_t bytes = 1; !rc && bytes <= ISX_BODY_BYTES_MAX; bytes++) {
+		MDB_cursor *cursor;
+		if (!t->units[bytes])
+			continue;
+		rc = mdb_cursor_open(view->txn, t->units[bytes], &cursor);
+		if (rc)
+			break;
+		for (size_t i = 0; !rc && i < sample->count; i++) {
+			uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
+			memcpy(first, sample->own.rows[i], ISX_KEY_BYTES);
+			MDB_val key = isx_lmdb_val(type, strlen(type));
+			MDB_val row = isx_lmdb_val(first, ISX_KEY_BYTES + bytes);
+			rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
+			if (!rc && memcmp(row.mv_data, first, ISX_KEY_BYTES) == 0)
+				take_row(bodies, i, row.mv_data, bytes);
+			rc = rc == MDB_NOTFOUND ? 0 : rc;
+		}
+		mdb_cursor_close(cursor);
+	}
+	return isx_lmdb_status(rc, "sample units", err);
+}
+
+static enum isx_status take_others(struct sample *sample, struct isx_lmdb_view *view,
+				   const struct types *types, const char *type, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	sample->others = isx_arena_alloc(&sample->arena, types->count, sizeof *sample->others);
+	if (!sample->others)
+		return isx_fail_memory(err);
+	for (size_t i = 0; !st && i < types->count; i++) {
+		struct bodies *bodies = &sample->others[sample->other_count];
+		if (strcmp(types->items[i].name, type) == 0)
+			continue;
+		if (!make_bodies(&sample->arena, sample->count, bodies))
+			return isx_fail_memory(err);
+		st = take_other(sample, view, types->items[i].name, bodies, err);
+		sample->other_count++;
+	}
+	return st;
+}
+
+/* --- counting --------------------------------------------------------------------------------- */
+
+/* Are two sampled assets near-duplicates by a unit of another type? */
+static bool is_related(const struct sample *sample, size_t a, size_t b)
+{
+	for (size_t i = 0; i < sample->other_count; i++) {
+		const struct bodies *other = &sample->others[i];
+		uint32_t bytes = other->bytes[a] < other->bytes[b] ? other->bytes[a]
+								   : other->bytes[b];
+		if (bytes && isx_unit_score(isx_distance(other->rows[a] + ISX_KEY_BYTES,
+							 other->rows[b] + ISX_KEY_BYTES, bytes),
+					    bytes * 8) >= ISX_DUPLICATES_SCORE_DEFAULT)
+			return true;
+	}
+	return false;
+}
+
+/* Count the distances of the pairs of a sampled row with all rows before it: the near ones of which
+ * the assets are not related; and with a `weight` all others, each as so many pairs. */
+static void count_row(const struct sample *sample, size_t at, uint32_t near, uint32_t weight,
+		      struct isx_chance_sample *counted)
+{
+	const struct isx_scan scan = { .rows = sample->own.rows[0],
+				       .count = at,
+				       .row_bytes = ROW_BYTES,
+				       .query = sample->own.rows[at] + ISX_KEY_BYTES,
+				       .bytes = sample->bits / 8,
+				       .distance_max = weight ? sample->bits : near };
+	size_t found = isx_kernel_best()->scan(&scan, sample->hits);
+	for (size_t i = 0; i < found; i++) {
+		uint32_t distance = sample->hits[i].distance;
+		if (distance > near)
+			counted->counts[distance] += weight;
+		else if (!is_related(sample, sample->hits[i].row, at))
+			counted->counts[distance]++;
+	}
+}
+
+/* Count the distances of all pairs of a sample: of far ones, which are many and say little, one of
+ * FAR_WEIGHT in a large sample, which saves two thirds of the time. */
+static void count_pairs(const struct sample *sample, struct isx_chance_sample *counted)
+{
+	const uint32_t near = (uint32_t)isx_distance_max(NEAR_SCORE, sample->bits);
+	const uint32_t weight = sample->count < FAR_ROWS ? 1 : FAR_WEIGHT;
+	for (size_t at = 1; at < sample->count; at++)
+		count_row(sample, at, near, at % weight == weight / 2 ? weight : 0, counted);
+}
+
+/* Take a sample over sample->bits, unless the one over fewer bits is of the same rows. */
+static enum isx_status take_sample(struct sample *sample, struct isx_lmdb_view *view,
+				   const struct types *types, const char *type, struct isx_err *err)
+{
+	uint64_t total;
+	enum isx_status st = count_rows(sample, view, type, &total, err);
+	if (st || (sample->own.rows && total == sample->total))
+		return st;
+	isx_arena_release(&sample->arena);
+	*sample = (struct sample){ .bits = sample->bits, .total = total };
+	st = take_rows(sample, view, type, err);
+	return st ? st : take_others(sample, view, types, type, err);
+}
+
+/* Sample one type over each length, and write its record. */
+static enum isx_status sample_type(struct isx_lmdb_view *view, const struct types *types,
+				   const char *type, uint64_t rows, struct isx_err *err)
+{
+	struct isx_distances distances = { .rows = rows };
+	struct sample sample = { 0 };
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; !st && i < ISX_SAMPLE_LENGTHS; i++) {
+		sample.bits = distances.samples[i].bits = lengths[i];
+		st = take_sample(&sample, view, types, type, err);
+		if (!st)
+			count_pairs(&sample, &distances.samples[i]);
+	}
+	isx_arena_release(&sample.arena);
+	return st ? st : put_record(view, type, &distances, err);
+}
+
+/* Is a sample of a type with `sampled` rows too old for one with `rows`? */
+static bool is_due(uint64_t sampled, uint64_t rows)
+{
+	return sampled == 0 || rows / 2 >= sampled || rows <= sampled / 2;
+}
+
+/* The record of a type without rows is left where it is: nothing matches by it. When rows of the
+ * type come again, they are fewer than half of those that were sampled. */
+enum isx_status isx_sim_put_statistics(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	struct types types = { .count = 0 };
+	struct isx_distances distances;
+	enum isx_status st = isx_sim_put_counts(view, err);
+	if (!st)
+		st = isx_sim_each_unit_type(view, add_type, &types, err);
+	for (size_t i = 0; !st && i < types.count; i++) {
+		const char *type = types.items[i].name;
+		uint64_t rows = types.items[i].rows;
+		st = isx_distances_get(view, type, &distances, err);
+		if (st || !is_due(distances.rows, rows))
+			continue;
+		st = rows < ISX_SAMPLE_ROWS_MIN ? remove_record(view, type, err)
+						: sample_type(view, &types, type, rows, err);
+	}
+	return st;
+}
+
+/* --- all records ------------------------------------------------------------------------------ */
+
+static const char prefix[] = "isx:distances:"; /* of ISX_META_DISTANCES */
+
+enum isx_status isx_distances_clear(struct isx_lmdb_view *view, struct isx_err *err)
+{
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(view->txn, view->tables.metadata, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "forget samples", err);
+	while (!rc) {
+		MDB_val key = isx_lmdb_val(prefix, strlen(prefix)), value;
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+		if (!rc && !isx_span_has_prefix(isx_lmdb_span(key), prefix))
+			break;
+		if (!rc)
+			rc = mdb_cursor_del(cursor, 0);
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "forget samples", err);
+}
+
+/* Check a record. What it should count is not known any more: assets have come and gone since. */
+static void check_record(struct isx_checking *checking, const struct types *types, MDB_val key,
+			 MDB_val value)
+{
+	static const uint64_t pairs_max = (uint64_t)SAMPLE_ROWS * SAMPLE_ROWS;
+	const struct isx_span type = isx_span_skip(isx_lmdb_span(key), strlen(prefix));
+	struct isx_distances distances;
+	uint64_t rows = 0;
+	for (size_t i = 0; i < types->count; i++)
+		if (isx_span_is(type, types->items[i].name))
+			rows = types->items[i].rows;
+	bool is_sound = decode(value, &distances) && distances.rows >= ISX_SAMPLE_ROWS_MIN;
+	for (size_t i = 0; i < ISX_SAMPLE_LENGTHS; i++)
+		is_sound &= distances.samples[i].pairs <= pairs_max;
+	if (!is_sound)
+		isx_finding(checking, "the sampled distances of %.*s cannot be read", (int)type.len,
+			    type.ptr);
+	else if (rows && is_due(distances.rows, rows))
+		isx_finding(checking,
+			    "the distances of %.*s were sampled from %llu rows, but there are %llu",
+			    (int)type.len, type.ptr, (unsigned long long)distances.rows,
+			    (unsigned long long)rows);
+}
+
+enum isx_status isx_distances_check(struct isx_checking *checking, struct isx_err *err)
+{
+	struct types types = { .count = 0 };
+	MDB_cursor *cursor;
+	MDB_val key = isx_lmdb_val(prefix, strlen(prefix)), value;
+	enum isx_status st = isx_sim_each_unit_type(checking->view, add_type, &types, err);
+	int rc = st ? 0
+		    : mdb_cursor_open(checking->view->txn, checking->view->tables.metadata,
+				      &cursor);
+	if (st || rc)
+		return st ? st : isx_lmdb_status(rc, "check samples", err);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+	while (!rc && isx_span_has_prefix(isx_lmdb_span(key), prefix)) {
+		check_record(checking, &types, key, value);
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "check samples", err);
+}

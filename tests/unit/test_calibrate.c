@@ -1,0 +1,467 @@
+/*
+ * test_calibrate.c - the sampled distances of an index equal those of a plain model, and are taken
+ *                    when the rows of a type double or halve.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "iscc/iscc_id.h"
+#include "similarity/sim_calibrate.h"
+#include "similarity/sim_engine.h"
+#include "support.h"
+
+#include <lmdb.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { ASSETS = 5000, TYPES = 3, SAMPLED = 4096 };
+
+static const uint32_t maintypes[TYPES] = { ISX_META, ISX_CONTENT, ISX_DATA };
+static const char *const types[TYPES] = { "META_NONE_V0", "CONTENT_TEXT_V0", "DATA_NONE_V0" };
+
+/* What the index holds: asset i has an ISCC-ID that rises with i. */
+struct model_asset {
+	uint8_t bodies[TYPES][ISX_BODY_BYTES_MAX];
+	uint32_t bytes[TYPES]; /* 0: it has no unit of this type */
+};
+
+static char directory[64], uri[96], path[128];
+static struct model_asset assets[ASSETS];
+
+/* --- the index -------------------------------------------------------------------------------- */
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(directory, sizeof directory, "/tmp/isx-calibrate-XXXXXX");
+	if (!mkdtemp(directory))
+		return 1;
+	snprintf(uri, sizeof uri, "usearch://%s", directory);
+	snprintf(path, sizeof path, "%s/main/index.lmdb", directory);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	test_remove_tree(directory);
+	return 0;
+}
+
+static struct isx_store *open_store(void)
+{
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_err err;
+	isx_options_init(&options);
+	options.relaxed = true;
+	if (isx_open(uri, &options, &store, &err) ||
+	    (isx_index_create(store, "main", &err) && err.status != ISX_EXISTS))
+		fail_msg("%s", err.msg);
+	return store;
+}
+
+static const char *id_text(size_t i, char *text)
+{
+	struct isx_iscc_id id = { .body = (uint64_t)(i + 1) << 24 };
+	isx_iscc_id_print(&id, text);
+	return text;
+}
+
+/* Add the assets `first` to `first + count - 1` in one transaction. */
+static void add(struct isx_store *store, size_t first, size_t count)
+{
+	static struct isx_asset batch[ASSETS];
+	static char ids[ASSETS][ISX_ISCC_ID_TEXT_BYTES], texts[ASSETS][TYPES][ISX_UNIT_TEXT_BYTES];
+	static const char *units[ASSETS][TYPES];
+	struct isx_err err;
+	for (size_t i = 0; i < count; i++) {
+		const struct model_asset *asset = &assets[first + i];
+		batch[i] = (struct isx_asset){ .iscc_id = id_text(first + i, ids[i]),
+					       .units = units[i] };
+		for (size_t t = 0; t < TYPES; t++) {
+			if (!asset->bytes[t])
+				continue;
+			test_unit_text(maintypes[t], asset->bodies[t], asset->bytes[t],
+				       texts[i][t]);
+			units[i][batch[i].unit_count++] = texts[i][t];
+		}
+	}
+	if (isx_add(store, "main", batch, count, NULL, &err))
+		fail_msg("%s", err.msg);
+}
+
+static void remove_assets(struct isx_store *store, size_t first, size_t count)
+{
+	static char texts[ASSETS][ISX_ISCC_ID_TEXT_BYTES];
+	static const char *ids[ASSETS];
+	bool removed[ASSETS];
+	struct isx_err err;
+	for (size_t i = 0; i < count; i++)
+		ids[i] = id_text(first + i, texts[i]);
+	if (isx_remove_many(store, "main", ids, count, removed, &err))
+		fail_msg("%s", err.msg);
+}
+
+/* What the file of the index says of a type. */
+static struct isx_distances distances_of(const char *type)
+{
+	struct isx_options options;
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	struct isx_distances distances;
+	struct isx_err err;
+	isx_options_init(&options);
+	if (isx_lmdb_file_open(path, &isx_sim_kind, &options, 0, &file, &err) ||
+	    isx_lmdb_read(file, ISX_PAGES_BRIEF, &view, &err) ||
+	    isx_distances_get(&view, type, &distances, &err))
+		fail_msg("%s", err.msg);
+	isx_lmdb_end(&view);
+	isx_lmdb_file_close(file);
+	return distances;
+}
+
+static uint64_t sampled_rows(const char *type)
+{
+	return distances_of(type).rows;
+}
+
+/* --- the model -------------------------------------------------------------------------------- */
+
+static uint32_t differing(const uint8_t *a, const uint8_t *b, uint32_t bits)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < bits; i++)
+		count += (a[i / 8] >> i % 8 & 1) != (b[i / 8] >> i % 8 & 1);
+	return count;
+}
+
+/* Have two assets a unit of another type with a score of 0.9 or more? */
+static bool is_related(const struct model_asset *a, const struct model_asset *b, size_t type)
+{
+	for (size_t t = 0; t < TYPES; t++) {
+		uint32_t bits = 8 * (a->bytes[t] < b->bytes[t] ? a->bytes[t] : b->bytes[t]);
+		if (t == type || !bits)
+			continue;
+		if (1 - (double)differing(a->bodies[t], b->bodies[t], bits) / bits >= 0.9)
+			return true;
+	}
+	return false;
+}
+
+/* Which assets are sampled of `count`: evenly spaced ones of those with units that are long enough,
+ * sorted by length and ISCC-ID. Returns how many. */
+static size_t choose(size_t count, size_t type, uint32_t bits, size_t *chosen)
+{
+	static size_t order[ASSETS];
+	size_t total = 0, sampled;
+	for (uint32_t bytes = bits / 8; bytes <= ISX_BODY_BYTES_MAX; bytes++)
+		for (size_t i = 0; i < count; i++)
+			if (assets[i].bytes[type] == bytes)
+				order[total++] = i;
+	sampled = total < SAMPLED ? total : SAMPLED;
+	for (size_t i = 0; i < sampled; i++)
+		chosen[i] = order[i * total / sampled];
+	return sampled;
+}
+
+static void expect_model(size_t count, size_t type)
+{
+	static const uint32_t lengths[] = { 64, 128, 256 };
+	static size_t chosen[SAMPLED];
+	struct isx_distances found = distances_of(types[type]);
+	for (size_t k = 0; k < 3; k++) {
+		uint64_t counts[257] = { 0 }, pairs = 0;
+		size_t sampled = choose(count, type, lengths[k], chosen);
+		for (size_t i = 0; i < sampled; i++) {
+			for (size_t j = 0; j < i; j++) {
+				const struct model_asset *a = &assets[chosen[i]];
+				const struct model_asset *b = &assets[chosen[j]];
+				uint32_t distance = differing(a->bodies[type], b->bodies[type],
+							      lengths[k]);
+				bool is_near = 1 - (double)distance / lengths[k] >= 0.65;
+				/* of a large sample one far pair stands for 16 */
+				uint32_t weight = sampled < 1024 || is_near ? 1
+						  : i % 16 == 8             ? 16
+									    : 0;
+				if (is_near && is_related(a, b, type))
+					continue;
+				counts[distance] += weight;
+				pairs += weight;
+			}
+		}
+		assert_int_equal(found.samples[k].bits, lengths[k]);
+		assert_int_equal(found.samples[k].pairs, pairs);
+		for (uint32_t d = 0; d <= lengths[k]; d++)
+			assert_int_equal(found.samples[k].counts[d], counts[d]);
+	}
+}
+
+/* Random assets, of which half are like one before them: near copies in some types, far ones in
+ * others. Lengths of 32 to 256 bits; some assets have fewer units. */
+static void make_assets(uint64_t seed, size_t count)
+{
+	static const uint32_t lengths[] = { 4, 8, 8, 12, 16, 20, 32, 32, 32 };
+	for (size_t i = 0; i < count; i++) {
+		struct model_asset *asset = &assets[i];
+		const struct model_asset *like = i ? &assets[test_random(&seed) % i] : asset;
+		bool is_like = i && test_random(&seed) % 2;
+		memset(asset, 0, sizeof *asset);
+		for (size_t t = 0; t < TYPES; t++) {
+			uint64_t flips = test_random(&seed) % 80;
+			asset->bytes[t] = test_random(&seed) % 20 ? lengths[test_random(&seed) % 9]
+								  : 0;
+			for (uint32_t b = 0; b < asset->bytes[t]; b++)
+				asset->bodies[t][b] = is_like ? like->bodies[t][b]
+							      : (uint8_t)test_random(&seed);
+			for (uint64_t f = 0; f < flips && asset->bytes[t]; f++) {
+				uint32_t bit = (uint32_t)test_random(&seed) % 256;
+				if (bit / 8 < asset->bytes[t])
+					asset->bodies[t][bit / 8] ^= (uint8_t)(1u << bit % 8);
+			}
+		}
+		if (!asset->bytes[0] && !asset->bytes[1] && !asset->bytes[2]) {
+			asset->bytes[0] = 8;
+			asset->bodies[0][0] = (uint8_t)i;
+		}
+	}
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static void test_calibrate__the_sample_equals_that_of_a_plain_model(void **state)
+{
+	(void)state;
+	make_assets(test_seed(), 600);
+	struct isx_store *store = open_store();
+	add(store, 0, 600);
+	isx_close(store);
+	for (size_t t = 0; t < TYPES; t++)
+		expect_model(600, t);
+}
+
+/* More rows than are sampled: evenly spaced ones, of tables of several pages. */
+static void test_calibrate__many_rows_are_sampled_evenly(void **state)
+{
+	(void)state;
+	make_assets(test_seed() + 1, ASSETS);
+	for (size_t i = 0; i < ASSETS; i++) { /* over 4,096 rows of 64 bits or more */
+		if (!assets[i].bytes[1] || assets[i].bytes[1] == 4)
+			assets[i].bytes[1] = 8;
+		assets[i].bytes[2] = 0;
+	}
+	struct isx_store *store = open_store();
+	add(store, 0, ASSETS);
+	isx_close(store);
+	expect_model(ASSETS, 1);
+}
+
+static void test_calibrate__samples_are_taken_when_rows_double_or_halve(void **state)
+{
+	const char *type = types[1];
+	(void)state;
+	make_assets(test_seed(), 600);
+	for (size_t i = 0; i < 600; i++)
+		assets[i].bytes[1] = 8;
+	struct isx_store *store = open_store();
+	add(store, 0, 63);
+	assert_int_equal(sampled_rows(type), 0);
+	add(store, 63, 1);
+	assert_int_equal(sampled_rows(type), 64);
+	add(store, 64, 63);
+	assert_int_equal(sampled_rows(type), 64); /* of 127 */
+	add(store, 127, 2);
+	assert_int_equal(sampled_rows(type), 129);
+	add(store, 0, 100); /* again: the number of rows stays */
+	assert_int_equal(sampled_rows(type), 129);
+	add(store, 129, 471);
+	assert_int_equal(sampled_rows(type), 600);
+	remove_assets(store, 301, 299);
+	assert_int_equal(sampled_rows(type), 600); /* of 301 */
+	remove_assets(store, 300, 1);
+	assert_int_equal(sampled_rows(type), 300);
+	remove_assets(store, 63, 237);
+	assert_int_equal(sampled_rows(type), 0); /* of 63 */
+	remove_assets(store, 0, 63);
+	assert_int_equal(sampled_rows(type), 0);
+	isx_close(store);
+}
+
+/* The sample depends on the rows, not on the order in which they came. */
+static void test_calibrate__the_same_rows_give_the_same_sample(void **state)
+{
+	struct isx_distances first, second;
+	(void)state;
+	make_assets(test_seed(), 500);
+	struct isx_store *store = open_store();
+	add(store, 0, 500);
+	isx_close(store);
+	first = distances_of(types[1]);
+	test_remove_tree(directory);
+	assert_int_equal(set_up(state), 0);
+	store = open_store();
+	add(store, 450, 50);
+	add(store, 0, 40);
+	add(store, 40, 410); /* over twice what was there */
+	isx_close(store);
+	second = distances_of(types[1]);
+	assert_memory_equal(&first, &second, sizeof first);
+}
+
+/* All assets alike: by another type as well, so no pair is unrelated; or by one type alone. */
+static void test_calibrate__equal_assets(void **state)
+{
+	struct isx_chance_tail tail;
+	(void)state;
+	memset(assets, 0, sizeof assets);
+	for (size_t i = 0; i < 100; i++)
+		assets[i].bytes[0] = assets[i].bytes[1] = 32;
+	for (size_t i = 100; i < 200; i++)
+		assets[i].bytes[2] = 16;
+	struct isx_store *store = open_store();
+	add(store, 0, 200);
+	isx_close(store);
+	struct isx_distances found = distances_of(types[0]);
+	assert_int_equal(found.rows, 100);
+	assert_int_equal(found.samples[2].pairs, 0);
+	assert_null(isx_distances_sample(&found, 256));
+	found = distances_of(types[2]);
+	const struct isx_chance_sample *sample = isx_distances_sample(&found, 128);
+	assert_non_null(sample);
+	assert_int_equal(sample->counts[0], 100 * 99 / 2);
+	isx_chance_tail_fill(&tail, 128, sample);
+	assert_true(tail.log_p[0] == 0);
+	/* 256 bits: none has so many, and those of 128 stand for them */
+	assert_ptr_equal(isx_distances_sample(&found, 256), sample);
+	assert_int_equal(isx_distances_sample(&found, 96)->bits, 64);
+	assert_null(isx_distances_sample(&found, 56));
+}
+
+/* Write with LMDB itself, as another program: with NULL the record is removed.
+ *   derives  does this program take the write for its own? */
+static void foreign_put(const char *name, const void *bytes, size_t count, bool derives)
+{
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi table;
+	uint8_t mark[8];
+	assert_int_equal(mdb_env_create(&env), 0);
+	mdb_env_set_maxdbs(env, 64);
+	assert_int_equal(mdb_env_open(env, path, MDB_NOSUBDIR, 0644), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, ISX_TABLE_METADATA, 0, &table), 0);
+	MDB_val key = { strlen(name), (char *)(uintptr_t)name };
+	MDB_val value = { count, (void *)(uintptr_t)bytes };
+	assert_int_equal(
+		bytes ? mdb_put(txn, table, &key, &value, 0) : mdb_del(txn, table, &key, NULL), 0);
+	isx_store_be64(mark, isx_lmdb_derived_mark(mdb_txn_id(txn)));
+	key = (MDB_val){ strlen(ISX_META_DERIVED), ISX_META_DERIVED };
+	value = (MDB_val){ sizeof mark, mark };
+	if (derives)
+		assert_int_equal(mdb_put(txn, table, &key, &value, 0), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+static void add_once(size_t count)
+{
+	struct isx_store *store = open_store();
+	make_assets(test_seed(), count + 1);
+	for (size_t i = 0; i <= count; i++)
+		assets[i].bytes[1] = 8;
+	add(store, 0, count);
+	isx_close(store);
+}
+
+/* A file that a version before samples has written: searched without, sampled by the next add. */
+static void test_calibrate__a_file_without_samples_gets_them_by_the_next_add(void **state)
+{
+	(void)state;
+	add_once(200);
+	foreign_put("isx:distances:CONTENT_TEXT_V0", NULL, 0, true);
+	assert_int_equal(sampled_rows(types[1]), 0);
+	struct isx_store *store = open_store();
+	add(store, 200, 1);
+	isx_close(store);
+	assert_int_equal(sampled_rows(types[1]), 201);
+}
+
+/* 0.3.3 has written: rows are made again, and sampled again, whatever their number was. */
+static void test_calibrate__samples_are_taken_again_after_another_program(void **state)
+{
+	(void)state;
+	add_once(300);
+	struct isx_store *store = open_store();
+	remove_assets(store, 200, 100);
+	isx_close(store);
+	assert_int_equal(sampled_rows(types[1]), 300);
+	foreign_put("another program", "", 0, false);
+	assert_int_equal(sampled_rows(types[1]), 200);
+	expect_model(200, 1);
+}
+
+static char messages[2000];
+
+static void keep_message(const char *text, void *arg)
+{
+	(void)arg;
+	size_t len = strlen(messages);
+	snprintf(messages + len, sizeof messages - len, "%s\n", text);
+}
+
+static void expect_message(const char *words)
+{
+	struct isx_check report;
+	struct isx_err err;
+	struct isx_store *store = open_store();
+	messages[0] = '\0';
+	if (isx_index_check(store, "main", &report, keep_message, NULL, &err))
+		fail_msg("%s", err.msg);
+	isx_close(store);
+	if (words ? !strstr(messages, words) : messages[0] != '\0')
+		fail_msg("%s", messages);
+}
+
+static void test_calibrate__check_finds_samples_that_are_wrong(void **state)
+{
+	uint8_t record[1812];
+	const char *name = "isx:distances:CONTENT_TEXT_V0";
+	(void)state;
+	add_once(300);
+	expect_message(NULL);
+	memset(record, 0, sizeof record);
+	isx_store_be64(record, 300);
+	foreign_put(name, record, sizeof record, true);
+	expect_message(NULL);
+	foreign_put(name, record, sizeof record - 1, true);
+	expect_message("the sampled distances of CONTENT_TEXT_V0 cannot be read");
+	assert_int_equal(sampled_rows(types[1]), 0);
+	isx_store_be32(record + 8, 1u << 31); /* more pairs than are ever sampled */
+	foreign_put(name, record, sizeof record, true);
+	expect_message("the sampled distances of CONTENT_TEXT_V0 cannot be read");
+	isx_store_be32(record + 8, 0);
+	isx_store_be64(record, 150);
+	foreign_put(name, record, sizeof record, true);
+	expect_message("the distances of CONTENT_TEXT_V0 were sampled from 150 rows, but there are "
+		       "300");
+	isx_store_be64(record, 300);
+	foreign_put("isx:distances:GONE_NONE_V0", record, sizeof record, true);
+	foreign_put(name, record, sizeof record, true);
+	expect_message(NULL); /* of a type that has no rows any more */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(test_calibrate__##name, set_up, tear_down)
+		TEST(the_sample_equals_that_of_a_plain_model),
+		TEST(many_rows_are_sampled_evenly),
+		TEST(samples_are_taken_when_rows_double_or_halve),
+		TEST(the_same_rows_give_the_same_sample),
+		TEST(equal_assets),
+		TEST(a_file_without_samples_gets_them_by_the_next_add),
+		TEST(samples_are_taken_again_after_another_program),
+		TEST(check_finds_samples_that_are_wrong),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
