@@ -74,6 +74,14 @@ void isx_mem_free(void *memory)
 	free(memory);
 }
 
+/* Declared in iscc_search.h: lists of texts come from several rooms. */
+void isx_texts_free(char **texts, size_t count)
+{
+	for (size_t i = 0; texts && i < count; i++)
+		isx_mem_free(texts[i]);
+	isx_mem_free(texts);
+}
+
 enum isx_status isx_fail_memory(struct isx_err *err)
 {
 	return isx_fail(err, ISX_NO_MEMORY, "out of memory");

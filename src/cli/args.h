@@ -19,7 +19,7 @@ enum {
 	CLI_NOTHING_ADDED = 4,
 	CLI_NONE = 5 /* search --fail-if-none */
 };
-enum { CLI_OPTIONS_MAX = 20, CLI_WORDS_MAX = 4096 };
+enum { CLI_OPTIONS_MAX = 24, CLI_WORDS_MAX = 4096 };
 
 struct cli_option {
 	const char *name; /* "--limit" */

@@ -1,6 +1,6 @@
 /*
  * cmd_index.c - the commands `index add`, `list`, `use`, `remove` and `rebuild`. Backup, compact
- *               and check are in cmd_maintenance.c.
+ *               and check are in cmd_maintenance.c, fields in cmd_fields.c.
  *
  * These commands change config.json, which 0.3.3 reads and writes, too. Stores are opened only by
  * `add --remote`, to create the index there, by `list --json`, to count assets, and by
@@ -484,6 +484,7 @@ static const struct cli_command *const index_commands[] = { &index_add,
 							    &command_index_compact,
 							    &command_index_check,
 							    &command_index_copy,
+							    &command_index_fields,
 							    NULL };
 
 const struct cli_command command_index = {

@@ -20,6 +20,13 @@
 		  "Rank matches by score, significance or tiered (default: score)" },              \
 		{ "--max-expect", 0, "N",                                                          \
 		  "Leave out matches of which chance would make more than N" },                    \
+		{ "--where", 0, "TEST",                                                            \
+		  "Find only assets whose metadata passes: license=CC0, year>=2020 (again: "       \
+		  "all)" },                                                                        \
+		{ "--filter", 0, "JSON",                                                           \
+		  "Find only assets for which this filter holds (as in the REST API)" },           \
+		{ "--facet", 0, "FIELD",                                                           \
+		  "Count the values of a field among all matches (again for each)" },              \
 	{                                                                                          \
 		"--with", 0, "LIST",                                                               \
 			"What matches carry, of metadata,code,units (default: metadata)"           \

@@ -142,8 +142,9 @@ void show_no_match(const struct target *target, const struct isx_query *query)
 	if (threshold >= 0)
 		printf(" of at least %g", threshold);
 	printf(" among ");
-	say_line(stdout, "%s asset%s of index '%s'.", term_count(info.assets, count),
-		 info.assets == 1 ? "" : "s", target->name);
+	say_line(stdout, "%s asset%s of index '%s'%s.", term_count(info.assets, count),
+		 info.assets == 1 ? "" : "s", target->name,
+		 query->filter ? " with this filter" : "");
 	isx_index_info_release(&info);
 }
 
@@ -234,6 +235,35 @@ static void print_matches(const struct isx_result *result)
 	}
 }
 
+/* A text is shown without its quotes, so that it reads like the word that --where takes. */
+static void print_value(const char *json)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_span value = isx_span_of(json), text = value;
+	if (isx_json_kind(value) == ISX_JSON_STRING && !isx_json_string(value, &arena, &text))
+		text = value;
+	say_text(stdout, text);
+	printf("\n");
+	isx_arena_release(&arena);
+}
+
+/* Below each field its values and how many of all matches have them. */
+static void print_facets(const struct isx_facet *facets, size_t count, const char *of)
+{
+	char number[32];
+	for (size_t i = 0; i < count; i++) {
+		say_line(stdout, "\n%s of all %s:", facets[i].field, of);
+		for (size_t k = 0; k < facets[i].value_count; k++) {
+			printf("%10s  ", term_count(facets[i].values[k].count, number));
+			print_value(facets[i].values[k].value);
+		}
+		if (facets[i].others)
+			printf("%10s  (other values)\n", term_count(facets[i].others, number));
+		if (!facets[i].value_count)
+			printf("%10s  (no value)\n", "0");
+	}
+}
+
 void show_table(const struct question *question, const struct isx_result *result)
 {
 	bool is_first = !result->query.after || !result->query.after[0];
@@ -248,4 +278,9 @@ void show_table(const struct question *question, const struct isx_result *result
 		for (size_t k = 0; k < match->type_count; k++)
 			print_chunks(question, &match->types[k]);
 	}
+	print_facets(result->facets, result->match_count ? result->query.facet_count : 0,
+		     "matches");
+	print_facets(result->chunk_facets,
+		     result->chunk_match_count ? result->query.facet_count : 0,
+		     "assets that share passages");
 }

@@ -108,7 +108,7 @@ static enum isx_status take_params(struct http_req *req, const struct isx_url_pa
 }
 
 /* The methods that Allow can name, in its order. */
-static const char *const known_methods[] = { "GET", "HEAD", "POST", "PATCH", "DELETE" };
+static const char *const known_methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" };
 enum { KNOWN_METHODS = sizeof known_methods / sizeof *known_methods };
 
 /* The known methods of a route, a bit each. */

@@ -16,6 +16,8 @@ const struct http_route isx_routes[] = {
 	{ "POST", "/indexes", isx_serve_index_create, KEY_AND_BODY, HTTP_POOL_WRITE },
 	{ "GET", "/indexes/{name}", isx_serve_index_stat, KEY, HTTP_POOL_QUICK },
 	{ "DELETE", "/indexes/{name}", isx_serve_index_delete, KEY, HTTP_POOL_WRITE },
+	{ "GET", "/indexes/{name}/fields", isx_serve_fields_get, KEY, HTTP_POOL_QUICK },
+	{ "PUT", "/indexes/{name}/fields", isx_serve_fields_set, KEY_AND_BODY, HTTP_POOL_WRITE },
 	{ "POST", "/indexes/{name}/assets", isx_serve_asset_add, KEY_AND_BODY, HTTP_POOL_WRITE },
 	/* Of a hub number that few assets have, a page reads the keys of all. */
 	{ "GET", "/indexes/{name}/assets", isx_serve_assets_list, KEY, HTTP_POOL_SCAN },

@@ -14,6 +14,8 @@ http_handler isx_serve_index_list;   /* GET /indexes */
 http_handler isx_serve_index_create; /* POST /indexes */
 http_handler isx_serve_index_stat;   /* GET /indexes/{name} */
 http_handler isx_serve_index_delete; /* DELETE /indexes/{name} */
+http_handler isx_serve_fields_get;   /* GET /indexes/{name}/fields */
+http_handler isx_serve_fields_set;   /* PUT /indexes/{name}/fields */
 
 /* serve_asset.c */
 http_handler isx_serve_asset_add;    /* POST /indexes/{name}/assets */

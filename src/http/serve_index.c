@@ -1,5 +1,5 @@
 /*
- * serve_index.c - the indexes of a store: list, create, describe, delete.
+ * serve_index.c - the indexes of a store: list, create, describe, delete; and the fields that one declares.
  *
  * The answers of list and describe have the sizes of the parts of an index (`sizes`).
  * SPDX-License-Identifier: Apache-2.0
@@ -67,4 +67,33 @@ enum isx_status isx_serve_index_delete(struct http_req *req, struct http_res *re
 	if (!st)
 		res->status = 204;
 	return st;
+}
+
+enum isx_status isx_serve_fields_get(struct http_req *req, struct http_res *res,
+				     struct isx_err *err)
+{
+	char **fields = NULL;
+	size_t count = 0;
+	enum isx_status st = isx_fields_get(req->store, req->index_name, &fields, &count, err);
+	if (st)
+		return st;
+	isx_fields_to_json(&res->payload, (const char *const *)fields, count);
+	isx_texts_free(fields, count);
+	return ISX_OK;
+}
+
+/* The answer comes when the values of all assets are gathered; a client that has gone before does not
+ * end the work. It has the fields as the index spells them. */
+enum isx_status isx_serve_fields_set(struct http_req *req, struct http_res *res,
+				     struct isx_err *err)
+{
+	const char *const *fields;
+	size_t count;
+	enum isx_status st = isx_http_need_payload(req, res, err);
+	if (!st)
+		st = isx_fields_from_json(&req->payload, &req->arena, &fields, &count,
+					  &res->problems, err);
+	if (!st)
+		st = isx_fields_set(req->store, req->index_name, fields, count, NULL, NULL, err);
+	return st ? st : isx_serve_fields_get(req, res, err);
 }

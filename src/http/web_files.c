@@ -53,6 +53,9 @@
 	X(iscc_batch_error, "openapi/IsccBatchError.yaml", YAML)                                   \
 	X(iscc_batch_result, "openapi/IsccBatchResult.yaml", YAML)                                 \
 	X(iscc_comparison, "openapi/IsccComparison.yaml", YAML)                                    \
+	X(iscc_facets, "openapi/IsccFacets.yaml", YAML)                                            \
+	X(iscc_fields, "openapi/IsccFields.yaml", YAML)                                            \
+	X(iscc_filter, "openapi/IsccFilter.yaml", YAML)                                            \
 	X(iscc_pair, "openapi/IsccPair.yaml", YAML)                                                \
 	X(iscc_type_explanation, "openapi/IsccTypeExplanation.yaml", YAML)                         \
 	X(iscc_work, "openapi/IsccWork.yaml", YAML)                                                \

@@ -314,6 +314,34 @@ enum isx_status isx_index_list_from_answer(struct isx_span list, struct isx_inde
 	return st;
 }
 
+/* The texts are new one by one, as the caller hands them to a program. */
+enum isx_status isx_fields_from_answer(struct isx_span answer, char ***fields, size_t *count,
+				       struct isx_err *err)
+{
+	struct isx_span list = isx_json_member(answer, "fields"), element, text;
+	struct isx_json_walk walk = isx_json_walk_start(list);
+	struct isx_arena arena = { 0 };
+	size_t length = isx_json_length(list);
+	enum isx_status st = ISX_OK;
+	*fields = NULL;
+	*count = 0;
+	if (isx_json_kind(list) != ISX_JSON_ARRAY || length > ISX_FIELDS_MAX)
+		return isx_fail_answer(err, "a list of at most 32 fields");
+	*fields = isx_mem_array(length, sizeof **fields);
+	if (!*fields)
+		return isx_fail_memory(err);
+	while (!st && *count < length && isx_json_next_element(&walk, &element)) {
+		if (isx_json_kind(element) != ISX_JSON_STRING)
+			st = isx_fail_answer(err, "fields as texts");
+		else if (!isx_json_string(element, &arena, &text))
+			st = isx_fail_memory(err);
+		else if (!((*fields)[(*count)++] = isx_mem_text(text.ptr, text.len)))
+			st = isx_fail_memory(err);
+	}
+	isx_arena_release(&arena);
+	return st;
+}
+
 /* --- assets ----------------------------------------------------------------------------------- */
 
 enum isx_status isx_outcomes_from_answer(struct isx_span list, const struct isx_asset *assets,

@@ -55,7 +55,7 @@ enum isx_status isx_pointers_read(const char *const *names, size_t count, struct
 	size_t none, at = 0;
 	enum isx_status st = ISX_OK;
 	wrong = wrong ? wrong : &none;
-	*wrong = ISX_FIELDS_MAX;
+	*wrong = SIZE_MAX; /* of the list as a whole */
 	if (count > ISX_FIELDS_MAX)
 		return isx_fail(err, ISX_INVALID, "expected at most %d fields, found %zu",
 				ISX_FIELDS_MAX, count);

@@ -10,8 +10,8 @@
 
 /* What isx_pointer_read() takes, for messages. */
 #define ISX_POINTER_RULE                                                                           \
-	"a field is a member of the metadata (license) or a JSON pointer (/creator/name), of at "  \
-	"most 256 bytes, in which ~1 stands for / and ~0 for ~"
+	"a member of the metadata (license) or a JSON pointer (/creator/name; ~1 is /, ~0 is ~), " \
+	"at most 256 bytes"
 
 /* Read the name of a field: a JSON pointer. A name without '/' in front gets one: "license" is short
  * for "/license". Two names are of the same field only if their pointers are equal byte by byte.
@@ -23,7 +23,8 @@ ISX_MUST_CHECK enum isx_status isx_pointer_read(struct isx_span name, struct isx
 
 /* Read a list of fields, at most ISX_FIELDS_MAX, each once.
  *   pointers  filled: `count` of them, in `arena`
- *   wrong     filled on failure: the position of the name that is wrong; may be NULL
+ *   wrong     filled on failure: the position of the name that is wrong, SIZE_MAX: there are too many;
+ *             may be NULL
  * ISX_INVALID says what is wrong with it, without its place. */
 ISX_MUST_CHECK enum isx_status isx_pointers_read(const char *const *names, size_t count,
 						 struct isx_arena *arena,

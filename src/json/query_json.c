@@ -178,19 +178,20 @@ static void read_filter(struct isx_reader *reader, struct isx_span value,
 	isx_buf_release(&text);
 }
 
-static void read_facets(struct isx_reader *reader, struct isx_span value,
-			const struct isx_place *place, struct isx_query *query)
+/* Read a list of fields of metadata: of facets, or those that an index is to declare.
+ *   names  filled: *count of them, as they are spelled there; also when there are problems */
+static void read_fields(struct isx_reader *reader, struct isx_span value,
+			const struct isx_place *place, const char *const **names, size_t *count)
 {
 	const char *const *pointers;
 	struct isx_arena then;
 	struct isx_err cause;
 	size_t wrong;
-	if (!isx_field_texts(reader, value, place, NULL, 0, ISX_FIELDS_MAX, &query->facets,
-			     &query->facet_count))
+	if (!isx_field_texts(reader, value, place, NULL, 0, ISX_FIELDS_MAX, names, count))
 		return;
 	then = *reader->arena;
-	enum isx_status st = isx_pointers_read(query->facets, query->facet_count, reader->arena,
-					       &pointers, &wrong, &cause);
+	enum isx_status st = isx_pointers_read(*names, *count, reader->arena, &pointers, &wrong,
+					       &cause);
 	isx_arena_rewind(reader->arena, &then);
 	const struct isx_place at = { .outer = place, .position = wrong };
 	reader->out_of_memory |= st == ISX_NO_MEMORY;
@@ -226,7 +227,8 @@ static void read_conditions(struct isx_reader *reader, const struct isx_span *fo
 	if (isx_json_kind(found[FILTER]) != ISX_JSON_NULL)
 		read_filter(reader, found[FILTER], &at[FILTER], query);
 	if (isx_json_kind(found[FACETS]) != ISX_JSON_NULL)
-		read_facets(reader, found[FACETS], &at[FACETS], query);
+		read_fields(reader, found[FACETS], &at[FACETS], &query->facets,
+			    &query->facet_count);
 }
 
 /* Write a text list as JSON: ["A","B"]. An empty text is an empty list; an empty word between two
@@ -621,5 +623,30 @@ enum isx_status isx_index_from_json(const struct isx_payload *payload, struct is
 	struct isx_span object;
 	if (is_object(&reader, payload, &object))
 		read_index(&reader, object, name);
+	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
+}
+
+/* --- declared fields -------------------------------------------------------------------------- */
+
+/* A member beside "fields" is ignored, as in every body but a filter. */
+enum isx_status isx_fields_from_json(const struct isx_payload *payload, struct isx_arena *arena,
+				     const char *const **fields, size_t *count,
+				     struct isx_problems *problems, struct isx_err *err)
+{
+	struct isx_reader reader = { .arena = arena, .problems = problems };
+	const struct isx_place body = { .name = "body" };
+	const struct isx_place at = { .outer = &body, .name = "fields" };
+	struct isx_span text = isx_span_trim(payload->text);
+	enum isx_json_kind kind = payload->is_json ? isx_json_kind(text) : ISX_JSON_NULL;
+	struct isx_span list = kind == ISX_JSON_OBJECT ? isx_json_member(text, "fields") : text;
+	*fields = NULL;
+	*count = 0;
+	if (kind == ISX_JSON_OBJECT && !list.len)
+		isx_field_problem(&reader, "missing", &at, "Field required", text);
+	else if (payload->is_json)
+		read_fields(&reader, list, kind == ISX_JSON_OBJECT ? &at : &body, fields, count);
+	else
+		isx_problem_add(problems, "list_type", &body, ISX_NO_LIST ISX_SEND_AS_JSON,
+				(struct isx_span){ 0 });
 	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
 }

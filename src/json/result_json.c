@@ -242,6 +242,13 @@ void isx_index_to_json(struct isx_buf *buf, const struct isx_index_info *info, b
 	isx_buf_char(buf, '}');
 }
 
+void isx_fields_to_json(struct isx_buf *buf, const char *const *fields, size_t count)
+{
+	isx_buf_text(buf, "{\"fields\":");
+	add_texts(buf, fields, count);
+	isx_buf_char(buf, '}');
+}
+
 /* What the query asks for of the asset of a match; without that it is left out, also as null. What
  * was asked for and is missing in the asset is null. The brace ends the match of the caller. */
 static void add_carried(struct isx_buf *buf, uint32_t with, const struct isx_asset *asset)

@@ -192,6 +192,18 @@ ISX_MUST_CHECK enum isx_status isx_index_from_json(const struct isx_payload *pay
 						   struct isx_problems *problems,
 						   struct isx_err *err);
 
+/* Read the body of PUT /indexes/{name}/fields, after isx_payload_check(): a list of fields, or an object
+ * with that list as "fields". Shorter than isx_fields_set() takes, and each once.
+ *   fields  filled: *count texts in `arena` */
+ISX_MUST_CHECK enum isx_status isx_fields_from_json(const struct isx_payload *payload,
+						    struct isx_arena *arena,
+						    const char *const **fields, size_t *count,
+						    struct isx_problems *problems,
+						    struct isx_err *err);
+
+/* Append the answer to GET and PUT /indexes/{name}/fields: {"fields":["/license"]}. */
+void isx_fields_to_json(struct isx_buf *buf, const char *const *fields, size_t count);
+
 /* Does a text match ^ISCC:[A-Z2-7]{least,most}$ ? most = 0: any number from `least` on. */
 bool isx_is_iscc_pattern(struct isx_span text, size_t least, size_t most);
 
@@ -283,6 +295,11 @@ ISX_MUST_CHECK enum isx_status isx_comparison_from_answer(struct isx_span text,
 							  struct isx_arena *arena,
 							  struct isx_comparison *comparison,
 							  struct isx_err *err);
+
+/* Read the answer to GET and PUT /indexes/{name}/fields.
+ *   fields  new array of *count texts, also after a failure; free with isx_texts_free() */
+ISX_MUST_CHECK enum isx_status isx_fields_from_answer(struct isx_span answer, char ***fields,
+						      size_t *count, struct isx_err *err);
 
 /* Read the answer to a search.
  *   asked   the query; the answer has at most asked->limit matches of each kind. What the server

@@ -32,7 +32,7 @@
 #include <time.h>
 
 /* As in iscc-search 0.3.3: 60 s for one request, 100 assets in a chunk of an add, three tries. */
-enum { TIMEOUT_MS = 60000, CHUNK_ASSETS = 100, TRIES = 3 };
+enum { TIMEOUT_MS = 60000, LONG_TIMEOUT_MS = 3600000, CHUNK_ASSETS = 100, TRIES = 3 };
 /* The statuses by which the API says that a call was done. */
 enum { STATUS_OK = 200, STATUS_CREATED = 201, STATUS_NO_CONTENT = 204 };
 
@@ -62,6 +62,7 @@ struct call {
 	long success;                  /* the only HTTP status that counts as success */
 	size_t answer_bytes_max;       /* 0: ISX_SHORT_ANSWER_BYTES_MAX */
 	bool comes_in_pieces;          /* only a pause in the answer may not be too long */
+	bool takes_long;               /* the server works for up to an hour before it answers */
 	const struct isx_query *query; /* whose cancel_check() can end the call; NULL: none */
 	/* Takes the body of an answer that may take any time, which has a connection of its own. */
 	bool (*take_body)(void *take_arg, long code, struct isx_span bytes);
@@ -151,7 +152,9 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 		.json = call->json,
 		.answer_bytes_max = call->answer_bytes_max ? call->answer_bytes_max
 							   : ISX_SHORT_ANSWER_BYTES_MAX,
-		.timeout_ms = call->take_body || call->comes_in_pieces ? 0 : TIMEOUT_MS,
+		.timeout_ms = call->take_body || call->comes_in_pieces ? 0
+			      : call->takes_long                       ? LONG_TIMEOUT_MS
+								       : TIMEOUT_MS,
 		.stall_s = call->comes_in_pieces ? TIMEOUT_MS / 1000 : 0,
 		.take_body = call->take_body,
 		.take_arg = call->take_arg,
@@ -1034,6 +1037,64 @@ static enum isx_status remote_duplicates(struct isx_engine *engine, const char *
 	return st;
 }
 
+/* Read the answer of a request for fields. A server that does not know the request has no such path.
+ *   fields  filled as isx_fields_get() does; NULL: only the status counts */
+static enum isx_status call_fields(struct isx_engine *engine, struct call *call, char ***fields,
+				   size_t *count, struct isx_err *err)
+{
+	struct isx_err why = { 0 };
+	struct isx_span answer;
+	char **read = NULL;
+	size_t read_count = 0;
+	enum isx_status st = call_json(engine, call, &answer, err ? err : &why);
+	if (st == ISX_NOT_FOUND && strcmp(err ? err->msg : why.msg, "Not Found") == 0)
+		st = isx_fail(err, ISX_UNSUPPORTED,
+			      "the server has no fields: expected version 0.4.0 or later of "
+			      "iscc-search");
+	if (!st)
+		st = name_server(remote_of(engine),
+				 isx_fields_from_answer(answer, &read, &read_count, err), err);
+	isx_buf_release(&call->answer);
+	if (st || !fields) {
+		isx_texts_free(read, read_count);
+		return st;
+	}
+	*fields = read;
+	*count = read_count;
+	return ISX_OK;
+}
+
+static enum isx_status remote_fields_get(struct isx_engine *engine, const char *name,
+					 char ***fields, size_t *count, struct isx_err *err)
+{
+	struct call call = {
+		.method = "GET", .name = name, .resource = "fields", .success = STATUS_OK
+	};
+	return call_fields(engine, &call, fields, count, err);
+}
+
+/* The server answers when it has gathered the values of all assets, which may take longer than any
+ * other request, so the call has an hour. Its progress is not told. */
+static enum isx_status remote_fields_set(struct isx_engine *engine, const char *name,
+					 const char *const *fields, size_t count,
+					 isx_progress_fn *progress, void *arg, struct isx_err *err)
+{
+	struct isx_buf body = { 0 };
+	(void)progress, (void)arg;
+	isx_fields_to_json(&body, fields, count);
+	struct call call = { .method = "PUT",
+			     .name = name,
+			     .resource = "fields",
+			     .json = { body.ptr, body.len },
+			     .success = STATUS_OK,
+			     .takes_long = true };
+	enum isx_status st = isx_buf_status(&body, err);
+	if (!st)
+		st = call_fields(engine, &call, NULL, NULL, err);
+	isx_buf_release(&body);
+	return st;
+}
+
 /* Without backup, compact and check, which need the files; and without ready: the store is ready when
  * the server can list its indexes. */
 static const struct isx_engine_ops remote_ops = {
@@ -1049,6 +1110,9 @@ static const struct isx_engine_ops remote_ops = {
 	.remove = remote_remove,
 	.set_metadata = remote_set_metadata,
 	.compare = remote_compare,
+	.fields_get = remote_fields_get,
+	.fields_set = remote_fields_set,
+	.filters = true,
 	.search = remote_search,
 	.duplicates = remote_duplicates,
 	.search_many = remote_search_many,

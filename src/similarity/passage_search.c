@@ -676,7 +676,7 @@ static enum isx_status make_match(struct passage_search *search, const struct is
 	if (!types)
 		return isx_fail_memory(err);
 	isx_iscc_id_print(&iscc_id, match->iscc_id);
-	match->score = ranked->rank;
+	match->score = ranked->score;
 	match->types = types;
 	forget_best(search);
 	for (size_t i = 0; i < search->type_count; i++) {

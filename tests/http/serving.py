@@ -123,6 +123,9 @@ class Server:
     def patch(self, path, **options):
         return self.call("PATCH", path, **options)
 
+    def put(self, path, **options):
+        return self.call("PUT", path, **options)
+
     def delete(self, path, **options):
         return self.call("DELETE", path, **options)
 
