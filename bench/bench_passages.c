@@ -3,7 +3,8 @@
  *
  * Adds --simprints (1,000,000) random 128-bit simprints, 50 an asset, then asks with 1, 20 and 200
  * simprints, a tenth of them near stored ones (8 of 128 bits flipped), and reports the median time,
- * pairs compared per second, and the memory of the process that is its own. Prints kernel and seed.
+ * pairs compared per second, and the memory of the process that is its own. Then asks with 64
+ * queries in one call, which share passes. Prints kernel and seed.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
@@ -83,13 +84,19 @@ static int ascending(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static void ask(struct isx_store *store, uint64_t stored, size_t count)
+/* Ask `queries` times with `count` simprints each, in one call. */
+static void ask(struct isx_store *store, uint64_t stored, size_t count, size_t queries)
 {
-	char(*texts)[TEXT_BYTES] = isx_mem_array(count, sizeof *texts);
-	const char **values = isx_mem_array(count, sizeof *values);
+	char(*texts)[TEXT_BYTES] = isx_mem_array(queries * count, sizeof *texts);
+	const char **values = isx_mem_array(queries * count, sizeof *values);
+	struct isx_query_simprints *types = isx_mem_array(queries, sizeof *types);
+	struct isx_query *list = isx_mem_array(queries, sizeof *list);
+	struct isx_result **results = isx_mem_array(queries, sizeof(struct isx_result *));
 	uint64_t times[RUNS], state = seed;
 	size_t matches = 0;
-	for (size_t i = 0; i < count; i++) {
+	if (!texts || !values || !types || !list || !results)
+		die("ask", &(struct isx_err){ .msg = "no memory" });
+	for (size_t i = 0; i < queries * count; i++) {
 		uint8_t bytes[BYTES];
 		bool near = i % 10 == 0;
 		simprint_of(near ? next_random(&state) % stored : stored + i, bytes);
@@ -100,26 +107,36 @@ static void ask(struct isx_store *store, uint64_t stored, size_t count)
 		isx_base64_encode(bytes, BYTES, texts[i]);
 		values[i] = texts[i];
 	}
-	struct isx_query_simprints type = { "CONTENT_TEXT_V0", values, count };
-	struct isx_query query = { .simprints = &type, .simprint_type_count = 1, .limit = 100 };
+	for (size_t i = 0; i < queries; i++) {
+		types[i] = (struct isx_query_simprints){ "CONTENT_TEXT_V0", values + i * count,
+							 count };
+		list[i] = (struct isx_query){ .simprints = &types[i],
+					      .simprint_type_count = 1,
+					      .limit = 100 };
+	}
 	for (size_t run = 0; run < RUNS; run++) {
-		struct isx_result *result;
 		struct isx_err err;
 		uint64_t start = isx_clock_ns();
-		if (isx_search(store, "main", &query, &result, &err))
+		if (isx_search_many(store, "main", list, queries, results, NULL, &err))
 			die("search", &err);
 		times[run] = isx_clock_ns() - start;
-		matches = result->chunk_match_count;
-		isx_result_free(result);
+		matches = 0;
+		for (size_t i = 0; i < queries; i++) {
+			matches += results[i]->chunk_match_count;
+			isx_result_free(results[i]);
+		}
 	}
 	qsort(times, RUNS, sizeof times[0], ascending);
 	double seconds = (double)times[RUNS / 2] / 1e9;
-	printf("  %3zu simprints asked: %8.1f ms (%.1f to %.1f), %.0f million pairs/s, %zu assets "
-	       "found\n",
-	       count, seconds * 1e3, (double)times[0] / 1e6, (double)times[RUNS - 1] / 1e6,
-	       (double)stored * (double)count / seconds / 1e6, matches);
+	printf("  %2zu x %3zu simprints asked: %8.1f ms (%.1f to %.1f), %.0f million pairs/s, %zu "
+	       "assets found\n",
+	       queries, count, seconds * 1e3, (double)times[0] / 1e6, (double)times[RUNS - 1] / 1e6,
+	       (double)stored * (double)(queries * count) / seconds / 1e6, matches);
 	isx_mem_free(texts);
 	isx_mem_free(values);
+	isx_mem_free(types);
+	isx_mem_free(list);
+	isx_mem_free(results);
 }
 
 static void print_memory(void)
@@ -170,9 +187,11 @@ int main(int argc, char **argv)
 	isx_close(store);
 	if (isx_open(uri, NULL, &store, &err))
 		die("open", &err);
-	ask(store, simprints, 1);
-	ask(store, simprints, 20);
-	ask(store, simprints, 200);
+	ask(store, simprints, 1, 1);
+	ask(store, simprints, 20, 1);
+	ask(store, simprints, 200, 1);
+	ask(store, simprints, 1, 64);
+	ask(store, simprints, 20, 64);
 	print_memory();
 	isx_close(store);
 	nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);

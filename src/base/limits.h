@@ -61,8 +61,8 @@
 /* Milliseconds between two questions whether a search that waits is still wanted. */
 #define ISX_PASS_LOOK_MS 50
 
-/* Units that the queries of one shared pass have together, at most: 64 queries of an ISCC-CODE
- * with 5 units. It bounds how long a pass takes, and so how long a member waits for the others;
+/* Units and simprints that the queries of one shared pass have together, at most: 64 queries of an
+ * ISCC-CODE with 5 units. It bounds how long a pass takes, and so how long a member waits for the others;
  * the rows are read from memory in a tenth of the time that comparing them with so many takes. */
 #define ISX_PASS_UNITS_MAX 320
 

@@ -1,10 +1,11 @@
 /*
- * passage_scan.c - compare pages of simprints with all simprints of a query.
+ * passage_scan.c - compare pages of simprints with the simprints of queries.
  *
  * LMDB packs the rows of one type into pages, sorted by ISCC-ID (sim_format.h). Each page is
- * compared with every query simprint before the next page is read, while it is in the processor's
- * cache: 97 ms instead of 155 ms for 200 simprints against a million (bench/README.md, "Why
- * blocks").
+ * compared with every simprint that is looked for before the next page is read, while it is in the
+ * processor's cache: 97 ms instead of 155 ms for 200 simprints against a million (bench/README.md,
+ * "Why blocks"). The hits of a page are then put into the order of its rows, by counting: the work
+ * grows with the hits, and not with the simprints that are looked for in each asset.
  *
  * Relies on: a page of LMDB staying where it is until the read transaction ends, so hits point
  * into pages. One thread uses a stream; it locks nothing.
@@ -24,16 +25,49 @@ static uint64_t row_id(const struct isx_passage_stream *stream, size_t row)
 	return isx_load_be64(stream->page + row * stream->row_bytes);
 }
 
-/* Compare all rows of a page with all query simprints. A kernel's row is a key of 8 bytes and a
- * body. A row here has 16 bytes before its simprint (ISCC-ID body, offset, size), so the kernel
- * gets a pointer to the offset of the first row, and takes offset and size for the key. */
+/* Put the hits of all simprints in the page into the order of rows. */
+static enum isx_status sort_hits(struct isx_passage_stream *stream, struct isx_err *err)
+{
+	uint32_t *start = stream->row_hits; /* of each row: where its next hit goes */
+	size_t total = 0;
+	stream->next_found = stream->found_count = 0;
+	for (size_t i = 0; i < stream->asked_count; i++)
+		total += stream->asked[i].found;
+	if (total == 0)
+		return ISX_OK;
+	enum isx_status st = isx_array_room(&stream->found, &stream->found_cap, total,
+					    sizeof *stream->found, NULL, err);
+	if (st)
+		return st;
+	memset(start, 0, (stream->row_count + 1) * sizeof *start);
+	for (size_t i = 0; i < stream->asked_count; i++)
+		for (size_t k = 0; k < stream->asked[i].found; k++)
+			start[stream->asked[i].hits[k].row + 1]++;
+	for (size_t row = 1; row < stream->row_count; row++)
+		start[row] += start[row - 1];
+	for (size_t i = 0; i < stream->asked_count; i++) {
+		for (size_t k = 0; k < stream->asked[i].found; k++) {
+			const struct isx_hit *hit = &stream->asked[i].hits[k];
+			struct isx_passage_hit *found = &stream->found[start[hit->row]++];
+			*found = stream->askers[i];
+			found->distance = hit->distance;
+			found->row = stream->page + hit->row * stream->row_bytes;
+		}
+	}
+	stream->found_count = total;
+	return ISX_OK;
+}
+
+/* Compare all rows of a page with all simprints. A kernel's row is a key of 8 bytes and a body. A
+ * row here has 16 bytes before its simprint (ISCC-ID body, offset, size), so the kernel gets a
+ * pointer to the offset of the first row, and takes offset and size for the key. */
 static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page,
 				 struct isx_err *err)
 {
 	stream->page = page.mv_data;
 	stream->row_count = page.mv_size / stream->row_bytes;
 	stream->page_id = row_id(stream, stream->row_count - 1);
-	memset(stream->next_found, 0, stream->asked_count * sizeof *stream->next_found);
+	stream->row_sum += stream->row_count;
 	const struct isx_scan_many scan = {
 		.rows = stream->page + ISX_CHUNK_BYTES - ISX_ROW_KEY_BYTES,
 		.count = stream->row_count,
@@ -42,7 +76,8 @@ static enum isx_status scan_page(struct isx_passage_stream *stream, MDB_val page
 		.queries = stream->asked,
 	};
 	isx_kernel_best()->scan_many(&scan);
-	return isx_meter_count(&stream->view->meter, stream->row_count * stream->query->count, err);
+	stream->view->meter.rows += stream->row_count * stream->asked_count;
+	return sort_hits(stream, err);
 }
 
 /* Read the next page and compare it. Sets no_more_pages when the type has no further page, or when
@@ -53,67 +88,36 @@ static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_e
 	if (stream->before_page)
 		stream->before_page(stream->before_page_arg);
 	int rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_NEXT_MULTIPLE);
-	if (rc == MDB_NOTFOUND) {
-		stream->no_more_pages = true;
-		return ISX_OK;
-	}
-	if (rc)
+	if (rc && rc != MDB_NOTFOUND)
 		return isx_lmdb_status(rc, "scan simprints", err);
-	if (isx_load_be64(page.mv_data) <= stream->id_max)
+	if (!rc && isx_load_be64(page.mv_data) <= stream->id_max)
 		return scan_page(stream, page, err);
 	stream->no_more_pages = true;
 	return ISX_OK;
 }
 
-/* The first row of the page that has a hit which is not yet taken; row_count if there is none. */
-static size_t first_row(const struct isx_passage_stream *stream)
+/* The end of the rows of the current page. */
+static const uint8_t *page_end(const struct isx_passage_stream *stream)
 {
-	size_t first = stream->row_count;
-	for (size_t i = 0; i < stream->asked_count; i++) {
-		if (stream->next_found[i] == stream->asked[i].found)
-			continue;
-		size_t row = stream->asked[i].hits[stream->next_found[i]].row;
-		if (row < first)
-			first = row;
-	}
-	return first;
+	return stream->page + stream->row_count * stream->row_bytes;
 }
 
-/* Add a hit to those of the current asset. */
-static enum isx_status keep_hit(struct isx_passage_stream *stream, size_t passage,
-				const struct isx_hit *hit, struct isx_err *err)
+/* Take the hits of the current asset in the current page. */
+static enum isx_status take_hits(struct isx_passage_stream *stream, struct isx_err *err)
 {
-	size_t compared = stream->query->passages[passage].byte_count;
-	if (compared > stream->stored_bytes)
-		compared = stream->stored_bytes;
-	enum isx_status st = isx_array_room(&stream->hits, &stream->hit_cap, stream->hit_count + 1,
-					    sizeof *stream->hits, NULL, err);
+	size_t end = stream->next_found;
+	while (end < stream->found_count && isx_load_be64(stream->found[end].row) == stream->id)
+		end++;
+	const size_t count = end - stream->next_found;
+	enum isx_status st = isx_array_room(&stream->hits, &stream->hit_cap,
+					    stream->hit_count + count, sizeof *stream->hits, NULL,
+					    err);
 	if (st)
 		return st;
-	stream->hits[stream->hit_count++] = (struct isx_passage_hit){
-		.passage = (uint32_t)passage,
-		.distance = hit->distance,
-		.compared_bits = (uint32_t)compared * 8,
-		.stored_bytes = (uint32_t)stream->stored_bytes,
-		.row = stream->page + hit->row * stream->row_bytes,
-	};
-	return ISX_OK;
-}
-
-/* Take the page's hits on rows before `end`. The hits of each query simprint are in the order of
- * rows, so next_found only moves forward. */
-static enum isx_status take_hits(struct isx_passage_stream *stream, size_t end, struct isx_err *err)
-{
-	for (size_t i = 0; i < stream->asked_count; i++) {
-		const struct isx_scan_query *asked = &stream->asked[i];
-		while (stream->next_found[i] < asked->found &&
-		       asked->hits[stream->next_found[i]].row < end) {
-			enum isx_status st = keep_hit(stream, stream->passages[i],
-						      &asked->hits[stream->next_found[i]++], err);
-			if (st)
-				return st;
-		}
-	}
+	memcpy(stream->hits + stream->hit_count, stream->found + stream->next_found,
+	       count * sizeof *stream->hits);
+	stream->hit_count += count;
+	stream->next_found = end;
 	return ISX_OK;
 }
 
@@ -123,76 +127,100 @@ static enum isx_status take_hits(struct isx_passage_stream *stream, size_t end, 
 enum isx_status isx_passage_next(struct isx_passage_stream *stream, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
-	size_t row = first_row(stream);
 	stream->hit_count = 0;
-	while (!st && row == stream->row_count && !stream->no_more_pages) {
+	while (!st && stream->next_found == stream->found_count && !stream->no_more_pages)
 		st = next_page(stream, err);
-		row = st || stream->no_more_pages ? row : first_row(stream);
-	}
-	stream->at_end = st || row == stream->row_count || row_id(stream, row) > stream->id_max;
+	stream->at_end = st || stream->next_found == stream->found_count;
 	if (stream->at_end)
 		return st;
-	stream->id = row_id(stream, row);
-	for (;;) {
-		size_t end = row;
-		while (end < stream->row_count && row_id(stream, end) == stream->id)
-			end++;
-		st = take_hits(stream, end, err);
-		if (st || end < stream->row_count)
+	stream->id = isx_load_be64(stream->found[stream->next_found].row);
+	stream->at_end = stream->id > stream->id_max;
+	while (!stream->at_end) {
+		st = take_hits(stream, err);
+		if (st || isx_load_be64(page_end(stream) - stream->row_bytes) != stream->id ||
+		    stream->no_more_pages)
 			return st;
 		st = next_page(stream, err); /* the asset may continue there */
 		if (st || stream->no_more_pages)
 			return st;
-		row = 0;
+	}
+	return ISX_OK;
+}
+
+/* Add the simprints of a query that have `bytes` to those that are looked for. */
+static void ask_passages(struct isx_passage_stream *stream, struct isx_passage_query *query,
+			 size_t bytes, struct isx_hit *hits, size_t rows_max)
+{
+	const size_t compared = bytes < stream->stored_bytes ? bytes : stream->stored_bytes;
+	const int32_t distance_max = isx_distance_max(query->threshold, (uint32_t)compared * 8);
+	for (size_t i = 0; distance_max >= 0 && i < query->count; i++) {
+		const struct isx_query_passage *passage = &query->passages[i];
+		if (passage->byte_count != bytes)
+			continue;
+		stream->askers[stream->asked_count] = (struct isx_passage_hit){
+			.query = query,
+			.passage = (uint32_t)i,
+			.compared_bits = (uint32_t)compared * 8,
+			.stored_bytes = (uint32_t)stream->stored_bytes,
+		};
+		stream->asked[stream->asked_count] = (struct isx_scan_query){
+			.query = passage->bytes,
+			.bytes = compared,
+			.distance_max = (uint32_t)distance_max,
+			.hits = hits + stream->asked_count * rows_max,
+		};
+		stream->asked_count++;
 	}
 }
 
-/* Allocate the hits of one page for each query simprint, and compute how far each may be from a
- * hit. LMDB's page size is the upper limit of what MDB_GET_MULTIPLE returns at once. */
+/* Allocate the hits of one page for each simprint, and list the simprints in the order of their
+ * lengths, as the kernels want it. LMDB's page size is the upper limit of what MDB_GET_MULTIPLE
+ * returns at once. */
 static enum isx_status make_room(struct isx_passage_stream *stream, size_t page_bytes,
-				 double threshold, struct isx_arena *arena, struct isx_err *err)
+				 struct isx_passage_query *const *queries, size_t query_count,
+				 struct isx_arena *arena, struct isx_err *err)
 {
-	const size_t count = stream->query->count, rows_max = page_bytes / stream->row_bytes + 1;
+	const size_t rows_max = page_bytes / stream->row_bytes + 1;
+	size_t count = 0;
+	for (size_t i = 0; i < query_count; i++)
+		count += queries[i]->count;
 	stream->asked = isx_arena_alloc(arena, count, sizeof *stream->asked);
-	stream->passages = isx_arena_alloc(arena, count, sizeof *stream->passages);
-	stream->next_found = isx_arena_alloc(arena, count, sizeof *stream->next_found);
+	stream->askers = isx_arena_alloc(arena, count, sizeof *stream->askers);
+	stream->row_hits = isx_arena_alloc(arena, rows_max + 1, sizeof *stream->row_hits);
 	struct isx_hit *hits = isx_arena_alloc(arena, count * rows_max, sizeof *hits);
-	if (!stream->asked || !stream->passages || !stream->next_found || !hits)
+	if (!stream->asked || !stream->askers || !stream->row_hits || !hits)
 		return isx_fail_memory(err);
-	for (size_t i = 0; i < count; i++) {
-		const struct isx_query_passage *passage = &stream->query->passages[i];
-		const size_t bytes = passage->byte_count < stream->stored_bytes
-					     ? passage->byte_count
-					     : stream->stored_bytes;
-		const int32_t distance_max = isx_distance_max(threshold, (uint32_t)bytes * 8);
-		if (distance_max < 0)
-			continue; /* no distance reaches the threshold */
-		stream->passages[stream->asked_count] = (uint32_t)i;
-		stream->asked[stream->asked_count++] =
-			(struct isx_scan_query){ .query = passage->bytes,
-						 .bytes = bytes,
-						 .distance_max = (uint32_t)distance_max,
-						 .hits = hits + i * rows_max };
-	}
+	for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
+		for (size_t i = 0; i < query_count; i++)
+			ask_passages(stream, queries[i], bytes, hits, rows_max);
 	return ISX_OK;
+}
+
+void isx_passage_drop(struct isx_passage_stream *stream, const struct isx_passage_query *query)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < stream->asked_count; i++) {
+		if (stream->askers[i].query == query)
+			continue;
+		stream->asked[kept] = stream->asked[i];
+		stream->askers[kept++] = stream->askers[i];
+	}
+	stream->asked_count = kept;
 }
 
 /* Drop the hits on rows of assets before id_min. LMDB returns whole pages, and the first page may
  * begin with the assets of the range before. */
 static void skip_to(struct isx_passage_stream *stream, uint64_t id_min)
 {
-	for (size_t i = 0; i < stream->asked_count; i++) {
-		const struct isx_scan_query *asked = &stream->asked[i];
-		while (stream->next_found[i] < asked->found &&
-		       row_id(stream, asked->hits[stream->next_found[i]].row) < id_min)
-			stream->next_found[i]++;
-	}
+	while (stream->next_found < stream->found_count &&
+	       isx_load_be64(stream->found[stream->next_found].row) < id_min)
+		stream->next_found++;
 }
 
 enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_lmdb_view *view,
-				 const struct isx_passage_query *query, size_t stored_bytes,
-				 uint64_t id_min, uint64_t id_max, double threshold,
-				 struct isx_arena *arena, struct isx_err *err)
+				 const char *type, struct isx_passage_query *const *queries,
+				 size_t query_count, size_t stored_bytes, uint64_t id_min,
+				 uint64_t id_max, struct isx_arena *arena, struct isx_err *err)
 {
 	MDB_stat stat;
 	uint8_t first[ISX_SIMPRINT_ROW_BYTES_MAX] = { 0 };
@@ -202,7 +230,6 @@ enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_l
 	MDB_val page = isx_lmdb_val(first, ISX_CHUNK_BYTES + stored_bytes);
 	stream->at_end = true; /* until the first hit is found */
 	stream->view = view;
-	stream->query = query;
 	stream->id_max = id_max;
 	stream->stored_bytes = stored_bytes;
 	stream->row_bytes = ISX_CHUNK_BYTES + stored_bytes;
@@ -212,10 +239,10 @@ enum isx_status isx_passage_open(struct isx_passage_stream *stream, struct isx_l
 				     &stream->cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "scan simprints", err);
-	enum isx_status st = make_room(stream, stat.ms_psize, threshold, arena, err);
+	enum isx_status st = make_room(stream, stat.ms_psize, queries, query_count, arena, err);
 	if (st)
 		return st;
-	stream->key = isx_lmdb_val(query->type, strlen(query->type));
+	stream->key = isx_lmdb_val(type, strlen(type));
 	rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_GET_BOTH_RANGE);
 	if (!rc) /* a lone row is stored inline: LMDB then leaves `page` as it was set */
 		rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_GET_MULTIPLE);
@@ -236,5 +263,6 @@ void isx_passage_close(struct isx_passage_stream *stream)
 		mdb_cursor_close(stream->cursor);
 	stream->cursor = NULL;
 	isx_mem_free(stream->hits);
-	stream->hits = NULL;
+	isx_mem_free(stream->found);
+	stream->hits = stream->found = NULL;
 }

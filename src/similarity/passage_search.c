@@ -8,10 +8,12 @@
  *                 where none matched
  *   asset score = mean of the type scores over the types in which anything matched
  *
- * Streams deliver hits asset by asset in the order of ISCC-IDs (passage_scan.h), so each asset is
- * scored when the streams reach it and only the best assets are kept. The passages that a winner
- * matched are looked up again afterwards. Several threads share the range of ISCC-IDs of a large
- * search (sim_crew.h).
+ * The queries of a pass are searched together: one stream for each type and length of stored
+ * simprints has the simprints of all of them. Streams deliver hits asset by asset in the order of
+ * ISCC-IDs (passage_scan.h), so each asset is scored, for each query with a hit in it, when the
+ * streams reach it, and only the best assets are kept. The passages that a winner matched are
+ * looked up again afterwards. Several threads share the range of ISCC-IDs of a large pass
+ * (sim_crew.h).
  *
  * The formulas are those of iscc-search 0.3.3. Relies on: rows of a type being
  * sorted by ISCC-ID (sim_format.h). Locks nothing: the caller's view is one snapshot, and each
@@ -24,12 +26,10 @@
 #include "base/hash.h"
 #include "engine/paging.h"
 #include "engine/query_plan.h"
-#include "engine/scan_slots.h"
 #include "engine/score.h"
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
 #include "similarity/passage_scan.h"
-#include "similarity/sim_crew.h"
 #include "similarity/sim_rows.h"
 #include "similarity/sim_tables.h"
 
@@ -59,29 +59,55 @@ struct best_hit {
 	struct isx_passage_hit hit;
 };
 
-/* The search of one simprint type: what the query asks, and the state for the current asset. */
+/* The search of one simprint type of a query: what it asks, and the state for the current asset. */
 struct type_search {
-	struct isx_passage_query query;
+	struct isx_passage_query query; /* first member: type_of() */
+	struct seat *seat;
 	const struct isx_sim_sp_tables *tables;
-	struct best_hit *best; /* of each query simprint, in the current asset */
+	struct best_hit *best; /* of each query simprint, in the current asset; score -1: none */
 	size_t matched;        /* query simprints with a hit in the current asset */
-	double threshold;      /* the lowest score of a hit */
 };
 
-/* The search as one thread runs it. `types`, `streams`, `cache` and `ranking` change, so each
- * thread has its own; the rest is shared and only read. */
-struct passage_search {
-	struct isx_lmdb_view *view;
-	const struct isx_options *options;
-	struct isx_arena *arena;
-	uint64_t assets; /* N */
+/* What is kept of the query of a member, from the ranking to the description of its winners. */
+struct isx_passages {
 	struct type_search *types;
 	size_t type_count;
+	uint64_t assets; /* N */
+	struct isx_ranking ranking;
+};
+
+/* One member of the pass, as one thread ranks for it. */
+struct seat {
+	struct isx_member *member; /* further threads only read it */
+	struct type_search *types;
+	size_t type_count;
+	size_t asked; /* simprints of all types */
+	bool is_hit;  /* has a hit in the current asset */
+	struct isx_ranking ranking;
+	struct isx_meter meter;
+	enum isx_status status;
+	struct isx_err err;
+};
+
+/* A pass as one thread runs it: `seats`, `streams` and `cache` change, so each thread has its
+ * own. */
+struct passage_search {
+	struct isx_lmdb_view *view;
+	struct isx_arena *arena;
+	uint64_t assets; /* N */
+	struct seat *seats;
+	size_t seat_count;
+	struct seat **hit_seats; /* with a hit in the current asset */
+	size_t hit_seat_count;
 	struct isx_passage_stream *streams;
 	size_t stream_count;
 	struct freq_entry *cache;
-	struct isx_ranking ranking;
 };
+
+static struct type_search *type_of(struct isx_passage_query *query)
+{
+	return (struct type_search *)query;
+}
 
 /* --- frequencies ------------------------------------------------------------------------------ */
 
@@ -166,9 +192,18 @@ static enum isx_status read_passage(struct passage_search *search, struct type_s
 		"count simprints", err);
 }
 
+/* Make room for the hits of a type in one asset. */
+static struct best_hit *make_best(struct isx_arena *arena, size_t count)
+{
+	struct best_hit *best = isx_arena_alloc(arena, count, sizeof *best);
+	for (size_t i = 0; best && i < count; i++)
+		best[i].score = -1;
+	return best;
+}
+
 /* Decode the query simprints of one type. As in 0.3.3, a type that the index does not have is left
  * out and is no error. */
-static enum isx_status read_type(struct passage_search *search, const struct isx_query *query,
+static enum isx_status read_type(struct passage_search *search, struct isx_member *member,
 				 const struct isx_query_simprints *given, struct isx_err *err)
 {
 	const struct isx_sim_sp_tables *tables = NULL;
@@ -180,57 +215,106 @@ static enum isx_status read_type(struct passage_search *search, const struct isx
 	if (given->count > PASSAGES_MAX)
 		return isx_fail(err, ISX_INVALID, "simprints.%s: expected at most %d, found %zu",
 				given->type, PASSAGES_MAX, given->count);
-	struct type_search *type = &search->types[search->type_count];
-	struct isx_query_passage *passages = isx_arena_alloc(search->arena, given->count,
+	struct isx_passages *own = member->passages;
+	struct type_search *type = &own->types[own->type_count];
+	struct isx_query_passage *passages = isx_arena_alloc(member->arena, given->count,
 							     sizeof *passages);
-	type->best = isx_arena_alloc(search->arena, given->count, sizeof *type->best);
+	type->best = make_best(member->arena, given->count);
 	if (!passages || !type->best)
 		return isx_fail_memory(err);
 	type->tables = tables;
-	type->threshold = isx_query_threshold(query, given->type,
-					      search->options->match_threshold_simprints);
-	type->query = (struct isx_passage_query){ given->type, passages, given->count,
-						  search->type_count };
+	type->query = (struct isx_passage_query){
+		.type = given->type,
+		.passages = passages,
+		.count = given->count,
+		.threshold = isx_query_threshold(&member->plan.query, given->type,
+						 member->options->match_threshold_simprints),
+	};
 	for (size_t i = 0; i < given->count; i++) {
 		enum isx_status st = read_passage(search, type, given->values[i], &passages[i],
 						  err);
 		if (st)
 			return isx_err_at(err, st, "simprints.%s[%zu]", given->type, i);
 	}
-	search->type_count++;
+	own->type_count++;
 	return ISX_OK;
 }
 
-/* Decode the query. The other threads share the decoded simprints and only read them. */
-static enum isx_status read_query(struct passage_search *search, const struct isx_query *query,
-				  struct isx_err *err)
+/* Decode the simprints of a member. The threads share what is decoded and only read it. */
+static enum isx_status read_member(struct passage_search *search, struct isx_member *member,
+				   struct isx_err *err)
 {
-	MDB_stat stat = { 0 };
+	const struct isx_query *query = &member->plan.query;
 	enum isx_status st = ISX_OK;
-	int rc = search->view->tables.assets
-			 ? mdb_stat(search->view->txn, search->view->tables.assets, &stat)
-			 : 0;
-	search->assets = stat.ms_entries;
-	search->types = isx_arena_alloc(search->arena, query->simprint_type_count,
-					sizeof *search->types);
-	search->cache = isx_arena_alloc(search->arena, CACHE_ENTRIES, sizeof *search->cache);
-	if (!search->types || !search->cache)
+	member->passages = isx_arena_alloc(member->arena, 1, sizeof *member->passages);
+	if (!member->passages)
 		return isx_fail_memory(err);
-	st = isx_lmdb_status(rc, "count assets", err);
+	member->passages->assets = search->assets;
+	member->passages->types = isx_arena_alloc(member->arena, query->simprint_type_count,
+						  sizeof *member->passages->types);
+	if (!member->passages->types)
+		return isx_fail_memory(err);
 	for (size_t i = 0; !st && i < query->simprint_type_count; i++)
-		st = read_type(search, query, &query->simprints[i], err);
+		st = read_type(search, member, &query->simprints[i], err);
+	return st;
+}
+
+/* Give a member a seat in a thread. Each thread has rankings, meters and hits of its own. */
+static enum isx_status take_seat(struct passage_search *search, struct isx_member *member,
+				 struct isx_err *err)
+{
+	const struct isx_passages *own = member->passages;
+	struct seat *seat = &search->seats[search->seat_count++];
+	*seat = (struct seat){
+		.member = member,
+		.types = isx_arena_alloc(search->arena, own->type_count, sizeof *seat->types),
+		.type_count = own->type_count,
+		.ranking = isx_page_ranking(member->query, ISX_PAGE_CHUNK_MATCHES,
+					    member->arena->quota),
+		.meter = { .cancel_check = member->query->cancel_check,
+			   .cancel_arg = member->query->cancel_arg,
+			   .next = ISX_METER_STEP },
+	};
+	if (!seat->types)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < seat->type_count; i++) {
+		struct type_search *type = &seat->types[i];
+		*type = own->types[i];
+		type->seat = seat;
+		type->best = make_best(search->arena, type->query.count);
+		if (!type->best)
+			return isx_fail_memory(err);
+		seat->asked += type->query.count;
+	}
+	return ISX_OK;
+}
+
+/* Make room for the state of a thread, and give a seat to each of the members that have something
+ * to look for. */
+static enum isx_status take_seats(struct passage_search *search, struct isx_member *members,
+				  size_t count, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	search->seats = isx_arena_alloc(search->arena, count, sizeof *search->seats);
+	search->hit_seats = isx_arena_alloc(search->arena, count, sizeof *search->hit_seats);
+	search->cache = isx_arena_alloc(search->arena, CACHE_ENTRIES, sizeof *search->cache);
+	if (!search->seats || !search->hit_seats || !search->cache)
+		return isx_fail_memory(err);
+	for (size_t i = 0; !st && i < count; i++)
+		if (!members[i].status && members[i].passages && members[i].passages->type_count)
+			st = take_seat(search, &members[i], err);
 	return st;
 }
 
 /* --- one asset -------------------------------------------------------------------------------- */
 
-/* Forget the hits of the previous asset. */
-static void forget_best(struct passage_search *search)
+/* Forget the hits of the current asset. */
+static void forget_best(struct type_search *types, size_t count)
 {
-	for (size_t i = 0; i < search->type_count; i++) {
-		search->types[i].matched = 0;
-		for (size_t k = 0; k < search->types[i].query.count; k++)
-			search->types[i].best[k].score = -1;
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; types[i].matched && k < types[i].query.count; k++)
+			types[i].best[k].score = -1;
+		types[i].matched = 0;
 	}
 }
 
@@ -298,16 +382,16 @@ static enum isx_status score_type(struct passage_search *search, const struct ty
 }
 
 /* The score of the current asset. Types without any hit do not count against it. */
-static enum isx_status score_asset(struct passage_search *search, double *score,
-				   struct isx_err *err)
+static enum isx_status score_asset(struct passage_search *search, const struct seat *seat,
+				   double *score, struct isx_err *err)
 {
 	double sum = 0;
 	size_t matched = 0;
-	for (size_t i = 0; i < search->type_count; i++) {
+	for (size_t i = 0; i < seat->type_count; i++) {
 		double one;
-		if (search->types[i].matched == 0)
+		if (seat->types[i].matched == 0)
 			continue;
-		enum isx_status st = score_type(search, &search->types[i], &one, err);
+		enum isx_status st = score_type(search, &seat->types[i], &one, err);
 		if (st)
 			return st;
 		sum += one;
@@ -333,27 +417,52 @@ static bool least_id(const struct passage_search *search, uint64_t *id)
 	return found;
 }
 
-/* Score the asset `id`, offer it to the ranking, and move the streams that were at it to their
- * next asset. The hits of a stream are valid until it moves, so all are taken and scored before
- * any stream moves. */
-static enum isx_status take_asset(struct passage_search *search, const struct isx_passage_ask *ask,
-				  uint64_t id, struct isx_err *err)
+/* Look no longer for anything for a member that has failed or was cancelled. */
+static void drop_seat(struct passage_search *search, struct seat *seat, enum isx_status status)
+{
+	seat->status = status;
+	for (size_t i = 0; i < search->stream_count; i++)
+		for (size_t k = 0; k < seat->type_count; k++)
+			isx_passage_drop(&search->streams[i], &seat->types[k].query);
+}
+
+/* Score the asset `id` for a seat with hits in it, and offer it to the ranking. */
+static void rank_asset(struct passage_search *search, struct seat *seat, uint64_t id)
 {
 	double score;
+	enum isx_status st = seat->status;
+	/* The asset of a query by ISCC-ID is no match of itself. */
+	if (!st && (!seat->member->excludes_self || id != seat->member->self)) {
+		st = score_asset(search, seat, &score, &seat->err);
+		if (!st)
+			st = isx_ranking_offer(&seat->ranking, score, id, &seat->err);
+		if (st)
+			drop_seat(search, seat, st);
+	}
+	forget_best(seat->types, seat->type_count);
+	seat->is_hit = false;
+}
+
+/* Take the asset `id`: score it for each seat, and move the streams that were at it to their next
+ * asset. The hits of a stream are valid until it moves, so all are taken and scored before any
+ * stream moves. */
+static enum isx_status take_asset(struct passage_search *search, uint64_t id, struct isx_err *err)
+{
 	enum isx_status st = ISX_OK;
-	forget_best(search);
+	search->hit_seat_count = 0;
 	for (size_t i = 0; i < search->stream_count; i++) {
 		struct isx_passage_stream *stream = &search->streams[i];
 		for (size_t k = 0; !stream->at_end && stream->id == id && k < stream->hit_count;
-		     k++)
-			offer_hit(&search->types[stream->query->position], &stream->hits[k]);
+		     k++) {
+			struct type_search *type = type_of(stream->hits[k].query);
+			offer_hit(type, &stream->hits[k]);
+			if (!type->seat->is_hit)
+				search->hit_seats[search->hit_seat_count++] = type->seat;
+			type->seat->is_hit = true;
+		}
 	}
-	/* The asset of a query by ISCC-ID is no match of itself. */
-	if (!ask->excludes_self || id != ask->self) {
-		st = score_asset(search, &score, err);
-		if (!st)
-			st = isx_ranking_offer(&search->ranking, score, id, err);
-	}
+	for (size_t i = 0; i < search->hit_seat_count; i++)
+		rank_asset(search, search->hit_seats[i], id);
 	for (size_t i = 0; !st && i < search->stream_count; i++)
 		if (!search->streams[i].at_end && search->streams[i].id == id)
 			st = isx_passage_next(&search->streams[i], err);
@@ -362,63 +471,69 @@ static enum isx_status take_asset(struct passage_search *search, const struct is
 
 /* --- all threads ------------------------------------------------------------------------------ */
 
-/* A search as its threads share it. */
+/* A pass as its threads share it. */
 struct shared_search {
-	const struct isx_passage_ask *ask;
 	struct isx_crew *crew;
+	struct isx_member *members;
+	size_t member_count;
 	struct passage_search *search; /* of the caller's thread */
 	struct isx_ranges ranges;
 	struct further {
-		struct passage_search search; /* its own view, types, cache and ranking */
+		struct passage_search search; /* its own view, seats and cache */
 		struct isx_arena arena;
-	} * further; /* of each other member, by its number */
+	} * further; /* of each other thread, by its number */
 };
 
-/* Give a thread its own copy of everything that changes. */
-static enum isx_status copy_search(struct shared_search *shared, unsigned number,
-				   struct isx_err *err)
+/* Prepare a further thread. */
+static enum isx_status begin_further(struct shared_search *shared, unsigned number,
+				     struct isx_err *err)
 {
-	const struct passage_search *search = shared->search;
 	struct further *own = &shared->further[number];
-	own->search = *search;
-	own->search.view = shared->crew->views[number];
-	/* A further view begins with an empty meter. The cancel check has to allow calls of
-	 * several threads. */
-	own->search.view->meter.cancel_check = search->view->meter.cancel_check;
-	own->search.view->meter.cancel_arg = search->view->meter.cancel_arg;
-	own->search.arena = &own->arena;
-	own->search.ranking = isx_page_ranking(shared->ask->query, ISX_PAGE_CHUNK_MATCHES,
-					       search->ranking.quota);
-	own->search.types = isx_arena_alloc(&own->arena, search->type_count,
-					    sizeof *own->search.types);
-	own->search.cache = isx_arena_alloc(&own->arena, CACHE_ENTRIES, sizeof *own->search.cache);
-	if (!own->search.types || !own->search.cache)
-		return isx_fail_memory(err);
-	for (size_t i = 0; i < search->type_count; i++) {
-		struct type_search *type = &own->search.types[i];
-		*type = search->types[i];
-		type->best = isx_arena_alloc(&own->arena, type->query.count, sizeof *type->best);
-		if (!type->best)
-			return isx_fail_memory(err);
-	}
-	return ISX_OK;
+	own->search = (struct passage_search){ .view = shared->crew->views[number],
+					       .arena = &own->arena,
+					       .assets = shared->search->assets };
+	return take_seats(&own->search, shared->members, shared->member_count, err);
 }
 
 /* One range as a thread ranks it. */
 struct own_range {
 	struct isx_ranges *ranges;
 	struct passage_search *search;
-	uint64_t id_max; /* falls when a part is given to another thread */
-	uint64_t given;  /* isx_ranges_share() */
+	uint64_t id_max;  /* falls when a part is given to another thread */
+	uint64_t given;   /* isx_ranges_share() */
+	uint64_t counted; /* rows of the streams that the meters have counted */
 };
+
+/* Count the rows that were compared, and ask the members whether to go on. The question is due once
+ * in many pages, and so is this: with 320 queries it touches as many seats. */
+static void count_rows(struct passage_search *search, struct own_range *range)
+{
+	enum { ROWS = 4096 };
+	uint64_t rows = 0;
+	for (size_t i = 0; i < search->stream_count; i++)
+		rows += search->streams[i].row_sum;
+	if (rows - range->counted < ROWS)
+		return;
+	for (size_t i = 0; i < search->seat_count; i++) {
+		struct seat *seat = &search->seats[i];
+		enum isx_status st = seat->status;
+		if (!st)
+			st = isx_meter_count(&seat->meter, (rows - range->counted) * seat->asked,
+					     &seat->err);
+		if (st && !seat->status)
+			drop_seat(search, seat, st);
+	}
+	range->counted = rows;
+}
 
 /* Called before a stream reads a page: give the end of the range away if another thread waits for
  * work. Every stream has read up to some page, so the range is cut behind all of these. */
-static void share_range(void *arg)
+static void before_page(void *arg)
 {
 	struct own_range *range = arg;
 	struct passage_search *search = range->search;
 	uint64_t id = 0, before = range->id_max;
+	count_rows(search, range);
 	for (size_t i = 0; i < search->stream_count; i++)
 		if (search->streams[i].page_id > id)
 			id = search->streams[i].page_id;
@@ -428,33 +543,72 @@ static void share_range(void *arg)
 		search->streams[i].id_max = range->id_max;
 }
 
-/* Open the streams of all types and lengths over the assets of a range, from id_min on. They live in
- * `arena`. Also on failure the caller closes the first search->stream_count of them. */
+/* List the queries of all seats for the type of `first`, which is the first of them.
+ *   queries  filled. Returns their number, 0 if `first` is not the first */
+static size_t list_queries(const struct passage_search *search, struct type_search *first,
+			   struct isx_passage_query **queries)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < search->seat_count; i++) {
+		struct seat *seat = &search->seats[i];
+		for (size_t k = 0; k < seat->type_count; k++) {
+			struct type_search *type = &seat->types[k];
+			if (strcmp(type->query.type, first->query.type) != 0)
+				continue;
+			if (count == 0 && type != first)
+				return 0;
+			if (!seat->status)
+				queries[count++] = &type->query;
+		}
+	}
+	return count;
+}
+
+/* Open the streams of a type and all lengths over the assets of a range, from id_min on. */
+static enum isx_status open_type(struct passage_search *search, struct isx_arena *arena,
+				 struct isx_passage_query *const *queries, size_t count,
+				 uint64_t id_min, struct own_range *range, struct isx_err *err)
+{
+	const char *type = queries[0]->type;
+	for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
+		if (!has_rows(search, type, bytes))
+			continue;
+		struct isx_passage_stream *stream = &search->streams[search->stream_count++];
+		stream->before_page = before_page;
+		stream->before_page_arg = range;
+		enum isx_status st = isx_passage_open(stream, search->view, type, queries, count,
+						      bytes, id_min, range->id_max, arena, err);
+		if (st)
+			return st;
+	}
+	return ISX_OK;
+}
+
+/* Open the streams of all types. They live in `arena`. Also on failure the caller closes the first
+ * search->stream_count of them. */
 static enum isx_status open_streams(struct passage_search *search, struct isx_arena *arena,
 				    uint64_t id_min, struct own_range *range, struct isx_err *err)
 {
+	size_t types = 0;
+	enum isx_status st = ISX_OK;
+	for (size_t i = 0; i < search->seat_count; i++)
+		types += search->seats[i].type_count;
+	struct isx_passage_query **queries = isx_arena_alloc(arena, types, sizeof *queries);
 	search->stream_count = 0;
-	search->streams = isx_arena_alloc(arena, search->type_count * ISX_SIMPRINT_BYTES_MAX,
-					  sizeof *search->streams);
-	if (!search->streams)
+	search->streams = isx_arena_alloc(
+		arena, isx_sim_tables(search->view)->sp_count * ISX_SIMPRINT_BYTES_MAX,
+		sizeof *search->streams);
+	if (!queries || !search->streams)
 		return isx_fail_memory(err);
-	for (size_t i = 0; i < search->type_count; i++) {
-		const struct isx_passage_query *query = &search->types[i].query;
-		for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
-			if (!has_rows(search, query->type, bytes))
-				continue;
-			struct isx_passage_stream *stream =
-				&search->streams[search->stream_count++];
-			stream->before_page = share_range;
-			stream->before_page_arg = range;
-			enum isx_status st = isx_passage_open(
-				stream, search->view, query, bytes, id_min, range->id_max,
-				search->types[i].threshold, arena, err);
-			if (st)
-				return st;
+	for (size_t i = 0; i < search->seat_count; i++) {
+		struct seat *seat = &search->seats[i];
+		for (size_t k = 0; !st && k < seat->type_count; k++) {
+			size_t count = list_queries(search, &seat->types[k], queries);
+			if (count)
+				st = open_type(search, arena, queries, count, id_min, range, err);
 		}
 	}
-	return ISX_OK;
+	return st;
 }
 
 /* Rank the assets from id_min to id_max, both included, or the part of them that is not given to
@@ -463,10 +617,13 @@ static enum isx_status rank_range(struct passage_search *search, struct shared_s
 				  uint64_t id_min, uint64_t id_max, struct isx_err *err)
 {
 	struct isx_arena arena = { 0 };
-	struct own_range range = { &shared->ranges, search, id_max, search->view->meter.rows };
+	struct own_range range = { .ranges = &shared->ranges,
+				   .search = search,
+				   .id_max = id_max,
+				   .given = search->view->meter.rows };
 	enum isx_status st = open_streams(search, &arena, id_min, &range, err);
 	for (uint64_t id = 0; !st && least_id(search, &id);)
-		st = take_asset(search, shared->ask, id, err);
+		st = take_asset(search, id, err);
 	for (size_t i = 0; i < search->stream_count; i++)
 		isx_passage_close(&search->streams[i]);
 	search->stream_count = 0;
@@ -480,7 +637,7 @@ static enum isx_status rank_ranges(void *arg, unsigned number, struct isx_err *e
 	struct shared_search *shared = arg;
 	uint64_t id_min, id_max;
 	bool has_piece = false;
-	enum isx_status st = number ? copy_search(shared, number, err) : ISX_OK;
+	enum isx_status st = number ? begin_further(shared, number, err) : ISX_OK;
 	struct passage_search *search = number ? &shared->further[number].search : shared->search;
 	while (!st && isx_ranges_take(&shared->ranges, has_piece, &id_min, &id_max)) {
 		has_piece = true;
@@ -491,13 +648,22 @@ static enum isx_status rank_ranges(void *arg, unsigned number, struct isx_err *e
 	return st;
 }
 
-/* Merge the ranking of a thread into that of the search, and release what the thread had. */
-static enum isx_status merge_search(struct passage_search *search, struct further *own,
-				    struct isx_err *err)
+/* Give each member what one thread has ranked for it. A member fails as a whole when it has failed
+ * in one thread: a ranking without the assets of that thread would be wrong. */
+static void merge_seats(struct passage_search *search)
 {
-	enum isx_status st = isx_ranking_merge(&search->ranking, &own->search.ranking, err);
-	isx_arena_release(&own->arena);
-	return st;
+	for (size_t i = 0; i < search->seat_count; i++) {
+		struct seat *seat = &search->seats[i];
+		struct isx_member *member = seat->member;
+		if (seat->status && !member->status) {
+			member->status = seat->status;
+			member->err = seat->err;
+		}
+		if (!member->status)
+			member->status = isx_ranking_merge(&member->passages->ranking,
+							   &seat->ranking, &member->err);
+		isx_ranking_release(&seat->ranking);
+	}
 }
 
 /* Add the pairs of one table to *pairs, and widen the range of ISCC-IDs to those in the table.
@@ -527,56 +693,83 @@ static int measure_table(struct passage_search *search, const struct isx_passage
 }
 
 /* Count the pairs of simprints that are to be compared, and find the range of ISCC-IDs that have
- * them. Costs one lookup for each type and length. */
+ * them. Costs one lookup for each type and length of each query. */
 static enum isx_status measure_work(struct passage_search *search, uint64_t *pairs,
 				    uint64_t *id_min, uint64_t *id_max, struct isx_err *err)
 {
 	*pairs = *id_max = 0; /* an empty range, which the first table widens */
 	*id_min = UINT64_MAX;
-	for (size_t i = 0; i < search->type_count; i++) {
-		const struct isx_passage_query *query = &search->types[i].query;
-		for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
-			int rc = has_rows(search, query->type, bytes)
-					 ? measure_table(search, query, bytes, pairs, id_min,
-							 id_max)
-					 : 0;
-			if (rc)
-				return isx_lmdb_status(rc, "measure simprints", err);
+	for (size_t i = 0; i < search->seat_count; i++) {
+		const struct seat *seat = &search->seats[i];
+		for (size_t k = 0; k < seat->type_count; k++) {
+			const struct isx_passage_query *query = &seat->types[k].query;
+			for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
+				int rc = has_rows(search, query->type, bytes)
+						 ? measure_table(search, query, bytes, pairs,
+								 id_min, id_max)
+						 : 0;
+				if (rc)
+					return isx_lmdb_status(rc, "measure simprints", err);
+			}
 		}
 	}
 	return ISX_OK;
 }
 
 /* Rank all assets, with a further thread for each PAIRS_PER_THREAD pairs of simprints if there are
- * processors for it. One core compares 1.6 thousand million pairs a second (bench/README.md,
- * passages), so a thread has at least 2.5 ms of work. */
-static enum isx_status rank_assets(struct passage_search *search, const struct isx_passage_ask *ask,
+ * processors for it: a thread then has a millisecond of work or more (bench/README.md, passages). */
+static enum isx_status rank_assets(struct shared_search *shared, unsigned slots_max,
 				   struct isx_err *err)
 {
 	enum { PAIRS_PER_THREAD = 4000000 };
+	struct passage_search *search = shared->search;
+	struct isx_crew *crew = shared->crew;
 	uint64_t pairs, id_min, id_max;
-	struct isx_crew crew;
 	enum isx_status st = measure_work(search, &pairs, &id_min, &id_max, err);
 	if (st || pairs == 0)
 		return st;
 	uint64_t wanted = pairs / PAIRS_PER_THREAD;
-	isx_crew_begin(&crew, search->view, isx_scan_slots_max(search->options),
+	isx_crew_end(crew);
+	isx_crew_begin(crew, search->view, slots_max,
 		       wanted < ISX_CREW_MAX ? (unsigned)wanted : ISX_CREW_MAX);
-	struct shared_search shared = { .ask = ask, .crew = &crew, .search = search };
-	shared.further = isx_arena_alloc(search->arena, crew.count, sizeof *shared.further);
-	if (!shared.further) {
-		isx_crew_end(&crew);
+	shared->further = isx_arena_alloc(search->arena, crew->count, sizeof *shared->further);
+	if (!shared->further)
 		return isx_fail_memory(err);
+	isx_ranges_init(&shared->ranges, id_min, id_max);
+	st = isx_crew_run(crew, crew->count, rank_ranges, shared, err);
+	isx_ranges_release(&shared->ranges);
+	for (unsigned i = 1; i < crew->count; i++) {
+		merge_seats(&shared->further[i].search);
+		isx_arena_release(&shared->further[i].arena);
 	}
-	isx_ranges_init(&shared.ranges, id_min, id_max);
-	st = isx_crew_run(&crew, crew.count, rank_ranges, &shared, err);
-	isx_ranges_release(&shared.ranges);
-	for (unsigned i = 1; i < crew.count; i++) {
-		enum isx_status merged = merge_search(search, &shared.further[i], st ? NULL : err);
-		st = st ? st : merged;
-	}
-	isx_crew_end(&crew);
-	isx_ranking_sort(&search->ranking);
+	return st;
+}
+
+enum isx_status isx_passage_rank(struct isx_member *members, size_t count, struct isx_crew *crew,
+				 struct isx_lmdb_view *view, unsigned slots_max,
+				 struct isx_err *err)
+{
+	MDB_stat stat = { 0 };
+	struct isx_arena arena = { 0 };
+	struct passage_search search = { .view = view, .arena = &arena };
+	struct shared_search shared = {
+		.crew = crew, .members = members, .member_count = count, .search = &search
+	};
+	int rc = view->tables.assets ? mdb_stat(view->txn, view->tables.assets, &stat) : 0;
+	if (rc)
+		return isx_lmdb_status(rc, "count assets", err);
+	search.assets = stat.ms_entries;
+	for (size_t i = 0; i < count; i++)
+		if (!members[i].status && members[i].plan.query.simprint_type_count)
+			members[i].status = read_member(&search, &members[i], &members[i].err);
+	enum isx_status st = take_seats(&search, members, count, err);
+	if (!st && search.seat_count)
+		st = rank_assets(&shared, slots_max, err);
+	merge_seats(&search); /* also after a failure, as it releases the rankings */
+	for (size_t i = 0; i < count; i++)
+		if (members[i].passages)
+			isx_ranking_sort(&members[i].passages->ranking);
+	isx_arena_release(&arena);
 	return st;
 }
 
@@ -594,7 +787,7 @@ static void offer_row(struct type_search *type, const uint8_t *row, size_t store
 					       .stored_bytes = (uint32_t)stored_bytes,
 					       .row = row };
 		hit.distance = isx_distance(row + ISX_CHUNK_BYTES, passage->bytes, compared);
-		if (isx_unit_score(hit.distance, hit.compared_bits) >= type->threshold)
+		if (isx_unit_score(hit.distance, hit.compared_bits) >= type->query.threshold)
 			offer_hit(type, &hit);
 	}
 }
@@ -666,21 +859,20 @@ static enum isx_status make_type(struct passage_search *search, const struct typ
 }
 
 /* Describe one winner. Its scores come out as in the ranking: the same hits, the same functions. */
-static enum isx_status make_match(struct passage_search *search, const struct isx_ranked *ranked,
-				  uint32_t realm, struct isx_chunk_match *match,
-				  struct isx_err *err)
+static enum isx_status make_match(struct passage_search *search, struct isx_passages *own,
+				  const struct isx_ranked *ranked, uint32_t realm,
+				  struct isx_chunk_match *match, struct isx_err *err)
 {
 	const struct isx_iscc_id iscc_id = { .body = ranked->id, .realm = realm, .version = 1 };
-	struct isx_chunk_type *types = isx_arena_alloc(search->arena, search->type_count,
+	struct isx_chunk_type *types = isx_arena_alloc(search->arena, own->type_count,
 						       sizeof *types);
 	if (!types)
 		return isx_fail_memory(err);
 	isx_iscc_id_print(&iscc_id, match->iscc_id);
 	match->score = ranked->score;
 	match->types = types;
-	forget_best(search);
-	for (size_t i = 0; i < search->type_count; i++) {
-		struct type_search *type = &search->types[i];
+	for (size_t i = 0; i < own->type_count; i++) {
+		struct type_search *type = &own->types[i];
 		enum isx_status st = ISX_OK;
 		for (size_t bytes = 1; !st && bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++)
 			if (isx_sim_tables(search->view)->simprints[bytes])
@@ -688,45 +880,45 @@ static enum isx_status make_match(struct passage_search *search, const struct is
 						     "look up simprints", err);
 		if (!st && type->matched)
 			st = make_type(search, type, &types[match->type_count++], err);
+		forget_best(type, 1);
 		if (st)
 			return st;
 	}
 	return ISX_OK;
 }
 
-enum isx_status isx_passage_search(const struct isx_passage_ask *ask, struct isx_arena *arena,
-				   struct isx_chunk_match **matches, uint64_t **ids, size_t *count,
-				   struct isx_err *err)
+enum isx_status isx_passage_matches(const struct isx_member *member, struct isx_lmdb_view *view,
+				    uint32_t realm, struct isx_chunk_match **matches, size_t *count,
+				    uint64_t *total, struct isx_err *err)
 {
-	struct passage_search search = {
-		.view = ask->view,
-		.options = ask->options,
-		.arena = arena,
-		.ranking = isx_page_ranking(ask->query, ISX_PAGE_CHUNK_MATCHES, arena->quota)
-	};
-	struct isx_chunk_match *made = NULL;
-	uint64_t *bodies = NULL;
-	enum isx_status st = read_query(&search, ask->query, err);
-	if (!st && search.type_count)
-		st = rank_assets(&search, ask, err);
-	size_t found = search.ranking.count;
-	*ask->total = search.ranking.offered;
-	if (!st) {
-		made = isx_arena_alloc(arena, found, sizeof *made);
-		bodies = isx_arena_alloc(arena, found, sizeof *bodies);
-		st = made && bodies ? ISX_OK : isx_fail_memory(err);
-	}
-	for (size_t i = 0; !st && i < found; i++) {
-		bodies[i] = search.ranking.items[i].id;
-		st = make_match(&search, &search.ranking.items[i], ask->realm, &made[i], err);
-	}
-	isx_ranking_release(&search.ranking);
-	if (st)
-		return st;
+	struct isx_passages *own = member->passages;
+	struct passage_search search = { .view = view,
+					 .arena = member->arena,
+					 .assets = own->assets };
+	struct isx_chunk_match *made = isx_arena_alloc(member->arena, own->ranking.count,
+						       sizeof *made);
+	enum isx_status st = ISX_OK;
+	search.cache = isx_mem_array(CACHE_ENTRIES, sizeof *search.cache);
+	if (!made || !search.cache)
+		st = isx_fail_memory(err);
+	for (size_t i = 0; !st && i < own->ranking.count; i++)
+		st = make_match(&search, own, &own->ranking.items[i], realm, &made[i], err);
+	isx_mem_free(search.cache);
 	*matches = made;
-	*ids = bodies;
-	*count = found;
-	return ISX_OK;
+	*count = own->ranking.count;
+	*total = own->ranking.offered;
+	return st;
+}
+
+const struct isx_ranking *isx_passage_ranking(const struct isx_member *member)
+{
+	return &member->passages->ranking;
+}
+
+void isx_passages_end(struct isx_member *member)
+{
+	if (member->passages)
+		isx_ranking_release(&member->passages->ranking);
 }
 
 /* --- the simprints of an asset as a query ----------------------------------------------------- */

@@ -24,6 +24,7 @@ struct isx_member {
 		size_t count;
 	} * instances; /* assets with each INSTANCE unit of the plan, by the unit's position */
 	struct isx_ranking ranking;
+	struct isx_passages *passages; /* passage_search.h; NULL: it has no simprints */
 	enum isx_status status;
 	struct isx_err err;
 };

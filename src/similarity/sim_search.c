@@ -5,10 +5,11 @@
  *
  *   begin one transaction, after all of them have come
  *   plan each query; rank the assets for all of them together (sim_pass.h)
+ *   rank the assets that share passages, for all queries with simprints (passage_search.h)
  *   for the winners only: the true score of every queried type they carry, and their metadata
  *
- * A search of simprints, or for very many matches, has a pass of its own, so that the others need
- * not wait for what comes after the ranking.
+ * Searches of simprints have passes of their own, as those without need not wait for them; a search
+ * for very many matches is alone in its pass.
  *
  * Built for 10^4 to 10^7 rows per type; memory is the limit for a few queries, the processor for
  * many. Relies on: rows of a type being sorted by ISCC-ID (sim_format.h).
@@ -42,6 +43,7 @@ struct sim_party {
 	const struct isx_options *options;
 	struct isx_search_job *jobs;
 	size_t count;
+	bool has_passages;   /* all jobs search simprints; otherwise none does */
 	atomic_size_t left;  /* jobs without an answer */
 	struct isx_err gone; /* why no answer is wanted; only the caller's thread uses it */
 };
@@ -199,32 +201,25 @@ static enum isx_status make_matches(const struct isx_member *member, struct isx_
 	return ISX_OK;
 }
 
-/* Find the assets that share passages with the simprints of the query, in the same snapshot. */
-static enum isx_status find_passages(const struct isx_member *member, struct isx_lmdb_view *view,
-				     uint32_t realm, struct isx_result *result, struct isx_err *err)
+/* Describe the assets that share passages with the simprints of the query. */
+static enum isx_status make_chunk_matches(const struct isx_member *member,
+					  struct isx_lmdb_view *view, uint32_t realm,
+					  struct isx_result *result, struct isx_err *err)
 {
 	struct isx_chunk_match *matches = NULL;
-	uint64_t *ids = NULL;
-	size_t count = 0;
-	if (!member->plan.query.simprint_type_count)
+	if (!member->passages)
 		return ISX_OK;
-	const struct isx_passage_ask ask = { .view = view,
-					     .options = member->options,
-					     .query = &member->plan.query,
-					     .realm = realm,
-					     .excludes_self = member->excludes_self,
-					     .self = member->self,
-					     .total = &result->chunk_match_total };
-	enum isx_status st = isx_passage_search(&ask, member->arena, &matches, &ids, &count, err);
-	for (size_t i = 0; !st && i < count; i++) {
-		const struct isx_iscc_id id = { .body = ids[i] };
+	enum isx_status st = isx_passage_matches(member, view, realm, &matches,
+						 &result->chunk_match_count,
+						 &result->chunk_match_total, err);
+	for (size_t i = 0; !st && i < result->chunk_match_count; i++) {
+		const struct isx_iscc_id id = { .body = isx_passage_ranking(member)->items[i].id };
 		struct isx_asset asset = { 0 };
 		st = isx_lmdb_carried(view, &id, member->plan.query.with, member->arena, &asset,
 				      err);
 		ISX_MATCH_CARRY(&matches[i], &asset);
 	}
 	result->chunk_matches = matches;
-	result->chunk_match_count = count;
 	return st;
 }
 
@@ -245,6 +240,7 @@ static void serve_job(struct pass *pass, size_t number)
 	else /* the effective query, which the answer repeats */
 		owner->job->result->query = member->plan.query;
 	isx_ranking_release(&member->ranking);
+	isx_passages_end(member);
 	if (atomic_fetch_sub(&owner->party->left, 1) == 1)
 		isx_pass_served(pass->queue, &owner->party->party);
 }
@@ -256,9 +252,14 @@ static enum isx_status describe_members(void *arg, unsigned number, struct isx_e
 	(void)err;
 	for (size_t i; (i = atomic_fetch_add(&pass->next, 1)) < pass->count;) {
 		struct isx_member *member = &pass->members[i];
+		struct isx_lmdb_view *view = pass->crew.views[number];
+		struct isx_result *result = pass->owners[i].job->result;
 		if (!member->status)
-			member->status = make_matches(member, pass->crew.views[number], pass->realm,
-						      pass->owners[i].job->result, &member->err);
+			member->status = make_matches(member, view, pass->realm, result,
+						      &member->err);
+		if (!member->status)
+			member->status = make_chunk_matches(member, view, pass->realm, result,
+							    &member->err);
 		serve_job(pass, i);
 	}
 	return ISX_OK;
@@ -285,28 +286,12 @@ static enum isx_status rank_members(struct pass *pass, unsigned slots_max, struc
 		if (!member->status)
 			member->status = plan_member(member, &pass->view, &member->err);
 	}
+	if (!st)
+		st = isx_pass_rank(pass->members, pass->count, &pass->crew, &pass->view, slots_max,
+				   err);
 	return st ? st
-		  : isx_pass_rank(pass->members, pass->count, &pass->crew, &pass->view, slots_max,
-				  err);
-}
-
-/* What follows the ranking of a search that has the pass for itself: its passages, for which the
- * crew of the ranking has to end; and its matches, of which there may be so many that the slot goes
- * to another search before. */
-static void finish_alone(struct pass *pass)
-{
-	struct isx_member *member = &pass->members[0];
-	struct isx_result *result = pass->owners[0].job->result;
-	isx_crew_end(&pass->crew);
-	pass->crew = (struct isx_crew){ .views = { &pass->view }, .count = 1 };
-	pass->view.meter.cancel_check = member->query->cancel_check;
-	pass->view.meter.cancel_arg = member->query->cancel_arg;
-	pass->view.meter.next = pass->view.meter.rows + ISX_METER_STEP;
-	if (!member->status)
-		member->status = find_passages(member, &pass->view, pass->realm, result,
-					       &member->err);
-	if (member->ranking.count > ISX_BULK_MATCHES)
-		isx_pass_release_slot(&pass->owners[0].party->party);
+		  : isx_passage_rank(pass->members, pass->count, &pass->crew, &pass->view,
+				     slots_max, err);
 }
 
 /* Make the members of a pass of all jobs of its parties. Jobs that their callers have cancelled
@@ -369,8 +354,9 @@ static void run_pass(struct isx_pass_queue *queue, struct isx_party *parties)
 			st = rank_members(&pass, parties->slots_max, &err);
 		if (st)
 			fail_members(&pass, st, &err);
-		else if (is_alone)
-			finish_alone(&pass);
+		else if (is_alone && pass.members[0].ranking.count > ISX_BULK_MATCHES)
+			/* so many matches that the slot goes to another search before */
+			isx_pass_release_slot(&pass.owners[0].party->party);
 		unsigned members = pass.count < pass.crew.count ? (unsigned)pass.count
 								: pass.crew.count;
 		(void)!isx_crew_run(&pass.crew, members, describe_members, &pass, NULL);
@@ -395,16 +381,41 @@ static bool is_party_wanted(struct isx_party *party)
 	return false;
 }
 
-/* Does a search need a pass of its own? */
+/* Does a search need a pass of its own? How many simprints an asset has is not known before the
+ * pass. */
 static bool is_alone(const struct isx_query *query)
 {
-	return query->limit > ISX_BULK_MATCHES || query->simprint_type_count || query->own_chunks;
+	return query->limit > ISX_BULK_MATCHES || query->own_chunks;
 }
 
-/* Units that a query will compare, before it is known which asset an iscc_id names. */
+static bool has_passages(const struct isx_query *query)
+{
+	return query->simprint_type_count > 0 || query->own_chunks;
+}
+
+/* About as many units and simprints as a query will compare: the pass has not begun, so an asset
+ * counts as the five units that most have, and a code by its length. (With the most units that each
+ * can have, only five such searches shared a pass.) */
 static size_t count_units(const struct isx_query *query)
 {
-	return query->unit_count && !query->iscc_id ? query->unit_count : ISX_CODE_UNITS_MAX;
+	enum { USUAL = 5, UNIT_LETTERS = 12 }; /* an ISCC-CODE of five units has 60 letters */
+	size_t count = query->unit_count;
+	if (query->iscc_id)
+		count = USUAL;
+	else if (!count && query->iscc_code)
+		count = strlen(query->iscc_code) / UNIT_LETTERS + 1;
+	for (size_t i = 0; i < query->simprint_type_count; i++)
+		count += query->simprints[i].count;
+	return count;
+}
+
+/* May a job join the party of the one before it? */
+static bool joins_party(const struct sim_party *own, const struct isx_search_job *job)
+{
+	const struct isx_query *query = job->query;
+	return !own->party.is_alone && !is_alone(query) &&
+	       own->has_passages == has_passages(query) &&
+	       own->party.units + count_units(query) <= ISX_PASS_UNITS_MAX;
 }
 
 /* Have the jobs of one party answered. */
@@ -413,7 +424,10 @@ static void run_party(struct sim_party *own)
 	own->party.is_wanted = is_party_wanted;
 	own->party.slots_max = isx_scan_slots_max(own->options);
 	atomic_init(&own->left, own->count);
-	if (isx_pass_queue_run(&own->file->passes, &own->party, run_pass))
+	/* A search of simprints takes longer: those without them do not wait for it. */
+	struct isx_pass_queue *queue = own->has_passages ? &own->file->passage_passes
+							 : &own->file->passes;
+	if (isx_pass_queue_run(queue, &own->party, run_pass))
 		return;
 	for (size_t i = 0; i < own->count; i++) {
 		own->jobs[i].status = own->gone.status;
@@ -437,11 +451,11 @@ void isx_sim_search(struct isx_lmdb_file *file, const struct isx_options *option
 					 .jobs = jobs + first,
 					 .gone = { .position = ISX_NO_POSITION } };
 		own.party.is_alone = is_alone(jobs[first].query);
+		own.has_passages = has_passages(jobs[first].query);
 		do {
 			own.party.units += count_units(jobs[first++].query);
 			own.count++;
-		} while (first < count && !own.party.is_alone && !is_alone(jobs[first].query) &&
-			 own.party.units + count_units(jobs[first].query) <= ISX_PASS_UNITS_MAX);
+		} while (first < count && joins_party(&own, &jobs[first]));
 		if (own.count > 1 || !own.jobs->status)
 			run_party(&own);
 	}

@@ -612,6 +612,7 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_kin
 	pthread_mutex_init(&opened->watch.lock, NULL);
 	pthread_rwlock_init(&opened->publishing, NULL);
 	isx_pass_queue_init(&opened->passes);
+	isx_pass_queue_init(&opened->passage_passes);
 	/* From here on isx_lmdb_file_close() can free what there is. */
 	enum isx_status st = isx_commit_queue_new(write_group, opened, &opened->queue, err);
 	if (!st)
@@ -751,6 +752,7 @@ void isx_lmdb_file_close(struct isx_lmdb_file *file)
 	isx_mem_free(atomic_load(&file->known));
 	isx_commit_queue_free(file->queue);
 	isx_pass_queue_release(&file->passes);
+	isx_pass_queue_release(&file->passage_passes);
 	pthread_rwlock_destroy(&file->publishing);
 	pthread_mutex_destroy(&file->watch.lock);
 	pthread_mutex_destroy(&file->verifying);

@@ -80,9 +80,10 @@ struct isx_lmdb_file {
 	struct isx_known_pages *_Atomic known; /* of the table of assets; NULL: none yet */
 	atomic_ullong bytes_seen;              /* largest length of the file so far */
 	struct isx_lmdb_watch watch;
-	atomic_ullong suspected_ns;     /* time of the last isx_lmdb_suspect() that counted */
-	struct isx_commit_queue *queue; /* groups the writes (isx_lmdb_queue_run()) */
-	struct isx_pass_queue passes;   /* groups the searches, of a kind that does so */
+	atomic_ullong suspected_ns;           /* time of the last isx_lmdb_suspect() that counted */
+	struct isx_commit_queue *queue;       /* groups the writes (isx_lmdb_queue_run()) */
+	struct isx_pass_queue passes;         /* groups the searches, of a kind that does so */
+	struct isx_pass_queue passage_passes; /* groups the searches of simprints */
 };
 
 /* A transaction; one thread uses it, from begin to end. */

@@ -1,10 +1,12 @@
 /*
- * test_passages.c - a search large enough for all cores equals a brute-force model.
+ * test_passages.c - a search large enough for all cores equals a brute-force model, and many in one
+ *                   call equal each of them alone.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
 #include "support.h"
+#include "json/wire.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -143,6 +145,80 @@ static void test_passages__a_search_on_all_cores_equals_the_model(void **state)
 	isx_close(store);
 }
 
+/* The JSON of an answer; free with isx_buf_release(). */
+static struct isx_buf answer_of(const struct isx_result *result)
+{
+	struct isx_buf buf = { 0 };
+	isx_result_to_json(&buf, result);
+	return buf;
+}
+
+static enum isx_status refuse(void *arg, struct isx_err *err)
+{
+	(void)arg;
+	return isx_fail(err, ISX_CANCELLED, "gone");
+}
+
+/* Queries of random numbers of simprints, thresholds and limits, two types of which the index has
+ * one, some that fail and some that are cancelled: each gets the answer that it gets alone. */
+static void test_passages__queries_in_one_call_get_the_answers_that_they_get_alone(void **state)
+{
+	enum { MANY = 150, EACH_MAX = 40 };
+	static const char *values[MANY][EACH_MAX];
+	static struct model_simprint texts[MANY][EACH_MAX];
+	static struct isx_query_simprints types[MANY][2];
+	static struct isx_query queries[MANY];
+	static struct isx_result *results[MANY];
+	static struct isx_err errs[MANY];
+	struct isx_store *store;
+	struct isx_err err;
+	uint64_t seed = test_seed();
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	if (isx_open("memory://", NULL, &store, &err) || isx_index_create(store, "main", &err))
+		fail_msg("%s", err.msg);
+	fill_store(store, &seed);
+	for (size_t q = 0; q < MANY; q++) {
+		const size_t count = 1 + test_random(&seed) % EACH_MAX;
+		for (size_t i = 0; i < count; i++) {
+			random_simprint(&texts[q][i], &seed);
+			values[q][i] = texts[q][i].text;
+		}
+		if (test_random(&seed) % 10 == 0)
+			values[q][test_random(&seed) % count] = "AAAA"; /* of no stored length */
+		types[q][0] = (struct isx_query_simprints){ "T_V0", values[q], count };
+		types[q][1] = (struct isx_query_simprints){ "OTHER_V0", values[q], count };
+		queries[q] = (struct isx_query){
+			.simprints = types[q],
+			.simprint_type_count = 1 + test_random(&seed) % 2,
+			.limit = 1 + test_random(&seed) % 20,
+			.has_min_score = test_random(&seed) % 2,
+			.min_score = 0.7 + (double)(test_random(&seed) % 30) / 100,
+			.counts = test_random(&seed) % 2,
+			.cancel_check = test_random(&seed) % 10 ? NULL : refuse,
+		};
+	}
+	if (isx_search_many(store, "main", queries, MANY, results, errs, &err))
+		fail_msg("%s", err.msg);
+	for (size_t q = 0; q < MANY; q++) {
+		struct isx_result *alone = NULL;
+		enum isx_status st = isx_search(store, "main", &queries[q], &alone, &err);
+		assert_int_equal(errs[q].status, st);
+		if (st) {
+			assert_string_equal(errs[q].msg, err.msg);
+			continue;
+		}
+		struct isx_buf one = answer_of(alone), many = answer_of(results[q]);
+		assert_int_equal(one.len, many.len);
+		assert_memory_equal(one.ptr, many.ptr, one.len);
+		isx_buf_release(&one);
+		isx_buf_release(&many);
+		isx_result_free(alone);
+		isx_result_free(results[q]);
+	}
+	isx_close(store);
+}
+
 /* Four assets with the last ISCC-IDs there are, and enough pairs for two threads: the pieces that
  * the threads take would lie after the last ISCC-ID. */
 static void test_passages__assets_with_the_last_iscc_ids_are_ranked_once(void **state)
@@ -194,6 +270,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_passages__a_search_on_all_cores_equals_the_model),
+		cmocka_unit_test(
+			test_passages__queries_in_one_call_get_the_answers_that_they_get_alone),
 		cmocka_unit_test(test_passages__assets_with_the_last_iscc_ids_are_ranked_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
