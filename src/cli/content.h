@@ -12,8 +12,8 @@ enum { CONTENT_BYTES = 8 }; /* of a file tell what it is */
 
 /* What to do with a file that has no ISCC yet, for messages. */
 #define CONTENT_HOW_TO_GET_CODES                                                                   \
-	"make its ISCC first, for example with iscc-sdk (pip install iscc-sdk): --generator 'idk " \
-	"create {}'"
+	"make its ISCC first, for example with iscc-sdk (pip install iscc-sdk): --generator "      \
+	"'iscc-sdk create {}'"
 
 /* ISX_SCHEMA says what `text` is that begins like a compressed file, or like text in UTF-16 or UTF-32,
  * and what to do.

@@ -1,6 +1,6 @@
 /*
  * generator.h - makes the ISCC of a file by another program: ISCC_SEARCH_GENERATOR or --generator, for
- *               example "idk create {}" of iscc-sdk.
+ *               example "iscc-sdk create {}".
  *
  * The command is run by /bin/sh, with the quoted path in the place of {} (or behind it, without {}). It prints
  * the JSON of an asset, as an .iscc.json file has it.
@@ -25,7 +25,7 @@ struct generator {
 #define GENERATOR_OPTION                                                                           \
 	{                                                                                          \
 		"--generator", 0, "COMMAND",                                                       \
-			"Make ISCCs of files that have none ('idk create {}')"                     \
+			"Make ISCCs of files that have none ('iscc-sdk create {}')"                \
 	}
 
 /* Has this file no ISCC itself: is its name neither .json nor .jsonl, .ndjson or .parquet, nor packed? */

@@ -7,7 +7,7 @@ from commandline import EXAMPLES, sample, write_lines
 from serving import free_port, iscc_id
 
 EXPECTED = "expected an ISCC-CODE, ISCC-UNITs or an ISCC-ID (ISCC:...), or a file (.iscc.json, .jsonl)"
-MAKE_IT = "make its ISCC first, for example with iscc-sdk (pip install iscc-sdk): --generator 'idk create {}'"
+MAKE_IT = "make its ISCC first, for example with iscc-sdk (pip install iscc-sdk): --generator 'iscc-sdk create {}'"
 CODE = sample(1)[0]["iscc_code"]
 
 

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import sdk_files
 from commandline import FILES, read_file, sample, write_lines
 from serving import CONTENT, DATA, INSTANCE, META, digest, iscc_id, unit
 
@@ -62,6 +65,62 @@ def without_id(path, cli, name="own.iscc.json"):
     del entry["iscc_id"]
     (cli.work / name).write_text(json.dumps(entry))
     return entry
+
+
+# --- iscc-sdk -------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="session")
+def sdk():
+    """The folder of the program iscc-sdk, which is installed from PyPI; skipped where it cannot be had."""
+    python = sdk_files.FOLDER / "bin" / "python"
+    try:
+        if not (sdk_files.FOLDER / "bin" / "iscc-sdk").exists():
+            sdk_files.FOLDER.parent.mkdir(parents=True, exist_ok=True)
+            for command in ([sys.executable, "-m", "venv", "--clear", sdk_files.FOLDER],
+                            [python, "-m", "pip", "install", "--quiet", f"iscc-sdk=={sdk_files.VERSION}"]):
+                subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        pytest.skip(f"iscc-sdk could not be installed: {said[-1] if said else error}")
+    return python.parent
+
+
+def recorded(folder):
+    """A command that prints what iscc-sdk has printed."""
+    sdk_files.write_files(folder, draw=lambda _: [(folder / name).write_text(name) for name in (
+        "garden.png", "garden-small.jpg", "street.png")])
+    return f"cat {sdk_files.RECORDED}/$(basename {{}}).json", {}
+
+
+def live(folder, programs):
+    """iscc-sdk itself, as the README has it."""
+    write = ("import sys; sys.path.append(sys.argv[1]); import sdk_files, pathlib; "
+             "sdk_files.write_files(pathlib.Path(sys.argv[2]))")
+    subprocess.run([programs / "python", "-c", write, Path(__file__).parent, folder], check=True, timeout=60)
+    return "iscc-sdk create {}", {**sdk_files.VARIABLES, "PATH": f"{programs}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("is_live", [False, True], ids=["recorded", "live"])
+def test_iscc_sdk_from_a_folder_to_near_duplicates(cli, request, is_live):
+    """What the README shows, with texts, a PDF and pictures; a file that iscc-sdk cannot read is an error of its own."""
+    folder = cli.work / "Documents"
+    command, env = live(folder, request.getfixturevalue("sdk")) if is_live else recorded(folder)
+    env = {**env, "ISCC_SEARCH_GENERATOR": command}
+    for outcome in ("created", "updated"):
+        said = cli.good("add", folder, env=env)
+        assert (said.json["files_scanned"], said.json[outcome], said.json["errors"]) == (8, 7, 1), said
+        assert "Documents/odd.bin: the generator ended with status 1: " in said.err
+    units = cli.good("stats").json["units"]
+    assert units == {"CONTENT_IMAGE_V0": {"256": 3}, "CONTENT_TEXT_V0": {"256": 4}, "DATA_NONE_V0": {"256": 7},
+                     "INSTANCE_NONE_V0": {"256": 7}, "META_NONE_V0": {"256": 7}}
+    assert cli.good("stats").json["simprints"]["CONTENT_TEXT_V0"]["256"] > 20
+    for name, expected in (("rivers-edited.txt", {"rivers-edited.txt", "rivers.txt", "rivers.pdf"}),
+                           ("garden-small.jpg", {"garden-small.jpg", "garden.png"}), ("other.txt", {"other.txt"})):
+        said = cli.good("search", folder / name, env=env)
+        found = {match["metadata"]["source"].rsplit("/", 1)[1] for match in said.json["global_matches"]}
+        assert found == expected
+    passages = cli.good("search", folder / "rivers-edited.txt", env=env).json["chunk_matches"]
+    assert {match["metadata"]["source"].rsplit("/", 1)[1] for match in passages} == {"rivers.txt", "rivers-edited.txt", "rivers.pdf"}
 
 
 # --- ISCC-IDs -------------------------------------------------------------------------------------
@@ -149,7 +208,7 @@ def test_from_a_folder_to_a_found_near_duplicate(cli, texts, maker):
 
 def test_without_a_generator_the_message_says_how_to_get_one(cli, texts):
     said = cli.run("search", texts / "a.txt")
-    assert said.code == 1 and "for example with iscc-sdk (pip install iscc-sdk): --generator 'idk create {}'\n" in said.err
+    assert said.code == 1 and "for example with iscc-sdk (pip install iscc-sdk): --generator 'iscc-sdk create {}'\n" in said.err
     assert cli.run("add", "texts").err == "No files found matching: texts\n"
 
 
@@ -234,7 +293,6 @@ def test_an_interrupted_add_leaves_no_command_running(cli):
         (folder / str(number)).write_text("x")
     mark = f"{cli.home}/running"
     import signal
-    import subprocess
     process = subprocess.Popen(cli.command(["add", "slow", "--generator", f"echo $$ >> {mark}; exec sleep 300 #"]), cwd=cli.work,
                                env=cli.env, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 30
