@@ -253,9 +253,10 @@ static void print_report(const struct add *add)
 {
 	const struct loader_totals *totals = &add->run.totals;
 	printf("{\n  \"files_scanned\": %zu,\n  \"assets_added\": %zu,\n  \"created\": %zu,\n"
-	       "  \"updated\": %zu,\n  \"errors\": %zu%s\n}\n",
+	       "  \"updated\": %zu,\n  \"errors\": %zu%s",
 	       add->files.count, totals->created + totals->updated, totals->created,
 	       totals->updated, totals->errors, add->run.rehearsal ? ",\n  \"dry_run\": true" : "");
+	target_print_left_out(&add->run.target, totals->simprints);
 }
 
 /* The report goes to standard output, lists go to standard error. */
@@ -277,11 +278,12 @@ static int report(const struct add *add)
 		load_run_print("Warnings:", &add->run.messages.errors, SHOWN_WARNINGS,
 			       totals->errors);
 	print_duplicates(add);
-	if (!add->stops || !totals->errors)
-		return CLI_OK;
-	fprintf(stderr, "Stopped at the first error%s\n",
-		add->run.rehearsal ? "" : ": what stands before it is stored");
-	return CLI_ERROR;
+	bool has_stopped = add->stops && totals->errors;
+	if (has_stopped)
+		fprintf(stderr, "Stopped at the first error%s\n",
+			add->run.rehearsal ? "" : ": what stands before it is stored");
+	target_say_left_out(&add->run.target, totals->simprints);
+	return has_stopped ? CLI_ERROR : CLI_OK;
 }
 
 /* --- the command ------------------------------------------------------------------------------ */

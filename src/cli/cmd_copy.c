@@ -6,7 +6,7 @@
  * Assets come in the order of their ISCC-IDs, so that the last one that is stored says where to go
  * on.
  * Must not know which engines there are: both sides are stores of the library, also a server.
- * What differs is `keeps_simprints` (target.h).
+ * What differs is what a store leaves out (target.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -31,7 +31,6 @@ struct copy {
 	struct loader_totals totals;
 	struct loader_messages messages;
 	struct isx_range range;
-	uint64_t dropped; /* simprints of assets for an lmdb:// store, which keeps none */
 };
 
 /* On standard error, as standard output has the report for programs. `last` is empty as long as
@@ -77,8 +76,6 @@ static enum isx_status read_assets(struct copy *copy, struct isx_cursor *cursor,
 		}
 		if (st || !asset)
 			break;
-		if (!copy->to.keeps_simprints)
-			copy->dropped += asset->simprint_count;
 		st = isx_asset_copy(asset, loader_arena(copy->loader), &copied, &bytes, err);
 		if (!st)
 			st = loader_give(copy->loader, &copied, place, err);
@@ -121,14 +118,13 @@ static int report(const struct copy *copy)
 {
 	const struct loader_totals *totals = &copy->totals;
 	printf("{\n  \"copied\": %zu,\n  \"created\": %zu,\n  \"updated\": %zu,\n"
-	       "  \"errors\": %zu\n}\n",
+	       "  \"errors\": %zu",
 	       totals->created + totals->updated, totals->created, totals->updated, totals->errors);
-	if (copy->dropped)
-		say_line(stderr, "%llu simprints are left out: lmdb:// keeps none",
-			 (unsigned long long)copy->dropped);
+	target_print_left_out(&copy->to, totals->simprints);
 	if (totals->errors)
 		say_text(stderr,
 			 (struct isx_span){ copy->messages.errors.ptr, copy->messages.errors.len });
+	target_say_left_out(&copy->to, totals->simprints);
 	return totals->errors ? CLI_ERROR : CLI_OK;
 }
 

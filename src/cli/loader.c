@@ -124,6 +124,7 @@ static void count_written(struct loader *loader, const struct batch *batch, size
 			loader->totals.created++;
 		else
 			loader->totals.updated++;
+		loader->totals.simprints += batch->assets[i].simprint_count;
 		if (loader->verbose && !batch->places[i].line) {
 			progress_line_begin();
 			say_line(stderr, "\xE2\x9C\x93 %s",

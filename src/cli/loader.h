@@ -17,7 +17,8 @@ struct loader_totals {
 	size_t created;
 	size_t updated;
 	size_t errors;
-	size_t duplicates; /* assets that replaced another one of this run */
+	size_t duplicates;  /* assets that replaced another one of this run */
+	uint64_t simprints; /* of all assets that were stored; the store may keep none of them */
 	char last[24]; /* the ISCC-ID of the asset that was stored last; "": none, or not known */
 };
 

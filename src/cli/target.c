@@ -263,3 +263,18 @@ void target_close(struct target *target)
 	config_release(&target->config);
 	settings_release(&target->settings);
 }
+
+void target_say_left_out(const struct target *target, uint64_t simprints)
+{
+	if (simprints && !target->keeps_simprints)
+		say_line(stderr, "%llu simprint%s left out: lmdb:// keeps none",
+			 (unsigned long long)simprints, simprints == 1 ? " is" : "s are");
+}
+
+/* 0.3.3 has no such member: it is printed only where something was left out. */
+void target_print_left_out(const struct target *target, uint64_t simprints)
+{
+	if (simprints && !target->keeps_simprints)
+		printf(",\n  \"simprints_left_out\": %llu", (unsigned long long)simprints);
+	printf("\n}\n");
+}

@@ -74,4 +74,11 @@ ISX_MUST_CHECK enum isx_status target_cursor_open(struct target *target,
 /* Print an error to standard error; returns the exit code of `status`. */
 int target_fail(enum isx_status status, const struct isx_err *err);
 
+/* Say how many simprints the store has left out of the `simprints` that assets had which were stored: lmdb:// keeps
+ * none. The first prints the last line of a command, on standard error; the second ends a report in JSON, with a member
+ * `simprints_left_out` and "}". Nothing is said if nothing was left out, or if that is not known, as of an index on a
+ * server. */
+void target_say_left_out(const struct target *target, uint64_t simprints);
+void target_print_left_out(const struct target *target, uint64_t simprints);
+
 #endif

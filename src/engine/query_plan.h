@@ -13,6 +13,8 @@
 #include "engine/asset_units.h"
 #include "json/filter_json.h"
 
+#include <string.h>
+
 struct isx_query_plan {
 	struct isx_query query;         /* as the answer echoes it */
 	struct isx_indexed_unit *units; /* the queried units whose type counts; types may repeat */
@@ -21,6 +23,15 @@ struct isx_query_plan {
 	size_t type_count;               /* at most ISX_UNITS_MAX, as fewer types exist */
 	const struct isx_filter *filter; /* NULL: every asset may match */
 };
+
+/* The position of a type among those of the plan, which has the types of all its units. */
+static inline size_t isx_query_type_position(const struct isx_query_plan *plan, const char *type)
+{
+	size_t i = 0;
+	while (strcmp(plan->types[i], type) != 0)
+		i++;
+	return i;
+}
 
 /* Make the query for assets like this one of the index, with the limit, thresholds and other
  * conditions of `asked`. `query` borrows from both. */

@@ -71,10 +71,10 @@ double isx_passages_score(double sum, size_t count)
 	return ldexp(score, -40);
 }
 
-/* Does a rank after b? A total order: lower score, or at the same score the larger ISCC-ID. */
+/* Does a rank after b? A total order: lower rank, or at the same rank the larger ISCC-ID. */
 static bool is_worse(const struct isx_ranked *a, const struct isx_ranked *b)
 {
-	return a->score < b->score || (a->score == b->score && a->id > b->id);
+	return a->rank < b->rank || (a->rank == b->rank && a->id > b->id);
 }
 
 static void swap(struct isx_ranked *a, struct isx_ranked *b)
@@ -104,10 +104,10 @@ static void sift_down(struct isx_ranked *items, size_t count)
 	}
 }
 
-enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score, uint64_t id,
+enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double rank, uint64_t id,
 				  struct isx_err *err)
 {
-	struct isx_ranked offer = { score, id };
+	struct isx_ranked offer = { rank, id };
 	ranking->offered++;
 	if (ranking->has_after && !is_worse(&offer, &ranking->after))
 		return ISX_OK; /* it was on an earlier page */
@@ -141,13 +141,13 @@ enum isx_status isx_ranking_merge(struct isx_ranking *ranking, struct isx_rankin
 		part->items = NULL;
 	}
 	for (size_t i = 0; !st && part->items && i < part->count; i++)
-		st = isx_ranking_offer(ranking, part->items[i].score, part->items[i].id, err);
+		st = isx_ranking_offer(ranking, part->items[i].rank, part->items[i].id, err);
 	ranking->offered = offered;
 	isx_ranking_release(part);
 	return st;
 }
 
-/* A qsort() order: the ISCC-ID decides ties, so equal scores never change places. */
+/* A qsort() order: the ISCC-ID decides ties, so equal ranks never change places. */
 static int better_first(const void *left, const void *right)
 {
 	const struct isx_ranked *a = left, *b = right;

@@ -2,8 +2,9 @@
  * score.h - from distances to ranked assets.
  *
  * Unit score: s = 1 - differing bits / compared bits. Asset score, over the unit scores s >= T (the
- * threshold) and with the exponent e: sum(s^e) / sum(s), as in iscc-search 0.3.3. Ranking: score
- * descending, then ISCC-ID ascending.
+ * threshold) and with the exponent e: sum(s^e) / sum(s), as in iscc-search 0.3.3. Ranking: rank
+ * descending, which is the score unless a query asks for another one (scorer.h), then ISCC-ID
+ * ascending.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SCORE_H
@@ -38,9 +39,9 @@ double isx_simprint_weight(uint64_t assets, uint64_t freq);
  * equal, and the ISCC-ID decides the tie. */
 double isx_passages_score(double sum, size_t count);
 
-/* An asset and its score. */
+/* An asset and its place: a higher rank is better. */
 struct isx_ranked {
-	double score;
+	double rank; /* never NaN */
 	uint64_t id;
 };
 
@@ -58,7 +59,7 @@ struct isx_ranking {
 
 /* Offer an asset, each at most once. ISX_NO_MEMORY, or the status of the quota: the ranking could
  * not grow. */
-ISX_MUST_CHECK enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double score,
+ISX_MUST_CHECK enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double rank,
 						 uint64_t id, struct isx_err *err);
 
 /* Move what was ranked of some assets into the ranking of others; `part` is empty afterwards. */

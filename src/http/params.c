@@ -176,7 +176,7 @@ enum isx_status isx_param_search(struct http_req *req, struct http_res *res,
 		query->after = isx_arena_text(&req->arena, after.ptr, after.len);
 	if (!st && after.ptr && !query->after)
 		st = isx_fail_memory(err);
-	if (!st && isx_page_check(query->after, NULL))
+	if (!st && isx_page_check(query->after, ISX_RANK_STORE, NULL))
 		isx_param_problem(res, "value_error", "after",
 				  "Expected the next of an answer, or an empty text", after);
 	return st ? st : read_conditions(req, res, query, err);

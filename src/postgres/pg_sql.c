@@ -117,7 +117,8 @@ const char isx_pg_tables[] =
 		" AS q(type_position, type, body, is_instance))," \
 	" scored AS (" \
 		"SELECT u.iscc_id, q.type_position, q.is_instance," \
-		" " SCORE("u.body", "q.body") " AS score" \
+		" " SCORE("u.body", "q.body") " AS score," \
+		" least(length(u.body), length(q.body))::float8 AS bits" \
 		" FROM q JOIN @.unit u ON u.index_id = $1::bigint AND u.type = q.type" \
 		" AND " HAS_BITS("u.iscc_id", "u.body")
 
@@ -298,18 +299,32 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 	" s.position",
 
 	/* clang-format off */
-	/* The best score of each queried type in each asset, by ISCC-ID. Units of type INSTANCE
-	 * match only as a whole; $6 has the thresholds of the others, by type. */
+	/* The best score of each queried type in each asset that matches, by ISCC-ID, with the bits
+	 * that were compared: the most, where scores are equal. Units of type INSTANCE match only as
+	 * a whole; $6 has the thresholds of the others, by type; $7: also the types of these assets
+	 * that do not reach their thresholds. */
 	[ISX_PG_SEARCH_UNITS] = UNIT_SCORES ")"
-		" SELECT iscc_id, type_position, max(score) FROM scored"
-		" WHERE score >= CASE is_instance WHEN 1 THEN 1.0"
-		" ELSE ($6::float8[])[type_position + 1] END"
-		" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
+		" SELECT iscc_id, type_position, best[1], best[2] FROM ("
+			"SELECT iscc_id, type_position, max(ARRAY[score, bits]) AS best,"
+			" bool_or(bool_or(reaches)) OVER (PARTITION BY iscc_id) AS matches FROM ("
+				"SELECT *, score >= CASE is_instance WHEN 1 THEN 1.0"
+				" ELSE ($6::float8[])[type_position + 1] END AS reaches"
+				" FROM scored WHERE is_instance = 0 OR score = 1.0) s"
+			" WHERE reaches OR $7::bigint <> 0"
+			" GROUP BY iscc_id, type_position) t"
+		" WHERE matches ORDER BY iscc_id, type_position",
 	/* The same for the assets of the ranking, without the threshold. */
 	[ISX_PG_SCORE_UNITS] = UNIT_SCORES " WHERE u.iscc_id = ANY($6::bytea[]))"
-		" SELECT iscc_id, type_position, max(score) FROM scored"
-		" WHERE is_instance = 0 OR score = 1.0"
-		" GROUP BY iscc_id, type_position ORDER BY iscc_id, type_position",
+		" SELECT iscc_id, type_position, best[1], best[2] FROM ("
+			"SELECT iscc_id, type_position, max(ARRAY[score, bits]) AS best FROM scored"
+			" WHERE is_instance = 0 OR score = 1.0 GROUP BY iscc_id, type_position) t"
+		" ORDER BY iscc_id, type_position",
+	/* How many units of each of the types $2 there are, by the bytes of their bodies. */
+	[ISX_PG_COUNT_UNITS] =
+		"SELECT t.position - 1, length(u.body)::bigint / 8, count(*)"
+		" FROM unnest($2::text[]) WITH ORDINALITY AS t(type, position)"
+		" JOIN @.unit u ON u.index_id = $1::bigint AND u.type = t.type"
+		" AND " HAS_BITS("u.iscc_id", "u.body") " GROUP BY 1, 2",
 	[ISX_PG_SIMPRINTS_OF_ASSET] =
 		"SELECT s.type, s.simprint FROM @.simprint s"
 		" WHERE s.index_id = $1::bigint AND s.iscc_id = $2::bytea AND " IS_SOUND("s")

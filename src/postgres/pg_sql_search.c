@@ -15,12 +15,12 @@
 #include "base/mem.h"
 #include "engine/meter.h"
 #include "engine/paging.h"
-#include "engine/query_plan.h"
-#include "engine/score.h"
+#include "engine/scorer.h"
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
 #include "json/wire.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,6 +56,7 @@ struct sql_search {
 	const struct isx_options *options;
 	struct isx_arena *arena;
 	struct isx_query_plan plan;
+	struct isx_scorer scorer;
 	bool excludes_self;     /* the query is by ISCC-ID: its own asset is no match */
 	uint64_t self;          /* its ISCC-ID */
 	struct sql_type *types; /* of simprints */
@@ -177,12 +178,9 @@ static void add_units(struct isx_pg_params *params, const struct sql_search *sea
 	isx_pg_add_i64(params, search->head->index_id);
 	/* One array for each column of the queried units; the statement joins them by unnest(). */
 	isx_pg_array_open(params, ISX_PG_INT8);
-	for (size_t i = 0; i < plan->unit_count; i++) {
-		size_t type = 0;
-		while (strcmp(plan->types[type], plan->units[i].type) != 0)
-			type++;
-		isx_pg_array_i64(params, (int64_t)type);
-	}
+	for (size_t i = 0; i < plan->unit_count; i++)
+		isx_pg_array_i64(params,
+				 (int64_t)isx_query_type_position(plan, plan->units[i].type));
 	isx_pg_array_close(params);
 	isx_pg_array_open(params, ISX_PG_TEXT);
 	for (size_t i = 0; i < plan->unit_count; i++)
@@ -204,9 +202,7 @@ static void add_unit_thresholds(struct isx_pg_params *params, const struct sql_s
 	const struct isx_query_plan *plan = &search->plan;
 	isx_pg_array_open(params, ISX_PG_FLOAT8);
 	for (size_t i = 0; i < plan->type_count; i++)
-		isx_pg_array_f64(params,
-				 isx_query_threshold(&plan->query, plan->types[i],
-						     search->options->match_threshold_units));
+		isx_pg_array_f64(params, search->scorer.types[i].threshold);
 	isx_pg_array_close(params);
 }
 
@@ -223,45 +219,113 @@ static enum isx_status ask(const struct sql_search *search, size_t *rows, struct
 	return st;
 }
 
-/* Offer an asset to the ranking, once all its rows were read. */
+/* Offer an asset to a ranking, once all its rows were read. */
 static enum isx_status offer(struct sql_search *search, struct isx_ranking *ranking, uint64_t id,
-			     double score, struct isx_err *err)
+			     double rank, struct isx_err *err)
 {
 	if (search->excludes_self && id == search->self)
 		return ISX_OK;
-	return isx_ranking_offer(ranking, score, id, err);
+	return isx_ranking_offer(ranking, rank, id, err);
+}
+
+/* Offer an asset by the evidence of its units. */
+static enum isx_status offer_units(struct sql_search *search, struct isx_ranking *ranking,
+				   uint64_t id, const struct isx_evidence *evidence,
+				   struct isx_err *err)
+{
+	struct isx_ranked ranked;
+	return isx_scorer_rank(&search->scorer, evidence, &ranked)
+		       ? offer(search, ranking, id, ranked.rank, err)
+		       : ISX_OK;
+}
+
+static void forget_evidence(const struct sql_search *search, struct isx_evidence *evidence)
+{
+	for (size_t t = 0; t < search->plan.type_count; t++)
+		evidence[t] = (struct isx_evidence){ .score = -1 };
+}
+
+/* Take a row of the statements that score units: the best comparison of one type. The distance is
+ * what the score was made of, by the same division. */
+static void enter_evidence(const PGresult *rows, int row, struct isx_evidence *evidence)
+{
+	double score = isx_pg_f64(rows, row, 2), bits = isx_pg_f64(rows, row, 3);
+	evidence[isx_pg_i64(rows, row, 1)] =
+		(struct isx_evidence){ .score = score,
+				       .distance = (uint32_t)lround((1 - score) * bits),
+				       .compared_bits = (uint32_t)bits };
+}
+
+/* Complete a scorer that needs odds: count the units of the queried types. Distances are not sampled
+ * in a database, so that the p-values are those of random codes. */
+static enum isx_status find_odds(struct sql_search *search, struct isx_err *err)
+{
+	struct isx_query_plan *plan = &search->plan;
+	struct isx_pg_params params = { 0 };
+	struct isx_type_odds *odds = NULL;
+	PGresult *rows = NULL;
+	enum isx_status st = ISX_OK;
+	isx_pg_add_i64(&params, search->head->index_id);
+	isx_pg_array_open(&params, ISX_PG_TEXT);
+	for (size_t t = 0; !st && t < plan->type_count; t++) {
+		struct isx_type_odds *of = isx_type_odds(&odds, plan->types[t], search->arena);
+		isx_pg_array_bytes(&params, plan->types[t], strlen(plan->types[t]));
+		search->scorer.types[t].odds = of;
+		st = of ? ISX_OK : isx_fail_memory(err);
+		if (of)
+			of->rows = 0;
+	}
+	isx_pg_array_close(&params);
+	if (!st)
+		st = isx_pg_run(search->conn, ISX_PG_COUNT_UNITS, &params, &rows, err);
+	for (int row = 0; !st && row < PQntuples(rows); row++) {
+		struct isx_type_odds *of =
+			isx_type_odds(&odds, plan->types[isx_pg_i64(rows, row, 0)], search->arena);
+		of->rows += (uint64_t)isx_pg_i64(rows, row, 2);
+		of->lengths |= (uint64_t)1 << isx_pg_i64(rows, row, 1);
+	}
+	for (size_t i = 0; !st && i < plan->unit_count; i++)
+		if (!plan->units[i].is_instance)
+			st = isx_type_odds_fill(
+				isx_type_odds(&odds, plan->units[i].type, search->arena),
+				plan->units[i].body_bytes, search->arena, err);
+	PQclear(rows);
+	isx_pg_params_release(&params);
+	return st;
 }
 
 /* Rank the assets by their units. The rows of an asset follow each other: the first row of
- * another one means that the scores collected so far are complete. */
+ * another one means that the evidence collected so far is complete. */
 static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranking *ranking,
 				     struct isx_err *err)
 {
 	struct isx_pg_params params = { 0 };
-	double scores[ISX_UNITS_MAX];
-	uint32_t exponent = isx_query_exponent(&search->plan.query, search->options);
-	size_t count = 0, asked = 0;
+	struct isx_evidence evidence[ISX_UNITS_MAX];
+	size_t asked = 0;
 	uint64_t id = 0;
+	bool any = false; /* a row was read: 0 is an ISCC-ID, too */
 	PGresult *row = NULL;
+	enum isx_status st = search->scorer.needs_odds ? find_odds(search, err) : ISX_OK;
 	add_units(&params, search);
 	add_unit_thresholds(&params, search);
-	enum isx_status st = isx_pg_rows_begin(search->conn, ISX_PG_SEARCH_UNITS, &params, err);
+	isx_pg_add_i64(&params, search->scorer.needs_all);
+	forget_evidence(search, evidence);
+	if (!st)
+		st = isx_pg_rows_begin(search->conn, ISX_PG_SEARCH_UNITS, &params, err);
 	while (!st && !(st = isx_pg_rows_next(search->conn, &row, err)) && row) {
 		uint64_t next = isx_load_be64(isx_pg_field(row, 0, 0).ptr);
 		st = ask(search, &asked, err);
-		if (!st && count && next != id) {
-			st = offer(search, ranking, id, isx_asset_score(scores, count, exponent),
-				   err);
-			count = 0;
+		if (!st && any && next != id) {
+			st = offer_units(search, ranking, id, evidence, err);
+			forget_evidence(search, evidence);
 		}
+		any = true;
 		id = next;
-		/* The statement returns at most one row for each asset and queried type, so
-		 * `scores` has room for all. */
-		scores[count++] = isx_pg_f64(row, 0, 2);
+		enter_evidence(row, 0, evidence);
 		PQclear(row);
 	}
-	if (!st && count)
-		st = offer(search, ranking, id, isx_asset_score(scores, count, exponent), err);
+	if (!st && any)
+		st = offer_units(search, ranking, id, evidence, err);
 	isx_pg_params_release(&params);
 	isx_ranking_sort(ranking);
 	return st;
@@ -297,8 +361,8 @@ static void print_id(const struct sql_search *search, uint64_t id, char *text)
 	isx_iscc_id_print(&iscc_id, text);
 }
 
-/* Make the matches. Their scores are those of the ranking; the score of each queried type is
- * asked for again, as ranking leaves out scores below the threshold. */
+/* Make the matches. Their evidence is asked for again, as ranking leaves out scores below the
+ * threshold. */
 static enum isx_status make_matches(struct sql_search *search, const struct isx_ranking *ranking,
 				    struct isx_result *result, struct isx_err *err)
 {
@@ -306,24 +370,23 @@ static enum isx_status make_matches(struct sql_search *search, const struct isx_
 	PGresult *rows = NULL;
 	size_t type_count = search->plan.type_count;
 	struct isx_match *matches = isx_arena_alloc(search->arena, ranking->count, sizeof *matches);
-	struct isx_type_score *types = isx_arena_alloc(search->arena, ranking->count * type_count,
-						       sizeof *types);
-	if (!matches || !types)
+	struct isx_evidence *evidence = isx_arena_alloc(search->arena, ranking->count * type_count,
+							sizeof *evidence);
+	if (!matches || !evidence)
 		return isx_fail_memory(err);
 	add_units(&params, search);
 	add_ranked(&params, ranking);
 	enum isx_status st = isx_pg_run(search->conn, ISX_PG_SCORE_UNITS, &params, &rows, err);
-	for (size_t i = 0; i < ranking->count; i++) {
-		print_id(search, ranking->items[i].id, matches[i].iscc_id);
-		matches[i].score = ranking->items[i].score;
-		matches[i].types = types + i * type_count;
-	}
+	for (size_t i = 0; i < ranking->count; i++)
+		forget_evidence(search, evidence + i * type_count);
 	for (int row = 0; !st && row < PQntuples(rows); row++) {
 		uint64_t id = isx_load_be64(isx_pg_field(rows, row, 0).ptr);
-		size_t i = place_of(ranking, id);
-		types[i * type_count + matches[i].type_count++] = (struct isx_type_score){
-			search->plan.types[isx_pg_i64(rows, row, 1)], isx_pg_f64(rows, row, 2)
-		};
+		enter_evidence(rows, row, evidence + place_of(ranking, id) * type_count);
+	}
+	for (size_t i = 0; !st && i < ranking->count; i++) {
+		print_id(search, ranking->items[i].id, matches[i].iscc_id);
+		st = isx_scorer_describe(&search->scorer, &search->plan, evidence + i * type_count,
+					 search->arena, &matches[i], err);
 	}
 	result->matches = matches;
 	result->match_count = st ? 0 : ranking->count;
@@ -611,7 +674,7 @@ static enum isx_status make_chunk_matches(struct sql_search *search,
 			if (isx_load_be64(isx_pg_field(rows, end, 0).ptr) != id)
 				break;
 		print_id(search, id, matches[place].iscc_id);
-		matches[place].score = ranking->items[place].score;
+		matches[place].score = ranking->items[place].rank;
 		st = make_chunk_match(search, rows, row, end, &matches[place], err);
 	}
 	result->chunk_matches = matches;
@@ -649,6 +712,9 @@ enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_
 	};
 	struct isx_ranking ranking = isx_page_ranking(query, ISX_PAGE_MATCHES, arena->quota);
 	enum isx_status st = make_plan(&search, query, err);
+	if (!st)
+		st = isx_scorer_init(&search.scorer, &search.plan, options,
+				     options->match_threshold_units, false, arena, err);
 	/* Units and simprints have rankings of their own, each with the limit of the query. */
 	if (!st && search.plan.unit_count)
 		st = rank_by_units(&search, &ranking, err);
@@ -657,9 +723,10 @@ enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_
 	if (!st && search.plan.query.simprint_type_count)
 		st = find_passages(&search, result, err);
 	result->match_total = ranking.offered;
-	isx_ranking_release(&ranking);
 	if (!st)
-		st = isx_page_end(query, (uint64_t)head->change_seq, arena, result, err);
+		st = isx_page_end(query, search.scorer.rank, &ranking, (uint64_t)head->change_seq,
+				  arena, result, err);
+	isx_ranking_release(&ranking);
 	if (!st)
 		result->query = search.plan.query;
 	return st;

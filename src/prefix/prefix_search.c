@@ -19,8 +19,7 @@
 
 #include "base/array.h"
 #include "engine/paging.h"
-#include "engine/query_plan.h"
-#include "engine/score.h"
+#include "engine/scorer.h"
 #include "prefix/prefix_file.h"
 #include "storage/lmdb_assets.h"
 #include "json/wire.h"
@@ -39,6 +38,7 @@ struct search {
 	struct isx_lmdb_view *view;
 	struct isx_arena *arena;
 	struct isx_query_plan plan;
+	struct isx_scorer scorer;
 	uint32_t bits_max[ISX_UNITS_MAX]; /* by type: of the longest queried unit */
 	struct hit *hits;
 	size_t hit_count;
@@ -117,22 +117,13 @@ static enum isx_status find_prefix(struct search *search, const struct isx_index
 	return st || rc == MDB_NOTFOUND ? st : isx_lmdb_status(rc, unit->type, err);
 }
 
-/* The position of a type among those of the plan, which has the types of all its units. */
-static size_t type_position(const struct isx_query_plan *plan, const char *type)
-{
-	size_t i = 0;
-	while (strcmp(plan->types[i], type) != 0)
-		i++;
-	return i;
-}
-
 /* Find all rows that match one queried unit. A type without a table has no rows. */
 static enum isx_status find_rows(struct search *search, const struct isx_indexed_unit *unit,
 				 struct isx_err *err)
 {
 	MDB_dbi table;
 	MDB_cursor *cursor;
-	size_t type = type_position(&search->plan, unit->type);
+	size_t type = isx_query_type_position(&search->plan, unit->type);
 	/* The longest queried unit of a type is what a score is relative to, found or not. */
 	if (unit->body_bytes * 8 > search->bits_max[type])
 		search->bits_max[type] = unit->body_bytes * 8;
@@ -163,51 +154,66 @@ static int by_asset(const void *left, const void *right)
 	return (a->bits < b->bits) - (a->bits > b->bits);
 }
 
-/* The score of each type that one asset matches.
- *   at     the first hit of the asset
- *   types  filled, in the order of the plan: returns how many
- *   end    filled: the position behind the last hit of the asset */
-static size_t score_types(const struct search *search, size_t at, struct isx_type_score *types,
-			  size_t *end)
+/* The evidence of one asset: of each type the hit of the most bits. A type has more to match than it
+ * does, so the score is that of the matched bits, and all of them are equal.
+ *   at        the first hit of the asset
+ *   evidence  filled, in the order of the plan's types
+ * Returns the position behind the last hit of the asset. */
+static size_t find_evidence(const struct search *search, size_t at, struct isx_evidence *evidence)
 {
 	const struct hit *hits = search->hits;
-	size_t count = 0, i = at;
-	for (; i < search->hit_count && hits[i].id == hits[at].id; i++) {
-		if (i > at && hits[i].type == hits[i - 1].type)
-			continue;
-		types[count].type = search->plan.types[hits[i].type];
-		types[count++].score = (double)hits[i].bits / search->bits_max[hits[i].type];
-	}
-	*end = i;
-	return count;
+	size_t i = at;
+	for (size_t t = 0; t < search->plan.type_count; t++)
+		evidence[t] = (struct isx_evidence){ .score = -1 };
+	for (; i < search->hit_count && hits[i].id == hits[at].id; i++)
+		if (i == at || hits[i].type != hits[i - 1].type)
+			evidence[hits[i].type] = (struct isx_evidence){
+				.score = (double)hits[i].bits / search->bits_max[hits[i].type],
+				.compared_bits = hits[i].bits
+			};
+	return i;
 }
 
-/* Find the hits of all units, sort them, and score asset by asset. */
+/* Count the units of each queried type, for a scorer that needs it. */
+static enum isx_status count_rows(struct search *search, struct isx_err *err)
+{
+	struct isx_type_odds *odds = NULL;
+	for (size_t t = 0; t < search->plan.type_count; t++) {
+		struct isx_type_odds *of = isx_type_odds(&odds, search->plan.types[t],
+							 search->arena);
+		MDB_stat stat = { 0 };
+		MDB_dbi table;
+		if (!of)
+			return isx_fail_memory(err);
+		enum isx_status st = isx_prefix_rows_table(search->view, of->type, &table, err);
+		int rc = !st && table ? mdb_stat(search->view->txn, table, &stat) : 0;
+		if (st || rc)
+			return st ? st : isx_lmdb_status(rc, of->type, err);
+		of->rows = stat.ms_entries;
+		search->scorer.types[t].odds = of;
+	}
+	return ISX_OK;
+}
+
+/* Find the hits of all units, sort them, and rank asset by asset. */
 static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 {
-	struct isx_type_score types[ISX_UNITS_MAX];
-	double scores[ISX_UNITS_MAX];
-	enum isx_status st = ISX_OK;
+	struct isx_evidence evidence[ISX_UNITS_MAX];
+	enum isx_status st = search->scorer.needs_odds ? count_rows(search, err) : ISX_OK;
 	for (size_t i = 0; !st && i < search->plan.unit_count; i++)
 		st = find_rows(search, &search->plan.units[i], err);
 	if (st || !search->hit_count)
 		return st;
-	/* Now the hits of each asset are neighbours, and score_types() can find the best of each
+	/* Now the hits of each asset are neighbours, and find_evidence() can take the best of each
 	 * type. */
 	qsort(search->hits, search->hit_count, sizeof *search->hits, by_asset);
 	for (size_t at = 0, end; !st && at < search->hit_count; at = end) {
-		size_t count = score_types(search, at, types, &end);
-		if (search->excludes_self && search->hits[at].id == search->self)
+		struct isx_ranked ranked = { .id = search->hits[at].id };
+		end = find_evidence(search, at, evidence);
+		if (search->excludes_self && ranked.id == search->self)
 			continue;
-		size_t counting = 0;
-		for (size_t i = 0; i < count; i++)
-			if (types[i].score >=
-			    isx_query_threshold(&search->plan.query, types[i].type, 0))
-				scores[counting++] = types[i].score;
-		if (!counting)
-			continue;
-		double score = isx_scores_sum(scores, counting) / (double)search->plan.unit_count;
-		st = isx_ranking_offer(&search->ranking, score, search->hits[at].id, err);
+		if (isx_scorer_rank(&search->scorer, evidence, &ranked))
+			st = isx_ranking_offer(&search->ranking, ranked.rank, ranked.id, err);
 	}
 	isx_ranking_sort(&search->ranking);
 	return st;
@@ -220,25 +226,23 @@ static uint64_t id_of_hit(const void *hits, size_t i)
 	return ((const struct hit *)hits)[i].id;
 }
 
-/* Describe one winner: its hits are found again by binary search, as the ranking keeps only score
+/* Describe one winner: its hits are found again by binary search, as the ranking keeps only rank
  * and id. */
 static enum isx_status make_match(struct search *search, const struct isx_ranked *ranked,
 				  struct isx_match *match, struct isx_err *err)
 {
 	const struct isx_iscc_id id = { .body = ranked->id, .realm = search->realm, .version = 1 };
-	size_t end;
+	struct isx_evidence evidence[ISX_UNITS_MAX];
 	struct isx_asset asset = { 0 };
-	struct isx_type_score *types = isx_arena_alloc(search->arena, search->plan.type_count,
-						       sizeof *types);
-	if (!types)
-		return isx_fail_memory(err);
 	isx_iscc_id_print(&id, match->iscc_id);
-	match->score = ranked->score;
-	size_t first = isx_array_lower_bound(search->hits, search->hit_count, id.body, id_of_hit);
-	match->type_count = score_types(search, first, types, &end);
-	match->types = types;
-	enum isx_status st = isx_lmdb_carried(search->view, &id, search->plan.query.with,
-					      search->arena, &asset, err);
+	find_evidence(search,
+		      isx_array_lower_bound(search->hits, search->hit_count, id.body, id_of_hit),
+		      evidence);
+	enum isx_status st = isx_scorer_describe(&search->scorer, &search->plan, evidence,
+						 search->arena, match, err);
+	if (!st)
+		st = isx_lmdb_carried(search->view, &id, search->plan.query.with, search->arena,
+				      &asset, err);
 	ISX_MATCH_CARRY(match, &asset);
 	return st;
 }
@@ -267,14 +271,18 @@ enum isx_status isx_prefix_search(struct isx_lmdb_view *view, const struct isx_o
 				 .ranking = isx_page_ranking(query, ISX_PAGE_MATCHES,
 							     arena->quota) };
 	bool has_realm;
-	(void)options;
 	enum isx_status st = isx_prefix_realm(view, &has_realm, &search.realm, err);
 	if (!st)
 		st = make_plan(&search, query, err);
 	if (!st)
+		st = isx_scorer_init(&search.scorer, &search.plan, options, 0, true, arena, err);
+	if (!st)
 		st = rank_assets(&search, err);
 	if (!st)
 		st = make_matches(&search, result, err);
+	if (!st)
+		st = isx_page_end(query, search.scorer.rank, &search.ranking, mdb_txn_id(view->txn),
+				  arena, result, err);
 	isx_ranking_release(&search.ranking);
 	isx_mem_free(search.hits);
 	if (!st)

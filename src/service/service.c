@@ -85,10 +85,6 @@ static enum isx_status check_options(const struct isx_options *options, struct i
 	if (!(options->max_expect >= 0 && options->max_expect < (double)INFINITY))
 		return isx_fail(err, ISX_INVALID,
 				"max_expect: expected a finite number, 0 or more");
-	if (options->rank > ISX_RANK_SCORE || options->max_expect > 0)
-		return isx_fail(err, ISX_UNSUPPORTED,
-				"rank, max_expect: expected none of them: this build ranks by "
-				"score only");
 	if (options->hub > ISX_HUB_MAX)
 		return isx_fail(err, ISX_INVALID, "hub: expected 0 to %d", ISX_HUB_MAX);
 	if (options->map_bytes && options->map_bytes < ISX_MAP_BYTES_LEAST)
@@ -612,10 +608,6 @@ static enum isx_status check_conditions(const struct isx_query *query, struct is
 	if (!(query->max_expect >= 0 && query->max_expect < (double)INFINITY))
 		return isx_fail(err, ISX_INVALID,
 				"max_expect: expected a finite number, 0 or more");
-	if (query->rank > ISX_RANK_SCORE || query->max_expect > 0)
-		return isx_fail(err, ISX_UNSUPPORTED,
-				"rank, max_expect: expected none of them: "
-				"this build ranks by score only");
 	if (query->facet_count > ISX_FIELDS_MAX)
 		return isx_fail(err, ISX_INVALID, "facets: expected at most %d, found %zu",
 				ISX_FIELDS_MAX, query->facet_count);
@@ -630,7 +622,7 @@ enum isx_status isx_store_complete_query(struct isx_query *query, struct isx_err
 			return isx_fail(err, ISX_INVALID,
 					"query: expected 0 in `reserved`: clear the struct before "
 					"you fill it");
-	if (isx_page_check(query->after, err))
+	if (isx_page_check(query->after, ISX_RANK_STORE, err))
 		return ISX_INVALID;
 	if (query->unit_count > ISX_UNITS_MAX)
 		return isx_fail(err, ISX_INVALID, "units: expected at most %d, found %zu",

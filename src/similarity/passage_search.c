@@ -869,7 +869,7 @@ static enum isx_status make_match(struct passage_search *search, struct isx_pass
 	if (!types)
 		return isx_fail_memory(err);
 	isx_iscc_id_print(&iscc_id, match->iscc_id);
-	match->score = ranked->score;
+	match->score = ranked->rank;
 	match->types = types;
 	for (size_t i = 0; i < own->type_count; i++) {
 		struct type_search *type = &own->types[i];

@@ -19,9 +19,7 @@
  */
 #include "similarity/sim_join_block.h"
 
-#include "engine/score.h"
-#include "similarity/sim_scan.h"
-#include "similarity/sim_search.h"
+#include "similarity/sim_evidence.h"
 #include "similarity/sim_tables.h"
 
 #include <stdlib.h>
@@ -190,20 +188,19 @@ static enum isx_status find_instance(struct isx_join_block *block, struct part *
 				     const struct probe *probe, struct isx_err *err)
 {
 	const struct isx_arena then = block->arena;
-	const uint64_t *ids;
-	size_t count;
-	enum isx_status st = isx_instance_find(block->rows, probe->unit, &block->arena, &ids,
-					       &count, err);
+	struct isx_instances found;
+	enum isx_status st = isx_instances_find(block->rows, probe->unit, &block->arena, &found,
+						err);
 	if (st)
 		return st;
-	for (size_t i = 0; !part->is_full && i < count; i++) {
+	for (size_t i = 0; !part->is_full && i < found.count; i++) {
 		part->is_full = block->hit_count == HITS_MAX;
 		/* Score 1, whatever the lengths: no bit of the compared ones differs. */
 		if (!part->is_full)
-			keep_hit(block, part, probe, ids[i], 0, 8);
+			keep_hit(block, part, probe, found.items[i].id, 0, 8);
 	}
 	isx_arena_rewind(&block->arena, &then);
-	return isx_meter_count(&block->rows->meter, count, err);
+	return isx_meter_count(&block->rows->meter, found.count, err);
 }
 
 /* Compare `count` units, all of one type, with all rows of the part. */
@@ -276,6 +273,7 @@ static enum isx_status score_below(struct isx_join_block *block,
 				   const struct isx_indexed_unit *unit, uint64_t id, double *best,
 				   struct isx_err *err)
 {
+	struct isx_evidence evidence = { .score = *best };
 	int rc = 0;
 	for (size_t bytes = 1; !rc && bytes <= ISX_BODY_BYTES_MAX; bytes++) {
 		MDB_dbi table = isx_sim_tables(block->rows)->units[bytes];
@@ -285,8 +283,10 @@ static enum isx_status score_below(struct isx_join_block *block,
 		if (!block->cursors[bytes])
 			rc = mdb_cursor_open(block->rows->txn, table, &block->cursors[bytes]);
 		if (!rc)
-			rc = isx_sim_score_rows(block->cursors[bytes], unit, id, bytes, best);
+			rc = isx_sim_compare_rows(block->cursors[bytes], unit, id, bytes,
+						  &evidence);
 	}
+	*best = evidence.score;
 	return rc ? isx_lmdb_status(rc, "compare assets", err) : ISX_OK;
 }
 

@@ -25,7 +25,7 @@
 #include "base/array.h"
 #include "engine/paging.h"
 #include "scan/kernel.h"
-#include "similarity/sim_scan.h"
+#include "similarity/sim_evidence.h"
 #include "similarity/sim_tables.h"
 
 #include <string.h>
@@ -78,9 +78,8 @@ struct seat {
 	const struct isx_member *member;
 	struct ask *asks;
 	size_t ask_count;
-	size_t hit_count;  /* not ranked yet, of all asks */
-	uint32_t exponent; /* of the scores of assets */
-	size_t *next_id; /* of each list of INSTANCE ids, by the unit's position; NULL: no lists */
+	size_t hit_count; /* not ranked yet, of all asks */
+	size_t *next_id;  /* of each list of INSTANCE ids, by the unit's position; NULL: no lists */
 	struct isx_ranking ranking;
 	struct isx_meter meter;
 	enum isx_status status;
@@ -117,22 +116,12 @@ enum isx_status isx_member_find_instances(struct isx_member *member, struct isx_
 							    sizeof *member->instances);
 		if (!member->instances)
 			return isx_fail_memory(err);
-		enum isx_status st = isx_instance_find(view, &plan->units[i], member->arena,
-						       &member->instances[i].ids,
-						       &member->instances[i].count, err);
+		enum isx_status st = isx_instances_find(view, &plan->units[i], member->arena,
+							&member->instances[i], err);
 		if (st)
 			return st;
 	}
 	return ISX_OK;
-}
-
-/* The position of a type among those of the plan, which has the types of all its units. */
-static size_t type_position(const struct isx_query_plan *plan, const char *type)
-{
-	size_t i = 0;
-	while (strcmp(plan->types[i], type) != 0)
-		i++;
-	return i;
 }
 
 /* The lane of a type and length, made if it is the first unit that asks for it. */
@@ -158,8 +147,8 @@ static enum isx_status ask_lanes(struct scanner *scanner, struct seat *seat,
 {
 	const struct isx_sim_tables *tables = isx_sim_tables(scanner->view);
 	const struct isx_member *member = seat->member;
-	double threshold = isx_query_threshold(&member->plan.query, unit->type,
-					       member->options->match_threshold_units);
+	size_t type = isx_query_type_position(&member->plan, unit->type);
+	double threshold = member->scorer.types[type].threshold;
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
 		size_t compared = unit->body_bytes < bytes ? unit->body_bytes : bytes;
 		int32_t distance_max = tables->units[bytes]
@@ -177,7 +166,7 @@ static enum isx_status ask_lanes(struct scanner *scanner, struct seat *seat,
 				     .body = unit->body,
 				     .compared_bytes = compared,
 				     .distance_max = distance_max,
-				     .type = type_position(&member->plan, unit->type) };
+				     .type = type };
 		while (*at && (*at)->compared_bytes < compared)
 			at = &(*at)->next;
 		ask->next = *at;
@@ -195,7 +184,6 @@ static enum isx_status take_seat(struct scanner *scanner, const struct isx_membe
 	struct seat *seat = &scanner->seats[scanner->seat_count++];
 	*seat = (struct seat){
 		.member = member,
-		.exponent = isx_query_exponent(&plan->query, member->options),
 		.asks = isx_arena_alloc(&scanner->arena, plan->unit_count * tables,
 					sizeof *seat->asks),
 		.next_id = member->instances ? isx_arena_alloc(&scanner->arena, plan->unit_count,
@@ -414,9 +402,9 @@ static bool least_id(const struct seat *seat, uint64_t last, uint64_t *id)
 		}
 	}
 	for (size_t i = 0; seat->next_id && i < member->plan.unit_count; i++) {
-		const struct isx_instance_ids *list = &member->instances[i];
-		if (seat->next_id[i] < list->count && list->ids[seat->next_id[i]] <= last) {
-			last = list->ids[seat->next_id[i]];
+		const struct isx_instances *list = &member->instances[i];
+		if (seat->next_id[i] < list->count && list->items[seat->next_id[i]].id <= last) {
+			last = list->items[seat->next_id[i]].id;
 			found = true;
 		}
 	}
@@ -424,50 +412,42 @@ static bool least_id(const struct seat *seat, uint64_t last, uint64_t *id)
 	return found;
 }
 
-/* Take the hits of the asset `id`, and with them the best score of each type.
- *   scores  filled, in the order of the plan's types. Returns their number. */
-static size_t take_hits(struct seat *seat, uint64_t id, double *scores)
+/* Take the hits of the asset `id`, and with them the best evidence of each type.
+ *   evidence  filled, in the order of the plan's types */
+static void take_hits(struct seat *seat, uint64_t id, struct isx_evidence *evidence)
 {
 	const struct isx_query_plan *plan = &seat->member->plan;
-	double best[ISX_UNITS_MAX]; /* of each type; -1: no hit */
-	size_t count = 0;
 	for (size_t i = 0; i < plan->type_count; i++)
-		best[i] = -1;
+		evidence[i] = (struct isx_evidence){ .score = -1 };
 	for (size_t i = 0; i < seat->ask_count; i++) {
 		struct ask *ask = &seat->asks[i];
 		/* An asset may have several units of one type. */
 		for (; ask->next_hit < ask->hit_count && ask->hits[ask->next_hit].id == id;
-		     ask->next_hit++, seat->hit_count--) {
-			double score = isx_unit_score(ask->hits[ask->next_hit].distance,
-						      (uint32_t)ask->compared_bytes * 8);
-			if (score > best[ask->type])
-				best[ask->type] = score;
-		}
+		     ask->next_hit++, seat->hit_count--)
+			isx_evidence_raise(&evidence[ask->type], ask->hits[ask->next_hit].distance,
+					   (uint32_t)ask->compared_bytes * 8);
 	}
 	for (size_t i = 0; seat->next_id && i < plan->unit_count; i++) {
-		const struct isx_instance_ids *list = &seat->member->instances[i];
-		if (seat->next_id[i] < list->count && list->ids[seat->next_id[i]] == id) {
-			best[type_position(plan, plan->units[i].type)] = 1.0;
-			seat->next_id[i]++;
-		}
+		const struct isx_instances *list = &seat->member->instances[i];
+		if (seat->next_id[i] < list->count && list->items[seat->next_id[i]].id == id)
+			isx_evidence_raise(
+				&evidence[isx_query_type_position(plan, plan->units[i].type)], 0,
+				list->items[seat->next_id[i]++].bits);
 	}
-	for (size_t i = 0; i < plan->type_count; i++)
-		if (best[i] >= 0)
-			scores[count++] = best[i];
-	return count;
 }
 
 /* Lower the distances that count to those which may beat the worst of the best `limit`. Only where
- * one type is queried: there the score of an asset is that of its best unit, and a lower distance is
- * a higher score.
+ * one type is queried and assets are ranked by their score: there the score of an asset is that of
+ * its best unit, and a lower distance is a higher score.
  *   is_ascending  the thread ranks all assets in the order of their ISCC-IDs: one with an equal
  *                 score has a larger ISCC-ID than those in the ranking, and does not get in. A
  *                 thread of several may get a range with lower ISCC-IDs later */
 static void tighten(struct seat *seat, bool is_ascending)
 {
 	const struct isx_ranking *ranking = &seat->ranking;
-	if (seat->member->plan.type_count != 1 || seat->next_id || seat->member->query->counts ||
-	    ranking->count < ranking->limit)
+	const struct isx_scorer *scorer = &seat->member->scorer;
+	if (scorer->type_count != 1 || scorer->rank != ISX_RANK_SCORE || scorer->needs_odds ||
+	    seat->next_id || seat->member->query->counts || ranking->count < ranking->limit)
 		return;
 	for (size_t i = 0; i < seat->ask_count; i++) {
 		struct ask *ask = &seat->asks[i];
@@ -475,32 +455,43 @@ static void tighten(struct seat *seat, bool is_ascending)
 		for (; distance >= 0; distance--) {
 			double unit = isx_unit_score((uint32_t)distance,
 						     (uint32_t)ask->compared_bytes * 8);
-			double score = isx_asset_score(&unit, 1, seat->exponent);
-			if (score > ranking->items[0].score ||
-			    (!is_ascending && score == ranking->items[0].score))
+			double score = isx_asset_score(&unit, 1, scorer->exponent);
+			if (score > ranking->items[0].rank ||
+			    (!is_ascending && score == ranking->items[0].rank))
 				break;
 		}
 		limit_distance(ask, distance);
 	}
 }
 
-/* Rank the assets of a member up to `last`: all their hits are known. */
-static void rank_assets(struct seat *seat, uint64_t last, bool is_ascending)
+/* Rank the asset `id`, all of whose hits are known. */
+static enum isx_status rank_asset(struct isx_lmdb_view *view, struct seat *seat, uint64_t id)
 {
 	const struct isx_member *member = seat->member;
-	double scores[ISX_UNITS_MAX];
+	struct isx_evidence evidence[ISX_UNITS_MAX];
+	struct isx_ranked ranked = { .id = id };
 	enum isx_status st = ISX_OK;
-	for (uint64_t id; !st && least_id(seat, last, &id);) {
-		size_t count = take_hits(seat, id, scores);
-		if (member->excludes_self && id == member->self)
-			continue; /* the queried asset is no match of itself */
-		double score = isx_asset_score(scores, count, seat->exponent);
-		st = isx_ranking_offer(&seat->ranking, score, id, &seat->err);
-	}
+	take_hits(seat, id, evidence);
+	if (member->excludes_self && id == member->self)
+		return ISX_OK;        /* the queried asset is no match of itself */
+	if (member->scorer.needs_all) /* a tier depends on scores that are no hits, too */
+		st = isx_sim_find_evidence(view, &member->plan, member->instances, id, evidence,
+					   &seat->err);
+	if (!st && isx_scorer_rank(&member->scorer, evidence, &ranked))
+		st = isx_ranking_offer(&seat->ranking, ranked.rank, id, &seat->err);
+	return st;
+}
+
+/* Rank the assets of a member up to `last`: all their hits are known. */
+static void rank_assets(struct scanner *scanner, struct seat *seat, uint64_t last)
+{
+	enum isx_status st = ISX_OK;
+	for (uint64_t id; !st && least_id(seat, last, &id);)
+		st = rank_asset(scanner->view, seat, id);
 	if (st)
 		drop_seat(seat, st);
 	else
-		tighten(seat, is_ascending);
+		tighten(seat, scanner->is_alone);
 }
 
 /* The least of the last ISCC-IDs of the current pages; false if no lane has rows. */
@@ -525,8 +516,7 @@ static enum isx_status open_range(struct scanner *scanner, uint64_t id_min, stru
 		for (size_t k = 0; k < seat->ask_count; k++) /* of a range that was shortened */
 			seat->asks[k].next_hit = seat->asks[k].hit_count = 0;
 		for (size_t k = 0; seat->next_id && k < member->plan.unit_count; k++)
-			seat->next_id[k] = isx_instance_position(
-				member->instances[k].ids, member->instances[k].count, id_min);
+			seat->next_id[k] = isx_instances_position(&member->instances[k], id_min);
 	}
 	for (struct lane *lane = scanner->lanes; lane; lane = lane->next) {
 		enum isx_status st = isx_lane_open(&lane->pages, scanner->view, id_min, err);
@@ -572,7 +562,7 @@ static enum isx_status rank_range(struct scanner *scanner, struct isx_ranges *ra
 			struct seat *seat = &scanner->seats[i];
 			if (!seat->status && (seat->hit_count || seat->next_id) &&
 			    (!more || last > 0))
-				rank_assets(seat, more ? last - 1 : id_max, scanner->is_alone);
+				rank_assets(scanner, seat, more ? last - 1 : id_max);
 		}
 		if (!more)
 			break;
@@ -675,9 +665,9 @@ static enum isx_status measure_work(const struct scanner *scanner, uint64_t *pai
 	for (size_t i = 0; i < scanner->seat_count; i++) {
 		const struct isx_member *member = scanner->seats[i].member;
 		for (size_t k = 0; member->instances && k < member->plan.unit_count; k++) {
-			const struct isx_instance_ids *list = &member->instances[k];
-			if (list->count && list->ids[list->count - 1] > *id_max)
-				*id_max = list->ids[list->count - 1];
+			const struct isx_instances *list = &member->instances[k];
+			if (list->count && list->items[list->count - 1].id > *id_max)
+				*id_max = list->items[list->count - 1].id;
 		}
 	}
 	return ISX_OK;

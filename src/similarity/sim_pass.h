@@ -6,9 +6,9 @@
 #ifndef ISX_SIM_PASS_H
 #define ISX_SIM_PASS_H
 
-#include "engine/query_plan.h"
-#include "engine/score.h"
+#include "engine/scorer.h"
 #include "similarity/sim_crew.h"
+#include "similarity/sim_scan.h"
 
 /* One query of a pass. A member that has failed is left out of everything, and costs the others
  * nothing. */
@@ -17,12 +17,10 @@ struct isx_member {
 	const struct isx_options *options;
 	struct isx_arena *arena; /* of the answer */
 	struct isx_query_plan plan;
+	struct isx_scorer scorer;
 	bool excludes_self; /* the asset `self` is no match of itself */
 	uint64_t self;
-	struct isx_instance_ids {
-		const uint64_t *ids; /* ascending */
-		size_t count;
-	} * instances; /* assets with each INSTANCE unit of the plan, by the unit's position */
+	struct isx_instances *instances; /* by the position of the unit in the plan; NULL: none */
 	struct isx_ranking ranking;
 	struct isx_passages *passages; /* passage_search.h; NULL: it has no simprints */
 	enum isx_status status;

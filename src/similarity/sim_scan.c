@@ -114,24 +114,26 @@ enum isx_status isx_lane_measure(const struct isx_lane *lane, struct isx_lmdb_vi
 
 /* --- INSTANCE --------------------------------------------------------------------------------- */
 
-/* ISCC-IDs that were found, in memory of their own while the list grows. */
+/* Assets that were found, in memory of their own while the list grows. */
 struct id_list {
-	uint64_t *ids;
+	struct isx_instance *items;
 	size_t count;
 	size_t cap;
 };
 
 /* Add the assets under the cursor's key, from the current row on. */
-static enum isx_status add_ids(struct id_list *list, MDB_cursor *cursor, struct isx_err *err)
+static enum isx_status add_ids(struct id_list *list, MDB_cursor *cursor, size_t bytes,
+			       struct isx_err *err)
 {
 	MDB_val key, value;
 	int rc = mdb_cursor_get(cursor, &key, &value, MDB_GET_CURRENT);
 	while (!rc) {
-		enum isx_status st = isx_array_room(&list->ids, &list->cap, list->count + 1,
-						    sizeof *list->ids, NULL, err);
+		enum isx_status st = isx_array_room(&list->items, &list->cap, list->count + 1,
+						    sizeof *list->items, NULL, err);
 		if (st)
 			return st;
-		list->ids[list->count++] = isx_load_be64(value.mv_data);
+		list->items[list->count++] = (struct isx_instance){ isx_load_be64(value.mv_data),
+								    (uint32_t)bytes * 8 };
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT_DUP);
 	}
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, "look up INSTANCE", err);
@@ -146,7 +148,7 @@ static enum isx_status add_longer(struct id_list *list, MDB_cursor *cursor,
 	int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
 	while (!rc && key.mv_size >= unit->body_bytes &&
 	       memcmp(key.mv_data, unit->body, unit->body_bytes) == 0) {
-		enum isx_status st = add_ids(list, cursor, err);
+		enum isx_status st = add_ids(list, cursor, unit->body_bytes, err);
 		if (st)
 			return st;
 		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT_NODUP);
@@ -168,40 +170,41 @@ static enum isx_status add_shorter(struct id_list *list, MDB_cursor *cursor,
 			continue;
 		enum isx_status st = isx_lmdb_status(rc, "look up INSTANCE", err);
 		if (!st)
-			st = add_ids(list, cursor, err);
+			st = add_ids(list, cursor, bytes, err);
 		if (st)
 			return st;
 	}
 	return ISX_OK;
 }
 
-/* Order of qsort(). __instance__ is INTEGERDUP, which orders the big-endian ids as little-endian
- * numbers, and ids of several keys are mixed, so a list is sorted before it is delivered. */
+/* Order of qsort(), of one asset the most bits first. __instance__ is INTEGERDUP, which orders the
+ * big-endian ids as little-endian numbers, and ids of several keys are mixed, so a list is sorted
+ * before it is delivered. */
 static int ascending(const void *left, const void *right)
 {
-	uint64_t a, b;
-	memcpy(&a, left, sizeof a);
-	memcpy(&b, right, sizeof b);
-	return (a > b) - (a < b);
+	const struct isx_instance *a = left, *b = right;
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	return (a->bits < b->bits) - (a->bits > b->bits);
 }
 
 /* Keep each ISCC-ID of a sorted list once: two INSTANCE bodies of an asset may match. */
-static size_t drop_repeated(uint64_t *ids, size_t count)
+static size_t drop_repeated(struct isx_instance *items, size_t count)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++)
-		if (kept == 0 || ids[kept - 1] != ids[i])
-			ids[kept++] = ids[i];
+		if (kept == 0 || items[kept - 1].id != items[i].id)
+			items[kept++] = items[i];
 	return kept;
 }
 
-enum isx_status isx_instance_find(struct isx_lmdb_view *view, const struct isx_indexed_unit *unit,
-				  struct isx_arena *arena, const uint64_t **ids, size_t *count,
-				  struct isx_err *err)
+enum isx_status isx_instances_find(struct isx_lmdb_view *view, const struct isx_indexed_unit *unit,
+				   struct isx_arena *arena, struct isx_instances *found,
+				   struct isx_err *err)
 {
 	struct id_list list = { 0 };
 	MDB_cursor *cursor;
-	*count = 0;
+	*found = (struct isx_instances){ 0 };
 	int rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->instance, &cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "look up INSTANCE", err);
@@ -210,34 +213,37 @@ enum isx_status isx_instance_find(struct isx_lmdb_view *view, const struct isx_i
 		st = add_shorter(&list, cursor, unit, err);
 	mdb_cursor_close(cursor);
 	if (!st && list.count) {
-		qsort(list.ids, list.count, sizeof *list.ids, ascending);
-		*count = drop_repeated(list.ids, list.count);
+		qsort(list.items, list.count, sizeof *list.items, ascending);
+		list.count = drop_repeated(list.items, list.count);
 	}
 	/* The arena gets the list once, at its final length; a list that grew in it would leave
 	 * its shorter copies behind. */
-	uint64_t *kept = st ? NULL : isx_arena_alloc(arena, *count, sizeof *kept);
+	struct isx_instance *kept = st ? NULL : isx_arena_alloc(arena, list.count, sizeof *kept);
 	if (!st && !kept)
 		st = isx_fail_memory(err);
-	if (!st && *count)
-		memcpy(kept, list.ids, *count * sizeof *kept);
-	*ids = kept;
-	isx_mem_free(list.ids);
+	if (!st && list.count)
+		memcpy(kept, list.items, list.count * sizeof *kept);
+	if (!st)
+		*found = (struct isx_instances){ kept, list.count };
+	isx_mem_free(list.items);
 	return st;
 }
 
 /* For isx_array_lower_bound(), as id_in_page(). */
-static uint64_t id_in_list(const void *ids, size_t i)
+static uint64_t id_in_list(const void *items, size_t i)
 {
-	return ((const uint64_t *)ids)[i];
+	return ((const struct isx_instance *)items)[i].id;
 }
 
-size_t isx_instance_position(const uint64_t *ids, size_t count, uint64_t id)
+size_t isx_instances_position(const struct isx_instances *instances, uint64_t id)
 {
-	return isx_array_lower_bound(ids, count, id, id_in_list);
+	return isx_array_lower_bound(instances->items, instances->count, id, id_in_list);
 }
 
-bool isx_instance_has(const uint64_t *ids, size_t count, uint64_t id)
+void isx_instances_raise(const struct isx_instances *instances, uint64_t id,
+			 struct isx_evidence *evidence)
 {
-	size_t at = isx_instance_position(ids, count, id);
-	return at < count && ids[at] == id;
+	size_t at = isx_instances_position(instances, id);
+	if (at < instances->count && instances->items[at].id == id)
+		isx_evidence_raise(evidence, 0, instances->items[at].bits);
 }

@@ -7,7 +7,7 @@
 #define ISX_SIM_SCAN_H
 
 #include "base/mem.h"
-#include "engine/asset_units.h"
+#include "engine/scorer.h"
 #include "scan/kernel.h"
 #include "storage/lmdb_file.h"
 
@@ -46,18 +46,28 @@ ISX_MUST_CHECK enum isx_status isx_lane_measure(const struct isx_lane *lane,
 						struct isx_lmdb_view *view, uint64_t *rows,
 						uint64_t *id_max, struct isx_err *err);
 
+/* The assets that match one INSTANCE unit. */
+struct isx_instances {
+	const struct isx_instance {
+		uint64_t id;   /* ISCC-ID body */
+		uint32_t bits; /* equal bits: those of the shorter body */
+	} * items;             /* ascending by ISCC-ID, each once */
+	size_t count;
+};
+
 /* Find the assets with an INSTANCE body that is a prefix of the unit's body, or that it is a prefix
  * of.
- *   ids  filled: *count ISCC-ID bodies in `arena`, ascending, each once */
-ISX_MUST_CHECK enum isx_status isx_instance_find(struct isx_lmdb_view *view,
-						 const struct isx_indexed_unit *unit,
-						 struct isx_arena *arena, const uint64_t **ids,
-						 size_t *count, struct isx_err *err);
+ *   found  filled: lives in `arena` */
+ISX_MUST_CHECK enum isx_status isx_instances_find(struct isx_lmdb_view *view,
+						  const struct isx_indexed_unit *unit,
+						  struct isx_arena *arena,
+						  struct isx_instances *found, struct isx_err *err);
 
-/* Has a list of isx_instance_find() this ISCC-ID? */
-bool isx_instance_has(const uint64_t *ids, size_t count, uint64_t id);
+/* Raise the evidence of an asset if it is in the list. */
+void isx_instances_raise(const struct isx_instances *instances, uint64_t id,
+			 struct isx_evidence *evidence);
 
-/* The first position of a list with `id` or a larger ISCC-ID; `count` if there is none. */
-size_t isx_instance_position(const uint64_t *ids, size_t count, uint64_t id);
+/* The first position of the list with `id` or a larger ISCC-ID; its count if there is none. */
+size_t isx_instances_position(const struct isx_instances *instances, uint64_t id);
 
 #endif

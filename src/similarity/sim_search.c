@@ -27,8 +27,8 @@
 #include "engine/scan_slots.h"
 #include "iscc/code.h"
 #include "similarity/passage_search.h"
+#include "similarity/sim_evidence.h"
 #include "similarity/sim_pass.h"
-#include "similarity/sim_scan.h"
 #include "similarity/sim_tables.h"
 #include "storage/lmdb_assets.h"
 #include "json/wire.h"
@@ -54,6 +54,8 @@ struct pass {
 	struct isx_lmdb_view view;
 	struct isx_crew crew;
 	uint32_t realm;
+	struct isx_arena arena;     /* of odds */
+	struct isx_type_odds *odds; /* of the unit types of members that need them */
 	size_t count;
 	struct isx_member *members;
 	struct member_of {
@@ -73,9 +75,10 @@ static struct sim_party *party_of(struct isx_party *party)
 /* Plan the query. A query by iscc_id becomes the query of that asset, which is left out of the
  * matches. Of the asset only the longest form of each unit is queried, as only those have rows; of
  * a query with units every one. */
-static enum isx_status plan_member(struct isx_member *member, struct isx_lmdb_view *view,
+static enum isx_status plan_member(struct pass *pass, struct isx_member *member,
 				   struct isx_err *err)
 {
+	struct isx_lmdb_view *view = &pass->view;
 	const struct isx_query *query = member->query;
 	struct isx_iscc_id id;
 	struct isx_query effective = *query;
@@ -91,92 +94,23 @@ static enum isx_status plan_member(struct isx_member *member, struct isx_lmdb_vi
 	}
 	st = isx_query_plan(&effective, query->iscc_id ? ISX_LONGEST_FORMS : ISX_EVERY_UNIT,
 			    member->arena, &member->plan, err);
+	if (!st)
+		st = isx_scorer_init(&member->scorer, &member->plan, member->options,
+				     member->options->match_threshold_units, false, member->arena,
+				     err);
+	if (!st && member->scorer.needs_odds)
+		st = isx_sim_find_odds(view, &member->plan, &member->scorer, &pass->odds,
+				       &pass->arena, err);
 	return st ? st : isx_member_find_instances(member, view, err);
 }
 
 /* --- the winners ------------------------------------------------------------------------------ */
 
-/* The threshold does not apply: a match shows the true scores of all queried types. */
-int isx_sim_score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, uint64_t id,
-		       size_t body_bytes, double *best)
-{
-	uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
-	/* Bodies of different lengths are compared by their common beginning. */
-	size_t compared = body_bytes < unit->body_bytes ? body_bytes : unit->body_bytes;
-	isx_store_be64(first, id);
-	MDB_val key = isx_lmdb_val(unit->type, strlen(unit->type));
-	MDB_val row = isx_lmdb_val(first, ISX_KEY_BYTES + body_bytes);
-	int rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
-	while (!rc && memcmp(row.mv_data, first, ISX_KEY_BYTES) == 0) {
-		uint32_t distance = isx_distance((const uint8_t *)row.mv_data + ISX_KEY_BYTES,
-						 unit->body, compared);
-		double score = isx_unit_score(distance, (uint32_t)compared * 8);
-		if (score > *best)
-			*best = score;
-		rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_DUP);
-	}
-	return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* Raise *best to the score of one similarity unit, compared with the units of the asset of all
- * lengths. */
-static enum isx_status score_unit(struct isx_lmdb_view *view, const struct isx_indexed_unit *unit,
-				  uint64_t id, double *best, struct isx_err *err)
-{
-	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
-		MDB_dbi table = isx_sim_tables(view)->units[bytes];
-		MDB_cursor *cursor;
-		if (!table)
-			continue;
-		int rc = mdb_cursor_open(view->txn, table, &cursor);
-		if (!rc) {
-			rc = isx_sim_score_rows(cursor, unit, id, bytes, best);
-			mdb_cursor_close(cursor);
-		}
-		if (rc)
-			return isx_lmdb_status(rc, "score units", err);
-	}
-	return ISX_OK;
-}
-
-/* Give a winner the true score of each queried type that the asset has, as the ranking saw only
- * scores of the threshold or more. */
-static enum isx_status score_types(const struct isx_member *member, struct isx_lmdb_view *view,
-				   uint64_t id, struct isx_match *match, struct isx_err *err)
-{
-	const struct isx_query_plan *plan = &member->plan;
-	struct isx_type_score *types = isx_arena_alloc(member->arena, plan->type_count,
-						       sizeof *types);
-	if (!types)
-		return isx_fail_memory(err);
-	for (size_t t = 0; t < plan->type_count; t++) {
-		double best = -1;
-		for (size_t i = 0; i < plan->unit_count; i++) {
-			const struct isx_indexed_unit *unit = &plan->units[i];
-			if (strcmp(unit->type, plan->types[t]) != 0)
-				continue;
-			enum isx_status st = ISX_OK;
-			if (!unit->is_instance)
-				st = score_unit(view, unit, id, &best, err);
-			else if (member->instances &&
-				 isx_instance_has(member->instances[i].ids,
-						  member->instances[i].count, id))
-				best = 1.0;
-			if (st)
-				return st;
-		}
-		if (best >= 0)
-			types[match->type_count++] = (struct isx_type_score){ plan->types[t],
-									      best };
-	}
-	match->types = types;
-	return ISX_OK;
-}
-
 /* Describe the winners, in the order of the ranking. */
 static enum isx_status make_matches(const struct isx_member *member, struct isx_lmdb_view *view,
 				    uint32_t realm, struct isx_result *result, struct isx_err *err)
 {
+	struct isx_evidence evidence[ISX_UNITS_MAX];
 	size_t count = member->ranking.count;
 	struct isx_asset asset;
 	struct isx_match *matches = isx_arena_alloc(member->arena, count, sizeof *matches);
@@ -186,8 +120,12 @@ static enum isx_status make_matches(const struct isx_member *member, struct isx_
 		uint64_t id = member->ranking.items[i].id;
 		struct isx_iscc_id iscc_id = { .body = id, .realm = realm, .version = 1 };
 		isx_iscc_id_print(&iscc_id, matches[i].iscc_id);
-		matches[i].score = member->ranking.items[i].score;
-		enum isx_status st = score_types(member, view, id, &matches[i], err);
+		/* The ranking saw only scores of the threshold or more. */
+		enum isx_status st = isx_sim_find_evidence(view, &member->plan, member->instances,
+							   id, evidence, err);
+		if (!st)
+			st = isx_scorer_describe(&member->scorer, &member->plan, evidence,
+						 member->arena, &matches[i], err);
 		if (!st)
 			st = isx_lmdb_carried(view, &iscc_id, member->plan.query.with,
 					      member->arena, &asset, err);
@@ -232,8 +170,9 @@ static void serve_job(struct pass *pass, size_t number)
 	struct member_of *owner = &pass->owners[number];
 	struct isx_member *member = &pass->members[number];
 	if (!member->status)
-		member->status = isx_page_end(member->query, mdb_txn_id(pass->view.txn),
-					      member->arena, owner->job->result, &member->err);
+		member->status = isx_page_end(member->query, member->scorer.rank, &member->ranking,
+					      mdb_txn_id(pass->view.txn), member->arena,
+					      owner->job->result, &member->err);
 	owner->job->status = member->status;
 	if (member->status)
 		owner->job->err = member->err;
@@ -284,7 +223,7 @@ static enum isx_status rank_members(struct pass *pass, unsigned slots_max, struc
 	for (size_t i = 0; !st && i < pass->count; i++) {
 		struct isx_member *member = &pass->members[i];
 		if (!member->status)
-			member->status = plan_member(member, &pass->view, &member->err);
+			member->status = plan_member(pass, member, &member->err);
 	}
 	if (!st)
 		st = isx_pass_rank(pass->members, pass->count, &pass->crew, &pass->view, slots_max,
@@ -363,6 +302,7 @@ static void run_pass(struct isx_pass_queue *queue, struct isx_party *parties)
 		isx_crew_end(&pass.crew);
 		isx_lmdb_end(&pass.view);
 	}
+	isx_arena_release(&pass.arena);
 	isx_mem_free(pass.members);
 	isx_mem_free(pass.owners);
 }

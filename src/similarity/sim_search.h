@@ -5,7 +5,6 @@
 #ifndef ISX_SIM_SEARCH_H
 #define ISX_SIM_SEARCH_H
 
-#include "engine/asset_units.h"
 #include "engine/engine.h"
 #include "storage/lmdb_file.h"
 
@@ -14,11 +13,5 @@
  * all of them see every write that was acknowledged before they came. */
 void isx_sim_search(struct isx_lmdb_file *file, const struct isx_options *options,
 		    struct isx_search_job *jobs, size_t count);
-
-/* Compare a unit with the rows that the asset `id` has in one table, and raise *best to the best
- * score. Returns a code of LMDB.
- *   cursor  on the table of bodies of `body_bytes` */
-int isx_sim_score_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, uint64_t id,
-		       size_t body_bytes, double *best);
 
 #endif

@@ -12,7 +12,6 @@
 #include "base/limits.h"
 #include "engine/asset_batch.h"
 #include "engine/asset_units.h"
-#include "engine/paging.h"
 #include "engine/query_plan.h"
 #include "engine/scan_slots.h"
 #include "storage/lmdb_kind.h"
@@ -126,8 +125,6 @@ static enum isx_status search_view(struct isx_lmdb_file *file, const struct isx_
 		st = isx_meter_start(&view.meter, query, err);
 		if (!st)
 			st = file->kind->search(&view, options, query, arena, result, err);
-		if (!st)
-			st = isx_page_end(query, mdb_txn_id(view.txn), arena, result, err);
 		isx_lmdb_end(&view);
 	}
 	isx_scan_slots_release(1);

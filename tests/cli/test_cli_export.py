@@ -147,6 +147,31 @@ def test_copy_between_engines(exported, cli, start_server, target):
     assert cli.good("export", "--uri", f"usearch://{cli.work}/back", "--index", "back").out == text
 
 
+def test_what_lmdb_leaves_out_is_counted(exported, cli, start_server):
+    """By each command that loads: a member of the report, and the last line on standard error. What is refused is not counted."""
+    other, text = exported
+    lines = text.splitlines(keepends=True)
+    per_line = [sum(map(len, json.loads(line).get("simprints", {}).values())) for line in lines]
+    total = sum(per_line)
+    assert total > 500
+    uri = f"lmdb://{cli.work}/prefix"
+    last = f"{total} simprints are left out: lmdb:// keeps none"
+    said = other.good("index", "copy", "default", "copied", "--to-uri", uri)
+    assert said.json == {"copied": len(lines), "created": len(lines), "updated": 0, "errors": 0, "simprints_left_out": total}
+    assert said.err.splitlines()[-1] == last
+    (cli.work / "all.jsonl").write_text(text, encoding="utf-8")
+    for words in (("add", "all.jsonl"), ("import", "all.jsonl"), ("import", "all.jsonl", "--on-error", "stop")):
+        said = cli.good(*words, "--uri", uri, "--index", "loaded")
+        assert said.json["simprints_left_out"] == total and said.err.splitlines()[-1] == last
+    (cli.work / "bad.jsonl").write_text("".join(lines[:3]) + "{\n" + "".join(lines[3:]), encoding="utf-8")
+    said = cli.run("import", "bad.jsonl", "--on-error", "stop", "--uri", uri, "--index", "loaded")
+    assert said.json.get("simprints_left_out", 0) == sum(per_line[:3]) and said.code == 1
+    same = ("--to-uri", f"usearch://{cli.work}/same")
+    for words in (("add", "all.jsonl"), ("index", "copy", "default", "same", *same)):
+        said = cli.good(*words)
+        assert "simprints_left_out" not in said.json and said.err == ""
+
+
 def test_a_server_is_listed_like_a_file(exported, cli, start_server):
     other, text = exported
     uri = start_server("memory://").base

@@ -104,6 +104,16 @@ def test_add_ends_with_a_sentence(cli):
 """
 
 
+def test_the_last_line_says_what_lmdb_leaves_out(cli):
+    file = next(path for path in FILES if "simprints" in path.read_text())
+    count = sum(len(feature["simprints"]) for feature in json.loads(file.read_text())["features"])
+    store = ("--uri", f"lmdb://{cli.work}/prefix", "--index", "main")
+    last = f"{count} simprints are left out: lmdb:// keeps none\n"
+    assert on_terminal(cli, "add", file, *store)[1].endswith(f"Added 1 asset to index 'main': 1 new, 0 updated.\n{last}")
+    said = cli.good("add", file, *store)
+    assert said.err == last and said.out.endswith(f'  "errors": 0,\n  "simprints_left_out": {count}\n}}\n')
+
+
 def test_verbose_lines_stand_beside_the_bar(cli):
     """Each on a line of its own, whatever the bar shows."""
     for number in range(300):

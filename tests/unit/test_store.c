@@ -1113,6 +1113,291 @@ static void test_store__equals_a_brute_force_model(void **state)
 	expect_no_finding();
 }
 
+/* --- ranks ------------------------------------------------------------------------------------ */
+
+/* What the model knows of an asset that a query is compared with. */
+struct model_match {
+	bool matches;
+	double score;
+	double best[TYPES];
+	double log_expect;
+	const char *tier;
+	double tier_score;
+};
+
+/* The rows that an index has of a type: as many as different units, without shorter forms (lmdb://
+ * has those, too). */
+static uint64_t model_rows(size_t type)
+{
+	uint64_t rows = 0;
+	for (size_t a = 0; a < MODEL_ASSETS; a++)
+		for (size_t i = 0; model[a].present && i < model[a].count; i++) {
+			const struct model_unit *unit = &model[a].units[i];
+			bool has_row = unit->type == type &&
+				       (is_prefix_engine() || !has_longer_form(&model[a], i));
+			for (size_t k = 0; k < i; k++)
+				has_row &= unit->type != model[a].units[k].type ||
+					   unit->bytes != model[a].units[k].bytes ||
+					   !begins_with(unit, &model[a].units[k]);
+			rows += has_row;
+		}
+	return rows;
+}
+
+/* The p-value of random codes: P(distance <= d) of `bits` fair coins. */
+static long double binomial(uint32_t d, uint32_t bits)
+{
+	long double term = 1, sum = 0;
+	for (uint32_t k = 0; k <= d; k++) {
+		sum += term;
+		term = term * (bits - k) / (k + 1);
+	}
+	return sum * powl(0.5L, bits);
+}
+
+/* The bits over which the best units of a type were compared: the most, where scores are equal. */
+static uint32_t model_bits(const struct model_asset *query, const struct model_asset *asset,
+			   size_t type, double best)
+{
+	uint32_t most = 0;
+	for (size_t q = 0; q < query->count; q++)
+		for (size_t i = 0; i < asset->count; i++) {
+			const struct model_unit *a = &query->units[q], *b = &asset->units[i];
+			uint32_t bytes = a->bytes < b->bytes ? a->bytes : b->bytes;
+			if (a->type != type || b->type != type)
+				continue;
+			if (is_prefix_engine()
+				    ? begins_with(a, b) || begins_with(b, a)
+				    : !has_longer_form(asset, i) && model_unit_score(a, b) == best)
+				most = bytes > most ? bytes : most;
+		}
+	return most * 8;
+}
+
+/* ln of rows * C(queried, count) * the truncated product of Fisher, with the rows and p-values of the
+ * types that count (docs/scores.md). */
+static double model_log_expect(const struct model_asset *query, const struct model_asset *asset,
+			       const double best[TYPES])
+{
+	uint64_t rows = UINT64_MAX;
+	long double w = 1, reach = 1, term = 1, sum = 0;
+	size_t count = 0, queried = 0;
+	for (size_t t = 0; t < TYPES; t++) {
+		size_t units = 0;
+		for (size_t q = 0; conditions.counts[t] && q < query->count; q++)
+			units += query->units[q].type == t;
+		queried += units > 0;
+		if (!units || best[t] < 0 || best[t] < conditions.least[t])
+			continue;
+		uint32_t bits = model_bits(query, asset, t, best[t]);
+		bool is_equal = is_prefix_engine() || model_types[t] == ISX_INSTANCE;
+		uint32_t d = is_equal ? 0 : (uint32_t)lround((1 - best[t]) * bits), most = d;
+		while (!is_equal && most < bits &&
+		       1.0 - (most + 1) / (double)bits >= conditions.least[t])
+			most++;
+		uint64_t all = model_rows(t);
+		w *= fminl(1, binomial(d, bits) * units);
+		reach *= fminl(1, binomial(most, bits) * units);
+		rows = all < rows ? all : rows;
+		count++;
+	}
+	for (size_t j = 0; j < count; j++) {
+		sum += term;
+		term = term * logl(reach / w) / (j + 1);
+	}
+	long double choices = count == queried            ? 1
+			      : queried == 3 && count > 0 ? 3
+							  : 2; /* C(3, 1), C(3, 2), C(2, 1) */
+	return (double)(logl((long double)rows) + logl(choices) + logl(w) + logl(sum));
+}
+
+/* The tier of units of META, DATA and INSTANCE (docs/scores.md). */
+static const char *model_tier(const double best[TYPES], double *tier_score)
+{
+	static const double weights[TYPES] = { 0.5, 0.3, 0.5 }, alone[TYPES] = { 0.9, 0.95, 1 };
+	double meta = best[0], data = best[1], sum = 0, weight = 0;
+	int soft = 0, faint = 0;
+	size_t top = 0;
+	for (size_t t = 0; t < TYPES; t++) {
+		soft += best[t] >= 0.7;
+		faint += best[t] >= 0.6;
+		sum += best[t] < 0 ? 0 : weights[t] * best[t];
+		weight += best[t] < 0 ? 0 : weights[t];
+		top = best[t] > best[top] ? t : top;
+	}
+	*tier_score = sum / weight;
+	if (best[2] >= 0.85)
+		return data >= 0 && data < 0.7 ? "incoherent" : "exact";
+	if (data >= 0.85)
+		return "near_duplicate";
+	if (soft && faint > 1)
+		return "corroborated";
+	if (meta >= 0.85)
+		return "title_only";
+	*tier_score *= alone[top];
+	return "weak";
+}
+
+static bool is_near(double a, double b)
+{
+	return fabs(a - b) <= 1e-9 * fmax(1, fabs(b));
+}
+
+/* A match is as the model says. Where an index has measured distances, chance explains more than
+ * random codes would: lmdb:// and small types are not measured. */
+static void expect_rank_of(const struct isx_match *match, const struct model_match *wanted,
+			   uint32_t rank)
+{
+	assert_true(wanted->matches);
+	assert_true(is_near(match->score, wanted->score));
+	expect_types(match, wanted->best);
+	if (rank == ISX_RANK_SIGNIFICANCE)
+		assert_true(match->has_expect);
+	if (match->has_expect && wanted->log_expect > -700)
+		assert_true(log(match->expect) >=
+			    wanted->log_expect - 1e-9 * (1 + fabs(wanted->log_expect)));
+	if (match->has_expect && is_prefix_engine() && wanted->log_expect > -700)
+		assert_true(is_near(log(match->expect), wanted->log_expect));
+	assert_int_equal(match->tier != NULL, rank == ISX_RANK_TIERED);
+	if (match->tier) {
+		assert_string_equal(match->tier, wanted->tier);
+		assert_true(is_near(match->tier_score, wanted->tier_score));
+	}
+}
+
+/* Does a match rank before the one behind it? */
+static bool is_in_order(const struct isx_match *a, const struct isx_match *b, uint32_t rank)
+{
+	static const char *const tiers[] = { "exact",      "near_duplicate", "corroborated",
+					     "title_only", "weak",           "incoherent" };
+	size_t first = 0, second = 0;
+	double x = rank == ISX_RANK_SIGNIFICANCE ? -a->expect
+		   : rank == ISX_RANK_TIERED     ? a->tier_score
+						 : a->score;
+	double y = rank == ISX_RANK_SIGNIFICANCE ? -b->expect
+		   : rank == ISX_RANK_TIERED     ? b->tier_score
+						 : b->score;
+	while (rank == ISX_RANK_TIERED && strcmp(tiers[first], a->tier) != 0)
+		first++;
+	while (rank == ISX_RANK_TIERED && strcmp(tiers[second], b->tier) != 0)
+		second++;
+	if (first != second)
+		return first < second;
+	return fabs(x - y) <= 1e-12 * fabs(x) || x > y;
+}
+
+static void expect_same_match(const struct isx_match *a, const struct isx_match *b)
+{
+	assert_string_equal(a->iscc_id, b->iscc_id);
+	assert_true(a->score == b->score && a->has_expect == b->has_expect);
+	assert_true(!a->has_expect || a->expect == b->expect);
+	assert_true(!a->tier || a->tier_score == b->tier_score);
+}
+
+/* A smaller limit loses nothing, and pages neither repeat nor lose a match. */
+static void expect_parts_of(const struct isx_result *whole, struct isx_query asked, uint64_t *seed)
+{
+	struct isx_result *part = NULL;
+	size_t done = 0;
+	char after[128] = "";
+	asked.limit = 1 + test_random(seed) % (whole->match_count + 2);
+	asked.counts = true;
+	asked.after = after;
+	for (bool more = true; more;) {
+		expect_ok(isx_search(fx.store, "main", &asked, &part, &fx.err));
+		assert_int_equal(part->match_total, whole->match_count);
+		for (size_t i = 0; i < part->match_count; i++)
+			expect_same_match(&part->matches[i], &whole->matches[done++]);
+		more = part->next != NULL;
+		snprintf(after, sizeof after, "%s", more ? part->next : "");
+		struct isx_query other = asked;
+		other.rank = asked.rank % ISX_RANK_TIERED + 1;
+		isx_result_free(part);
+		if (!more)
+			continue;
+		assert_int_equal(isx_search(fx.store, "main", &other, &part, &fx.err), ISX_INVALID);
+		assert_non_null(strstr(fx.err.msg, "ranked by"));
+	}
+	assert_int_equal(done, whole->match_count);
+}
+
+/* One query by all ranks. */
+static void expect_ranks_like_model(const struct model_asset *query, uint64_t *seed)
+{
+	static const double bounds[] = { 0, 1e-12, 1e-3, 1, 1e9 };
+	static struct model_match wanted[MODEL_ASSETS];
+	char texts[MODEL_UNITS][ISX_UNIT_TEXT_BYTES], id[24];
+	const char *units[MODEL_UNITS], *counting[TYPES];
+	struct isx_query asked = { .units = units, .limit = MODEL_ASSETS };
+	struct isx_type_min_score min_scores[TYPES];
+	struct isx_result *all, *result;
+	size_t matching = 0;
+	asked.unit_count = query->count;
+	model_texts(query, texts, units);
+	random_conditions(&asked, min_scores, counting, seed);
+	for (size_t i = 0; i < MODEL_ASSETS; i++) {
+		struct model_match *one = &wanted[i];
+		one->score = model[i].present ? model_scores(query, &model[i], one->best) : -1;
+		one->matches = one->score >= 0;
+		matching += one->matches;
+		if (!one->matches)
+			continue;
+		one->tier = model_tier(one->best, &one->tier_score);
+		one->log_expect = model_log_expect(query, &model[i], one->best);
+	}
+	for (asked.rank = ISX_RANK_SCORE; asked.rank <= ISX_RANK_TIERED; asked.rank++) {
+		size_t kept = 0;
+		asked.max_expect = 1e300; /* above any: every match shows its expect */
+		expect_ok(isx_search(fx.store, "main", &asked, &all, &fx.err));
+		assert_int_equal(all->match_count, matching);
+		asked.max_expect = bounds[test_random(seed) % 5];
+		expect_ok(isx_search(fx.store, "main", &asked, &result, &fx.err));
+		for (size_t m = 0; m < all->match_count; m++) {
+			const struct isx_match *match = &all->matches[m];
+			size_t at = 0;
+			for (; at < MODEL_ASSETS; at++) {
+				id_text(model[at].id, 0, id);
+				if (strcmp(id, match->iscc_id) == 0)
+					break;
+			}
+			assert_true(at < MODEL_ASSETS && match->has_expect);
+			expect_rank_of(match, &wanted[at], asked.rank);
+			assert_true(m == 0 || is_in_order(match - 1, match, asked.rank));
+			if (asked.max_expect > 0 && match->expect > asked.max_expect)
+				continue;
+			assert_true(kept < result->match_count);
+			assert_string_equal(result->matches[kept].iscc_id, match->iscc_id);
+			expect_rank_of(&result->matches[kept++], &wanted[at], asked.rank);
+		}
+		assert_int_equal(kept, result->match_count);
+		expect_parts_of(result, asked, seed);
+		isx_result_free(all);
+		isx_result_free(result);
+	}
+}
+
+/* By score, by significance and by tier, with and without a bound of the expect: what is found, in
+ * which order, and in which pages. */
+static void test_store__ranks_like_a_brute_force_model(void **state)
+{
+	enum { QUERIES = 24 };
+	uint64_t seed = test_seed();
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	memset(model, 0, sizeof model);
+	for (size_t i = 0; i < MODEL_ASSETS; i++)
+		model[i].id = (i + 1) * 0x0123456789ABCDull;
+	for (size_t step = 0; step < QUERIES; step++) {
+		struct model_asset query = { 0 };
+		for (size_t k = 0; k < 40; k++)
+			change_model(test_random(&seed) % MODEL_ASSETS, &seed);
+		while (!query.count)
+			random_units(&query, &seed);
+		expect_ranks_like_model(&query, &seed);
+	}
+	expect_no_finding();
+}
+
 /* --- what matches carry ------------------------------------------------------------------------ */
 
 /* Search for A, and return the match of B, borrowed from *result. */
@@ -1729,6 +2014,7 @@ static int run_everywhere(void)
 		ON_SIMILARITY_ENGINES(
 			test_store__an_asset_asks_with_the_longest_forms_of_its_units),
 		ON_EACH_ENGINE(test_store__equals_a_brute_force_model),
+		ON_EACH_ENGINE(test_store__ranks_like_a_brute_force_model),
 		ON_EACH_ENGINE(test_store__a_match_carries_what_the_query_asks_for),
 		ON_EACH_ENGINE(test_store__refuses_conditions_that_are_out_of_range),
 		ON_EACH_ENGINE(test_store__many_queries_are_answered_like_single_ones),
@@ -1771,6 +2057,7 @@ static int run_on_postgres(void)
 		ON_POSTGRES(test_store__units_of_one_type_in_a_code_are_all_found),
 		ON_POSTGRES(test_store__an_asset_asks_with_the_longest_forms_of_its_units),
 		ON_POSTGRES(test_store__equals_a_brute_force_model),
+		ON_POSTGRES(test_store__ranks_like_a_brute_force_model),
 		ON_POSTGRES(test_store__a_match_carries_what_the_query_asks_for),
 		ON_POSTGRES(test_store__refuses_conditions_that_are_out_of_range),
 		ON_POSTGRES(test_store__many_queries_are_answered_like_single_ones),

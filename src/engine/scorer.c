@@ -1,0 +1,173 @@
+/*
+ * scorer.c - scores and ranks assets by the evidence that an engine has found.
+ *
+ * A scorer is only read after its engine has completed it, by any number of threads. What it says of
+ * an asset depends on the evidence alone, so that threads, passes and pages agree to the last bit.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "engine/scorer.h"
+
+#include "engine/paging.h"
+
+#include <math.h>
+#include <string.h>
+
+enum isx_status isx_scorer_init(struct isx_scorer *scorer, const struct isx_query_plan *plan,
+				const struct isx_options *options, double standard, bool is_prefix,
+				struct isx_arena *arena, struct isx_err *err)
+{
+	const struct isx_query *query = &plan->query;
+	*scorer = (struct isx_scorer){
+		.rank = isx_query_rank(query, options),
+		.exponent = is_prefix ? 0 : isx_query_exponent(query, options),
+		.unit_count = plan->unit_count,
+		.max_expect = isx_query_max_expect(query, options),
+		.types = isx_arena_alloc(arena, plan->type_count, sizeof *scorer->types),
+		.type_count = plan->type_count
+	};
+	if (!scorer->types)
+		return isx_fail_memory(err);
+	scorer->needs_odds = scorer->rank == ISX_RANK_SIGNIFICANCE || scorer->max_expect > 0;
+	scorer->needs_all = scorer->rank == ISX_RANK_TIERED;
+	for (size_t t = 0; t < plan->type_count; t++) {
+		struct isx_scored_type *type = &scorer->types[t];
+		type->threshold = isx_query_threshold(query, plan->types[t], standard);
+		type->tier_type = isx_tier_type(plan->types[t]);
+		type->is_equal = is_prefix;
+		for (size_t i = 0; i < plan->unit_count; i++) {
+			if (strcmp(plan->units[i].type, plan->types[t]) != 0)
+				continue;
+			type->units++;
+			type->is_equal |= plan->units[i].is_instance;
+		}
+	}
+	return isx_page_check(query->after, scorer->rank, err);
+}
+
+struct isx_type_odds *isx_type_odds(struct isx_type_odds **list, const char *type,
+				    struct isx_arena *arena)
+{
+	while (*list && strcmp((*list)->type, type) != 0)
+		list = &(*list)->next;
+	if (!*list) {
+		struct isx_type_odds *made = isx_arena_alloc(arena, 1, sizeof *made);
+		if (made)
+			*made = (struct isx_type_odds){ .type = type, .rows = UINT64_MAX };
+		*list = made;
+	}
+	return *list;
+}
+
+enum isx_status isx_type_odds_fill(struct isx_type_odds *odds, size_t body_bytes,
+				   struct isx_arena *arena, struct isx_err *err)
+{
+	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
+		size_t compared = bytes < body_bytes ? bytes : body_bytes;
+		if (!(odds->lengths >> bytes & 1) || odds->tails[compared])
+			continue;
+		struct isx_chance_tail *tail = isx_arena_alloc(arena, 1, sizeof *tail);
+		if (!tail)
+			return isx_fail_memory(err);
+		isx_chance_tail_fill(tail, (uint32_t)compared * 8, NULL);
+		odds->tails[compared] = tail;
+	}
+	return ISX_OK;
+}
+
+/* How many assets would match so well by chance, as a logarithm. */
+static double log_expect(const struct isx_scorer *scorer, const struct isx_evidence *evidence)
+{
+	struct isx_chance_part parts[ISX_UNITS_MAX];
+	size_t count = 0;
+	for (size_t t = 0; t < scorer->type_count; t++) {
+		const struct isx_scored_type *type = &scorer->types[t];
+		const struct isx_evidence *found = &evidence[t];
+		if (found->score < type->threshold)
+			continue;
+		if (type->is_equal)
+			parts[count++] = isx_chance_part_equal(found->compared_bits,
+							       type->odds->rows, type->units);
+		else
+			parts[count++] = isx_chance_part(
+				type->odds->tails[found->compared_bits / 8], found->distance,
+				(uint32_t)isx_distance_max(type->threshold, found->compared_bits),
+				type->odds->rows, type->units);
+	}
+	return isx_chance_log_expect(parts, count, scorer->type_count);
+}
+
+/* The score of the types that reach their thresholds; -1: none does. */
+static double score_of(const struct isx_scorer *scorer, const struct isx_evidence *evidence)
+{
+	double scores[ISX_UNITS_MAX];
+	size_t count = 0;
+	for (size_t t = 0; t < scorer->type_count; t++)
+		if (evidence[t].score >= scorer->types[t].threshold)
+			scores[count++] = evidence[t].score;
+	if (!count)
+		return -1;
+	return scorer->exponent ? isx_asset_score(scores, count, scorer->exponent)
+				: isx_scores_sum(scores, count) / (double)scorer->unit_count;
+}
+
+/* The tier of an asset, and its place there. Several types may be of one main type: the best of them
+ * stands for it. */
+static enum isx_tier tier_of(const struct isx_scorer *scorer, const struct isx_evidence *evidence,
+			     double *tier_score)
+{
+	double scores[ISX_TIER_TYPES + 1];
+	for (size_t i = 0; i <= ISX_TIER_TYPES; i++)
+		scores[i] = -1;
+	for (size_t t = 0; t < scorer->type_count; t++) {
+		double *best = &scores[scorer->types[t].tier_type];
+		if (evidence[t].score > *best)
+			*best = evidence[t].score;
+	}
+	enum isx_tier tier = isx_tier_of(scores);
+	*tier_score = isx_tier_score(tier, scores);
+	return tier;
+}
+
+bool isx_scorer_rank(const struct isx_scorer *scorer, const struct isx_evidence *evidence,
+		     struct isx_ranked *ranked)
+{
+	ranked->rank = score_of(scorer, evidence);
+	if (ranked->rank < 0)
+		return false;
+	if (scorer->needs_odds) {
+		double log_chance = log_expect(scorer, evidence);
+		if (scorer->max_expect > 0 && exp(log_chance) > scorer->max_expect)
+			return false;
+		if (scorer->rank == ISX_RANK_SIGNIFICANCE)
+			ranked->rank = -log_chance;
+	}
+	if (scorer->rank == ISX_RANK_TIERED) {
+		double tier_score;
+		/* A tier score is at most 1: tiers do not overlap. */
+		ranked->rank = 2.0 * tier_of(scorer, evidence, &tier_score);
+		ranked->rank += tier_score;
+	}
+	return true;
+}
+
+enum isx_status isx_scorer_describe(const struct isx_scorer *scorer,
+				    const struct isx_query_plan *plan,
+				    const struct isx_evidence *evidence, struct isx_arena *arena,
+				    struct isx_match *match, struct isx_err *err)
+{
+	struct isx_type_score *types = isx_arena_alloc(arena, plan->type_count, sizeof *types);
+	if (!types)
+		return isx_fail_memory(err);
+	for (size_t t = 0; t < plan->type_count; t++)
+		if (evidence[t].score >= 0)
+			types[match->type_count++] = (struct isx_type_score){ plan->types[t],
+									      evidence[t].score };
+	match->types = types;
+	match->score = score_of(scorer, evidence);
+	match->has_expect = scorer->needs_odds;
+	if (scorer->needs_odds)
+		match->expect = exp(log_expect(scorer, evidence));
+	if (scorer->rank == ISX_RANK_TIERED)
+		match->tier = isx_tier_name(tier_of(scorer, evidence, &match->tier_score));
+	return ISX_OK;
+}
