@@ -230,6 +230,10 @@ static void set_request(CURL *curl, const struct isx_http_request *request,
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_head);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, into);
 	set_download(curl, request);
+	/* When a connection that was kept open ends before the first byte of an answer, libcurl sends
+	 * the request again over a new one, without a word: the server may have done it all the
+	 * same. On a new connection libcurl tries once. */
+	curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, request->is_once ? 1L : 0L);
 	if (request->cancel_check) {
 		curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 		curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, check_cancel);

@@ -17,6 +17,7 @@ struct isx_http_request {
 	const char *api_key;     /* sent as X-API-Key; NULL: none */
 	struct isx_span json;    /* the body, if not empty */
 	size_t answer_bytes_max; /* a longer body is refused while it arrives */
+	bool is_once;            /* never sent twice: see set_request() */
 	long timeout_ms; /* for all of the request, from connecting to the last byte; 0: no limit */
 	/* Called when the request begins, and at least once a second until it ends; an error ends
 	 * it. NULL: the request cannot be cancelled. */

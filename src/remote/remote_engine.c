@@ -61,6 +61,7 @@ struct call {
 	struct isx_span json;
 	long success;                  /* the only HTTP status that counts as success */
 	size_t answer_bytes_max;       /* 0: ISX_SHORT_ANSWER_BYTES_MAX */
+	bool is_once;                  /* to do it twice is something else than to do it once */
 	bool comes_in_pieces;          /* only a pause in the answer may not be too long */
 	bool takes_long;               /* the server works for up to an hour before it answers */
 	const struct isx_query *query; /* whose cancel_check() can end the call; NULL: none */
@@ -150,6 +151,7 @@ static enum isx_status send_call(struct remote *remote, struct call *call, struc
 		.url = url.ptr,
 		.api_key = remote->api_key,
 		.json = call->json,
+		.is_once = call->is_once,
 		.answer_bytes_max = call->answer_bytes_max ? call->answer_bytes_max
 							   : ISX_SHORT_ANSWER_BYTES_MAX,
 		.timeout_ms = call->take_body || call->comes_in_pieces ? 0
@@ -225,8 +227,9 @@ static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_i
 	return ISX_OK;
 }
 
-/* The server decides whether the name is free: 409 is ISX_EXISTS. Without the tries of add_chunk(): a
- * second request could fail with that because the first one, whose answer was lost, has made the index. */
+/* The server decides whether the name is free: 409 is ISX_EXISTS. Sent once, and without the tries of
+ * add_chunk(): a second request could fail with that because the first one, whose answer was lost, has
+ * made the index. */
 static enum isx_status remote_create(struct isx_engine *engine, const char *name,
 				     struct isx_err *err)
 {
@@ -237,7 +240,8 @@ static enum isx_status remote_create(struct isx_engine *engine, const char *name
 	isx_buf_char(&body, '}');
 	struct call call = { .method = "POST",
 			     .json = { body.ptr, body.len },
-			     .success = STATUS_CREATED };
+			     .success = STATUS_CREATED,
+			     .is_once = true };
 	struct isx_span object;
 	enum isx_status st = isx_buf_status(&body, err);
 	if (!st)
@@ -252,10 +256,12 @@ static enum isx_status remote_create(struct isx_engine *engine, const char *name
 }
 
 /* An answer of success has no body here: nothing is read, and 404 is ISX_NOT_FOUND with the
- * server's message. */
+ * server's message. Sent once: a second request would not find what the first one has deleted. */
 static enum isx_status remote_drop(struct isx_engine *engine, const char *name, struct isx_err *err)
 {
-	struct call call = { .method = "DELETE", .name = name, .success = STATUS_NO_CONTENT };
+	struct call call = {
+		.method = "DELETE", .name = name, .success = STATUS_NO_CONTENT, .is_once = true
+	};
 	enum isx_status st = send_call(remote_of(engine), &call, err);
 	isx_buf_release(&call.answer);
 	return st;
@@ -312,15 +318,16 @@ static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
 			     .name = name,
 			     .resource = "assets",
 			     .json = { body.ptr, body.len },
-			     .success = STATUS_CREATED };
+			     .success = STATUS_CREATED,
+			     .is_once = iscc_ids != NULL };
 	enum isx_status st = isx_buf_status(&body, err);
 	/* The outcomes of the last try count: an asset that an earlier try stored is "updated"
 	 * then. */
 	for (unsigned i = 1; !st && i <= TRIES; i++) {
 		st = call_json(engine, &call, &list, err);
-		/* iscc_ids: the server gives the ISCC-IDs, so a second try could store each asset
+		/* Where the server gives the ISCC-IDs, a second try could store each asset
 		 * twice. */
-		if (st != ISX_UNAVAILABLE || i == TRIES || iscc_ids)
+		if (st != ISX_UNAVAILABLE || i == TRIES || call.is_once)
 			break;
 		pause_s(i);
 		st = ISX_OK;

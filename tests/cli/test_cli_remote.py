@@ -30,6 +30,7 @@ class Answering:
     def __init__(self):
         self.status, self.body, self.headers, self.asked = 200, b"", {}, []
         self.queue = [] # answers that come first: (status, body)
+        self.hangs_up = False # reads the next request, and closes the connection without an answer
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -40,6 +41,9 @@ class Answering:
                 if outer.queue:
                     outer.gives(*outer.queue.pop(0))
                 outer.asked.append((self.command, self.path, self.rfile.read(length)))
+                if outer.hangs_up:
+                    outer.hangs_up, self.close_connection = False, True
+                    return
                 self.send_response(outer.status)
                 for name, value in outer.headers.items():
                     self.send_header(name, value)
@@ -424,6 +428,7 @@ class Asset(ctypes.Structure):
 
 
 NO_POSITION = ctypes.c_size_t(-1).value
+UNAVAILABLE = 9
 uses_library = pytest.mark.skipif(b"__asan_init" in BINARY.read_bytes() or b"__tsan_init" in BINARY.read_bytes(),
                                   reason="a library with a sanitizer cannot be loaded into Python")
 
@@ -463,6 +468,32 @@ def test_retry_after_of_the_server_is_handed_out(remote, store, header, seconds)
     remote.gives(503, {"detail": "busy"}, **header)
     err = store("isx_remove", ASSET["iscc_id"].encode())
     assert (err.msg, err.retry_after_s) == (b"busy", seconds)
+
+
+@uses_library
+@pytest.mark.parametrize("name, words", [
+    ("isx_add", (Asset(iscc_code=ASSET["iscc_code"].encode()), ctypes.c_size_t(1), None)),
+    ("isx_index_create", ()),
+    ("isx_index_delete", ()),
+])
+def test_what_must_not_be_done_twice_is_sent_once(remote, store, name, words):
+    """Also on a connection that was kept open and closes: without an ISCC-ID each try would be another asset."""
+    remote.gives(204)
+    store("isx_remove", ASSET["iscc_id"].encode()) # leaves an open connection
+    remote.hangs_up = True
+    err = store(name, *[ctypes.byref(word) if isinstance(word, Asset) else word for word in words])
+    assert [method for method, _, _ in remote.asked] == ["DELETE", "DELETE" if "delete" in name else "POST"]
+    assert err.status == UNAVAILABLE and remote.url.encode() in err.msg
+
+
+@uses_library
+def test_an_asset_with_an_iscc_id_is_sent_again(remote, store):
+    remote.gives(204)
+    store("isx_remove", ASSET["iscc_id"].encode())
+    remote.gives(201, CREATED)
+    remote.hangs_up = True
+    store("isx_add", (Asset * 1)(Asset(iscc_id=ASSET["iscc_id"].encode())), ctypes.c_size_t(1), None)
+    assert [method for method, _, _ in remote.asked] == ["DELETE", "POST", "POST"]
 
 
 def problem(loc, msg="Input should be a valid string"):
