@@ -864,6 +864,85 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_search_many(struct isx_store *store, 
 						       size_t count, struct isx_result **results,
 						       struct isx_err *errs, struct isx_err *err);
 
+/* --- statistics ------------------------------------------------------------------------------- */
+
+#define ISX_STATS_TYPE_BYTES 80 /* of the longest name of a type, with the NUL */
+
+/* The units or simprints of one type and one length. */
+struct isx_stats_length {
+	uint32_t bits;
+	uint64_t count;
+};
+
+/* How far apart units of one type are which were compared over so many bits, measured between
+ * sampled assets of the index. Pairs that are related by another type are left out. */
+struct isx_stats_distances {
+	uint32_t bits;
+	uint64_t pairs;          /* that were compared */
+	const uint64_t *counts;  /* `bits` + 1 of them: pairs at each distance */
+	uint32_t match_distance; /* the largest distance that the threshold of the store counts */
+	/* The probability that an unrelated unit is so near: of random codes, and as measured. */
+	double match_chance_random, match_chance;
+	uint64_t reserved[2];
+};
+
+/* One type of units or simprints. */
+struct isx_stats_type {
+	const char *type;
+	uint64_t assets;                        /* that have the type; all others are without it */
+	const struct isx_stats_length *lengths; /* ascending */
+	size_t length_count;
+	const struct isx_stats_distances *distances; /* of units only */
+	size_t distances_count; /* 0: few units, or an engine that measures none */
+	uint64_t reserved[2];
+};
+
+/* The assets of one period of time: a year, month, day or hour, as their times span. */
+struct isx_stats_period {
+	char name[16]; /* "2025", "2025-01", "2025-01-31" or "2025-01-31T12" */
+	uint64_t assets;
+};
+
+struct isx_stats_hub {
+	uint32_t hub;
+	uint64_t assets;
+};
+
+/* What an index holds, in numbers, all of one snapshot. */
+struct isx_stats {
+	uint64_t assets;
+	uint32_t realm;                         /* this and both times are 0 without assets */
+	uint64_t first_us, last_us;             /* times of the first and the last ISCC-ID */
+	const struct isx_stats_period *periods; /* those with assets, ascending */
+	size_t period_count;
+	const struct isx_stats_hub *hubs; /* those with assets, ascending */
+	size_t hub_count;
+	const struct isx_stats_type *units; /* by name */
+	size_t unit_type_count;
+	const struct isx_stats_type *simprints;
+	size_t simprint_type_count;
+	/* Files that are in the index more than once: groups of assets with the same first 64 bits
+	 * of INSTANCE, and their assets beyond the first one of each. */
+	uint64_t identical_groups, identical_duplicates;
+	/* Of `sampled` assets, evenly spaced, so many have an ISCC-CODE and so many metadata. All
+	 * assets are sampled where there are 10,000 or fewer. */
+	uint64_t sampled, with_code, with_metadata;
+	const char *const *fields; /* declared fields */
+	size_t field_count;
+	void *memory; /* of all that the pointers above point to; for isx_stats_free() */
+	uint64_t reserved[4];
+};
+
+/* Count what an index holds. usearch:// and memory:// read the keys of assets and the rows of
+ * units, half a second for a million assets; other engines read every asset, and take 8 bytes of
+ * memory for each. An http:// store asks its server, or reads all assets of one of an earlier
+ * version.
+ *   stats  new, free with isx_stats_free()
+ * ISX_NOT_FOUND: no such index. */
+ISX_API ISX_MUST_CHECK enum isx_status isx_stats(struct isx_store *store, const char *name,
+						 struct isx_stats **stats, struct isx_err *err);
+ISX_API void isx_stats_free(struct isx_stats *stats);
+
 /* --- comparing ---------------------------------------------------------------------------------- */
 
 /* One of two works to compare: an ISCC, an asset of an index, or units. */

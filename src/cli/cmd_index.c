@@ -485,6 +485,7 @@ static const struct cli_command *const index_commands[] = { &index_add,
 							    &command_index_check,
 							    &command_index_copy,
 							    &command_index_fields,
+							    &command_index_stats,
 							    NULL };
 
 const struct cli_command command_index = {

@@ -21,6 +21,7 @@ extern const struct cli_command command_index_check;
 extern const struct cli_command command_index_compact;
 extern const struct cli_command command_index_copy;
 extern const struct cli_command command_index_fields;
+extern const struct cli_command command_index_stats;
 extern const struct cli_command command_list;
 extern const struct cli_command command_remove;
 extern const struct cli_command command_inspect;

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "engine/meter.h"
 
 struct isx_engine {
 	const struct isx_engine_ops *ops;
@@ -72,6 +73,13 @@ struct isx_engine_ops {
 	enum isx_status (*drop)(struct isx_engine *engine, const char *name, struct isx_err *err);
 	enum isx_status (*stat)(struct isx_engine *engine, const char *name,
 				struct isx_index_info *info, struct isx_err *err);
+	/* As isx_stats(), but for the fields. NULL, or ISX_UNSUPPORTED: the service walks through
+	 * all assets.
+	 *   meter  asks whether to go on
+	 *   stats  filled; everything in it lives in `arena` */
+	enum isx_status (*stats)(struct isx_engine *engine, const char *name,
+				 const struct isx_meter *meter, struct isx_arena *arena,
+				 struct isx_stats *stats, struct isx_err *err);
 	/* All or nothing; durable when it returns. outcomes: filled, one per asset, never NULL. */
 	enum isx_status (*add)(struct isx_engine *engine, const char *name,
 			       const struct isx_asset *assets, size_t count,

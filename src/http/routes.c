@@ -38,6 +38,7 @@ const struct http_route isx_routes[] = {
 	{ "POST", "/indexes/{name}/search/batch", isx_serve_search_batch,
 	  KEY_AND_BODY | HTTP_TAKES_LINES, HTTP_POOL_BULK },
 	{ "GET", "/indexes/{name}/duplicates", isx_serve_duplicates, KEY, HTTP_POOL_BULK },
+	{ "GET", "/indexes/{name}/stats", isx_serve_index_stats, KEY, HTTP_POOL_SCAN },
 	{ "POST", "/compare", isx_serve_compare, KEY_AND_BODY, HTTP_POOL_QUICK },
 	/* Liveness and the static files are served by the event loop: they answer while every
 	 * worker is busy. /readyz and /metrics read the store, so a worker runs them. */

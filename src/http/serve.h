@@ -13,6 +13,7 @@
 http_handler isx_serve_index_list;   /* GET /indexes */
 http_handler isx_serve_index_create; /* POST /indexes */
 http_handler isx_serve_index_stat;   /* GET /indexes/{name} */
+http_handler isx_serve_index_stats;  /* GET /indexes/{name}/stats */
 http_handler isx_serve_index_delete; /* DELETE /indexes/{name} */
 http_handler isx_serve_fields_get;   /* GET /indexes/{name}/fields */
 http_handler isx_serve_fields_set;   /* PUT /indexes/{name}/fields */

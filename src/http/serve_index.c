@@ -6,6 +6,8 @@
  */
 #include "http/serve.h"
 
+#include "service/service.h"
+
 #include <stdio.h>
 
 /* Sizes are read for each request: the list costs a look into every index. */
@@ -57,6 +59,21 @@ enum isx_status isx_serve_index_stat(struct http_req *req, struct http_res *res,
 		return st;
 	isx_index_to_json(&res->payload, &info, true);
 	isx_index_info_release(&info);
+	return ISX_OK;
+}
+
+/* Counting ends when the client has gone. */
+enum isx_status isx_serve_index_stats(struct http_req *req, struct http_res *res,
+				      struct isx_err *err)
+{
+	const struct isx_meter meter = { .cancel_check = req->cancel_check,
+					 .cancel_arg = req->cancel_arg };
+	struct isx_stats *stats;
+	enum isx_status st = isx_stats_within(req->store, req->index_name, &meter, &stats, err);
+	if (st)
+		return st;
+	isx_stats_to_json(&res->payload, req->index_name, stats);
+	isx_stats_free(stats);
 	return ISX_OK;
 }
 

@@ -57,6 +57,7 @@
 	X(iscc_fields, "openapi/IsccFields.yaml", YAML)                                            \
 	X(iscc_filter, "openapi/IsccFilter.yaml", YAML)                                            \
 	X(iscc_pair, "openapi/IsccPair.yaml", YAML)                                                \
+	X(iscc_stats, "openapi/IsccStats.yaml", YAML)                                              \
 	X(iscc_type_explanation, "openapi/IsccTypeExplanation.yaml", YAML)                         \
 	X(iscc_work, "openapi/IsccWork.yaml", YAML)                                                \
 	X(loading, "openapi/Loading.yaml", YAML)                                                   \

@@ -189,6 +189,12 @@ static enum isx_status name_server(const struct remote *remote, enum isx_status 
 				: status;
 }
 
+/* Does the server not know the path at all? 0.3.3 and earlier versions of this program answer so. */
+static bool is_unknown_path(enum isx_status status, const struct isx_err *err)
+{
+	return status == ISX_NOT_FOUND && strcmp(err->msg, "Not Found") == 0;
+}
+
 /* --- the table of functions ------------------------------------------------------------------- */
 
 /* Send a call.
@@ -285,6 +291,35 @@ static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
 	}
 	isx_buf_release(&call.answer);
 	return st;
+}
+
+/* The server reads its index for it, which may take longer than other requests. A server of an
+ * earlier version has no such path. */
+static enum isx_status remote_stats(struct isx_engine *engine, const char *name,
+				    const struct isx_meter *meter, struct isx_arena *arena,
+				    struct isx_stats *stats, struct isx_err *err)
+{
+	const struct isx_query cancels = { .cancel_check = meter->cancel_check,
+					   .cancel_arg = meter->cancel_arg };
+	struct call call = { .method = "GET",
+			     .name = name,
+			     .resource = "stats",
+			     .success = STATUS_OK,
+			     .comes_in_pieces = true,
+			     .query = &cancels };
+	struct isx_span answer;
+	struct isx_err why = { 0 };
+	enum isx_status st = call_json(engine, &call, &answer, err ? err : &why);
+	if (is_unknown_path(st, err ? err : &why))
+		st = isx_fail(err, ISX_UNSUPPORTED,
+			      "the server has no statistics: expected version 0.4.0 or later of "
+			      "iscc-search");
+	if (!st)
+		st = isx_answer_check_name(isx_json_member(answer, "index"), name, err);
+	if (!st)
+		st = isx_stats_from_answer(answer, arena, stats, err);
+	isx_buf_release(&call.answer);
+	return name_server(remote_of(engine), st, err);
 }
 
 /* A signal may end the pause early, which only makes the next try come sooner. */
@@ -611,7 +646,7 @@ static enum isx_status remote_search(struct isx_engine *engine, const char *name
 	return st;
 }
 
-/* A server of an earlier version has no such path, and says so in the words for any unknown one. */
+/* A server of an earlier version has no such path. */
 static enum isx_status remote_compare(struct isx_engine *engine, const struct isx_work *a,
 				      const struct isx_work *b, const struct isx_query *conditions,
 				      struct isx_arena *arena, struct isx_comparison *comparison,
@@ -628,7 +663,7 @@ static enum isx_status remote_compare(struct isx_engine *engine, const struct is
 	enum isx_status st = isx_buf_status(&body, err);
 	if (!st)
 		st = call_json(engine, &call, &answer, err ? err : &why);
-	if (st == ISX_NOT_FOUND && strcmp(err ? err->msg : why.msg, "Not Found") == 0)
+	if (is_unknown_path(st, err ? err : &why))
 		st = isx_fail(err, ISX_UNSUPPORTED,
 			      "the server has no request that compares: expected version 0.4.0 or "
 			      "later of iscc-search");
@@ -854,7 +889,7 @@ static enum isx_status fail_walk(struct remote_walk *walk, struct call *call, lo
 	enum isx_status st = check_answer(walk->remote, call, code, err);
 	isx_buf_release(&call->answer);
 	/* 0.3.3 and earlier versions of this program answer so to a path that they do not know */
-	if (st == ISX_NOT_FOUND && err && strcmp(err->msg, "Not Found") == 0)
+	if (err && is_unknown_path(st, err))
 		return isx_fail(err, ISX_UNSUPPORTED,
 				"the server has no request that lists assets: expected version "
 				"0.4.0 or later of iscc-search");
@@ -1110,6 +1145,7 @@ static const struct isx_engine_ops remote_ops = {
 	.create = remote_create,
 	.drop = remote_drop,
 	.stat = remote_stat,
+	.stats = remote_stats,
 	.add = remote_add,
 	.add_unnamed = add_chunks,
 	.get = remote_get,

@@ -7,6 +7,7 @@
 #define ISX_SERVICE_H
 
 #include "base/buf.h"
+#include "engine/meter.h"
 
 /* As isx_get(), but the JSON is appended to a buffer of the caller. If the quota of the buffer
  * refuses it, the status is the quota's. */
@@ -26,6 +27,11 @@ ISX_MUST_CHECK enum isx_status isx_find_into(struct isx_store *store, const char
 ISX_MUST_CHECK enum isx_status isx_asset_copy(const struct isx_asset *asset,
 					      struct isx_arena *arena, struct isx_asset *copy,
 					      size_t *bytes, struct isx_err *err);
+
+/* As isx_stats(), which ends when `meter` says so. */
+ISX_MUST_CHECK enum isx_status isx_stats_within(struct isx_store *store, const char *name,
+						const struct isx_meter *meter,
+						struct isx_stats **stats, struct isx_err *err);
 
 /* As isx_search(), but memory for the ranking and the result is asked of `quota` first (borrowed
  * until return; threads of the search may ask at the same time). The memory is held until

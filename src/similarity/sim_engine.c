@@ -17,6 +17,7 @@
 #include "similarity/sim_join.h"
 #include "similarity/sim_rows.h"
 #include "similarity/sim_search.h"
+#include "similarity/sim_stats.h"
 #include "similarity/sim_tables.h"
 #include "similarity/sim_walk.h"
 #include "storage/lmdb_store.h"
@@ -70,6 +71,7 @@ const struct isx_lmdb_kind isx_sim_kind = {
 	.make_tables = isx_sim_make_tables,
 	.derive = isx_sim_derive,
 	.describe = describe,
+	.stats = isx_sim_stats,
 	.realm = isx_sim_realm,
 	.put_realm = isx_sim_put_realm,
 	.get = isx_sim_get,

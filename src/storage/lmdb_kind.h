@@ -42,6 +42,11 @@ struct isx_lmdb_kind {
 	/* Add the parts of an index besides "lmdb" (isx_index_part_add()); NULL: there are none. */
 	enum isx_status (*describe)(struct isx_lmdb_view *view, struct isx_index_info *info,
 				    struct isx_err *err);
+	/* Count what the index holds, from a view of everything whose meter has begun; NULL: all
+	 * assets are walked through. *stats lives in `arena`. */
+	enum isx_status (*stats)(struct isx_lmdb_view *view, const struct isx_options *options,
+				 struct isx_arena *arena, struct isx_stats *stats,
+				 struct isx_err *err);
 	/* The realm in __metadata__. *found is false before the first asset. ISX_CORRUPT if it is
 	 * neither 0 nor 1: clients must not be told to send ISCC-IDs of such a realm. A number
 	 * that is too large is in *realm all the same. */

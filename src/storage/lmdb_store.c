@@ -351,6 +351,34 @@ static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 	return pinned.status;
 }
 
+/* All pages are verified first, as rows of every type are read. */
+static enum isx_status count_file(struct isx_lmdb_file *file, const struct isx_options *options,
+				  const struct isx_meter *meter, struct isx_arena *arena,
+				  struct isx_stats *stats, struct isx_err *err)
+{
+	struct isx_lmdb_view view;
+	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_SAFE, &view, err);
+	if (st)
+		return st;
+	view.meter = *meter;
+	st = file->kind->stats(&view, options, arena, stats, err);
+	isx_lmdb_end(&view);
+	return st;
+}
+
+static enum isx_status store_stats(struct isx_engine *engine, const char *name,
+				   const struct isx_meter *meter, struct isx_arena *arena,
+				   struct isx_stats *stats, struct isx_err *err)
+{
+	struct pinned_index pinned = { .store = store_of(engine), .name = name };
+	if (!pinned.store->kind->stats)
+		return isx_fail(err, ISX_UNSUPPORTED, "%s:// counts by walking through all assets",
+				pinned.store->kind->scheme);
+	while (pin_index(&pinned, err))
+		pinned.status = count_file(pinned.file, &engine->options, meter, arena, stats, err);
+	return pinned.status;
+}
+
 /* Order of qsort(), by bytes: readdir() has no order. */
 static int by_name(const void *left, const void *right)
 {
@@ -828,6 +856,7 @@ static const struct isx_engine_ops store_ops = {
 	.create = store_create,
 	.drop = store_drop,
 	.stat = store_stat,
+	.stats = store_stats,
 	.add = store_add,
 	.get = store_get,
 	.remove = store_remove,

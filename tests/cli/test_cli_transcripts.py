@@ -241,11 +241,14 @@ def test_stats(cli):
     cli.good("add", "a.jsonl")
     said = cli.good("stats").json
     assert said == {
-        "index": "default", "assets": 4, "with_iscc_code": 1, "with_metadata": 0,
+        "index": "default", "assets": 4, "sampled": 4, "with_iscc_code": 1, "with_metadata": 0,
         "units": {"CONTENT_TEXT_V0": {"64": 3, "256": 1}, "DATA_NONE_V0": {"64": 3, "256": 1},
                   "INSTANCE_NONE_V0": {"64": 3, "256": 1}, "META_NONE_V0": {"64": 3, "256": 1}},
-        "simprints": {"CONTENT_TEXT_V0": {"64": 2}}, "realm": 0, "first": "1970-01-01T00:00:00Z", "last": "1970-01-01T00:00:00Z",
-        "hubs": {"1": 2, "3": 1, "4": 1}, "identical": {"groups": 1, "duplicates": 1}}
+        "without": {"CONTENT_TEXT_V0": 0, "DATA_NONE_V0": 0, "INSTANCE_NONE_V0": 0, "META_NONE_V0": 0},
+        "simprints": {"CONTENT_TEXT_V0": {"64": 2}}, "without_simprints": {"CONTENT_TEXT_V0": 3},
+        "realm": 0, "first": "1970-01-01T00:00:00Z", "last": "1970-01-01T00:00:00.000001Z", "periods": {"1970-01-01T00": 4},
+        "hubs": {"1": 2, "3": 1, "4": 1}, "identical": {"groups": 1, "duplicates": 1}, "fields": [], "distances": {}}
+    assert cli.good("index", "stats").json == cli.good("index", "stats", "default").json == said
     assert on_terminal(cli, "stats") == (0, """\
 Index 'default': 4 assets
 Units
@@ -258,10 +261,13 @@ Units
   META_NONE_V0               64 bits               3
   META_NONE_V0              256 bits               1
 Simprints
-  CONTENT_TEXT_V0            64 bits               2
+  CONTENT_TEXT_V0            64 bits               2; 3 assets without
 Realm 0, from 1970-01-01T00:00:00Z to 1970-01-01T00:00:00Z
 Hubs: 1 (2), 3 (1), 4 (1)
 Identical files (INSTANCE): 1 group, 1 asset beyond the first of each
+Of 4 assets 1 with an ISCC-CODE, 0 with metadata
+Assets by time
+  1970-01-01T00               4  ████████████████████████████████████████
 """)
 
 

@@ -9,7 +9,7 @@ from commandline import sample, write_lines
 LEVELS = [(), ("add",), ("search",), ("duplicates",), ("get",), ("hub",), ("datasets",), ("list",), ("remove",), ("export",), ("import",),
           ("stats",), ("inspect",), ("compare",),
           ("index",), ("serve",), ("help",), ("version",),
-          *(("index", name) for name in ("add", "list", "use", "remove", "rebuild", "backup", "compact", "check", "fields", "copy"))]
+          *(("index", name) for name in ("add", "list", "use", "remove", "rebuild", "backup", "compact", "check", "fields", "copy", "stats"))]
 
 OPTIONS = {
     ("add",): ["--verbose", "--simprint-bits", "--batch-size", "--index", "--uri"],
