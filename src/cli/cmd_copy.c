@@ -85,6 +85,36 @@ static enum isx_status read_assets(struct copy *copy, struct isx_cursor *cursor,
 	return st;
 }
 
+/* Let an index that is new declare the fields of the first one; one that has assets or fields keeps its own. A
+ * store without fields, such as an older server, has none to give or to take. */
+static enum isx_status copy_fields(struct copy *copy, struct isx_err *err)
+{
+	const struct target *from = &copy->from, *to = &copy->to;
+	struct isx_index_info info = { 0 };
+	char **fields = NULL, **own = NULL;
+	size_t count = 0, own_count = 0;
+	enum isx_status st = isx_fields_get(from->store, from->name, &fields, &count, err);
+	if (st || !count) {
+		isx_texts_free(fields, count);
+		return st == ISX_UNSUPPORTED ? ISX_OK : st;
+	}
+	st = isx_index_stat(to->store, to->name, &info, err);
+	if (!st && !info.assets)
+		st = isx_fields_get(to->store, to->name, &own, &own_count, err);
+	if (!st && !info.assets && !own_count)
+		st = isx_fields_set(to->store, to->name, (const char *const *)fields, count, NULL,
+				    NULL, err);
+	if (st == ISX_UNSUPPORTED) {
+		say_line(stderr, "Warning: the fields that '%s' declares are not copied: %s",
+			 from->name, err->msg);
+		st = ISX_OK;
+	}
+	isx_texts_free(own, own_count);
+	isx_texts_free(fields, count);
+	isx_index_info_release(&info);
+	return st;
+}
+
 /* The first index is looked at and its snapshot opened before the loader has a thread, so a
  * failure up to there stores no asset in the second one. The number of assets of a part of an
  * index is not known: the bar is left out. The status of reading wins: loader_give() reports
@@ -97,6 +127,8 @@ static enum isx_status copy_assets(struct copy *copy, struct isx_err *err)
 	enum isx_status st = isx_index_stat(copy->from.store, copy->from.name, &info, err);
 	if (!st)
 		st = target_cursor_open(&copy->from, range, &cursor, err);
+	if (!st)
+		st = copy_fields(copy, err);
 	if (!st)
 		st = loader_new(copy->to.store, copy->to.name, BATCH, copy->from.name, false,
 				&copy->loader, err);
@@ -182,9 +214,11 @@ const struct cli_command command_index_copy = {
 	.summary = "Copy the assets of an index into another one, of any engine or server",
 	.text = "FROM and TO are indexes of the configuration, or of the stores of --from-uri and "
 		"--to-uri.\n"
-		"TO is created if it does not exist; assets that it has already are replaced. FROM "
-		"is read as\n"
-		"of one moment. An interrupted copy says where to go on: --after "
+		"TO is created if it does not exist; assets that it has already are replaced. If "
+		"TO "
+		"is empty, it\n"
+		"declares the fields of FROM. FROM is read as of one moment. An interrupted copy "
+		"says where to go on: --after "
 		"ISCC_ID. " RANGE_HELP "\n"
 		"Examples:\n"
 		"  iscc-search index copy mylocal production\n"

@@ -84,3 +84,34 @@ def test_fields_of_a_remote_index(cli, tmp_path):
         assert cli.run("index", "fields", "main", "a", "a").code == 1
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("kind", ["usearch", "lmdb"])
+def test_a_copy_declares_the_fields_of_a_new_index(cli, uri, kind):
+    to = f"{kind}://{cli.work}/copy"
+    cli.good("index", "fields", "main", "title", "name", "--uri", uri)
+    cli.good("index", "copy", "main", "new", "--from-uri", uri, "--to-uri", to)
+    assert declared(cli, "new", "--uri", to) == ["/title", "/name"]
+    assert "0 findings" in cli.good("index", "check", "new", "--uri", to).out
+    # what is there already keeps its own
+    cli.good("index", "fields", "new", "--none", "--uri", to)
+    cli.good("index", "copy", "main", "new", "--from-uri", uri, "--to-uri", to)
+    assert declared(cli, "new", "--uri", to) == []
+    cli.good("add", EXAMPLES / "files", "--uri", to, "--index", "other")
+    cli.good("index", "fields", "other", "own", "--uri", to)
+    cli.good("index", "copy", "main", "other", "--from-uri", uri, "--to-uri", to)
+    assert declared(cli, "other", "--uri", to) == ["/own"]
+
+
+def test_a_copy_to_a_server_declares_the_fields(cli, uri, tmp_path):
+    folder = tmp_path / "server"
+    folder.mkdir()
+    cli.good("index", "fields", "main", "title", "--uri", uri)
+    server = Server(folder).start()
+    try:
+        cli.good("index", "copy", "main", "new", "--from-uri", uri, "--to-uri", server.base)
+        assert server.get("/indexes/new/fields").json() == {"fields": ["/title"]}
+        cli.good("index", "copy", "new", "back", "--from-uri", server.base, "--to-uri", f"usearch://{cli.work}/back")
+        assert declared(cli, "back", "--uri", f"usearch://{cli.work}/back") == ["/title"]
+    finally:
+        server.stop()
