@@ -88,6 +88,16 @@ static void raise_to_sample(struct isx_chance_tail *tail, const struct isx_chanc
 	}
 }
 
+const struct isx_chance_sample *isx_distances_sample(const struct isx_distances *distances,
+						     uint32_t bits)
+{
+	const struct isx_chance_sample *best = NULL;
+	for (size_t i = 0; distances && i < ISX_SAMPLE_LENGTHS; i++)
+		if (distances->samples[i].pairs && distances->samples[i].bits <= bits)
+			best = &distances->samples[i];
+	return best;
+}
+
 void isx_chance_tail_fill(struct isx_chance_tail *tail, uint32_t bits,
 			  const struct isx_chance_sample *sample)
 {

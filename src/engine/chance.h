@@ -40,6 +40,20 @@ struct isx_chance_sample {
 	uint64_t counts[ISX_CHANCE_BITS_MAX + 1]; /* pairs at each distance, 0 to `bits` */
 };
 
+enum { ISX_SAMPLE_LENGTHS = 3 }; /* 64, 128 and 256 bits */
+
+/* What was measured of one unit type in an index. */
+struct isx_distances {
+	uint64_t rows; /* of the type, when they were sampled; 0: they were not */
+	struct isx_chance_sample samples[ISX_SAMPLE_LENGTHS]; /* of 64, 128 and 256 bits */
+};
+
+/* The sample by which units are judged that were compared over `bits`: of these or the most bits
+ * below; NULL if there is none, as for less than 64 bits. For isx_chance_tail_fill().
+ *   distances  may be NULL */
+const struct isx_chance_sample *isx_distances_sample(const struct isx_distances *distances,
+						     uint32_t bits);
+
 /* The p-value of each distance, of one unit type compared over `bits`. */
 struct isx_chance_tail {
 	uint32_t bits;

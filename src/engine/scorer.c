@@ -68,7 +68,8 @@ enum isx_status isx_type_odds_fill(struct isx_type_odds *odds, size_t body_bytes
 		struct isx_chance_tail *tail = isx_arena_alloc(arena, 1, sizeof *tail);
 		if (!tail)
 			return isx_fail_memory(err);
-		isx_chance_tail_fill(tail, (uint32_t)compared * 8, NULL);
+		isx_chance_tail_fill(tail, (uint32_t)compared * 8,
+				     isx_distances_sample(odds->distances, (uint32_t)compared * 8));
 		odds->tails[compared] = tail;
 	}
 	return ISX_OK;

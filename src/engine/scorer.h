@@ -39,6 +39,8 @@ struct isx_type_odds {
 	const char *type;
 	uint64_t rows;    /* units of this type; UINT64_MAX: not counted yet */
 	uint64_t lengths; /* bit n: there are such units of n bytes */
+	const struct isx_distances
+		*distances; /* measured between such units; NULL: they were not */
 	const struct isx_chance_tail *tails[ISX_BODY_BYTES_MAX + 1]; /* by the bytes compared */
 };
 
@@ -79,7 +81,7 @@ struct isx_type_odds *isx_type_odds(struct isx_type_odds **list, const char *typ
 				    struct isx_arena *arena);
 
 /* Have the p-values of a queried unit of `body_bytes`, for each length over which it is compared with
- * the units of the index. */
+ * the units of the index: those of random codes, or the larger ones that odds->distances gives. */
 ISX_MUST_CHECK enum isx_status isx_type_odds_fill(struct isx_type_odds *odds, size_t body_bytes,
 						  struct isx_arena *arena, struct isx_err *err);
 

@@ -91,16 +91,6 @@ enum isx_status isx_distances_get(struct isx_lmdb_view *view, const char *type,
 	return rc == MDB_NOTFOUND ? ISX_OK : isx_lmdb_status(rc, name, err);
 }
 
-const struct isx_chance_sample *isx_distances_sample(const struct isx_distances *distances,
-						     uint32_t bits)
-{
-	const struct isx_chance_sample *best = NULL;
-	for (size_t i = 0; i < ISX_SAMPLE_LENGTHS; i++)
-		if (distances->samples[i].pairs && distances->samples[i].bits <= bits)
-			best = &distances->samples[i];
-	return best;
-}
-
 static enum isx_status remove_record(struct isx_lmdb_view *view, const char *type,
 				     struct isx_err *err)
 {

@@ -15,27 +15,13 @@
 #include "storage/lmdb_check.h"
 #include "storage/lmdb_file.h"
 
-enum {
-	ISX_SAMPLE_ROWS_MIN = 64, /* fewer rows of a type are not sampled: 2,000 pairs say little */
-	ISX_SAMPLE_LENGTHS = 3    /* 64, 128 and 256 bits */
-};
-
-/* What was measured of one unit type. */
-struct isx_distances {
-	uint64_t rows; /* of the type, when they were sampled; 0: they were not */
-	struct isx_chance_sample samples[ISX_SAMPLE_LENGTHS]; /* of 64, 128 and 256 bits */
-};
+enum { ISX_SAMPLE_ROWS_MIN = 64 }; /* fewer rows are not sampled: 2,000 pairs say little */
 
 /* Read what was measured of a unit type; distances->rows is 0 if nothing was: few rows, or all of
  * them written by a version that did not sample. */
 ISX_MUST_CHECK enum isx_status isx_distances_get(struct isx_lmdb_view *view, const char *type,
 						 struct isx_distances *distances,
 						 struct isx_err *err);
-
-/* The sample by which units are judged that were compared over `bits`: of these or the most bits
- * below; NULL if there is none, as for less than 64 bits. For isx_chance_tail_fill(). */
-const struct isx_chance_sample *isx_distances_sample(const struct isx_distances *distances,
-						     uint32_t bits);
 
 /* In a view that writes, after rows were put or removed: write their counts (isx_sim_put_counts()),
  * and sample the types of which the number of rows has doubled or halved. */

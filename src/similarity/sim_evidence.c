@@ -9,6 +9,7 @@
 #include "similarity/sim_evidence.h"
 
 #include "scan/kernel.h"
+#include "similarity/sim_calibrate.h"
 #include "similarity/sim_tables.h"
 
 #include <string.h>
@@ -98,6 +99,16 @@ static enum isx_status count_rows(struct isx_lmdb_view *view, const struct isx_i
 	return ISX_OK;
 }
 
+/* Read what was measured between the units of a type. */
+static enum isx_status read_distances(struct isx_lmdb_view *view, const char *type,
+				      struct isx_type_odds *odds, struct isx_arena *arena,
+				      struct isx_err *err)
+{
+	struct isx_distances *distances = isx_arena_alloc(arena, 1, sizeof *distances);
+	odds->distances = distances;
+	return distances ? isx_distances_get(view, type, distances, err) : isx_fail_memory(err);
+}
+
 enum isx_status isx_sim_find_odds(struct isx_lmdb_view *view, const struct isx_query_plan *plan,
 				  struct isx_scorer *scorer, struct isx_type_odds **odds,
 				  struct isx_arena *arena, struct isx_err *err)
@@ -109,8 +120,11 @@ enum isx_status isx_sim_find_odds(struct isx_lmdb_view *view, const struct isx_q
 		struct isx_type_odds *of = isx_type_odds(odds, unit->type, arena);
 		scorer->types[type].odds = of;
 		st = of ? ISX_OK : isx_fail_memory(err);
-		if (!st && of->rows == UINT64_MAX)
+		if (!st && of->rows == UINT64_MAX) {
 			st = count_rows(view, unit, of, err);
+			if (!st && !unit->is_instance)
+				st = read_distances(view, unit->type, of, arena, err);
+		}
 		if (!st)
 			st = isx_type_odds_fill(of, unit->body_bytes, arena, err);
 	}

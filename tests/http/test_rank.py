@@ -270,3 +270,25 @@ def test_the_settings_hold_where_a_query_says_nothing(tmp_path, env, members):
         assert [match["tier"] for match in own] == ["near_duplicate"] * 3
     finally:
         server.stop()
+
+
+def test_what_an_index_has_often_is_expected_by_chance(tmp_path):
+    """Every second asset has the same title: such a match is no evidence, though random codes never agree so."""
+    server = Server(tmp_path).start()
+    assert server.post("/indexes", json={"name": "titles"}).status_code == 201
+    assets = [{"iscc_id": iscc_id(number),
+               "units": [unit(META, digest("title" if number % 2 else number, 32)), unit(DATA, digest((number, 1), 32))]}
+              for number in range(400)]
+    assert server.post("/indexes/titles/assets", json=assets).status_code == 201
+    query = {"units": [unit(META, digest("title", 32))], "rank": "significance"}
+    matches = server.post("/indexes/titles/search?limit=1000", json=query).json()["global_matches"]
+    assert len(matches) == 200
+    pairs = 200 * 199 / 2 / (400 * 399 / 2)  # of equal titles among all
+    for match in matches:
+        assert match["expect"] == pytest.approx(400 * pairs, rel=1e-9)
+    assert server.post("/indexes/titles/search", json={**query, "max_expect": 99}).json()["global_matches"] == []
+    # nothing of the kind was measured of DATA: one random code of 256 bits is enough
+    query = {"units": [unit(DATA, digest((7, 1), 32))], "max_expect": 1e-60}
+    assert [m["iscc_id"] for m in server.post("/indexes/titles/search", json=query).json()["global_matches"]] == [
+        iscc_id(7)]
+    server.stop()
