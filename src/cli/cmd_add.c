@@ -20,7 +20,9 @@
 #include "cli/load_run.h"
 #include "cli/own_id.h"
 #include "cli/progress.h"
+#include "cli/resume.h"
 #include "cli/say.h"
+#include "cli/shell.h"
 #include "cli/term.h"
 
 #include <limits.h>
@@ -37,7 +39,11 @@ struct add {
 	struct files_list files;
 	struct files_list missing; /* patterns without a match */
 	struct load_run run;
+	struct isx_buf to_go_on;    /* of `run` */
 	struct rehearsal rehearsal; /* of --dry-run */
+	struct resume resume;
+	struct loader_point before; /* what an interrupted run has stored, with --resume */
+	struct loader_point now;    /* how far this one has read */
 	bool verbose;
 	bool all_lines;  /* import: every file has one asset a line, whatever its name is */
 	bool stops;      /* --on-error stop */
@@ -112,6 +118,7 @@ static enum isx_status add_line(struct add *add, struct seen_place place, struct
 	struct isx_asset asset = { 0 };
 	struct isx_err why = { 0 };
 	enum isx_status st = lines_read_asset(line, loader_arena(add->run.loader), &asset, &why);
+	add->now.line_hash = loader_fills(add->run.loader) ? resume_line_hash(line) : 0;
 	return st ? skip(add, place, st, &why, err)
 		  : loader_give(add->run.loader, &asset, place, err);
 }
@@ -126,6 +133,34 @@ static bool is_word(const struct add *add, const char *path)
 	return false;
 }
 
+/* Read up to the line with which an interrupted run has stopped. ISX_INVALID: this input has another
+ * line there, or ends before, so it is not known what of it is stored. */
+static enum isx_status skip_lines(struct add *add, struct seen_place place, struct lines *lines,
+				  struct isx_err *err)
+{
+	struct isx_span line = { 0 };
+	struct isx_buf name = { 0 };
+	const struct loader_point *before = &add->before;
+	enum isx_status st = ISX_OK;
+	while (!st && lines->number < before->line) {
+		st = lines_next(lines, &line, err);
+		if (line.len == 0)
+			break;
+		if (lines->number % 256 == 0)
+			progress_update(&add->progress, add->bytes_done + lines->bytes, 0);
+	}
+	if (st || (line.len && lines->number == before->line &&
+		   (!before->line_hash || resume_line_hash(line) == before->line_hash)))
+		return st;
+	loader_add_place(add->run.loader, &name, (struct seen_place){ place.path, before->line });
+	st = isx_fail(err, ISX_INVALID,
+		      "%.*s: expected the line with which the interrupted run has stopped. Give "
+		      "the same input again, or leave out --resume",
+		      (int)name.len, name.len ? name.ptr : "");
+	isx_buf_release(&name);
+	return st;
+}
+
 /* Each line is parsed and handed to the loader as it arrives. A fault of the file, for example
  * UTF-16, ends this file only. */
 static enum isx_status add_lines(struct add *add, struct seen_place place, struct isx_err *err)
@@ -137,6 +172,8 @@ static enum isx_status add_lines(struct add *add, struct seen_place place, struc
 	enum files_kind kind = is_word(add, path) ? FILES_ALSO_FIFO : FILES_REGULAR;
 	enum isx_status st = ISX_OK, read = lines_open(path, kind, &lines, &why);
 	uint64_t before = add->bytes_done;
+	if (!read && add->now.file == add->before.file)
+		st = skip_lines(add, place, &lines, err);
 	while (!st && !read && !add->is_stopped) {
 		read = lines_next(&lines, &line, &why);
 		if (read || line.len == 0)
@@ -182,6 +219,9 @@ static enum isx_status add_parquet(struct add *add, struct seen_place place, str
 				     .loader = add->run.loader,
 				     .place = place,
 				     .rows_max = UINT64_MAX,
+				     .rows_before = add->now.file == add->before.file
+							    ? add->before.line
+							    : 0,
 				     .columns = add->columns,
 				     .progress = show_rows,
 				     .progress_arg = add };
@@ -189,6 +229,21 @@ static enum isx_status add_parquet(struct add *add, struct seen_place place, str
 	enum isx_status st = dataset_rows_load(&rows, err);
 	add->bytes_done += add->file_bytes;
 	return st;
+}
+
+/* Are all assets of the file that is read now stored by an interrupted run? */
+static bool is_stored(const struct add *add)
+{
+	return add->now.file < add->before.file ||
+	       (add->now.file == add->before.file && !add->before.line);
+}
+
+static enum isx_status add_one(struct add *add, struct seen_place place, struct isx_err *err)
+{
+	const char *path = path_of(add, place);
+	if (add->all_lines || lines_are_in(path))
+		return add_lines(add, place, err);
+	return is_parquet(path) ? add_parquet(add, place, err) : add_file(add, place, err);
 }
 
 /* Offsets of paths in the list, plus 1, are their places: 0 is no place. */
@@ -202,13 +257,18 @@ static enum isx_status add_all(struct add *add, struct isx_err *err)
 	for (size_t i = 0; !st && !add->is_stopped && i < add->files.count; i++) {
 		struct seen_place place = { (uint32_t)at + 1, 0 };
 		const char *path = path_of(add, place);
-		if (add->all_lines || lines_are_in(path))
-			st = add_lines(add, place, err);
-		else
-			st = is_parquet(path) ? add_parquet(add, place, err)
-					      : add_file(add, place, err);
-		progress_update(&add->progress, add->bytes_done, loader_written(add->run.loader));
 		at += strlen(path) + 1;
+		add->now.file = i + 1;
+		add->now.line_hash = 0;
+		if (add->resume.path[0])
+			add->now.files_hash = resume_add_file(add->now.files_hash, path);
+		if (is_stored(add)) { /* no generator is started for it, either */
+			add->generation.ahead = add->files.paths.ptr + at;
+			add->generation.ahead_count = add->files.count - i - 1;
+			continue;
+		}
+		st = add_one(add, place, err);
+		progress_update(&add->progress, add->bytes_done, loader_written(add->run.loader));
 	}
 	return st;
 }
@@ -263,7 +323,8 @@ static void print_report(const struct add *add)
 static int report(const struct add *add)
 {
 	const struct loader_totals *totals = &add->run.totals;
-	if (totals->created + totals->updated == 0) {
+	/* An interrupted run may have stored all there is. */
+	if (totals->created + totals->updated == 0 && (!add->before.file || totals->errors)) {
 		fprintf(stderr, "No valid assets found\n");
 		if (totals->errors)
 			load_run_print("Errors:", &add->run.messages.errors, SIZE_MAX,
@@ -288,9 +349,10 @@ static int report(const struct add *add)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-/* The bytes of all files, for the progress bar; 0 if unknown, for example with standard input. Sets
- * `*any_lines` if any file has one asset per line or row, which decides the default size of batches. */
-static uint64_t measure(const struct files_list *files, bool *any_lines)
+/* The bytes of the files behind the first `skipped`, for the progress bar; 0 if unknown, for example with
+ * standard input. Sets `*any_lines` if any file has one asset per line or row, which decides the
+ * default size of batches. */
+static uint64_t measure(const struct files_list *files, uint64_t skipped, bool *any_lines)
 {
 	const char *path = files->paths.ptr;
 	uint64_t total = 0;
@@ -298,6 +360,8 @@ static uint64_t measure(const struct files_list *files, bool *any_lines)
 	for (size_t i = 0; i < files->count; i++, path += strlen(path) + 1) {
 		struct stat info;
 		*any_lines |= lines_are_in(path) || is_parquet(path);
+		if (i < skipped)
+			continue;
 		if (!files_is_descriptor(path) && stat(path, &info) == 0 && S_ISREG(info.st_mode))
 			total += (uint64_t)info.st_size;
 		else
@@ -306,18 +370,57 @@ static uint64_t measure(const struct files_list *files, bool *any_lines)
 	return unknown ? 0 : total;
 }
 
+/* With --resume, find how far an interrupted run came. */
+static void find_before(struct add *add)
+{
+	struct isx_buf place = { 0 };
+	const char *path = add->files.paths.ptr;
+	resume_begin(&add->resume, &add->run.target, add->args);
+	if (!cli_option_value(add->args, "--resume") ||
+	    !resume_find(&add->resume, &add->run.target, &add->files, &add->before))
+		return;
+	for (uint64_t i = 1; i < add->before.file; i++)
+		path += strlen(path) + 1;
+	isx_buf_text(&place, strcmp(path, "-") ? path : "standard input");
+	if (add->before.line)
+		isx_buf_printf(&place, ":%u", add->before.line);
+	say_line(stderr, "Going on behind %.*s, up to which all is stored", (int)place.len,
+		 place.len ? place.ptr : "");
+	isx_buf_release(&place);
+}
+
 /* Returns after the last batch is stored. Totals and messages are filled also on failure. */
-static int load_batches(struct add *add, size_t batch_assets, uint64_t bytes)
+static int load_batches(struct add *add, size_t batch_assets)
 {
 	struct isx_err err = { 0 };
+	bool any_lines;
+	uint64_t whole = add->before.file - (add->before.line > 0);
+	uint64_t bytes = measure(&add->files, whole, &any_lines);
 	enum isx_status st = load_run_start(&add->run, batch_assets, add->files.paths.ptr,
 					    add->verbose, &err);
 	if (!st) {
 		loader_set_stops(add->run.loader, add->stops);
+		if (!add->run.rehearsal)
+			loader_set_stored(add->run.loader, &add->now, resume_stored, &add->resume);
 		progress_start(&add->progress, bytes);
 		st = load_run_finish(&add->run, add_all(add, &err), &err);
 	}
 	return st ? target_fail(st, &err) : CLI_OK;
+}
+
+/* The command that goes on, for the last line after an interruption or a failure. */
+static void set_to_go_on(struct add *add)
+{
+	bool is_input = false;
+	for (size_t i = 0; i < add->args->word_count; i++)
+		is_input |= strcmp(add->args->words[i], "-") == 0;
+	isx_buf_printf(&add->to_go_on, "To go on, run the same command again with --resume%s: ",
+		       is_input ? " and the same standard input" : "");
+	shell_add_command(&add->to_go_on, add->args, "--resume");
+	isx_buf_text(&add->to_go_on, " --resume");
+	isx_buf_char(&add->to_go_on, '\0');
+	add->run.to_go_on = add->to_go_on.failed ? "To go on, run the same command with --resume"
+						 : add->to_go_on.ptr;
 }
 
 /* Signals are watched before the store is opened: opening may wait, and must be interruptible. */
@@ -325,13 +428,14 @@ static int load(const struct cli_args *args, struct add *add)
 {
 	struct interrupt interrupt;
 	bool any_lines = false;
-	uint64_t bytes = measure(&add->files, &any_lines);
 	unsigned long batch;
 	int code = CLI_ERROR;
+	measure(&add->files, UINT64_MAX, &any_lines);
 	if (!cli_option_number(args, "--batch-size", 1, 1000000,
 			       any_lines || add->all_lines ? LINES_BATCH : FILES_BATCH, &batch))
 		return CLI_USAGE;
 	add->verbose = cli_option_value(args, "--verbose") != NULL;
+	set_to_go_on(add);
 	interrupt_watch(&interrupt, load_run_interrupted, &add->run);
 	if (cli_option_value(args, "--dry-run")) {
 		add->rehearsal.target = &add->run.target;
@@ -339,20 +443,26 @@ static int load(const struct cli_args *args, struct add *add)
 	}
 	bool is_open = (add->run.rehearsal ? target_open_to_look : target_open)(args,
 										&add->run.target);
-	if (is_open)
-		code = load_batches(add, batch, bytes);
+	if (is_open) {
+		find_before(add);
+		code = load_batches(add, batch);
+	}
 	interrupt_end(&interrupt);
 	/* The bar is erased before the report is printed. */
 	progress_end(&add->progress);
 	if (is_open && code == CLI_OK)
 		code = report(add);
 	/* After a failure, earlier batches stay stored. */
-	else if (!add->run.rehearsal && add->run.totals.created + add->run.totals.updated)
+	else if (!add->run.rehearsal && add->run.totals.created + add->run.totals.updated) {
 		fprintf(stderr, "%zu assets were added before\n",
 			add->run.totals.created + add->run.totals.updated);
+		load_run_say_how_far(&add->run, add->run.loader, &add->run.totals);
+	}
+	resume_end(&add->resume, code == CLI_OK && !add->run.rehearsal);
 	own_ids_release(&add->own_ids);
 	rehearsal_release(&add->rehearsal);
 	load_run_release(&add->run);
+	isx_buf_release(&add->to_go_on);
 	return code;
 }
 
@@ -399,10 +509,7 @@ static int find_files(const struct cli_args *args, bool generates, struct files_
 
 static int run_add(const struct cli_args *args)
 {
-	struct add add = { .args = args,
-			   .run.to_go_on =
-				   "To go on, run the same command again: what is in is not "
-				   "doubled" };
+	struct add add = { .args = args };
 	const char *bits = cli_option_value(args, "--simprint-bits");
 	uint64_t number = 0;
 	if (bits &&
@@ -455,6 +562,10 @@ static int run_import(const struct cli_args *args)
 	return code;
 }
 
+#define RESUME_OPTION                                                                              \
+	{                                                                                          \
+		"--resume", 'r', NULL, "Leave out what an interrupted run of this command stored"  \
+	}
 #define DRY_RUN_OPTION                                                                             \
 	{                                                                                          \
 		"--dry-run", 'n', NULL,                                                            \
@@ -465,6 +576,7 @@ static const struct cli_option import_options[] = {
 	{ "--on-error", 0, "WHAT",
 	  "skip: report a wrong line and go on (default); stop: end there" },
 	{ "--batch-size", 'b', "N", "Assets per transaction (default: 20000)" },
+	RESUME_OPTION,
 	DRY_RUN_OPTION,
 	TARGET_OPTIONS,
 };
@@ -481,9 +593,8 @@ const struct cli_command command_import = {
 		"the "
 		"index\n"
 		"already are replaced. An interrupted import tells how many assets it has stored; "
-		"run "
-		"the\n"
-		"same command again to continue.\n\n"
+		"with "
+		"--resume\nthe same command goes on behind them.\n\n"
 		"Examples:\n"
 		"  iscc-search import assets.jsonl.zst --index copy\n"
 		"  iscc-search export | iscc-search import --uri http://localhost:8000\n\n"
@@ -500,6 +611,7 @@ static const struct cli_option options[] = {
 	{ "--simprint-bits", 's', "BITS", "Truncate simprints to 64, 128, 192 or 256 bits" },
 	{ "--batch-size", 'b', "N",
 	  "Assets per transaction (default: 100 for files, 20000 for lines and rows)" },
+	RESUME_OPTION,
 	DRY_RUN_OPTION,
 	DATASET_ROWS_OPTION,
 	GENERATOR_OPTION,
@@ -529,8 +641,8 @@ const struct cli_command command_add = {
 		"nothing; everything else is added. Assets of one run with the same ISCC-ID are "
 		"reported;\n"
 		"the last one is stored. An interrupted add tells how many assets it has stored; "
-		"run the\n"
-		"same command again to continue.\n\n"
+		"with\n"
+		"--resume the same command goes on behind them, also after a crash.\n\n"
 		"Examples:\n"
 		"  iscc-search add examples/assets.jsonl\n"
 		"  iscc-search add 'collection/**/*.iscc.json' --index production\n"

@@ -423,6 +423,8 @@ enum isx_status dataset_rows_load(struct dataset_rows *rows, struct isx_err *err
 	enum isx_status st = find_stored(rows, &rows->rows_skipped, err);
 	if (st)
 		return st;
+	if (rows->rows_skipped < rows->rows_before)
+		rows->rows_skipped = rows->rows_before;
 	st = open_reader(rows, false, &reader, err);
 	while (!st && next_row(&reader, row, &st, err)) {
 		if (row >= rows->rows_skipped)

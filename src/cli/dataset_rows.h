@@ -29,7 +29,8 @@ struct dataset_rows {
 	/* Columns that become metadata, with commas between their names; without a pointer all
 	 * do. */
 	struct isx_span columns;
-	/* To leave out what an earlier run has stored; NULL: everything is loaded. */
+	uint64_t rows_before; /* rows to leave out, as an earlier run has stored them */
+	/* To find that out: rows that are stored under their ISCC-IDs are left out; NULL: everything is loaded. */
 	struct isx_store *store;
 	const char *index;
 	size_t step; /* assets that are stored together: one of so many is looked up */

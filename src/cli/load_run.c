@@ -17,6 +17,19 @@ enum {
 	PATIENCE_MS = 10000
 }; /* an interrupt waits so long for the batch, first silently, then with a message */
 
+void load_run_say_how_far(const struct load_run *run, const struct loader *loader,
+			  const struct loader_totals *totals)
+{
+	struct isx_buf place = { 0 };
+	if (loader && totals->place.path) {
+		loader_add_place(loader, &place, totals->place);
+		say_line(stderr, "The last one of them is that of %.*s", (int)place.len,
+			 place.len ? place.ptr : "");
+	}
+	say_line(stderr, "%s", run->to_go_on);
+	isx_buf_release(&place);
+}
+
 /* Runs in the signal thread; the process exits afterwards (interrupt.h). */
 void load_run_interrupted(void *arg)
 {
@@ -45,7 +58,7 @@ void load_run_interrupted(void *arg)
 		 totals.created + totals.updated, totals.errors);
 	if (pending)
 		say_line(stderr, "The %zu assets that were being written may be in, too", pending);
-	say_line(stderr, "%s", run->to_go_on);
+	load_run_say_how_far(run, loader, &totals);
 	if (loader && !pending)
 		isx_close(run->target.store); /* syncs a store opened with relaxed durability */
 }

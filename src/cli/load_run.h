@@ -28,6 +28,10 @@ struct load_run {
  * possible after the batch that is being written. */
 void load_run_interrupted(void *run);
 
+/* Say from which file or line the asset is that was stored last, and how to go on. */
+void load_run_say_how_far(const struct load_run *run, const struct loader *loader,
+			  const struct loader_totals *totals);
+
 /* Make the loader, as loader_new() does. */
 ISX_MUST_CHECK enum isx_status load_run_start(struct load_run *run, size_t batch_assets,
 					      const char *paths, bool verbose, struct isx_err *err);

@@ -29,6 +29,7 @@ struct batch {
 	struct seen_place *places;
 	enum isx_outcome *outcomes;
 	size_t count;
+	struct loader_point point; /* of the last asset */
 };
 
 struct loader {
@@ -45,6 +46,9 @@ struct loader {
 	bool ending;
 	bool halted; /* the writing thread starts no further batch, and no further part of one */
 	bool stops;  /* it is halted by an asset that is refused */
+	const struct loader_point *now;
+	loader_stored_fn *stored; /* NULL: is not called */
+	void *stored_arg;
 	struct rehearsal *rehearsal; /* NULL: assets are written */
 	const char *paths;
 	struct seen seen; /* assets written; used by the writing thread only */
@@ -54,8 +58,7 @@ struct loader {
 	struct isx_err why;
 };
 
-/* Append a place: path, or path:line. */
-static void add_place(const struct loader *loader, struct isx_buf *buf, struct seen_place place)
+void loader_add_place(const struct loader *loader, struct isx_buf *buf, struct seen_place place)
 {
 	const char *path = loader->paths + place.path - 1;
 	isx_buf_text(buf, strcmp(path, "-") ? path : "standard input");
@@ -107,9 +110,9 @@ static void note_written(struct loader *loader, const struct isx_asset *asset,
 	    is_same_place(loader, before, place))
 		return;
 	isx_buf_printf(&line, "%s: ", asset->iscc_id);
-	add_place(loader, &line, before);
+	loader_add_place(loader, &line, before);
 	isx_buf_text(&line, ", then ");
-	add_place(loader, &line, place);
+	loader_add_place(loader, &line, place);
 	keep_line(&loader->messages.duplicates, ++loader->totals.duplicates, &line);
 	isx_buf_release(&line);
 }
@@ -135,6 +138,7 @@ static void count_written(struct loader *loader, const struct batch *batch, size
 	}
 	const char *last = batch->assets[first + count - 1].iscc_id;
 	snprintf(loader->totals.last, sizeof loader->totals.last, "%s", last ? last : "");
+	loader->totals.place = batch->places[first + count - 1];
 	pthread_mutex_unlock(&loader->lock);
 }
 
@@ -227,6 +231,10 @@ static void write_batch(struct loader *loader, const struct batch *batch)
 		part = st ? PART_AFTER_REFUSAL : 2 * part;
 		count = batch->count - first < part ? batch->count - first : part;
 	}
+	/* A batch that is not full is the last one, or is written because the next asset needs it.
+	 * Only this thread changes the totals of what is stored, so it reads them without the lock. */
+	if (loader->stored && first == batch->count && batch->count == loader->batch_assets)
+		loader->stored(loader->stored_arg, &batch->point, loader->totals.last);
 }
 
 /* The writing thread. It releases the lock while it writes; the batch is its own as long as
@@ -289,6 +297,15 @@ enum isx_status loader_new(struct isx_store *store, const char *name, size_t bat
 	return ISX_OK;
 }
 
+/* Without the lock, as loader_set_stops(). */
+void loader_set_stored(struct loader *loader, const struct loader_point *now,
+		       loader_stored_fn *stored, void *stored_arg)
+{
+	loader->now = now;
+	loader->stored = stored;
+	loader->stored_arg = stored_arg;
+}
+
 /* Without the lock, as loader_set_stops(): set before the writing thread has got a batch. */
 void loader_set_rehearsal(struct loader *loader, struct rehearsal *rehearsal)
 {
@@ -333,6 +350,11 @@ static enum isx_status hand_over(struct loader *loader, struct isx_err *err)
 	return st ? st : began;
 }
 
+bool loader_fills(const struct loader *loader)
+{
+	return loader->batches[loader->filling].count + 1 == loader->batch_assets;
+}
+
 /* The asset is copied, its texts are not: they stay in the arena of the batch until it is
  * written. */
 enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
@@ -342,6 +364,10 @@ enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset
 	batch->assets[batch->count] = *asset;
 	batch->places[batch->count] = place;
 	batch->count++;
+	if (loader->now) {
+		batch->point = *loader->now;
+		batch->point.line = place.line;
+	}
 	return batch->count == loader->batch_assets ? hand_over(loader, err) : ISX_OK;
 }
 
@@ -380,7 +406,7 @@ void loader_error(struct loader *loader, const char *source, const char *message
 void loader_error_at(struct loader *loader, struct seen_place place, const char *message)
 {
 	struct isx_buf line = { 0 };
-	add_place(loader, &line, place);
+	loader_add_place(loader, &line, place);
 	pthread_mutex_lock(&loader->lock);
 	keep_error(loader, &line, message);
 	pthread_mutex_unlock(&loader->lock);

@@ -12,6 +12,20 @@
 
 struct loader; /* has a thread that writes */
 
+/* How far a run has read its input. */
+struct loader_point {
+	uint64_t file;      /* number of the file, from 1; 0: nothing is read */
+	int64_t files_hash; /* resume_add_file() of the files up to this one */
+	uint32_t line;      /* the line or row; 0: the whole file */
+	int64_t line_hash;  /* resume_line_hash() of the line; 0: not known */
+};
+
+/* Called by the writing thread when a full batch is stored.
+ *   point    how far the input was read with the last asset of the batch
+ *   iscc_id  of the asset that was stored last, "" if it is not known; borrowed */
+typedef void loader_stored_fn(void *stored_arg, const struct loader_point *point,
+			      const char *iscc_id);
+
 /* The results of a run. */
 struct loader_totals {
 	size_t created;
@@ -20,6 +34,7 @@ struct loader_totals {
 	size_t duplicates;  /* assets that replaced another one of this run */
 	uint64_t simprints; /* of all assets that were stored; the store may keep none of them */
 	char last[24]; /* the ISCC-ID of the asset that was stored last; "": none, or not known */
+	struct seen_place place; /* of that asset */
 };
 
 /* Start to load into an index of a store (borrowed).
@@ -29,6 +44,11 @@ struct loader_totals {
 ISX_MUST_CHECK enum isx_status loader_new(struct isx_store *store, const char *name,
 					  size_t batch_assets, const char *paths, bool verbose,
 					  struct loader **loader, struct isx_err *err);
+
+/* Call `stored` behind each full batch. Call before the first asset.
+ *   now  where the asset that is given is from (borrowed); the loader knows its line itself */
+void loader_set_stored(struct loader *loader, const struct loader_point *now,
+		       loader_stored_fn *stored, void *stored_arg);
 
 /* Only check the assets, and count what would become of them (borrowed). Call before the first asset. */
 void loader_set_rehearsal(struct loader *loader, struct rehearsal *rehearsal);
@@ -47,6 +67,9 @@ struct isx_arena *loader_arena(struct loader *loader);
 ISX_MUST_CHECK enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
 					   struct seen_place place, struct isx_err *err);
 
+/* Is the next asset the last one of its batch? */
+bool loader_fills(const struct loader *loader);
+
 /* Write what was given, and wait until it is written: a search then finds it. Memory of
  * loader_arena() that belongs to no asset that was given stays valid for the next one. */
 ISX_MUST_CHECK enum isx_status loader_flush(struct loader *loader, struct isx_err *err);
@@ -56,6 +79,9 @@ void loader_error(struct loader *loader, const char *source, const char *message
 
 /* The same for a place. */
 void loader_error_at(struct loader *loader, struct seen_place place, const char *message);
+
+/* Append a place: path, or path:line. */
+void loader_add_place(const struct loader *loader, struct isx_buf *buf, struct seen_place place);
 
 /* Write no further batch, and wait for the one that is being written, at most `wait_ms`. May be
  * called again, from any thread.
