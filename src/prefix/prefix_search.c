@@ -22,6 +22,7 @@
 #include "engine/scorer.h"
 #include "prefix/prefix_file.h"
 #include "storage/lmdb_assets.h"
+#include "storage/lmdb_filter.h"
 #include "json/wire.h"
 
 #include <stdlib.h>
@@ -46,6 +47,8 @@ struct search {
 	struct isx_ranking ranking;
 	bool excludes_self;
 	uint64_t self;
+	bool is_filtered;
+	struct isx_passing passing; /* with is_filtered: the assets that may match */
 	uint32_t realm;
 };
 
@@ -64,7 +67,13 @@ static enum isx_status make_plan(struct search *search, const struct isx_query *
 		search->excludes_self = true;
 		search->self = id.body;
 	}
-	return isx_query_plan(&effective, ISX_EVERY_UNIT, search->arena, &search->plan, err);
+	enum isx_status st = isx_query_plan(&effective, ISX_EVERY_UNIT, search->arena,
+					    &search->plan, err);
+	search->is_filtered = !st && search->plan.filter;
+	return search->is_filtered
+		       ? isx_passing_find(search->view, search->plan.filter, search->arena->quota,
+					  &search->view->meter, &search->passing, err)
+		       : st;
 }
 
 /* --- finding rows ----------------------------------------------------------------------------- */
@@ -76,6 +85,10 @@ static enum isx_status add_hit(struct search *search, MDB_val row, size_t type, 
 	if (row.mv_size != ISX_KEY_BYTES)
 		return isx_fail(err, ISX_CORRUPT, "a row of %zu bytes: expected %d", row.mv_size,
 				ISX_KEY_BYTES);
+	/* Before it takes memory. What no set decides is asked once for each asset (rank_assets()). */
+	if (search->is_filtered &&
+	    !isx_id_set_has(&search->passing.ids, isx_load_be64(row.mv_data)))
+		return isx_meter_count(&search->view->meter, 1, err);
 	enum isx_status st = isx_array_room(&search->hits, &search->hit_cap, search->hit_count + 1,
 					    sizeof *search->hits, search->arena->quota, err);
 	if (st)
@@ -199,6 +212,7 @@ static enum isx_status count_rows(struct search *search, struct isx_err *err)
 static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 {
 	struct isx_evidence evidence[ISX_UNITS_MAX];
+	size_t passing_at = 0;
 	enum isx_status st = search->scorer.needs_odds ? count_rows(search, err) : ISX_OK;
 	for (size_t i = 0; !st && i < search->plan.unit_count; i++)
 		st = find_rows(search, &search->plan.units[i], err);
@@ -211,6 +225,11 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 		struct isx_ranked ranked = { .id = search->hits[at].id };
 		end = find_evidence(search, at, evidence);
 		if (search->excludes_self && ranked.id == search->self)
+			continue;
+		bool passes;
+		st = isx_passing_has(search->is_filtered ? &search->passing : NULL, search->view,
+				     ranked.id, &passing_at, &passes, err);
+		if (st || !passes)
 			continue;
 		if (isx_scorer_rank(&search->scorer, evidence, &ranked))
 			st = isx_ranking_offer(&search->ranking, ranked.rank, ranked.id, err);
@@ -284,6 +303,7 @@ enum isx_status isx_prefix_search(struct isx_lmdb_view *view, const struct isx_o
 		st = isx_page_end(query, search.scorer.rank, &search.ranking, mdb_txn_id(view->txn),
 				  arena, result, err);
 	isx_ranking_release(&search.ranking);
+	isx_passing_release(&search.passing);
 	isx_mem_free(search.hits);
 	if (!st)
 		result->query = search.plan.query;

@@ -10,6 +10,7 @@
 #define ISX_PASSAGE_SCAN_H
 
 #include "base/mem.h"
+#include "engine/id_set.h"
 #include "scan/kernel.h"
 #include "storage/lmdb_file.h"
 
@@ -50,6 +51,9 @@ struct isx_passage_stream {
 	void *before_page_arg;
 	uint64_t page_id; /* the last ISCC-ID body of the current page; 0 before the first one */
 	uint64_t row_sum; /* rows that were compared so far */
+	/* Read no page without an asset of this set, and compare few rows of other assets; NULL: all. Set
+	 * before the stream is opened. */
+	const struct isx_id_set *only;
 	/* Private to passage_scan.c: */
 	struct isx_lmdb_view *view;
 	MDB_cursor *cursor;
@@ -57,10 +61,12 @@ struct isx_passage_stream {
 	uint64_t id_max; /* the last asset it may deliver */
 	size_t stored_bytes;
 	size_t row_bytes;
+	size_t only_at; /* no range of `only` before it has an asset of the current page or later */
 	const uint8_t *page;
 	size_t row_count;
 	struct isx_scan_query *asked;   /* the simprints that can match here, with their hits */
 	struct isx_passage_hit *askers; /* of each of them: what all its hits have in common */
+	size_t *before;                 /* of each of them: hits in the rows compared before */
 	size_t asked_count;
 	uint32_t *row_hits;            /* room for a number for each row of a page, and one more */
 	struct isx_passage_hit *found; /* in the page, in the order of rows */

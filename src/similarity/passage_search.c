@@ -81,8 +81,9 @@ struct seat {
 	struct isx_member *member; /* further threads only read it */
 	struct type_search *types;
 	size_t type_count;
-	size_t asked; /* simprints of all types */
-	bool is_hit;  /* has a hit in the current asset */
+	size_t asked;      /* simprints of all types */
+	bool is_hit;       /* has a hit in the current asset */
+	size_t passing_at; /* isx_passing_has() */
 	struct isx_ranking ranking;
 	struct isx_meter meter;
 	enum isx_status status;
@@ -433,8 +434,12 @@ static void rank_asset(struct passage_search *search, struct seat *seat, uint64_
 	enum isx_status st = seat->status;
 	/* The asset of a query by ISCC-ID is no match of itself. */
 	if (!st && (!seat->member->excludes_self || id != seat->member->self)) {
-		st = score_asset(search, seat, &score, &seat->err);
-		if (!st)
+		bool passes;
+		st = isx_passing_has(seat->member->passing, search->view, id, &seat->passing_at,
+				     &passes, &seat->err);
+		if (!st && passes)
+			st = score_asset(search, seat, &score, &seat->err);
+		if (!st && passes)
 			st = isx_ranking_offer(&seat->ranking, score, id, &seat->err);
 		if (st)
 			drop_seat(search, seat, st);
@@ -543,7 +548,8 @@ static void before_page(void *arg)
 		search->streams[i].id_max = range->id_max;
 }
 
-/* List the queries of all seats for the type of `first`, which is the first of them.
+/* List the queries of all seats for the type of `first`, which is the first of them, and with its filter:
+ * other filters leave out other rows.
  *   queries  filled. Returns their number, 0 if `first` is not the first */
 static size_t list_queries(const struct passage_search *search, struct type_search *first,
 			   struct isx_passage_query **queries)
@@ -551,14 +557,15 @@ static size_t list_queries(const struct passage_search *search, struct type_sear
 	size_t count = 0;
 	for (size_t i = 0; i < search->seat_count; i++) {
 		struct seat *seat = &search->seats[i];
+		if (seat->status || seat->member->passing != first->seat->member->passing)
+			continue;
 		for (size_t k = 0; k < seat->type_count; k++) {
 			struct type_search *type = &seat->types[k];
 			if (strcmp(type->query.type, first->query.type) != 0)
 				continue;
 			if (count == 0 && type != first)
 				return 0;
-			if (!seat->status)
-				queries[count++] = &type->query;
+			queries[count++] = &type->query;
 		}
 	}
 	return count;
@@ -570,10 +577,12 @@ static enum isx_status open_type(struct passage_search *search, struct isx_arena
 				 uint64_t id_min, struct own_range *range, struct isx_err *err)
 {
 	const char *type = queries[0]->type;
+	const struct isx_passing *passing = type_of(queries[0])->seat->member->passing;
 	for (size_t bytes = 1; bytes <= ISX_SIMPRINT_BYTES_MAX; bytes++) {
 		if (!has_rows(search, type, bytes))
 			continue;
 		struct isx_passage_stream *stream = &search->streams[search->stream_count++];
+		stream->only = passing ? &passing->ids : NULL;
 		stream->before_page = before_page;
 		stream->before_page_arg = range;
 		enum isx_status st = isx_passage_open(stream, search->view, type, queries, count,
@@ -589,15 +598,17 @@ static enum isx_status open_type(struct passage_search *search, struct isx_arena
 static enum isx_status open_streams(struct passage_search *search, struct isx_arena *arena,
 				    uint64_t id_min, struct own_range *range, struct isx_err *err)
 {
-	size_t types = 0;
+	size_t types = 0, groups = 0;
 	enum isx_status st = ISX_OK;
 	for (size_t i = 0; i < search->seat_count; i++)
 		types += search->seats[i].type_count;
 	struct isx_passage_query **queries = isx_arena_alloc(arena, types, sizeof *queries);
 	search->stream_count = 0;
-	search->streams = isx_arena_alloc(
-		arena, isx_sim_tables(search->view)->sp_count * ISX_SIMPRINT_BYTES_MAX,
-		sizeof *search->streams);
+	for (size_t i = 0; queries && i < search->seat_count; i++)
+		for (size_t k = 0; k < search->seats[i].type_count; k++)
+			groups += list_queries(search, &search->seats[i].types[k], queries) > 0;
+	search->streams = isx_arena_alloc(arena, groups * ISX_SIMPRINT_BYTES_MAX,
+					  sizeof *search->streams);
 	if (!queries || !search->streams)
 		return isx_fail_memory(err);
 	for (size_t i = 0; i < search->seat_count; i++) {
@@ -621,6 +632,8 @@ static enum isx_status rank_range(struct passage_search *search, struct shared_s
 				   .search = search,
 				   .id_max = id_max,
 				   .given = search->view->meter.rows };
+	for (size_t i = 0; i < search->seat_count; i++)
+		search->seats[i].passing_at = 0;
 	enum isx_status st = open_streams(search, &arena, id_min, &range, err);
 	for (uint64_t id = 0; !st && least_id(search, &id);)
 		st = take_asset(search, id, err);

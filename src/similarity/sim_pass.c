@@ -38,6 +38,9 @@ enum { PAIRS_PER_THREAD = 300000 };
  * and the processor reads ahead. More would only take more memory where every row is a hit. */
 enum { PAGES_AT_ONCE = 32 };
 
+/* To look for the rows of a page that pass a filter takes about as long as so many comparisons. */
+enum { COMPARISONS_PER_LOOK = 64 };
+
 struct seat;
 
 /* A hit that is not ranked yet, as other lanes may have more of its asset. */
@@ -80,6 +83,7 @@ struct seat {
 	size_t ask_count;
 	size_t hit_count; /* not ranked yet, of all asks */
 	size_t *next_id;  /* of each list of INSTANCE ids, by the unit's position; NULL: no lists */
+	size_t passing_at; /* isx_passing_has() */
 	struct isx_ranking ranking;
 	struct isx_meter meter;
 	enum isx_status status;
@@ -124,18 +128,22 @@ enum isx_status isx_member_find_instances(struct isx_member *member, struct isx_
 	return ISX_OK;
 }
 
-/* The lane of a type and length, made if it is the first unit that asks for it. */
-static struct lane *find_lane(struct scanner *scanner, const char *type, size_t body_bytes)
+/* The lane of a type and length, made if it is the first unit that asks for it. Members with other filters
+ * have other lanes, which leave out other rows.
+ *   only  the assets that pass the filter; NULL: all */
+static struct lane *find_lane(struct scanner *scanner, const char *type, size_t body_bytes,
+			      const struct isx_id_set *only)
 {
 	struct lane **at = &scanner->lanes;
-	while (*at &&
-	       ((*at)->pages.body_bytes != body_bytes || strcmp((*at)->pages.type, type) != 0))
+	while (*at && ((*at)->pages.body_bytes != body_bytes || (*at)->pages.only != only ||
+		       strcmp((*at)->pages.type, type) != 0))
 		at = &(*at)->next;
 	if (!*at)
 		*at = isx_arena_alloc(&scanner->arena, 1, sizeof **at);
 	if (*at) {
 		(*at)->pages.type = type;
 		(*at)->pages.body_bytes = body_bytes;
+		(*at)->pages.only = only;
 	}
 	return *at;
 }
@@ -156,7 +164,8 @@ static enum isx_status ask_lanes(struct scanner *scanner, struct seat *seat,
 					       : -1;
 		if (distance_max < 0)
 			continue;
-		struct lane *lane = find_lane(scanner, unit->type, bytes);
+		struct lane *lane = find_lane(scanner, unit->type, bytes,
+					      member->passing ? &member->passing->ids : NULL);
 		if (!lane)
 			return isx_fail_memory(err);
 		struct ask *ask = &seat->asks[seat->ask_count++];
@@ -204,7 +213,7 @@ static enum isx_status take_seat(struct scanner *scanner, const struct isx_membe
 }
 
 /* Make room in each lane for what the kernels are asked and what they find. One page of rows is
- * compared at a time, and every row may be a hit. */
+ * compared at a time, or the rows of up to two that pass a filter, and every row may be a hit. */
 static enum isx_status make_room(struct scanner *scanner, size_t page_bytes, struct isx_err *err)
 {
 	size_t asks = 0, row_bytes = page_bytes;
@@ -221,7 +230,17 @@ static enum isx_status make_room(struct scanner *scanner, size_t page_bytes, str
 		if (ISX_ROW_KEY_BYTES + lane->pages.body_bytes < row_bytes)
 			row_bytes = ISX_ROW_KEY_BYTES + lane->pages.body_bytes;
 	}
-	scanner->rows_max = page_bytes / row_bytes + 1;
+	scanner->rows_max = 2 * (page_bytes / row_bytes + 1);
+	for (struct lane *lane = scanner->lanes; lane; lane = lane->next) {
+		struct isx_lane *pages = &lane->pages;
+		if (!pages->only)
+			continue;
+		pages->room_rows = page_bytes / row_bytes + 1;
+		pages->room = isx_arena_alloc(&scanner->arena, scanner->rows_max,
+					      ISX_ROW_KEY_BYTES + pages->body_bytes);
+		if (!pages->room)
+			return isx_fail_memory(err);
+	}
 	scanner->hits = isx_arena_alloc(&scanner->arena, asks * scanner->rows_max,
 					sizeof *scanner->hits);
 	return scanner->hits ? ISX_OK : isx_fail_memory(err);
@@ -362,6 +381,9 @@ static void run_kernel(const struct scanner *scanner, struct lane *lane)
 static void compare_page(struct scanner *scanner, struct lane *lane)
 {
 	struct isx_lane *pages = &lane->pages;
+	/* To look for rows that pass is work, too, which is shared among threads by this number. */
+	scanner->compared += pages->looks * COMPARISONS_PER_LOOK;
+	pages->looks = 0;
 	if (pages->count == 0)
 		return;
 	if (lane->is_stale)
@@ -473,7 +495,11 @@ static enum isx_status rank_asset(struct isx_lmdb_view *view, struct seat *seat,
 	enum isx_status st = ISX_OK;
 	take_hits(seat, id, evidence);
 	if (member->excludes_self && id == member->self)
-		return ISX_OK;        /* the queried asset is no match of itself */
+		return ISX_OK; /* the queried asset is no match of itself */
+	bool passes;
+	st = isx_passing_has(member->passing, view, id, &seat->passing_at, &passes, &seat->err);
+	if (st || !passes)
+		return st;
 	if (member->scorer.needs_all) /* a tier depends on scores that are no hits, too */
 		st = isx_sim_find_evidence(view, &member->plan, member->instances, id, evidence,
 					   &seat->err);
@@ -507,18 +533,20 @@ static bool find_last(const struct scanner *scanner, uint64_t *last)
 }
 
 /* Begin a range: open the lanes and compare their first pages. */
-static enum isx_status open_range(struct scanner *scanner, uint64_t id_min, struct isx_err *err)
+static enum isx_status open_range(struct scanner *scanner, uint64_t id_min, uint64_t id_max,
+				  struct isx_err *err)
 {
 	for (size_t i = 0; i < scanner->seat_count; i++) {
 		struct seat *seat = &scanner->seats[i];
 		const struct isx_member *member = seat->member;
-		seat->hit_count = 0;
+		seat->hit_count = seat->passing_at = 0;
 		for (size_t k = 0; k < seat->ask_count; k++) /* of a range that was shortened */
 			seat->asks[k].next_hit = seat->asks[k].hit_count = 0;
 		for (size_t k = 0; seat->next_id && k < member->plan.unit_count; k++)
 			seat->next_id[k] = isx_instances_position(&member->instances[k], id_min);
 	}
 	for (struct lane *lane = scanner->lanes; lane; lane = lane->next) {
+		lane->pages.id_max = id_max;
 		enum isx_status st = isx_lane_open(&lane->pages, scanner->view, id_min, err);
 		if (st)
 			return st;
@@ -536,6 +564,7 @@ static enum isx_status advance(struct scanner *scanner, uint64_t last, uint64_t 
 	for (struct lane *lane = scanner->lanes; lane; lane = lane->next) {
 		if (lane->last != last)
 			continue;
+		lane->pages.id_max = id_max;
 		for (size_t i = 0;
 		     !st && i < PAGES_AT_ONCE && lane->pages.count > 0 && lane->last <= id_max;
 		     i++) {
@@ -555,7 +584,7 @@ static enum isx_status rank_range(struct scanner *scanner, struct isx_ranges *ra
 {
 	uint64_t last = 0, given = scanner->compared;
 	bool more = true;
-	enum isx_status st = open_range(scanner, id_min, err);
+	enum isx_status st = open_range(scanner, id_min, id_max, err);
 	while (!st && more) {
 		more = find_last(scanner, &last) && last <= id_max;
 		for (size_t i = 0; i < scanner->seat_count; i++) {

@@ -9,6 +9,7 @@
 #include "engine/scorer.h"
 #include "similarity/sim_crew.h"
 #include "similarity/sim_scan.h"
+#include "storage/lmdb_filter.h"
 
 /* One query of a pass. A member that has failed is left out of everything, and costs the others
  * nothing. */
@@ -20,7 +21,8 @@ struct isx_member {
 	struct isx_scorer scorer;
 	bool excludes_self; /* the asset `self` is no match of itself */
 	uint64_t self;
-	struct isx_instances *instances; /* by the position of the unit in the plan; NULL: none */
+	struct isx_instances *instances;   /* by the position of the unit in the plan; NULL: none */
+	const struct isx_passing *passing; /* which assets its filter lets through; NULL: all */
 	struct isx_ranking ranking;
 	struct isx_passages *passages; /* passage_search.h; NULL: it has no simprints */
 	enum isx_status status;

@@ -36,20 +36,15 @@ static void take_page(struct isx_lane *lane, MDB_val page)
 	lane->count = page.mv_size / lane->row_bytes;
 }
 
-enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view, uint64_t id_min,
-			      struct isx_err *err)
+/* Read the page that the asset `id` is in or would be in. It may begin with assets before. */
+static enum isx_status read_page_of(struct isx_lane *lane, uint64_t id, struct isx_err *err)
 {
 	uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
-	isx_store_be64(first, id_min);
-	/* The least row that an asset from id_min on can have: all zeros behind its ISCC-ID. */
+	isx_store_be64(first, id);
+	/* The least row that the asset can have: all zeros behind its ISCC-ID. */
 	MDB_val page = isx_lmdb_val(first, ISX_KEY_BYTES + lane->body_bytes);
-	lane->row_bytes = ISX_ROW_KEY_BYTES + lane->body_bytes;
-	lane->key = isx_lmdb_val(lane->type, strlen(lane->type));
 	lane->count = 0;
-	int rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->units[lane->body_bytes],
-				 &lane->cursor);
-	if (!rc)
-		rc = mdb_cursor_get(lane->cursor, &lane->key, &page, MDB_GET_BOTH_RANGE);
+	int rc = mdb_cursor_get(lane->cursor, &lane->key, &page, MDB_GET_BOTH_RANGE);
 	if (!rc) /* a lone row is stored inline: LMDB then leaves `page` as it was set */
 		rc = mdb_cursor_get(lane->cursor, &lane->key, &page, MDB_GET_MULTIPLE);
 	if (rc == MDB_NOTFOUND)
@@ -57,16 +52,12 @@ enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view,
 	if (rc)
 		return isx_lmdb_status(rc, "scan units", err);
 	take_page(lane, page);
-	/* LMDB returns whole pages: the first one may begin with assets before id_min. */
-	size_t before = first_row(lane, id_min);
-	lane->rows += before * lane->row_bytes;
-	lane->count -= before;
 	return ISX_OK;
 }
 
-/* The page before stays valid, as all pages do until the view ends: LMDB maps the file, and copies
- * nothing. */
-enum isx_status isx_lane_next(struct isx_lane *lane, struct isx_err *err)
+/* Make the next page of LMDB the current one. The page before stays valid, as all pages do until the view
+ * ends: LMDB maps the file, and copies nothing. */
+static enum isx_status read_next_page(struct isx_lane *lane, struct isx_err *err)
 {
 	MDB_val page;
 	int rc = mdb_cursor_get(lane->cursor, &lane->key, &page, MDB_NEXT_MULTIPLE);
@@ -77,6 +68,145 @@ enum isx_status isx_lane_next(struct isx_lane *lane, struct isx_err *err)
 		return isx_lmdb_status(rc, "scan units", err);
 	take_page(lane, page);
 	return ISX_OK;
+}
+
+/* --- rows that pass a filter ------------------------------------------------------------------ */
+
+enum {
+	/* Pages in a row without an asset that passes, after which the next one is looked up in the
+	 * tree: that costs as much as reading the head of two or three pages. */
+	SKIPS_MAX = 4,
+	/* A page is compared as a whole if at least one in so many of its rows passes: to find and
+	 * copy a row costs about as much as to compare four. */
+	ROWS_PER_PICK = 4,
+	/* Pages that are looked at for one page of rows, so that a thread which finds few comes back
+	 * now and then to share its range. */
+	LOOKS_MAX = 64
+};
+
+/* Make the next page that may have an asset which passes the rest; it is empty behind the last one. */
+static enum isx_status read_rest(struct isx_lane *lane, struct isx_err *err)
+{
+	bool seeks = lane->skipped == SKIPS_MAX;
+	enum isx_status st = seeks ? read_page_of(lane, lane->only->ranges[lane->at].first, err)
+				   : read_next_page(lane, err);
+	if (seeks)
+		lane->skipped = 0;
+	lane->rest_rows = lane->rows;
+	lane->rest_count = lane->count;
+	lane->looks++;
+	return st;
+}
+
+/* Copy the rows of the rest that pass behind `picked` rows in the room. Returns how many are there then;
+ * the rest is empty. */
+static size_t pick_rows(struct isx_lane *lane, size_t picked)
+{
+	const struct isx_id_set *only = lane->only;
+	size_t row = 0;
+	lane->rows = lane->rest_rows;
+	lane->count = lane->rest_count;
+	lane->rest_count = 0;
+	for (;; lane->at++) {
+		const struct isx_id_range *range = &only->ranges[lane->at];
+		if (isx_lane_id(lane, row) < range->first)
+			row = first_row(lane, range->first);
+		for (; row < lane->count && isx_lane_id(lane, row) <= range->last; row++)
+			memcpy(lane->room + picked++ * lane->row_bytes,
+			       lane->rows + row * lane->row_bytes, lane->row_bytes);
+		if (row == lane->count || lane->at + 1 == only->count)
+			return picked; /* the range may go on on the next page */
+	}
+}
+
+/* Do so many rows of the rest pass that all of them are compared? */
+static bool is_dense(const struct isx_lane *lane, uint64_t first, uint64_t last)
+{
+	const struct isx_id_range *range = &lane->only->ranges[lane->at];
+	if (range->first <= first && range->last >= last)
+		return true;
+	size_t ranges = isx_id_set_find(lane->only, lane->at, last) - lane->at;
+	return ranges * ROWS_PER_PICK >= lane->rest_count;
+}
+
+/* Make the next rows of assets in lane->only the current page; none are left up to id_max: the page is
+ * empty. Assets that do not pass are among them only if most rows pass. */
+static enum isx_status find_rows(struct isx_lane *lane, struct isx_err *err)
+{
+	const uint64_t looks_max = lane->looks + LOOKS_MAX;
+	size_t picked = 0;
+	while (picked < lane->room_rows && (!picked || lane->looks < looks_max)) {
+		enum isx_status st = lane->rest_count ? ISX_OK : read_rest(lane, err);
+		if (st)
+			return st;
+		if (!lane->rest_count)
+			break;
+		const uint64_t first = isx_load_be64(lane->rest_rows);
+		const uint64_t last =
+			isx_load_be64(lane->rest_rows + (lane->rest_count - 1) * lane->row_bytes);
+		lane->at = isx_id_set_find(lane->only, lane->at, first);
+		if (first > lane->id_max || lane->at == lane->only->count)
+			break;
+		if (lane->only->ranges[lane->at].first > last) {
+			lane->rest_count = 0;
+			lane->skipped++;
+			continue;
+		}
+		lane->skipped = 0;
+		if (!is_dense(lane, first, last)) {
+			picked = pick_rows(lane, picked);
+			continue;
+		}
+		if (picked)
+			break; /* the dense page is the next one */
+		lane->rows = lane->rest_rows;
+		lane->count = lane->rest_count;
+		lane->rest_count = 0;
+		return ISX_OK;
+	}
+	lane->rows = lane->room;
+	lane->count = picked;
+	return ISX_OK;
+}
+
+/* --- lanes ------------------------------------------------------------------------------------ */
+
+enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view, uint64_t id_min,
+			      struct isx_err *err)
+{
+	lane->row_bytes = ISX_ROW_KEY_BYTES + lane->body_bytes;
+	lane->key = isx_lmdb_val(lane->type, strlen(lane->type));
+	lane->count = lane->rest_count = 0;
+	lane->skipped = 0;
+	if (lane->only) { /* begin with the first asset that passes */
+		lane->at = isx_id_set_find(lane->only, 0, id_min);
+		if (lane->at == lane->only->count)
+			return ISX_OK;
+		if (lane->only->ranges[lane->at].first > id_min)
+			id_min = lane->only->ranges[lane->at].first;
+	}
+	int rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->units[lane->body_bytes],
+				 &lane->cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "scan units", err);
+	enum isx_status st = read_page_of(lane, id_min, err);
+	if (st || !lane->count)
+		return st;
+	/* LMDB returns whole pages: the first one may begin with assets before id_min. */
+	size_t before = first_row(lane, id_min);
+	lane->rows += before * lane->row_bytes;
+	lane->count -= before;
+	if (!lane->only)
+		return ISX_OK;
+	lane->rest_rows = lane->rows;
+	lane->rest_count = lane->count;
+	lane->looks++;
+	return find_rows(lane, err);
+}
+
+enum isx_status isx_lane_next(struct isx_lane *lane, struct isx_err *err)
+{
+	return lane->only ? find_rows(lane, err) : read_next_page(lane, err);
 }
 
 void isx_lane_close(struct isx_lane *lane)

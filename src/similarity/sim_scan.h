@@ -7,6 +7,7 @@
 #define ISX_SIM_SCAN_H
 
 #include "base/mem.h"
+#include "engine/id_set.h"
 #include "engine/scorer.h"
 #include "scan/kernel.h"
 #include "storage/lmdb_file.h"
@@ -21,6 +22,18 @@ struct isx_lane {
 	size_t row_bytes;
 	MDB_cursor *cursor;
 	MDB_val key;
+	/* With a filter the pages are those of LMDB in which many assets pass, and then assets that do not
+	 * are among them; or the rows that pass of several pages with few of them, copied together. */
+	const struct isx_id_set *only; /* set by the caller: the assets that pass; NULL: all */
+	uint8_t *room;    /* set by the caller if `only` is: for twice as many rows as a page has */
+	size_t room_rows; /* set by the caller: rows of a page, at most */
+	uint64_t id_max;  /* set by the caller: no asset behind it is looked for */
+	uint64_t looks;   /* pages that were read for this, also those without a row that passes */
+	/* Private to sim_scan.c: */
+	size_t at; /* no range of `only` before it has an asset of the rest or later */
+	const uint8_t *rest_rows; /* of the page of LMDB that was read last: rows not looked at */
+	size_t rest_count;
+	unsigned skipped; /* pages in a row without any asset that passes */
 };
 
 /* The ISCC-ID body of a row of the current page. */
@@ -29,7 +42,7 @@ static inline uint64_t isx_lane_id(const struct isx_lane *lane, size_t row)
 	return isx_load_be64(lane->rows + row * lane->row_bytes);
 }
 
-/* Begin to read the rows of the assets from id_min on, with the first page.
+/* Begin to read the rows of the assets from id_min on (of those in lane->only), with the first page.
  *   view  borrowed until isx_lane_close(), which is called also on failure */
 ISX_MUST_CHECK enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view,
 					     uint64_t id_min, struct isx_err *err);

@@ -54,7 +54,7 @@ struct pass {
 	struct isx_lmdb_view view;
 	struct isx_crew crew;
 	uint32_t realm;
-	struct isx_arena arena;     /* of odds */
+	struct isx_arena arena;     /* of odds and filters */
 	struct isx_type_odds *odds; /* of the unit types of members that need them */
 	size_t count;
 	struct isx_member *members;
@@ -63,6 +63,11 @@ struct pass {
 		struct isx_search_job *job;
 	} * owners;         /* of each member */
 	atomic_size_t next; /* the first member whose winners no thread has described */
+	struct filtered {   /* the filters of the members, each text once */
+		const char *text;
+		struct isx_passing passing;
+		struct filtered *next;
+	} * filters;
 };
 
 static struct sim_party *party_of(struct isx_party *party)
@@ -71,6 +76,36 @@ static struct sim_party *party_of(struct isx_party *party)
 }
 
 /* --- the query -------------------------------------------------------------------------------- */
+
+/* Evaluate the filter of a member, unless another member of the pass has the same one. If it fails for a
+ * member whose memory is used up, the next member tries again. */
+static enum isx_status filter_member(struct pass *pass, struct isx_member *member,
+				     struct isx_err *err)
+{
+	const char *text = member->query->filter;
+	struct filtered *found = pass->filters;
+	struct isx_meter meter = { .cancel_check = member->query->cancel_check,
+				   .cancel_arg = member->query->cancel_arg,
+				   .next = ISX_METER_STEP };
+	if (!member->plan.filter)
+		return ISX_OK;
+	while (found && strcmp(found->text, text) != 0)
+		found = found->next;
+	if (!found) {
+		found = isx_arena_alloc(&pass->arena, 1, sizeof *found);
+		enum isx_status st = found ? isx_passing_find(&pass->view, member->plan.filter,
+							      member->arena->quota, &meter,
+							      &found->passing, err)
+					   : isx_fail_memory(err);
+		if (st)
+			return st;
+		found->text = text;
+		found->next = pass->filters;
+		pass->filters = found;
+	}
+	member->passing = &found->passing;
+	return ISX_OK;
+}
 
 /* Plan the query. A query by iscc_id becomes the query of that asset, which is left out of the
  * matches. Of the asset only the longest form of each unit is queried, as only those have rows; of
@@ -94,6 +129,8 @@ static enum isx_status plan_member(struct pass *pass, struct isx_member *member,
 	}
 	st = isx_query_plan(&effective, query->iscc_id ? ISX_LONGEST_FORMS : ISX_EVERY_UNIT,
 			    member->arena, &member->plan, err);
+	if (!st)
+		st = filter_member(pass, member, err);
 	if (!st)
 		st = isx_scorer_init(&member->scorer, &member->plan, member->options,
 				     member->options->match_threshold_units, false, member->arena,
@@ -302,6 +339,8 @@ static void run_pass(struct isx_pass_queue *queue, struct isx_party *parties)
 		isx_crew_end(&pass.crew);
 		isx_lmdb_end(&pass.view);
 	}
+	for (struct filtered *one = pass.filters; one; one = one->next)
+		isx_passing_release(&one->passing);
 	isx_arena_release(&pass.arena);
 	isx_mem_free(pass.members);
 	isx_mem_free(pass.owners);

@@ -463,9 +463,19 @@ static enum isx_status holds(const struct isx_passing_rest *rest, const struct i
 	}
 }
 
-enum isx_status isx_passing_holds(const struct isx_passing *passing, struct isx_lmdb_view *view,
-				  uint64_t id, bool *result, struct isx_err *err)
+enum isx_status isx_passing_has(const struct isx_passing *passing, struct isx_lmdb_view *view,
+				uint64_t id, size_t *at, bool *passes, struct isx_err *err)
 {
-	*result = true;
-	return passing->rest ? holds(passing->rest, passing, view, id, result, err) : ISX_OK;
+	*passes = true;
+	if (!passing)
+		return ISX_OK;
+	const struct isx_id_set *ids = &passing->ids;
+	if (at) {
+		*at = isx_id_set_find(ids, *at, id);
+		*passes = *at < ids->count && ids->ranges[*at].first <= id;
+	} else {
+		*passes = isx_id_set_has(ids, id);
+	}
+	return *passes && passing->rest ? holds(passing->rest, passing, view, id, passes, err)
+					: ISX_OK;
 }

@@ -13,7 +13,7 @@
 /* The assets that a filter lets through. Threads that read the snapshot may share it. */
 struct isx_passing {
 	struct isx_id_set ids; /* no other asset passes */
-	/* What has to hold besides for one of them (isx_passing_holds()), as no table has it: hub
+	/* What has to hold besides for one of them (isx_passing_has()), as no table has it: hub
 	 * numbers and unit types. NULL: all of `ids` pass. */
 	const struct isx_passing_rest *rest;
 	struct isx_arena arena; /* of `rest` */
@@ -37,10 +37,12 @@ ISX_MUST_CHECK enum isx_status isx_passing_find(struct isx_lmdb_view *view,
 /* Safe on one that is all zeros. */
 void isx_passing_release(struct isx_passing *passing);
 
-/* Does an asset pass that is in passing->ids and in the index?
- *   view  of the same snapshot; of this thread */
-ISX_MUST_CHECK enum isx_status isx_passing_holds(const struct isx_passing *passing,
-						 struct isx_lmdb_view *view, uint64_t id,
-						 bool *holds, struct isx_err *err);
+/* Does an asset of the index pass?
+ *   passing  NULL: there is no filter
+ *   view     of the same snapshot; of this thread
+ *   at       of this caller, who asks with ascending ISCC-IDs: 0 at the start; NULL: in any order */
+ISX_MUST_CHECK enum isx_status isx_passing_has(const struct isx_passing *passing,
+					       struct isx_lmdb_view *view, uint64_t id, size_t *at,
+					       bool *passes, struct isx_err *err);
 
 #endif

@@ -863,6 +863,7 @@ static const struct isx_engine_ops store_ops = {
 	.set_metadata = store_set_metadata,
 	.fields_get = store_fields_get,
 	.fields_set = store_fields_set,
+	.filters = true,
 	.search = store_search,
 	.duplicates = store_duplicates,
 	.search_many = store_search_many,

@@ -469,7 +469,7 @@ static size_t compare_filter(struct isx_lmdb_view *view, const char *text)
 	struct isx_err err;
 	MDB_val json;
 	uint64_t from = 0;
-	size_t count = 0;
+	size_t count = 0, at = 0;
 	ok(isx_filter_from_text(text, &arena, &filter, &err), &err);
 	if (!filter) {
 		isx_arena_release(&arena);
@@ -477,9 +477,10 @@ static size_t compare_filter(struct isx_lmdb_view *view, const char *text)
 	}
 	ok(isx_passing_find(view, filter, NULL, &meter, &passing, &err), &err);
 	while (!view->file->kind->next(view, from, &id, &json)) {
-		bool passes = isx_id_set_has(&passing.ids, id.body);
-		if (passes)
-			ok(isx_passing_holds(&passing, view, id.body, &passes, &err), &err);
+		bool passes, again;
+		ok(isx_passing_has(&passing, view, id.body, NULL, &passes, &err), &err);
+		ok(isx_passing_has(&passing, view, id.body, &at, &again, &err), &err);
+		assert_int_equal(passes, again);
 		if (passes != holds_by_definition(filter, isx_lmdb_span(json)))
 			fail_msg("%d for %s: %.*s", passes, text, (int)json.mv_size,
 				 (const char *)json.mv_data);

@@ -1,0 +1,332 @@
+/*
+ * test_filtered.c - a search with a filter finds what the search without it finds, less the assets for
+ *                   which the filter does not hold: the same scores in the same order, on every engine.
+ *
+ * Thresholds are low, so that nearly every row is a hit, and the answers are as long as the index.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "base/mem.h"
+#include "engine/filter.h"
+#include "iscc/base32.h"
+#include "iscc/iscc_id.h"
+#include "support.h"
+#include "json/wire.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { ASSETS = 6000, TYPES = 3, ROUNDS = 120 };
+
+static const uint32_t maintypes[TYPES] = { ISX_META, ISX_CONTENT, ISX_DATA };
+static const char *const fields[] = { "/license", "/n", "/tags" };
+
+static char directory[64];
+static struct isx_store *store;
+
+static void ok(enum isx_status st, const struct isx_err *err)
+{
+	if (st)
+		fail_msg("%s", err->msg);
+}
+
+static void print_id(size_t number, char *id)
+{
+	const struct isx_iscc_id iscc_id = {
+		.body = (uint64_t)(5000 + number * 3) << 12 | number % 4, .version = 1
+	};
+	isx_iscc_id_print(&iscc_id, id);
+}
+
+/* Units of a type are near each other, so that they are hits; some assets have no unit of a type, and some
+ * two of one. */
+static size_t random_units(uint64_t *seed, char (*texts)[ISX_UNIT_TEXT_BYTES])
+{
+	static const uint32_t lengths[] = { 8, 16, 32 };
+	size_t count = 0;
+	for (size_t i = 0; i < TYPES; i++) {
+		uint64_t units = test_random(seed) % 5;
+		for (uint64_t k = 0; k < (units == 4 ? 2 : units > 0); k++) {
+			uint8_t body[32] = { 0 };
+			for (int flip = 0; flip < 12; flip++)
+				body[test_random(seed) % 32] ^= (uint8_t)(1
+									  << test_random(seed) % 8);
+			test_unit_text(maintypes[i], body, lengths[test_random(seed) % 3],
+				       texts[count++]);
+		}
+	}
+	uint8_t instance[8] = { (uint8_t)(test_random(seed) % 3) };
+	test_unit_text(ISX_INSTANCE, instance, sizeof instance, texts[count++]);
+	return count;
+}
+
+static void random_simprint(uint64_t *seed, char *text)
+{
+	uint8_t body[16] = { 0 };
+	body[test_random(seed) % 16] ^= (uint8_t)(1 << test_random(seed) % 8);
+	body[test_random(seed) % 16] ^= (uint8_t)(1 << test_random(seed) % 8);
+	isx_base64_encode(body, sizeof body, text);
+}
+
+/* /license has few values, /n is another number in each asset, /tags a list. */
+static void print_metadata(uint64_t *seed, size_t number, char *text, size_t size)
+{
+	static const char *const licenses[] = { "\"CC0\"", "\"MIT\"", "null", "true", "3" };
+	if (test_random(seed) % 8 == 0)
+		snprintf(text, size, "{\"other\":1}");
+	else
+		snprintf(text, size, "{\"license\":%s,\"n\":%zu,\"tags\":[\"t%d\",\"t%d\"]}",
+			 licenses[test_random(seed) % 5], number, (int)(test_random(seed) % 20),
+			 (int)(test_random(seed) % 20));
+}
+
+/* The assets of the index. */
+static struct isx_asset assets[ASSETS];
+
+static void add_assets(uint64_t *seed)
+{
+	static char ids[ASSETS][ISX_ISCC_ID_TEXT_BYTES], metadata[ASSETS][128];
+	static char texts[ASSETS][2 * TYPES + 1][ISX_UNIT_TEXT_BYTES], simprints[ASSETS][24];
+	static const char *units[ASSETS][2 * TYPES + 1];
+	static struct isx_simprint passages[ASSETS];
+	struct isx_err err;
+	for (size_t i = 0; i < ASSETS; i++) {
+		print_id(i, ids[i]);
+		print_metadata(seed, i, metadata[i], sizeof *metadata);
+		random_simprint(seed, simprints[i]);
+		passages[i] = (struct isx_simprint){ "TEXT", simprints[i], 0, 9 };
+		assets[i] = (struct isx_asset){ .iscc_id = ids[i],
+						.units = units[i],
+						.unit_count = random_units(seed, texts[i]),
+						.simprints = &passages[i],
+						.simprint_count = 1,
+						.metadata = metadata[i] };
+		for (size_t k = 0; k < assets[i].unit_count; k++)
+			units[i][k] = texts[i][k];
+	}
+	ok(isx_add(store, "main", assets, ASSETS, NULL, &err), &err);
+}
+
+static void open_store(const char *scheme, unsigned threads)
+{
+	struct isx_options options;
+	struct isx_err err;
+	char uri[96];
+	isx_options_init(&options);
+	options.relaxed = true;
+	options.threads = threads;
+	snprintf(uri, sizeof uri, "%s://%s", scheme, strcmp(scheme, "memory") ? directory : "");
+	ok(isx_open(uri, &options, &store, &err), &err);
+}
+
+/* --- filters ---------------------------------------------------------------------------------- */
+
+static void random_leaf(uint64_t *seed, struct isx_buf *text)
+{
+	char from[ISX_ISCC_ID_TEXT_BYTES], to[ISX_ISCC_ID_TEXT_BYTES];
+	size_t first = test_random(seed) % ASSETS;
+	switch (test_random(seed) % 8) {
+	case 0:
+		isx_buf_printf(text, "{\"hub\":%d}", (int)(test_random(seed) % 5));
+		return;
+	case 1:
+		isx_buf_printf(text, "{\"types\":[\"%s\"]}",
+			       test_random(seed) % 2 ? "DATA_NONE_V0" : "CONTENT_TEXT_V0");
+		return;
+	case 2:
+		isx_buf_printf(text, "{\"field\":\"license\",\"equals\":%s}",
+			       test_random(seed) % 2 ? "\"CC0\"" : "null");
+		return;
+	case 3:
+		isx_buf_printf(text, "{\"field\":\"tags\",\"in\":[\"t%d\",\"t%d\"]}",
+			       (int)(test_random(seed) % 21), (int)(test_random(seed) % 21));
+		return;
+	case 4:
+		isx_buf_printf(text, "{\"field\":\"tags\",\"exists\":%s}",
+			       test_random(seed) % 2 ? "true" : "false");
+		return;
+	case 5: /* one asset, some, or many of them */
+		isx_buf_printf(text, "{\"field\":\"n\",\"from\":%zu,\"to\":%zu}", first,
+			       first + (1u << test_random(seed) % 14));
+		return;
+	default:
+		print_id(first, from);
+		print_id(first + (1u << test_random(seed) % 14), to);
+		isx_buf_printf(text, "{\"iscc_id\":{\"from\":\"%s\",\"to\":\"%s\"}}", from, to);
+	}
+}
+
+static void random_filter(uint64_t *seed, int depth, struct isx_buf *text)
+{
+	if (!depth || test_random(seed) % 4 == 0) {
+		random_leaf(seed, text);
+		return;
+	}
+	uint64_t kind = test_random(seed) % 3, count = kind == 2 ? 1 : 1 + test_random(seed) % 3;
+	isx_buf_text(text, kind == 0 ? "{\"all\":[" : kind == 1 ? "{\"any\":[" : "{\"not\":");
+	for (uint64_t i = 0; i < count; i++) {
+		isx_buf_text(text, i ? "," : "");
+		random_filter(seed, depth - 1, text);
+	}
+	isx_buf_text(text, kind == 2 ? "}" : "]}");
+}
+
+/* Does a filter hold for an asset, by its definition? NULL: there is no filter. */
+static bool holds_for(const struct isx_filter *filter, const char *iscc_id)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_iscc_id id;
+	struct isx_err err;
+	bool holds = true;
+	ok(isx_iscc_id_parse(isx_span_of(iscc_id), &id, &err), &err);
+	const struct isx_asset *asset = &assets[((id.body >> 12) - 5000) / 3];
+	assert_string_equal(asset->iscc_id, iscc_id);
+	if (filter)
+		ok(isx_filter_holds(filter, id.body, asset, &arena, &holds, &err), &err);
+	isx_arena_release(&arena);
+	return holds;
+}
+
+/* --- comparing -------------------------------------------------------------------------------- */
+
+/* The answer with a filter has to be the whole answer without it, less what does not pass, cut at
+ * `limit`. */
+static void compare_matches(const struct isx_filter *filter, const char *text,
+			    const struct isx_result *whole, const struct isx_result *found,
+			    size_t limit)
+{
+	size_t at = 0, passing = 0;
+	for (size_t i = 0; i < whole->match_count; i++) {
+		const struct isx_match *match = &whole->matches[i];
+		if (!holds_for(filter, match->iscc_id))
+			continue;
+		passing++;
+		if (passing > limit)
+			continue;
+		if (at == found->match_count)
+			fail_msg("%s is missing for %s", match->iscc_id, text);
+		assert_string_equal(found->matches[at].iscc_id, match->iscc_id);
+		assert_true(found->matches[at].score == match->score);
+		assert_int_equal(found->matches[at].type_count, match->type_count);
+		at++;
+	}
+	if (at != found->match_count)
+		fail_msg("%s too many for %s", found->matches[at].iscc_id, text);
+	assert_int_equal(found->match_total, passing);
+}
+
+static void compare_chunks(const struct isx_filter *filter, const char *text,
+			   const struct isx_result *whole, const struct isx_result *found,
+			   size_t limit)
+{
+	size_t at = 0, passing = 0;
+	for (size_t i = 0; i < whole->chunk_match_count; i++) {
+		const struct isx_chunk_match *match = &whole->chunk_matches[i];
+		if (!holds_for(filter, match->iscc_id) || ++passing > limit)
+			continue;
+		if (at == found->chunk_match_count)
+			fail_msg("%s is missing for %s", match->iscc_id, text);
+		assert_string_equal(found->chunk_matches[at].iscc_id, match->iscc_id);
+		assert_true(found->chunk_matches[at].score == match->score);
+		at++;
+	}
+	assert_int_equal(at, found->chunk_match_count);
+	assert_int_equal(found->chunk_match_total, passing);
+}
+
+/* Search with the units of a random asset, once without and once with each of two filters; these two
+ * share a pass. */
+static void run_round(uint64_t *seed, bool has_simprints)
+{
+	static const size_t limits[] = { 1, 10, 300, ASSETS };
+	char texts[2 * TYPES + 1][ISX_UNIT_TEXT_BYTES], simprint[2][24];
+	const char *units[2 * TYPES + 1];
+	const char *values[] = { simprint[0], simprint[1] };
+	const struct isx_query_simprints simprints = { "TEXT", values, 2 };
+	struct isx_query query = { .units = units,
+				   .unit_count = random_units(seed, texts),
+				   .limit = ASSETS,
+				   .has_min_score = true,
+				   .min_score = (double)(test_random(seed) % 4) / 4,
+				   .with = ISX_WITH_NOTHING,
+				   .counts = true };
+	struct isx_result *whole, *found[2];
+	struct isx_err err, errs[2];
+	char *filters[2];
+	for (size_t i = 0; i < query.unit_count; i++)
+		units[i] = texts[i];
+	random_simprint(seed, simprint[0]);
+	random_simprint(seed, simprint[1]);
+	if (has_simprints) {
+		query.simprints = &simprints;
+		query.simprint_type_count = 1;
+	}
+	struct isx_query asked[2] = { query, query };
+	for (size_t i = 0; i < 2; i++) {
+		struct isx_buf text = { 0 };
+		random_filter(seed, (int)(test_random(seed) % 3), &text);
+		asked[i].filter = filters[i] = isx_buf_take(&text);
+		asked[i].limit = limits[test_random(seed) % 4];
+	}
+	ok(isx_search(store, "main", &query, &whole, &err), &err);
+	ok(isx_search_many(store, "main", asked, 2, found, errs, &err), &err);
+	for (size_t i = 0; i < 2; i++) {
+		ok(errs[i].status, &errs[i]);
+		struct isx_arena arena = { 0 };
+		const struct isx_filter *filter;
+		ok(isx_filter_from_text(filters[i], &arena, &filter, &err), &err);
+		compare_matches(filter, filters[i], whole, found[i], asked[i].limit);
+		if (has_simprints)
+			compare_chunks(filter, filters[i], whole, found[i], asked[i].limit);
+		isx_arena_release(&arena);
+		isx_result_free(found[i]);
+		isx_mem_free(filters[i]);
+	}
+	isx_result_free(whole);
+}
+
+static void run_all(const char *scheme, unsigned threads, bool has_simprints)
+{
+	uint64_t seed = test_seed();
+	struct isx_err err;
+	snprintf(directory, sizeof directory, "/tmp/isx-filtered-XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	open_store(scheme, threads);
+	ok(isx_index_create(store, "main", &err), &err);
+	ok(isx_fields_set(store, "main", fields, 3, NULL, NULL, &err), &err);
+	add_assets(&seed);
+	for (int i = 0; i < ROUNDS; i++)
+		run_round(&seed, has_simprints && i % 3 == 0);
+	isx_close(store);
+	test_remove_tree(directory);
+}
+
+static void test_filtered__usearch_with_one_thread(void **state)
+{
+	(void)state;
+	run_all("usearch", 1, true);
+}
+
+static void test_filtered__memory_with_four_threads(void **state)
+{
+	(void)state;
+	run_all("memory", 4, true);
+}
+
+static void test_filtered__lmdb(void **state)
+{
+	(void)state;
+	run_all("lmdb", 1, false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_filtered__usearch_with_one_thread),
+		cmocka_unit_test(test_filtered__memory_with_four_threads),
+		cmocka_unit_test(test_filtered__lmdb),
+	};
+	printf("seed %llu\n", (unsigned long long)test_seed());
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
