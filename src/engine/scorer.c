@@ -40,6 +40,8 @@ enum isx_status isx_scorer_init(struct isx_scorer *scorer, const struct isx_quer
 			type->units++;
 			type->is_equal |= plan->units[i].is_instance;
 		}
+		for (uint32_t n = 1; scorer->needs_odds && n <= ISX_BODY_BYTES_MAX; n++)
+			type->distance_max[n] = (int16_t)isx_distance_max(type->threshold, n * 8);
 	}
 	return isx_page_check(query->after, scorer->rank, err);
 }
@@ -91,7 +93,7 @@ static double log_expect(const struct isx_scorer *scorer, const struct isx_evide
 		else
 			parts[count++] = isx_chance_part(
 				type->odds->tails[found->compared_bits / 8], found->distance,
-				(uint32_t)isx_distance_max(type->threshold, found->compared_bits),
+				(uint32_t)type->distance_max[found->compared_bits / 8],
 				type->odds->rows, type->units);
 	}
 	return isx_chance_log_expect(parts, count, scorer->type_count);

@@ -50,7 +50,9 @@ struct isx_scored_type {
 	size_t units;                     /* of this type in the query */
 	bool is_equal;                    /* it matches by equal bits or not at all */
 	enum isx_tier_type tier_type;     /* ISX_TIER_TYPES: no tier knows it */
-	const struct isx_type_odds *odds; /* with needs_odds only */
+	const struct isx_type_odds *odds; /* with needs_odds only, as the next one */
+	/* The largest distance that reaches the threshold, by the bytes compared; -1: none. */
+	int16_t distance_max[ISX_BODY_BYTES_MAX + 1];
 };
 
 struct isx_scorer {
