@@ -52,9 +52,12 @@ struct isx_type_odds *isx_type_odds(struct isx_type_odds **list, const char *typ
 	while (*list && strcmp((*list)->type, type) != 0)
 		list = &(*list)->next;
 	if (!*list) {
+		/* The text is copied: the query that names the type may end before the list. */
+		const char *name = isx_arena_text(arena, type, strlen(type));
 		struct isx_type_odds *made = isx_arena_alloc(arena, 1, sizeof *made);
-		if (made)
-			*made = (struct isx_type_odds){ .type = type, .rows = UINT64_MAX };
+		if (!made || !name)
+			return NULL;
+		*made = (struct isx_type_odds){ .type = name, .rows = UINT64_MAX };
 		*list = made;
 	}
 	return *list;

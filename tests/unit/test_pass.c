@@ -514,6 +514,107 @@ static void test_pass__ties_are_decided_by_the_iscc_id_however_a_pass_is_cut(voi
 	}
 }
 
+/* --- ranks ------------------------------------------------------------------------------------ */
+
+enum { RANKED = 36, RANKED_LIMIT = 40, RANKED_THREADS = 4 };
+
+/* Queries of every rank, with and without a bound of the expect. */
+static void make_ranked(struct isx_query queries[RANKED])
+{
+	for (size_t i = 0; i < RANKED; i++) {
+		queries[i] = fx.questions[i].query;
+		queries[i].limit = 1 + test_random(&fx.random) % RANKED_LIMIT;
+		queries[i].rank = ISX_RANK_SCORE + (uint32_t)(i % 3);
+		queries[i].max_expect = i % 2 ? 0 : 1e-3;
+		queries[i].counts = i % 5 == 0;
+	}
+}
+
+static const char *find_rank_difference(const struct isx_result *result,
+					const struct isx_result *whole,
+					const struct isx_query *query)
+{
+	size_t count = whole->match_count < query->limit ? whole->match_count : query->limit;
+	if (result->match_count != count)
+		return "number of matches";
+	if (query->counts && result->match_total != whole->match_count)
+		return "number of all matches";
+	for (size_t i = 0; i < count; i++) {
+		const struct isx_match *a = &result->matches[i], *b = &whole->matches[i];
+		if (strcmp(a->iscc_id, b->iscc_id) != 0 || a->score != b->score)
+			return "match";
+		if (a->has_expect != b->has_expect || a->expect != b->expect)
+			return "expect";
+		if (a->tier != b->tier || a->tier_score != b->tier_score)
+			return "tier";
+	}
+	return NULL;
+}
+
+/* Open the store that the tests share, with another number of threads. */
+static struct isx_store *open_with_threads(const char *uri, uint32_t threads)
+{
+	struct isx_options options;
+	struct isx_store *store = NULL;
+	struct isx_err err;
+	isx_options_init(&options);
+	options.threads = threads;
+	options.map_bytes = 1ull << 30;
+	if (isx_open(uri, &options, &store, &err))
+		fail_msg("%s", err.msg);
+	return store;
+}
+
+/* Ask all queries in one call, and compare with the whole lists of one thread, to the last bit. */
+static void ask_ranked(const char *uri, uint32_t threads, struct isx_query queries[RANKED],
+		       struct isx_result *const wholes[RANKED])
+{
+	struct isx_result *results[RANKED];
+	struct isx_err errs[RANKED], err;
+	struct isx_store *store = open_with_threads(uri, threads);
+	if (isx_search_many(store, "ranked", queries, RANKED, results, errs, &err))
+		fail_msg("%s", err.msg);
+	for (size_t i = 0; i < RANKED; i++) {
+		assert_int_equal(errs[i].status, ISX_OK);
+		const char *difference = find_rank_difference(results[i], wholes[i], &queries[i]);
+		if (difference)
+			fail_msg("%u threads, query %zu: %s differs", threads, i, difference);
+		isx_result_free(results[i]);
+	}
+	isx_close(store);
+}
+
+/* A small limit loses nothing by any rank, and neither the number of threads nor other queries of the
+ * pass change a bit. */
+static void test_pass__every_rank_is_the_same_however_a_pass_is_cut(void **state)
+{
+	char folder[] = "/tmp/isx-ranks-XXXXXX", uri[64], command[64];
+	struct isx_query queries[RANKED];
+	struct isx_result *wholes[RANKED];
+	struct isx_store *shared = fx.store;
+	struct isx_err err;
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(uri, sizeof uri, "usearch://%s", folder);
+	struct isx_store *store = fx.store = open_with_threads(uri, 1);
+	add_items("ranked");
+	fx.store = shared;
+	make_ranked(queries);
+	for (size_t i = 0; i < RANKED; i++) {
+		struct isx_query whole = queries[i];
+		whole.limit = ASSETS;
+		if (isx_search(store, "ranked", &whole, &wholes[i], &err))
+			fail_msg("%s", err.msg);
+	}
+	isx_close(store);
+	for (uint32_t threads = 1; threads <= RANKED_THREADS; threads++)
+		ask_ranked(uri, threads, queries, wholes);
+	for (size_t i = 0; i < RANKED; i++)
+		isx_result_free(wholes[i]);
+	snprintf(command, sizeof command, "rm -r %s", folder);
+	assert_int_equal(system(command), 0);
+}
+
 static void test_pass__a_batch_on_an_index_that_is_not_there_fails(void **state)
 {
 	struct isx_arena arena = { 0 };
@@ -787,6 +888,7 @@ int main(void)
 		cmocka_unit_test(test_pass__a_search_alone_equals_the_model),
 		cmocka_unit_test(test_pass__a_batch_equals_the_model_whatever_is_in_it),
 		cmocka_unit_test(test_pass__ties_are_decided_by_the_iscc_id_however_a_pass_is_cut),
+		cmocka_unit_test(test_pass__every_rank_is_the_same_however_a_pass_is_cut),
 		cmocka_unit_test(test_pass__a_batch_on_an_index_that_is_not_there_fails),
 		cmocka_unit_test(test_pass__searches_of_many_threads_equal_the_model),
 		cmocka_unit_test(test_pass__every_member_sees_what_was_written_before_it_came),
