@@ -132,6 +132,10 @@ static double threshold_of(const struct target *target, const struct isx_query *
 void show_no_match(const struct target *target, const struct isx_query *query)
 {
 	double threshold = threshold_of(target, query);
+	/* A setting of this host has no effect on another server. */
+	double max_expect = query->max_expect > 0                  ? query->max_expect
+			    : strncmp(target->uri, "http", 4) != 0 ? target->settings.max_expect
+								   : 0;
 	struct isx_index_info info;
 	char count[32];
 	if (isx_index_stat(target->store, target->name, &info, NULL)) {
@@ -141,6 +145,9 @@ void show_no_match(const struct target *target, const struct isx_query *query)
 	printf("No match");
 	if (threshold >= 0)
 		printf(" of at least %g", threshold);
+	if (max_expect > 0)
+		printf("%s at most %g expected by chance", threshold >= 0 ? " and" : " of",
+		       max_expect);
 	printf(" among ");
 	say_line(stdout, "%s asset%s of index '%s'%s.", term_count(info.assets, count),
 		 info.assets == 1 ? "" : "s", target->name,
@@ -218,6 +225,20 @@ static void print_scores(const struct isx_match *match)
 	printf("\n");
 }
 
+/* What the match is ranked by, if it is not its score. */
+static void print_rank(const struct isx_match *match)
+{
+	if (!match->tier && !match->has_expect)
+		return;
+	printf("%*s", UNIT_INDENT, "");
+	if (match->tier)
+		say(stdout, "%s %.4f%s", match->tier, match->tier_score,
+		    match->has_expect ? ", " : "");
+	if (match->has_expect)
+		printf("%.2g expected by chance", match->expect);
+	printf("\n");
+}
+
 /* On a terminal a line with a bar for each unit, in a pipe one line of scores for each match. */
 static void print_matches(const struct isx_result *result)
 {
@@ -228,6 +249,7 @@ static void print_matches(const struct isx_result *result)
 	for (size_t i = 0; i < result->match_count; i++) {
 		const struct isx_match *match = &result->matches[i];
 		print_row(is_first ? i + 1 : 0, match->score, match->iscc_id, match->metadata);
+		print_rank(match);
 		if (width)
 			print_bars(match, width);
 		else

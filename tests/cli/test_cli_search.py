@@ -316,3 +316,49 @@ def test_settings_of_the_score_apply(cli):
     assert one.json["global_matches"][0]["score"] == 1.0
     none = cli.good("search", query, env={"ISCC_SEARCH_MATCH_THRESHOLD_UNITS": "0.8"})
     assert none.json["global_matches"] == []
+
+
+def near_assets(cli):
+    """Assets 1 and 2 share a title with the query, and 3 nearly everything else."""
+    units = [unit(META, digest("m")), unit(CONTENT, digest("c")), unit(DATA, digest("d"))]
+    near = [unit(main, bytes([digest(name)[0] ^ 1]) + digest(name)[1:]) for main, name in ((CONTENT, "c"), (DATA, "d"))]
+    write_lines(cli.work / "a.jsonl", [
+        {"iscc_id": iscc_id(1), "units": [units[0], unit(CONTENT, digest(7))]},
+        {"iscc_id": iscc_id(2), "units": [units[0], unit(DATA, digest(8))]},
+        {"iscc_id": iscc_id(3), "units": [unit(META, digest(9)), *near]}])
+    cli.good("add", "a.jsonl")
+    return units
+
+
+def test_ranks(cli):
+    """A title that is shared by chance outranks broad agreement by score, and not by the other ranks."""
+    units = near_assets(cli)
+
+    def found(*words, env=None):
+        return [match["iscc_id"] for match in cli.good("search", *units, *words, env=env).json["global_matches"]]
+
+    # With one title both of 1 and 2 are as significant; the random DATA of 2 weighs less than the CONTENT of 1.
+    by_score, by_significance, by_tier = ([iscc_id(number) for number in order] for order in ((1, 2, 3), (3, 1, 2), (3, 2, 1)))
+    assert found() == found("--rank", "score") == found("--rank=tiered", "--rank", "score") == by_score
+    assert found("--rank", "significance") == by_significance
+    assert found("--rank", "tiered") == by_tier
+    assert found("-l", 1, "--rank", "tiered") == by_tier[:1]
+    assert found("--max-expect", 1e-25) == [iscc_id(3)]
+    prefixes = f"lmdb://{cli.work}/prefixes"
+    cli.good("add", "a.jsonl", "--uri", prefixes)
+    assert found("--rank", "tiered", "--uri", prefixes) == [iscc_id(1), iscc_id(2)]
+    for rank, expected in (("score", by_score), ("significance", by_significance), ("tiered", by_tier), ("", by_score)):
+        assert found(env={"ISCC_SEARCH_RANK": rank}) == expected
+    assert found("--rank", "score", env={"ISCC_SEARCH_RANK": "tiered"}) == by_score
+    assert found(env={"ISCC_SEARCH_MAX_EXPECT": "1e-25"}) == [iscc_id(3)]
+    assert found("--max-expect", 1, env={"ISCC_SEARCH_MAX_EXPECT": "1e-25"}) == by_score
+
+
+def test_the_table_shows_the_rank(cli):
+    units = near_assets(cli)
+    lines = cli.good("search", *units, "--rank", "tiered", "--table").out.splitlines()
+    assert [line.split()[0] for line in lines[2::3]] == ["near_duplicate", "title_only", "title_only"]
+    lines = cli.good("search", *units, "--rank", "significance", "--table").out.splitlines()
+    assert all(line.endswith(" expected by chance") for line in lines[2::3]) and len(lines) == 10
+    assert cli.good("search", unit(DATA, digest("nothing")), "--max-expect", "0.01", "--table").out == \
+        "No match of at least 0.75 and at most 0.01 expected by chance among 3 assets of index 'default'.\n"

@@ -234,6 +234,11 @@ def test_conditions(cli, where):
     (("--exponent", "0"), "--exponent 0: Input should be greater than or equal to 1"),
     (("--exponent", "x"), "--exponent x: Input should be a whole number"),
     (("--with", "all"), "--with all: Input should be 'metadata', 'code' or 'units'"),
+    (("--rank", "best"), "--rank best: Input should be 'score', 'significance' or 'tiered'"),
+    (("--rank", ""), "--rank : Input should be 'score', 'significance' or 'tiered'"),
+    (("--max-expect", "0"), "--max-expect 0: Input should be greater than 0"),
+    (("--max-expect", "-1"), "--max-expect -1: Input should be greater than 0"),
+    (("--max-expect", "x"), "--max-expect x: Input should be a valid number"),
 ])
 def test_wrong_conditions(cli, words, message):
     for query in (iscc_id(1), "-"):

@@ -27,6 +27,8 @@ INVALID = [
     ("MATCH_THRESHOLD_SIMPRINTS", "1.01"), ("MATCH_THRESHOLD_SIMPRINTS", "half"),
     ("CONFIDENCE_EXPONENT", "0"), ("CONFIDENCE_EXPONENT", "2.5"), ("CONFIDENCE_EXPONENT", ""),
     ("CONFIDENCE_EXPONENT", "4294967296"),
+    ("RANK", "best"), ("RANK", "Score"), ("RANK", "1"),
+    *(("MAX_EXPECT", value) for value in ("0", "-1", "x", "inf", "nan", "1e999", "0.01x")),
     ("FLUSH_INTERVAL", "-1"), ("FLUSH_INTERVAL", "often"),
     ("AGGREGATOR_NETWORK", "moonnet"), ("LOG_LEVEL", "loud"), ("LOG_LEVEL", ""),
     ("SENTRY_TRACES_SAMPLE_RATE", "much"), ("BODY_LIMIT_MIB", "0"), ("BODY_LIMIT_MIB", "x"),

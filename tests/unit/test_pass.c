@@ -588,7 +588,7 @@ static void ask_ranked(const char *uri, uint32_t threads, struct isx_query queri
  * pass change a bit. */
 static void test_pass__every_rank_is_the_same_however_a_pass_is_cut(void **state)
 {
-	char folder[] = "/tmp/isx-ranks-XXXXXX", uri[64], command[64];
+	char folder[] = "/tmp/isx-ranks-XXXXXX", uri[64];
 	struct isx_query queries[RANKED];
 	struct isx_result *wholes[RANKED];
 	struct isx_store *shared = fx.store;
@@ -611,8 +611,7 @@ static void test_pass__every_rank_is_the_same_however_a_pass_is_cut(void **state
 		ask_ranked(uri, threads, queries, wholes);
 	for (size_t i = 0; i < RANKED; i++)
 		isx_result_free(wholes[i]);
-	snprintf(command, sizeof command, "rm -r %s", folder);
-	assert_int_equal(system(command), 0);
+	test_remove_tree(folder);
 }
 
 static void test_pass__a_batch_on_an_index_that_is_not_there_fails(void **state)
