@@ -92,7 +92,9 @@ struct isx_ranking isx_page_ranking(const struct isx_query *query, enum isx_page
 				    const struct isx_quota *quota)
 {
 	struct token token;
-	struct isx_ranking ranking = { .limit = query->limit, .quota = quota };
+	struct isx_ranking ranking = { .limit = query->limit,
+				       .quota = quota,
+				       .keeps_ids = query->facet_count > 0 };
 	if (read_token(query->after, &token) && !token.is_start) {
 		ranking.has_after = true;
 		ranking.after = token.places[list];

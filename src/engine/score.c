@@ -15,6 +15,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Counted down instead of computed: only isx_unit_score() itself says which distances reach the
  * threshold, to the last bit. At most compared_bits + 1 steps. */
@@ -109,6 +110,14 @@ enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double rank, uint
 {
 	struct isx_ranked offer = { rank, id };
 	ranking->offered++;
+	if (ranking->keeps_ids) {
+		enum isx_status st = isx_array_room(&ranking->ids, &ranking->id_cap,
+						    ranking->id_count + 1, sizeof *ranking->ids,
+						    ranking->quota, err);
+		if (st)
+			return st;
+		ranking->ids[ranking->id_count++] = id;
+	}
 	if (ranking->has_after && !is_worse(&offer, &ranking->after))
 		return ISX_OK; /* it was on an earlier page */
 	if (ranking->count == ranking->limit) {
@@ -131,16 +140,37 @@ enum isx_status isx_ranking_offer(struct isx_ranking *ranking, double rank, uint
 	return ISX_OK;
 }
 
+/* Move the ISCC-IDs of all assets of `part` to those of another ranking. */
+static enum isx_status merge_ids(struct isx_ranking *ranking, struct isx_ranking *part,
+				 struct isx_err *err)
+{
+	if (!part->id_count)
+		return ISX_OK;
+	enum isx_status st = isx_array_room(&ranking->ids, &ranking->id_cap,
+					    ranking->id_count + part->id_count,
+					    sizeof *ranking->ids, part->quota, err);
+	if (st)
+		return st;
+	memcpy(ranking->ids + ranking->id_count, part->ids, part->id_count * sizeof *part->ids);
+	ranking->id_count += part->id_count;
+	return ISX_OK;
+}
+
 enum isx_status isx_ranking_merge(struct isx_ranking *ranking, struct isx_ranking *part,
 				  struct isx_err *err)
 {
 	uint64_t offered = ranking->offered + part->offered;
-	enum isx_status st = ISX_OK;
-	if (!ranking->items) { /* nothing was kept of the others */
-		*ranking = *part;
-		part->items = NULL;
+	enum isx_status st = merge_ids(ranking, part, err);
+	if (!st && !ranking->items) { /* nothing was kept of the others */
+		struct isx_ranking merged = *part;
+		merged.ids = ranking->ids;
+		merged.id_count = ranking->id_count;
+		merged.id_cap = ranking->id_cap;
+		*part = (struct isx_ranking){ .ids = part->ids };
+		*ranking = merged;
 	}
-	for (size_t i = 0; !st && part->items && i < part->count; i++)
+	ranking->keeps_ids = false; /* all of them are there */
+	for (size_t i = 0; !st && i < part->count; i++)
 		st = isx_ranking_offer(ranking, part->items[i].rank, part->items[i].id, err);
 	ranking->offered = offered;
 	isx_ranking_release(part);
@@ -163,5 +193,6 @@ void isx_ranking_sort(struct isx_ranking *ranking)
 void isx_ranking_release(struct isx_ranking *ranking)
 {
 	isx_mem_free(ranking->items);
+	isx_mem_free(ranking->ids);
 	*ranking = (struct isx_ranking){ 0 };
 }

@@ -55,6 +55,10 @@ struct isx_ranking {
 	struct isx_ranked after;
 	uint64_t offered;              /* assets, also those that are not kept */
 	const struct isx_quota *quota; /* asked before it grows; NULL: no quota. Borrowed */
+	bool keeps_ids;                /* keep the ISCC-ID bodies of all assets that are offered: */
+	uint64_t *ids;                 /* in no order */
+	size_t id_count;
+	size_t id_cap;
 };
 
 /* Offer an asset, each at most once. ISX_NO_MEMORY, or the status of the quota: the ranking could

@@ -22,6 +22,7 @@
 #include "engine/scorer.h"
 #include "prefix/prefix_file.h"
 #include "storage/lmdb_assets.h"
+#include "storage/lmdb_facets.h"
 #include "storage/lmdb_filter.h"
 #include "json/wire.h"
 
@@ -299,6 +300,10 @@ enum isx_status isx_prefix_search(struct isx_lmdb_view *view, const struct isx_o
 		st = rank_assets(&search, err);
 	if (!st)
 		st = make_matches(&search, result, err);
+	if (!st)
+		st = isx_lmdb_facets(view, query, &search.ranking, arena, &result->facets, err);
+	if (!st)
+		st = isx_lmdb_facets(view, query, NULL, arena, &result->chunk_facets, err);
 	if (!st)
 		st = isx_page_end(query, search.scorer.rank, &search.ranking, mdb_txn_id(view->txn),
 				  arena, result, err);

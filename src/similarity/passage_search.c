@@ -923,7 +923,7 @@ enum isx_status isx_passage_matches(const struct isx_member *member, struct isx_
 	return st;
 }
 
-const struct isx_ranking *isx_passage_ranking(const struct isx_member *member)
+struct isx_ranking *isx_passage_ranking(const struct isx_member *member)
 {
 	return &member->passages->ranking;
 }

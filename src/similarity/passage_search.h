@@ -35,7 +35,7 @@ ISX_MUST_CHECK enum isx_status isx_passage_matches(const struct isx_member *memb
 						   uint64_t *total, struct isx_err *err);
 
 /* The winners, in the order of isx_passage_matches(); borrowed. */
-const struct isx_ranking *isx_passage_ranking(const struct isx_member *member);
+struct isx_ranking *isx_passage_ranking(const struct isx_member *member);
 
 /* Free what a member has of isx_passage_rank(), if anything. */
 void isx_passages_end(struct isx_member *member);

@@ -469,7 +469,8 @@ static void tighten(struct seat *seat, bool is_ascending)
 	const struct isx_ranking *ranking = &seat->ranking;
 	const struct isx_scorer *scorer = &seat->member->scorer;
 	if (scorer->type_count != 1 || scorer->rank != ISX_RANK_SCORE || scorer->needs_odds ||
-	    seat->next_id || seat->member->query->counts || ranking->count < ranking->limit)
+	    seat->next_id || seat->member->query->counts || ranking->keeps_ids ||
+	    ranking->count < ranking->limit)
 		return;
 	for (size_t i = 0; i < seat->ask_count; i++) {
 		struct ask *ask = &seat->asks[i];

@@ -31,6 +31,7 @@
 #include "similarity/sim_pass.h"
 #include "similarity/sim_tables.h"
 #include "storage/lmdb_assets.h"
+#include "storage/lmdb_facets.h"
 #include "json/wire.h"
 
 #include <stdatomic.h>
@@ -198,6 +199,18 @@ static enum isx_status make_chunk_matches(const struct isx_member *member,
 	return st;
 }
 
+/* Count the values of declared fields among all matches of both lists. */
+static enum isx_status count_facets(struct isx_member *member, struct isx_lmdb_view *view,
+				    struct isx_result *result, struct isx_err *err)
+{
+	struct isx_ranking *of_passages = member->passages ? isx_passage_ranking(member) : NULL;
+	enum isx_status st = isx_lmdb_facets(view, member->query, &member->ranking, member->arena,
+					     &result->facets, err);
+	return st ? st
+		  : isx_lmdb_facets(view, member->query, of_passages, member->arena,
+				    &result->chunk_facets, err);
+}
+
 /* --- one pass --------------------------------------------------------------------------------- */
 
 /* Answer a job, and let the thread of its party go on when it was the last one: then neither may
@@ -236,6 +249,8 @@ static enum isx_status describe_members(void *arg, unsigned number, struct isx_e
 		if (!member->status)
 			member->status = make_chunk_matches(member, view, pass->realm, result,
 							    &member->err);
+		if (!member->status)
+			member->status = count_facets(member, view, result, &member->err);
 		serve_job(pass, i);
 	}
 	return ISX_OK;

@@ -148,14 +148,6 @@ enum isx_status isx_lmdb_search(struct isx_lmdb_file *file, const struct isx_opt
 void isx_lmdb_search_many(struct isx_lmdb_file *file, const struct isx_options *options,
 			  struct isx_search_job *jobs, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (!jobs[i].query->facet_count)
-			continue;
-		for (size_t k = 0; k < count; k++)
-			jobs[k].status = isx_fail(&jobs[k].err, ISX_UNSUPPORTED,
-						  "facets: this engine does not count them yet");
-		return;
-	}
 	if (file->kind->search_file) {
 		file->kind->search_file(file, options, jobs, count);
 		return;

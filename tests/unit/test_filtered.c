@@ -10,6 +10,7 @@
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
 #include "support.h"
+#include "json/field_value.h"
 #include "json/wire.h"
 
 #include <setjmp.h>
@@ -172,6 +173,16 @@ static void random_filter(uint64_t *seed, int depth, struct isx_buf *text)
 	isx_buf_text(text, kind == 2 ? "}" : "]}");
 }
 
+static size_t number_of(const char *iscc_id)
+{
+	struct isx_iscc_id id;
+	struct isx_err err;
+	ok(isx_iscc_id_parse(isx_span_of(iscc_id), &id, &err), &err);
+	size_t number = ((id.body >> 12) - 5000) / 3;
+	assert_string_equal(assets[number].iscc_id, iscc_id);
+	return number;
+}
+
 /* Does a filter hold for an asset, by its definition? NULL: there is no filter. */
 static bool holds_for(const struct isx_filter *filter, const char *iscc_id)
 {
@@ -179,13 +190,86 @@ static bool holds_for(const struct isx_filter *filter, const char *iscc_id)
 	struct isx_iscc_id id;
 	struct isx_err err;
 	bool holds = true;
+	const struct isx_asset *asset = &assets[number_of(iscc_id)];
 	ok(isx_iscc_id_parse(isx_span_of(iscc_id), &id, &err), &err);
-	const struct isx_asset *asset = &assets[((id.body >> 12) - 5000) / 3];
-	assert_string_equal(asset->iscc_id, iscc_id);
 	if (filter)
 		ok(isx_filter_holds(filter, id.body, asset, &arena, &holds, &err), &err);
 	isx_arena_release(&arena);
 	return holds;
+}
+
+/* --- facets ----------------------------------------------------------------------------------- */
+
+static const char *const facets[] = { "license", "/tags", "n" };
+
+/* One value among the matches, as JSON, and how many have it. */
+struct tally {
+	char value[40];
+	uint64_t count;
+};
+
+static int by_value(const void *left, const void *right)
+{
+	return strcmp(((const struct tally *)left)->value, ((const struct tally *)right)->value);
+}
+
+/* List the different values of a field in one asset, each with a count of 1. */
+static size_t list_values(const struct isx_asset *asset, const char *pointer, struct tally *list)
+{
+	struct isx_field_walk walk = isx_field_walk_start(isx_span_of(asset->metadata), pointer);
+	struct isx_buf key = { 0 }, json = { 0 };
+	size_t count = 0, kept = 0;
+	while (isx_field_walk_next(&walk, &key)) {
+		isx_buf_clear(&json);
+		isx_value_to_json(&json, (struct isx_span){ key.ptr, key.len });
+		snprintf(list[count].value, sizeof list->value, "%.*s", (int)json.len, json.ptr);
+		list[count++].count = 1;
+	}
+	isx_buf_release(&key);
+	isx_buf_release(&json);
+	qsort(list, count, sizeof *list, by_value);
+	for (size_t i = 0; i < count; i++)
+		if (!i || strcmp(list[i].value, list[kept - 1].value) != 0)
+			list[kept++] = list[i];
+	return kept;
+}
+
+/* Compare the facets of a list with the values of all assets in it.
+ *   passing  the numbers of the assets */
+static void compare_facets(const struct isx_facet *found, const size_t *passing, size_t count)
+{
+	static struct tally tallies[2 * ASSETS];
+	for (size_t f = 0; f < 3; f++) {
+		size_t all = 0, kept = 0;
+		uint64_t others = 0;
+		for (size_t i = 0; i < count; i++)
+			all += list_values(&assets[passing[i]],
+					   fields[f == 1   ? 2
+						  : f == 2 ? 1
+							   : 0],
+					   tallies + all);
+		qsort(tallies, all, sizeof *tallies, by_value);
+		for (size_t i = 0; i < all; i++) {
+			if (kept && strcmp(tallies[i].value, tallies[kept - 1].value) == 0)
+				tallies[kept - 1].count++;
+			else
+				tallies[kept++] = tallies[i];
+			others++;
+		}
+		assert_string_equal(found[f].field, facets[f]);
+		assert_int_equal(found[f].value_count, kept < 100 ? kept : 100);
+		for (size_t i = 0; i < found[f].value_count; i++) {
+			struct tally wanted = { .count = 0 };
+			snprintf(wanted.value, sizeof wanted.value, "%s", found[f].values[i].value);
+			const struct tally *same = bsearch(&wanted, tallies, kept, sizeof *tallies,
+							   by_value);
+			if (!same || same->count != found[f].values[i].count)
+				fail_msg("%s of %s", wanted.value, facets[f]);
+			assert_true(!i || same->count <= found[f].values[i - 1].count);
+			others -= same->count;
+		}
+		assert_int_equal(found[f].others, others);
+	}
 }
 
 /* --- comparing -------------------------------------------------------------------------------- */
@@ -196,12 +280,13 @@ static void compare_matches(const struct isx_filter *filter, const char *text,
 			    const struct isx_result *whole, const struct isx_result *found,
 			    size_t limit)
 {
+	static size_t numbers[ASSETS];
 	size_t at = 0, passing = 0;
 	for (size_t i = 0; i < whole->match_count; i++) {
 		const struct isx_match *match = &whole->matches[i];
 		if (!holds_for(filter, match->iscc_id))
 			continue;
-		passing++;
+		numbers[passing++] = number_of(match->iscc_id);
 		if (passing > limit)
 			continue;
 		if (at == found->match_count)
@@ -213,17 +298,23 @@ static void compare_matches(const struct isx_filter *filter, const char *text,
 	}
 	if (at != found->match_count)
 		fail_msg("%s too many for %s", found->matches[at].iscc_id, text);
-	assert_int_equal(found->match_total, passing);
+	assert_true(!found->query.counts || found->match_total == passing);
+	if (found->facets)
+		compare_facets(found->facets, numbers, passing);
 }
 
 static void compare_chunks(const struct isx_filter *filter, const char *text,
 			   const struct isx_result *whole, const struct isx_result *found,
 			   size_t limit)
 {
+	static size_t numbers[ASSETS];
 	size_t at = 0, passing = 0;
 	for (size_t i = 0; i < whole->chunk_match_count; i++) {
 		const struct isx_chunk_match *match = &whole->chunk_matches[i];
-		if (!holds_for(filter, match->iscc_id) || ++passing > limit)
+		if (!holds_for(filter, match->iscc_id))
+			continue;
+		numbers[passing++] = number_of(match->iscc_id);
+		if (passing > limit)
 			continue;
 		if (at == found->chunk_match_count)
 			fail_msg("%s is missing for %s", match->iscc_id, text);
@@ -232,7 +323,9 @@ static void compare_chunks(const struct isx_filter *filter, const char *text,
 		at++;
 	}
 	assert_int_equal(at, found->chunk_match_count);
-	assert_int_equal(found->chunk_match_total, passing);
+	assert_true(!found->query.counts || found->chunk_match_total == passing);
+	if (found->chunk_facets)
+		compare_facets(found->chunk_facets, numbers, passing);
 }
 
 /* Search with the units of a random asset, once without and once with each of two filters; these two
@@ -240,6 +333,7 @@ static void compare_chunks(const struct isx_filter *filter, const char *text,
 static void run_round(uint64_t *seed, bool has_simprints)
 {
 	static const size_t limits[] = { 1, 10, 300, ASSETS };
+	static const char *const one_type = "CONTENT_TEXT_V0";
 	char texts[2 * TYPES + 1][ISX_UNIT_TEXT_BYTES], simprint[2][24];
 	const char *units[2 * TYPES + 1];
 	const char *values[] = { simprint[0], simprint[1] };
@@ -262,12 +356,21 @@ static void run_round(uint64_t *seed, bool has_simprints)
 		query.simprints = &simprints;
 		query.simprint_type_count = 1;
 	}
+	if (test_random(seed) % 3 == 0) { /* a full ranking lowers the distances that count */
+		query.types = &one_type;
+		query.type_count = 1;
+	}
 	struct isx_query asked[2] = { query, query };
 	for (size_t i = 0; i < 2; i++) {
 		struct isx_buf text = { 0 };
 		random_filter(seed, (int)(test_random(seed) % 3), &text);
 		asked[i].filter = filters[i] = isx_buf_take(&text);
 		asked[i].limit = limits[test_random(seed) % 4];
+		if (test_random(seed) % 2) {
+			asked[i].facets = facets;
+			asked[i].facet_count = 3;
+		}
+		asked[i].counts = test_random(seed) % 2;
 	}
 	ok(isx_search(store, "main", &query, &whole, &err), &err);
 	ok(isx_search_many(store, "main", asked, 2, found, errs, &err), &err);

@@ -1,0 +1,271 @@
+/*
+ * lmdb_facets.c - count the values of declared fields among the matches of a search.
+ *
+ * The table of fields has under each value the assets that have it, ascending, and the matches are sorted:
+ * so each page of rows is compared with the few matches that lie in its range. No asset is read, but for
+ * a value that is longer than the keys of the table.
+ *
+ * Reads the caller's view; locks nothing.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "storage/lmdb_facets.h"
+
+#include "base/array.h"
+#include "engine/filter.h"
+#include "engine/meter.h"
+#include "storage/lmdb_fields.h"
+#include "storage/lmdb_kind.h"
+#include "json/field_value.h"
+#include "json/wire.h"
+
+#include <stdlib.h>
+
+/* One value and its matches. */
+struct counted {
+	struct isx_span
+		key; /* in the table, borrowed from the view: the field, then the value's key */
+	uint64_t count;
+	uint64_t id; /* one of the matches */
+};
+
+/* The work on one list of matches. */
+struct counting {
+	struct isx_lmdb_view *view;
+	struct isx_arena *arena; /* of the answer */
+	const uint64_t *ids;     /* of the matches, ascending */
+	size_t id_count;
+	struct isx_meter meter;
+	struct counted *values; /* of the field that is counted */
+	size_t value_count, value_cap;
+};
+
+/* For isx_array_lower_bound(): the ISCC-IDs of a list, and of a page of rows. */
+static uint64_t id_in_list(const void *ids, size_t i)
+{
+	return ((const uint64_t *)ids)[i];
+}
+
+static uint64_t id_in_page(const void *rows, size_t i)
+{
+	return isx_load_be64((const uint8_t *)rows + i * ISX_KEY_BYTES);
+}
+
+/* --- counting --------------------------------------------------------------------------------- */
+
+/* Count the matches in a page of rows.
+ *   at  the first match that is not before the page; moved behind it */
+static void count_page(const struct counting *counting, MDB_val page, size_t *at,
+		       struct counted *value)
+{
+	const uint8_t *rows = page.mv_data;
+	const size_t count = page.mv_size / ISX_KEY_BYTES;
+	const uint64_t last = id_in_page(rows, count - 1);
+	size_t row = 0;
+	*at += isx_array_lower_bound(counting->ids + *at, counting->id_count - *at,
+				     id_in_page(rows, 0), id_in_list);
+	for (; *at < counting->id_count && counting->ids[*at] <= last; ++*at) {
+		uint64_t id = counting->ids[*at];
+		row += isx_array_lower_bound(rows + row * ISX_KEY_BYTES, count - row, id,
+					     id_in_page);
+		if (id_in_page(rows, row) != id)
+			continue;
+		value->count++;
+		value->id = id;
+	}
+}
+
+/* Count the matches under the key of the cursor.
+ *   page  its first row; a lone row is stored inline, and there are no pages */
+static enum isx_status count_value(struct counting *counting, MDB_cursor *cursor, MDB_val key,
+				   MDB_val page, struct isx_err *err)
+{
+	struct counted value = { .key = isx_lmdb_span(key) };
+	size_t rows = 0, at = 0;
+	enum isx_status st = ISX_OK;
+	int rc = mdb_cursor_count(cursor, &rows);
+	if (!rc && rows > 1)
+		rc = mdb_cursor_get(cursor, &key, &page, MDB_GET_MULTIPLE);
+	while (!rc && !st) {
+		count_page(counting, page, &at, &value);
+		st = isx_meter_count(&counting->meter, page.mv_size / ISX_KEY_BYTES, err);
+		rc = rows > 1 && at < counting->id_count
+			     ? mdb_cursor_get(cursor, &key, &page, MDB_NEXT_MULTIPLE)
+			     : MDB_NOTFOUND;
+	}
+	if (!st && rc != MDB_NOTFOUND)
+		st = isx_lmdb_status(rc, "count values of fields", err);
+	if (st || !value.count)
+		return st;
+	st = isx_array_room(&counting->values, &counting->value_cap, counting->value_count + 1,
+			    sizeof *counting->values, counting->arena->quota, err);
+	if (!st)
+		counting->values[counting->value_count++] = value;
+	return st;
+}
+
+/* Count all values of a field, but for objects and the like. */
+static enum isx_status count_values(struct counting *counting, MDB_cursor *cursor, size_t field,
+				    struct isx_err *err)
+{
+	const uint8_t first[] = { (uint8_t)field, ISX_VALUE_OTHER + 1 };
+	MDB_val key = isx_lmdb_val(first, sizeof first), row;
+	enum isx_status st = ISX_OK;
+	counting->value_count = 0;
+	int rc = mdb_cursor_get(cursor, &key, &row, MDB_SET_RANGE);
+	while (!st && !rc && *(const uint8_t *)key.mv_data == field) {
+		st = count_value(counting, cursor, key, row, err);
+		if (!st)
+			rc = mdb_cursor_get(cursor, &key, &row, MDB_NEXT_NODUP);
+	}
+	return st || !rc || rc == MDB_NOTFOUND ? st
+					       : isx_lmdb_status(rc, "count values of fields", err);
+}
+
+/* --- describing ------------------------------------------------------------------------------- */
+
+/* Order of qsort(): the most frequent first, and equal ones as the table has them. */
+static int by_count(const void *left, const void *right)
+{
+	const struct counted *a = left, *b = right;
+	if (a->count != b->count)
+		return a->count > b->count ? -1 : 1;
+	return isx_value_compare(a->key, b->key);
+}
+
+/* Find the whole of a value that the table has cut, in an asset that has it. */
+static enum isx_status find_whole(struct counting *counting, const char *pointer,
+				  const struct counted *value, struct isx_buf *whole,
+				  struct isx_err *err)
+{
+	struct isx_iscc_id id = { .body = value->id, .version = 1 };
+	struct isx_buf key = { 0 };
+	MDB_val json;
+	bool has_realm, found = false;
+	enum isx_status st = counting->view->file->kind->realm(counting->view, &has_realm,
+							       &id.realm, err);
+	int rc = st ? 0 : counting->view->file->kind->get(counting->view, NULL, &id, &json);
+	if (!st)
+		st = isx_lmdb_status(rc, "fetch an asset", err);
+	if (!st)
+		st = isx_stored_check(isx_lmdb_span(json), err);
+	if (st)
+		return st;
+	struct isx_field_walk walk =
+		isx_field_walk_start(isx_json_member(isx_lmdb_span(json), "metadata"), pointer);
+	while (!found && isx_field_walk_next(&walk, whole)) {
+		isx_buf_clear(&key);
+		isx_field_key(&key, (uint8_t)*value->key.ptr,
+			      (struct isx_span){ whole->ptr, whole->len });
+		found = key.len == value->key.len && memcmp(key.ptr, value->key.ptr, key.len) == 0;
+	}
+	isx_buf_release(&key);
+	return found ? ISX_OK : isx_lmdb_status(MDB_CORRUPTED, "read a value of a field", err);
+}
+
+/* Print a value as JSON. */
+static enum isx_status describe_value(struct counting *counting, const char *pointer,
+				      const struct counted *value, struct isx_facet_value *made,
+				      struct isx_err *err)
+{
+	struct isx_buf whole = { 0 }, json = { 0 };
+	struct isx_span key = isx_span_skip(value->key, 1);
+	enum isx_status st = ISX_OK;
+	if (value->key.len > ISX_FIELD_HEAD_BYTES) {
+		st = find_whole(counting, pointer, value, &whole, err);
+		key = (struct isx_span){ whole.ptr, whole.len };
+	}
+	if (!st) {
+		isx_value_to_json(&json, key);
+		st = isx_buf_status(&json, err);
+	}
+	made->count = value->count;
+	made->value = st ? NULL : isx_arena_text(counting->arena, json.ptr, json.len);
+	if (!st && !made->value)
+		st = isx_fail_memory(err);
+	isx_buf_release(&json);
+	isx_buf_release(&whole);
+	return st;
+}
+
+static enum isx_status describe_values(struct counting *counting, const char *pointer,
+				       struct isx_facet *facet, struct isx_err *err)
+{
+	const size_t all = counting->value_count;
+	const size_t shown = all < ISX_FACET_VALUES_MAX ? all : ISX_FACET_VALUES_MAX;
+	struct isx_facet_value *values = isx_arena_alloc(counting->arena, shown, sizeof *values);
+	enum isx_status st = values ? ISX_OK : isx_fail_memory(err);
+	if (all)
+		qsort(counting->values, all, sizeof *counting->values, by_count);
+	for (size_t i = 0; !st && i < shown; i++)
+		st = describe_value(counting, pointer, &counting->values[i], &values[i], err);
+	for (size_t i = shown; i < all; i++)
+		facet->others += counting->values[i].count;
+	facet->values = values;
+	facet->value_count = shown;
+	return st;
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+
+static enum isx_status count_field(struct counting *counting, const struct isx_lmdb_fields *fields,
+				   struct isx_facet *facet, struct isx_err *err)
+{
+	size_t field;
+	MDB_cursor *cursor;
+	enum isx_status st = isx_facet_check(facet->field, fields->pointers, fields->count,
+					     counting->arena, &field, err);
+	if (st)
+		return st;
+	int rc = mdb_cursor_open(counting->view->txn, counting->view->tables.fields, &cursor);
+	if (rc)
+		return isx_lmdb_status(rc, "count values of fields", err);
+	if (counting->id_count)
+		st = count_values(counting, cursor, field, err);
+	mdb_cursor_close(cursor);
+	return st ? st : describe_values(counting, fields->pointers[field], facet, err);
+}
+
+/* Sort the ISCC-IDs of all matches: the parts of several threads are mixed. */
+static enum isx_status sort_ids(struct isx_ranking *ranking, struct isx_err *err)
+{
+	enum isx_status st = isx_quota_take(ranking->quota, ranking->id_count * sizeof(uint64_t),
+					    err);
+	uint64_t *room = st ? NULL : isx_mem_array(ranking->id_count, sizeof *room);
+	if (!st && !room)
+		st = isx_fail_memory(err);
+	if (!st)
+		isx_array_sort(ranking->ids, room, ranking->id_count);
+	isx_mem_free(room);
+	return st;
+}
+
+enum isx_status isx_lmdb_facets(struct isx_lmdb_view *view, const struct isx_query *query,
+				struct isx_ranking *ranking, struct isx_arena *arena,
+				const struct isx_facet **facets, struct isx_err *err)
+{
+	struct counting counting = { .view = view,
+				     .arena = arena,
+				     .meter = { .cancel_check = query->cancel_check,
+						.cancel_arg = query->cancel_arg,
+						.next = ISX_METER_STEP } };
+	struct isx_lmdb_fields fields;
+	if (!query->facets)
+		return ISX_OK;
+	struct isx_facet *made = isx_arena_alloc(arena, query->facet_count, sizeof *made);
+	enum isx_status st = made ? isx_lmdb_fields_read(view, arena, &fields, err)
+				  : isx_fail_memory(err);
+	if (!st && ranking && ranking->id_count)
+		st = sort_ids(ranking, err);
+	if (ranking) {
+		counting.ids = ranking->ids;
+		counting.id_count = ranking->id_count;
+	}
+	for (size_t i = 0; !st && i < query->facet_count; i++) {
+		made[i].field = query->facets[i];
+		counting.value_count = 0;
+		st = count_field(&counting, &fields, &made[i], err);
+	}
+	isx_mem_free(counting.values);
+	*facets = made;
+	return st;
+}
