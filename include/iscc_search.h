@@ -689,8 +689,9 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_fields_set(struct isx_store *store, c
  * every search that starts afterwards, in this process or another. An update replaces all units;
  * stored simprints of a type stay unless the update has simprints of that type. Of two assets with
  * one ISCC-ID the last one counts.
- * An http:// store sends 100 assets at a time, each lot whole or not at all: when one lot fails,
- * the lots before it stay in the index. Adding all of them again is safe.
+ * An http:// store sends them in lots, each whole or not at all: 100 assets at first, and up to 10,000
+ * of 4 MiB while the server answers quickly. When one lot fails, the lots before it stay in the
+ * index. Adding all of them again is safe.
  *   outcomes  filled: one per asset, in the same order; may be NULL */
 ISX_API ISX_MUST_CHECK enum isx_status isx_add(struct isx_store *store, const char *name,
 					       const struct isx_asset *assets, size_t count,

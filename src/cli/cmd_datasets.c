@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/dataset_client.h"
 #include "cli/say.h"
+#include "cli/term.h"
 #include "json/json.h"
 #include "json/json_pretty.h"
 
@@ -173,22 +174,40 @@ static void print_json(const struct dataset_list *list)
 	isx_buf_release(&pretty);
 }
 
+/* The columns that names of data sets take: on a terminal so few that lines fit. */
+static size_t name_columns(const struct dataset_list *list)
+{
+	enum { OTHER_COLUMNS = 32 }; /* downloads, likes, date, and blanks between */
+	size_t widest = strlen("Repo ID"), size = strlen("Size"), width = term_width();
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->rows[i].id.len > widest)
+			widest = list->rows[i].id.len;
+		if (list->rows[i].size_category.len > size)
+			size = list->rows[i].size_category.len;
+	}
+	size_t left = width > OTHER_COLUMNS + size ? width - OTHER_COLUMNS - size : 0;
+	if (width && widest > left)
+		widest = left > strlen("Repo ID") ? left : strlen("Repo ID");
+	return widest;
+}
+
 /* The columns of 0.3.3. */
 static void print_table(const struct dataset_list *list, const char *author)
 {
-	size_t widest = strlen("Repo ID");
-	for (size_t i = 0; i < list->count; i++)
-		if (list->rows[i].id.len > widest)
-			widest = list->rows[i].id.len;
+	size_t widest = name_columns(list);
 	say_line(stdout, "Datasets in '%s' (%zu)", author, list->count);
-	printf("%-*s  Downloads  Likes  Updated     Size\n", (int)widest, "Repo ID");
+	printf("%s%-*s  Downloads  Likes  Updated     Size%s\n", term_style(stdout, TERM_BOLD),
+	       (int)widest, "Repo ID", term_style(stdout, TERM_PLAIN));
 	for (size_t i = 0; i < list->count; i++) {
 		const struct dataset *row = &list->rows[i];
-		say_line(stdout, "%-*.*s  %9lld  %5lld  %-10.10s  %.*s", (int)widest,
-			 (int)row->id.len, row->id.ptr, (long long)isx_json_int(row->downloads),
+		struct isx_buf name = { 0 };
+		term_add_shortened(&name, row->id, term_width() ? widest : SIZE_MAX);
+		say_line(stdout, "%-*.*s  %9lld  %5lld  %-10.10s  %.*s", (int)widest, (int)name.len,
+			 name.len ? name.ptr : "", (long long)isx_json_int(row->downloads),
 			 (long long)isx_json_int(row->likes),
 			 row->modified[0] ? row->modified : "-", (int)row->size_category.len,
 			 row->size_category.ptr);
+		isx_buf_release(&name);
 	}
 	say_line(stdout, "%s", "");
 	say_line(stdout, "Hint: iscc-search hub %.*s", (int)list->rows[0].id.len,

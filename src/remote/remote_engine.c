@@ -1,10 +1,15 @@
 /*
  * remote_engine.c - the engine of http://: the indexes of another server with the same API.
  *
- * Every operation is one request, and an add one request for every CHUNK_ASSETS assets. A chunk
- * that reached no server is sent again after a moment; an asset that is added twice is an update,
- * so nothing is lost by that. But unlike other engines, an add that fails may have stored its
- * first chunks.
+ * Every operation is one request, and an add one request for every lot of its assets. A lot that
+ * reached no server is sent again after a moment; an asset that is added twice is an update, so
+ * nothing is lost by that. But unlike other engines, an add that fails may have stored its first
+ * lots.
+ *
+ * The server writes each lot to its disk before it answers: this program takes 10,000 assets in a
+ * tenth of a second, 0.3.3 takes most of a minute. So the first lot is that of 0.3.3, and lots grow
+ * while they are answered quickly. A lot that is refused for its size, perhaps by a proxy, is sent
+ * again in halves.
  *
  * What an answer says is read by json/answer_json.c, which trusts no server.
  *
@@ -31,8 +36,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* As in iscc-search 0.3.3: 60 s for one request, 100 assets in a chunk of an add, three tries. */
-enum { TIMEOUT_MS = 60000, LONG_TIMEOUT_MS = 3600000, CHUNK_ASSETS = 100, TRIES = 3 };
+/* As in iscc-search 0.3.3: 60 s for one request, three tries, 100 assets in the first lot of an add. */
+enum { TIMEOUT_MS = 60000, LONG_TIMEOUT_MS = 3600000, TRIES = 3, LOT_ASSETS = 100 };
+/* The largest lot: 10,000 assets of some hundred bytes are 4 MiB, and all of them are refused with a bad
+ * one. A lot ends behind the asset with which it reaches so many bytes. */
+enum { LOT_ASSETS_MAX = 10000, LOT_BYTES = 4 << 20 };
+/* A lot that is answered sooner is doubled; one that takes longer, on its way to TIMEOUT_MS, is halved. */
+enum { LOT_QUICK_MS = 1000, LOT_SLOW_MS = 10000 };
 /* The statuses by which the API says that a call was done. */
 enum { STATUS_OK = 200, STATUS_CREATED = 201, STATUS_NO_CONTENT = 204 };
 
@@ -42,6 +52,8 @@ struct remote {
 	char *api_key;            /* NULL: none */
 	pthread_mutex_t lock;     /* guards `client`; held during a request */
 	struct isx_http_client *client;
+	atomic_size_t lot;       /* assets of the next lot; 0: LOT_ASSETS */
+	atomic_size_t lot_max;   /* more were refused for their size; 0: LOT_ASSETS_MAX */
 	atomic_bool lacks_batch; /* the server is 0.3.3, which has no batch search */
 };
 
@@ -234,7 +246,7 @@ static enum isx_status remote_list(struct isx_engine *engine, struct isx_index_i
 }
 
 /* The server decides whether the name is free: 409 is ISX_EXISTS. Sent once, and without the tries of
- * add_chunk(): a second request could fail with that because the first one, whose answer was lost, has
+ * send_lot(): a second request could fail with that because the first one, whose answer was lost, has
  * made the index. */
 static enum isx_status remote_create(struct isx_engine *engine, const char *name,
 				     struct isx_err *err)
@@ -329,73 +341,113 @@ static void pause_s(unsigned seconds)
 	nanosleep(&time, NULL);
 }
 
-/* Add one chunk. If no server answered (ISX_UNAVAILABLE, also for 503) it is sent again after 1
- * s and after 2 s more. */
-static enum isx_status add_chunk(struct isx_engine *engine, const char *name,
-				 const struct isx_asset *assets, size_t count,
-				 enum isx_outcome *outcomes, char (*iscc_ids)[24],
-				 struct isx_err *err)
+/* Write the assets of a lot as the body of its request: at most `*count` of them, and LOT_BYTES with all but
+ * the last.
+ *   count  filled: those that are in the body */
+static enum isx_status compose_lot(const struct isx_asset *assets, size_t *count,
+				   struct isx_buf *body, struct isx_err *err)
 {
-	struct isx_buf body = { 0 };
-	struct isx_span list = { 0 };
-	for (size_t i = 0; i < count; i++)
+	size_t i = 0;
+	for (; i < *count && body->len < LOT_BYTES; i++) {
 		if (assets[i].is_new)
 			return isx_fail(err, ISX_UNSUPPORTED,
 					"is_new: the API of another server has no such request");
-	isx_buf_char(&body, '[');
-	for (size_t i = 0; i < count; i++) {
-		isx_buf_text(&body, i ? "," : "");
-		isx_asset_to_request(&body, &assets[i]);
+		isx_buf_char(body, i ? ',' : '[');
+		isx_asset_to_request(body, &assets[i]);
 	}
-	isx_buf_char(&body, ']');
-	/* The body is written once and sent again as it is. */
+	isx_buf_char(body, ']');
+	*count = i;
+	return isx_buf_status(body, err);
+}
+
+/* Learn from a lot of `count` assets that was answered after `took_ms`. */
+static void adapt_lot(struct remote *remote, size_t count, uint64_t took_ms)
+{
+	size_t lot = atomic_load(&remote->lot), max = atomic_load(&remote->lot_max);
+	if (took_ms > LOT_SLOW_MS)
+		lot = lot / 2 > LOT_ASSETS ? lot / 2 : LOT_ASSETS;
+	else if (took_ms < LOT_QUICK_MS && count >= lot)
+		lot *= 2;
+	atomic_store(&remote->lot, lot < max ? lot : max);
+}
+
+/* Send a lot. If no server answered (ISX_UNAVAILABLE, also for 503) it is sent again after 1 s and after
+ * 2 s more; its body is written once. */
+static enum isx_status send_lot(struct isx_engine *engine, struct call *call, size_t count,
+				struct isx_span *list, struct isx_err *err)
+{
+	enum isx_status st = ISX_OK;
+	/* The outcomes of the last try count: an asset that an earlier try stored is "updated"
+	 * then. */
+	for (unsigned i = 1; i <= TRIES; i++) {
+		const uint64_t start_ns = isx_clock_ns();
+		st = call_json(engine, call, list, err);
+		if (!st)
+			adapt_lot(remote_of(engine), count, (isx_clock_ns() - start_ns) / 1000000);
+		/* Where the server gives the ISCC-IDs, a second try could store each asset
+		 * twice. */
+		if (st != ISX_UNAVAILABLE || i == TRIES || call->is_once)
+			break;
+		pause_s(i);
+	}
+	return st;
+}
+
+/* Add one lot.
+ *   count  assets that are left; filled: those of the lot
+ * ISX_TOO_LARGE with more than LOT_ASSETS: nothing was stored, and the next lot is half as large. */
+static enum isx_status add_lot(struct isx_engine *engine, const char *name,
+			       const struct isx_asset *assets, size_t *count,
+			       enum isx_outcome *outcomes, char (*iscc_ids)[24],
+			       struct isx_err *err)
+{
+	struct remote *remote = remote_of(engine);
+	struct isx_buf body = { 0 };
+	struct isx_span list = { 0 };
+	size_t lot = atomic_load(&remote->lot);
+	*count = *count < lot ? *count : lot;
+	enum isx_status st = compose_lot(assets, count, &body, err);
 	struct call call = { .method = "POST",
 			     .name = name,
 			     .resource = "assets",
 			     .json = { body.ptr, body.len },
 			     .success = STATUS_CREATED,
 			     .is_once = iscc_ids != NULL };
-	enum isx_status st = isx_buf_status(&body, err);
-	/* The outcomes of the last try count: an asset that an earlier try stored is "updated"
-	 * then. */
-	for (unsigned i = 1; !st && i <= TRIES; i++) {
-		st = call_json(engine, &call, &list, err);
-		/* Where the server gives the ISCC-IDs, a second try could store each asset
-		 * twice. */
-		if (st != ISX_UNAVAILABLE || i == TRIES || call.is_once)
-			break;
-		pause_s(i);
-		st = ISX_OK;
-	}
+	if (!st)
+		st = send_lot(engine, &call, *count, &list, err);
 	if (!st)
 		st = name_server(
-			remote_of(engine),
-			isx_outcomes_from_answer(list, assets, count, outcomes, iscc_ids, err),
+			remote,
+			isx_outcomes_from_answer(list, assets, *count, outcomes, iscc_ids, err),
 			err);
+	if (st == ISX_TOO_LARGE && *count > LOT_ASSETS) {
+		atomic_store(&remote->lot_max, *count / 2);
+		atomic_store(&remote->lot, *count / 2);
+	}
 	isx_buf_release(&call.answer);
 	isx_buf_release(&body);
 	return st;
 }
 
-/* The server counts the assets of a chunk ("asset 3: ...", or the place of a problem): say which one
+/* The server counts the assets of a lot ("asset 3: ...", or the place of a problem): say which one
  * of the call it is.
- *   at, chunk  the chunk's place among the `count` assets of the call, and its length */
-static enum isx_status place_in_call(struct isx_err *err, size_t at, size_t chunk, size_t count)
+ *   at, lot  the lot's place among the `count` assets of the call, and its length */
+static enum isx_status place_in_call(struct isx_err *err, size_t at, size_t lot, size_t count)
 {
 	static const char word[] = "asset ";
 	char text[sizeof err->msg];
 	char *end = text;
 	size_t place = err->position; /* set by isx_fail_http_status() alone */
-	if (place < chunk)
+	if (place < lot)
 		return isx_batch_err_at(err, ISX_INVALID, count, at + place);
 	err->position = ISX_NO_POSITION;
 	place = 0;
 	memcpy(text, err->msg, sizeof text);
-	if (chunk > 1) {
+	if (lot > 1) {
 		if (strncmp(text, word, sizeof word - 1) != 0)
 			return ISX_INVALID; /* other servers do not say which */
 		place = strtoul(text + sizeof word - 1, &end, 10);
-		if (strncmp(end, ": ", 2) != 0 || place >= chunk)
+		if (strncmp(end, ": ", 2) != 0 || place >= lot)
 			return ISX_INVALID;
 		end += 2;
 	}
@@ -406,31 +458,33 @@ static enum isx_status place_in_call(struct isx_err *err, size_t at, size_t chun
 /* Of assets without an iscc_id the server gives one; that it was sent twice is then two assets, so it
  * is sent once.
  *   iscc_ids  filled for those; NULL: all have one */
-static enum isx_status add_chunks(struct isx_engine *engine, const char *name,
-				  const struct isx_asset *assets, size_t count,
-				  enum isx_outcome *outcomes, char (*iscc_ids)[24],
-				  struct isx_err *err)
+static enum isx_status add_lots(struct isx_engine *engine, const char *name,
+				const struct isx_asset *assets, size_t count,
+				enum isx_outcome *outcomes, char (*iscc_ids)[24],
+				struct isx_err *err)
 {
-	/* Outcomes are written chunk by chunk: after a failure they mean nothing. */
-	for (size_t at = 0; at < count; at += CHUNK_ASSETS) {
-		size_t chunk = count - at < CHUNK_ASSETS ? count - at : CHUNK_ASSETS;
-		enum isx_status st = add_chunk(engine, name, assets + at, chunk, outcomes + at,
-					       iscc_ids ? iscc_ids + at : NULL, err);
-		if (st == ISX_INVALID && err)
-			return place_in_call(err, at, chunk, count);
-		if (st)
+	/* Outcomes are written lot by lot: after a failure they mean nothing. */
+	for (size_t at = 0, lot; at < count; at += lot) {
+		lot = count - at;
+		enum isx_status st = add_lot(engine, name, assets + at, &lot, outcomes + at,
+					     iscc_ids ? iscc_ids + at : NULL, err);
+		if (st == ISX_TOO_LARGE && lot > LOT_ASSETS)
+			lot = 0; /* nothing was stored: the next lot is half as large */
+		else if (st == ISX_INVALID && err)
+			return place_in_call(err, at, lot, count);
+		else if (st)
 			return st;
 	}
 	return ISX_OK;
 }
 
-/* All assets have an ISCC-ID: a chunk that is sent twice stores nothing twice, and may be tried
+/* All assets have an ISCC-ID: a lot that is sent twice stores nothing twice, and may be tried
  * again. */
 static enum isx_status remote_add(struct isx_engine *engine, const char *name,
 				  const struct isx_asset *assets, size_t count,
 				  enum isx_outcome *outcomes, struct isx_err *err)
 {
-	return add_chunks(engine, name, assets, count, outcomes, NULL, err);
+	return add_lots(engine, name, assets, count, outcomes, NULL, err);
 }
 
 /* Appends the JSON of the server to `json`, without a change to values or their order, after a
@@ -1147,7 +1201,7 @@ static const struct isx_engine_ops remote_ops = {
 	.stat = remote_stat,
 	.stats = remote_stats,
 	.add = remote_add,
-	.add_unnamed = add_chunks,
+	.add_unnamed = add_lots,
 	.get = remote_get,
 	.get_many = remote_get_many,
 	.remove = remote_remove,
@@ -1180,6 +1234,8 @@ enum isx_status isx_remote_open(const char *url, const struct isx_options *optio
 	while (len && url[len - 1] == '/')
 		len--;
 	remote->engine.ops = &remote_ops;
+	remote->lot = LOT_ASSETS;
+	remote->lot_max = LOT_ASSETS_MAX;
 	remote->engine.options = *options;
 	pthread_mutex_init(&remote->lock, NULL);
 	/* Copies: the caller's URI and options may end before the store does. */

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import signal
 import struct
 import subprocess
@@ -533,6 +534,70 @@ def test_names_with_commands_for_the_terminal_are_shown_safely(hub, listed):
 def test_wrong_words(hub, host, words):
     said = hub.run(*words)
     assert said.code == 2 and said.err.startswith("Error: ") and not host.requests
+
+
+# --- to the letter -----------------------------------------------------------------------------------
+
+LONG = "iscc/" + "long-name-" * 9 + "end"
+TABLE = """\
+Datasets in 'iscc' (3)
+Repo ID                                 Downloads  Likes  Updated     Size
+iscc/long-name-lon…-name-long-name-end       1234      5  2025-03-04  10K<n<100K
+iscc/empty                                      0      0  -           -
+iscc/third                                      0      0  2024-12-31  -
+
+Hint: iscc-search hub LONG
+"""
+REPORT = f"""\
+{{
+  "dataset": "{REPO}",
+  "split": "train",
+  "index": "books",
+  "parquet_files": 2,
+  "rows_read": 20,
+  "assets_added": 20,
+  "errors": 0
+}}
+"""
+
+
+def on_terminal(cli, *words, **options):
+    """What a terminal shows; a bar that is there for a moment is erased, and what it has shown depends on the machine."""
+    code, shown, _ = cli.on_terminal(*words, streams=("stdout", "stderr"), **options)
+    return code, re.sub(r"(\r\x1b\[K([^\r\n]*(?=\r))?)*", "", shown.replace("\r\n", "\n"))
+
+
+def test_transcripts_of_datasets(hub, listed):
+    """Names are shortened in the middle on a terminal, and never in a pipe."""
+    listed.datasets[0]["id"] = LONG
+    assert on_terminal(hub, "datasets") == (0, TABLE.replace("LONG", LONG))
+    for columns in (20, 60, 100, 200):
+        shown = on_terminal(hub, "datasets", columns=columns)[1].splitlines()
+        assert max(map(len, shown[:-1])) <= max(columns, 49) and shown[-1] == f"Hint: iscc-search hub {LONG}"
+    assert hub.good("datasets").out.splitlines()[2] == f"{LONG}       1234      5  2025-03-04  10K<n<100K"
+    assert on_terminal(hub, "datasets", env={"TERM": "xterm"})[1].splitlines()[1] == (
+        "\x1b[1m" + TABLE.splitlines()[1] + "\x1b[0m")
+    nobody = "No datasets found for author 'nobody'\n"
+    assert on_terminal(hub, "datasets", "-a", "nobody") == (0, nobody) and hub.good("datasets", "-a", "nobody").out == nobody
+
+
+@pytest.mark.parametrize("is_terminal", [False, True], ids=["pipe", "terminal"])
+def test_transcripts_of_hub(hub, host, is_terminal):
+    found = f"Found 2 parquet file(s) in {REPO} (split=train)\n"
+    missing = (f"Failed to list files for iscc/x: GET {host.url}/api/datasets/iscc/x/tree/main?recursive=true&expand=false: "
+               "HTTP status 404: Repository not found\n")
+    for words, code, out, err in (
+            ((REPO,), 0, REPORT, "Registered local index books\n" + found), ((REPO,), 0, REPORT, found),
+            ((REPO, "--resume", "-b", "2"), 0, REPORT.replace('added": 20', 'added": 0'), found),
+            (("iscc/x",), 2, "", "Registered local index x\n" + missing), (("iscc/x",), 2, "", missing),
+            ((REPO, "--split", "nothing"), 2, "", f"No parquet files found in {REPO} for split 'nothing'\n"),
+            (("iscc/12",), 1, "", "Error: Cannot derive a valid index name from 'iscc/12': give one with --index\n")):
+        last = "Resumed: 20 rows were stored before\n" if "--resume" in words else ""
+        if is_terminal:
+            assert on_terminal(hub, "hub", *words) == (code, err + out + last)
+        else:
+            said = hub.run("hub", *words)
+            assert (said.code, said.out, said.err) == (code, out, err + last)
 
 
 # --- add ---------------------------------------------------------------------------------------------

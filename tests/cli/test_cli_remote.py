@@ -1,5 +1,6 @@
 """http:// stores: what the program makes of answers that another server should not give, and of URIs."""
 
+import base64
 import copy
 import ctypes
 import http.server
@@ -8,6 +9,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -30,6 +32,7 @@ class Answering:
     def __init__(self):
         self.status, self.body, self.headers, self.asked = 200, b"", {}, []
         self.queue = [] # answers that come first: (status, body)
+        self.answers = None # a function: body of a request -> status and body of its answer
         self.hangs_up = False # reads the next request, and closes the connection without an answer
         outer = self
 
@@ -38,19 +41,21 @@ class Answering:
 
             def answer(self):
                 length = int(self.headers.get("Content-Length") or 0)
+                sent = self.rfile.read(length)
                 if outer.queue:
                     outer.gives(*outer.queue.pop(0))
-                outer.asked.append((self.command, self.path, self.rfile.read(length)))
+                outer.asked.append((self.command, self.path, sent))
                 if outer.hangs_up:
                     outer.hangs_up, self.close_connection = False, True
                     return
-                self.send_response(outer.status)
+                status, body = outer.answers(sent) if outer.answers else (outer.status, outer.body)
+                self.send_response(status)
                 for name, value in outer.headers.items():
                     self.send_header(name, value)
-                if outer.status not in (204, 304):
-                    self.send_header("Content-Length", str(len(outer.body)))
+                if status not in (204, 304):
+                    self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(outer.body)
+                self.wfile.write(body)
 
             do_GET = do_POST = do_DELETE = answer
 
@@ -411,6 +416,81 @@ def test_an_answer_has_a_ceiling(cli, remote, calls):
     remote.gives(status, b"[" + b" " * (5 * MIB) + b"]")
     said = cli.run(*words)
     assert said.code == 1 and "the answer is larger than 4194304 bytes" in said.err
+
+
+# --- lots of an add ---------------------------------------------------------------------------------
+
+def added(lots, *, most=10 ** 9, seconds=0):
+    """Answers like a server that takes bodies of `most` bytes, and counts the assets of each request."""
+    def answer(body):
+        time.sleep(seconds)
+        assets = json.loads(body)
+        lots.append(len(assets))
+        if len(body) > most:
+            return 413, b"<html>too large</html>"
+        return 201, json.dumps([{"iscc_id": asset["iscc_id"], "status": "created"} for asset in assets]).encode()
+    return answer
+
+
+def numbered(count, name="x"):
+    return [{"iscc_id": iscc_id(number), "iscc_code": ASSET["iscc_code"], "metadata": {"name": name}}
+            for number in range(count)]
+
+
+def iscc_id(number):
+    raw = bytes([0x60, 0x10]) + (1 << 40 | number).to_bytes(8, "big")
+    return "ISCC:" + base64.b32encode(raw).decode().rstrip("=")
+
+
+def add_lots(cli, remote, assets):
+    file = cli.work / "many.jsonl"
+    file.write_text("".join(json.dumps(asset) + "\n" for asset in assets), encoding="utf-8")
+    return cli.good("add", file, "--uri", remote.url)
+
+
+def test_lots_grow_while_they_are_answered_quickly(cli, remote):
+    lots = []
+    remote.answers = added(lots)
+    said = add_lots(cli, remote, numbered(24000))
+    # of two batches of the command, 20,000 and 4,000
+    assert lots == [100, 200, 400, 800, 1600, 3200, 6400, 7300, 4000], said
+    sent = [asset["iscc_id"] for _, _, body in remote.asked for asset in json.loads(body)]
+    assert sent == [iscc_id(number) for number in range(24000)]
+
+
+def test_a_slow_server_gets_small_lots(cli, remote):
+    lots = []
+    remote.answers = added(lots, seconds=1.2)
+    add_lots(cli, remote, numbered(250))
+    assert lots == [100, 100, 50]
+
+
+def test_a_lot_has_no_more_than_some_mebibytes(cli, remote):
+    lots = []
+    remote.answers = added(lots)
+    add_lots(cli, remote, numbered(150, name="x" * 100000))
+    assert len(lots) == 4 and max(lots) == 42 and sum(lots) == 150
+    assert max(len(body) for _, _, body in remote.asked) < 4 * MIB + 110000
+
+
+def test_a_lot_that_is_too_large_is_sent_in_halves(cli, remote):
+    """A proxy may take less than the server behind it."""
+    lots = []
+    remote.answers = added(lots, most=100000)
+    add_lots(cli, remote, numbered(2500))
+    taken = [len(json.loads(body)) for _, _, body in remote.asked if len(body) <= 100000]
+    assert sum(taken) == 2500 and len(lots) == len(taken) + 1, lots
+    assert [lot for lot in lots if lot == max(lots)] == [max(lots)], lots
+
+
+def test_an_asset_that_is_too_large_alone_is_an_error(cli, remote):
+    lots = []
+    remote.answers = added(lots, most=100)
+    file = cli.work / "many.jsonl"
+    file.write_text("".join(json.dumps(asset) + "\n" for asset in numbered(3)), encoding="utf-8")
+    said = cli.run("add", file, "--uri", remote.url)
+    assert said.code not in (0, 130) and "413" in said.err, said
+    assert len(lots) < 10, lots
 
 
 # --- errors that the library hands out --------------------------------------------------------------

@@ -1,12 +1,19 @@
 """What commands print on a terminal and in a pipe, to the letter."""
 
 import json
+import os
+import pty
 import re
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
 
 import pytest
 
 from commandline import CommandLine, EXAMPLES, FILES, sample, write_lines
 from serving import iscc_id, make_asset
+from test_cli_usage import LEVELS
 
 ID = "ISCC:MAIGHXLN555Y2DFF"
 CODE = sample(1)[0]["iscc_code"]
@@ -315,6 +322,8 @@ SENTENCES = [  # command, exit status, standard output in a pipe and on a termin
     (f"remove {ID}", 0, '{\n  "removed": 1,\n  "not_found": 0\n}\n', ""),
     (f"remove {ID}", 1, '{\n  "removed": 0,\n  "not_found": 1\n}\n', f"Asset not found: {ID}\n"),
     (f"get {ID}", 1, "", f"Error: Asset not found: {ID}\n"),
+    ("index fields default", 0, "Index 'default' declares no fields\n", ""),
+    ("index fields default name", 0, "/name\n", ""),
 ]
 
 
@@ -343,3 +352,88 @@ def test_get_and_export_print_json(cli):
     said = cli.good("import", "a.jsonl")
     assert said.json["updated"] == 1
     assert on_terminal(cli, "import", "a.jsonl")[1].endswith("Added 1 asset to index 'default': 0 new, 1 updated.\n")
+
+
+NONE = "No match of at least 0.75 among 3 assets of index 'default'.\n"
+UNKNOWN = "ISCC:AAAQAAAAAAAAAAAA"
+
+
+def test_a_search_without_a_match(cli):
+    write_lines(cli.work / "a.jsonl", sample(3))
+    cli.good("add", "a.jsonl")
+    assert cli.good("search", UNKNOWN).out == f"""\
+{{
+  "query": {{
+    "units": [
+      "{UNKNOWN}"
+    ]
+  }},
+  "global_matches": [],
+  "chunk_matches": []
+}}
+"""
+    assert cli.good("search", UNKNOWN, "--table").out == NONE
+    assert on_terminal(cli, "search", UNKNOWN) == (0, NONE)
+
+
+def test_import_and_a_second_remove(cli):
+    write_lines(cli.work / "a.txt", sample(3))
+    report = '{\n  "files_scanned": 1,\n  "assets_added": 3,\n  "created": %d,\n  "updated": %d,\n  "errors": 0\n}\n'
+    for counts in ((3, 0), (0, 3)):
+        said = cli.good("import", "a.txt")
+        assert (said.out, said.err) == (report % counts, "")
+    (cli.work / "bad.txt").write_text("[]\n")
+    said = cli.run("import", "bad.txt")
+    assert (said.code, said.out) == (4, "")
+    assert said.err == ("No valid assets found\nErrors:\n"
+                        "  \u2022 bad.txt:1: expected an asset, a JSON object; this is a JSON array\n")
+    ids = "".join(row["iscc_id"] + "\n" for row in sample(3))
+    said = cli.good("remove", "-", stdin=ids)
+    assert (said.out, said.err) == ('{\n  "removed": 3,\n  "not_found": 0\n}\n', "")
+    assert cli.run("remove", "-", stdin=ids).code == 1
+
+
+@pytest.mark.parametrize("stop", ["SIGTERM", "SIGINT"])
+def test_serve_on_a_terminal_and_in_a_pipe(cli, stop):
+    """One line, at once, also into a pipe: programs read the port from it. Requests are logged on standard error."""
+    log = re.compile(r"(\S+Z INFO worker \d+ started\n){0,2}\S+Z INFO request method=GET path=/healthz status=200 bytes=15 duration_us=\d+ route=/healthz "
+                     r"client=127\.0\.0\.1 request_id=[0-9a-f]{16}\n")
+    line = re.compile(r"Starting server in production mode at http://127\.0\.0\.1:(\d+)( with 2 workers)?\r?\n")
+    for terminal in (False, True):
+        for more in ([], ["--workers", "2"]):
+            parent, child = pty.openpty() if terminal else os.pipe()
+            process = subprocess.Popen(cli.command(["serve", "--host", "127.0.0.1", "--port", "0", *more]), cwd=cli.work, env=cli.env,
+                                       stdin=subprocess.DEVNULL, stdout=child, stderr=subprocess.PIPE)
+            os.close(child)
+            shown = os.read(parent, 4096).decode()
+            found = line.fullmatch(shown)
+            assert found and bool(found[2]) == bool(more), shown
+            assert urllib.request.urlopen(f"http://127.0.0.1:{found[1]}/healthz", timeout=20).status == 200
+            process.send_signal(getattr(signal, stop))
+            said = process.communicate(timeout=30)[1].decode()
+            assert log.fullmatch(said) and process.returncode == 0, said
+            os.close(parent)
+
+
+def test_serve_that_cannot_listen(cli, start_server):
+    server = start_server()
+    for words, message in (
+            (("--port", "99999"), "Error: --port 99999: expected a whole number from 0 to 65535\n"),
+            (("--host", "127.0.0.1", "--port", server.port), None)):
+        said = cli.run("serve", *words)
+        assert said.code != 0 and said.out == "" and (said.err == message or not message and str(server.port) in said.err), said
+        assert said.err.startswith("Error: ") and said.err.count("\n") == 1
+        assert on_terminal(cli, "serve", *words) == (said.code, said.err)
+
+
+def test_completion_and_help_are_the_same_on_a_terminal(cli):
+    for words in (("--show-completion", "bash"), ("help", "get"), ("--version",), ("index", "--help")):
+        assert on_terminal(cli, *words, columns=200) == (0, cli.good(*words).out)
+
+
+def test_every_command_has_a_transcript():
+    """In this file, or in that of `hub` and `datasets`, which need a host of data sets."""
+    texts = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("test_cli_transcripts.py", "test_cli_hub.py")]
+    for words in LEVELS:
+        quoted = ('"' + '", "'.join(words) + '"', '"' + " ".join(words))
+        assert not words or any(one in text for text in texts for one in quoted), words
