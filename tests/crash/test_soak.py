@@ -12,7 +12,7 @@ import time
 import pytest
 import requests
 
-from fleet import Clients, Fleet, Ledger, check_all
+from fleet import Clients, Fleet, Ledger, check_all, iscc_id, query_of
 
 PROCESSES = 4
 SECONDS = float(os.environ.get("SOAK_SECONDS", "2"))
@@ -22,9 +22,10 @@ SEED = int(os.environ.get("SOAK_SEED", time.time()))
 
 @pytest.fixture(params=["servers", "workers"])
 def fleet(request, tmp_path):
-    """Processes on a new index `main`."""
+    """Processes on a new index `main` that declares the fields of its assets."""
     made = Fleet(tmp_path, PROCESSES, request.param == "workers")
     assert requests.post(made.bases()[0], json={"name": "main"}).status_code == 201
+    assert requests.put(made.bases()[0] + "/main/fields", json=["number", "version"]).status_code == 200
     yield made
     made.stop()
 
@@ -35,12 +36,28 @@ def report(what, ledger, live, start_s):
           f"{len(ledger.entries)} ever")
 
 
+def check_fields(fleet, ledger):
+    """A filter by the fields of an asset lets through that asset alone, and in its last version alone.
+    `index check` (check_all) has compared the whole table with the assets."""
+    session, bases = requests.Session(), fleet.bases()
+    for i, (number, entry) in enumerate(list(ledger.entries.items())[:200]):
+        for version in range(max(0, entry.highest - 2), entry.highest + 1):
+            query = {"units": query_of(number, version)["units"], "min_score": 0,
+                     "filter": {"all": [{"field": "number", "equals": number},
+                                        {"field": "version", "equals": version}]}}
+            reply = session.post(f"{bases[i % len(bases)]}/main/search", json=query)
+            assert reply.status_code == 200, reply.text
+            found = [match["iscc_id"] for match in reply.json()["global_matches"]]
+            assert found == ([iscc_id(number)] if version == entry.version else []), (number, version)
+
+
 def test_what_is_acknowledged_is_found(fleet):
     ledger, start_s = Ledger(), time.monotonic()
     clients = Clients(fleet, ledger, PROCESSES, PROCESSES, SEED)
     time.sleep(SECONDS)
     clients.stop()
     live = check_all(fleet, ledger)
+    check_fields(fleet, ledger)
     report("soak", ledger, live, start_s)
     assert ledger.acknowledged and ledger.reads
 
@@ -58,5 +75,6 @@ def test_what_is_acknowledged_survives_kill_9(fleet):
         clients.stop()
         lost += len(ledger.batches)
         live = check_all(fleet, ledger)
+        check_fields(fleet, ledger)
     report(f"{ROUNDS} kills, {lost} requests cut off", ledger, live, start_s)
     assert ledger.acknowledged
