@@ -378,6 +378,7 @@ struct isx_query {
 	/* Leave out matches whose `expect` is larger: those that chance explains. 0: the store's
 	 * max_expect. Has no effect on passages. */
 	double max_expect;
+	bool explains; /* say how each score came about, and what chance and tiers say of it */
 	/* Called when the search begins and regularly while it scans or waits for a database or
 	 * another server, from any thread that works for the search. Anything but ISX_OK, for
 	 * example ISX_CANCELLED, ends the search with that status. NULL: the search cannot be
@@ -409,14 +410,17 @@ struct isx_type_score {
 	double score;     /* 0..1 */
 };
 
-/* How the units of one type compare; of several units of the type, the pair with the best score. */
+/* How the units of one type compare; of several units of the type, the pair with the best score. On
+ * lmdb:// the compared bits are those that match, and the score is their share of the bits of the
+ * longest queried unit; units that are not the beginning of each other have score 0 there, as have
+ * INSTANCE units that differ everywhere. */
 struct isx_type_explanation {
 	const char *type;       /* for example "CONTENT_TEXT_V0" */
 	uint32_t compared_bits; /* the common length of the two units */
 	uint32_t distance;      /* how many of these bits differ */
 	double score; /* 1 - distance / compared_bits; INSTANCE: 1 if all bits are equal, else 0 */
-	/* How many units would be as near by chance: of isx_compare() the probability that two
-	 * unrelated units of this length are. */
+	/* How many units of the index would be as near to those of the query by chance; of
+	 * isx_compare() the probability that two unrelated units of this length are. */
 	double expect;
 	double missed_by; /* the lowest score that counts, minus `score`; 0: the score counts */
 	bool counted;     /* the score is a part of the score of the asset */
@@ -434,14 +438,18 @@ struct isx_match {
 	double score;
 	const struct isx_type_score *types; /* every queried type that the asset has */
 	size_t type_count;
-	/* With ISX_RANK_SIGNIFICANCE or max_expect: how many assets of the index would match so well
+	/* With ISX_RANK_SIGNIFICANCE, max_expect or explains: how many assets of the index would match so well
 	 * by chance, if none was related to the query (docs/scores.md). */
 	bool has_expect;
 	double expect; /* with has_expect only */
-	/* With ISX_RANK_TIERED: "exact", "near_duplicate", "similar", "corroborated", "title_only",
+	/* With ISX_RANK_TIERED or explains: "exact", "near_duplicate", "similar", "corroborated", "title_only",
 	 * "weak" or "incoherent", in this order; otherwise NULL. */
 	const char *tier;
 	double tier_score; /* with `tier` only: the mean of the unit scores, weighted by type */
+	/* With `explains` of the query, whose result has the exponent that was used: every queried
+	 * type. The scores that count give `score`. */
+	const struct isx_type_explanation *explanation;
+	size_t explanation_count;
 	/* As stored, and only if `with` of the query asks for them. */
 	const char *metadata;  /* JSON, or NULL */
 	const char *iscc_code; /* or NULL */
@@ -458,6 +466,9 @@ struct isx_chunk {
 	uint64_t freq;     /* assets that hold exactly the stored simprint; counted up to 1,000 */
 	uint32_t offset;   /* of the passage in the stored work */
 	uint32_t size;
+	/* With `explains` of the query: its weight (idf), by which rare passages count more; and
+	 * its share of the score of its type: of all chunks together 1. */
+	double weight, share;
 	uint64_t reserved[1];
 };
 
@@ -468,6 +479,7 @@ struct isx_chunk_type {
 	size_t matches;                 /* simprints of the query that matched */
 	size_t queried;                 /* simprints of the query */
 	const struct isx_chunk *chunks; /* `matches` of them, in the order of the query */
+	double weight; /* with `explains` of the query: the sum of the idf of all queried */
 	uint64_t reserved[2];
 };
 

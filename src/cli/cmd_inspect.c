@@ -13,6 +13,7 @@
 #include "cli/iscc_word.h"
 #include "cli/say.h"
 #include "cli/settings.h"
+#include "cli/show.h"
 #include "cli/target.h"
 #include "cli/term.h"
 #include "iscc.h"
@@ -236,24 +237,10 @@ static size_t count_shared(const struct isx_comparison *comparison)
 	return shared;
 }
 
-/* Types that do not count are shown, too: they tell why there is no match. */
 static void print_comparison(const struct isx_comparison *comparison)
 {
-	printf("%sType              Bits  Differ   Score  By chance%s\n",
-	       term_style(stdout, TERM_BOLD), term_style(stdout, TERM_PLAIN));
-	for (size_t i = 0; i < comparison->type_count; i++) {
-		const struct isx_type_explanation *one = &comparison->types[i];
-		if (one->absent) {
-			say_line(stdout, "%-16s  only %c has this type", one->type,
-				 one->absent == 'a' ? 'B' : 'A');
-			continue;
-		}
-		say(stdout, "%-16s  %4u  %6u  %.4f  %9.2g", one->type, one->compared_bits,
-		    one->distance, one->score, one->expect);
-		if (!one->counted)
-			printf("  does not count: %.4f less than the threshold", one->missed_by);
-		printf("\n");
-	}
+	static const char *const lacks[2] = { "only B has this type", "only A has this type" };
+	show_explanation(comparison->types, comparison->type_count, 0, lacks);
 	if (comparison->score > 0)
 		printf("Score %.4f: a search for A finds B\n", comparison->score);
 	else

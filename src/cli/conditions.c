@@ -186,5 +186,6 @@ bool conditions_read(const struct cli_args *args, struct isx_arena *arena, struc
 					   query);
 		isx_buf_release(&list);
 	}
+	query->explains = cli_option_value(args, "--explain");
 	return good && read_filters(args, arena, query);
 }

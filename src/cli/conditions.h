@@ -20,6 +20,8 @@
 		  "Rank matches by score, significance or tiered (default: score)" },              \
 		{ "--max-expect", 0, "N",                                                          \
 		  "Leave out matches of which chance would make more than N" },                    \
+		{ "--explain", 0, NULL,                                                            \
+		  "Show how scores came about, what misses, and what chance would bring" },        \
 		{ "--where", 0, "TEST",                                                            \
 		  "Find only assets whose metadata passes: license=CC0, year>=2020 (again: "       \
 		  "all)" },                                                                        \

@@ -92,6 +92,71 @@ static void print_own_text(const struct question *question, const struct isx_sim
 	printf("%s\"", cut ? "..." : "");
 }
 
+/* The columns of print_row(). */
+enum { NAME_COLUMN = 37, UNIT_INDENT = 6, SCORE_WIDTH = 6, BAR_CELLS_MAX = 30 };
+
+/* Types that do not count are shown, too: they tell why a score is not higher. */
+void show_explanation(const struct isx_type_explanation *types, size_t count, int indent,
+		      const char *const lacks[2])
+{
+	printf("%*s%sType              Bits  Differ   Score  By chance%s\n", indent, "",
+	       term_style(stdout, TERM_BOLD), term_style(stdout, TERM_PLAIN));
+	for (size_t i = 0; i < count; i++) {
+		const struct isx_type_explanation *one = &types[i];
+		say(stdout, "%*s%-16s  ", indent, "", one->type);
+		if (one->absent) {
+			printf("%s\n", lacks[one->absent == 'b']);
+			continue;
+		}
+		printf("%4u  %6u  %.4f  %9.2g", one->compared_bits, one->distance, one->score,
+		       one->expect);
+		if (!one->counted)
+			printf("  misses by %.4f", one->missed_by);
+		printf("\n");
+	}
+}
+
+/* The types of a match, for a query that asks for them. */
+static void print_explanation(const struct isx_match *match)
+{
+	static const char *const lacks[2] = { "not in the query", "the asset has none" };
+	show_explanation(match->explanation, match->explanation_count, UNIT_INDENT, lacks);
+}
+
+/* The position of the passage that adds most to the score, of those that add less than `before`, or as
+ * much and stand behind `last`; the number of passages if none is left. */
+static size_t next_decisive(const struct isx_chunk_type *type, double before, size_t last)
+{
+	size_t best = type->matches;
+	for (size_t i = 0; i < type->matches; i++) {
+		double share = type->chunks[i].share;
+		bool is_left = share < before || (share == before && i > last);
+		if (is_left && (best == type->matches || share > type->chunks[best].share))
+			best = i;
+	}
+	return best;
+}
+
+/* One line for each of the passages that decided, the most decisive first. */
+static void print_decisive(const struct isx_chunk_type *type)
+{
+	enum { SHOWN_PASSAGES = 5 };
+	double before = 2; /* more than any share */
+	size_t last = 0;
+	printf("        decided by\n");
+	for (size_t shown = 0; shown < SHOWN_PASSAGES; shown++) {
+		last = next_decisive(type, before, last);
+		if (last == type->matches)
+			return;
+		const struct isx_chunk *chunk = &type->chunks[last];
+		before = chunk->share;
+		printf("        %5.1f %% of the score at %u: score %.4f, weight %.4f, in %llu "
+		       "asset%s\n",
+		       100 * chunk->share, chunk->offset, chunk->score, chunk->weight,
+		       (unsigned long long)chunk->freq, chunk->freq == 1 ? "" : "s");
+	}
+}
+
 /* One line per simprint type, then one per passage, in query order. */
 static void print_chunks(const struct question *question, const struct isx_chunk_type *type)
 {
@@ -154,9 +219,6 @@ void show_no_match(const struct target *target, const struct isx_query *query)
 		 query->filter ? " with this filter" : "");
 	isx_index_info_release(&info);
 }
-
-/* The columns of print_row(). */
-enum { NAME_COLUMN = 37, UNIT_INDENT = 6, SCORE_WIDTH = 6, BAR_CELLS_MAX = 30 };
 
 static void print_heading(void)
 {
@@ -250,7 +312,9 @@ static void print_matches(const struct isx_result *result)
 		const struct isx_match *match = &result->matches[i];
 		print_row(is_first ? i + 1 : 0, match->score, match->iscc_id, match->metadata);
 		print_rank(match);
-		if (width)
+		if (match->explanation)
+			print_explanation(match);
+		else if (width)
 			print_bars(match, width);
 		else
 			print_scores(match);
@@ -297,8 +361,11 @@ void show_table(const struct question *question, const struct isx_result *result
 	for (size_t i = 0; i < result->chunk_match_count; i++) {
 		const struct isx_chunk_match *match = &result->chunk_matches[i];
 		print_row(is_first ? i + 1 : 0, match->score, match->iscc_id, match->metadata);
-		for (size_t k = 0; k < match->type_count; k++)
+		for (size_t k = 0; k < match->type_count; k++) {
 			print_chunks(question, &match->types[k]);
+			if (result->query.explains)
+				print_decisive(&match->types[k]);
+		}
 	}
 	print_facets(result->facets, result->match_count ? result->query.facet_count : 0,
 		     "matches");

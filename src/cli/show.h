@@ -15,6 +15,12 @@ void show_json(const struct isx_result *result);
  * offset and size, and the beginning of the query's own passage if its text is available. */
 void show_table(const struct question *question, const struct isx_result *result);
 
+/* Print a table of how units compare, type by type.
+ *   indent  of each line, in columns
+ *   lacks   the texts for a type that the first (the query) or the second work has no unit of */
+void show_explanation(const struct isx_type_explanation *types, size_t count, int indent,
+		      const char *const lacks[2]);
+
 /* Print that a search found nothing, in how many assets, and below which threshold if it is known here. */
 void show_no_match(const struct target *target, const struct isx_query *query);
 

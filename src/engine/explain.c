@@ -40,14 +40,13 @@ static bool is_better(const struct isx_type_explanation *found,
 	return found->distance < best->distance;
 }
 
-/* Explain one queried type. The cost is that of all pairs of units of the type, at most
- * ISX_UNITS_MAX squared. */
-static void explain_type(const struct isx_query_plan *plan, double standard,
-			 const struct isx_indexed_unit *units, size_t count,
-			 struct isx_type_explanation *best)
+/* Find the best pair of units of one type. The cost is that of all pairs, at most ISX_UNITS_MAX
+ * squared.
+ *   best  its type is set; the rest is filled, if there is a pair */
+static void find_best(const struct isx_query_plan *plan, const struct isx_indexed_unit *units,
+		      size_t count, struct isx_type_explanation *best)
 {
-	bool is_instance = strncmp(best->type, "INSTANCE_", 9) == 0;
-	double least = is_instance ? 1.0 : isx_query_threshold(&plan->query, best->type, standard);
+	best->absent = 'b';
 	for (size_t i = 0; i < plan->unit_count; i++) {
 		if (strcmp(plan->units[i].type, best->type) != 0)
 			continue;
@@ -60,6 +59,16 @@ static void explain_type(const struct isx_query_plan *plan, double standard,
 				*best = found;
 		}
 	}
+}
+
+/* Explain one queried type. */
+static void explain_type(const struct isx_query_plan *plan, double standard,
+			 const struct isx_indexed_unit *units, size_t count,
+			 struct isx_type_explanation *best)
+{
+	bool is_instance = strncmp(best->type, "INSTANCE_", 9) == 0;
+	double least = is_instance ? 1.0 : isx_query_threshold(&plan->query, best->type, standard);
+	find_best(plan, units, count, best);
 	best->counted = !best->absent && best->score >= least;
 	best->missed_by = best->absent || best->counted ? 0 : least - best->score;
 }
@@ -83,13 +92,46 @@ enum isx_status isx_explain_units(const struct isx_query_plan *plan, double stan
 	if (!*types)
 		return isx_fail_memory(err);
 	for (size_t t = 0; t < plan->type_count; t++) {
-		(*types)[t] = (struct isx_type_explanation){ .type = plan->types[t],
-							     .absent = 'b' };
+		(*types)[t] = (struct isx_type_explanation){ .type = plan->types[t] };
 		explain_type(plan, standard, units, count, &(*types)[t]);
 		if (!(*types)[t].absent)
 			(*types)[t].expect = chance_of(&(*types)[t]);
 	}
 	return ISX_OK;
+}
+
+/* An asset whose units cannot be decoded has no rows, and is no match: its types stay absent. */
+enum isx_status isx_explain_unmatched(const struct isx_query_plan *plan,
+				      const struct isx_asset *asset, struct isx_arena *arena,
+				      struct isx_evidence *evidence, struct isx_err *err)
+{
+	struct isx_indexed_unit *units = NULL;
+	struct isx_err why = { 0 };
+	size_t count = 0;
+	if ((asset->unit_count || asset->iscc_code) &&
+	    isx_asset_units(asset, arena, &units, &count, &why) == ISX_NO_MEMORY)
+		return isx_fail_memory(err);
+	for (size_t t = 0; t < plan->type_count; t++) {
+		struct isx_type_explanation best = { .type = plan->types[t] };
+		if (evidence[t].score >= 0)
+			continue;
+		find_best(plan, units, count, &best);
+		evidence[t].distance = best.distance;
+		evidence[t].compared_bits = best.compared_bits;
+	}
+	return ISX_OK;
+}
+
+/* The weight is that of the stored simprint, by its frequency, as in the score of the type. */
+void isx_explain_passages(struct isx_chunk *chunks, size_t count, uint64_t assets)
+{
+	double sum = 0;
+	for (size_t i = 0; i < count; i++) {
+		chunks[i].weight = isx_simprint_weight(assets, chunks[i].freq);
+		sum += chunks[i].weight * chunks[i].score;
+	}
+	for (size_t i = 0; i < count; i++)
+		chunks[i].share = sum > 0 ? chunks[i].weight * chunks[i].score / sum : 0;
 }
 
 double isx_explained_score(const struct isx_type_explanation *types, size_t count,

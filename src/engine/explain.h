@@ -6,6 +6,7 @@
 #define ISX_EXPLAIN_H
 
 #include "engine/query_plan.h"
+#include "engine/scorer.h"
 
 /* Compare the queried units with those of an asset, as a similarity search does: of several units
  * of one type the pair with the best score counts.
@@ -17,6 +18,19 @@ ISX_MUST_CHECK enum isx_status isx_explain_units(const struct isx_query_plan *pl
 						 struct isx_arena *arena,
 						 struct isx_type_explanation **types,
 						 struct isx_err *err);
+
+/* Complete the evidence of an asset for an explanation: of each type that does not match, how the
+ * units differ, if the asset has units of it.
+ *   asset  as it is stored, with its code and units */
+ISX_MUST_CHECK enum isx_status isx_explain_unmatched(const struct isx_query_plan *plan,
+						     const struct isx_asset *asset,
+						     struct isx_arena *arena,
+						     struct isx_evidence *evidence,
+						     struct isx_err *err);
+
+/* Fill the weights of the passages of one type in one match, and their shares of its score.
+ *   assets  in the index */
+void isx_explain_passages(struct isx_chunk *chunks, size_t count, uint64_t assets);
 
 /* The asset score that the types which count give, to the last bit that of a search; 0: none
  * counts. */

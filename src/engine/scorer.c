@@ -27,7 +27,9 @@ enum isx_status isx_scorer_init(struct isx_scorer *scorer, const struct isx_quer
 	};
 	if (!scorer->types)
 		return isx_fail_memory(err);
-	scorer->needs_odds = scorer->rank == ISX_RANK_SIGNIFICANCE || scorer->max_expect > 0;
+	scorer->explains = query->explains;
+	scorer->needs_odds = scorer->rank == ISX_RANK_SIGNIFICANCE || scorer->max_expect > 0 ||
+			     scorer->explains;
 	scorer->needs_all = scorer->rank == ISX_RANK_TIERED;
 	for (size_t t = 0; t < plan->type_count; t++) {
 		struct isx_scored_type *type = &scorer->types[t];
@@ -80,6 +82,19 @@ enum isx_status isx_type_odds_fill(struct isx_type_odds *odds, size_t body_bytes
 	return ISX_OK;
 }
 
+/* What a type adds to the significance of a match. Only for an explanation its distance may be larger
+ * than the largest one that counts. */
+static struct isx_chance_part part_of(const struct isx_scored_type *type,
+				      const struct isx_evidence *found)
+{
+	if (type->is_equal)
+		return isx_chance_part_equal(found->compared_bits, type->odds->rows, type->units);
+	int32_t reach = type->distance_max[found->compared_bits / 8];
+	return isx_chance_part(type->odds->tails[found->compared_bits / 8], found->distance,
+			       reach < (int32_t)found->distance ? found->distance : (uint32_t)reach,
+			       type->odds->rows, type->units);
+}
+
 /* How many assets would match so well by chance, as a logarithm. */
 static double log_expect(const struct isx_scorer *scorer, const struct isx_evidence *evidence)
 {
@@ -90,14 +105,7 @@ static double log_expect(const struct isx_scorer *scorer, const struct isx_evide
 		const struct isx_evidence *found = &evidence[t];
 		if (found->score < type->threshold)
 			continue;
-		if (type->is_equal)
-			parts[count++] = isx_chance_part_equal(found->compared_bits,
-							       type->odds->rows, type->units);
-		else
-			parts[count++] = isx_chance_part(
-				type->odds->tails[found->compared_bits / 8], found->distance,
-				(uint32_t)type->distance_max[found->compared_bits / 8],
-				type->odds->rows, type->units);
+		parts[count++] = part_of(type, found);
 	}
 	return isx_chance_log_expect(parts, count, scorer->type_count);
 }
@@ -140,7 +148,7 @@ bool isx_scorer_rank(const struct isx_scorer *scorer, const struct isx_evidence 
 	ranked->rank = score_of(scorer, evidence);
 	if (ranked->rank < 0)
 		return false;
-	if (scorer->needs_odds) {
+	if (scorer->max_expect > 0 || scorer->rank == ISX_RANK_SIGNIFICANCE) {
 		double log_chance = log_expect(scorer, evidence);
 		if (scorer->max_expect > 0 && exp(log_chance) > scorer->max_expect)
 			return false;
@@ -154,6 +162,42 @@ bool isx_scorer_rank(const struct isx_scorer *scorer, const struct isx_evidence 
 		ranked->rank += tier_score;
 	}
 	return true;
+}
+
+/* Explain one type. Units that differ where only equal ones match are evidence of nothing: all
+ * unrelated ones do. */
+static void explain_type(const struct isx_scored_type *type, const struct isx_evidence *found,
+			 struct isx_type_explanation *one)
+{
+	one->compared_bits = found->compared_bits;
+	one->distance = found->distance;
+	if (found->score < 0) {
+		one->absent = found->compared_bits ? 0 : 'b';
+		one->missed_by = one->absent ? 0 : 1;
+		one->expect = one->absent ? 0 : (double)type->odds->rows;
+		return;
+	}
+	const struct isx_chance_part part = part_of(type, found);
+	one->score = found->score;
+	one->expect = exp(isx_chance_log_expect_part(&part));
+	one->counted = found->score >= type->threshold;
+	one->missed_by = one->counted ? 0 : type->threshold - found->score;
+}
+
+static enum isx_status explain(const struct isx_scorer *scorer, const struct isx_query_plan *plan,
+			       const struct isx_evidence *evidence, struct isx_arena *arena,
+			       struct isx_match *match, struct isx_err *err)
+{
+	struct isx_type_explanation *made = isx_arena_alloc(arena, plan->type_count, sizeof *made);
+	if (!made)
+		return isx_fail_memory(err);
+	for (size_t t = 0; t < plan->type_count; t++) {
+		made[t].type = plan->types[t];
+		explain_type(&scorer->types[t], &evidence[t], &made[t]);
+	}
+	match->explanation = made;
+	match->explanation_count = plan->type_count;
+	return ISX_OK;
 }
 
 enum isx_status isx_scorer_describe(const struct isx_scorer *scorer,
@@ -173,7 +217,7 @@ enum isx_status isx_scorer_describe(const struct isx_scorer *scorer,
 	match->has_expect = scorer->needs_odds;
 	if (scorer->needs_odds)
 		match->expect = exp(log_expect(scorer, evidence));
-	if (scorer->rank == ISX_RANK_TIERED)
+	if (scorer->rank == ISX_RANK_TIERED || scorer->explains)
 		match->tier = isx_tier_name(tier_of(scorer, evidence, &match->tier_score));
-	return ISX_OK;
+	return scorer->explains ? explain(scorer, plan, evidence, arena, match, err) : ISX_OK;
 }

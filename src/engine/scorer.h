@@ -17,9 +17,9 @@
 
 /* The best comparison of a queried unit with a unit of an asset, both of one type. */
 struct isx_evidence {
-	double score; /* -1: the asset has no unit of the type that could be compared */
+	double score; /* -1: the asset has no unit of the type that matches */
 	uint32_t distance;
-	uint32_t compared_bits;
+	uint32_t compared_bits; /* 0: the asset has no unit of the type, or it is not known */
 };
 
 /* Take a comparison if it is better than the one before: by its score, and of equal scores by the
@@ -60,6 +60,7 @@ struct isx_scorer {
 	uint32_t exponent; /* of the score; 0: it is the sum of the scores / unit_count (lmdb://) */
 	size_t unit_count; /* queried */
 	double max_expect; /* 0: any */
+	bool explains;     /* matches say how their scores came about */
 	bool needs_odds;   /* the engine sets types[].odds before the first asset is ranked */
 	bool needs_all;    /* evidence below the thresholds decides, too */
 	struct isx_scored_type *types; /* in the order of the plan's types */
@@ -94,8 +95,9 @@ ISX_MUST_CHECK enum isx_status isx_type_odds_fill(struct isx_type_odds *odds, si
 bool isx_scorer_rank(const struct isx_scorer *scorer, const struct isx_evidence *evidence,
 		     struct isx_ranked *ranked);
 
-/* Fill what a match shows of its evidence: the score, expect and tier; and its types, which live in
- * `arena`. */
+/* Fill what a match shows of its evidence: the score, expect and tier; and its types and their
+ * explanation, which live in `arena`. For an explanation the evidence has been completed by
+ * isx_explain_unmatched(). */
 ISX_MUST_CHECK enum isx_status isx_scorer_describe(const struct isx_scorer *scorer,
 						   const struct isx_query_plan *plan,
 						   const struct isx_evidence *evidence,

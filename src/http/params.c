@@ -153,6 +153,8 @@ static enum isx_status read_conditions(struct http_req *req, struct http_res *re
 	if (!st)
 		st = isx_url_list(req->query, "facets", &req->arena, &texts.facets, err);
 	if (!st)
+		st = isx_url_param(req->query, "explain", &req->arena, &texts.explain, err);
+	if (!st)
 		st = isx_conditions_from_texts(&texts, "query", &req->arena, query, &res->problems,
 					       err);
 	return st == ISX_SCHEMA ? ISX_OK : st; /* with the problems of the body */

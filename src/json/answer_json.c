@@ -380,15 +380,16 @@ enum isx_status isx_outcomes_from_answer(struct isx_span list, const struct isx_
 static enum isx_status check_conditions(struct isx_span echo, const struct isx_query *asked,
 					struct isx_err *err)
 {
-	enum { CONDITIONS = 9 };
+	enum { CONDITIONS = 10 };
 	static const char *const names[CONDITIONS] = { "min_score",  "min_scores", "types",
 						       "exponent",   "with",       "rank",
-						       "max_expect", "filter",     "facets" };
+						       "max_expect", "filter",     "facets",
+						       "explain" };
 	const bool is_asked[CONDITIONS] = { asked->has_min_score,  asked->min_score_count,
 					    asked->types,          asked->exponent,
 					    asked->with,           asked->rank,
 					    asked->max_expect > 0, asked->filter,
-					    asked->facets };
+					    asked->facets,         asked->explains };
 	struct isx_span found[CONDITIONS];
 	isx_json_find(echo, names, CONDITIONS, found);
 	for (size_t i = 0; i < CONDITIONS; i++)
@@ -424,6 +425,8 @@ static enum isx_status read_query(struct isx_span object, const struct isx_query
 			query->named |= flags[i];
 	/* `named` says which fields the answer shows, null or not; only those with a value are
 	 * read. */
+	if (asked->explains) /* the exponent of the server, with which it made the scores */
+		query->exponent = (uint32_t)count_of(isx_json_member(object, "exponent"));
 	if (!st && isx_json_kind(found[CODE]) != ISX_JSON_NULL)
 		st = read_text(found[CODE], arena, &query->iscc_code, err);
 	if (!st && isx_json_kind(found[UNITS]) != ISX_JSON_NULL)
@@ -629,6 +632,10 @@ static enum isx_status read_match(struct isx_span text, struct isx_arena *arena,
 	ISX_MATCH_CARRY(match, &asset);
 	if (!st)
 		st = read_rank(text, arena, match, err);
+	struct isx_span explanation = isx_json_member(text, "explanation");
+	if (!st && isx_json_kind(explanation) != ISX_JSON_NULL)
+		st = read_explanation(explanation, arena, &match->explanation,
+				      &match->explanation_count, err);
 	return st ? st : read_types(types, arena, match, err);
 }
 
@@ -644,9 +651,9 @@ static const struct element_kind match_kind = {
 static enum isx_status read_chunk(struct isx_span text, struct isx_arena *arena, void *element,
 				  struct isx_err *err)
 {
-	enum { QUERY, MATCH, SCORE, FREQ, OFFSET, SIZE, FIELDS };
-	static const char *const names[FIELDS] = { "query", "match",  "score",
-						   "freq",  "offset", "size" };
+	enum { QUERY, MATCH, SCORE, FREQ, OFFSET, SIZE, WEIGHT, SHARE, FIELDS };
+	static const char *const names[FIELDS] = { "query",  "match", "score",  "freq",
+						   "offset", "size",  "weight", "share" };
 	struct isx_chunk *chunk = element;
 	struct isx_span found[FIELDS];
 	isx_json_find(text, names, FIELDS, found);
@@ -654,6 +661,10 @@ static enum isx_status read_chunk(struct isx_span text, struct isx_arena *arena,
 	chunk->offset = (uint32_t)count_of(found[OFFSET]);
 	chunk->size = (uint32_t)count_of(found[SIZE]);
 	enum isx_status st = read_score(found[SCORE], &chunk->score, err);
+	if (!st)
+		st = read_amount(found[WEIGHT], &chunk->weight, err);
+	if (!st)
+		st = read_amount(found[SHARE], &chunk->share, err);
 	if (!st)
 		st = read_text(found[QUERY], arena, &chunk->query, err);
 	return st ? st : read_text(found[MATCH], arena, &chunk->match, err);
@@ -668,8 +679,8 @@ static enum isx_status read_chunk_type(struct isx_span key, struct isx_span obje
 				       struct isx_arena *arena, struct isx_chunk_type *type,
 				       struct isx_err *err)
 {
-	enum { SCORE, QUERIED, CHUNKS, FIELDS };
-	static const char *const names[FIELDS] = { "score", "queried", "chunks" };
+	enum { SCORE, QUERIED, CHUNKS, WEIGHT, FIELDS };
+	static const char *const names[FIELDS] = { "score", "queried", "chunks", "weight" };
 	struct isx_span found[FIELDS];
 	void *chunks = NULL;
 	isx_json_find(object, names, FIELDS, found);
@@ -680,7 +691,9 @@ static enum isx_status read_chunk_type(struct isx_span key, struct isx_span obje
 	if (!type->type)
 		return isx_fail_memory(err);
 	type->queried = count_of(found[QUERIED]);
-	st = read_list(found[CHUNKS], &chunk_kind, arena, &chunks, &type->matches, err);
+	st = read_amount(found[WEIGHT], &type->weight, err);
+	if (!st)
+		st = read_list(found[CHUNKS], &chunk_kind, arena, &chunks, &type->matches, err);
 	type->chunks = chunks;
 	return st;
 }

@@ -81,10 +81,23 @@ static void read_query_simprints(struct isx_reader *reader, struct isx_span valu
 
 /* Members of a query that 0.3.3 ignores, as it ignores every member that it does not know. Null stands
  * for "not given". */
-enum { MIN_SCORE, MIN_SCORES, TYPES, EXPONENT, WITH, RANK, MAX_EXPECT, FILTER, FACETS, CONDITIONS };
+enum {
+	MIN_SCORE,
+	MIN_SCORES,
+	TYPES,
+	EXPONENT,
+	WITH,
+	RANK,
+	MAX_EXPECT,
+	FILTER,
+	FACETS,
+	EXPLAIN,
+	CONDITIONS
+};
 static const char *const condition_names[CONDITIONS] = { "min_score",  "min_scores", "types",
 							 "exponent",   "with",       "rank",
-							 "max_expect", "filter",     "facets" };
+							 "max_expect", "filter",     "facets",
+							 "explain" };
 
 /* Read the lowest score for each type. A type with a wrong score stays in the list: the problem
  * refuses the query before the list is used. */
@@ -199,6 +212,18 @@ static void read_fields(struct isx_reader *reader, struct isx_span value,
 		isx_field_problem(reader, "value_error", &at, cause.msg, value);
 }
 
+/* A flag has no lax forms but the words of a text, as it comes from a URL. */
+static void read_explain(struct isx_reader *reader, struct isx_span value,
+			 const struct isx_place *place, struct isx_query *query)
+{
+	bool is_true = isx_span_is(value, "true") || isx_span_is(value, "\"true\"");
+	if (is_true || isx_span_is(value, "false") || isx_span_is(value, "\"false\""))
+		query->explains = is_true;
+	else
+		isx_field_problem(reader, "bool_type", place, "Input should be true or false",
+				  value);
+}
+
 /* Read the conditions of a query. A member that is missing has an empty value, whose kind is that of
  * null.
  *   found  the values, by condition_names */
@@ -229,6 +254,8 @@ static void read_conditions(struct isx_reader *reader, const struct isx_span *fo
 	if (isx_json_kind(found[FACETS]) != ISX_JSON_NULL)
 		read_fields(reader, found[FACETS], &at[FACETS], &query->facets,
 			    &query->facet_count);
+	if (isx_json_kind(found[EXPLAIN]) != ISX_JSON_NULL)
+		read_explain(reader, found[EXPLAIN], &at[EXPLAIN], query);
 }
 
 /* Write a text list as JSON: ["A","B"]. An empty text is an empty list; an empty word between two
@@ -288,7 +315,7 @@ enum isx_status isx_conditions_from_texts(const struct isx_query_texts *texts, c
 							   &texts->types,      &texts->exponent,
 							   &texts->with,       &texts->rank,
 							   &texts->max_expect, &texts->filter,
-							   &texts->facets };
+							   &texts->facets,     &texts->explain };
 	struct isx_reader reader = { .arena = arena, .problems = problems };
 	const struct isx_place outer = { .name = root };
 	struct isx_span found[CONDITIONS];
@@ -346,6 +373,7 @@ void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults
 		query->rank = defaults->rank;
 	if (!query->max_expect)
 		query->max_expect = defaults->max_expect;
+	query->explains |= defaults->explains;
 	if (!query->filter)
 		query->filter = defaults->filter;
 	if (!query->facets) {

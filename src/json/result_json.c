@@ -167,6 +167,10 @@ static void add_conditions(struct isx_buf *buf, bool *first, const struct isx_qu
 		add_name(buf, first, "facets");
 		add_texts(buf, query->facets, query->facet_count);
 	}
+	if (query->explains) {
+		add_name(buf, first, "explain");
+		isx_buf_text(buf, "true");
+	}
 }
 
 /* The fields in the order of the schema of 0.3.3, then the conditions. `named` keeps the nulls that
@@ -376,11 +380,15 @@ static void add_match(struct isx_buf *buf, uint32_t with, const struct isx_match
 	}
 	isx_buf_text(buf, ",\"types\":");
 	isx_type_scores_to_json(buf, match->types, match->type_count);
+	if (match->explanation) {
+		isx_buf_text(buf, ",\"explanation\":");
+		add_explanation(buf, match->explanation, match->explanation_count, false);
+	}
 	add_carried(buf, with, &asset);
 }
 
 /* "content" is always null, as in 0.3.3: passages are not stored. */
-static void add_chunk(struct isx_buf *buf, const struct isx_chunk *chunk)
+static void add_chunk(struct isx_buf *buf, const struct isx_chunk *chunk, bool explains)
 {
 	isx_buf_text(buf, "{\"query\":");
 	add_text(buf, chunk->query);
@@ -388,29 +396,41 @@ static void add_chunk(struct isx_buf *buf, const struct isx_chunk *chunk)
 	add_text(buf, chunk->match);
 	isx_buf_text(buf, ",\"score\":");
 	isx_json_double(buf, chunk->score);
-	isx_buf_printf(buf, ",\"freq\":%llu,\"offset\":%u,\"size\":%u,\"content\":null}",
+	isx_buf_printf(buf, ",\"freq\":%llu,\"offset\":%u,\"size\":%u,\"content\":null",
 		       (unsigned long long)chunk->freq, chunk->offset, chunk->size);
+	if (explains) {
+		isx_buf_text(buf, ",\"weight\":");
+		isx_json_double(buf, chunk->weight);
+		isx_buf_text(buf, ",\"share\":");
+		isx_json_double(buf, chunk->share);
+	}
+	isx_buf_char(buf, '}');
 }
 
 /* Append the passages of one simprint type. `chunks` has one element for each query simprint that
  * was found, `matches` of them; `queried` is how many the query has. */
-static void add_chunk_type(struct isx_buf *buf, const struct isx_chunk_type *type)
+static void add_chunk_type(struct isx_buf *buf, const struct isx_chunk_type *type, bool explains)
 {
 	add_text(buf, type->type);
 	isx_buf_text(buf, ":{\"score\":");
 	isx_json_double(buf, type->score);
+	if (explains) {
+		isx_buf_text(buf, ",\"weight\":");
+		isx_json_double(buf, type->weight);
+	}
 	isx_buf_printf(buf, ",\"matches\":%zu,\"queried\":%zu,\"chunks\":[", type->matches,
 		       type->queried);
 	for (size_t i = 0; i < type->matches; i++) {
 		isx_buf_text(buf, i ? "," : "");
-		add_chunk(buf, &type->chunks[i]);
+		add_chunk(buf, &type->chunks[i], explains);
 	}
 	isx_buf_text(buf, "]}");
 }
 
 /* "source" repeats metadata.source if that is a string, byte for byte; otherwise it is null. It is left
  * out with the metadata. */
-static void add_chunk_match(struct isx_buf *buf, uint32_t with, const struct isx_chunk_match *match)
+static void add_chunk_match(struct isx_buf *buf, const struct isx_query *query,
+			    const struct isx_chunk_match *match)
 {
 	struct isx_span source = isx_json_member(isx_span_of(match->metadata), "source");
 	bool is_text = source.len && source.ptr[0] == '"';
@@ -425,14 +445,14 @@ static void add_chunk_match(struct isx_buf *buf, uint32_t with, const struct isx
 	isx_buf_text(buf, ",\"types\":{");
 	for (size_t i = 0; i < match->type_count; i++) {
 		isx_buf_text(buf, i ? "," : "");
-		add_chunk_type(buf, &match->types[i]);
+		add_chunk_type(buf, &match->types[i], query->explains);
 	}
 	isx_buf_char(buf, '}');
-	if (isx_wants_metadata(with)) {
+	if (isx_wants_metadata(query->with)) {
 		isx_buf_text(buf, ",\"source\":");
 		isx_buf_add(buf, is_text ? source.ptr : "null", is_text ? source.len : 4);
 	}
-	add_carried(buf, with, &asset);
+	add_carried(buf, query->with, &asset);
 }
 
 /* What only a query for pages or counts is answered with: 0.3.3 has none of it. */
@@ -487,7 +507,7 @@ void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result)
 	isx_buf_text(buf, "],\"chunk_matches\":[");
 	for (size_t i = 0; i < result->chunk_match_count; i++) {
 		isx_buf_text(buf, i ? "," : "");
-		add_chunk_match(buf, result->query.with, &result->chunk_matches[i]);
+		add_chunk_match(buf, &result->query, &result->chunk_matches[i]);
 	}
 	isx_buf_char(buf, ']');
 	add_page(buf, result);

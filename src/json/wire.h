@@ -151,6 +151,7 @@ struct isx_query_texts {
 	struct isx_span max_expect;
 	struct isx_span filter; /* JSON */
 	struct isx_span facets;
+	struct isx_span explain; /* "true" or "false" */
 };
 
 /* Read conditions by the rules of the members of a query that have the same names.

@@ -313,11 +313,14 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 			" WHERE reaches OR $7::bigint <> 0"
 			" GROUP BY iscc_id, type_position) t"
 		" WHERE matches ORDER BY iscc_id, type_position",
-	/* The same for the assets of the ranking, without the threshold. */
+	/* The same for the assets of the ranking, without the threshold; -1 for a type of which no
+	 * unit matches, and the share of equal bits. */
 	[ISX_PG_SCORE_UNITS] = UNIT_SCORES " WHERE u.iscc_id = ANY($6::bytea[]))"
-		" SELECT iscc_id, type_position, best[1], best[2] FROM ("
-			"SELECT iscc_id, type_position, max(ARRAY[score, bits]) AS best FROM scored"
-			" WHERE is_instance = 0 OR score = 1.0 GROUP BY iscc_id, type_position) t"
+		" SELECT iscc_id, type_position, best[1], best[2], best[3] FROM ("
+			"SELECT iscc_id, type_position, max(ARRAY["
+				"CASE WHEN is_instance = 1 AND score < 1.0 THEN -1.0::float8"
+				" ELSE score END, bits, score]) AS best"
+			" FROM scored GROUP BY iscc_id, type_position) t"
 		" ORDER BY iscc_id, type_position",
 	/* How many units of each of the types $2 there are, by the bytes of their bodies. */
 	[ISX_PG_COUNT_UNITS] =

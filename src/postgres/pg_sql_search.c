@@ -13,6 +13,7 @@
 #include "postgres/pg_sql_search.h"
 
 #include "base/mem.h"
+#include "engine/explain.h"
 #include "engine/meter.h"
 #include "engine/paging.h"
 #include "engine/scorer.h"
@@ -246,14 +247,16 @@ static void forget_evidence(const struct sql_search *search, struct isx_evidence
 }
 
 /* Take a row of the statements that score units: the best comparison of one type. The distance is
- * what the score was made of, by the same division. */
-static void enter_evidence(const PGresult *rows, int row, struct isx_evidence *evidence)
+ * what the share of equal bits was made of, by the same division.
+ *   share  the column of the share: that of the score, or one of its own */
+static void enter_evidence(const PGresult *rows, int row, int share, struct isx_evidence *evidence)
 {
-	double score = isx_pg_f64(rows, row, 2), bits = isx_pg_f64(rows, row, 3);
-	evidence[isx_pg_i64(rows, row, 1)] =
-		(struct isx_evidence){ .score = score,
-				       .distance = (uint32_t)lround((1 - score) * bits),
-				       .compared_bits = (uint32_t)bits };
+	double bits = isx_pg_f64(rows, row, 3);
+	evidence[isx_pg_i64(rows, row, 1)] = (struct isx_evidence){
+		.score = isx_pg_f64(rows, row, 2),
+		.distance = (uint32_t)lround((1 - isx_pg_f64(rows, row, share)) * bits),
+		.compared_bits = (uint32_t)bits
+	};
 }
 
 /* Complete a scorer that needs odds: count the units of the queried types. Distances are not sampled
@@ -321,7 +324,7 @@ static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranki
 		}
 		any = true;
 		id = next;
-		enter_evidence(row, 0, evidence);
+		enter_evidence(row, 0, 2, evidence);
 		PQclear(row);
 	}
 	if (!st && any)
@@ -381,7 +384,7 @@ static enum isx_status make_matches(struct sql_search *search, const struct isx_
 		forget_evidence(search, evidence + i * type_count);
 	for (int row = 0; !st && row < PQntuples(rows); row++) {
 		uint64_t id = isx_load_be64(isx_pg_field(rows, row, 0).ptr);
-		enter_evidence(rows, row, evidence + place_of(ranking, id) * type_count);
+		enter_evidence(rows, row, 4, evidence + place_of(ranking, id) * type_count);
 	}
 	for (size_t i = 0; !st && i < ranking->count; i++) {
 		print_id(search, ranking->items[i].id, matches[i].iscc_id);
@@ -528,7 +531,8 @@ static void forget_best(struct sql_search *search)
 
 /* The score of one type in the asset being read: the mean of the best hits, weighted by rarity.
  * A simprint without a hit counts as 0, with the weight of the queried one. */
-static double score_type(const struct sql_search *search, const struct sql_type *type)
+static double score_type(const struct sql_search *search, const struct sql_type *type,
+			 double *weight_sum)
 {
 	double found = 0, all = 0;
 	for (size_t i = 0; i < type->count; i++) {
@@ -540,17 +544,18 @@ static double score_type(const struct sql_search *search, const struct sql_type 
 		if (matched)
 			found += weight * passage->score;
 	}
+	*weight_sum = all;
 	return all > 0 ? found / all : 0;
 }
 
 /* The score of the asset being read, over the types that have a hit. */
 static double score_passages(const struct sql_search *search)
 {
-	double sum = 0;
+	double sum = 0, weight;
 	size_t matched = 0;
 	for (size_t t = 0; t < search->type_count; t++) {
 		if (search->types[t].matched) {
-			sum += score_type(search, &search->types[t]);
+			sum += score_type(search, &search->types[t], &weight);
 			matched++;
 		}
 	}
@@ -643,8 +648,14 @@ static enum isx_status make_chunk_match(struct sql_search *search, const PGresul
 							 .chunks = chunks + (row - first) };
 		enter_hit(search, rows, row);
 		types[match->type_count - 1].matches++;
-		types[match->type_count - 1].score = score_type(search, of);
+		types[match->type_count - 1].score =
+			score_type(search, of, &types[match->type_count - 1].weight);
 		st = make_chunk(search, rows, row, &chunks[row - first], err);
+	}
+	struct isx_chunk *of_type = chunks; /* the parts of the types follow each other */
+	for (size_t t = 0; !st && search->plan.query.explains && t < match->type_count; t++) {
+		isx_explain_passages(of_type, types[t].matches, (uint64_t)search->head->assets);
+		of_type += types[t].matches;
 	}
 	match->types = types;
 	return st;
@@ -715,6 +726,8 @@ enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_
 	if (!st)
 		st = isx_scorer_init(&search.scorer, &search.plan, options,
 				     options->match_threshold_units, false, arena, err);
+	if (search.scorer.explains) /* the answer repeats what the scores were made with */
+		search.plan.query.exponent = search.scorer.exponent;
 	/* Units and simprints have rankings of their own, each with the limit of the query. */
 	if (!st && search.plan.unit_count)
 		st = rank_by_units(&search, &ranking, err);

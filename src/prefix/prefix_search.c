@@ -258,8 +258,13 @@ static enum isx_status make_match(struct search *search, const struct isx_ranked
 	find_evidence(search,
 		      isx_array_lower_bound(search->hits, search->hit_count, id.body, id_of_hit),
 		      evidence);
-	enum isx_status st = isx_scorer_describe(&search->scorer, &search->plan, evidence,
-						 search->arena, match, err);
+	enum isx_status st = ISX_OK;
+	if (search->scorer.explains)
+		st = isx_lmdb_explain(search->view, &id, &search->plan, search->arena, evidence,
+				      err);
+	if (!st)
+		st = isx_scorer_describe(&search->scorer, &search->plan, evidence, search->arena,
+					 match, err);
 	if (!st)
 		st = isx_lmdb_carried(search->view, &id, search->plan.query.with, search->arena,
 				      &asset, err);

@@ -24,6 +24,7 @@
 
 #include "base/array.h"
 #include "base/hash.h"
+#include "engine/explain.h"
 #include "engine/paging.h"
 #include "engine/query_plan.h"
 #include "engine/score.h"
@@ -96,6 +97,7 @@ struct passage_search {
 	struct isx_lmdb_view *view;
 	struct isx_arena *arena;
 	uint64_t assets; /* N */
+	bool explains;   /* matches tell the weights of their passages */
 	struct seat *seats;
 	size_t seat_count;
 	struct seat **hit_seats; /* with a hit in the current asset */
@@ -360,7 +362,7 @@ static enum isx_status hit_freq(struct passage_search *search, const struct type
 /* The score of one type in the current asset. A query simprint without a hit adds its weight to the
  * divisor only, and so lowers the score. */
 static enum isx_status score_type(struct passage_search *search, const struct type_search *type,
-				  double *score, struct isx_err *err)
+				  double *score, double *weight_sum, struct isx_err *err)
 {
 	double found = 0, all = 0;
 	for (size_t i = 0; i < type->query.count; i++) {
@@ -378,6 +380,7 @@ static enum isx_status score_type(struct passage_search *search, const struct ty
 		if (best->score >= 0)
 			found += weight * best->score;
 	}
+	*weight_sum = all;
 	*score = all > 0 ? found / all : 0;
 	return ISX_OK;
 }
@@ -389,10 +392,10 @@ static enum isx_status score_asset(struct passage_search *search, const struct s
 	double sum = 0;
 	size_t matched = 0;
 	for (size_t i = 0; i < seat->type_count; i++) {
-		double one;
+		double one, weight;
 		if (seat->types[i].matched == 0)
 			continue;
-		enum isx_status st = score_type(search, &seat->types[i], &one, err);
+		enum isx_status st = score_type(search, &seat->types[i], &one, &weight, err);
 		if (st)
 			return st;
 		sum += one;
@@ -868,7 +871,9 @@ static enum isx_status make_type(struct passage_search *search, const struct typ
 		if (type->best[i].score >= 0)
 			st = make_chunk(search, type, &type->best[i], &chunks[made->matches++],
 					err);
-	return st ? st : score_type(search, type, &made->score, err);
+	if (!st && search->explains)
+		isx_explain_passages(chunks, made->matches, search->assets);
+	return st ? st : score_type(search, type, &made->score, &made->weight, err);
 }
 
 /* Describe one winner. Its scores come out as in the ranking: the same hits, the same functions. */
@@ -907,7 +912,8 @@ enum isx_status isx_passage_matches(const struct isx_member *member, struct isx_
 	struct isx_passages *own = member->passages;
 	struct passage_search search = { .view = view,
 					 .arena = member->arena,
-					 .assets = own->assets };
+					 .assets = own->assets,
+					 .explains = member->query->explains };
 	struct isx_chunk_match *made = isx_arena_alloc(member->arena, own->ranking.count,
 						       sizeof *made);
 	enum isx_status st = ISX_OK;

@@ -468,7 +468,7 @@ static void tighten(struct seat *seat, bool is_ascending)
 {
 	const struct isx_ranking *ranking = &seat->ranking;
 	const struct isx_scorer *scorer = &seat->member->scorer;
-	if (scorer->type_count != 1 || scorer->rank != ISX_RANK_SCORE || scorer->needs_odds ||
+	if (scorer->type_count != 1 || scorer->rank != ISX_RANK_SCORE || scorer->max_expect > 0 ||
 	    seat->next_id || seat->member->query->counts || ranking->keeps_ids ||
 	    ranking->count < ranking->limit)
 		return;

@@ -136,6 +136,8 @@ static enum isx_status plan_member(struct pass *pass, struct isx_member *member,
 		st = isx_scorer_init(&member->scorer, &member->plan, member->options,
 				     member->options->match_threshold_units, false, member->arena,
 				     err);
+	if (member->scorer.explains) /* the answer repeats what the scores were made with */
+		member->plan.query.exponent = member->scorer.exponent;
 	if (!st && member->scorer.needs_odds)
 		st = isx_sim_find_odds(view, &member->plan, &member->scorer, &pass->odds,
 				       &pass->arena, err);
@@ -161,6 +163,9 @@ static enum isx_status make_matches(const struct isx_member *member, struct isx_
 		/* The ranking saw only scores of the threshold or more. */
 		enum isx_status st = isx_sim_find_evidence(view, &member->plan, member->instances,
 							   id, evidence, err);
+		if (!st && member->scorer.explains)
+			st = isx_lmdb_explain(view, &iscc_id, &member->plan, member->arena,
+					      evidence, err);
 		if (!st)
 			st = isx_scorer_describe(&member->scorer, &member->plan, evidence,
 						 member->arena, &matches[i], err);

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "engine/asset_batch.h"
 #include "engine/asset_units.h"
+#include "engine/explain.h"
 #include "engine/query_plan.h"
 #include "engine/scan_slots.h"
 #include "storage/lmdb_kind.h"
@@ -77,6 +78,16 @@ enum isx_status isx_lmdb_carried(struct isx_lmdb_view *view, const struct isx_is
 }
 
 /* --- calls on a file -------------------------------------------------------------------------- */
+
+enum isx_status isx_lmdb_explain(struct isx_lmdb_view *view, const struct isx_iscc_id *id,
+				 const struct isx_query_plan *plan, struct isx_arena *arena,
+				 struct isx_evidence *evidence, struct isx_err *err)
+{
+	struct isx_asset asset;
+	enum isx_status st = isx_lmdb_carried(view, id, ISX_WITH_CODE | ISX_WITH_UNITS, arena,
+					      &asset, err);
+	return st ? st : isx_explain_unmatched(plan, &asset, arena, evidence, err);
+}
 
 enum isx_status isx_lmdb_get(struct isx_lmdb_file *file, const char *iscc_id, struct isx_buf *json,
 			     struct isx_err *err)

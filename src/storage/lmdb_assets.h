@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/scorer.h"
 #include "iscc/iscc_id.h"
 #include "storage/lmdb_file.h"
 
@@ -42,6 +43,13 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_carried(struct isx_lmdb_view *view,
 						const struct isx_iscc_id *id, uint32_t with,
 						struct isx_arena *arena, struct isx_asset *asset,
 						struct isx_err *err);
+
+/* Complete the evidence of an asset for an explanation, as isx_explain_unmatched(). */
+ISX_MUST_CHECK enum isx_status isx_lmdb_explain(struct isx_lmdb_view *view,
+						const struct isx_iscc_id *id,
+						const struct isx_query_plan *plan,
+						struct isx_arena *arena,
+						struct isx_evidence *evidence, struct isx_err *err);
 
 /* Append the stored JSON of an asset. Reads, and verifies, the pages that lead to it. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_get(struct isx_lmdb_file *file, const char *iscc_id,

@@ -738,7 +738,7 @@ def test_a_query_that_was_refused_beside_others_is_asked_again(cli, remote):
 
 CONDITIONS = {"min_score": ("--min-score", 0.9), "min_scores": ("--min-score", "DATA_NONE_V0:0.9"),
               "types": ("--type", "DATA_NONE_V0"), "exponent": ("--exponent", 2), "with": ("--with", "code"),
-              "rank": ("--rank", "tiered"), "max_expect": ("--max-expect", 0.01)}
+              "rank": ("--rank", "tiered"), "max_expect": ("--max-expect", 0.01), "explain": ("--explain",)}
 
 
 RANKED = {"iscc_id": ASSET["iscc_id"], "score": 0.9, "expect": 1.5e-300, "tier": "near_duplicate", "tier_score": 0.875,

@@ -213,7 +213,7 @@ Score 0.8873: a search for A finds B
     said = cli.good("compare", FILES[0], code).json["explanation"]
     assert [one["compared_bits"] for one in said.values()] == [64] * 4
     said = cli.good("compare", FILES[0], FILES[1], "-t").out
-    assert "  does not count: 0." in said and said.endswith("No match: no type of unit reaches its threshold\n")
+    assert "  misses by 0." in said and said.endswith("No match: no type of unit reaches its threshold\n")
     assert "DATA_NONE_V0      only B has this type\n" in cli.good("compare", unit, CODE, "-t").out
     for words, message in (((unit, sample(1)[0]["units"][0]), "no type of ISCC-UNIT in common"),
                            ((ID, unit), "a: Index 'default' not found"), ((unit, ID, "--uri", "memory://"), "b: Index 'default' not found"),

@@ -131,6 +131,41 @@ def test_answers_equal_the_truth_and_those_of_usearch(trio, corpus):
         trio.both(lambda server: server.get(f"/indexes/main/assets/{asset['iscc_id']}"))
 
 
+def without_expect(match):
+    """A match without what calibration decides: SQL alone has none."""
+    for one in match.get("explanation", {}).values():
+        one.pop("expect", None)
+    return {name: value for name, value in match.items() if name != "expect"}
+
+
+def test_explanations_are_those_of_usearch(trio):
+    assets = rows("assets.jsonl")[:1500]
+    trio.add(assets)
+    queries = [{"iscc_id": asset["iscc_id"]} for asset in assets[::150]]
+    queries += [{"units": asset["units"], "min_score": 0.6, "exponent": 2} for asset in assets[50::300]]
+    explained = 0
+    for query in queries:
+        answers = [server.session.post(server.base + "/indexes/main/search?limit=20", json={**query, "explain": True}).json()
+                   for server in trio.servers]
+        for answer in answers:
+            answer["global_matches"] = [without_expect(match) for match in answer["global_matches"]]
+            explained += sum(len(match["explanation"]) for match in answer["global_matches"])
+            assert answer["query"]["exponent"] == query.get("exponent", 4)
+        assert answers[1] == answers[0] and answers[2] == answers[0]
+    assert explained > 100
+
+
+def test_explanations_of_passages_are_those_of_usearch(trio):
+    documents, queries = real_data()
+    trio.add([{key: value for key, value in document.items() if key != "metadata"} for document in documents[:200]])
+    explained = 0
+    for name, simprints in queries[:20]:
+        said = trio.search(name, {"simprints": simprints, "explain": True}, 5)
+        for match in said["chunk_matches"]:
+            explained += sum("weight" in chunk for one in match["types"].values() for chunk in one["chunks"])
+    assert explained > 20
+
+
 def test_passages_equal_those_of_usearch(trio):
     trio.sql_every = SPARSE
     documents, queries = real_data()
