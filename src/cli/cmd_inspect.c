@@ -337,7 +337,8 @@ const struct cli_command command_compare = {
 		"  iscc-search compare photo.iscc.json "
 		"ISCC:KACSUWPOD5TDD5MCD2C6GZVXKJVT5KEVY7L42YISB7NPILUBZK334UY\n"
 		"  iscc-search compare photo.iscc.json examples/files/assume-py-iqrs.iscc.json\n"
-		"  iscc-search compare ISCC:MAIGHXLN555Y2DFF ISCC:MAIGGXO25TIIJR7F --index main\n",
+		"  iscc-search compare ISCC:MAIGHXLN555Y2DFF ISCC:MAIGGXO25TIIJR7F --index "
+		"mylocal\n",
 	.options = compare_options,
 	.option_count = sizeof compare_options / sizeof compare_options[0],
 	.run = run_compare,
