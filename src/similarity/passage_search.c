@@ -433,7 +433,7 @@ static void drop_seat(struct passage_search *search, struct seat *seat, enum isx
 /* Score the asset `id` for a seat with hits in it, and offer it to the ranking. */
 static void rank_asset(struct passage_search *search, struct seat *seat, uint64_t id)
 {
-	double score;
+	double score = 0;
 	enum isx_status st = seat->status;
 	/* The asset of a query by ISCC-ID is no match of itself. */
 	if (!st && (!seat->member->excludes_self || id != seat->member->self)) {
