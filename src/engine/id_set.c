@@ -37,8 +37,17 @@ enum isx_status isx_id_set_add_ids(struct isx_id_set *set, const uint64_t *ids, 
 {
 	enum isx_status st = isx_array_room(&set->ranges, &set->cap, set->count + count,
 					    sizeof *set->ranges, quota, err);
-	for (size_t i = 0; !st && i < count; i++)
-		st = isx_id_set_add(set, ids[i], ids[i], quota, err);
+	if (st || !count)
+		return st;
+	st = isx_id_set_add(set, ids[0], ids[0], quota, err);
+	struct isx_id_range *end = st ? NULL : &set->ranges[set->count - 1];
+	for (size_t i = 1; !st && i < count; i++) {
+		if (ids[i] - end->last > 1) /* it does not fall, so this is no less than 0 */
+			*++end = (struct isx_id_range){ ids[i], ids[i] };
+		end->last = ids[i];
+	}
+	if (!st)
+		set->count = (size_t)(end - set->ranges) + 1;
 	return st;
 }
 

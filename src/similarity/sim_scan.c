@@ -77,8 +77,8 @@ enum {
 	 * tree: that costs as much as reading the head of two or three pages. */
 	SKIPS_MAX = 4,
 	/* A page is compared as a whole if at least one in so many of its rows passes: to find and
-	 * copy a row costs about as much as to compare four. */
-	ROWS_PER_PICK = 4,
+	 * copy a row costs as much as to compare that many (bench/README.md, filters). */
+	ROWS_PER_PICK = 64,
 	/* Pages that are looked at for one page of rows, so that a thread which finds few comes back
 	 * now and then to share its range. */
 	LOOKS_MAX = 64
@@ -98,6 +98,34 @@ static enum isx_status read_rest(struct isx_lane *lane, struct isx_err *err)
 	return st;
 }
 
+/* The first row of the page with an ISCC-ID of `id` or more, which is there. Looked for where it would be if
+ * the ISCC-IDs came at a steady pace, and from there in steps that double: of a page that is not in the
+ * cache few lines are read then, where halving the page would read eight.
+ *   pace  rows for each step of an ISCC-ID */
+static size_t find_row(const struct isx_lane *lane, uint64_t id, double pace)
+{
+	size_t low = (size_t)((double)(id - isx_lane_id(lane, 0)) * pace), step = 1;
+	size_t high = low = low < lane->count ? low : lane->count - 1;
+	/* All before `low` are less, `high` is not. */
+	while (low > 0 && isx_lane_id(lane, low - 1) >= id) {
+		high = low - 1;
+		low = low > step ? low - step : 0;
+		step *= 2;
+	}
+	for (step = 1; isx_lane_id(lane, high) < id; step *= 2) {
+		low = high + 1;
+		high = high + step < lane->count ? high + step : lane->count - 1;
+	}
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (isx_lane_id(lane, middle) < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* Copy the rows of the rest that pass behind `picked` rows in the room. Returns how many are there then;
  * the rest is empty. */
 static size_t pick_rows(struct isx_lane *lane, size_t picked)
@@ -107,10 +135,14 @@ static size_t pick_rows(struct isx_lane *lane, size_t picked)
 	lane->rows = lane->rest_rows;
 	lane->count = lane->rest_count;
 	lane->rest_count = 0;
+	const uint64_t first = isx_lane_id(lane, 0), last = isx_lane_id(lane, lane->count - 1);
+	const double pace = (double)lane->count / ((double)(last - first) + 1);
 	for (;; lane->at++) {
 		const struct isx_id_range *range = &only->ranges[lane->at];
+		if (range->first > last)
+			return picked;
 		if (isx_lane_id(lane, row) < range->first)
-			row = first_row(lane, range->first);
+			row = find_row(lane, range->first, pace);
 		for (; row < lane->count && isx_lane_id(lane, row) <= range->last; row++)
 			memcpy(lane->room + picked++ * lane->row_bytes,
 			       lane->rows + row * lane->row_bytes, lane->row_bytes);
