@@ -187,6 +187,9 @@ static enum isx_status add_lines(struct add *add, struct seen_place place, struc
 			add->is_stopped |= loader_has_stopped(add->run.loader);
 		}
 	}
+	/* Behind a line that was read, the fault is in the next one: a compressed file that is cut off. */
+	if (lines.has_begun)
+		place.line = (uint32_t)lines.number + 1;
 	lines_close(&lines);
 	return st || !read ? st : skip(add, place, read, &why, err);
 }

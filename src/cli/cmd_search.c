@@ -87,6 +87,8 @@ static int search(const struct cli_args *args, struct target *target, struct que
 	bool is_watched = is_terminal && isatty(STDERR_FILENO);
 	enum isx_status st = is_table && is_watched ? ask_for_page(target, question, &result, &err)
 						    : ask(target, question, &result, &err);
+	if (st == ISX_INVALID && question->path)
+		isx_err_at(&err, st, "%s", question->path);
 	if (st)
 		return target_fail(st, &err);
 	if (!is_table) {

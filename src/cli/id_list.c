@@ -10,6 +10,7 @@
 #include "base/span.h"
 #include "cli/iscc_word.h"
 #include "cli/say.h"
+#include "iscc/iscc_id.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ static enum isx_status add_word(struct id_list *ids, size_t *room, const char *w
 				struct isx_err *err)
 {
 	struct isx_header header;
+	struct isx_iscc_id id;
 	if (ids->count == *room) {
 		size_t wanted = *room ? *room * 2 : 64;
 		const char **grown = isx_mem_resize(ids->texts, wanted, sizeof *grown);
@@ -31,6 +33,9 @@ static enum isx_status add_word(struct id_list *ids, size_t *room, const char *w
 	}
 	enum isx_status st = iscc_word_read(word, "not an ISCC-ID", &ids->arena,
 					    &ids->texts[ids->count], &header, err);
+	/* Here and not only by the engine, which knows no lines. */
+	if (!st)
+		st = isx_iscc_id_parse(isx_span_of(ids->texts[ids->count]), &id, err);
 	ids->count += !st;
 	return st;
 }

@@ -14,8 +14,9 @@ enum isx_status instance_of_asset(const struct isx_asset *asset, struct isx_iscc
 		if (!isx_iscc_parse(asset->units[i], instance, NULL) &&
 		    instance->maintype == ISX_INSTANCE)
 			return ISX_OK;
-	if (asset->iscc_code && !isx_iscc_parse(asset->iscc_code, &iscc, NULL) &&
-	    !isx_iscc_decompose(&iscc, units, &count, NULL))
+	if (asset->iscc_code && isx_iscc_parse(asset->iscc_code, &iscc, err))
+		return isx_err_at(err, ISX_INVALID, "iscc_code");
+	if (asset->iscc_code && !isx_iscc_decompose(&iscc, units, &count, NULL))
 		for (size_t i = 0; i < count; i++)
 			if (units[i].maintype == ISX_INSTANCE) {
 				*instance = units[i];

@@ -392,6 +392,7 @@ static enum isx_status read_object(const struct reader *reader, struct isx_span 
 				   struct isx_asset *asset, struct isx_err *err)
 {
 	size_t offset;
+	struct isx_err why = { 0 };
 	*asset = (struct isx_asset){ 0 };
 	enum isx_status st = content_begin(&text, err);
 	struct isx_span object = isx_span_trim(text);
@@ -402,7 +403,12 @@ static enum isx_status read_object(const struct reader *reader, struct isx_span 
 			      "expected an asset in JSON (.iscc.json), this is another kind of "
 			      "file: " CONTENT_HOW_TO_GET_CODES);
 	if (!st)
-		st = isx_json_check(text, &offset, err);
+		st = isx_json_check(text, &offset, &why);
+	if (why.status) {
+		size_t line, column;
+		content_place(text, offset, &line, &column);
+		isx_fail(err, st, "%s (line %zu, column %zu)", why.msg, line, column);
+	}
 	if (!st && isx_json_kind(object) == ISX_JSON_ARRAY)
 		st = isx_fail(err, ISX_SCHEMA,
 			      "expected one asset, a JSON object; this is a JSON array: put its "

@@ -211,7 +211,7 @@ enum isx_status lines_next(struct lines *lines, struct isx_span *line, struct is
 	}
 	if (!st && line->len && !lines->has_begun)
 		st = check_first(*line, err);
-	lines->has_begun |= line->len > 0;
+	lines->has_begun |= !st && line->len > 0;
 	return st;
 }
 

@@ -146,6 +146,7 @@ static enum isx_status question_of_file(const struct cli_args *args, struct ques
 		st = question_of_asset(&asset, question, err);
 	if (st)
 		return isx_err_at(err, st, "%s", path);
+	question->path = path;
 	read_own_text(path, &question->text);
 	return ISX_OK;
 }

@@ -13,6 +13,7 @@
 struct question {
 	struct isx_arena arena;
 	struct isx_query query;
+	const char *path; /* of the file; NULL: it came from none. Borrowed from the command line */
 	const struct isx_simprint *passages; /* of the file */
 	size_t passage_count;
 	struct isx_buf

@@ -110,7 +110,8 @@ static enum isx_status take_unit(const struct isx_header *header, const uint8_t 
 		return isx_fail(err, ISX_INVALID, "length field %u does not exist for main type %u",
 				header->length, header->maintype);
 	if (bytes == 0)
-		return isx_fail(err, ISX_INVALID, "a header without a body");
+		return isx_fail(err, ISX_INVALID,
+				"a header without a body: expected 32 bits of it or more");
 	*taken = bytes < announced ? bytes : announced; /* 32 at most: fits a unit */
 	*unit = (struct isx_unit){ .header = *header, .body_bytes = (uint32_t)*taken };
 	memcpy(unit->body, body, *taken);

@@ -80,7 +80,8 @@ enum isx_status isx_unit_read(struct isx_span text, struct isx_unit *unit, struc
 		st = isx_header_check(&found.header, err);
 	/* isx_header_read() needs no more than the header, so a text may end behind it */
 	if (!st && count <= HEADER_BYTES)
-		st = isx_fail(err, ISX_INVALID, "a header without a body");
+		st = isx_fail(err, ISX_INVALID,
+			      "a header without a body: expected 32 bits of it or more");
 	if (st)
 		return st;
 	size_t body_bytes = count - HEADER_BYTES;
