@@ -32,7 +32,7 @@
 enum { ISX_CHANCE_BITS_MAX = ISX_BODY_BYTES_MAX * 8 };
 
 /* Distances between sampled assets of an index: of one unit type, compared over `bits`. Pairs that
- * are related by another unit type are not counted. Of pairs with a score below 0.65 a part may
+ * are related, as another unit type tells, are not counted. Of pairs with a score below 0.65 a part may
  * have been counted, each as several. */
 struct isx_chance_sample {
 	uint32_t bits;

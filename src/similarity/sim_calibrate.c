@@ -269,19 +269,25 @@ static enum isx_status take_others(struct sample *sample, struct isx_lmdb_view *
 
 /* --- counting --------------------------------------------------------------------------------- */
 
-/* Are two sampled assets near-duplicates by a unit of another type? */
-static bool is_related(const struct sample *sample, size_t a, size_t b)
+/* Are two sampled assets near-duplicates by a unit of another type? Where they have none in common,
+ * nothing but their score can tell.
+ *   score  of this type */
+static bool is_related(const struct sample *sample, size_t a, size_t b, double score)
 {
+	bool is_judged = false;
 	for (size_t i = 0; i < sample->other_count; i++) {
 		const struct bodies *other = &sample->others[i];
 		uint32_t bytes = other->bytes[a] < other->bytes[b] ? other->bytes[a]
 								   : other->bytes[b];
-		if (bytes && isx_unit_score(isx_distance(other->rows[a] + ISX_KEY_BYTES,
-							 other->rows[b] + ISX_KEY_BYTES, bytes),
-					    bytes * 8) >= ISX_DUPLICATES_SCORE_DEFAULT)
+		if (!bytes)
+			continue;
+		is_judged = true;
+		if (isx_unit_score(isx_distance(other->rows[a] + ISX_KEY_BYTES,
+						other->rows[b] + ISX_KEY_BYTES, bytes),
+				   bytes * 8) >= ISX_DUPLICATES_SCORE_DEFAULT)
 			return true;
 	}
-	return false;
+	return !is_judged && score >= ISX_DUPLICATES_SCORE_DEFAULT;
 }
 
 /* Count the distances of the pairs of a sampled row with all rows before it: the near ones of which
@@ -300,7 +306,8 @@ static void count_row(const struct sample *sample, size_t at, uint32_t near, uin
 		uint32_t distance = sample->hits[i].distance;
 		if (distance > near)
 			counted->counts[distance] += weight;
-		else if (!is_related(sample, sample->hits[i].row, at))
+		else if (!is_related(sample, sample->hits[i].row, at,
+				     isx_unit_score(distance, sample->bits)))
 			counted->counts[distance]++;
 	}
 }

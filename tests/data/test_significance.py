@@ -42,13 +42,14 @@ def compare(one, other):
     return ((one[1] >> one[0] - bits) ^ (other[1] >> other[0] - bits)).bit_count(), bits
 
 
-def is_related(one, other, kind):
-    """Are two assets near-duplicates by another type than this one?"""
-    for name in one.keys() & other.keys() - {kind, "INSTANCE"}:
+def is_related(one, other, kind, score):
+    """Are two assets near-duplicates by another type than this one? Without one, their score tells."""
+    names = one.keys() & other.keys() - {kind, "INSTANCE"}
+    for name in names:
         distance, bits = compare(one[name], other[name])
         if 1 - distance / bits >= RELATED:
             return True
-    return False
+    return not names and score >= RELATED
 
 
 def sample(assets, kind, bits):
@@ -64,7 +65,7 @@ def sample(assets, kind, bits):
         for before, distance in enumerate([(code ^ other).bit_count() for other in codes[:at]]):
             if distance > near:
                 counts[distance] += weight
-            elif not is_related(chosen[at], chosen[before], kind):
+            elif not is_related(chosen[at], chosen[before], kind, 1 - distance / bits):
                 counts[distance] += 1
     return counts
 

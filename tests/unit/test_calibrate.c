@@ -136,17 +136,21 @@ static uint32_t differing(const uint8_t *a, const uint8_t *b, uint32_t bits)
 	return count;
 }
 
-/* Have two assets a unit of another type with a score of 0.9 or more? */
-static bool is_related(const struct model_asset *a, const struct model_asset *b, size_t type)
+/* Have two assets a unit of another type with a score of 0.9 or more? Or, if they have no other type
+ * in common, such a score of this type? */
+static bool is_related(const struct model_asset *a, const struct model_asset *b, size_t type,
+		       double score)
 {
+	bool is_judged = false;
 	for (size_t t = 0; t < TYPES; t++) {
 		uint32_t bits = 8 * (a->bytes[t] < b->bytes[t] ? a->bytes[t] : b->bytes[t]);
 		if (t == type || !bits)
 			continue;
 		if (1 - (double)differing(a->bodies[t], b->bodies[t], bits) / bits >= 0.9)
 			return true;
+		is_judged = true;
 	}
-	return false;
+	return !is_judged && score >= 0.9;
 }
 
 /* Which assets are sampled of `count`: evenly spaced ones of those with units that are long enough,
@@ -179,12 +183,13 @@ static void expect_model(size_t count, size_t type)
 				const struct model_asset *b = &assets[chosen[j]];
 				uint32_t distance = differing(a->bodies[type], b->bodies[type],
 							      lengths[k]);
-				bool is_near = 1 - (double)distance / lengths[k] >= 0.65;
+				double score = 1 - (double)distance / lengths[k];
+				bool is_near = score >= 0.65;
 				/* of a large sample one far pair stands for 16 */
 				uint32_t weight = sampled < 1024 || is_near ? 1
 						  : i % 16 == 8             ? 16
 									    : 0;
-				if (is_near && is_related(a, b, type))
+				if (is_near && is_related(a, b, type, score))
 					continue;
 				counts[distance] += weight;
 				pairs += weight;
@@ -308,25 +313,26 @@ static void test_calibrate__the_same_rows_give_the_same_sample(void **state)
 	assert_memory_equal(&first, &second, sizeof first);
 }
 
-/* All assets alike: by another type as well, so no pair is unrelated; or by one type alone. */
-static void test_calibrate__equal_assets(void **state)
+/* Equal titles of 100 different works are no evidence; 100 equal works are related. */
+static void test_calibrate__equal_titles_and_equal_assets(void **state)
 {
 	struct isx_chance_tail tail;
 	(void)state;
-	memset(assets, 0, sizeof assets);
-	for (size_t i = 0; i < 100; i++)
-		assets[i].bytes[0] = assets[i].bytes[1] = 32;
-	for (size_t i = 100; i < 200; i++)
-		assets[i].bytes[2] = 16;
+	make_assets(test_seed(), 200);
+	for (size_t i = 0; i < 200; i++) {
+		assets[i].bytes[0] = 16;
+		memset(assets[i].bodies[0], 5, 16);
+		assets[i].bytes[1] = 32;
+		memset(assets[i].bodies[1], i < 100 ? (int)i : 7, 32);
+		assets[i].bytes[2] = i < 100 ? 0 : 8;
+		memset(assets[i].bodies[2], 9, 8);
+	}
 	struct isx_store *store = open_store();
-	add(store, 0, 200);
+	add(store, 0, 100);
 	isx_close(store);
 	struct isx_distances found = distances_of(types[0]);
-	assert_int_equal(found.rows, 100);
-	assert_int_equal(found.samples[2].pairs, 0);
-	assert_null(isx_distances_sample(&found, 256));
-	found = distances_of(types[2]);
 	const struct isx_chance_sample *sample = isx_distances_sample(&found, 128);
+	assert_int_equal(found.rows, 100);
 	assert_non_null(sample);
 	assert_int_equal(sample->counts[0], 100 * 99 / 2);
 	isx_chance_tail_fill(&tail, 128, sample);
@@ -335,6 +341,37 @@ static void test_calibrate__equal_assets(void **state)
 	assert_ptr_equal(isx_distances_sample(&found, 256), sample);
 	assert_int_equal(isx_distances_sample(&found, 96)->bits, 64);
 	assert_null(isx_distances_sample(&found, 56));
+	test_remove_tree(directory);
+	assert_int_equal(set_up(state), 0);
+	store = open_store();
+	add(store, 100, 100);
+	isx_close(store);
+	found = distances_of(types[0]);
+	assert_int_equal(found.rows, 100);
+	assert_null(isx_distances_sample(&found, 256));
+}
+
+/* Works of one type: that each has a copy does not make copies a matter of chance. */
+static void test_calibrate__copies_in_an_index_of_one_type_are_no_chance(void **state)
+{
+	struct isx_chance_tail tail, random;
+	uint64_t seed = test_seed();
+	(void)state;
+	memset(assets, 0, sizeof assets);
+	for (size_t i = 0; i < 600; i++) {
+		assets[i].bytes[1] = 32;
+		for (size_t b = 0; b < 32; b++)
+			assets[i].bodies[1][b] = i % 2 ? assets[i - 1].bodies[1][b]
+						       : (uint8_t)test_random(&seed);
+	}
+	struct isx_store *store = open_store();
+	add(store, 0, 600);
+	isx_close(store);
+	struct isx_distances found = distances_of(types[1]);
+	isx_chance_tail_fill(&tail, 256, isx_distances_sample(&found, 256));
+	isx_chance_tail_fill(&random, 256, NULL);
+	assert_true(tail.log_p[0] == random.log_p[0]);
+	expect_model(600, 1);
 }
 
 /* Write with LMDB itself, as another program: with NULL the record is removed.
@@ -458,7 +495,8 @@ int main(void)
 		TEST(many_rows_are_sampled_evenly),
 		TEST(samples_are_taken_when_rows_double_or_halve),
 		TEST(the_same_rows_give_the_same_sample),
-		TEST(equal_assets),
+		TEST(equal_titles_and_equal_assets),
+		TEST(copies_in_an_index_of_one_type_are_no_chance),
 		TEST(a_file_without_samples_gets_them_by_the_next_add),
 		TEST(samples_are_taken_again_after_another_program),
 		TEST(check_finds_samples_that_are_wrong),
