@@ -504,7 +504,8 @@ struct isx_facet_value {
 };
 
 /* The values of one field among all matches of one list, on all pages: the most frequent first, and of
- * equally frequent ones null, false, true, numbers, then texts. A match that has a list there counts
+ * equally frequent ones null, false, true, numbers, then texts (texts that share their first 390 bytes in
+ * any order). A match that has a list there counts
  * once for each different value in it; one that has an object or nothing counts for none. */
 struct isx_facet {
 	const char *field; /* as the query names it */

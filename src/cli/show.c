@@ -338,7 +338,8 @@ static void print_facets(const struct isx_facet *facets, size_t count, const cha
 {
 	char number[32];
 	for (size_t i = 0; i < count; i++) {
-		say_line(stdout, "\n%s of all %s:", facets[i].field, of);
+		printf("\n");
+		say_line(stdout, "%s of all %s:", facets[i].field, of);
 		for (size_t k = 0; k < facets[i].value_count; k++) {
 			printf("%10s  ", term_count(facets[i].values[k].count, number));
 			print_value(facets[i].values[k].value);

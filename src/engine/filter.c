@@ -35,7 +35,7 @@ static enum isx_status fail_undeclared(const char *pointer, struct isx_err *err)
 {
 	return isx_fail(err, ISX_INVALID,
 			"field '%.100s' is not declared for this index: declare it with PUT "
-			"/indexes/NAME/fields or `iscc-search index fields NAME FIELD...`",
+			"/indexes/NAME/fields or `iscc-search index fields NAME FIELD --add`",
 			pointer);
 }
 

@@ -24,6 +24,7 @@
 	X(guide_c, "docs/c.html", HTML)                                                            \
 	X(guide_deployment, "docs/deployment.html", HTML)                                          \
 	X(guide_differences, "docs/differences.html", HTML)                                        \
+	X(guide_filters, "docs/filters.html", HTML)                                                \
 	X(guide_postgres, "docs/postgres.html", HTML)                                              \
 	X(guide_primer, "docs/primer.html", HTML)                                                  \
 	X(guide_rest, "docs/rest.html", HTML)                                                      \

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from commandline import EXAMPLES
-from serving import Server
+from commandline import EXAMPLES, write_lines
+from serving import Server, iscc_id
 
 
 @pytest.fixture(params=["usearch", "lmdb"])
@@ -115,3 +115,78 @@ def test_a_copy_to_a_server_declares_the_fields(cli, uri, tmp_path):
         assert declared(cli, "back", "--uri", f"usearch://{cli.work}/back") == ["/title"]
     finally:
         server.stop()
+
+
+# --- search --where, --filter ---------------------------------------------------------------------
+
+UNITS = ["ISCC:GAASKLZWC5P5DZ4J", "ISCC:EADR5BPDM23VE2Z636LGF3FNDCVML5RBQIE6L4JH6VP4SCSTHAQ7UJA"]
+METADATA = [{"license": "CC0", "year": 2020, "tags": ["a", "b"], "deep": {"er": True}}, {"license": "MIT", "year": 2021.5, "tags": []},
+            {"license": "1", "year": "2020", "none": None}, {"license": 1, "year": -3}, {}]
+
+
+@pytest.fixture
+def few(cli):
+    """An index of five assets that are alike, and a search for them that gives their numbers."""
+    rows = [{"iscc_id": iscc_id(number + 1), "units": UNITS, "metadata": metadata} for number, metadata in enumerate(METADATA)]
+    uri = f"usearch://{cli.work}/few"
+    cli.good("add", write_lines(cli.work / "few.jsonl", rows), "--uri", uri)
+    cli.good("index", "fields", "default", "license", "year", "tags", "deep/er", "none", "--uri", uri)
+
+    def search(*words):
+        found = json.loads(cli.good("search", UNITS[1], "--json", "--limit", "9", "--uri", uri, *words).out)
+        return sorted([iscc_id(number + 1) for number in range(5)].index(match["iscc_id"]) for match in found["global_matches"])
+
+    search.uri = uri
+    return search
+
+
+@pytest.mark.parametrize("tests, expected", [
+    (["license=CC0"], [0]), (["/license=MIT"], [1]), (["license=1"], [3]), (["license=\"1\""], [2]), (["license!=CC0"], [1, 2, 3, 4]),
+    (["license=1.0"], [3]), (["license=cc0"], []), (["license="], []), (["license"], [0, 1, 2, 3]),
+    (["year>=2020"], [0, 1]), (["year<2021"], [0, 3]), (["year>=2020", "year<2021"], [0]), (["year>=2021.5"], [1]), (["year>=\"2\""], [2]),
+    (["year<-2"], [3]), (["tags=a"], [0]), (["tags=a", "tags=b"], [0]), (["tags!=a"], [1, 2, 3, 4]), (["tags"], [0, 1]),
+    (["deep/er=true"], [0]), (["deep/er=\"true\""], []), (["none=null"], [2]), (["none"], [2]), (["license>=D"], [1]), (["license=[1]"], []),
+])
+def test_where(few, tests, expected):
+    assert few(*(word for test in tests for word in ("--where", test))) == expected
+
+
+def test_filters_and_tests_hold_together(few):
+    assert few("--filter", '{"any": [{"field": "license", "equals": "CC0"}, {"hub": 2}]}') == [0, 1]
+    assert few("--filter", '{"hub": [1, 2, 3]}', "--where", "year>=2021") == [1]
+    assert few("--filter", '{"hub": [1, 2]}', "--filter", '{"hub": [2, 3]}') == [1]
+    assert few("--filter", "{}") == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("words, part", [
+    (["--where", "year>2020"], "--where year>2020: expected FIELD, FIELD=VALUE, FIELD!=VALUE, FIELD>=VALUE or FIELD<VALUE"),
+    (["--where", "year<=2020"], "expected FIELD, FIELD=VALUE"), (["--where", "year!2020"], "expected FIELD, FIELD=VALUE"),
+    (["--where", "=x"], "--where =x: Expected a field"), (["--where", "year>=true"], "a number or a string"), (["--where", ""], "Expected a field"),
+    (["--filter", "{"], "--filter {: JSON: expected"), (["--filter", '{"a":1}'], "Unknown member"), (["--filter", "[]"], "valid dictionary"),
+    (["--facet", "~"], "--facet ~: expected a field"), (["--facet", "year,/year"], "is there twice"),
+    (["--where", "nosuch=1"], "field '/nosuch' is not declared for this index"),
+])
+def test_what_is_no_filter_is_named(cli, few, words, part):
+    said = cli.run("search", UNITS[1], "--uri", few.uri, *words)
+    assert said.code != 0 and part in said.err and said.out == "", said
+
+
+def test_lines_inherit_the_filter(cli, few):
+    lines = json.dumps({"units": UNITS[1:]}) + "\n" + json.dumps({"units": UNITS[1:], "filter": {"hub": 3}}) + "\n"
+    said = cli.good("search", "-", "--where", "license=CC0", "--uri", few.uri, stdin=lines)
+    found = [[match["iscc_id"] for match in json.loads(line)["global_matches"]] for line in said.out.splitlines()]
+    assert found == [[iscc_id(1)], [iscc_id(3)]]
+
+
+def test_nothing_passes(cli, few):
+    said = cli.good("search", UNITS[1], "--table", "--where", "license=GPL", "--uri", few.uri)
+    assert said.out == "No match of at least 0.75 among 5 assets of index 'default' with this filter.\n"
+
+
+def test_facets_stand_below_the_table(cli, few):
+    said = cli.good("search", UNITS[1], "--table", "--limit", "1", "--facet", "license", "--facet", "year,tags", "--uri", few.uri)
+    assert said.out.split("\n\n", 1)[1] == (
+        "license of all matches:\n         1  1\n         1  1\n         1  CC0\n         1  MIT\n\n"
+        "year of all matches:\n         1  -3\n         1  2020\n         1  2021.5\n         1  2020\n\n"
+        "tags of all matches:\n         1  a\n         1  b\n"), said
+    assert "no value" in cli.good("search", UNITS[1], "--table", "--where", "license=MIT", "--facet", "tags", "--uri", few.uri).out

@@ -470,9 +470,9 @@ static void test_filter__undeclared_fields_are_refused(void **state)
 	assert_int_equal(isx_filter_check(filter, fields, 2, true, 1, &err), ISX_INVALID);
 	assert_non_null(strstr(err.msg, "realm 0"));
 	assert_int_equal(isx_filter_check(filter, fields, 1, true, 0, &err), ISX_INVALID);
-	assert_string_equal(err.msg,
-			    "field '/creator/name' is not declared for this index: declare it with "
-			    "PUT /indexes/NAME/fields or `iscc-search index fields NAME FIELD...`");
+	assert_string_equal(
+		err.msg, "field '/creator/name' is not declared for this index: declare it with "
+			 "PUT /indexes/NAME/fields or `iscc-search index fields NAME FIELD --add`");
 	assert_int_equal(isx_facet_check("creator/name", fields, 2, &arena, &field, &err), ISX_OK);
 	assert_int_equal(field, 1);
 	assert_int_equal(isx_facet_check("tenant", fields, 2, &arena, &field, &err), ISX_INVALID);
