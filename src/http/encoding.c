@@ -45,9 +45,11 @@ enum http_coding isx_coding_read(const char *content_encoding)
 	while (next_member(&list, &member)) {
 		if (member.len == 0 || is_name(member, "identity"))
 			continue;
-		if (!is_gzip(member) || found != HTTP_CODING_NONE)
+		if (found != HTTP_CODING_NONE)
 			return HTTP_CODING_OTHER;
-		found = HTTP_CODING_GZIP;
+		found = is_gzip(member)           ? HTTP_CODING_GZIP
+			: is_name(member, "zstd") ? HTTP_CODING_ZSTD
+						  : HTTP_CODING_OTHER;
 	}
 	return found;
 }

@@ -1,7 +1,7 @@
 /*
  * encoding.h - chooses content codings and formats: of request bodies and of answers.
  *
- * The only coding is gzip; the formats are JSON, and NDJSON, one JSON value in each line.
+ * Bodies of lines and exports may be in zstd, too, all others in gzip alone; the formats are JSON, and NDJSON, one JSON value in each line.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_HTTP_ENCODING_H
@@ -10,7 +10,7 @@
 #include "http/packing.h"
 #include "http/request.h"
 
-enum http_coding { HTTP_CODING_NONE, HTTP_CODING_GZIP, HTTP_CODING_OTHER };
+enum http_coding { HTTP_CODING_NONE, HTTP_CODING_GZIP, HTTP_CODING_ZSTD, HTTP_CODING_OTHER };
 
 /* The coding of a Content-Encoding header (NULL: the request has none). Two codings in a row are
  * HTTP_CODING_OTHER. */

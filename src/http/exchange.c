@@ -606,9 +606,8 @@ static bool open_exchange(struct exchange *x, const char *method)
 		return false;
 	}
 	isx_http_payload_open(&x->payload, &x->serving->bodies,
-			      isx_router_wants_payload(req) ? find_coding(x) : NULL, req);
-	if (has_lines(x))
-		isx_http_payload_to_lines(&x->payload, spool_directory(x->serving), req);
+			      isx_router_wants_payload(req) ? find_coding(x) : NULL,
+			      has_lines(x) ? spool_directory(x->serving) : NULL, req);
 	if (x->payload.is_lines || !is_payload_hopeless(x)) {
 		if (has_payload(x))
 			isx_link_watch(x->serving->links, x->link, HTTP_WATCH_BODY, x->id);

@@ -3,7 +3,8 @@
  *
  * Levels are fast rather than small: an export is to be as fast as the index is read. The libraries
  * allocate their own memory, outside of every quota: 256 KiB to write gzip and about 40 KiB to read
- * it; to read zstd, the window that a frame asks for, which libzstd limits to 128 MiB. Only the
+ * it; to read zstd, the window that a frame asks for, which libzstd limits to 128 MiB, and
+ * isx_unpacker_limit() to less. Only the
  * output counts, in the buffer of the caller.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -173,6 +174,13 @@ enum isx_status isx_unpacker_new(enum isx_packing packing, struct isx_unpacker *
 	made->packing = packing;
 	*unpacker = made;
 	return ISX_OK;
+}
+
+/* libzstd takes any value from 10 on. */
+void isx_unpacker_limit(struct isx_unpacker *unpacker, int window_log)
+{
+	if (unpacker->zstd)
+		(void)ZSTD_DCtx_setParameter(unpacker->zstd, ZSTD_d_windowLogMax, window_log);
 }
 
 /* One call of inflate(). Behind a member the next one begins, if there is more. avail_in has 32 bits:

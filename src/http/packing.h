@@ -40,6 +40,10 @@ ISX_MUST_CHECK enum isx_status isx_unpacker_new(enum isx_packing packing,
 						struct isx_unpacker **unpacker,
 						struct isx_err *err);
 
+/* Refuse frames of zstd with a window of more than 2 to the power of `window_log` bytes: memory that is
+ * allocated for each. */
+void isx_unpacker_limit(struct isx_unpacker *unpacker, int window_log);
+
 /* Append decompressed bytes, at most `room` of them (at least 1). If nothing was appended, more of
  * the stream is needed.
  *   text  what was used of it is skipped

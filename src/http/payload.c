@@ -8,7 +8,6 @@
 #include "http/payload.h"
 
 #include "base/limits.h"
-#include "http/encoding.h"
 #include "http/gzip.h"
 
 /* The purse of authenticated bodies holds ISX_PAYLOADS_MAX of the largest ones. */
@@ -20,31 +19,6 @@ void isx_http_payload_purses_init(struct http_payload_purses *purses, size_t bod
 	purses->body_bytes_max = body_bytes_max;
 	purses->authenticated.bytes_max = all;
 	purses->unauthenticated.bytes_max = ISX_UNAUTHENTICATED_BYTES_MAX;
-}
-
-/* Without the key no byte of a body is free: a client that opens many connections would else get so
- * much memory for each. Its body is read at all so that malformed JSON gets 422 before the 401, as
- * in 0.3.3. */
-void isx_http_payload_open(struct http_payload *payload, struct http_payload_purses *purses,
-			   const char *content_encoding, struct http_req *req)
-{
-	enum http_coding coding = isx_coding_read(content_encoding);
-	payload->bytes_max = purses->body_bytes_max;
-	payload->is_gzip = coding == HTTP_CODING_GZIP;
-	if (req->is_allowed) {
-		isx_hold_init(&payload->hold, &purses->authenticated, ISX_SMALL_BYTES_MAX);
-	} else {
-		isx_hold_init(&payload->hold, &purses->unauthenticated, 0);
-		if (payload->bytes_max > ISX_UNAUTHENTICATED_BODY_MAX)
-			payload->bytes_max = ISX_UNAUTHENTICATED_BODY_MAX;
-	}
-	/* The fault is answered only after the check of the key (router.c). */
-	if (coding == HTTP_CODING_OTHER) {
-		req->cut_status = 415;
-		(void)isx_fail(&req->cut, ISX_INVALID,
-			       "Content-Encoding '%.64s': expected gzip, or none",
-			       content_encoding);
-	}
 }
 
 /* One message for a body that is too large as it was sent, and for one that is so when decoded. */
@@ -64,19 +38,43 @@ static enum isx_status take(void *keeper, size_t bytes, struct isx_err *err)
 			"too many large requests at once: try again later, or send less at once");
 }
 
-/* Lines are read from the spool as they have arrived, hence no gzip. The spool takes any number of
- * bytes; only its buffer counts in the hold. */
-void isx_http_payload_to_lines(struct http_payload *payload, const char *directory,
-			       struct http_req *req)
+/* The spool takes any number of bytes, as they arrive; only its memory counts in the hold. */
+static void begin_lines(struct http_payload *payload, const char *directory, struct http_req *req)
 {
 	payload->is_lines = true;
 	payload->quota = (struct isx_quota){ .may_take = take, .keeper = &payload->hold };
 	isx_spool_begin(&payload->spool, directory, &payload->quota);
+	payload->spool.packing = payload->coding == HTTP_CODING_GZIP   ? ISX_PACKING_GZIP
+				 : payload->coding == HTTP_CODING_ZSTD ? ISX_PACKING_ZSTD
+								       : ISX_PACKING_NONE;
 	req->lines = &payload->spool;
-	if (payload->is_gzip) {
+}
+
+/* Without the key no byte of a body is free: a client that opens many connections would else get so
+ * much memory for each. Its body is read at all so that malformed JSON gets 422 before the 401, as
+ * in 0.3.3. */
+void isx_http_payload_open(struct http_payload *payload, struct http_payload_purses *purses,
+			   const char *content_encoding, const char *lines_directory,
+			   struct http_req *req)
+{
+	payload->bytes_max = purses->body_bytes_max;
+	payload->coding = isx_coding_read(content_encoding);
+	if (req->is_allowed) {
+		isx_hold_init(&payload->hold, &purses->authenticated, ISX_SMALL_BYTES_MAX);
+	} else {
+		isx_hold_init(&payload->hold, &purses->unauthenticated, 0);
+		if (payload->bytes_max > ISX_UNAUTHENTICATED_BODY_MAX)
+			payload->bytes_max = ISX_UNAUTHENTICATED_BODY_MAX;
+	}
+	if (lines_directory)
+		begin_lines(payload, lines_directory, req);
+	/* The fault is answered only after the check of the key (router.c). */
+	if (payload->coding == HTTP_CODING_OTHER ||
+	    (payload->coding == HTTP_CODING_ZSTD && !lines_directory)) {
 		req->cut_status = 415;
 		(void)isx_fail(&req->cut, ISX_INVALID,
-			       "Content-Encoding of lines (NDJSON): expected none");
+			       "Content-Encoding '%.64s': expected gzip, %sor none",
+			       content_encoding, lines_directory ? "zstd " : "");
 	}
 }
 
@@ -114,7 +112,7 @@ void isx_http_payload_finish(struct http_payload *payload, struct http_req *req)
 {
 	const struct isx_quota quota = { .may_take = take, .keeper = &payload->hold };
 	struct isx_buf decoded = { 0 };
-	if (!payload->is_gzip || payload->bytes.len == 0)
+	if (payload->coding != HTTP_CODING_GZIP || payload->bytes.len == 0)
 		return;
 	struct isx_span text = { payload->bytes.ptr, payload->bytes.len };
 	enum isx_status st = isx_gzip_decode(text, payload->bytes_max, &quota, &decoded, &req->cut);

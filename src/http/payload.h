@@ -8,6 +8,7 @@
 #ifndef ISX_HTTP_PAYLOAD_H
 #define ISX_HTTP_PAYLOAD_H
 
+#include "http/encoding.h"
 #include "http/purse.h"
 #include "http/request.h"
 #include "http/spool.h"
@@ -23,7 +24,7 @@ struct http_payload_purses {
 struct http_payload {
 	struct isx_buf bytes;
 	size_t bytes_max;
-	bool is_gzip;
+	enum http_coding coding;
 	bool is_lines;          /* it is read line by line from `spool`: `bytes` stays empty */
 	struct isx_spool spool; /* without a ceiling for its size */
 	struct isx_quota quota; /* of the spool's memory, from `hold` */
@@ -34,15 +35,12 @@ struct http_payload {
 void isx_http_payload_purses_init(struct http_payload_purses *purses, size_t body_bytes_max);
 
 /* Prepare for the body of a request whose headers are read. A Content-Encoding that cannot be
- * decoded becomes `req->cut`. */
+ * decoded becomes `req->cut`.
+ *   lines_directory  borrowed: the body goes to a spool, whose file is there, for a handler that reads it
+ *                    line by line; only for a request with the key. NULL: it is collected in memory */
 void isx_http_payload_open(struct http_payload *payload, struct http_payload_purses *purses,
-			   const char *content_encoding, struct http_req *req);
-
-/* Let the body go to a spool, for a handler that reads it line by line. After isx_http_payload_open(),
- * and only for a request with the key.
- *   directory  borrowed: of the spool's file */
-void isx_http_payload_to_lines(struct http_payload *payload, const char *directory,
-			       struct http_req *req);
+			   const char *content_encoding, const char *lines_directory,
+			   struct http_req *req);
 
 /* Append a piece of the body while the ceilings allow it. Beyond them `req->cut` gets the reason,
  * and the whole body is dropped. */

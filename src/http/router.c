@@ -226,7 +226,7 @@ static enum isx_status check_and_serve(struct http_req *req, struct http_res *re
 	if (!st && req->cut_status) {
 		isx_http_detail(res, req->cut_status, req->cut.msg);
 		if (req->cut_status == 415)
-			isx_http_header(res, "Accept-Encoding", "gzip");
+			isx_http_header(res, "Accept-Encoding", req->lines ? "gzip, zstd" : "gzip");
 		return ISX_OK;
 	}
 	if (!st && req->cut.status)

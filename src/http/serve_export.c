@@ -3,12 +3,14 @@
  *
  * Both are streams, so that memory is bounded whatever the size is: a few hundred assets are read and
  * written before the next ones. An export holds one snapshot from its beginning to its end. The
- * lines of an import are added in batches; each line is answered by a line.
+ * lines of an import are added in batches, while the next batch is read; each line is answered by a
+ * line.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
 
 #include "base/limits.h"
+#include "base/thread.h"
 #include "http/encoding.h"
 #include "http/packing.h"
 #include "http/params.h"
@@ -122,17 +124,7 @@ enum isx_status isx_serve_export(struct http_req *req, struct http_res *res, str
 
 enum { IMPORT_LINES = 10000, IMPORT_PIECE_BYTES = 8 << 20 }; /* of one transaction */
 
-struct import {
-	struct http_stream stream; /* first member */
-	const struct http_req *req;
-	bool stops; /* on_error=stop */
-	uint64_t lines, created, updated, errors;
-	bool is_over;   /* all lines are read, or an error has stopped it */
-	bool has_ended; /* the last line of the answer is written */
-};
-
-/* The lines of one batch: 1.1 MB on the heap, for as long as a piece of the answer is made, and the
- * texts of the assets in the arena. */
+/* The lines of one batch: 1.1 MB on the heap, and the texts of the assets in the arena. */
 struct lines_batch {
 	struct isx_arena arena;
 	struct isx_asset assets[IMPORT_LINES]; /* of those that could be read */
@@ -140,6 +132,28 @@ struct lines_batch {
 	enum isx_outcome outcomes[IMPORT_LINES];
 	char iscc_ids[IMPORT_LINES][24];
 	size_t count;
+	uint64_t last;      /* the number of the last line that was read */
+	struct isx_err bad; /* why that line could not be read; ISX_OK: all could be */
+	bool is_cut;        /* what comes behind it cannot be read, either */
+};
+
+/* A batch is read while the one before it is added, by another thread. */
+struct import {
+	struct http_stream stream; /* first member */
+	const struct http_req *req;
+	bool stops; /* on_error=stop */
+	/* of the thread that reads */
+	struct lines_batch *batch; /* the next to be added; NULL: none was read yet */
+	uint64_t read_lines;
+	bool is_read;          /* all lines are read */
+	struct isx_err failed; /* of the next batch, which could not be read from the disk */
+	/* of the thread that adds */
+	struct isx_buf *out;
+	enum isx_status st;
+	struct isx_err err;
+	uint64_t lines, created, updated, errors;
+	bool is_stopped; /* by an error */
+	bool has_ended;  /* the last line of the answer is written */
 };
 
 /* Answer a line that was refused. In a batch it follows the outcomes of the lines before it. */
@@ -151,10 +165,9 @@ static void answer_error(struct import *import, uint64_t line, const struct isx_
 	isx_json_quote(out, isx_span_of(err->msg));
 	isx_buf_text(out, "}\n");
 	import->errors++;
-	if (import->stops) { /* lines behind it have been read, but count for nothing */
-		import->is_over = true;
+	import->is_stopped |= import->stops;
+	if (import->stops) /* lines behind it have been read, but count for nothing */
 		import->lines = line;
-	}
 }
 
 /* Answer the lines of a part that was added. */
@@ -196,7 +209,7 @@ static enum isx_status add_batch(struct import *import, struct lines_batch *batc
 			answer_error(import, batch->numbers[first], err, out);
 		else
 			answer_added(import, batch, first, count, out);
-		if (st && import->stops)
+		if (import->is_stopped)
 			break;
 		first += count;
 		count = batch->count - first;
@@ -204,34 +217,87 @@ static enum isx_status add_batch(struct import *import, struct lines_batch *batc
 	return ISX_OK;
 }
 
-/* Read the next lines, up to one that cannot be read.
- *   bad  filled: its error; ISX_OK: all could be read */
+/* Read the next lines, up to one that cannot be read. */
 static enum isx_status read_lines(struct import *import, struct lines_batch *batch,
-				  struct isx_err *bad, struct isx_err *err)
+				  struct isx_err *err)
 {
 	size_t bytes = 0;
-	*bad = (struct isx_err){ 0 };
-	while (batch->count < IMPORT_LINES && bytes < IMPORT_PIECE_BYTES && !bad->status) {
+	while (batch->count < IMPORT_LINES && bytes < IMPORT_PIECE_BYTES && !batch->bad.status) {
 		struct isx_problems problems = { 0 };
 		struct isx_span line;
-		enum isx_status st = isx_spool_line(import->req->lines, &line, bad);
-		if (st && st != ISX_TOO_LARGE)
-			return isx_err_pass(err, bad);
-		import->is_over |= !st && line.len == 0;
-		if (import->is_over)
+		enum isx_status st = isx_spool_line(import->req->lines, &line, &batch->bad);
+		if (st && st != ISX_TOO_LARGE && st != ISX_INVALID)
+			return isx_err_pass(err, &batch->bad);
+		batch->is_cut = st == ISX_INVALID;
+		import->is_read = batch->is_cut || (!st && line.len == 0);
+		if (!st && line.len == 0)
 			break;
-		import->lines++;
+		import->read_lines++;
 		if (!st)
 			st = isx_asset_from_json(line, &batch->arena, &batch->assets[batch->count],
-						 &problems, bad);
+						 &problems, &batch->bad);
 		isx_problems_release(&problems);
 		if (st == ISX_NO_MEMORY)
 			return isx_fail_memory(err);
-		batch->numbers[batch->count] = import->lines;
+		batch->numbers[batch->count] = import->read_lines;
 		batch->count += !st;
 		bytes += line.len;
 	}
+	batch->last = import->read_lines;
 	return ISX_OK;
+}
+
+/* Read the next batch.
+ *   batch  new, release with release_batch() */
+static enum isx_status read_batch(struct import *import, struct lines_batch **batch,
+				  struct isx_err *err)
+{
+	struct lines_batch *made = isx_mem_array(1, sizeof *made);
+	*batch = made;
+	return made ? read_lines(import, made, err) : isx_fail_memory(err);
+}
+
+static void release_batch(struct lines_batch *batch)
+{
+	if (batch)
+		isx_arena_release(&batch->arena);
+	isx_mem_free(batch);
+}
+
+/* Add and answer a batch. Its lines are answered in their order: first those that were added, then
+ * the one that could not be read, which has ended the reading. An empty batch asks whether the index
+ * exists. */
+static void *run_batch(void *arg)
+{
+	struct import *import = arg;
+	struct lines_batch *batch = import->batch;
+	import->lines = batch->last;
+	import->st = batch->count ? add_batch(import, batch, import->out, &import->err)
+				  : isx_add(import->req->store, import->req->index_name, NULL, 0,
+					    NULL, &import->err);
+	if (!import->st && batch->bad.status && !import->is_stopped) {
+		answer_error(import, batch->last, &batch->bad, import->out);
+		import->is_stopped |= batch->is_cut;
+	}
+	return NULL;
+}
+
+/* Add the batch, and read the next one meanwhile. */
+static enum isx_status add_and_read(struct import *import, struct isx_buf *out,
+				    struct lines_batch **next, struct isx_err *err)
+{
+	pthread_t thread;
+	import->out = out;
+	bool is_apart = !import->is_read &&
+			isx_thread_start(&thread, "http-import", run_batch, import) == 0;
+	if (!is_apart) /* the last batch, or there is no thread: one after the other */
+		run_batch(import);
+	/* What is added now is answered first. */
+	if (!import->is_read && read_batch(import, next, &import->failed))
+		import->is_read = true;
+	if (is_apart)
+		pthread_join(thread, NULL);
+	return import->st ? isx_err_pass(err, &import->err) : ISX_OK;
 }
 
 /* The last line of the answer has the sums. */
@@ -242,43 +308,46 @@ static void answer_end(struct import *import, struct isx_buf *out)
 		       "\"stopped\":%s}\n",
 		       (unsigned long long)import->lines, (unsigned long long)import->created,
 		       (unsigned long long)import->updated, (unsigned long long)import->errors,
-		       import->stops && import->errors ? "true" : "false");
+		       import->is_stopped ? "true" : "false");
 	import->has_ended = true;
 }
 
-/* Read, add and answer one batch. Its lines are answered in their order: first those that were
- * added, then the one that could not be read, which has ended the reading. A piece without bytes
- * would be the end of the answer, so the sums follow at once if no line is left to answer. */
+/* Add and answer one batch. A piece without bytes would be the end of the answer, so the sums follow
+ * at once if there was no line to answer. */
 static enum isx_status import_piece(struct http_stream *stream, struct isx_buf *out,
 				    struct isx_err *err)
 {
 	struct import *import = (struct import *)stream;
-	struct lines_batch *batch = import->is_over ? NULL : isx_mem_array(1, sizeof *batch);
-	struct isx_err bad = { 0 };
-	if (import->is_over) {
-		if (!import->has_ended)
-			answer_end(import, out);
+	struct lines_batch *next = NULL;
+	enum isx_status st = ISX_OK;
+	if (import->has_ended)
+		return ISX_OK;
+	if (import->failed.status && !import->is_stopped)
+		return isx_err_pass(err, &import->failed);
+	if (!import->batch && import->is_read) {
+		answer_end(import, out);
 		return isx_buf_status(out, err);
 	}
-	if (!batch)
-		return isx_fail_memory(err);
-	enum isx_status st = read_lines(import, batch, &bad, err);
-	/* An empty batch asks whether the index exists. */
-	if (!st && batch->count == 0)
-		st = isx_add(import->req->store, import->req->index_name, NULL, 0, NULL, err);
+	if (!import->batch)
+		st = read_batch(import, &import->batch, err);
 	if (!st)
-		st = add_batch(import, batch, out, err);
-	if (!st && bad.status && !(import->stops && import->errors))
-		answer_error(import, import->lines, &bad, out);
-	if (!st && import->is_over && out->len == 0)
+		st = add_and_read(import, out, &next, err);
+	release_batch(import->batch);
+	import->batch = next;
+	if (import->is_stopped) {
+		import->is_read = true;
+		release_batch(import->batch);
+		import->batch = NULL;
+	}
+	if (!st && out->len == 0)
 		answer_end(import, out);
-	isx_arena_release(&batch->arena);
-	isx_mem_free(batch);
 	return st ? st : isx_buf_status(out, err);
 }
 
+/* No thread is left: each piece waits for its own. */
 static void close_import(struct http_stream *stream)
 {
+	release_batch(((struct import *)stream)->batch);
 	isx_mem_free(stream);
 }
 

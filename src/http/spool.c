@@ -2,7 +2,8 @@
  * spool.c - a body that is read line by line, in memory or in a file.
  *
  * The file has no name, so the system frees it also when the process is killed. Its pages are mostly in
- * the system's cache when they are read again. Must not know: requests and purses.
+ * the system's cache when they are read again. A packed body is unpacked while it is read, so that
+ * its text never is on the disk. Must not know: requests and purses.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/spool.h"
@@ -19,6 +20,13 @@
 /* Kept in memory: most bodies fit, and no file is made for them. A larger one costs one write for
  * every so many bytes, and one read for every READ_BYTES. */
 enum { MEMORY_BYTES = 256 * 1024, READ_BYTES = 64 * 1024 };
+
+/* What libzstd takes for a body: the windows of the coding zstd have 8 MiB at most (RFC 9659). */
+enum { WINDOW_LOG = 23, ZSTD_BYTES = (1 << WINDOW_LOG) + 256 * 1024 };
+
+/* What a body may unpack to: gzip is never more than 1,032 times smaller than its text; zstd may be
+ * many thousand times, and a small body would keep a worker busy for hours. */
+enum { UNPACKED_PER_BYTE = 1100, UNPACKED_FREE_BYTES = 64 << 20 };
 
 void isx_spool_begin(struct isx_spool *spool, const char *directory, struct isx_quota *quota)
 {
@@ -78,32 +86,43 @@ enum isx_status isx_spool_flush(struct isx_spool *spool, struct isx_err *err)
 	return st;
 }
 
+/* What has arrived of a packed body that fits into memory is what is unpacked. */
+static enum isx_status begin_unpacking(struct isx_spool *spool, struct isx_err *err)
+{
+	struct isx_quota *quota = spool->bytes.quota;
+	enum isx_status st = isx_unpacker_new(spool->packing, &spool->unpacker, err);
+	if (!st && spool->packing == ISX_PACKING_ZSTD) {
+		isx_unpacker_limit(spool->unpacker, WINDOW_LOG);
+		st = isx_quota_take(quota, ZSTD_BYTES, err);
+	}
+	spool->packed = spool->bytes;
+	spool->bytes = (struct isx_buf){ .quota = quota };
+	spool->to_unpack = (struct isx_span){ spool->packed.ptr, spool->packed.len };
+	spool->packed_bytes = spool->packed.len;
+	return st;
+}
+
 /* The rest goes to the file, too, if there is one: so that all is read in one order. */
 static enum isx_status begin_reading(struct isx_spool *spool, struct isx_err *err)
 {
 	spool->is_reading = true;
 	if (spool->fd < 0)
-		return ISX_OK;
+		return spool->packing ? begin_unpacking(spool, err) : ISX_OK;
 	enum isx_status st = isx_spool_flush(spool, err);
 	if (!st && lseek(spool->fd, 0, SEEK_SET) < 0)
 		st = fail_file(spool, "read", err);
-	return st;
+	return !st && spool->packing ? begin_unpacking(spool, err) : st;
 }
 
-/* Drop the lines that were read, and read more behind the rest: the buffer never holds more than one
- * line of ISX_LINE_BYTES_MAX and READ_BYTES.
- *   more  filled: false at the end of the body */
-static enum isx_status read_more(struct isx_spool *spool, bool *more, struct isx_err *err)
+/* Append the next bytes of the file.
+ *   more  filled: false at its end, and without a file */
+static enum isx_status read_file(struct isx_spool *spool, struct isx_buf *bytes, bool *more,
+				 struct isx_err *err)
 {
-	struct isx_buf *bytes = &spool->bytes;
 	ssize_t count;
 	*more = false;
 	if (spool->fd < 0)
 		return ISX_OK;
-	if (spool->at > 0)
-		memmove(bytes->ptr, bytes->ptr + spool->at, bytes->len - spool->at);
-	bytes->len -= spool->at;
-	spool->at = 0;
 	char *room = isx_buf_reserve(bytes, READ_BYTES);
 	if (!room)
 		return isx_buf_status(bytes, err);
@@ -115,6 +134,60 @@ static enum isx_status read_more(struct isx_spool *spool, bool *more, struct isx
 	isx_buf_commit(bytes, (size_t)count);
 	*more = count > 0;
 	return ISX_OK;
+}
+
+static enum isx_status check_ratio(const struct isx_spool *spool, struct isx_err *err)
+{
+	return spool->unpacked_bytes / UNPACKED_PER_BYTE <= spool->packed_bytes ||
+			       spool->unpacked_bytes <= UNPACKED_FREE_BYTES
+		       ? ISX_OK
+		       : isx_fail(err, ISX_INVALID,
+				  "the body unpacks to more than %d times its size: send it in "
+				  "gzip, or as it is",
+				  UNPACKED_PER_BYTE);
+}
+
+/* Append the next bytes of what the body unpacks to, at most READ_BYTES.
+ *   more  filled: false at the end of the body */
+static enum isx_status unpack_more(struct isx_spool *spool, bool *more, struct isx_err *err)
+{
+	const size_t before = spool->bytes.len;
+	enum isx_status st;
+	*more = true;
+	for (;;) {
+		st = isx_unpacker_add(spool->unpacker, &spool->to_unpack, READ_BYTES, &spool->bytes,
+				      err);
+		if (st || spool->bytes.len > before || !*more)
+			break;
+		isx_buf_clear(&spool->packed);
+		st = read_file(spool, &spool->packed, more, err);
+		if (st)
+			break;
+		spool->to_unpack = (struct isx_span){ spool->packed.ptr, spool->packed.len };
+		spool->packed_bytes += spool->packed.len;
+	}
+	*more = spool->bytes.len > before;
+	spool->unpacked_bytes += spool->bytes.len - before;
+	if (!st && !*more && isx_unpacker_end(spool->unpacker, NULL))
+		st = isx_fail(err, ISX_INVALID,
+			      "the packed body ends too early: expected it to be sent whole");
+	return st ? st : check_ratio(spool, err);
+}
+
+/* Drop the lines that were read, and read more behind the rest: the buffer never holds more than one
+ * line of ISX_LINE_BYTES_MAX and READ_BYTES.
+ *   more  filled: false at the end of the body */
+static enum isx_status read_more(struct isx_spool *spool, bool *more, struct isx_err *err)
+{
+	struct isx_buf *bytes = &spool->bytes;
+	*more = false;
+	if (spool->fd < 0 && !spool->packing)
+		return ISX_OK;
+	if (spool->at > 0)
+		memmove(bytes->ptr, bytes->ptr + spool->at, bytes->len - spool->at);
+	bytes->len -= spool->at;
+	spool->at = 0;
+	return spool->packing ? unpack_more(spool, more, err) : read_file(spool, bytes, more, err);
 }
 
 /* Find the end of the line at `at`, reading on as far as necessary.
@@ -189,6 +262,8 @@ void isx_spool_close(struct isx_spool *spool)
 {
 	if (spool->directory && spool->fd >= 0)
 		close(spool->fd);
+	isx_unpacker_free(spool->unpacker);
+	isx_buf_release(&spool->packed);
 	isx_buf_release(&spool->bytes);
 	*spool = (struct isx_spool){ 0 };
 }

@@ -9,13 +9,20 @@
 #ifndef ISX_HTTP_SPOOL_H
 #define ISX_HTTP_SPOOL_H
 
-#include "base/buf.h"
+#include "http/packing.h"
 
 struct isx_spool {
 	const char *directory; /* of the file; borrowed */
 	int fd;                /* -1: everything is in memory */
 	struct isx_buf bytes;  /* not written to the file yet; then, those that were read from it */
 	size_t at;             /* in `bytes`: the next line begins here */
+	/* How the body is packed: may be set before the first line is read. The file has the bytes as
+	 * they were sent. */
+	enum isx_packing packing;
+	struct isx_unpacker *unpacker;
+	struct isx_buf packed;                 /* bytes of a packed body that were read */
+	struct isx_span to_unpack;             /* the rest of them */
+	uint64_t packed_bytes, unpacked_bytes; /* so far */
 	bool is_reading;
 	bool has_read; /* the first line, before which a byte order mark may stand */
 };
@@ -39,7 +46,8 @@ ISX_MUST_CHECK enum isx_status isx_spool_flush(struct isx_spool *spool, struct i
 /* The next line that is not blank, without its end and the blanks around it; an empty span at the end of
  * the body. The first call ends the writing.
  *   line  borrowed until the next call
- * ISX_TOO_LARGE: this line is longer than ISX_LINE_BYTES_MAX; the next call gets the one after it. */
+ * ISX_TOO_LARGE: this line is longer than ISX_LINE_BYTES_MAX; the next call gets the one after it.
+ * ISX_INVALID: the body cannot be unpacked from here on. */
 ISX_MUST_CHECK enum isx_status isx_spool_line(struct isx_spool *spool, struct isx_span *line,
 					      struct isx_err *err);
 

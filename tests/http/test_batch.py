@@ -199,8 +199,11 @@ def test_wrong_parameters_and_encodings(server, filled):
     answer = server.post(filled + "/search/batch", data=body,
                          headers={**packed, "Content-Type": "application/json"})
     assert len(answer.json()["results"]) == 2
-    answer = server.post(filled + "/search/batch", data=body, headers={**packed, "Content-Type": LINES})
-    assert answer.status_code == 415
+    lines = gzip.compress(b"".join(json.dumps(query).encode() + b"\n" for query in good_queries(2)))
+    answer = server.post(filled + "/search/batch", data=lines, headers={**packed, "Content-Type": LINES})
+    assert len(answer.text.splitlines()) == 2
+    answer = server.post(filled + "/search/batch", data=lines[:-5], headers={**packed, "Content-Type": LINES})
+    assert answer.status_code == 400 and "too early" in answer.json()["detail"]
 
 
 def test_passages_of_the_queried_asset(server, index):

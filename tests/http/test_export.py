@@ -134,6 +134,117 @@ def test_wrong_imports_are_answered(server, index):
     assert load(server, index, b"") == [{"lines": 0, "created": 0, "updated": 0, "errors": 0, "stopped": False}]
 
 
+# --- imports of several batches, which are read while others are added --------------------------------
+
+def many_lines(count, bad=()):
+    """Lines of small assets, but for those of the given numbers, from 1 on, which are no assets."""
+    lines = small_rows(count).splitlines(keepends=True)
+    for number in bad:
+        lines[number - 1] = b"{\n"
+    return lines
+
+
+BAD_LINES = [1, 2, 5000, 9999, 10000, 10001, 10002, 19999, 20000, 20001, 24999, 25000]
+
+
+def test_lines_of_all_batches_are_answered_in_their_order(server, index):
+    lines = many_lines(25000, BAD_LINES)
+    answers = load(server, index, b"".join(lines))
+    assert [answer["line"] for answer in answers[:-1]] == list(range(1, 25001))
+    assert [answer["line"] for answer in answers[:-1] if answer["status"] == "error"] == BAD_LINES
+    assert answers[-1] == {"lines": 25000, "created": 25000 - len(BAD_LINES), "updated": 0, "errors": len(BAD_LINES),
+                           "stopped": False}
+    kept = [line for number, line in enumerate(lines, 1) if number not in BAD_LINES]
+    assert server.get(index + "/export").content == b"".join(kept)
+
+
+@pytest.mark.parametrize("at", [1, 9999, 10000, 10001, 10002, 20000, 25000])
+@pytest.mark.parametrize("bad", [b"{\n", b'{"iscc_id":"ISCC:MAIGHXLN555Y2DFF","units":["a","b"]}\n'])
+def test_nothing_is_added_behind_a_line_that_stops_an_import(server, index, at, bad):
+    lines = many_lines(25000)
+    lines[at - 1] = bad
+    answers = load(server, index, b"".join(lines), on_error="stop")
+    assert answers[-1] == {"lines": at, "created": at - 1, "updated": 0, "errors": 1, "stopped": True}
+    assert [answer["line"] for answer in answers[:-1]] == list(range(1, at + 1))
+    assert server.get(index + "/export").content == b"".join(lines[:at - 1])
+
+
+def test_the_last_of_two_lines_with_one_id_counts_in_any_batch(server, index):
+    lines = many_lines(20001)
+    later = [line.replace(b'"n":', b'"m":') for line in lines]
+    answers = load(server, index, b"".join(lines + later))
+    assert (answers[-1]["created"], answers[-1]["updated"]) == (20001, 20001)
+    assert server.get(index + "/export").content == b"".join(later)
+
+
+# --- packed bodies ------------------------------------------------------------------------------------
+
+def packed(coding, text):
+    if coding == "gzip":
+        return gzip.compress(text)
+    if not shutil.which("zstd"):
+        pytest.skip("zstd is not installed")
+    return subprocess.run(["zstd", "-c"], input=text, capture_output=True, check=True).stdout
+
+
+def load_packed(server, index, coding, body):
+    return server.post(index + "/import", data=body, headers={**LINES, "Content-Encoding": coding})
+
+
+def last_line(answer):
+    assert answer.status_code == 200, answer.text
+    return json.loads(answer.text.splitlines()[-1])
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+@pytest.mark.parametrize("count", [0, 1, 300, 25000]) # in memory and in a file
+def test_a_packed_body_is_imported(server, index, coding, count):
+    text = small_rows(count)
+    parts = text[:len(text) // 3], text[len(text) // 3:] # members one behind the other are one text
+    body = b"".join(packed(coding, part) for part in parts)
+    assert last_line(load_packed(server, index, coding, body))["created"] == count
+    assert server.get(index + "/export").content == text
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+@pytest.mark.parametrize("count", [300, 25000])
+def test_a_body_that_cannot_be_unpacked_ends_the_import_with_an_error(server, index, coding, count):
+    body = packed(coding, small_rows(count))
+    bodies = {"cut": body[:len(body) * 2 // 3], "damaged": body[:len(body) * 2 // 3] + b"x" * 100, "text": TEXT}
+    for kind, bad in bodies.items():
+        answers = [json.loads(line) for line in load_packed(server, index, coding, bad).text.splitlines()]
+        assert answers[-1]["stopped"] and answers[-1]["errors"] >= 1, answers[-1]
+        assert answers[-1]["errors"] == 1 or kind == "damaged" # gzip may see it some lines later
+        assert answers[-2]["status"] == "error" and answers[-2]["error"] == 400, answers[-2]
+        assert coding in answers[-2]["detail"] or "too early" in answers[-2]["detail"]
+        assert answers[-1]["lines"] == answers[-2]["line"] == len(answers) - 1
+
+
+def test_other_codings_of_lines_are_415(server, index):
+    for coding in ("br", "deflate", "gzip, gzip", "zstd, gzip"):
+        answer = load_packed(server, index, coding, b"x")
+        assert "expected gzip, zstd or none" in detail(answer, 415)
+        assert answer.headers["accept-encoding"] == "gzip, zstd"
+
+
+def test_a_window_of_more_than_8_mib_is_refused(server, index):
+    """RFC 9659: a decoder of the content coding zstd need not have more, which would be memory of each request."""
+    if not shutil.which("zstd"):
+        pytest.skip("zstd is not installed")
+    body = subprocess.run(["zstd", "-c", "--long=27"], input=TEXT * 300, capture_output=True, check=True).stdout
+    answers = load_packed(server, index, "zstd", body).text.splitlines()
+    assert "error" in answers[0] and json.loads(answers[-1])["created"] == 0
+
+
+def test_a_small_body_may_not_unpack_to_very_much(server, index):
+    if not shutil.which("zstd"):
+        pytest.skip("zstd is not installed")
+    body = subprocess.run("head -c 1500000000 /dev/zero | tr '\\0' ' ' | zstd -c", shell=True, capture_output=True,
+                          check=True).stdout
+    answers = load_packed(server, index, "zstd", body).text.splitlines()
+    assert "more than 1100 times" in answers[0] and json.loads(answers[-1])["stopped"]
+
+
 def test_the_key_is_needed(start_server):
     server = start_server(env={"ISCC_SEARCH_API_SECRET": "k"})
     assert server.get("/indexes/a/export").status_code == 401

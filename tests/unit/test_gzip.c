@@ -160,6 +160,7 @@ static void test_gzip__content_encodings_are_read(void **state)
 		{ " X-GZip ", HTTP_CODING_GZIP },    { "identity, gzip,", HTTP_CODING_GZIP },
 		{ "gzip, gzip", HTTP_CODING_OTHER }, { "deflate", HTTP_CODING_OTHER },
 		{ "gzip;q=1", HTTP_CODING_OTHER },   { "br", HTTP_CODING_OTHER },
+		{ "ZSTD", HTTP_CODING_ZSTD },        { "zstd, gzip", HTTP_CODING_OTHER },
 		{ "gzipx", HTTP_CODING_OTHER },      { "gzip br", HTTP_CODING_OTHER },
 	};
 	(void)state;

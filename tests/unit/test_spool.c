@@ -33,7 +33,27 @@ static void put(struct isx_spool *spool, const char *bytes, size_t len)
 		fail_msg("%s", err.msg);
 }
 
-/* Random lines, some blank, some long, some at the borders of what is read at once, in random pieces. */
+/* Replace a body by what a packer makes of it, in two members. */
+static void pack(struct isx_buf *body, enum isx_packing packing)
+{
+	struct isx_buf packed = { 0 };
+	struct isx_err err;
+	const size_t middle = body->len / 3;
+	const struct isx_span parts[] = { { body->ptr, middle },
+					  { body->ptr + middle, body->len - middle } };
+	for (size_t i = 0; i < 2; i++) {
+		struct isx_packer *packer;
+		if (isx_packer_new(packing, &packer, &err) ||
+		    isx_packer_add(packer, parts[i], true, &packed, &err))
+			fail_msg("%s", err.msg);
+		isx_packer_free(packer);
+	}
+	isx_buf_release(body);
+	*body = packed;
+}
+
+/* Random lines, some blank, some long, some at the borders of what is read at once, in random pieces; as they
+ * are, and packed. */
 static void test_spool__gives_back_every_line(void **state)
 {
 	uint64_t seed = test_seed();
@@ -54,6 +74,9 @@ static void test_spool__gives_back_every_line(void **state)
 				isx_buf_text(&sent, test_random(&seed) % 4 ? "\n" : "\r\n");
 		}
 		isx_spool_begin(&spool, "/tmp", NULL);
+		spool.packing = (enum isx_packing)(round / 3 % 3);
+		if (spool.packing)
+			pack(&sent, spool.packing);
 		while (at < sent.len) {
 			size_t len = 1 + test_random(&seed) % 70000;
 			len = len < sent.len - at ? len : sent.len - at;
