@@ -33,6 +33,14 @@ static inline void isx_evidence_raise(struct isx_evidence *evidence, uint32_t di
 		*evidence = (struct isx_evidence){ score, distance, compared_bits };
 }
 
+/* No evidence of any type of the plan. */
+static inline void isx_evidence_clear(const struct isx_query_plan *plan,
+				      struct isx_evidence *evidence)
+{
+	for (size_t t = 0; t < plan->type_count; t++)
+		evidence[t] = (struct isx_evidence){ .score = -1 };
+}
+
 /* What is known of a unit type in one snapshot of an index. Queries of one pass share it. */
 struct isx_type_odds {
 	struct isx_type_odds *next;

@@ -240,12 +240,6 @@ static enum isx_status offer_units(struct sql_search *search, struct isx_ranking
 		       : ISX_OK;
 }
 
-static void forget_evidence(const struct sql_search *search, struct isx_evidence *evidence)
-{
-	for (size_t t = 0; t < search->plan.type_count; t++)
-		evidence[t] = (struct isx_evidence){ .score = -1 };
-}
-
 /* Take a row of the statements that score units: the best comparison of one type. The distance is
  * what the share of equal bits was made of, by the same division.
  *   share  the column of the share: that of the score, or one of its own */
@@ -312,7 +306,7 @@ static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranki
 	add_units(&params, search);
 	add_unit_thresholds(&params, search);
 	isx_pg_add_i64(&params, search->scorer.needs_all);
-	forget_evidence(search, evidence);
+	isx_evidence_clear(&search->plan, evidence);
 	if (!st)
 		st = isx_pg_rows_begin(search->conn, ISX_PG_SEARCH_UNITS, &params, err);
 	while (!st && !(st = isx_pg_rows_next(search->conn, &row, err)) && row) {
@@ -320,7 +314,7 @@ static enum isx_status rank_by_units(struct sql_search *search, struct isx_ranki
 		st = ask(search, &asked, err);
 		if (!st && any && next != id) {
 			st = offer_units(search, ranking, id, evidence, err);
-			forget_evidence(search, evidence);
+			isx_evidence_clear(&search->plan, evidence);
 		}
 		any = true;
 		id = next;
@@ -381,7 +375,7 @@ static enum isx_status make_matches(struct sql_search *search, const struct isx_
 	add_ranked(&params, ranking);
 	enum isx_status st = isx_pg_run(search->conn, ISX_PG_SCORE_UNITS, &params, &rows, err);
 	for (size_t i = 0; i < ranking->count; i++)
-		forget_evidence(search, evidence + i * type_count);
+		isx_evidence_clear(&search->plan, evidence + i * type_count);
 	for (int row = 0; !st && row < PQntuples(rows); row++) {
 		uint64_t id = isx_load_be64(isx_pg_field(rows, row, 0).ptr);
 		enter_evidence(rows, row, 4, evidence + place_of(ranking, id) * type_count);

@@ -177,8 +177,7 @@ static size_t find_evidence(const struct search *search, size_t at, struct isx_e
 {
 	const struct hit *hits = search->hits;
 	size_t i = at;
-	for (size_t t = 0; t < search->plan.type_count; t++)
-		evidence[t] = (struct isx_evidence){ .score = -1 };
+	isx_evidence_clear(&search->plan, evidence);
 	for (; i < search->hit_count && hits[i].id == hits[at].id; i++)
 		if (i == at || hits[i].type != hits[i - 1].type)
 			evidence[hits[i].type] = (struct isx_evidence){

@@ -33,40 +33,67 @@ int isx_sim_compare_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+enum isx_status isx_lookup_begin(struct isx_lookup *lookup, struct isx_lmdb_view *view,
+				 const struct isx_query_plan *plan,
+				 const struct isx_instances *instances, struct isx_arena *arena,
+				 struct isx_err *err)
+{
+	*lookup = (struct isx_lookup){ .view = view,
+				       .plan = plan,
+				       .instances = instances,
+				       .cursors = isx_arena_alloc(arena, plan->type_count,
+								  sizeof *lookup->cursors) };
+	return lookup->cursors ? ISX_OK : isx_fail_memory(err);
+}
+
+void isx_lookup_end(struct isx_lookup *lookup)
+{
+	for (size_t t = 0; lookup->cursors && t < lookup->plan->type_count; t++)
+		for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++)
+			if (lookup->cursors[t][bytes])
+				mdb_cursor_close(lookup->cursors[t][bytes]);
+	*lookup = (struct isx_lookup){ 0 };
+}
+
 /* Compare one unit with the units of the asset of all lengths. */
-static enum isx_status compare_unit(struct isx_lmdb_view *view, const struct isx_indexed_unit *unit,
-				    uint64_t id, struct isx_evidence *evidence, struct isx_err *err)
+static enum isx_status compare_unit(struct isx_lookup *lookup, size_t type,
+				    const struct isx_indexed_unit *unit, uint64_t id,
+				    struct isx_evidence *evidence, struct isx_err *err)
 {
 	for (size_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++) {
-		MDB_dbi table = isx_sim_tables(view)->units[bytes];
-		MDB_cursor *cursor;
+		MDB_dbi table = isx_sim_tables(lookup->view)->units[bytes];
+		MDB_cursor **cursor = &lookup->cursors[type][bytes];
+		int rc = 0;
 		if (!table)
 			continue;
-		int rc = mdb_cursor_open(view->txn, table, &cursor);
-		if (!rc) {
-			rc = isx_sim_compare_rows(cursor, unit, id, bytes, evidence);
-			mdb_cursor_close(cursor);
-		}
+		if (!*cursor)
+			rc = mdb_cursor_open(lookup->view->txn, table, cursor);
+		if (!rc)
+			rc = isx_sim_compare_rows(*cursor, unit, id, bytes, evidence);
 		if (rc)
 			return isx_lmdb_status(rc, "score units", err);
 	}
 	return ISX_OK;
 }
 
-enum isx_status isx_sim_find_evidence(struct isx_lmdb_view *view, const struct isx_query_plan *plan,
-				      const struct isx_instances *instances, uint64_t id,
-				      struct isx_evidence *evidence, struct isx_err *err)
+enum isx_status isx_lookup_evidence(struct isx_lookup *lookup, uint64_t id,
+				    struct isx_evidence *evidence, struct isx_err *err)
 {
+	const struct isx_query_plan *plan = lookup->plan;
+	bool is_known[ISX_UNITS_MAX];
 	enum isx_status st = ISX_OK;
+	/* Noted first: a type may have several units in the query, all of which are compared. */
 	for (size_t t = 0; t < plan->type_count; t++)
-		evidence[t] = (struct isx_evidence){ .score = -1 };
+		is_known[t] = evidence[t].score >= 0;
 	for (size_t i = 0; !st && i < plan->unit_count; i++) {
 		const struct isx_indexed_unit *unit = &plan->units[i];
-		struct isx_evidence *found = &evidence[isx_query_type_position(plan, unit->type)];
+		size_t type = isx_query_type_position(plan, unit->type);
+		if (is_known[type])
+			continue;
 		if (!unit->is_instance)
-			st = compare_unit(view, unit, id, found, err);
-		else if (instances)
-			isx_instances_raise(&instances[i], id, found);
+			st = compare_unit(lookup, type, unit, id, &evidence[type], err);
+		else if (lookup->instances)
+			isx_instances_raise(&lookup->instances[i], id, &evidence[type]);
 	}
 	return st;
 }

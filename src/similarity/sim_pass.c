@@ -85,6 +85,7 @@ struct seat {
 	size_t *next_id;  /* of each list of INSTANCE ids, by the unit's position; NULL: no lists */
 	size_t passing_at; /* isx_passing_has() */
 	struct isx_ranking ranking;
+	struct isx_lookup lookup; /* where the rank needs scores that are no hits */
 	struct isx_meter meter;
 	enum isx_status status;
 	struct isx_err err;
@@ -205,7 +206,10 @@ static enum isx_status take_seat(struct scanner *scanner, const struct isx_membe
 	};
 	if (!seat->asks || (member->instances && !seat->next_id))
 		return isx_fail_memory(err);
-	enum isx_status st = ISX_OK;
+	enum isx_status st = member->scorer.needs_all
+				     ? isx_lookup_begin(&seat->lookup, scanner->view, plan,
+							member->instances, &scanner->arena, err)
+				     : ISX_OK;
 	for (size_t i = 0; !st && i < plan->unit_count; i++)
 		if (!plan->units[i].is_instance) /* it has no rows in the tables of bodies */
 			st = ask_lanes(scanner, seat, &plan->units[i], err);
@@ -276,6 +280,7 @@ static void scanner_end(struct scanner *scanner)
 		for (size_t k = 0; k < seat->ask_count; k++)
 			isx_mem_free(seat->asks[k].hits);
 		isx_ranking_release(&seat->ranking);
+		isx_lookup_end(&seat->lookup);
 		scanner->view->meter.rows += seat->meter.rows;
 	}
 	isx_arena_release(&scanner->arena);
@@ -439,8 +444,7 @@ static bool least_id(const struct seat *seat, uint64_t last, uint64_t *id)
 static void take_hits(struct seat *seat, uint64_t id, struct isx_evidence *evidence)
 {
 	const struct isx_query_plan *plan = &seat->member->plan;
-	for (size_t i = 0; i < plan->type_count; i++)
-		evidence[i] = (struct isx_evidence){ .score = -1 };
+	isx_evidence_clear(plan, evidence);
 	for (size_t i = 0; i < seat->ask_count; i++) {
 		struct ask *ask = &seat->asks[i];
 		/* An asset may have several units of one type. */
@@ -501,9 +505,9 @@ static enum isx_status rank_asset(struct isx_lmdb_view *view, struct seat *seat,
 	st = isx_passing_has(member->passing, view, id, &seat->passing_at, &passes, &seat->err);
 	if (st || !passes)
 		return st;
-	if (member->scorer.needs_all) /* a tier depends on scores that are no hits, too */
-		st = isx_sim_find_evidence(view, &member->plan, member->instances, id, evidence,
-					   &seat->err);
+	/* A tier depends on scores that are no hits, too. The best hit of a type is its true score. */
+	if (member->scorer.needs_all)
+		st = isx_lookup_evidence(&seat->lookup, id, evidence, &seat->err);
 	if (!st && isx_scorer_rank(&member->scorer, evidence, &ranked))
 		st = isx_ranking_offer(&seat->ranking, ranked.rank, id, &seat->err);
 	return st;

@@ -146,36 +146,50 @@ static enum isx_status plan_member(struct pass *pass, struct isx_member *member,
 
 /* --- the winners ------------------------------------------------------------------------------ */
 
+/* Describe a winner. The ranking saw only scores of the threshold or more. */
+static enum isx_status make_match(const struct isx_member *member, struct isx_lookup *lookup,
+				  const struct isx_iscc_id *id, struct isx_match *match,
+				  struct isx_err *err)
+{
+	struct isx_evidence evidence[ISX_UNITS_MAX];
+	struct isx_asset asset;
+	isx_iscc_id_print(id, match->iscc_id);
+	isx_evidence_clear(&member->plan, evidence);
+	enum isx_status st = isx_lookup_evidence(lookup, id->body, evidence, err);
+	if (!st && member->scorer.explains)
+		st = isx_lmdb_explain(lookup->view, id, &member->plan, member->arena, evidence,
+				      err);
+	if (!st)
+		st = isx_scorer_describe(&member->scorer, &member->plan, evidence, member->arena,
+					 match, err);
+	if (!st)
+		st = isx_lmdb_carried(lookup->view, id, member->plan.query.with, member->arena,
+				      &asset, err);
+	if (!st)
+		ISX_MATCH_CARRY(match, &asset);
+	return st;
+}
+
 /* Describe the winners, in the order of the ranking. */
 static enum isx_status make_matches(const struct isx_member *member, struct isx_lmdb_view *view,
 				    uint32_t realm, struct isx_result *result, struct isx_err *err)
 {
-	struct isx_evidence evidence[ISX_UNITS_MAX];
 	size_t count = member->ranking.count;
-	struct isx_asset asset;
+	struct isx_lookup lookup;
 	struct isx_match *matches = isx_arena_alloc(member->arena, count, sizeof *matches);
 	if (!matches)
 		return isx_fail_memory(err);
-	for (size_t i = 0; i < count; i++) {
-		uint64_t id = member->ranking.items[i].id;
-		struct isx_iscc_id iscc_id = { .body = id, .realm = realm, .version = 1 };
-		isx_iscc_id_print(&iscc_id, matches[i].iscc_id);
-		/* The ranking saw only scores of the threshold or more. */
-		enum isx_status st = isx_sim_find_evidence(view, &member->plan, member->instances,
-							   id, evidence, err);
-		if (!st && member->scorer.explains)
-			st = isx_lmdb_explain(view, &iscc_id, &member->plan, member->arena,
-					      evidence, err);
-		if (!st)
-			st = isx_scorer_describe(&member->scorer, &member->plan, evidence,
-						 member->arena, &matches[i], err);
-		if (!st)
-			st = isx_lmdb_carried(view, &iscc_id, member->plan.query.with,
-					      member->arena, &asset, err);
-		if (st)
-			return st;
-		ISX_MATCH_CARRY(&matches[i], &asset);
+	enum isx_status st = isx_lookup_begin(&lookup, view, &member->plan, member->instances,
+					      member->arena, err);
+	for (size_t i = 0; !st && i < count; i++) {
+		const struct isx_iscc_id id = { .body = member->ranking.items[i].id,
+						.realm = realm,
+						.version = 1 };
+		st = make_match(member, &lookup, &id, &matches[i], err);
 	}
+	isx_lookup_end(&lookup);
+	if (st)
+		return st;
 	result->matches = matches;
 	result->match_count = count;
 	result->match_total = member->ranking.offered;
