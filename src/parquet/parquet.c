@@ -25,6 +25,7 @@ struct isx_parquet {
 	struct isx_column_chunk *chunks;   /* of the present row group, by leaf */
 	uint64_t group_rows;               /* left of the present row group */
 	struct isx_page_budget budget;
+	bool is_checked; /* the wanted columns can be read */
 	bool has_failed;
 };
 
@@ -112,6 +113,20 @@ static enum isx_status next_group(struct isx_parquet *file, struct isx_err *err)
 	return ISX_OK;
 }
 
+/* Refuse the file before its first row if a wanted column cannot be read, in whatever row group. */
+static enum isx_status check_wanted(struct isx_parquet *file, struct isx_err *err)
+{
+	for (size_t i = 0; !file->is_checked && i < file->column_count; i++) {
+		enum isx_status st = ISX_OK;
+		if (file->columns[i].is_wanted)
+			st = isx_leaf_check(file->readers[i].leaf, err);
+		if (st)
+			return isx_err_at(err, st, "column '%s'", file->columns[i].name);
+	}
+	file->is_checked = true;
+	return ISX_OK;
+}
+
 /* One value of each wanted column. */
 static enum isx_status read_row(struct isx_parquet *file, struct isx_parquet_value *values,
 				struct isx_err *err)
@@ -134,7 +149,9 @@ enum isx_status isx_parquet_next(struct isx_parquet *file, struct isx_parquet_va
 	/* Readers that were not reached by the failed row are one row behind the others. */
 	if (file->has_failed)
 		return isx_fail(err, ISX_INVALID, "reading has failed before");
-	enum isx_status st = next_group(file, err);
+	enum isx_status st = check_wanted(file, err);
+	if (!st)
+		st = next_group(file, err);
 	if (!st && file->group_rows) {
 		st = read_row(file, values, err);
 		file->group_rows--;

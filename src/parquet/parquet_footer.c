@@ -276,22 +276,33 @@ static void read_chunk(struct isx_thrift *thrift, struct chunk_data *data)
 	}
 }
 
+enum isx_status isx_leaf_check(const struct isx_leaf *leaf, struct isx_err *err)
+{
+	if (leaf->is_encrypted)
+		return isx_fail(err, ISX_INVALID,
+				"encrypted: expected a file without encryption: write the file "
+				"again without it");
+	if (leaf->is_elsewhere)
+		return isx_fail(err, ISX_INVALID,
+				"its values are in another file: write the file again as one");
+	return isx_codec_check(leaf->codec, err);
+}
+
 /* Check what the footer says about a chunk, and where its pages are. The dictionary, if there is one,
- * stands before the data; some writers say 0 for none. */
-static enum isx_status place_chunk(const struct isx_footer *footer, const struct isx_leaf *leaf,
+ * stands before the data; some writers say 0 for none. Of a chunk that cannot be read nothing else matters. */
+static enum isx_status place_chunk(const struct isx_footer *footer, struct isx_leaf *leaf,
 				   const struct chunk_data *data, struct isx_column_chunk *chunk,
 				   struct isx_err *err)
 {
-	if (data->is_encrypted)
-		return isx_fail(err, ISX_INVALID, "encrypted: expected a file without encryption");
-	if (data->is_elsewhere || !data->has_data)
-		return isx_fail(err, ISX_INVALID, "its values are in another file");
+	*chunk = (struct isx_column_chunk){ 0 };
+	leaf->is_encrypted |= data->is_encrypted;
+	leaf->is_elsewhere |= data->is_elsewhere || !data->has_data;
+	if (isx_codec_check(data->codec, NULL))
+		leaf->codec = data->codec;
+	if (isx_leaf_check(leaf, NULL))
+		return ISX_OK;
 	if (data->physical != (int64_t)leaf->physical)
 		return fail_footer(err, "a type differs from that of the schema");
-	enum isx_status st = isx_codec_check(data->codec, err);
-	*chunk = (struct isx_column_chunk){ 0 };
-	if (st)
-		return st;
 	if (data->values == 0) /* there need not be a page: offsets may be 0 */
 		return ISX_OK;
 	int64_t begin = data->dictionary_at > 0 && data->dictionary_at < data->data_at
@@ -316,7 +327,7 @@ static enum isx_status read_chunks(const struct isx_footer *footer, struct isx_t
 	if (thrift->failed || count != footer->leaf_count)
 		return fail_footer(err, "a row group has not the columns of the schema");
 	for (size_t i = 0; i < count; i++) {
-		const struct isx_leaf *leaf = &footer->leaves[i];
+		struct isx_leaf *leaf = &footer->leaves[i];
 		struct chunk_data data;
 		read_chunk(thrift, &data);
 		if (thrift->failed)
@@ -326,6 +337,8 @@ static enum isx_status read_chunks(const struct isx_footer *footer, struct isx_t
 		enum isx_status st = place_chunk(footer, leaf, &data, &chunks[i], err);
 		if (st)
 			return isx_err_at(err, st, "column '%s'", leaf->name);
+		if (!data.has_data) /* its numbers are encrypted, too */
+			continue;
 		if (data.values < 0 || (*rows >= 0 && data.values != *rows))
 			return fail_footer(err, "columns have different numbers of rows");
 		*rows = data.values;

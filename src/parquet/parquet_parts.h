@@ -32,7 +32,15 @@ struct isx_leaf {
 	enum isx_parquet_kind
 		kind;     /* ISX_PARQUET_NULL: it is not flat, or not of a kind that is read */
 	bool is_optional; /* values may be null: pages have definition levels */
+	/* Of any of its chunks; isx_leaf_check() refuses the column if one cannot be read. */
+	bool is_encrypted;
+	bool is_elsewhere; /* in another file */
+	int64_t codec;     /* one that is not read, or 0 */
 };
+
+/* ISX_INVALID if the values of the column cannot be read, and why. Asked of columns that are wanted alone: one of pictures that
+ * is not read may be compressed or encrypted in any way. */
+ISX_MUST_CHECK enum isx_status isx_leaf_check(const struct isx_leaf *leaf, struct isx_err *err);
 
 /* The values of a column in one row group. */
 struct isx_column_chunk {

@@ -70,6 +70,8 @@ def written(tmp_path_factory):
         (folder / "train-1", columns(rows[ROWS:]), {"data_page_version": "2.0"}),
         (folder / "units", {name: ("string", [row[i] for row in unit_rows]) for i, name in enumerate(UNIT_COLUMNS)}, {}),
         (folder / "twisted", twisted, {}),
+        (folder / "pictures", {**columns(rows[:3]), "picture": ("binary", ["a" * 200] * 3)},
+         {"compression": {"picture": "brotli", "pages": "lz4", "iscc": "zstd"}, "use_dictionary": False}),
         (folder / "none", {"title": ("string", ["a"])}, {}),
         (folder / "ids", {**columns(rows[:2]), "iscc_id": ("string", [rows[0]["iscc_id"], None])}, {}),
         (folder / "many", columns([rows[i % len(rows)] for i in range(30000)]), {"row_group_size": 5000}),
@@ -166,6 +168,16 @@ def test_chosen_columns_are_metadata(hub, given, kept):
         stored = get(hub, row_id(REPO, TRAIN[0], i))
         assert stored["metadata"] == expected and stored["iscc_code"]
     assert hub.good("hub", REPO, *given, "--resume", "-b", "1").json["assets_added"] == 0
+
+
+def test_only_columns_that_are_read_must_be_readable(hub, host, written):
+    """Pictures are left out, so nothing depends on how they are compressed; of the others the first bad one is named."""
+    host.repos[REPO] = {"train.parquet": written["pictures"]}
+    said = hub.good("hub", REPO, "--columns", "title,big")
+    assert (said.json["assets_added"], said.json["errors"]) == (3, 0)
+    said = hub.good("hub", REPO)
+    assert (said.json["rows_read"], said.json["assets_added"], said.json["errors"]) == (0, 0, 1)
+    assert "column 'pages': compressed with LZ4_RAW (codec 7): expected none, snappy, gzip or zstd" in said.err
 
 
 def test_a_column_that_is_not_there_is_an_error_of_the_file(hub, host, written):
