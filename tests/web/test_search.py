@@ -52,6 +52,23 @@ def test_scores_are_those_of_the_api(start, site, sample):
     assert shown == [(match["iscc_id"], f"{match['score']:.4f}") for match in expected]
 
 
+def test_a_card_says_why(start, site, sample):
+    query = next(one for one in sample["queries"] if one["query"].get("units"))
+    expected = site.post("/indexes/demo/search?limit=1", json={"units": query["query"]["units"], "explain": True}).json()
+    explanation = expected["global_matches"][0]["explanation"]
+    search(start, " ".join(units_of(query)))
+    why = start.find(".match .why")
+    why.find_element("css selector", "summary").click()
+    rows = why.find_elements("css selector", "tbody tr")
+    assert [row.get_attribute("data-type") for row in rows] == list(explanation)
+    for row, one in zip(rows, explanation.values()):
+        if "absent" in one:
+            assert row.text.endswith("This asset has none")
+        else:
+            assert f"{one['distance']} of {one['compared_bits']} {one['score']:.4f}" in row.text
+            assert row.text.endswith("counts" if one["counted"] else f"{one['missed_by']:.4f} too low")
+
+
 @pytest.mark.parametrize("form", ["ISCC:{}", "iscc:{}", "{}", "https://example.org/ISCC:{}", "https://example.org/{}", "  \"ISCC:{}\",  "])
 def test_forms_of_an_iscc_that_people_paste(start, sample, form):
     asset = sample["assets"][0]

@@ -72,6 +72,30 @@ function chance(match) {
 		make("div", { class: "hint" }, `Expected by chance: ${match.expect.toPrecision(2)} assets of this index`) : null;
 }
 
+/* A number as people read it: 0.012, and below that 3e-9. */
+const small = (of) => of >= 0.001 ? String(Number(of.toPrecision(2))) : of.toExponential(0);
+
+function tableOf(label, heads, rows) {
+	return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": label },
+		    make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, rows)));
+}
+
+const numbers = (...cells) => cells.map((cell) => make("td", { class: "number" }, cell));
+
+/* How the score came about: a row for each unit type of the query. */
+function why(match) {
+	if (!match.explanation)
+		return null;
+	const rows = Object.entries(match.explanation).map(([type, one]) => make("tr", { "data-type": type }, make("td", {}, typeLabel(type)),
+		...(one.absent ? [make("td", { colspan: "4" }, "This asset has none")] :
+		    [...numbers(`${one.distance} of ${one.compared_bits}`, one.score.toFixed(4), small(one.expect)),
+		     make("td", {}, one.counted ? "counts" : `${one.missed_by.toFixed(4)} too low`)])));
+	return make("details", { class: "why" }, make("summary", {}, "Why?"),
+		    tableOf("Why this score", ["Type", "Bits that differ", "Score", "By chance", ""], rows),
+		    make("p", { class: "hint" }, "By chance: how many units of this index would be so near if none was related. " +
+			 "The score is made of the types that count; a strong one weighs more."));
+}
+
 /* The nearest unit type and the word for its score, as the score of an asset is lower than its units' and has
  * no words. The type is named: an equal title is no identical work. */
 function nearest(types) {
@@ -85,7 +109,7 @@ export function matchCard(match, { index, asked }) {
 		    make("header", {}, make("h3", { dir: "auto" }, nameOf(match.iscc_id, match.metadata)),
 			 make("span", {}, make("span", { class: "total" }, match.score.toFixed(4)), " ",
 			      make("span", { class: "word" }, nearest(match.types)))),
-		    bars(match.types), source(match.metadata), chance(match),
+		    bars(match.types), source(match.metadata), chance(match), why(match),
 		    make("div", { class: "actions" }, make("code", { class: "id", title: match.iscc_id }, match.iscc_id),
 			 ...links(match.iscc_id, index, asked)),
 		    make("details", {}, make("summary", {}, "Details"),
@@ -97,15 +121,14 @@ export function passagesCard(match, { index, asked }) {
 	const rows = Object.entries(match.types).flatMap(([type, { chunks }]) => chunks.map(
 		(chunk) => make("tr", {}, make("td", {}, typeLabel(type)), make("td", { class: "number" }, chunk.score.toFixed(4)),
 				make("td", { class: "number" }, String(chunk.offset)), make("td", { class: "number" }, String(chunk.size)),
-				make("td", { class: "number" }, String(chunk.freq)))));
+				make("td", { class: "number" }, String(chunk.freq)), make("td", { class: "number" }, `${Math.round(100 * (chunk.share ?? 0))} %`))));
 	const found = Object.values(match.types).map(({ matches, queried }) => `${matches} of ${queried} passages`).join(", ");
 	return make("li", { class: "card passages", "data-id": match.iscc_id },
 		    make("header", {}, make("h3", { dir: "auto" }, nameOf(match.iscc_id, match.metadata)),
 			 make("span", {}, make("span", { class: "total" }, match.score.toFixed(4)), " ", make("span", { class: "word" }, found))),
 		    make("div", { class: "actions" }, make("code", { class: "id" }, match.iscc_id), ...links(match.iscc_id, index, asked)),
-		    make("details", {}, make("summary", {}, "Passages"), make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Passages" },
-			 make("table", {}, make("thead", {}, make("tr", {}, ...["Type", "Score", "Offset", "Size", "Assets with it"].map(
-				 (head) => make("th", { scope: "col" }, head)))), make("tbody", {}, rows)))));
+		    make("details", {}, make("summary", {}, "Passages"),
+			 tableOf("Passages", ["Type", "Score", "Offset", "Size", "Assets with it", "Share of the score"], rows)));
 }
 
 /* The asset itself, as the index has it. */

@@ -88,7 +88,7 @@ function skeletons() {
 
 /* What a query asks for, with the options. */
 function bodyOf(query, values, types) {
-	const body = { ...query };
+	const body = { ...query, explain: true }; /* for "Why?" of each card */
 	const out = new Set((values.without || "").split(",").filter(Boolean));
 	if (values.min)
 		body.min_score = Number(values.min);
