@@ -1,6 +1,6 @@
 /*
  * test_calibrate.c - the sampled distances of an index equal those of a plain model, and are taken
- *                    when the rows of a type double or halve.
+ *                    when the rows of a type become four times as many or a quarter.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/iscc_id.h"
@@ -261,31 +261,31 @@ static void test_calibrate__many_rows_are_sampled_evenly(void **state)
 	expect_model(ASSETS, 1);
 }
 
-static void test_calibrate__samples_are_taken_when_rows_double_or_halve(void **state)
+static void test_calibrate__samples_are_taken_when_rows_grow_or_shrink_by_four(void **state)
 {
 	const char *type = types[1];
 	(void)state;
-	make_assets(test_seed(), 600);
-	for (size_t i = 0; i < 600; i++)
+	make_assets(test_seed(), 1028);
+	for (size_t i = 0; i < 1028; i++)
 		assets[i].bytes[1] = 8;
 	struct isx_store *store = open_store();
 	add(store, 0, 63);
 	assert_int_equal(sampled_rows(type), 0);
 	add(store, 63, 1);
 	assert_int_equal(sampled_rows(type), 64);
-	add(store, 64, 63);
-	assert_int_equal(sampled_rows(type), 64); /* of 127 */
-	add(store, 127, 2);
-	assert_int_equal(sampled_rows(type), 129);
+	add(store, 64, 191);
+	assert_int_equal(sampled_rows(type), 64); /* of 255 */
+	add(store, 255, 2);
+	assert_int_equal(sampled_rows(type), 257);
 	add(store, 0, 100); /* again: the number of rows stays */
-	assert_int_equal(sampled_rows(type), 129);
-	add(store, 129, 471);
-	assert_int_equal(sampled_rows(type), 600);
-	remove_assets(store, 301, 299);
-	assert_int_equal(sampled_rows(type), 600); /* of 301 */
-	remove_assets(store, 300, 1);
-	assert_int_equal(sampled_rows(type), 300);
-	remove_assets(store, 63, 237);
+	assert_int_equal(sampled_rows(type), 257);
+	add(store, 257, 771);
+	assert_int_equal(sampled_rows(type), 1028);
+	remove_assets(store, 258, 770);
+	assert_int_equal(sampled_rows(type), 1028); /* of 258 */
+	remove_assets(store, 257, 1);
+	assert_int_equal(sampled_rows(type), 257);
+	remove_assets(store, 63, 194);
 	assert_int_equal(sampled_rows(type), 0); /* of 63 */
 	remove_assets(store, 0, 63);
 	assert_int_equal(sampled_rows(type), 0);
@@ -477,9 +477,9 @@ static void test_calibrate__check_finds_samples_that_are_wrong(void **state)
 	foreign_put(name, record, sizeof record, true);
 	expect_message("the sampled distances of CONTENT_TEXT_V0 cannot be read");
 	isx_store_be32(record + 8, 0);
-	isx_store_be64(record, 150);
+	isx_store_be64(record, 75);
 	foreign_put(name, record, sizeof record, true);
-	expect_message("the distances of CONTENT_TEXT_V0 were sampled from 150 rows, but there are "
+	expect_message("the distances of CONTENT_TEXT_V0 were sampled from 75 rows, but there are "
 		       "300");
 	isx_store_be64(record, 300);
 	foreign_put("isx:distances:GONE_NONE_V0", record, sizeof record, true);
@@ -493,7 +493,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_calibrate__##name, set_up, tear_down)
 		TEST(the_sample_equals_that_of_a_plain_model),
 		TEST(many_rows_are_sampled_evenly),
-		TEST(samples_are_taken_when_rows_double_or_halve),
+		TEST(samples_are_taken_when_rows_grow_or_shrink_by_four),
 		TEST(the_same_rows_give_the_same_sample),
 		TEST(equal_titles_and_equal_assets),
 		TEST(copies_in_an_index_of_one_type_are_no_chance),
