@@ -330,14 +330,25 @@ class Program:
         query = {"simprints": {"CONTENT_TEXT_V0": [self.base64(digest(work, 8))]}}
         return {**query, "units": units} if self.random.random() < 0.5 else query
 
+    def conditions(self):
+        """Other members of a query, none of which knows filters: chance is that of the whole index."""
+        made = {"with": []}
+        if self.random.random() < 0.3:
+            made["min_score"] = Raw("0.6")
+        if self.random.random() < 0.3:
+            made["rank"] = self.random.choice(["score", "significance", "tiered"])
+        if self.random.random() < 0.2:
+            made["max_expect"] = self.random.choice([Raw("0.01"), Raw("1"), Raw("100")])
+        if self.random.random() < 0.2:
+            made["explain"] = True
+        return made
+
     def ask(self, query, limit, status=200):
         return load(self.send("POST", f"/search?limit={limit}&count=true", query, status).text)
 
     def check(self):
         """A search with a filter finds what the same one finds without, as far as the filter holds."""
-        query = {"with": [], **self.query()}
-        if self.random.random() < 0.3:
-            query["min_score"] = Raw("0.6")
+        query = {**self.conditions(), **self.query()}
         plain = self.ask(query, 100000)
         filtered = {**query, "filter": self.filter(), "facets": self.random.sample(self.declared, self.random.randrange(3))}
         limit = self.random.choice([1, 3, 10, 100000])
@@ -369,7 +380,7 @@ class Program:
 
     def check_pages(self):
         """Pages of a filtered search are its whole ranking."""
-        query = {"with": [], **self.query(), "filter": self.filter()}
+        query = {**self.conditions(), **self.query(), "filter": self.filter()}
         whole, after, pages = self.ask(query, 100000), "", []
         while after is not None:
             page = load(self.send("POST", f"/search?limit=4&after={after}", query, 200).text)
