@@ -501,6 +501,12 @@ static int find_files(const struct cli_args *args, bool generates, struct files_
 		st = isx_buf_status(&files->paths, &err);
 	if (!st)
 		st = isx_buf_status(&missing->paths, &err);
+	/* Places are offsets of 32 bits (struct seen_place). */
+	if (!st && files->paths.len >= UINT32_MAX)
+		st = isx_fail(&err, ISX_TOO_LARGE,
+			      "%zu files: their paths are longer than 4 GiB together. Add them in "
+			      "several runs",
+			      files->count);
 	if (st)
 		return target_fail(st, &err);
 	if (files->count)

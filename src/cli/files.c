@@ -6,6 +6,7 @@
  */
 #include "cli/files.h"
 
+#include "base/array.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -177,11 +178,6 @@ void files_list_add(struct files_list *list, const char *path)
 	list->count++;
 }
 
-static int no_dots(const struct dirent *entry)
-{
-	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-}
-
 /* The path behind its first component; "" behind the last one. */
 static const char *next_component(const char *path)
 {
@@ -236,31 +232,94 @@ struct walk {
 	char path[PATH_MAX];
 };
 
+/* The entries of a folder: names, each behind its type (DT_...), and where they begin. */
+struct entries {
+	struct isx_buf names;
+	size_t *starts;
+	size_t count, room;
+};
+
+static bool add_entry(struct entries *entries, const struct dirent *entry)
+{
+	const char *name = entry->d_name;
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return true;
+	if (isx_array_room(&entries->starts, &entries->room, entries->count + 1,
+			   sizeof *entries->starts, NULL, NULL))
+		return false;
+	entries->starts[entries->count++] = entries->names.len;
+	isx_buf_char(&entries->names, (char)entry->d_type);
+	isx_buf_add(&entries->names, name, strlen(name) + 1);
+	return !entries->names.failed;
+}
+
+static int compare_entries(const void *a, const void *b, void *names)
+{
+	const char *text = names;
+	return strcmp(text + *(const size_t *)a + 1, text + *(const size_t *)b + 1);
+}
+
+static void release_entries(struct entries *entries)
+{
+	isx_buf_release(&entries->names);
+	isx_mem_free(entries->starts);
+}
+
+/* Read a folder, sorted by name. Not scandir(): a folder may have a million files, and for each of
+ * them that allocates a struct of some 50 bytes beside its name. False with errno. */
+static bool read_entries(const char *path, struct entries *entries)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	bool good = folder != NULL;
+	*entries = (struct entries){ 0 };
+	while (good && (errno = 0, entry = readdir(folder))) {
+		good = add_entry(entries, entry);
+		if (!good)
+			errno = ENOMEM;
+	}
+	int cause = errno;
+	if (folder)
+		closedir(folder);
+	errno = cause;
+	good = good && !cause;
+	if (!good)
+		entries->count = 0;
+	if (entries->count)
+		qsort_r(entries->starts, entries->count, sizeof *entries->starts, compare_entries,
+			entries->names.ptr);
+	return good;
+}
+
+/* Not of every file system is the type in the entry of the folder. */
+static bool is_folder(const char *path, unsigned char type)
+{
+	struct stat info;
+	return type == DT_DIR ||
+	       (type == DT_UNKNOWN && lstat(path, &info) == 0 && S_ISDIR(info.st_mode));
+}
+
 /* Add the files below the folder `walk->path` whose path below the root matches. Links to folders
- * are not followed (lstat), so the walk ends. A folder that cannot be listed is added itself:
- * opening it reports the error. */
+ * are not followed, so the walk ends. A folder that cannot be listed is added itself: opening it
+ * reports the error. */
 static void add_below(struct walk *walk)
 {
-	struct dirent **entries;
+	struct entries entries;
 	size_t len = strlen(walk->path);
-	int count = scandir(walk->path, &entries, no_dots, alphasort);
-	if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+	if (!read_entries(walk->path, &entries) && errno != ENOENT && errno != ENOTDIR)
 		files_list_add(walk->list, walk->path);
-	for (int i = 0; i < count; i++) {
-		struct stat info;
-		int added = snprintf(walk->path + len, sizeof walk->path - len, "/%s",
-				     entries[i]->d_name);
+	for (size_t i = 0; i < entries.count; i++) {
+		const char *entry = entries.names.ptr + entries.starts[i];
+		int added = snprintf(walk->path + len, sizeof walk->path - len, "/%s", entry + 1);
 		if (added < (int)(sizeof walk->path - len)) {
-			if (lstat(walk->path, &info) == 0 && S_ISDIR(info.st_mode))
+			if (is_folder(walk->path, (unsigned char)entry[0]))
 				add_below(walk);
 			else if (path_matches(walk->pattern, walk->path + walk->root))
 				files_list_add(walk->list, walk->path);
 		}
 		walk->path[len] = '\0';
-		isx_mem_free(entries[i]);
 	}
-	if (count >= 0)
-		isx_mem_free(entries);
+	release_entries(&entries);
 }
 
 /* A path that is too long for this system cannot exist, so it adds nothing. */

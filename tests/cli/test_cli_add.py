@@ -59,6 +59,22 @@ def test_folder_prefers_iscc_json(cli):
     assert cli.good("get", iscc_id(2)).json["iscc_id"] == iscc_id(2)
 
 
+def test_files_are_read_in_the_order_of_their_names(cli):
+    """By bytes, folder by folder: more than one growth of the table of a folder, written in another order."""
+    names = sorted([f"{number * 7919 % 1000:03d}.iscc.json" for number in range(1000)] + ["Z.iscc.json", "a b.iscc.json", "\u00e4.iscc.json"],
+                   key=str.encode)
+    for number, name in enumerate(sorted(names, key=lambda name: name[::-1])):
+        put(cli.work / "d" / name, asset_file(number))
+    for number, name in enumerate(["10/x.iscc.json", "9/x.iscc.json", "1/2/x.iscc.json"], 2000):
+        put(cli.work / "d/sub" / name, asset_file(number))
+    said = cli.good("add", "d", "-v")
+    added = [line[2:] for line in said.err.splitlines()]
+    deep = ["d/sub/1/2/x.iscc.json", "d/sub/10/x.iscc.json", "d/sub/9/x.iscc.json"]
+    expected = [f"d/{name}" for name in names]
+    at = sum(name.encode() < b"sub" for name in names)
+    assert added == expected[:at] + deep + expected[at:]
+
+
 @pytest.fixture
 def tree(cli):
     for number, path in enumerate(["a.iscc.json", "b.iscc.json", "sub/a.iscc.json",
