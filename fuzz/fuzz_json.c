@@ -83,6 +83,25 @@ static void check_walks(struct isx_span array, struct isx_arena *arena)
 		abort();
 }
 
+/* What another server answers. Whatever could be read can be written as JSON again. */
+static void check_answers(struct isx_span text, struct isx_arena *arena)
+{
+	struct isx_stats stats;
+	struct isx_comparison comparison = { 0 };
+	struct isx_buf json = { 0 };
+	size_t offset;
+	if (!isx_stats_from_answer(text, arena, &stats, NULL))
+		isx_stats_to_json(&json, "main", &stats);
+	if (json.len && isx_json_check((struct isx_span){ json.ptr, json.len }, &offset, NULL))
+		abort();
+	isx_buf_clear(&json);
+	if (!isx_comparison_from_answer(text, arena, &comparison, NULL))
+		isx_comparison_to_json(&json, &comparison);
+	if (json.len && isx_json_check((struct isx_span){ json.ptr, json.len }, &offset, NULL))
+		abort();
+	isx_buf_release(&json);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct isx_payload payload = { { (const char *)data, size }, true };
@@ -97,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_repair(payload.text, is_json);
 	if (is_json) {
 		check_walks(isx_span_trim(payload.text), &arena);
+		check_answers(isx_span_trim(payload.text), &arena);
 		if (!isx_assets_from_json(&payload, &arena, &assets, &count, &problems, NULL))
 			for (size_t i = 0; i < count; i++)
 				check_stored(&assets[i]);

@@ -182,6 +182,48 @@ def test_an_older_server_is_asked_for_the_assets_alone(cli, remote):
     assert "a: Asset 'x' not found" in cli.run("compare", ASSET["iscc_id"], OTHER["iscc_id"], "--uri", remote.url).err
 
 
+STATS = {
+    "index": "default", "assets": 3, "realm": 1, "first": "2025-09-02T19:55:33.336272Z", "last": "2025-10-03T08:00:00Z",
+    "periods": {"2025-09": 2, "2025-10": 1}, "hubs": {"0": 1, "3237": 2}, "units": {"CONTENT_TEXT_V0": {"64": 1, "256": 2}},
+    "without": {"CONTENT_TEXT_V0": 1}, "simprints": {"A": {"64": 3}}, "without_simprints": {"A": 2},
+    "identical": {"groups": 1, "duplicates": 1}, "sampled": 3, "with_iscc_code": 2, "with_metadata": 1, "fields": ["/a"],
+    "distances": {"CONTENT_TEXT_V0": {"64": {"pairs": 3, "match_distance": 16, "match_chance_random": 3.9e-05,
+                                             "match_chance": 0.01, "counts": {"30": 2, "31": 1}}}}}
+
+
+def test_statistics_are_those_of_the_server(cli, remote):
+    remote.gives(200, STATS)
+    assert cli.good("stats", "--uri", remote.url).json == STATS
+    assert [(method, path) for method, path, _ in remote.asked] == [("GET", "/indexes/default/stats")]
+
+
+@pytest.mark.parametrize("change", [
+    {"assets": None}, {"assets": "3"}, {"index": "other"}, {"index": 5}, {"first": "noon"}, {"last": None}, {"first": 5}])
+def test_statistics_that_are_malformed_are_refused(cli, remote, change):
+    remote.gives(200, {**STATS, **change})
+    said = cli.run("stats", "--uri", remote.url)
+    assert (said.code, said.out) == (1, "") and "is not what it should be: expected" in said.err and remote.url in said.err
+
+
+@pytest.mark.parametrize("change", [
+    {"units": 5}, {"hubs": {"99999": 1, "x": 2}}, {"periods": {"a very long name of a period": 1}}, {"fields": [5, None, "/b"]},
+    {"distances": {"CONTENT_TEXT_V0": {"9999": {"counts": {"-1": 5, "300": 2}}}}}, {"without": {"CONTENT_TEXT_V0": 7}},
+    {"units": {"A": {"64": -1}, "B": 5}}, {"sampled": -1}, {"identical": []}])
+def test_other_members_of_statistics_are_read_as_far_as_they_can_be(cli, remote, change):
+    remote.gives(200, {**STATS, **change})
+    assert cli.good("stats", "--uri", remote.url).json["assets"] == 3
+
+
+def test_the_assets_of_an_older_server_are_counted_here(cli, remote):
+    lines = "".join(json.dumps(asset) + "\n" for asset in sorted((ASSET, OTHER), key=lambda asset: asset["iscc_id"])).encode()
+    unknown = (404, {"detail": "Not Found"})
+    remote.queue = [unknown, (200, lines), unknown]
+    said = cli.good("stats", "--uri", remote.url).json
+    assert (said["assets"], said["sampled"], said["with_metadata"]) == (2, 2, 2)
+    assert [path.partition("?")[0] for _, path, _ in remote.asked] == [
+        f"/indexes/default/{path}" for path in ("stats", "export", "fields")]
+
+
 MATCHED = {"iscc_id": OTHER["iscc_id"], "score": 1.0, "types": {"CONTENT_TEXT_V0": 1.0}, "metadata": None}
 PASSAGE = {"query": "AAAAAAAAAAA", "match": "AAAAAAAAAAA", "score": 1.0, "freq": 1, "offset": 0, "size": 9,
            "content": None}

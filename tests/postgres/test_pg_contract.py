@@ -138,6 +138,16 @@ def without_expect(match):
     return {name: value for name, value in match.items() if name != "expect"}
 
 
+def test_statistics_are_those_of_usearch(trio):
+    """But for samples: a database has no distances, and all of its assets are read."""
+    trio.add(rows("assets.jsonl")[:1500])
+    answers = [server.get("/indexes/main/stats").json() for server in trio.servers]
+    for answer in answers:
+        assert answer.pop("distances") or answer is not answers[0]
+        assert (answer["assets"], answer["sampled"]) == (1500, 1500)
+    assert answers[1] == answers[0] and answers[2] == answers[0]
+
+
 def test_explanations_are_those_of_usearch(trio):
     assets = rows("assets.jsonl")[:1500]
     trio.add(assets)
