@@ -396,7 +396,7 @@ static void find_before(struct add *add)
 static int load_batches(struct add *add, size_t batch_assets)
 {
 	struct isx_err err = { 0 };
-	bool any_lines;
+	bool any_lines = false; /* was looked at before */
 	uint64_t whole = add->before.file - (add->before.line > 0);
 	uint64_t bytes = measure(&add->files, whole, &any_lines);
 	enum isx_status st = load_run_start(&add->run, batch_assets, add->files.paths.ptr,
