@@ -3,6 +3,7 @@
  *                    when the rows of a type become four times as many or a quarter.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "base/mem.h"
 #include "iscc/iscc_id.h"
 #include "similarity/sim_calibrate.h"
 #include "similarity/sim_engine.h"
@@ -68,13 +69,14 @@ static const char *id_text(size_t i, char *text)
 	return text;
 }
 
-/* Add the assets `first` to `first + count - 1` in one transaction. */
-static void add(struct isx_store *store, size_t first, size_t count)
+/* Add the assets `first` to `first + count - 1` in one transaction.
+ *   fail_after  the allocation from which on memory is out; 0: none */
+static enum isx_status try_add(struct isx_store *store, size_t first, size_t count,
+			       size_t fail_after, struct isx_err *err)
 {
 	static struct isx_asset batch[ASSETS];
 	static char ids[ASSETS][ISX_ISCC_ID_TEXT_BYTES], texts[ASSETS][TYPES][ISX_UNIT_TEXT_BYTES];
 	static const char *units[ASSETS][TYPES];
-	struct isx_err err;
 	for (size_t i = 0; i < count; i++) {
 		const struct model_asset *asset = &assets[first + i];
 		batch[i] = (struct isx_asset){ .iscc_id = id_text(first + i, ids[i]),
@@ -87,7 +89,16 @@ static void add(struct isx_store *store, size_t first, size_t count)
 			units[i][batch[i].unit_count++] = texts[i][t];
 		}
 	}
-	if (isx_add(store, "main", batch, count, NULL, &err))
+	isx_mem_fail_after(fail_after);
+	enum isx_status st = isx_add(store, "main", batch, count, NULL, err);
+	isx_mem_fail_after(0);
+	return st;
+}
+
+static void add(struct isx_store *store, size_t first, size_t count)
+{
+	struct isx_err err;
+	if (try_add(store, first, count, 0, &err))
 		fail_msg("%s", err.msg);
 }
 
@@ -437,6 +448,25 @@ static void test_calibrate__samples_are_taken_again_after_another_program(void *
 	expect_model(200, 1);
 }
 
+/* Memory that runs out while an add samples fails the add as a whole. */
+static void test_calibrate__an_add_that_cannot_sample_leaves_nothing(void **state)
+{
+	enum isx_status st = ISX_NO_MEMORY;
+	struct isx_err err;
+	size_t failures = 0;
+	(void)state;
+	add_once(63);
+	struct isx_store *store = open_store();
+	for (; st; failures++) {
+		st = try_add(store, 63, 1, failures + 1, &err);
+		assert_true(st == ISX_OK || st == ISX_NO_MEMORY);
+		assert_int_equal(sampled_rows(types[1]), st ? 0 : 64);
+	}
+	isx_close(store);
+	assert_true(failures > 10);
+	expect_model(64, 1);
+}
+
 static char messages[2000];
 
 static void keep_message(const char *text, void *arg)
@@ -499,6 +529,7 @@ int main(void)
 		TEST(copies_in_an_index_of_one_type_are_no_chance),
 		TEST(a_file_without_samples_gets_them_by_the_next_add),
 		TEST(samples_are_taken_again_after_another_program),
+		TEST(an_add_that_cannot_sample_leaves_nothing),
 		TEST(check_finds_samples_that_are_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
