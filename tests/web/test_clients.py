@@ -28,9 +28,9 @@ PYTHON = """
 import sys
 from iscc_search_api_client import Client
 from iscc_search_api_client.api.assets import add_assets, get_asset
-from iscc_search_api_client.api.indexes import create_index, list_indexes
+from iscc_search_api_client.api.indexes import create_index, declare_fields, get_fields, list_indexes
 from iscc_search_api_client.api.search import search_post, search_get
-from iscc_search_api_client.models import IsccEntry, IsccIndex, IsccQuery
+from iscc_search_api_client.models import IsccEntry, IsccFilter, IsccIndex, IsccQuery
 client = Client(base_url=sys.argv[1])
 assert create_index.sync(client=client, body=IsccIndex(name="one")).name == "one"
 entry = IsccEntry.from_dict(%s)
@@ -38,6 +38,10 @@ assert add_assets.sync("one", client=client, body=[entry])[0].status == "created
 assert get_asset.sync("one", entry.iscc_id, client=client).iscc_code == entry.iscc_code
 found = search_post.sync("one", client=client, body=IsccQuery(iscc_code=entry.iscc_code), limit=5)
 assert [match.iscc_id for match in found.global_matches] == [entry.iscc_id] and found.global_matches[0].score == 1.0
+assert declare_fields.sync("one", client=client, body=["license"]).fields == get_fields.sync("one", client=client).fields == ["/license"]
+asked = IsccFilter(not_=IsccFilter(field="license", in_=["CC0", 1, None]))
+some = search_post.sync("one", client=client, body=IsccQuery(iscc_code=entry.iscc_code, filter_=asked, facets=["license"]))
+assert some.global_matches and some.facets.to_dict() == {"license": []}
 assert search_get.sync("one", client=client, iscc_code=entry.iscc_code).global_matches[0].iscc_id == entry.iscc_id
 print([index.name for index in list_indexes.sync(client=client)])
 """
