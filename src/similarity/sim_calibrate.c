@@ -3,9 +3,10 @@
  *                   engine/chance.h.
  *
  * A sample is taken under the writer lock, of the rows as the transaction leaves them, and never by
- * a search. It takes 20 ms for a type (bench/README.md), each time that its rows have become four
- * times as many: with each doubling, samples took three quarters of the time in which an index of
- * 10,000 assets was filled. Nothing in it is random: the same rows give the same sample.
+ * a search. It takes 20 ms for a type (bench/README.md), or 1 ms for 1,000 rows, so it is taken at each
+ * doubling only as long as it is cheap: with all doublings, samples took three quarters of the time in
+ * which an index of 10,000 assets was filled. Nothing in it is random: the same rows give the same
+ * sample.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_calibrate.h"
@@ -24,7 +25,8 @@ enum {
 	 * bits at 0.75, where few pairs are so near, varied by a factor of 7 between samples of one
 	 * index of real assets; more rows cost the square of their number. */
 	SAMPLE_ROWS = 4096,
-	FAR_ROWS = 1024, /* from so many on, far pairs are counted by a part of them */
+	CHEAP_ROWS = 1024, /* fewer are sampled in a millisecond */
+	FAR_ROWS = 1024,   /* from so many on, far pairs are counted by a part of them */
 	FAR_WEIGHT = 16,
 	TYPES_MAX = 64, /* 8 main types with at most 8 subtypes: no more exist */
 	ROW_BYTES = ISX_UNIT_ROW_BYTES_MAX,
@@ -354,14 +356,16 @@ static enum isx_status sample_type(struct isx_lmdb_view *view, const struct type
 	return st ? st : put_record(view, type, &distances, err);
 }
 
-/* Is a sample of a type with `sampled` rows too old for one with `rows`? */
+/* Is a sample of a type with `sampled` rows too old for one with `rows`? The first assets of an index are
+ * often alike, so that a small sample has to follow soon. */
 static bool is_due(uint64_t sampled, uint64_t rows)
 {
-	return sampled == 0 || rows / 4 >= sampled || rows <= sampled / 4;
+	const uint64_t factor = sampled < CHEAP_ROWS ? 2 : 4;
+	return sampled == 0 || rows / factor >= sampled || rows <= sampled / factor;
 }
 
 /* The record of a type without rows is left where it is: nothing matches by it. When rows of the
- * type come again, they are fewer than a quarter of those that were sampled. */
+ * type come again, they are few beside those that were sampled. */
 enum isx_status isx_sim_put_statistics(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct types types = { .count = 0 };

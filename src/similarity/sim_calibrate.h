@@ -3,9 +3,9 @@
  *
  * For each unit type up to 4,096 rows, evenly spaced, are compared with each other, and their
  * distances are counted in __metadata__ (sim_format.h): in the transaction of an add, a removal or
- * a derivation that brings the type to ISX_SAMPLE_ROWS_MIN rows, or to four times or a quarter of the rows
- * that it had when this was last done. So all searches of all processes read the same numbers, and
- * none has to sample.
+ * a derivation that brings the type to ISX_SAMPLE_ROWS_MIN rows, or to twice or half of the rows
+ * that it had when this was last done; from 1,024 rows on, to four times or a quarter. So all
+ * searches of all processes read the same numbers, and none has to sample.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_SIM_CALIBRATE_H
@@ -24,7 +24,7 @@ ISX_MUST_CHECK enum isx_status isx_distances_get(struct isx_lmdb_view *view, con
 						 struct isx_err *err);
 
 /* In a view that writes, after rows were put or removed: write their counts (isx_sim_put_counts()),
- * and sample the types of which the number of rows has grown or shrunk by a factor of four. */
+ * and sample the types of which the number of rows has changed so much (above). */
 ISX_MUST_CHECK enum isx_status isx_sim_put_statistics(struct isx_lmdb_view *view,
 						      struct isx_err *err);
 

@@ -1,6 +1,6 @@
 /*
  * test_calibrate.c - the sampled distances of an index equal those of a plain model, and are taken
- *                    when the rows of a type become four times as many or a quarter.
+ *                    when the rows of a type have become several times as many, or few.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/mem.h"
@@ -272,31 +272,40 @@ static void test_calibrate__many_rows_are_sampled_evenly(void **state)
 	expect_model(ASSETS, 1);
 }
 
-static void test_calibrate__samples_are_taken_when_rows_grow_or_shrink_by_four(void **state)
+/* By a factor of two, and from 1,024 rows on, by four. */
+static void test_calibrate__samples_are_taken_when_rows_grow_or_shrink(void **state)
 {
 	const char *type = types[1];
 	(void)state;
-	make_assets(test_seed(), 1028);
-	for (size_t i = 0; i < 1028; i++)
+	make_assets(test_seed(), 4100);
+	for (size_t i = 0; i < 4100; i++)
 		assets[i].bytes[1] = 8;
 	struct isx_store *store = open_store();
 	add(store, 0, 63);
 	assert_int_equal(sampled_rows(type), 0);
 	add(store, 63, 1);
 	assert_int_equal(sampled_rows(type), 64);
-	add(store, 64, 191);
-	assert_int_equal(sampled_rows(type), 64); /* of 255 */
-	add(store, 255, 2);
-	assert_int_equal(sampled_rows(type), 257);
+	add(store, 64, 63);
+	assert_int_equal(sampled_rows(type), 64); /* of 127 */
+	add(store, 127, 2);
+	assert_int_equal(sampled_rows(type), 129);
 	add(store, 0, 100); /* again: the number of rows stays */
-	assert_int_equal(sampled_rows(type), 257);
-	add(store, 257, 771);
-	assert_int_equal(sampled_rows(type), 1028);
-	remove_assets(store, 258, 770);
-	assert_int_equal(sampled_rows(type), 1028); /* of 258 */
-	remove_assets(store, 257, 1);
-	assert_int_equal(sampled_rows(type), 257);
-	remove_assets(store, 63, 194);
+	assert_int_equal(sampled_rows(type), 129);
+	add(store, 129, 896);
+	assert_int_equal(sampled_rows(type), 1025);
+	add(store, 1025, 3074);
+	assert_int_equal(sampled_rows(type), 1025); /* of 4,099 */
+	add(store, 4099, 1);
+	assert_int_equal(sampled_rows(type), 4100);
+	remove_assets(store, 1026, 3074);
+	assert_int_equal(sampled_rows(type), 4100); /* of 1,026 */
+	remove_assets(store, 1023, 3);
+	assert_int_equal(sampled_rows(type), 1023);
+	remove_assets(store, 512, 511);
+	assert_int_equal(sampled_rows(type), 1023); /* of 512 */
+	remove_assets(store, 511, 1);
+	assert_int_equal(sampled_rows(type), 511);
+	remove_assets(store, 63, 448);
 	assert_int_equal(sampled_rows(type), 0); /* of 63 */
 	remove_assets(store, 0, 63);
 	assert_int_equal(sampled_rows(type), 0);
@@ -523,7 +532,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_calibrate__##name, set_up, tear_down)
 		TEST(the_sample_equals_that_of_a_plain_model),
 		TEST(many_rows_are_sampled_evenly),
-		TEST(samples_are_taken_when_rows_grow_or_shrink_by_four),
+		TEST(samples_are_taken_when_rows_grow_or_shrink),
 		TEST(the_same_rows_give_the_same_sample),
 		TEST(equal_titles_and_equal_assets),
 		TEST(copies_in_an_index_of_one_type_are_no_chance),
