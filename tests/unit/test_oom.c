@@ -102,6 +102,13 @@ static const char search_body[] =
 	"{\"iscc_code\":\"" CODE
 	"\",\"simprints\":{\"CONTENT_TEXT_V0\":[\"Mzdq5tYCKD4w4Pc4xv8T1A\"]}}";
 
+static const char filtered_body[] =
+	"{\"iscc_code\":\"" CODE
+	"\",\"simprints\":{\"CONTENT_TEXT_V0\":[\"Mzdq5tYCKD4w4Pc4xv8T1A\"]},"
+	"\"filter\":{\"types\":[\"CONTENT_TEXT_V0\"],\"iscc_id\":{\"from\":\"" ID "\"},\"any\":["
+	"{\"field\":\"name\",\"in\":[\"x\",1]},{\"not\":{\"field\":\"/a/b\",\"exists\":false}}]},"
+	"\"facets\":[\"name\",\"a/b\"]}";
+
 static struct isx_store *store;
 static char directory[64], uri[96], copy[96];
 static enum fault fault;
@@ -154,9 +161,14 @@ static enum isx_status answer_with(struct isx_result *result, struct isx_err *er
 	return isx_buf_status(&answer, err);
 }
 
-static enum isx_status search(struct isx_err *err)
+static void note_progress(uint64_t bytes_done, uint64_t bytes_total, void *arg)
 {
-	struct isx_payload payload = { isx_span_of(search_body), true };
+	(void)bytes_done, (void)bytes_total, (void)arg;
+}
+
+static enum isx_status search_with(const char *body, struct isx_err *err)
+{
+	struct isx_payload payload = { isx_span_of(body), true };
 	struct isx_problems problems = { 0 };
 	struct isx_arena arena = { 0 };
 	struct isx_query query;
@@ -169,6 +181,36 @@ static enum isx_status search(struct isx_err *err)
 	isx_problems_release(&problems);
 	isx_arena_release(&arena);
 	return st;
+}
+
+static enum isx_status search(struct isx_err *err)
+{
+	return search_with(search_body, err);
+}
+
+/* With a filter that asks tables, ISCC-IDs and units, and with facets. */
+static enum isx_status search_filtered(struct isx_err *err)
+{
+	return search_with(filtered_body, err);
+}
+
+static enum isx_status declare(struct isx_err *err)
+{
+	static const char *const fields[] = { "name", "/a/b" };
+	return isx_fields_set(store, "main", fields, 2, note_progress, NULL, err);
+}
+
+static enum isx_status list_fields(struct isx_err *err)
+{
+	char **fields;
+	size_t count;
+	enum isx_status st = isx_fields_get(store, "main", &fields, &count, err);
+	if (st)
+		return st;
+	isx_buf_clear(&answer);
+	isx_fields_to_json(&answer, (const char *const *)fields, count);
+	isx_texts_free(fields, count);
+	return isx_buf_status(&answer, err);
 }
 
 /* Search by the ISCC-ID of the stored asset, with its stored simprints. */
@@ -214,11 +256,6 @@ static enum isx_status check(struct isx_err *err)
 	if (!st)
 		assert_int_equal(report.findings, 0);
 	return st;
-}
-
-static void note_progress(uint64_t bytes_done, uint64_t bytes_total, void *arg)
-{
-	(void)bytes_done, (void)bytes_total, (void)arg;
 }
 
 static enum isx_status backup(struct isx_err *err)
@@ -388,6 +425,39 @@ static void test_oom__a_search_fails_cleanly_and_works_afterwards(void **state)
 	}
 }
 
+/* After each attempt either all fields are declared or none; all are taken back for the next one. */
+static void expect_all_fields_or_none(enum isx_status st)
+{
+	struct isx_err err = { 0 };
+	assert_int_equal(list_fields(&err), ISX_OK);
+	assert_int_equal(answer.len, strlen(st ? "{\"fields\":[]}" : expected));
+	if (!st && isx_fields_set(store, "main", NULL, 0, NULL, NULL, &err))
+		fail_msg("%s", err.msg);
+}
+
+static void test_oom__fields_and_filters_fail_cleanly_and_work_afterwards(void **state)
+{
+	struct isx_err err = { 0 };
+	(void)state;
+	add_one();
+	assert_int_equal(declare(&err), ISX_OK);
+	expect_from(list_fields);
+	assert_true(until_it_works(list_fields, expect_same_answer) > 1);
+	assert_int_equal(isx_fields_set(store, "main", NULL, 0, NULL, NULL, &err), ISX_OK);
+	assert_true(until_it_works(declare, expect_all_fields_or_none) > 2);
+	assert_int_equal(declare(&err), ISX_OK);
+	expect_from(search_filtered);
+	assert_non_null(strstr(expected,
+			       "\"facets\":{\"name\":[{\"value\":\"x\",\"count\":1}],\"a/b\":[]}"));
+	assert_true(until_it_works(search_filtered, expect_same_answer) > 10);
+	/* a change keeps the table up to date, or fails as a whole */
+	expect_from(get);
+	assert_int_equal(isx_remove(store, "main", ID, &err), ISX_OK);
+	assert_true(until_it_works(add, expect_all_or_nothing) > 2);
+	add_one();
+	assert_int_equal(check(&err), ISX_OK);
+}
+
 static void test_oom__a_comparison_fails_cleanly_and_works_afterwards(void **state)
 {
 	struct isx_asset *asset;
@@ -447,6 +517,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(test_oom__an_add_fails_whole_and_works_afterwards),
 		TEST(test_oom__a_search_fails_cleanly_and_works_afterwards),
+		TEST(test_oom__fields_and_filters_fail_cleanly_and_work_afterwards),
 		TEST(test_oom__a_comparison_fails_cleanly_and_works_afterwards),
 		TEST(test_oom__a_check_fails_cleanly_and_works_afterwards),
 		TEST(test_oom__copies_fail_whole_and_work_afterwards),
