@@ -155,6 +155,24 @@ def test_options_are_sent_and_kept_in_the_link(start, site, sample):
     assert start.run("return document.getElementById('limit').value") == "1"
 
 
+def test_a_search_may_be_ranked_by_kind_or_by_chance(start, site, sample):
+    asset = sample["assets"][0]
+    for rank in ("tiered", "significance"):
+        start.open(f"{site.base}/#q={asset['iscc_code']}&rank={rank}&certain=1")
+        start.find(".match")
+        assert start.run("return document.getElementById('rank').value") == rank
+        assert start.run("return document.getElementById('certain').checked") is True
+        expected = site.post("/indexes/demo/search?limit=20", json={
+            "iscc_code": asset["iscc_code"], "rank": rank, "max_expect": 0.01}).json()["global_matches"]
+        assert [card.get_attribute("data-id") for card in start.all(".match")] == [match["iscc_id"] for match in expected]
+        assert start.find(".match .kind").text == "Kind of match: the same file"
+    start.find("#options summary").click()
+    start.run("document.getElementById('rank').value = ''; document.getElementById('certain').checked = false")
+    search(start, asset["iscc_code"])
+    start.find(".match")
+    assert "rank" not in start.driver.current_url and "certain" not in start.driver.current_url
+
+
 def test_pages_of_matches_neither_repeat_nor_lose_one(start, site, sample):
     query = {"units": sample["assets"][0]["units"], "min_score": 0.4}
     everything = site.post("/indexes/demo/search?limit=1000", json=query).json()["global_matches"]

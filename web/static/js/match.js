@@ -66,10 +66,18 @@ function source(metadata) {
 	return link ? make("div", { class: "hint" }, link) : null;
 }
 
-/* By chance: the server may say how many assets would match so well without being related. */
-function chance(match) {
-	return typeof match.expect === "number" ?
-		make("div", { class: "hint" }, `Expected by chance: ${match.expect.toPrecision(2)} assets of this index`) : null;
+/* What the tiers of the server mean. */
+const KINDS = { exact: "the same file", near_duplicate: "nearly the same work", similar: "the same meaning", corroborated: "several types agree",
+		title_only: "only the title", weak: "one weak sign", incoherent: "the codes contradict each other" };
+
+/* The kind of match, and how many assets would match so well without being related: the server may say both. */
+function kind(match) {
+	const parts = [];
+	if (match.tier)
+		parts.push(make("span", { class: "kind" }, `Kind of match: ${KINDS[match.tier] ?? match.tier}`));
+	if (typeof match.expect === "number")
+		parts.push(make("span", {}, `Expected by chance: ${match.expect.toPrecision(2)} assets of this index`));
+	return parts.length ? make("div", { class: "hint" }, ...parts.flatMap((part, i) => i ? [" · ", part] : [part])) : null;
 }
 
 /* A number as people read it: 0.012, and below that 3e-9. */
@@ -109,7 +117,7 @@ export function matchCard(match, { index, asked }) {
 		    make("header", {}, make("h3", { dir: "auto" }, nameOf(match.iscc_id, match.metadata)),
 			 make("span", {}, make("span", { class: "total" }, match.score.toFixed(4)), " ",
 			      make("span", { class: "word" }, nearest(match.types)))),
-		    bars(match.types), source(match.metadata), chance(match), why(match),
+		    bars(match.types), source(match.metadata), kind(match), why(match),
 		    make("div", { class: "actions" }, make("code", { class: "id", title: match.iscc_id }, match.iscc_id),
 			 ...links(match.iscc_id, index, asked)),
 		    make("details", {}, make("summary", {}, "Details"),

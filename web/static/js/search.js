@@ -72,6 +72,7 @@ function submit() {
 	}
 	const values = { q: field.value.trim().replace(/\s+/g, " "), index: byId("index").value,
 			 limit: byId("limit").value === "20" ? "" : byId("limit").value, min: byId("min-score").value,
+			 rank: byId("rank").value, certain: byId("certain").checked ? "1" : "",
 			 without: [...unwanted].join(","), passages: byId("passages").checked ? "" : "0" };
 	const hash = toHash("search", values);
 	if (hash === location.hash)
@@ -92,6 +93,10 @@ function bodyOf(query, values, types) {
 	const out = new Set((values.without || "").split(",").filter(Boolean));
 	if (values.min)
 		body.min_score = Number(values.min);
+	if (values.rank === "significance" || values.rank === "tiered")
+		body.rank = values.rank;
+	if (values.certain)
+		body.max_expect = 0.01; /* one search of a hundred has such a match by chance */
 	if (out.size && types.some((type) => !out.has(type)))
 		body.types = types.filter((type) => !out.has(type));
 	return body;
@@ -99,7 +104,7 @@ function bodyOf(query, values, types) {
 
 function none(index, values) {
 	return make("p", { class: "note" }, `Nothing in index ${index} has a unit that reaches the threshold, ${values.min || "0.75 unless the server has another one"}. ` +
-		    "Unrelated works have about 0.5: a lower threshold shows more, mostly by chance.");
+		    (values.certain ? "And what chance explains was left out." : "Unrelated works have about 0.5: a lower threshold shows more, mostly by chance."));
 }
 
 /* The request and its answer, to look at, keep, and send again from a terminal. */
@@ -228,6 +233,8 @@ export async function show(values) {
 		field.value = values.q.startsWith("{") ? values.q : values.q.replaceAll(" ", "\n");
 	byId("limit").value = values.limit || "20";
 	byId("min-score").value = values.min || "";
+	byId("rank").value = ["significance", "tiered"].includes(values.rank) ? values.rank : "";
+	byId("certain").checked = Boolean(values.certain);
 	byId("passages").checked = values.passages !== "0";
 	if (values.index && [...byId("index").options].some(({ value }) => value === values.index))
 		byId("index").value = values.index;
