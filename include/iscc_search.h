@@ -903,7 +903,9 @@ struct isx_stats_distances {
 /* One type of units or simprints. */
 struct isx_stats_type {
 	const char *type;
-	uint64_t assets;                        /* that have the type; all others are without it */
+	/* Assets that have the type; all others are without it. Of INSTANCE units beyond 4 million in
+	 * usearch:// each counts as that of an asset of its own. */
+	uint64_t assets;
 	const struct isx_stats_length *lengths; /* ascending */
 	size_t length_count;
 	const struct isx_stats_distances *distances; /* of units only */

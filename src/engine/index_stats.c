@@ -44,7 +44,7 @@ enum isx_status isx_stats_count_id(struct isx_stats_count *count, uint64_t id, s
 	if (count->hour_count == 0 || count->hours[count->hour_count - 1].hour != hour) {
 		enum isx_status st = isx_array_room(&count->hours, &count->hour_cap,
 						    count->hour_count + 1, sizeof *count->hours,
-						    NULL, err);
+						    count->quota, err);
 		if (st)
 			return st;
 		count->hours[count->hour_count++] = (struct isx_stats_hour){ .hour = hour };

@@ -29,8 +29,10 @@ struct isx_tallies {
 ISX_MUST_CHECK enum isx_status isx_tally_add(struct isx_tallies *tallies, const char *type,
 					     uint32_t bits, uint64_t count, struct isx_err *err);
 
-/* The numbers of an index while they are collected. `{ 0 }` is empty; 32 KiB. */
+/* The numbers of an index while they are collected. `{ 0 }` is empty; 32 KiB, and 16 bytes for each hour
+ * with an asset. */
 struct isx_stats_count {
+	const struct isx_quota *quota; /* asked before a list grows; NULL: no ceiling */
 	uint64_t assets;
 	uint32_t realm;                      /* set by the engine, if there is an asset */
 	struct isx_tallies units, simprints; /* by type and length */

@@ -1,11 +1,13 @@
 /*
  * serve_compare.c - how alike two works are: POST /compare.
  *
- * Reads at most two assets and compares at most 64 units with 64, so it needs no thread that scans,
- * and no quota: the answer has one element for each type of unit.
+ * Reads at most two assets and compares at most 64 units with 64, so it needs no thread that scans.
+ * What may be large are the assets, by their metadata: they are read under the quota of the answer.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/serve.h"
+
+#include "service/service.h"
 
 enum isx_status isx_serve_compare(struct http_req *req, struct http_res *res, struct isx_err *err)
 {
@@ -17,7 +19,8 @@ enum isx_status isx_serve_compare(struct http_req *req, struct http_res *res, st
 		st = isx_compare_from_json(&req->payload, &req->arena, &a, &b, &conditions,
 					   &res->problems, err);
 	if (!st)
-		st = isx_compare(req->store, &a, &b, &conditions, &comparison, err);
+		st = isx_compare_within(req->store, &a, &b, &conditions, req->quota, &comparison,
+					err);
 	if (st)
 		return st;
 	isx_comparison_to_json(&res->payload, comparison);

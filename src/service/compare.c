@@ -28,7 +28,7 @@ static enum isx_status read_asset(struct isx_store *store, const char *name, con
 				  const struct isx_query *conditions, struct isx_arena *arena,
 				  struct side *side, struct isx_err *err)
 {
-	struct isx_buf json = { 0 };
+	struct isx_buf json = { .quota = arena->quota };
 	struct isx_asset asset = { 0 };
 	enum isx_status st = ISX_OK;
 	if (!name || !store)
@@ -42,8 +42,9 @@ static enum isx_status read_asset(struct isx_store *store, const char *name, con
 	if (!st)
 		st = isx_buf_status(&json, err);
 	if (!st)
-		st = isx_asset_from_stored((struct isx_span){ json.ptr, json.len }, arena, &asset,
-					   err);
+		st = isx_stored_carried((struct isx_span){ json.ptr, json.len }, 0,
+					ISX_WITH_CODE | ISX_WITH_UNITS,
+					&store->engine->options.logger, arena, &asset, err);
 	if (!st && !asset.unit_count && !asset.iscc_code)
 		st = isx_fail(err, ISX_INVALID, "%s has no ISCC-CODE and no units", iscc_id);
 	if (!st)
@@ -158,10 +159,12 @@ static enum isx_status compare_here(struct isx_store *store, const struct isx_wo
 
 /* The conditions are copied member by member: whatever else the query of the program has must not
  * become a part of the works. */
-enum isx_status isx_compare(struct isx_store *store, const struct isx_work *a,
-			    const struct isx_work *b, const struct isx_query *conditions,
-			    struct isx_comparison **comparison, struct isx_err *err)
+enum isx_status isx_compare_within(struct isx_store *store, const struct isx_work *a,
+				   const struct isx_work *b, const struct isx_query *conditions,
+				   const struct isx_quota *quota,
+				   struct isx_comparison **comparison, struct isx_err *err)
 {
+	struct isx_quota own = { 0 }; /* keeps a refusal for this call */
 	struct isx_query asked = { 0 };
 	if (conditions)
 		asked = (struct isx_query){ .has_min_score = conditions->has_min_score,
@@ -177,13 +180,20 @@ enum isx_status isx_compare(struct isx_store *store, const struct isx_work *a,
 	struct isx_comparison *made = isx_mem_array(1, sizeof *made);
 	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
 	st = made && arena ? ISX_UNSUPPORTED : isx_fail_memory(err);
+	if (quota)
+		own = (struct isx_quota){ .may_take = quota->may_take, .keeper = quota->keeper };
+	if (arena)
+		arena->quota = quota ? &own : NULL;
 	if (st == ISX_UNSUPPORTED && store && store->engine->ops->compare)
 		st = store->engine->ops->compare(store->engine, a, b, &asked, arena, made, err);
 	if (st == ISX_UNSUPPORTED)
 		st = compare_here(store, a, b, &asked, arena, made, err);
-	if (made)
-		made->memory = arena;
+	if (arena)
+		arena->quota = NULL; /* the result may live longer */
+	if (st == ISX_NO_MEMORY)
+		st = isx_quota_fail(&own, err);
 	if (!st) {
+		made->memory = arena;
 		*comparison = made;
 		return ISX_OK;
 	}
@@ -192,6 +202,13 @@ enum isx_status isx_compare(struct isx_store *store, const struct isx_work *a,
 	isx_mem_free(arena);
 	isx_mem_free(made);
 	return st;
+}
+
+enum isx_status isx_compare(struct isx_store *store, const struct isx_work *a,
+			    const struct isx_work *b, const struct isx_query *conditions,
+			    struct isx_comparison **comparison, struct isx_err *err)
+{
+	return isx_compare_within(store, a, b, conditions, NULL, comparison, err);
 }
 
 void isx_comparison_free(struct isx_comparison *comparison)

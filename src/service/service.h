@@ -28,10 +28,20 @@ ISX_MUST_CHECK enum isx_status isx_asset_copy(const struct isx_asset *asset,
 					      struct isx_arena *arena, struct isx_asset *copy,
 					      size_t *bytes, struct isx_err *err);
 
-/* As isx_stats(), which ends when `meter` says so. */
+/* As isx_stats(), which ends when `meter` says so, and asks `quota` (NULL: no ceiling) for what grows
+ * with the index. */
 ISX_MUST_CHECK enum isx_status isx_stats_within(struct isx_store *store, const char *name,
 						const struct isx_meter *meter,
+						const struct isx_quota *quota,
 						struct isx_stats **stats, struct isx_err *err);
+
+/* As isx_compare(), which asks `quota` (NULL: no ceiling) for the memory of the assets. */
+ISX_MUST_CHECK enum isx_status isx_compare_within(struct isx_store *store, const struct isx_work *a,
+						  const struct isx_work *b,
+						  const struct isx_query *conditions,
+						  const struct isx_quota *quota,
+						  struct isx_comparison **comparison,
+						  struct isx_err *err);
 
 /* As isx_search(), but memory for the ranking and the result is asked of `quota` first (borrowed
  * until return; threads of the search may ask at the same time). The memory is held until

@@ -53,7 +53,7 @@ static enum isx_status count_unit(struct walked *walked, const struct isx_indexe
 	if (st || !unit->is_instance)
 		return st;
 	st = isx_array_room(&walked->instances, &walked->instance_cap, walked->instance_count + 1,
-			    sizeof *walked->instances, NULL, err);
+			    sizeof *walked->instances, walked->count.quota, err);
 	if (!st)
 		walked->instances[walked->instance_count++] = isx_load_be64(unit->body);
 	return st;
@@ -170,6 +170,7 @@ static enum isx_status count_by_walk(struct isx_engine *engine, const char *name
 	struct walked *walked = isx_mem_array(1, sizeof *walked); /* 32 KiB */
 	if (!walked)
 		return isx_fail_memory(err);
+	walked->count.quota = arena->quota;
 	enum isx_status st = walk_all(engine, name, meter, walked, err);
 	if (!st) {
 		count_instances(walked);
@@ -206,19 +207,28 @@ static enum isx_status add_fields(struct isx_engine *engine, const char *name,
 }
 
 enum isx_status isx_stats_within(struct isx_store *store, const char *name,
-				 const struct isx_meter *meter, struct isx_stats **stats,
-				 struct isx_err *err)
+				 const struct isx_meter *meter, const struct isx_quota *quota,
+				 struct isx_stats **stats, struct isx_err *err)
 {
 	struct isx_engine *engine = store->engine;
+	struct isx_quota own = { 0 }; /* keeps a refusal for this call */
 	struct isx_stats *made = isx_mem_array(1, sizeof *made);
 	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
 	enum isx_status st = made && arena ? ISX_UNSUPPORTED : isx_fail_memory(err);
+	if (quota)
+		own = (struct isx_quota){ .may_take = quota->may_take, .keeper = quota->keeper };
+	if (arena)
+		arena->quota = quota ? &own : NULL;
 	if (st == ISX_UNSUPPORTED && engine->ops->stats)
 		st = engine->ops->stats(engine, name, meter, arena, made, err);
 	if (st == ISX_UNSUPPORTED)
 		st = count_by_walk(engine, name, meter, arena, made, err);
 	if (!st)
 		st = add_fields(engine, name, arena, made, err);
+	if (arena)
+		arena->quota = NULL; /* the result may live longer */
+	if (st == ISX_NO_MEMORY)
+		st = isx_quota_fail(&own, err);
 	if (!st) {
 		made->memory = arena;
 		*stats = made;
@@ -235,7 +245,7 @@ enum isx_status isx_stats(struct isx_store *store, const char *name, struct isx_
 			  struct isx_err *err)
 {
 	const struct isx_meter never = { 0 };
-	return isx_stats_within(store, name, &never, stats, err);
+	return isx_stats_within(store, name, &never, NULL, stats, err);
 }
 
 void isx_stats_free(struct isx_stats *stats)

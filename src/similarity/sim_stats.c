@@ -191,7 +191,7 @@ static enum isx_status take_instance(struct isx_stats_count *count, struct owner
 	if (owners->count == INSTANCES_MAX)
 		return ISX_OK;
 	enum isx_status st = isx_array_room(&owners->ids, &owners->cap, owners->count + 1,
-					    sizeof *owners->ids, NULL, err);
+					    sizeof *owners->ids, count->quota, err);
 	if (!st)
 		owners->ids[owners->count++] = isx_load_be64(row.mv_data);
 	return st;
@@ -334,6 +334,7 @@ enum isx_status isx_sim_stats(struct isx_lmdb_view *view, const struct isx_optio
 	struct isx_stats_count *count = isx_mem_array(1, sizeof *count);
 	if (!count)
 		return isx_fail_memory(err);
+	count->quota = arena->quota;
 	enum isx_status st = count_all(view, count, err);
 	if (!st)
 		st = isx_stats_fill(count, arena, stats, err);

@@ -81,10 +81,38 @@ static void test_index_stats__counting_can_be_cancelled(void **state)
 	struct isx_stats *stats = NULL;
 	struct isx_err err = { 0 };
 	(void)state;
-	assert_int_equal(isx_stats_within(store, "main", &meter, &stats, &err), ISX_CANCELLED);
+	assert_int_equal(isx_stats_within(store, "main", &meter, NULL, &stats, &err),
+			 ISX_CANCELLED);
 	assert_string_equal(err.msg, "enough");
 	assert_int_equal(asked, 1);
 	assert_null(stats);
+	isx_close(store);
+}
+
+static enum isx_status refuse(void *keeper, size_t bytes, struct isx_err *err)
+{
+	(void)keeper, (void)bytes;
+	return isx_fail(err, ISX_UNAVAILABLE, "no room");
+}
+
+static void test_index_stats__memory_is_asked_of_the_quota(void **state)
+{
+	struct isx_store *store = make_store("memory://");
+	const struct isx_work work = { .iscc = "ISCC:MAIGHXLN555Y2DFF", .index = "main" };
+	const struct isx_quota quota = { .may_take = refuse };
+	const struct isx_meter meter = { 0 };
+	struct isx_stats *stats = NULL;
+	struct isx_comparison *comparison = NULL;
+	struct isx_err err = { 0 };
+	(void)state;
+	assert_int_equal(isx_stats_within(store, "main", &meter, &quota, &stats, &err),
+			 ISX_UNAVAILABLE);
+	assert_string_equal(err.msg, "no room");
+	assert_null(stats);
+	assert_int_equal(isx_compare_within(store, &work, &work, NULL, &quota, &comparison, &err),
+			 ISX_UNAVAILABLE);
+	assert_non_null(strstr(err.msg, "no room"));
+	assert_null(comparison);
 	isx_close(store);
 }
 
@@ -113,6 +141,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_index_stats__declared_fields_are_among_them),
 		cmocka_unit_test(test_index_stats__counting_can_be_cancelled),
+		cmocka_unit_test(test_index_stats__memory_is_asked_of_the_quota),
 		cmocka_unit_test(test_index_stats__memory_may_run_out_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
