@@ -158,7 +158,7 @@ bool isx_scorer_rank(const struct isx_scorer *scorer, const struct isx_evidence 
 	if (scorer->rank == ISX_RANK_TIERED) {
 		double tier_score;
 		/* A tier score is at most 1: tiers do not overlap. */
-		ranked->rank = 2.0 * tier_of(scorer, evidence, &tier_score);
+		ranked->rank = 2.0 * (int)tier_of(scorer, evidence, &tier_score);
 		ranked->rank += tier_score;
 	}
 	return true;

@@ -371,7 +371,7 @@ void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults
 		query->with = defaults->with;
 	if (!query->rank)
 		query->rank = defaults->rank;
-	if (!query->max_expect)
+	if (query->max_expect == 0)
 		query->max_expect = defaults->max_expect;
 	query->explains |= defaults->explains;
 	if (!query->filter)
