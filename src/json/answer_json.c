@@ -768,7 +768,8 @@ static enum isx_status read_facet_value(struct isx_span text, struct isx_arena *
 	one->count = count_of(found[OTHERS].len ? found[OTHERS] : found[COUNT]);
 	if (found[OTHERS].len)
 		return ISX_OK;
-	if (!found[VALUE].len)
+	enum isx_json_kind kind = isx_json_kind(found[VALUE]);
+	if (!found[VALUE].len || kind == ISX_JSON_ARRAY || kind == ISX_JSON_OBJECT)
 		return isx_fail_answer(err, "a value in each facet");
 	one->value = isx_arena_text(arena, found[VALUE].ptr, found[VALUE].len);
 	return one->value ? ISX_OK : isx_fail_memory(err);

@@ -57,7 +57,7 @@ class Answering:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_GET = do_POST = do_DELETE = answer
+            do_GET = do_PUT = do_POST = do_DELETE = answer
 
             def log_message(self, *_):
                 pass
@@ -301,6 +301,55 @@ def test_no_more_matches_than_the_limit(cli, remote, matches, match):
     cli.good(*words, "3")
     said = cli.run(*words, "2")
     assert said.code == 1 and said.out == "" and "expected at most 2 matches" in said.err, said
+
+
+FILTERED = ("--filter", '{"hub": 1}', "--facet", "a,/b")
+COUNTED = {**FOUND, "query": {"units": [], "filter": {"hub": 1}, "facets": ["a", "/b"]},
+           "facets": {"a": [{"value": "x", "count": 2}, {"value": 1.50, "count": 1}, {"others": 7}], "/b": []}, "chunk_facets": {"a": [], "/b": []}}
+
+
+def test_filters_and_facets_are_sent_and_read(cli, remote):
+    remote.gives(200, COUNTED)
+    said = cli.good("search", ASSET["iscc_code"], "--uri", remote.url, "--json", *FILTERED)
+    assert said.json["facets"] == COUNTED["facets"] and said.json["chunk_facets"] == COUNTED["chunk_facets"]
+    (_, _, body), = remote.asked
+    assert json.loads(body)["filter"] == {"all": [{"hub": 1}]} and json.loads(body)["facets"] == ["a", "/b"]
+    assert "         2  x\n         1  1.5\n         7  (other values)\n" in cli.good(
+        "search", ASSET["iscc_code"], "--uri", remote.url, "--table", *FILTERED).out
+
+
+@pytest.mark.parametrize("member", ["filter", "facets"])
+def test_a_server_that_ignores_a_filter_is_no_success(cli, remote, member):
+    query = {name: value for name, value in COUNTED["query"].items() if name != member}
+    remote.gives(200, {**COUNTED, "query": query})
+    said = cli.run("search", ASSET["iscc_code"], "--uri", remote.url, "--json", *FILTERED)
+    assert (said.code, said.out) == (1, "") and f"the server ignores '{member}' of a query" in said.err
+
+
+@pytest.mark.parametrize("facets", [
+    None, [], {}, {"a": []}, {"/b": [], "a": []}, {"a": [], "c": []}, {"a": {}, "/b": []}, {"a": [5], "/b": []}, {"a": [{"count": 1, "xxxxx": 1}], "/b": []},
+    {"a": [{"value": [1], "count": 1}], "/b": []}, {"a": [{"value": {}, "count": 1}], "/b": []}, {"a": [{"others": 1}, {"value": 1, "count": 1}], "/b": []}])
+@pytest.mark.parametrize("member", ["facets", "chunk_facets"])
+def test_facets_that_are_malformed_are_refused(cli, remote, member, facets):
+    remote.gives(200, {**COUNTED, member: facets})
+    said = cli.run("search", ASSET["iscc_code"], "--uri", remote.url, "--json", *FILTERED)
+    assert (said.code, said.out) == (1, "") and "is not what it should be: expected" in said.err, said
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"fields": 5}, {"fields": {}}, {"fields": [5]}, {"fields": ["/a", None]}, {"fields": ["/a"] * 33}])
+def test_fields_that_are_malformed_are_refused(cli, remote, answer):
+    remote.gives(200, answer)
+    for words in ((), ("a",)):
+        said = cli.run("index", "fields", "main", *words, "--uri", remote.url)
+        assert (said.code, said.out) == (1, "") and "is not what it should be: expected" in said.err and remote.url in said.err, said
+
+
+def test_a_server_without_fields_is_named(cli, remote):
+    remote.gives(404, {"detail": "Not Found"})
+    for words in ((), ("a",), ("--none",)):
+        assert "the server has no fields: expected version 0.4.0 or later" in cli.run("index", "fields", "main", *words, "--uri", remote.url).err
+    remote.gives(404, {"detail": "Index 'main' not found"})
+    assert "Index 'main' not found" in cli.run("index", "fields", "main", "--uri", remote.url).err
 
 
 def test_an_outcome_that_is_none_is_no_success(cli, remote, calls):
