@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "engine/index_info.h"
 #include "iscc/iscc_id.h"
+#include "postgres/pg_fields.h"
 #include "postgres/pg_follower.h"
 #include "postgres/pg_schema.h"
 #include "postgres/pg_search.h"
@@ -388,6 +389,9 @@ static const struct isx_engine_ops store_ops = {
 	.get = store_get,
 	.remove = isx_pg_remove,
 	.set_metadata = isx_pg_set_metadata,
+	.fields_get = isx_pg_fields_get,
+	.fields_set = isx_pg_fields_set,
+	.filters = true,
 	.search = isx_pg_search,
 	.search_many = isx_pg_search_many,
 	.duplicates = isx_pg_duplicates,

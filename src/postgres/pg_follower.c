@@ -29,7 +29,9 @@
 #include "similarity/sim_add.h"
 #include "similarity/sim_calibrate.h"
 #include "similarity/sim_rows.h"
+#include "similarity/sim_tables.h"
 #include "storage/lmdb_add.h"
+#include "storage/lmdb_fields.h"
 #include "storage/lmdb_verify.h"
 #include "storage/lock_file.h"
 #include "json/rules.h"
@@ -44,10 +46,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define META_FOLLOWS "isx:follows" /* change_seq and change_token, i64 BE; absent while loading */
+/* change_seq, change_token and fields of struct isx_pg_head, i64 BE; absent while loading */
+#define META_FOLLOWS "isx:follows"
 
 enum {
-	POSITION_BYTES = 16,
+	POSITION_BYTES = 24,
 	BLOCK_ASSETS =
 		20000, /* put into the file at once, and asked for in one step of catching up */
 	BLOCK_SIMPRINTS = 200000, /* in one transaction of the file, while loading */
@@ -118,6 +121,7 @@ struct position {
 	bool known;
 	int64_t change_seq;
 	int64_t change_token;
+	int64_t fields;  /* the declared fields whose values the file has, as a hash */
 	int64_t changed; /* as in the log at this change; filled by begin_snapshot() */
 };
 
@@ -132,6 +136,7 @@ static enum isx_status read_position(struct isx_lmdb_view *view, struct position
 	if (rc == 0 && value.mv_size == POSITION_BYTES) {
 		position->change_seq = (int64_t)isx_load_be64(value.mv_data);
 		position->change_token = (int64_t)isx_load_be64((const char *)value.mv_data + 8);
+		position->fields = (int64_t)isx_load_be64((const char *)value.mv_data + 16);
 		position->known = position->change_seq >= 0 &&
 				  position->change_seq <= ISX_PG_COUNT_MAX;
 	}
@@ -147,6 +152,7 @@ static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx
 	enum isx_status st = ISX_OK;
 	isx_store_be64(bytes, (uint64_t)head->change_seq);
 	isx_store_be64(bytes + 8, (uint64_t)head->change_token);
+	isx_store_be64(bytes + 16, (uint64_t)head->fields);
 	isx_store_be32(realm, head->realm);
 	if (head->has_realm)
 		st = isx_lmdb_put_meta(view, ISX_META_REALM, realm, sizeof realm, err);
@@ -160,7 +166,7 @@ static enum isx_status put_position(struct isx_lmdb_view *view, const struct isx
 static bool is_current(const struct position *position, const struct isx_pg_head *head)
 {
 	return position->known && position->change_seq == head->change_seq &&
-	       position->change_token == head->change_token;
+	       position->change_token == head->change_token && position->fields == head->fields;
 }
 
 /* Read the position in a transaction of its own. */
@@ -244,7 +250,8 @@ struct block {
 /* Add an asset to a block. One whose row is damaged is left out, so that searches find the
  * others. */
 static enum isx_status add_to_block(struct work *work, struct block *block, struct isx_span id,
-				    struct isx_span codes, struct isx_err *err)
+				    struct isx_span codes, struct isx_span metadata,
+				    struct isx_err *err)
 {
 	struct isx_err why = { 0 };
 	if (!block->assets) {
@@ -256,7 +263,7 @@ static enum isx_status add_to_block(struct work *work, struct block *block, stru
 	}
 	enum isx_status st = id.len == ISX_KEY_BYTES
 				     ? isx_pg_read_asset(work->head, isx_load_be64(id.ptr), codes,
-							 (struct isx_span){ 0 }, &block->arena,
+							 metadata, &block->arena,
 							 &block->assets[block->count], &why)
 				     : isx_fail(&why, ISX_CORRUPT,
 						"table asset: an iscc_id has %zu bytes", id.len);
@@ -424,12 +431,12 @@ static enum isx_status load_assets(struct work *work, struct isx_err *err)
 	struct isx_pg_row row;
 	bool more = true;
 	snprintf(sql, sizeof sql,
-		 "COPY (SELECT iscc_id, codes FROM @.asset WHERE index_id = %lld ORDER BY iscc_id)"
-		 " TO STDOUT (FORMAT binary)",
-		 (long long)work->head->index_id);
+		 "COPY (SELECT iscc_id, codes, %s FROM @.asset WHERE index_id = %lld"
+		 " ORDER BY iscc_id) TO STDOUT (FORMAT binary)",
+		 work->head->fields ? "metadata" : "NULL::json", (long long)work->head->index_id);
 	enum isx_status st = isx_pg_copy_begin(work->conn, sql, err);
-	while (!st && !(st = isx_pg_copy_row(work->conn, 2, &row, &more, err)) && more) {
-		st = add_to_block(work, &block, row.fields[0], row.fields[1], err);
+	while (!st && !(st = isx_pg_copy_row(work->conn, 3, &row, &more, err)) && more) {
+		st = add_to_block(work, &block, row.fields[0], row.fields[1], row.fields[2], err);
 		PQfreemem(row.memory);
 		if (!st)
 			st = step(work, true, err);
@@ -500,6 +507,21 @@ static enum isx_status count_rows(struct work *work, struct isx_err *err)
 	return st;
 }
 
+/* Declare the fields of the index in an empty file: its table then gets the values of the assets that
+ * are put. */
+static enum isx_status declare_fields(struct work *work, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_lmdb_fields fields = { 0 };
+	enum isx_status st = work->head->fields ? isx_pg_fields_of(work->conn, work->head, &arena,
+								   &fields, err)
+						: ISX_OK;
+	if (!st && fields.count)
+		st = isx_lmdb_fields_put(&work->view, fields.pointers, fields.count, err);
+	isx_arena_release(&arena);
+	return st;
+}
+
 /* Fill an empty file, from the snapshot that begin_snapshot() has begun. */
 static enum isx_status load(struct work *work, struct isx_err *err)
 {
@@ -511,6 +533,8 @@ static enum isx_status load(struct work *work, struct isx_err *err)
 	enum isx_status st = count_rows(work, err);
 	if (!st)
 		st = isx_lmdb_write(follower->file, &work->view, err);
+	if (!st)
+		st = declare_fields(work, err);
 	if (!st)
 		st = load_assets(work, err);
 	if (!st)
@@ -531,6 +555,8 @@ static const char *find_flaw(const struct isx_pg_head *head, const struct positi
 			     const PGresult *log)
 {
 	int64_t changed;
+	if (position->fields != head->fields)
+		return "the index declares other fields";
 	if (position->change_seq > head->change_seq)
 		return "it is ahead of the database, which was restored or has failed over";
 	if (PQgetisnull(log, 0, 0))
@@ -546,27 +572,45 @@ static const char *find_flaw(const struct isx_pg_head *head, const struct positi
 	return NULL;
 }
 
+/* Remove an asset with all of its rows. Those of declared fields follow from what is stored of it. */
+static enum isx_status remove_asset(struct work *work, struct isx_field_change *fields,
+				    uint64_t number, struct isx_err *err)
+{
+	const struct isx_iscc_id id = { .body = number, .version = 1 };
+	enum isx_status st = ISX_OK;
+	MDB_val json;
+	if (fields->fields.count && !isx_sim_get(&work->view, NULL, &id, &json))
+		st = isx_field_change_asset(fields, number, isx_lmdb_span(json),
+					    (struct isx_span){ 0 }, err);
+	return st ? st : isx_sim_remove_asset(&work->view, number, err);
+}
+
 /* Replace the assets of a range of changes: remove each, and put it again if it still exists. */
 static enum isx_status replace_assets(struct work *work, const struct isx_pg_params *range,
 				      struct isx_err *err)
 {
 	struct block block = { 0 };
+	struct isx_field_change fields;
 	PGresult *row = NULL;
-	enum isx_status st = isx_pg_rows_begin(work->conn, ISX_PG_CHANGED_ASSETS, range, err);
+	enum isx_status st = isx_field_change_begin(&fields, &work->view, err);
+	if (!st)
+		st = isx_pg_rows_begin(work->conn, ISX_PG_CHANGED_ASSETS, range, err);
 	while (!st && !(st = isx_pg_rows_next(work->conn, &row, err)) && row) {
 		struct isx_span id = isx_pg_field(row, 0, 0);
 		if (id.len != ISX_KEY_BYTES)
 			st = isx_pg_fail_row(work->conn, "change", err);
 		if (!st)
-			st = isx_sim_remove_asset(&work->view, isx_load_be64(id.ptr), err);
+			st = remove_asset(work, &fields, isx_load_be64(id.ptr), err);
 		if (!st && !PQgetisnull(row, 0, 1))
-			st = add_to_block(work, &block, id, isx_pg_field(row, 0, 1), err);
+			st = add_to_block(work, &block, id, isx_pg_field(row, 0, 1),
+					  isx_pg_field(row, 0, 2), err);
 		if (!st && block.count == BLOCK_ASSETS)
 			st = put_block(work, &block, err);
 		PQclear(row);
 		if (!st)
 			st = step(work, true, err);
 	}
+	st = isx_field_change_end(&fields, st, err);
 	if (!st)
 		st = put_block(work, &block, err);
 	release_block(&block);
@@ -632,11 +676,19 @@ static enum isx_status take_step(struct work *work, const struct position *from,
 	isx_pg_add_i64(&range, work->head->index_id);
 	isx_pg_add_i64(&range, from->change_seq);
 	isx_pg_add_i64(&range, to->change_seq);
+	struct isx_pg_params with_fields = { 0 };
+	isx_pg_add_i64(&with_fields, work->head->index_id);
+	isx_pg_add_i64(&with_fields, from->change_seq);
+	isx_pg_add_i64(&with_fields, to->change_seq);
+	isx_pg_add_i64(&with_fields, work->head->fields != 0);
 	enum isx_status st = isx_buf_status(&range.bytes, err);
 	if (!st)
-		st = replace_assets(work, &range, err);
+		st = isx_buf_status(&with_fields.bytes, err);
+	if (!st)
+		st = replace_assets(work, &with_fields, err);
 	if (!st)
 		st = replace_simprints(work, &range, err);
+	isx_pg_params_release(&with_fields);
 	isx_pg_params_release(&range);
 	return st;
 }
@@ -1052,7 +1104,8 @@ enum isx_status isx_pg_follower_use(struct isx_pg_followers *followers, struct i
 	if (!st)
 		st = look_at_position(follower, &position, err);
 	/* Ahead of *known is fine: the caller compares with the head that it reads afterwards. */
-	*found = !st && position.known && position.change_seq >= known->change_seq;
+	*found = !st && position.known && position.change_seq >= known->change_seq &&
+		 position.fields == known->fields;
 	if (*found) {
 		known->change_seq = position.change_seq;
 		known->change_token = position.change_token;

@@ -1,6 +1,7 @@
 /*
  * pg_follower.h - the local copy of the rows that searches scan: an index file of the similarity
- *                 engine (similarity/sim_format.h) whose assets have codes but no metadata.
+ *                 engine (similarity/sim_format.h) whose assets have codes, and metadata only where the
+ *                 index declares fields.
  *
  * A follower stores its position, the number and the token of the last change that is in it, in the
  * same transaction as its rows. An answer is given only if that was the head of the index in the

@@ -77,7 +77,8 @@ enum isx_status isx_pg_read_head(const PGresult *row, const char *name, struct i
 		.change_token = isx_pg_i64(row, 0, 3),
 		.assets = isx_pg_i64(row, 0, 5),
 		.changed = isx_pg_i64(row, 0, 6),
-		.is_replica = isx_pg_bool(row, 0, 8),
+		.fields = isx_pg_i64(row, 0, 8),
+		.is_replica = isx_pg_bool(row, 0, 9),
 	};
 	if (name)
 		snprintf(head->name, sizeof head->name, "%s", name);
@@ -154,6 +155,41 @@ enum isx_status isx_pg_begin_read(struct isx_pg_conn *conn, const char *name,
 {
 	return begin_with_head(conn, ISX_PG_BEGIN_SNAPSHOT, ISX_PG_INDEX_HEAD, ISX_PG_STATEMENTS,
 			       name, head, err);
+}
+
+/* Read the list of a row of table index; NULL: no field is declared. */
+static enum isx_status parse_list(const PGresult *rows, const char *name, struct isx_arena *arena,
+				  struct isx_lmdb_fields *fields, struct isx_err *err)
+{
+	bool is_read = true;
+	*fields = (struct isx_lmdb_fields){ 0 };
+	if (PQntuples(rows) == 0)
+		return isx_fail_no_index(err, name);
+	if (PQgetisnull(rows, 0, 0))
+		return ISX_OK;
+	enum isx_status st = isx_lmdb_fields_parse(isx_pg_field(rows, 0, 0), arena, fields,
+						   &is_read, err);
+	if (st || is_read)
+		return st;
+	return isx_fail(err, ISX_CORRUPT,
+			"table index of the database: fields of index '%s' is no list of fields: "
+			"declare them again",
+			name);
+}
+
+enum isx_status isx_pg_fields_of(struct isx_pg_conn *conn, const struct isx_pg_head *head,
+				 struct isx_arena *arena, struct isx_lmdb_fields *fields,
+				 struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *rows = NULL;
+	isx_pg_add_i64(&params, head->index_id);
+	enum isx_status st = isx_pg_run(conn, ISX_PG_FIELDS_GET, &params, &rows, err);
+	if (!st)
+		st = parse_list(rows, head->name, arena, fields, err);
+	PQclear(rows);
+	isx_pg_params_release(&params);
+	return st;
 }
 
 enum isx_status isx_pg_check_realm(const struct isx_pg_head *head, const char *iscc_id,

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "postgres/pg_conn.h"
+#include "storage/lmdb_fields.h"
 
 /* A row of table index as one statement saw it. In the database change_seq is called head,
  * change_token head_mark and generation incarnation. */
@@ -19,6 +20,7 @@ struct isx_pg_head {
 	uint32_t realm;
 	int64_t assets;
 	int64_t changed; /* sum of the assets in all changes; rises */
+	int64_t fields;  /* a hash of the declared fields; 0: none is declared */
 	bool is_replica; /* read from a replica: this host's follower may be ahead of it */
 	char name[ISX_INDEX_NAME_MAX + 1]; /* as the caller named it */
 };
@@ -40,6 +42,14 @@ ISX_MUST_CHECK enum isx_status isx_pg_begin_write(struct isx_pg_conn *conn, cons
  * follow have the long timeout. ISX_NOT_FOUND: no such index. */
 ISX_MUST_CHECK enum isx_status isx_pg_begin_read(struct isx_pg_conn *conn, const char *name,
 						 struct isx_pg_head *head, struct isx_err *err);
+
+/* Read the declared fields of an index, in the transaction of the caller.
+ *   fields  filled, in `arena` */
+ISX_MUST_CHECK enum isx_status isx_pg_fields_of(struct isx_pg_conn *conn,
+						const struct isx_pg_head *head,
+						struct isx_arena *arena,
+						struct isx_lmdb_fields *fields,
+						struct isx_err *err);
 
 /* Read a head from the first row of a result with HEAD_COLUMNS (pg_sql.c). ISX_NOT_FOUND: there
  * is no row. ISX_CORRUPT: its numbers cannot be those of an index. ISX_UNAVAILABLE: the tables

@@ -6,8 +6,8 @@
  * created again (not even by IF NOT EXISTS, which needs the right to create), so that a role
  * without that right can serve tables that an administrator made.
  *
- * There is one version of the tables so far, and no code that upgrades them. An upgrade has to
- * hold the same advisory lock, begin with LOCK TABLE index IN EXCLUSIVE MODE, and set
+ * Tables of version 1 are upgraded by the first program of this version that may create tables. An
+ * upgrade holds the same advisory lock, begins with LOCK TABLE index IN EXCLUSIVE MODE, and sets
  * store.version in that transaction. Each transaction that writes locks a row of table index
  * first, and reads the version in the same statement. So programs of the old version complete
  * what they have begun, and write nothing afterwards.
@@ -16,6 +16,7 @@
 #include "postgres/pg_schema.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 
@@ -66,6 +67,47 @@ static enum isx_status make_tables(struct isx_pg_conn *conn, const char *schema,
 	return st ? isx_err_at(err, st, "make the tables in schema %s", schema) : ISX_OK;
 }
 
+/* Bring tables of version 1 to the current one, unless another process has done so meanwhile: then the
+ * statement that adds the column fails, and so the version is read first, with the lock held. */
+static enum isx_status upgrade_tables(struct isx_pg_conn *conn, const char *schema,
+				      struct isx_err *err)
+{
+	struct isx_pg_params params = { 0 };
+	PGresult *store = NULL;
+	char *sql = isx_pg_sql_text(isx_pg_upgrade, schema);
+	isx_pg_add_text(&params, schema);
+	enum isx_status st = sql ? isx_pg_run(conn, ISX_PG_BEGIN, NULL, NULL, err)
+				 : isx_fail_memory(err);
+	if (!st)
+		st = isx_pg_run(conn, ISX_PG_SCHEMA_LOCK, &params, NULL, err);
+	if (!st)
+		st = isx_pg_run(conn, ISX_PG_STORE_READ, NULL, &store, err);
+	bool is_old = !st && PQntuples(store) == 1 && isx_pg_i64(store, 0, 0) == 1;
+	if (is_old)
+		st = isx_pg_text(conn, sql, err);
+	if (!st)
+		st = isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
+	if (!st && is_old)
+		isx_log_to(isx_pg_logger(conn), ISX_LOG_INFO,
+			   "upgraded the tables in schema %s to version %d", schema,
+			   ISX_PG_VERSION);
+	PQclear(store);
+	isx_mem_free(sql);
+	isx_pg_params_release(&params);
+	return st ? isx_err_at(err, st, "upgrade the tables in schema %s", schema) : ISX_OK;
+}
+
+/* Read the version of the tables and the number of the store.
+ *   store  new */
+static enum isx_status read_store(struct isx_pg_conn *conn, const char *schema, PGresult **store,
+				  struct isx_err *err)
+{
+	enum isx_status st = isx_pg_run(conn, ISX_PG_STORE_READ, NULL, store, err);
+	if (!st && PQntuples(*store) != 1)
+		st = isx_fail(err, ISX_CORRUPT, "schema %s: table store is empty", schema);
+	return st;
+}
+
 enum isx_status isx_pg_check_version(int64_t version, struct isx_err *err)
 {
 	if (version == ISX_PG_VERSION)
@@ -90,9 +132,14 @@ enum isx_status isx_pg_schema_ensure(struct isx_pg_conn *conn, const char *schem
 	if (!st && !has_tables)
 		st = make_tables(conn, schema, tables, err);
 	if (!st)
-		st = isx_pg_run(conn, ISX_PG_STORE_READ, NULL, &store, err);
-	if (!st && PQntuples(store) != 1)
-		st = isx_fail(err, ISX_CORRUPT, "schema %s: table store is empty", schema);
+		st = read_store(conn, schema, &store, err);
+	if (!st && tables && isx_pg_i64(store, 0, 0) == 1) {
+		PQclear(store);
+		store = NULL;
+		st = upgrade_tables(conn, schema, err);
+		if (!st)
+			st = read_store(conn, schema, &store, err);
+	}
 	if (!st && isx_pg_check_version(isx_pg_i64(store, 0, 0), err))
 		st = isx_err_at(err, ISX_CORRUPT, "schema %s",
 				schema); /* not ISX_UNAVAILABLE: waiting does not help */

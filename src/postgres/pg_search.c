@@ -204,7 +204,7 @@ static enum isx_status check_head(struct pg_search *search, const struct isx_pg_
 				  const PGresult *changed, struct isx_err *err)
 {
 	const struct isx_pg_head *then = &search->head;
-	if (now->generation != then->generation)
+	if (now->generation != then->generation || now->fields != then->fields)
 		search->stale = true;
 	else if (search->is_ahead)
 		search->stale = now->change_seq != then->change_seq ||

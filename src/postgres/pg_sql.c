@@ -19,7 +19,7 @@ const char isx_pg_tables[] =
 	" version integer NOT NULL,"
 	" store_id bigint NOT NULL);"
 	"INSERT INTO @.store (version, store_id) VALUES"
-	" (1, ('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint);"
+	" (2, ('x' || left(replace(gen_random_uuid()::text, '-', ''), 16))::bit(64)::bigint);"
 
 	/* head is the number of the last change, head_mark its random number, incarnation a random
 	 * number of the index (struct isx_pg_head). */
@@ -31,7 +31,8 @@ const char isx_pg_tables[] =
 	" head bigint NOT NULL,"
 	" head_mark bigint NOT NULL,"
 	" changed bigint NOT NULL,"
-	" assets bigint NOT NULL CHECK (assets >= 0));"
+	" assets bigint NOT NULL CHECK (assets >= 0),"
+	" fields json);" /* the declared fields: an array of JSON pointers; NULL: none */
 
 	"CREATE TABLE @.asset ("
 	" index_id bigint NOT NULL REFERENCES @.index,"
@@ -68,12 +69,19 @@ const char isx_pg_tables[] =
 	" iscc_ids bytea[] NOT NULL,"
 	" PRIMARY KEY (index_id, head));";
 
+/* Version 1 had no fields. Writers of the old version have finished when the lock is there, and find
+ * the new version behind it (pg_schema.c). */
+const char isx_pg_upgrade[] = "LOCK TABLE @.index IN EXCLUSIVE MODE;"
+			      "ALTER TABLE @.index ADD COLUMN fields json;"
+			      "UPDATE @.store SET version = 2 WHERE version = 1;";
+
 /* The columns that isx_pg_read_head() reads, in its order, and the version of the tables: a
  * program that knows another version stops reading and writing also when they are upgraded while
  * it runs. */
 #define HEAD_COLUMNS                                                                               \
 	"index_id, incarnation, head, head_mark, realm::bigint, assets, changed,"                  \
-	" (SELECT version::bigint FROM @.store)"
+	" (SELECT version::bigint FROM @.store),"                                                  \
+	" coalesce(hashtextextended(fields::text, 0), 0)"
 
 /* The sizes of an index are estimated from its first 20,000 rows, so that the cost does not
  * depend on its size; with fewer rows they are exact. */
@@ -207,6 +215,14 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		"UPDATE @.index SET head = $2::bigint, head_mark = $3::bigint, realm = $4::bigint,"
 		" assets = $5::bigint, changed = $6::bigint WHERE index_id = $1::bigint",
 
+	[ISX_PG_FIELDS_GET] = "SELECT fields FROM @.index WHERE index_id = $1::bigint",
+	[ISX_PG_FIELDS_PUT] = "UPDATE @.index SET fields = $2::json WHERE index_id = $1::bigint",
+	/* All assets, or those of $2, with their metadata, and with their codes if $3 is not 0. */
+	[ISX_PG_ASSETS_SCAN] =
+		"SELECT iscc_id, CASE WHEN $3::bigint <> 0 THEN codes END, metadata FROM @.asset"
+		" WHERE index_id = $1::bigint"
+		" AND ($2::bytea[] IS NULL OR iscc_id = ANY($2::bytea[])) ORDER BY iscc_id",
+
 	/* xmax of a row that was inserted is 0, and of one that was updated is not: created or
 	 * updated. */
 	[ISX_PG_ASSETS_PUT] =
@@ -291,7 +307,8 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" FROM @.change WHERE index_id = $1::bigint AND head > $2::bigint"
 		" AND head <= $3::bigint)",
 	[ISX_PG_CHANGED_ASSETS] = CHANGED_IDS
-	"SELECT ids.iscc_id, a.codes FROM ids LEFT JOIN @.asset a"
+	"SELECT ids.iscc_id, a.codes, CASE WHEN $4::bigint <> 0 THEN a.metadata END"
+	" FROM ids LEFT JOIN @.asset a"
 	" ON a.index_id = $1::bigint AND a.iscc_id = ids.iscc_id ORDER BY 1",
 	[ISX_PG_CHANGED_SIMPRINTS] = CHANGED_IDS
 	"SELECT s.iscc_id, s.type, s.start, s.size, s.simprint FROM ids JOIN @.simprint s"

@@ -28,6 +28,9 @@ enum isx_pg_statement {
 	ISX_PG_INDEX_DELETE_ASSETS,
 	ISX_PG_INDEX_SIZE,
 	ISX_PG_INDEX_ADVANCE,
+	ISX_PG_FIELDS_GET,
+	ISX_PG_FIELDS_PUT,
+	ISX_PG_ASSETS_SCAN,
 	ISX_PG_ASSETS_PUT,
 	ISX_PG_ASSETS_DELETE,
 	ISX_PG_ASSETS_FIND,
@@ -65,13 +68,16 @@ extern const char *const isx_pg_statements[ISX_PG_STATEMENTS];
 /* The statements, in one text, that create the tables of the current version in an empty schema. */
 extern const char isx_pg_tables[];
 
+/* The statements that make tables of version 1 those of the current version. */
+extern const char isx_pg_upgrade[];
+
 /* A copy of `sql` with the name of the schema, quoted, in place of every "@.".
  *   schema  letters, digits and _ only, as isx_pg_pool_new() checks
  * Returns new memory, isx_mem_free(); NULL: no memory. */
 char *isx_pg_sql_text(const char *sql, const char *schema);
 
 enum {
-	ISX_PG_VERSION = 1,
+	ISX_PG_VERSION = 2,
 	ISX_PG_SAMPLE_ROWS = 20000 /* at most, that ISX_PG_SIMPRINTS_SAMPLE counts (its LIMIT) */
 };
 

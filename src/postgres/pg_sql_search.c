@@ -19,6 +19,7 @@
 #include "engine/scorer.h"
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
+#include "postgres/pg_fields.h"
 #include "json/wire.h"
 
 #include <math.h>
@@ -58,9 +59,10 @@ struct sql_search {
 	struct isx_arena *arena;
 	struct isx_query_plan plan;
 	struct isx_scorer scorer;
-	bool excludes_self;     /* the query is by ISCC-ID: its own asset is no match */
-	uint64_t self;          /* its ISCC-ID */
-	struct sql_type *types; /* of simprints */
+	struct isx_id_set passing; /* with a filter: the assets for which it holds */
+	bool excludes_self;        /* the query is by ISCC-ID: its own asset is no match */
+	uint64_t self;             /* its ISCC-ID */
+	struct sql_type *types;    /* of simprints */
 	size_t type_count;
 };
 
@@ -225,6 +227,8 @@ static enum isx_status offer(struct sql_search *search, struct isx_ranking *rank
 			     double rank, struct isx_err *err)
 {
 	if (search->excludes_self && id == search->self)
+		return ISX_OK;
+	if (search->plan.filter && !isx_id_set_has(&search->passing, id))
 		return ISX_OK;
 	return isx_ranking_offer(ranking, rank, id, err);
 }
@@ -700,6 +704,9 @@ static enum isx_status find_passages(struct sql_search *search, struct isx_resul
 		st = rank_by_passages(search, &ranking, err);
 	if (!st && ranking.count)
 		st = make_chunk_matches(search, &ranking, result, err);
+	if (!st && search->plan.query.facets)
+		st = isx_pg_facets(search->conn, search->head, &search->plan.query, &ranking,
+				   search->arena, &result->chunk_facets, err);
 	result->chunk_match_total = ranking.offered;
 	isx_ranking_release(&ranking);
 	return st;
@@ -720,6 +727,9 @@ enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_
 	if (!st)
 		st = isx_scorer_init(&search.scorer, &search.plan, options,
 				     options->match_threshold_units, false, arena, err);
+	if (!st && search.plan.filter)
+		st = isx_pg_filter(conn, head, search.plan.filter, query, arena->quota,
+				   &search.passing, err);
 	if (search.scorer.explains) /* the answer repeats what the scores were made with */
 		search.plan.query.exponent = search.scorer.exponent;
 	/* Units and simprints have rankings of their own, each with the limit of the query. */
@@ -727,13 +737,18 @@ enum isx_status isx_pg_sql_search(struct isx_pg_conn *conn, const struct isx_pg_
 		st = rank_by_units(&search, &ranking, err);
 	if (!st && ranking.count)
 		st = make_matches(&search, &ranking, result, err);
+	if (!st && query->facets)
+		st = isx_pg_facets(conn, head, query, &ranking, arena, &result->facets, err);
 	if (!st && search.plan.query.simprint_type_count)
 		st = find_passages(&search, result, err);
+	else if (!st && query->facets)
+		st = isx_pg_facets(conn, head, query, NULL, arena, &result->chunk_facets, err);
 	result->match_total = ranking.offered;
 	if (!st)
 		st = isx_page_end(query, search.scorer.rank, &ranking, (uint64_t)head->change_seq,
 				  arena, result, err);
 	isx_ranking_release(&ranking);
+	isx_id_set_release(&search.passing);
 	if (!st)
 		result->query = search.plan.query;
 	return st;

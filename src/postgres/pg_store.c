@@ -79,6 +79,7 @@ void isx_pg_remember(struct isx_pg_store *store, const struct isx_pg_head *head,
 	*known = (struct isx_pg_known){ .index_id = head->index_id,
 					.generation = head->generation,
 					.change_seq = head->change_seq,
+					.fields = head->fields,
 					.until_ns = pause_ms ? now_ns + isx_ms_to_ns(pause_ms)
 							     : until_ns };
 	memcpy(known->name, head->name, sizeof known->name);
@@ -94,7 +95,8 @@ bool isx_pg_recall(struct isx_pg_store *store, const char *name, struct isx_pg_h
 			now_ns >= known->until_ns;
 	*head = (struct isx_pg_head){ .index_id = known->index_id,
 				      .generation = known->generation,
-				      .change_seq = known->change_seq };
+				      .change_seq = known->change_seq,
+				      .fields = known->fields };
 	memcpy(head->name, known->name, sizeof head->name);
 	pthread_mutex_unlock(&store->lock);
 	return is_known;

@@ -40,6 +40,7 @@ struct isx_pg_known {
 	int64_t index_id;
 	int64_t generation;
 	int64_t change_seq; /* the newest that this process has seen */
+	int64_t fields;     /* of struct isx_pg_head */
 	uint64_t until_ns;  /* another host writes to the index: ask for the head until then */
 };
 
@@ -77,7 +78,7 @@ void isx_pg_wrote(struct isx_pg_store *store, struct isx_pg_conn *conn,
 void isx_pg_remember(struct isx_pg_store *store, const struct isx_pg_head *head, unsigned pause_ms);
 
 /* The remembered head of an index. False if none is remembered, or searches must ask for it now.
- *   head  filled: index_id, generation, change_seq and name only */
+ *   head  filled: index_id, generation, change_seq, fields and name only */
 bool isx_pg_recall(struct isx_pg_store *store, const char *name, struct isx_pg_head *head);
 
 /* The queue for changes of the index `name`, chosen by a hash: indexes may share one.

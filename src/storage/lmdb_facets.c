@@ -11,22 +11,13 @@
 #include "storage/lmdb_facets.h"
 
 #include "base/array.h"
+#include "engine/facets.h"
 #include "engine/filter.h"
 #include "engine/meter.h"
 #include "storage/lmdb_fields.h"
 #include "storage/lmdb_kind.h"
 #include "json/field_value.h"
 #include "json/wire.h"
-
-#include <stdlib.h>
-
-/* One value and its matches. */
-struct counted {
-	struct isx_span
-		key; /* in the table, borrowed from the view: the field, then the value's key */
-	uint64_t count;
-	uint64_t id; /* one of the matches */
-};
 
 /* The work on one list of matches. */
 struct counting {
@@ -35,7 +26,9 @@ struct counting {
 	const uint64_t *ids;     /* of the matches, ascending */
 	size_t id_count;
 	struct isx_meter meter;
-	struct counted *values; /* of the field that is counted */
+	struct isx_counted
+		*values;     /* of the field that is counted; keys of the table: field, value */
+	const char *pointer; /* of the field */
 	size_t value_count, value_cap;
 };
 
@@ -55,7 +48,7 @@ static uint64_t id_in_page(const void *rows, size_t i)
 /* Count the matches in a page of rows.
  *   at  the first match that is not before the page; moved behind it */
 static void count_page(const struct counting *counting, MDB_val page, size_t *at,
-		       struct counted *value)
+		       struct isx_counted *value)
 {
 	const uint8_t *rows = page.mv_data;
 	const size_t count = page.mv_size / ISX_KEY_BYTES;
@@ -79,7 +72,7 @@ static void count_page(const struct counting *counting, MDB_val page, size_t *at
 static enum isx_status count_value(struct counting *counting, MDB_cursor *cursor, MDB_val key,
 				   MDB_val page, struct isx_err *err)
 {
-	struct counted value = { .key = isx_lmdb_span(key) };
+	struct isx_counted value = { .key = isx_lmdb_span(key) };
 	size_t rows = 0, at = 0;
 	enum isx_status st = ISX_OK;
 	int rc = mdb_cursor_count(cursor, &rows);
@@ -123,19 +116,9 @@ static enum isx_status count_values(struct counting *counting, MDB_cursor *curso
 
 /* --- describing ------------------------------------------------------------------------------- */
 
-/* Order of qsort(): the most frequent first, and equal ones as the table has them. */
-static int by_count(const void *left, const void *right)
-{
-	const struct counted *a = left, *b = right;
-	if (a->count != b->count)
-		return a->count > b->count ? -1 : 1;
-	return isx_value_compare(a->key, b->key);
-}
-
 /* Find the whole of a value that the table has cut, in an asset that has it. */
-static enum isx_status find_whole(struct counting *counting, const char *pointer,
-				  const struct counted *value, struct isx_buf *whole,
-				  struct isx_err *err)
+static enum isx_status find_whole(const struct counting *counting, const struct isx_counted *value,
+				  struct isx_buf *whole, struct isx_err *err)
 {
 	struct isx_iscc_id id = { .body = value->id, .version = 1 };
 	struct isx_buf key = { 0 };
@@ -150,8 +133,8 @@ static enum isx_status find_whole(struct counting *counting, const char *pointer
 		st = isx_stored_check(isx_lmdb_span(json), err);
 	if (st)
 		return st;
-	struct isx_field_walk walk =
-		isx_field_walk_start(isx_json_member(isx_lmdb_span(json), "metadata"), pointer);
+	struct isx_field_walk walk = isx_field_walk_start(
+		isx_json_member(isx_lmdb_span(json), "metadata"), counting->pointer);
 	while (!found && isx_field_walk_next(&walk, whole)) {
 		isx_buf_clear(&key);
 		isx_field_key(&key, (uint8_t)*value->key.ptr,
@@ -162,46 +145,20 @@ static enum isx_status find_whole(struct counting *counting, const char *pointer
 	return found ? ISX_OK : isx_lmdb_status(MDB_CORRUPTED, "read a value of a field", err);
 }
 
-/* Print a value as JSON. */
-static enum isx_status describe_value(struct counting *counting, const char *pointer,
-				      const struct counted *value, struct isx_facet_value *made,
-				      struct isx_err *err)
+/* An isx_counted_fn, with the work as its argument. */
+static enum isx_status print_value(const struct isx_counted *value, void *arg,
+				   struct isx_arena *arena, const char **text, struct isx_err *err)
 {
-	struct isx_buf whole = { 0 }, json = { 0 };
-	struct isx_span key = isx_span_skip(value->key, 1);
+	struct isx_buf whole = { 0 };
+	struct isx_counted one = { .key = isx_span_skip(value->key, 1) };
 	enum isx_status st = ISX_OK;
 	if (value->key.len > ISX_FIELD_HEAD_BYTES) {
-		st = find_whole(counting, pointer, value, &whole, err);
-		key = (struct isx_span){ whole.ptr, whole.len };
+		st = find_whole(arg, value, &whole, err);
+		one.key = (struct isx_span){ whole.ptr, whole.len };
 	}
-	if (!st) {
-		isx_value_to_json(&json, key);
-		st = isx_buf_status(&json, err);
-	}
-	made->count = value->count;
-	made->value = st ? NULL : isx_arena_text(counting->arena, json.ptr, json.len);
-	if (!st && !made->value)
-		st = isx_fail_memory(err);
-	isx_buf_release(&json);
+	if (!st)
+		st = isx_counted_print(&one, NULL, arena, text, err);
 	isx_buf_release(&whole);
-	return st;
-}
-
-static enum isx_status describe_values(struct counting *counting, const char *pointer,
-				       struct isx_facet *facet, struct isx_err *err)
-{
-	const size_t all = counting->value_count;
-	const size_t shown = all < ISX_FACET_VALUES_MAX ? all : ISX_FACET_VALUES_MAX;
-	struct isx_facet_value *values = isx_arena_alloc(counting->arena, shown, sizeof *values);
-	enum isx_status st = values ? ISX_OK : isx_fail_memory(err);
-	if (all)
-		qsort(counting->values, all, sizeof *counting->values, by_count);
-	for (size_t i = 0; !st && i < shown; i++)
-		st = describe_value(counting, pointer, &counting->values[i], &values[i], err);
-	for (size_t i = shown; i < all; i++)
-		facet->others += counting->values[i].count;
-	facet->values = values;
-	facet->value_count = shown;
 	return st;
 }
 
@@ -222,7 +179,10 @@ static enum isx_status count_field(struct counting *counting, const struct isx_l
 	if (counting->id_count)
 		st = count_values(counting, cursor, field, err);
 	mdb_cursor_close(cursor);
-	return st ? st : describe_values(counting, fields->pointers[field], facet, err);
+	counting->pointer = fields->pointers[field];
+	return st ? st
+		  : isx_facet_fill(counting->values, counting->value_count, print_value, counting,
+				   counting->arena, facet, err);
 }
 
 /* Sort the ISCC-IDs of all matches: the parts of several threads are mixed. */

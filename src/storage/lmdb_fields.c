@@ -39,30 +39,54 @@ struct isx_field_row {
 
 /* --- the list --------------------------------------------------------------------------------- */
 
+enum isx_status isx_lmdb_fields_parse(struct isx_span json, struct isx_arena *arena,
+				      struct isx_lmdb_fields *fields, bool *is_read,
+				      struct isx_err *err)
+{
+	struct isx_span text, element;
+	*is_read = !isx_json_check(json, &(size_t){ 0 }, NULL);
+	*fields = (struct isx_lmdb_fields){ .pointers = isx_arena_alloc(arena, ISX_FIELDS_MAX,
+									sizeof *fields->pointers) };
+	if (!fields->pointers)
+		return isx_fail_memory(err);
+	struct isx_json_walk walk = isx_json_walk_start(json);
+	while (*is_read && isx_json_next_element(&walk, &element)) {
+		if (!isx_json_string(element, arena, &text))
+			return isx_fail_memory(err);
+		*is_read = text.len && fields->count < ISX_FIELDS_MAX;
+		if (*is_read)
+			fields->pointers[fields->count++] = text.ptr;
+	}
+	if (!*is_read)
+		fields->count = 0;
+	return ISX_OK;
+}
+
+void isx_lmdb_fields_print(struct isx_buf *json, const char *const *pointers, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		isx_buf_char(json, i ? ',' : '[');
+		isx_json_quote(json, isx_span_of(pointers[i]));
+	}
+	isx_buf_text(json, count ? "]" : "[]");
+}
+
 enum isx_status isx_lmdb_fields_read(struct isx_lmdb_view *view, struct isx_arena *arena,
 				     struct isx_lmdb_fields *fields, struct isx_err *err)
 {
 	MDB_val key = isx_lmdb_val(ISX_META_FIELDS, strlen(ISX_META_FIELDS)), value;
 	int rc = view->tables.metadata ? mdb_get(view->txn, view->tables.metadata, &key, &value)
 				       : MDB_NOTFOUND;
-	struct isx_span text, element;
+	bool is_read;
 	*fields = (struct isx_lmdb_fields){ 0 };
 	if (rc)
 		return rc == MDB_NOTFOUND ? ISX_OK
 					  : isx_lmdb_status(rc, "read the declared fields", err);
-	fields->pointers = isx_arena_alloc(arena, ISX_FIELDS_MAX, sizeof *fields->pointers);
-	if (!fields->pointers)
-		return isx_fail_memory(err);
-	bool is_read = !isx_json_check(isx_lmdb_span(value), &(size_t){ 0 }, NULL);
-	struct isx_json_walk walk = isx_json_walk_start(isx_lmdb_span(value));
-	while (is_read && isx_json_next_element(&walk, &element)) {
-		if (!isx_json_string(element, arena, &text))
-			return isx_fail_memory(err);
-		is_read = text.len && fields->count < ISX_FIELDS_MAX;
-		if (is_read)
-			fields->pointers[fields->count++] = text.ptr;
-	}
-	return is_read ? ISX_OK : isx_lmdb_status(MDB_CORRUPTED, "read the declared fields", err);
+	enum isx_status st = isx_lmdb_fields_parse(isx_lmdb_span(value), arena, fields, &is_read,
+						   err);
+	if (st || is_read)
+		return st;
+	return isx_lmdb_status(MDB_CORRUPTED, "read the declared fields", err);
 }
 
 /* The texts of a list as memory of their own; NULL without memory. */
@@ -85,6 +109,17 @@ static char **copy_list(const struct isx_lmdb_fields *fields)
 	return NULL;
 }
 
+enum isx_status isx_lmdb_fields_copy(const struct isx_lmdb_fields *fields, char ***pointers,
+				     size_t *count, struct isx_err *err)
+{
+	char **texts = copy_list(fields);
+	if (!texts)
+		return isx_fail_memory(err);
+	*pointers = texts;
+	*count = fields->count;
+	return ISX_OK;
+}
+
 enum isx_status isx_lmdb_fields_get(struct isx_lmdb_file *file, char ***pointers, size_t *count,
 				    struct isx_err *err)
 {
@@ -97,13 +132,8 @@ enum isx_status isx_lmdb_fields_get(struct isx_lmdb_file *file, char ***pointers
 		return st;
 	st = isx_lmdb_fields_read(&view, &arena, &fields, err);
 	isx_lmdb_end(&view);
-	char **texts = st ? NULL : copy_list(&fields);
-	if (!st && !texts)
-		st = isx_fail_memory(err);
-	if (!st) {
-		*pointers = texts;
-		*count = fields.count;
-	}
+	if (!st)
+		st = isx_lmdb_fields_copy(&fields, pointers, count, err);
 	isx_arena_release(&arena);
 	return st;
 }
@@ -112,11 +142,7 @@ static enum isx_status put_list(struct isx_lmdb_view *view, const char *const *p
 				size_t count, struct isx_err *err)
 {
 	struct isx_buf json = { 0 };
-	for (size_t i = 0; i < count; i++) {
-		isx_buf_char(&json, i ? ',' : '[');
-		isx_json_quote(&json, isx_span_of(pointers[i]));
-	}
-	isx_buf_text(&json, count ? "]" : "[]");
+	isx_lmdb_fields_print(&json, pointers, count);
 	enum isx_status st = isx_buf_status(&json, err);
 	if (!st)
 		st = isx_lmdb_put_meta(view, ISX_META_FIELDS, json.ptr, json.len, err);
@@ -422,6 +448,14 @@ enum isx_status isx_lmdb_fields_derive(struct isx_lmdb_view *view, struct isx_er
 	struct report none = { 0 };
 	/* Without the table no list was ever declared. */
 	return view->tables.fields ? make_table(view, &none, err) : ISX_OK;
+}
+
+enum isx_status isx_lmdb_fields_put(struct isx_lmdb_view *view, const char *const *pointers,
+				    size_t count, struct isx_err *err)
+{
+	struct report none = { 0 };
+	enum isx_status st = put_list(view, pointers, count, err);
+	return st ? st : make_table(view, &none, err);
 }
 
 /* *same: are these the declared fields, in this order? */

@@ -24,6 +24,23 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_fields_read(struct isx_lmdb_view *view,
 						    struct isx_lmdb_fields *fields,
 						    struct isx_err *err);
 
+/* Read a list from its JSON, and print one. False: it is none. ISX_NO_MEMORY.
+ *   fields  filled, in `arena`; empty if it is none */
+ISX_MUST_CHECK enum isx_status isx_lmdb_fields_parse(struct isx_span json, struct isx_arena *arena,
+						     struct isx_lmdb_fields *fields, bool *is_read,
+						     struct isx_err *err);
+void isx_lmdb_fields_print(struct isx_buf *json, const char *const *pointers, size_t count);
+
+/* Put a list into a view that writes, and make the table of it. */
+ISX_MUST_CHECK enum isx_status isx_lmdb_fields_put(struct isx_lmdb_view *view,
+						   const char *const *pointers, size_t count,
+						   struct isx_err *err);
+
+/* Copy a list: a new array of *count new texts, each freed with isx_mem_free(). */
+ISX_MUST_CHECK enum isx_status isx_lmdb_fields_copy(const struct isx_lmdb_fields *fields,
+						    char ***pointers, size_t *count,
+						    struct isx_err *err);
+
 /* Read the list of a file.
  *   pointers  new: an array of *count new texts, each freed with isx_mem_free() */
 ISX_MUST_CHECK enum isx_status isx_lmdb_fields_get(struct isx_lmdb_file *file, char ***pointers,

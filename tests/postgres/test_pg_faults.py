@@ -534,7 +534,7 @@ def test_schema_of_a_later_program_is_left_alone(start_host, refusal, shared_clu
     assert host.stop() == 0
     shared_cluster.sql("update iscc_search.store set version = 1000", database)
     assert "1000" in refusal(shared_cluster.uri(database))
-    shared_cluster.sql("update iscc_search.store set version = 1", database)
+    shared_cluster.sql("update iscc_search.store set version = 2", database)
     host.start()
     expect_working(host, FIRST, SECOND)
 
@@ -555,19 +555,19 @@ def test_a_running_program_leaves_an_upgraded_schema_alone(start_host, shared_cl
     with ThreadPoolExecutor(1) as pool:  # a request that waits for the upgrade
         upgrading = pool.submit(upgrade, shared_cluster, database, 1)
         time.sleep(0.5)
-        expect_503(host.post("/indexes/main/assets", json=[make(99)]), "version 2")
+        expect_503(host.post("/indexes/main/assets", json=[make(99)]), "version 3")
         upgrading.result()
     for turn in range(2):
-        expect_503(host.post("/indexes/main/assets", json=[make(99)]), "version 2")
-        expect_503(host.delete(f"/indexes/main/assets/{make(1)['iscc_id']}"), "version 2")
-        expect_503(host.delete("/indexes/main"), "version 2")
-        expect_503(host.post("/indexes", json={"name": "second"}), "version 2")
-        expect_503(host.post("/indexes/main/search", json=query_of(0)), "version 2")
-        assert "version 2" in host.wait_unready()
+        expect_503(host.post("/indexes/main/assets", json=[make(99)]), "version 3")
+        expect_503(host.delete(f"/indexes/main/assets/{make(1)['iscc_id']}"), "version 3")
+        expect_503(host.delete("/indexes/main"), "version 3")
+        expect_503(host.post("/indexes", json={"name": "second"}), "version 3")
+        expect_503(host.post("/indexes/main/search", json=query_of(0)), "version 3")
+        assert "version 3" in host.wait_unready()
         shared_cluster.terminate_clients(database)  # and with new connections
         time.sleep(0.1)
     assert shared_cluster.sql("select head, assets from iscc_search.index", database) == ["1|30"]
-    shared_cluster.sql("update iscc_search.store set version = 1", database)
+    shared_cluster.sql("update iscc_search.store set version = 2", database)
     expect_working(host, FIRST, SECOND)
 
 
