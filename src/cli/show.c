@@ -123,33 +123,14 @@ static void print_explanation(const struct isx_match *match)
 	show_explanation(match->explanation, match->explanation_count, UNIT_INDENT, lacks);
 }
 
-/* The position of the passage that adds most to the score, of those that add less than `before`, or as
- * much and stand behind `last`; the number of passages if none is left. */
-static size_t next_decisive(const struct isx_chunk_type *type, double before, size_t last)
-{
-	size_t best = type->matches;
-	for (size_t i = 0; i < type->matches; i++) {
-		double share = type->chunks[i].share;
-		bool is_left = share < before || (share == before && i > last);
-		if (is_left && (best == type->matches || share > type->chunks[best].share))
-			best = i;
-	}
-	return best;
-}
-
 /* One line for each of the passages that decided, the most decisive first. */
 static void print_decisive(const struct isx_chunk_type *type)
 {
-	enum { SHOWN_PASSAGES = 5 };
-	double before = 2; /* more than any share */
-	size_t last = 0;
+	size_t decisive[ISX_DECISIVE_MAX];
+	size_t count = isx_decisive_chunks(type, decisive);
 	printf("        decided by\n");
-	for (size_t shown = 0; shown < SHOWN_PASSAGES; shown++) {
-		last = next_decisive(type, before, last);
-		if (last == type->matches)
-			return;
-		const struct isx_chunk *chunk = &type->chunks[last];
-		before = chunk->share;
+	for (size_t i = 0; i < count; i++) {
+		const struct isx_chunk *chunk = &type->chunks[decisive[i]];
 		printf("        %5.1f %% of the score at %u: score %.4f, weight %.4f, in %llu "
 		       "asset%s\n",
 		       100 * chunk->share, chunk->offset, chunk->score, chunk->weight,

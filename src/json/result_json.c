@@ -407,6 +407,44 @@ static void add_chunk(struct isx_buf *buf, const struct isx_chunk *chunk, bool e
 	isx_buf_char(buf, '}');
 }
 
+/* The position of the passage with the largest share of those with less than `before`, or with as much
+ * and behind the position `last`; the number of passages if none is left. */
+static size_t next_decisive(const struct isx_chunk_type *type, double before, size_t last)
+{
+	size_t best = type->matches;
+	for (size_t i = 0; i < type->matches; i++) {
+		double share = type->chunks[i].share;
+		bool is_left = share < before || (share == before && i > last);
+		if (is_left && (best == type->matches || share > type->chunks[best].share))
+			best = i;
+	}
+	return best;
+}
+
+/* Selected one by one: the list is short, and needs no memory. */
+size_t isx_decisive_chunks(const struct isx_chunk_type *type, size_t *decisive)
+{
+	double before = 2; /* more than any share */
+	size_t count = 0, last = 0;
+	while (count < ISX_DECISIVE_MAX &&
+	       (last = next_decisive(type, before, last)) < type->matches) {
+		before = type->chunks[last].share;
+		decisive[count++] = last;
+	}
+	return count;
+}
+
+/* The positions in "chunks" of the passages that decided. */
+static void add_decisive(struct isx_buf *buf, const struct isx_chunk_type *type)
+{
+	size_t decisive[ISX_DECISIVE_MAX];
+	size_t count = isx_decisive_chunks(type, decisive);
+	isx_buf_text(buf, ",\"decisive\":[");
+	for (size_t i = 0; i < count; i++)
+		isx_buf_printf(buf, "%s%zu", i ? "," : "", decisive[i]);
+	isx_buf_char(buf, ']');
+}
+
 /* Append the passages of one simprint type. `chunks` has one element for each query simprint that
  * was found, `matches` of them; `queried` is how many the query has. */
 static void add_chunk_type(struct isx_buf *buf, const struct isx_chunk_type *type, bool explains)
@@ -417,6 +455,7 @@ static void add_chunk_type(struct isx_buf *buf, const struct isx_chunk_type *typ
 	if (explains) {
 		isx_buf_text(buf, ",\"weight\":");
 		isx_json_double(buf, type->weight);
+		add_decisive(buf, type);
 	}
 	isx_buf_printf(buf, ",\"matches\":%zu,\"queried\":%zu,\"chunks\":[", type->matches,
 		       type->queried);

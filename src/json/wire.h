@@ -174,6 +174,14 @@ uint32_t isx_rank_of_word(struct isx_span word);
  * members that are not read from JSON. */
 void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults);
 
+enum { ISX_DECISIVE_MAX = 10 };
+
+/* Find the passages of one type that have the largest shares of its score, for a query that explains.
+ *   decisive  filled: positions in type->chunks, the largest share first; room for
+ *             ISX_DECISIVE_MAX
+ * Returns how many there are. */
+size_t isx_decisive_chunks(const struct isx_chunk_type *type, size_t *decisive);
+
 /* Append unit types and their scores: {"CONTENT_TEXT_V0":0.97}. */
 void isx_type_scores_to_json(struct isx_buf *buf, const struct isx_type_score *types, size_t count);
 

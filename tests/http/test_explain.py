@@ -152,6 +152,8 @@ def check_passages(match, assets, queried):
         for chunk in one["chunks"]:
             assert isclose(chunk["share"], chunk["weight"] * chunk["score"] / found, rel_tol=1e-12)
         assert one["queried"] == len(queried[kind])
+        shares = [chunk["share"] for chunk in one["chunks"]]
+        assert one["decisive"] == sorted(range(len(shares)), key=lambda n: (-shares[n], n))[:10]
         total += one["score"]
     assert match["score"] == ldexp(round(ldexp(total / len(match["types"]), 40)), -40)
 
@@ -180,7 +182,7 @@ def test_weights_of_passages_give_the_scores(server, index):
             check_passages(match, len(assets), queried)
             explained += sum(one["matches"] for one in match["types"].values())
             for one in match["types"].values():
-                del one["weight"]
+                del one["weight"], one["decisive"]
                 for chunk in one["chunks"]:
                     del chunk["weight"], chunk["share"]
         assert said["chunk_matches"] == plain["chunk_matches"]
