@@ -158,10 +158,14 @@ def test_lines_of_all_batches_are_answered_in_their_order(server, index):
     assert server.get(index + "/export").content == b"".join(kept)
 
 
-@pytest.mark.parametrize("at", [1, 9999, 10000, 10001, 10002, 20000, 25000])
-@pytest.mark.parametrize("bad", [b"{\n", b'{"iscc_id":"ISCC:MAIGHXLN555Y2DFF","units":["a","b"]}\n'])
+UNREADABLE, REFUSED = b"{\n", b'{"iscc_id":"ISCC:MAIGHXLN555Y2DFF","units":["a","b"]}\n'
+
+
+@pytest.mark.parametrize("at, bad", [
+    (1, UNREADABLE), (9999, REFUSED), (10000, UNREADABLE), (10001, UNREADABLE), (10001, REFUSED), (10002, REFUSED),
+    (20001, UNREADABLE), (20001, REFUSED)])
 def test_nothing_is_added_behind_a_line_that_stops_an_import(server, index, at, bad):
-    lines = many_lines(25000)
+    lines = many_lines(20001)
     lines[at - 1] = bad
     answers = load(server, index, b"".join(lines), on_error="stop")
     assert answers[-1] == {"lines": at, "created": at - 1, "updated": 0, "errors": 1, "stopped": True}
@@ -239,7 +243,7 @@ def test_a_window_of_more_than_8_mib_is_refused(server, index):
 def test_a_small_body_may_not_unpack_to_very_much(server, index):
     if not shutil.which("zstd"):
         pytest.skip("zstd is not installed")
-    body = subprocess.run("head -c 1500000000 /dev/zero | tr '\\0' ' ' | zstd -c", shell=True, capture_output=True,
+    body = subprocess.run("head -c 200000000 /dev/zero | tr '\\0' ' ' | zstd -c", shell=True, capture_output=True,
                           check=True).stdout
     answers = load_packed(server, index, "zstd", body).text.splitlines()
     assert "more than 1100 times" in answers[0] and json.loads(answers[-1])["stopped"]
