@@ -102,6 +102,11 @@ static const char search_body[] =
 	"{\"iscc_code\":\"" CODE
 	"\",\"simprints\":{\"CONTENT_TEXT_V0\":[\"Mzdq5tYCKD4w4Pc4xv8T1A\"]}}";
 
+/* By what chance explains, and by the kind of match. */
+static const char significant_body[] = "{\"iscc_code\":\"" CODE
+				       "\",\"rank\":\"significance\",\"max_expect\":1e9}";
+static const char tiered_body[] = "{\"iscc_code\":\"" CODE "\",\"rank\":\"tiered\"}";
+
 static const char filtered_body[] =
 	"{\"iscc_code\":\"" CODE
 	"\",\"simprints\":{\"CONTENT_TEXT_V0\":[\"Mzdq5tYCKD4w4Pc4xv8T1A\"]},"
@@ -186,6 +191,16 @@ static enum isx_status search_with(const char *body, struct isx_err *err)
 static enum isx_status search(struct isx_err *err)
 {
 	return search_with(search_body, err);
+}
+
+static enum isx_status search_by_significance(struct isx_err *err)
+{
+	return search_with(significant_body, err);
+}
+
+static enum isx_status search_by_tier(struct isx_err *err)
+{
+	return search_with(tiered_body, err);
 }
 
 /* With a filter that asks tables, ISCC-IDs and units, and with facets. */
@@ -414,6 +429,10 @@ static void test_oom__a_search_fails_cleanly_and_works_afterwards(void **state)
 	add_one();
 	expect_from(search);
 	assert_true(until_it_works(search, expect_same_answer) > 5);
+	expect_from(search_by_significance);
+	assert_true(until_it_works(search_by_significance, expect_same_answer) > 5);
+	expect_from(search_by_tier);
+	assert_true(until_it_works(search_by_tier, expect_same_answer) > 5);
 	expect_from(get);
 	assert_true(until_it_works(get, expect_same_answer) > 0);
 	expect_from(walk);
