@@ -70,6 +70,17 @@ def test_the_numbers_give_the_score_of_real_assets(server, index, loaded):
     assert explained > 100
 
 
+def test_of_one_type_the_match_expects_what_the_type_does(server, index, loaded):
+    explained = 0
+    for asset in loaded[::60]:
+        said = server.post(index + "/search", json={"units": asset["units"][1:2], "explain": True}).json()
+        for match in said["global_matches"]:
+            (kind, one), = match["explanation"].items()
+            assert kind == "CONTENT_TEXT_V0" and isclose(match["expect"], one["expect"], rel_tol=1e-12)
+            explained += 1
+    assert explained > 10
+
+
 def test_explanations_change_nothing_else(server, index, loaded):
     for query in ({"iscc_id": loaded[3]["iscc_id"]}, {"units": loaded[5]["units"], "min_score": 0.6}):
         for limit in (1, 3, 100):
