@@ -39,6 +39,7 @@ static enum isx_status fail_undeclared(const char *pointer, struct isx_err *err)
 			pointer);
 }
 
+/* An index without assets has no realm yet, and finds nothing whatever the filter says. */
 enum isx_status isx_filter_check(const struct isx_filter *filter, const char *const *fields,
 				 size_t field_count, bool has_realm, uint32_t realm,
 				 struct isx_err *err)
@@ -138,6 +139,7 @@ static enum isx_status has_value(struct subject *subject, const struct isx_condi
 	return ISX_OK;
 }
 
+/* Linear: a list of hubs is short in practice, and ISX_FILTER_VALUES_MAX at most. */
 static bool is_hub(const struct isx_condition *condition, uint64_t id)
 {
 	const struct isx_iscc_id iscc_id = { .body = id };
@@ -147,6 +149,8 @@ static bool is_hub(const struct isx_condition *condition, uint64_t id)
 	return false;
 }
 
+/* Parts are evaluated in the order of the filter, and only until one decides: a client may put what is cheap
+ * in front. The two kinds of tests of a field end up in has_value(). */
 static enum isx_status evaluate(struct subject *subject, const struct isx_condition *condition,
 				bool *holds, struct isx_err *err)
 {

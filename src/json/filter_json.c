@@ -1,8 +1,8 @@
 /*
  * filter_json.c - read a filter.
  *
- * Every member is read by a rule of its own (`rules`), which adds one condition; the conditions of an
- * object become the parts of one that asks for all of them. A member that is not known, is repeated or
+ * Every member is read by a function of its own and adds one condition; the conditions of an object become
+ * the parts of one that asks for all of them. A member that is not known, is repeated or
  * lacks its partner is a problem. The reader calls itself for filters in filters, at most
  * ISX_FILTER_DEPTH_MAX deep. Must not know what an asset is.
  * SPDX-License-Identifier: Apache-2.0
