@@ -10,7 +10,7 @@
 #   make asan tsan  every test under a sanitizer
 #   make soak       many processes and hosts, and kill -9, for SOAK_SECONDS=600 and SOAK_ROUNDS=100
 #   make fuzz       every fuzz target for FUZZ_SECONDS=60, with clang
-#   make bench      every measurement (bench/README.md) but that of servers: make bench-serve
+#   make bench      every measurement (bench/README.md) but those of servers and of loading: make bench-serve bench-load
 #   make bench-peers  this program beside iscc-search 0.3.3, faiss, usearch and PostgreSQL: SIZES="10K 100K 1M 4M"
 #                   PAIRS="20K 200K" DATA=assets.jsonl BUDGET=180 (minutes)
 #   make lint       warnings as errors under gcc and clang, format, cppcheck, layers
@@ -192,6 +192,10 @@ bench-serve:
 	@tools/setup build bench
 	@$(MAKE) --no-print-directory $(PROGRAM)
 	@bench/bench_serve $(PROGRAM)
+
+.PHONY: bench-load
+bench-load: $(PROGRAM)
+	@ISCC_SEARCH_BIN=$(PROGRAM) bench/bench_load
 
 # Of a server with the example assets, in a window of 390 and of 1280 pixels, light and dark.
 .PHONY: screenshots
