@@ -630,9 +630,9 @@ ISX_API ISX_MUST_CHECK enum isx_status isx_index_compact(struct isx_store *store
  * asset can be read and has its rows, and that every row belongs to an asset. Writes nothing. An
  * error in the index is a *finding*, and no failure of the call. */
 struct isx_check {
-	uint64_t pages;        /* in use */
-	uint64_t assets;       /* read */
-	uint64_t rows;         /* of units and simprints, compared with their assets */
+	uint64_t pages;  /* in use */
+	uint64_t assets; /* read */
+	uint64_t rows;   /* of units, simprints and declared fields, compared with their assets */
 	uint64_t unsearchable; /* assets with units that cannot be decoded, which 0.3.3 accepts;
 				  these are no findings */
 	uint64_t findings;
