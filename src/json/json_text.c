@@ -290,7 +290,10 @@ static bool is_wide(struct isx_span text)
 static enum isx_status check_text(struct isx_span text, uint32_t depth_max, size_t *offset,
 				  struct isx_err *err)
 {
-	struct checker c = { .p = text.ptr, .end = text.ptr + text.len, .depth_max = depth_max };
+	/* the pointer of an empty text may be NULL, to which nothing can be added */
+	struct checker c = { .p = text.ptr,
+			     .end = text.len ? text.ptr + text.len : text.ptr,
+			     .depth_max = depth_max };
 	if (text.len && check_document(&c))
 		return ISX_OK;
 	if (is_wide(text)) {
@@ -355,7 +358,7 @@ static const char *skip_value(const char *p, const char *end)
 /* The walk needs no depth: skip_value() steps over containers inside. */
 struct isx_json_walk isx_json_walk_start(struct isx_span value)
 {
-	const char *end = value.ptr + value.len;
+	const char *end = value.len ? value.ptr + value.len : value.ptr;
 	const char *p = value.len ? skip_blanks(value.ptr, end) : end;
 	bool container = p < end && (*p == '{' || *p == '[');
 	return (struct isx_json_walk){ container ? p + 1 : end, end };
