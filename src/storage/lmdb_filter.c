@@ -40,7 +40,9 @@ struct isx_passing_rest {
 struct evaluation {
 	struct isx_lmdb_view *view;
 	const struct isx_filter *filter;
-	const struct isx_quota *quota;
+	const struct isx_quota *caller; /* asked for what `spare` does not cover */
+	struct isx_quota own;           /* take_spare() */
+	size_t spare;                   /* bytes that were taken and are free again */
 	struct isx_meter *meter;
 	struct isx_arena *arena; /* of the tree that is made */
 	size_t *numbers;         /* of each field of the filter: its number in the table */
@@ -51,6 +53,23 @@ struct evaluation {
 	size_t id_count, id_cap;
 	size_t keys; /* they lie under so many: those of one key are ascending */
 };
+
+/* Most sets are freed before the next one is made, and a quota takes nothing back. Without this a filter
+ * of many conditions would be refused, though it never needs more than a few sets. */
+static enum isx_status take_spare(void *keeper, size_t bytes, struct isx_err *err)
+{
+	struct evaluation *eval = keeper;
+	const size_t covered = bytes < eval->spare ? bytes : eval->spare;
+	enum isx_status st = isx_quota_take(eval->caller, bytes - covered, err);
+	eval->spare -= st ? 0 : covered;
+	return st;
+}
+
+/* Bytes that an operation frees, once it has succeeded. */
+static size_t bytes_of(const struct isx_id_set *set)
+{
+	return set->cap * sizeof *set->ranges;
+}
 
 /* --- one asset -------------------------------------------------------------------------------- */
 
@@ -89,7 +108,7 @@ static enum isx_status add_page(struct evaluation *eval, MDB_val page, struct is
 	const uint8_t *rows = page.mv_data;
 	const size_t count = page.mv_size / ISX_KEY_BYTES;
 	enum isx_status st = isx_array_room(&eval->ids, &eval->id_cap, eval->id_count + count,
-					    sizeof *eval->ids, eval->quota, err);
+					    sizeof *eval->ids, &eval->own, err);
 	if (st)
 		return st;
 	for (size_t i = 0; i < count; i++)
@@ -219,14 +238,15 @@ static enum isx_status take_ids(struct evaluation *eval, struct isx_id_set *set,
 	enum isx_status st = ISX_OK;
 	if (eval->keys > 1) {
 		uint64_t *room = NULL;
-		st = isx_quota_take(eval->quota, eval->id_count * sizeof *room, err);
+		st = isx_quota_take(&eval->own, eval->id_count * sizeof *room, err);
 		if (!st && !(room = isx_mem_array(eval->id_count, sizeof *room)))
 			st = isx_fail_memory(err);
 		if (!st)
 			isx_array_sort(eval->ids, room, eval->id_count);
 		isx_mem_free(room);
 	}
-	return st ? st : isx_id_set_add_ids(set, eval->ids, eval->id_count, eval->quota, err);
+	return st ? st : isx_id_set_add_ids(set, eval->ids, eval->id_count, &eval->own, err);
+		eval->spare += st ? 0 : eval->id_count * sizeof *room;
 }
 
 /* The assets that have a value of a field which meets a condition. */
@@ -289,18 +309,20 @@ static enum isx_status combine(struct evaluation *eval, const struct isx_conditi
 	made->part_count = 1;
 	struct isx_id_set *set = &made->parts[0].ids;
 	made->parts[0].kind = ISX_FILTER_ID;
-	enum isx_status st = all ? isx_id_set_add(set, 0, UINT64_MAX, eval->quota, err) : ISX_OK;
+	enum isx_status st = all ? isx_id_set_add(set, 0, UINT64_MAX, &eval->own, err) : ISX_OK;
 	bool is_decided = false;
 	for (size_t i = 0; !st && !is_decided && i < condition->part_count; i++) {
 		struct isx_passing_rest *part = &made->parts[made->part_count++];
 		st = evaluate(eval, &condition->parts[i], part, err);
 		if (st || part->kind != ISX_FILTER_ID)
 			continue;
-		st = all ? isx_id_set_intersect(set, &part->ids, eval->quota, err)
-			 : isx_id_set_unite(set, &part->ids, eval->quota, err);
+		const size_t freed = bytes_of(set) + bytes_of(&part->ids);
+		st = all ? isx_id_set_intersect(set, &part->ids, &eval->own, err)
+			 : isx_id_set_unite(set, &part->ids, &eval->own, err);
 		release_rest(part);
 		made->part_count--;
 		is_decided = all ? set->count == 0 : is_everything(set);
+		eval->spare += st ? 0 : freed;
 	}
 	if (!st && (is_decided || made->part_count == 1)) {
 		struct isx_id_set alone = *set;
@@ -320,10 +342,12 @@ static enum isx_status invert(struct evaluation *eval, const struct isx_conditio
 	enum isx_status st = evaluate(eval, &condition->parts[0], &made->parts[0], err);
 	if (st || made->parts[0].kind != ISX_FILTER_ID)
 		return st;
-	st = isx_id_set_invert(&made->parts[0].ids, eval->quota, err);
+	const size_t freed = bytes_of(&made->parts[0].ids);
+	st = isx_id_set_invert(&made->parts[0].ids, &eval->own, err);
 	if (!st) {
 		struct isx_id_set set = made->parts[0].ids;
 		made->parts[0].ids = (struct isx_id_set){ 0 };
+		eval->spare += freed;
 		become_set(made, set);
 	}
 	return st;
@@ -345,7 +369,7 @@ static enum isx_status evaluate(struct evaluation *eval, const struct isx_condit
 	case ISX_FILTER_ID:
 		return condition->first <= condition->last
 			       ? isx_id_set_add(&made->ids, condition->first, condition->last,
-						eval->quota, err)
+						&eval->own, err)
 			       : ISX_OK;
 	case ISX_FILTER_HUB:
 	case ISX_FILTER_TYPES:
@@ -405,7 +429,8 @@ enum isx_status isx_passing_find(struct isx_lmdb_view *view, const struct isx_fi
 	*passing = (struct isx_passing){ 0 };
 	struct evaluation eval = { .view = view,
 				   .filter = filter,
-				   .quota = quota,
+				   .caller = quota,
+				   .own = { .may_take = take_spare, .keeper = &eval },
 				   .meter = meter,
 				   .arena = &passing->arena };
 	struct isx_passing_rest *root = isx_arena_alloc(eval.arena, 1, sizeof *root);
@@ -414,7 +439,7 @@ enum isx_status isx_passing_find(struct isx_lmdb_view *view, const struct isx_fi
 		st = evaluate(&eval, &filter->root, root, err);
 	passing->realm = eval.realm;
 	if (!st)
-		st = take_result(passing, root, quota, err);
+		st = take_result(passing, root, &eval.own, err);
 	isx_mem_free(eval.ids);
 	isx_buf_release(&eval.key);
 	if (st && root)

@@ -9,6 +9,7 @@
 #include "engine/filter.h"
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
+#include "service/service.h"
 #include "support.h"
 #include "json/field_value.h"
 #include "json/wire.h"
@@ -423,12 +424,62 @@ static void test_filtered__lmdb(void **state)
 	run_all("lmdb", 1, false);
 }
 
+/* --- memory ----------------------------------------------------------------------------------- */
+
+static enum isx_status take_left(void *keeper, size_t bytes, struct isx_err *err)
+{
+	size_t *left = keeper;
+	if (bytes > *left)
+		return isx_fail(err, ISX_NO_MEMORY, "the quota is used up");
+	*left -= bytes;
+	return ISX_OK;
+}
+
+/* Sets that were combined are free again: a filter of many conditions needs no more memory than one of
+ * a few. Each condition here takes 250 KiB. */
+static void test_filtered__many_conditions_need_the_memory_of_a_few(void **state)
+{
+	enum { CONDITIONS = 300, LEFT = 4 << 20 };
+	static const char *const words[] = { "all", "any" };
+	const char *unit;
+	struct isx_err err;
+	(void)state;
+	uint64_t seed = test_seed();
+	snprintf(directory, sizeof directory, "/tmp/isx-filtered-XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	open_store("usearch", 1);
+	ok(isx_index_create(store, "main", &err), &err);
+	ok(isx_fields_set(store, "main", fields, 3, NULL, NULL, &err), &err);
+	add_assets(&seed);
+	unit = assets[0].units[0];
+	for (size_t i = 0; i < 2; i++) {
+		size_t left = LEFT;
+		struct isx_quota quota = { .may_take = take_left, .keeper = &left };
+		struct isx_result *result;
+		struct isx_buf text = { 0 };
+		isx_buf_printf(&text, "{\"%s\":[", words[i]);
+		for (int k = 0; k < CONDITIONS; k++) /* each keeps nearly all assets */
+			isx_buf_printf(&text, "%s{\"field\":\"n\",\"from\":%d}", k ? "," : "", k);
+		isx_buf_text(&text, "]}");
+		const struct isx_query query = {
+			.units = &unit, .unit_count = 1, .limit = 1, .filter = isx_buf_take(&text)
+		};
+		ok(isx_search_within(store, "main", &query, &quota, &result, &err), &err);
+		assert_true(left < LEFT);
+		isx_result_free(result);
+		isx_mem_free((void *)(uintptr_t)query.filter);
+	}
+	isx_close(store);
+	test_remove_tree(directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filtered__usearch_with_one_thread),
 		cmocka_unit_test(test_filtered__memory_with_four_threads),
 		cmocka_unit_test(test_filtered__lmdb),
+		cmocka_unit_test(test_filtered__many_conditions_need_the_memory_of_a_few),
 	};
 	printf("seed %llu\n", (unsigned long long)test_seed());
 	return cmocka_run_group_tests(tests, NULL, NULL);
