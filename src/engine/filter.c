@@ -142,11 +142,8 @@ static enum isx_status has_value(struct subject *subject, const struct isx_condi
 /* Linear: a list of hubs is short in practice, and ISX_FILTER_VALUES_MAX at most. */
 static bool is_hub(const struct isx_condition *condition, uint64_t id)
 {
-	const struct isx_iscc_id iscc_id = { .body = id };
-	for (size_t i = 0; i < condition->hub_count; i++)
-		if (condition->hubs[i] == isx_iscc_id_hub(&iscc_id))
-			return true;
-	return false;
+	const uint32_t hub = isx_iscc_id_hub(&(struct isx_iscc_id){ .body = id });
+	return condition->hubs[hub / 8] >> hub % 8 & 1;
 }
 
 /* Parts are evaluated in the order of the filter, and only until one decides: a client may put what is cheap

@@ -235,14 +235,15 @@ static void read_times(struct filter_reader *f, struct isx_span value,
 }
 
 static void read_hub(struct filter_reader *f, struct isx_span value, const struct isx_place *place,
-		     uint32_t *hub)
+		     uint8_t *hubs)
 {
 	int64_t number = isx_json_int(value);
 	char msg[64];
 	snprintf(msg, sizeof msg, "Expected a hub number, 0 to %d", ISX_HUB_MAX);
 	if (isx_json_kind(value) != ISX_JSON_INT || number < 0 || number > ISX_HUB_MAX)
 		refuse(f, place, value, msg);
-	*hub = (uint32_t)number;
+	else
+		hubs[number / 8] |= (uint8_t)(1 << number % 8);
 }
 
 static void read_hubs(struct filter_reader *f, struct isx_span value, const struct isx_place *place,
@@ -255,15 +256,14 @@ static void read_hubs(struct filter_reader *f, struct isx_span value, const stru
 	condition->kind = ISX_FILTER_HUB;
 	if (!is_alone && !is_list(f, value, place, &count))
 		return;
-	uint32_t *hubs = take(f, count, sizeof *hubs);
+	uint8_t *hubs = take(f, ISX_HUB_MAX / 8 + 1, sizeof *hubs);
 	if (hubs && is_alone)
 		read_hub(f, value, place, hubs);
 	for (size_t i = 0; hubs && !is_alone && isx_json_next_element(&walk, &element); i++) {
 		struct isx_place at = { .outer = place, .position = i };
-		read_hub(f, element, &at, &hubs[i]);
+		read_hub(f, element, &at, hubs);
 	}
 	condition->hubs = hubs;
-	condition->hub_count = hubs ? count : 0;
 }
 
 /* --- what is asked of units and fields ----------------------------------------------------------- */

@@ -41,8 +41,7 @@ struct isx_condition {
 	const struct isx_condition *parts;
 	size_t part_count;
 	uint64_t first, last; /* ISCC-ID bodies, both inclusive */
-	const uint32_t *hubs;
-	size_t hub_count;
+	const uint8_t *hubs;  /* a bit for each hub number, the lowest one of a byte first */
 	const char *const *types;
 	size_t type_count;
 	size_t field;                  /* position in `fields` of the filter */
