@@ -139,7 +139,7 @@ static void print_digits(struct isx_buf *json, struct isx_span pairs, uint8_t in
 {
 	for (; count > 0; at++, count--) {
 		uint8_t pair = at / 2 < pairs.len ? (uint8_t)pairs.ptr[at / 2] ^ inverted : 0;
-		isx_buf_char(json, (char)('0' + (at % 2 ? pair % 10 : pair / 10)));
+		isx_buf_char(json, (char)('0' + (at % 2 ? pair : pair / 10) % 10));
 	}
 }
 
@@ -150,11 +150,13 @@ static void print_number(struct isx_buf *json, struct isx_span key)
 	if (key.len < 2)                   /* damaged on disk: the keys of tables are read, too */
 		return isx_buf_text(json, "0");
 	uint8_t inverted = key.ptr[1] == BELOW_ZERO ? 0xFF : 0;
-	if (key.ptr[1] == ZERO || key.len <= HEAD) {
+	struct isx_span pairs = isx_span_skip(key, HEAD);
+	/* Without a first digit it is 0, or damaged. */
+	if (key.len <= HEAD + (inverted != 0) ||
+	    ((uint8_t)pairs.ptr[0] ^ inverted) / 10 % 10 == 0) {
 		isx_buf_char(json, '0');
 		return;
 	}
-	struct isx_span pairs = isx_span_skip(key, HEAD);
 	int64_t exponent = (int64_t)(isx_load_be32(key.ptr + 2) ^ (inverted ? UINT32_MAX : 0)) -
 			   INT32_MAX - 1;
 	pairs.len -= inverted ? 1 : 0;

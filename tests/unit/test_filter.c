@@ -145,6 +145,34 @@ static void test_filter__values_are_printed_as_people_write_them(void **state)
 	isx_buf_release(&json);
 }
 
+/* Keys of a table that is damaged on disk: numbers without digits, and bytes that are no digits. */
+static void test_filter__damaged_keys_are_printed_as_json(void **state)
+{
+	enum { BELOW, ABOVE = 2 };
+	static const char keys[][8] = {
+		{ ISX_VALUE_NUMBER, BELOW, 0x7F, 0, 0, (char)0xFF, (char)0xFF, 0 },
+		{ ISX_VALUE_NUMBER, BELOW, 0x7F, (char)0xFF, (char)0xFF, (char)0xFA, (char)0xFF,
+		  0 },
+		{ ISX_VALUE_NUMBER, BELOW, 0x7F, (char)0xFF, (char)0xFF, (char)0xFA, 0x31,
+		  (char)0xFF },
+		{ ISX_VALUE_NUMBER, ABOVE, (char)0x80, 0, 0, 2, (char)0xFF, (char)0xFA },
+		{ ISX_VALUE_NUMBER, ABOVE, 0, 0, 0, 2, 99, 0 },
+	};
+	struct isx_buf json = { 0 };
+	size_t offset;
+	(void)state;
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		for (size_t len = 1; len <= sizeof keys[0]; len++) {
+			isx_buf_clear(&json);
+			isx_value_to_json(&json, (struct isx_span){ keys[i], len });
+			assert_true(json.len < 64);
+			assert_int_equal(isx_json_check((struct isx_span){ json.ptr, json.len },
+							&offset, NULL),
+					 ISX_OK);
+		}
+	isx_buf_release(&json);
+}
+
 static void test_filter__pointers_follow_rfc_6901(void **state)
 {
 	static const char text[] =
@@ -543,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_filter__values_have_an_exact_order),
 		cmocka_unit_test(test_filter__numbers_agree_with_doubles),
 		cmocka_unit_test(test_filter__values_are_printed_as_people_write_them),
+		cmocka_unit_test(test_filter__damaged_keys_are_printed_as_json),
 		cmocka_unit_test(test_filter__pointers_follow_rfc_6901),
 		cmocka_unit_test(test_filter__keys_with_escapes_are_names),
 		cmocka_unit_test(test_filter__conditions_hold_for_one_asset),
