@@ -10,7 +10,11 @@
 
 #include "iscc_search.h"
 
-enum { ISX_METER_STEP = 1 << 16 };
+enum {
+	ISX_METER_STEP = 1 << 16,
+	/* To read an asset, or to look up its rows, takes about as long as so many comparisons. */
+	ISX_METER_ASSET = ISX_METER_STEP / 64
+};
 
 /* `{ 0 }` is a meter that counts and never asks. */
 struct isx_meter {
@@ -56,6 +60,14 @@ ISX_MUST_CHECK static inline enum isx_status isx_meter_count(struct isx_meter *m
 							     struct isx_err *err)
 {
 	meter->rows += rows;
+	return meter->rows < meter->next ? ISX_OK : isx_meter_ask(meter, err);
+}
+
+/* The same for work that is no comparison, and as long as `rows` of them: it is not counted as rows. */
+ISX_MUST_CHECK static inline enum isx_status isx_meter_work(struct isx_meter *meter, uint64_t rows,
+							    struct isx_err *err)
+{
+	meter->next = meter->next > rows ? meter->next - rows : 0;
 	return meter->rows < meter->next ? ISX_OK : isx_meter_ask(meter, err);
 }
 

@@ -228,7 +228,7 @@ static enum isx_status rank_assets(struct search *search, struct isx_err *err)
 			continue;
 		bool passes;
 		st = isx_passing_has(search->is_filtered ? &search->passing : NULL, search->view,
-				     ranked.id, &passing_at, &passes, err);
+				     &search->view->meter, ranked.id, &passing_at, &passes, err);
 		if (st || !passes)
 			continue;
 		if (isx_scorer_rank(&search->scorer, evidence, &ranked))
@@ -278,8 +278,11 @@ static enum isx_status make_matches(struct search *search, struct isx_result *re
 	size_t count = search->ranking.count;
 	struct isx_match *matches = isx_arena_alloc(search->arena, count, sizeof *matches);
 	enum isx_status st = matches ? ISX_OK : isx_fail_memory(err);
-	for (size_t i = 0; !st && i < count; i++)
-		st = make_match(search, &search->ranking.items[i], &matches[i], err);
+	for (size_t i = 0; !st && i < count; i++) {
+		st = isx_meter_work(&search->view->meter, ISX_METER_ASSET, err);
+		if (!st)
+			st = make_match(search, &search->ranking.items[i], &matches[i], err);
+	}
 	result->matches = matches;
 	result->match_count = count;
 	result->match_total = search->ranking.offered;

@@ -156,8 +156,8 @@ static enum isx_status walk_all(struct isx_engine *engine, const char *name,
 			st = count_asset(walked, &asset, &arena, err);
 		}
 		isx_arena_release(&arena);
-		if (!st) /* an asset takes as long as comparing some thousand rows */
-			st = isx_meter_count(&asks, ISX_METER_STEP / 64, err);
+		if (!st)
+			st = isx_meter_work(&asks, ISX_METER_ASSET, err);
 	}
 	walk->close(walk);
 	return st;

@@ -438,8 +438,8 @@ static void rank_asset(struct passage_search *search, struct seat *seat, uint64_
 	/* The asset of a query by ISCC-ID is no match of itself. */
 	if (!st && (!seat->member->excludes_self || id != seat->member->self)) {
 		bool passes;
-		st = isx_passing_has(seat->member->passing, search->view, id, &seat->passing_at,
-				     &passes, &seat->err);
+		st = isx_passing_has(seat->member->passing, search->view, &seat->meter, id,
+				     &seat->passing_at, &passes, &seat->err);
 		if (!st && passes)
 			st = score_asset(search, seat, &score, &seat->err);
 		if (!st && passes)
@@ -914,14 +914,23 @@ enum isx_status isx_passage_matches(const struct isx_member *member, struct isx_
 					 .arena = member->arena,
 					 .assets = own->assets,
 					 .explains = member->query->explains };
+	struct isx_meter meter = { .cancel_check = member->query->cancel_check,
+				   .cancel_arg = member->query->cancel_arg,
+				   .next = ISX_METER_STEP };
+	uint64_t work = ISX_METER_ASSET; /* for one winner, with a few rows for each simprint */
 	struct isx_chunk_match *made = isx_arena_alloc(member->arena, own->ranking.count,
 						       sizeof *made);
 	enum isx_status st = ISX_OK;
 	search.cache = isx_mem_array(CACHE_ENTRIES, sizeof *search.cache);
 	if (!made || !search.cache)
 		st = isx_fail_memory(err);
-	for (size_t i = 0; !st && i < own->ranking.count; i++)
-		st = make_match(&search, own, &own->ranking.items[i], realm, &made[i], err);
+	for (size_t i = 0; i < own->type_count; i++)
+		work += own->types[i].query.count * 8;
+	for (size_t i = 0; !st && i < own->ranking.count; i++) {
+		st = isx_meter_work(&meter, work, err);
+		if (!st)
+			st = make_match(&search, own, &own->ranking.items[i], realm, &made[i], err);
+	}
 	isx_mem_free(search.cache);
 	*matches = made;
 	*count = own->ranking.count;

@@ -502,11 +502,14 @@ static enum isx_status rank_asset(struct isx_lmdb_view *view, struct seat *seat,
 	if (member->excludes_self && id == member->self)
 		return ISX_OK; /* the queried asset is no match of itself */
 	bool passes;
-	st = isx_passing_has(member->passing, view, id, &seat->passing_at, &passes, &seat->err);
+	st = isx_passing_has(member->passing, view, &seat->meter, id, &seat->passing_at, &passes,
+			     &seat->err);
 	if (st || !passes)
 		return st;
 	/* A tier depends on scores that are no hits, too. The best hit of a type is its true score. */
 	if (member->scorer.needs_all)
+		st = isx_meter_work(&seat->meter, ISX_METER_ASSET, &seat->err);
+	if (!st && member->scorer.needs_all)
 		st = isx_lookup_evidence(&seat->lookup, id, evidence, &seat->err);
 	if (!st && isx_scorer_rank(&member->scorer, evidence, &ranked))
 		st = isx_ranking_offer(&seat->ranking, ranked.rank, id, &seat->err);

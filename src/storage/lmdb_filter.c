@@ -158,9 +158,11 @@ static enum isx_status add_verified(struct evaluation *eval, MDB_cursor *cursor,
 	size_t kept = before;
 	enum isx_status st = add_rows(eval, cursor, row, err);
 	for (size_t i = before; !st && i < eval->id_count; i++) {
-		bool holds;
-		st = holds_in_asset(eval->view, eval->realm, condition, eval->filter->fields,
-				    eval->ids[i], &holds, err);
+		bool holds = false;
+		st = isx_meter_work(eval->meter, ISX_METER_ASSET, err);
+		if (!st)
+			st = holds_in_asset(eval->view, eval->realm, condition,
+					    eval->filter->fields, eval->ids[i], &holds, err);
 		if (!st && holds)
 			eval->ids[kept++] = eval->ids[i];
 	}
@@ -244,9 +246,9 @@ static enum isx_status take_ids(struct evaluation *eval, struct isx_id_set *set,
 		if (!st)
 			isx_array_sort(eval->ids, room, eval->id_count);
 		isx_mem_free(room);
+		eval->spare += st ? 0 : eval->id_count * sizeof *room;
 	}
 	return st ? st : isx_id_set_add_ids(set, eval->ids, eval->id_count, &eval->own, err);
-		eval->spare += st ? 0 : eval->id_count * sizeof *room;
 }
 
 /* The assets that have a value of a field which meets a condition. */
@@ -320,9 +322,9 @@ static enum isx_status combine(struct evaluation *eval, const struct isx_conditi
 		st = all ? isx_id_set_intersect(set, &part->ids, &eval->own, err)
 			 : isx_id_set_unite(set, &part->ids, &eval->own, err);
 		release_rest(part);
+		eval->spare += st ? 0 : freed;
 		made->part_count--;
 		is_decided = all ? set->count == 0 : is_everything(set);
-		eval->spare += st ? 0 : freed;
 	}
 	if (!st && (is_decided || made->part_count == 1)) {
 		struct isx_id_set alone = *set;
@@ -345,9 +347,9 @@ static enum isx_status invert(struct evaluation *eval, const struct isx_conditio
 	const size_t freed = bytes_of(&made->parts[0].ids);
 	st = isx_id_set_invert(&made->parts[0].ids, &eval->own, err);
 	if (!st) {
+		eval->spare += freed;
 		struct isx_id_set set = made->parts[0].ids;
 		made->parts[0].ids = (struct isx_id_set){ 0 };
-		eval->spare += freed;
 		become_set(made, set);
 	}
 	return st;
@@ -460,8 +462,8 @@ void isx_passing_release(struct isx_passing *passing)
 
 /* Of `all`, the set of the first part is passing->ids, which has the asset. */
 static enum isx_status holds(const struct isx_passing_rest *rest, const struct isx_passing *passing,
-			     struct isx_lmdb_view *view, uint64_t id, bool *result,
-			     struct isx_err *err)
+			     struct isx_lmdb_view *view, struct isx_meter *meter, uint64_t id,
+			     bool *result, struct isx_err *err)
 {
 	const bool all = rest->kind == ISX_FILTER_ALL;
 	enum isx_status st = ISX_OK;
@@ -474,22 +476,26 @@ static enum isx_status holds(const struct isx_passing_rest *rest, const struct i
 		*result = all;
 		for (size_t i = rest == passing->rest && all;
 		     !st && *result == all && i < rest->part_count; i++)
-			st = holds(&rest->parts[i], passing, view, id, result, err);
+			st = holds(&rest->parts[i], passing, view, meter, id, result, err);
 		return st;
 	case ISX_FILTER_NOT:
-		st = holds(&rest->parts[0], passing, view, id, result, err);
+		st = holds(&rest->parts[0], passing, view, meter, id, result, err);
 		*result = !*result;
 		return st;
 	case ISX_FILTER_HUB: /* in the ISCC-ID: no asset is read */
 		return isx_filter_holds(&(struct isx_filter){ .root = *rest->condition }, id, NULL,
 					NULL, result, err);
 	default:
-		return holds_in_asset(view, passing->realm, rest->condition, NULL, id, result, err);
+		st = isx_meter_work(meter, ISX_METER_ASSET, err);
+		return st ? st
+			  : holds_in_asset(view, passing->realm, rest->condition, NULL, id, result,
+					   err);
 	}
 }
 
 enum isx_status isx_passing_has(const struct isx_passing *passing, struct isx_lmdb_view *view,
-				uint64_t id, size_t *at, bool *passes, struct isx_err *err)
+				struct isx_meter *meter, uint64_t id, size_t *at, bool *passes,
+				struct isx_err *err)
 {
 	*passes = true;
 	if (!passing)
@@ -501,6 +507,7 @@ enum isx_status isx_passing_has(const struct isx_passing *passing, struct isx_lm
 	} else {
 		*passes = isx_id_set_has(ids, id);
 	}
-	return *passes && passing->rest ? holds(passing->rest, passing, view, id, passes, err)
-					: ISX_OK;
+	return *passes && passing->rest
+		       ? holds(passing->rest, passing, view, meter, id, passes, err)
+		       : ISX_OK;
 }

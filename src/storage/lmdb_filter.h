@@ -40,9 +40,11 @@ void isx_passing_release(struct isx_passing *passing);
 /* Does an asset of the index pass?
  *   passing  NULL: there is no filter
  *   view     of the same snapshot; of this thread
+ *   meter    asked now and then whether to go on, where assets are read for it
  *   at       of this caller, who asks with ascending ISCC-IDs: 0 at the start; NULL: in any order */
 ISX_MUST_CHECK enum isx_status isx_passing_has(const struct isx_passing *passing,
-					       struct isx_lmdb_view *view, uint64_t id, size_t *at,
-					       bool *passes, struct isx_err *err);
+					       struct isx_lmdb_view *view, struct isx_meter *meter,
+					       uint64_t id, size_t *at, bool *passes,
+					       struct isx_err *err);
 
 #endif

@@ -478,8 +478,8 @@ static size_t compare_filter(struct isx_lmdb_view *view, const char *text)
 	ok(isx_passing_find(view, filter, NULL, &meter, &passing, &err), &err);
 	while (!view->file->kind->next(view, from, &id, &json)) {
 		bool passes, again;
-		ok(isx_passing_has(&passing, view, id.body, NULL, &passes, &err), &err);
-		ok(isx_passing_has(&passing, view, id.body, &at, &again, &err), &err);
+		ok(isx_passing_has(&passing, view, &meter, id.body, NULL, &passes, &err), &err);
+		ok(isx_passing_has(&passing, view, &meter, id.body, &at, &again, &err), &err);
 		assert_int_equal(passes, again);
 		if (passes != holds_by_definition(filter, isx_lmdb_span(json)))
 			fail_msg("%d for %s: %.*s", passes, text, (int)json.mv_size,

@@ -162,6 +162,31 @@ static void test_meter__a_search_ends_on_the_way(void **state)
 	isx_index_info_release(&info);
 }
 
+/* What follows or replaces comparisons asks, too: lookups for a tier, assets that are read for a filter, and
+ * winners that are described. */
+static void test_meter__a_search_ends_while_assets_are_looked_up(void **state)
+{
+	static const struct isx_query asked[] = {
+		{ .rank = ISX_RANK_TIERED, .limit = 1 },
+		{ .filter = "{\"types\":[\"META_NONE_V0\"]}", .limit = 1 },
+		{ .limit = ASSETS, .with = ISX_WITH_NOTHING },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+		struct caller caller = { .patience = 60 };
+		struct isx_result *result = NULL;
+		struct isx_query query = asked[i];
+		query.units = fx.unit_list;
+		query.unit_count = UNITS;
+		query.has_min_score = true; /* of 0: every asset matches */
+		query.cancel_check = count_checks;
+		query.cancel_arg = &caller;
+		assert_int_equal(isx_search(fx.store, "main", &query, &result, &fx.err),
+				 ISX_CANCELLED);
+		assert_string_equal(fx.err.msg, "enough");
+	}
+}
+
 static void test_meter__a_search_ends_without_a_message(void **state)
 {
 	(void)state;
@@ -190,6 +215,7 @@ int main(void)
 		cmocka_unit_test(test_meter__counts_every_comparison),
 		cmocka_unit_test(test_meter__a_search_may_not_even_begin),
 		cmocka_unit_test(test_meter__a_search_ends_on_the_way),
+		cmocka_unit_test(test_meter__a_search_ends_while_assets_are_looked_up),
 		cmocka_unit_test(test_meter__a_search_ends_without_a_message),
 		cmocka_unit_test(test_meter__a_patient_caller_gets_the_answer),
 	};
