@@ -1,7 +1,7 @@
 /*
  * sim_calibrate.h - how far unrelated assets of an index are apart, measured by sampling.
  *
- * For each unit type up to 4,096 rows, evenly spaced, are compared with each other, and their
+ * For each unit type 1,024 to 4,096 rows (all of fewer), evenly spaced, are compared with each other, and their
  * distances are counted in __metadata__ (sim_format.h): in the transaction of an add, a removal or
  * a derivation that brings the type to ISX_SAMPLE_ROWS_MIN rows, or to twice or half of the rows
  * that it had when this was last done; from 1,024 rows on, to four times or a quarter. So all

@@ -18,7 +18,7 @@ THRESHOLD = 0.75
 RELATED = 0.9      # a pair with such a score in another type is no chance
 NEAR = 0.65        # lower scores are not looked up in other types
 LENGTHS = (64, 128, 256)
-SAMPLED, FAR_FROM, FAR = 4096, 1024, 16
+ALL, SAMPLED, FAR_FROM, FAR = 1024, 4096, 1024, 16
 
 loader = importlib.machinery.SourceFileLoader("significance", str(ROOT / "bench" / "significance"))
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("significance", loader))
@@ -55,8 +55,9 @@ def is_related(one, other, kind, score):
 def sample(assets, kind, bits):
     """Pairs of sampled assets at each distance."""
     long_enough = sorted((asset for asset in assets if asset.get(kind, (0,))[0] >= bits), key=lambda a: a[kind][0])
-    count = min(SAMPLED, len(long_enough))
-    chosen = [long_enough[at * len(long_enough) // count] for at in range(count)]
+    total = len(long_enough)
+    count = total if total <= ALL else min(SAMPLED, max(ALL, int(16 * math.sqrt(total))))
+    chosen = [long_enough[at * total // count] for at in range(count)]
     codes = [asset[kind][1] >> asset[kind][0] - bits for asset in chosen]
     near = max(d for d in range(bits + 1) if 1 - d / bits >= NEAR)
     counts = [0] * (bits + 1)
