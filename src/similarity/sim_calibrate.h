@@ -1,8 +1,8 @@
 /*
  * sim_calibrate.h - how far unrelated assets of an index are apart, measured by sampling.
  *
- * For each unit type 1,024 to 4,096 rows (all of fewer), evenly spaced, are compared with each other, and their
- * distances are counted in __metadata__ (sim_format.h): in the transaction of an add, a removal or
+ * For each unit type 1,024 to 4,096 rows (all of fewer), evenly spaced, are compared with each
+ * other, and their distances are counted in __metadata__ (sim_format.h): in the transaction of an add, a removal or
  * a derivation that brings the type to ISX_SAMPLE_ROWS_MIN rows, or to twice or half of the rows
  * that it had when this was last done; from 1,024 rows on, to four times or a quarter. So all
  * searches of all processes read the same numbers, and none has to sample.

@@ -56,7 +56,7 @@ def sample(assets, kind, bits):
     """Pairs of sampled assets at each distance."""
     long_enough = sorted((asset for asset in assets if asset.get(kind, (0,))[0] >= bits), key=lambda a: a[kind][0])
     total = len(long_enough)
-    count = total if total <= ALL else min(SAMPLED, max(ALL, int(16 * math.sqrt(total))))
+    count = total if total <= ALL else min(SAMPLED, max(ALL, int(32 * math.sqrt(total))))
     chosen = [long_enough[at * total // count] for at in range(count)]
     codes = [asset[kind][1] >> asset[kind][0] - bits for asset in chosen]
     near = max(d for d in range(bits + 1) if 1 - d / bits >= NEAR)

@@ -175,7 +175,7 @@ static size_t choose(size_t count, size_t type, uint32_t bits, size_t *chosen)
 		for (size_t i = 0; i < count; i++)
 			if (assets[i].bytes[type] == bytes)
 				order[total++] = i;
-	sampled = total <= 1024 ? total : (size_t)(16 * sqrt((double)total));
+	sampled = total <= 1024 ? total : (size_t)(32 * sqrt((double)total));
 	sampled = total > 1024 && sampled < 1024 ? 1024 : sampled;
 	sampled = sampled > SAMPLED ? SAMPLED : sampled;
 	for (size_t i = 0; i < sampled; i++)
