@@ -19,11 +19,15 @@ static bool read_option(const char *name, struct isx_span shown,
 	struct isx_problems problems = { 0 };
 	struct isx_err err = { 0 };
 	enum isx_status st = isx_conditions_from_texts(texts, NULL, arena, query, &problems, &err);
-	/* "min_scores.DATA_NONE_V0: Input should be ...": the option stands for the member */
+	/* "min_scores.DATA_NONE_V0: Input should be ...": the option stands for the member. In
+	 * "filter.all.0: Expected ..." the place is needed: a filter in JSON has many. */
 	const char *msg = st == ISX_SCHEMA ? strstr(err.msg, ": ") : NULL;
+	msg = msg ? msg + 2 : err.msg;
+	if (strcmp(name, "--filter") == 0 && strncmp(err.msg, "filter.", strlen("filter.")) == 0)
+		msg = err.msg + strlen("filter.");
 	if (st)
 		say_line(stderr, "Error: %s %.*s: %s", name, (int)shown.len,
-			 shown.len ? shown.ptr : "", msg ? msg + 2 : err.msg);
+			 shown.len ? shown.ptr : "", msg);
 	isx_problems_release(&problems);
 	return !st;
 }

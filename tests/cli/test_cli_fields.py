@@ -162,7 +162,8 @@ def test_filters_and_tests_hold_together(few):
     (["--where", "year>2020"], "--where year>2020: expected FIELD, FIELD=VALUE, FIELD!=VALUE, FIELD>=VALUE or FIELD<VALUE"),
     (["--where", "year<=2020"], "expected FIELD, FIELD=VALUE"), (["--where", "year!2020"], "expected FIELD, FIELD=VALUE"),
     (["--where", "=x"], "--where =x: Expected a field"), (["--where", "year>=true"], "a number or a string"), (["--where", ""], "Expected a field"),
-    (["--filter", "{"], "--filter {: JSON: expected"), (["--filter", '{"a":1}'], "Unknown member"), (["--filter", "[]"], "valid dictionary"),
+    (["--filter", "{"], "--filter {: JSON: expected"), (["--filter", '{"a":1}'], '--filter {"a":1}: a: Unknown member: expected all, any'), (["--filter", "[]"], "valid dictionary"),
+    (["--filter", '{"all":[{"hub":1},{"field":"year"}]}'], "]}: all.1: Expected one test of the field"), (["--filter", '{"not":{"hub":-1}}'], "}}: not.hub: Expected a hub"),
     (["--facet", "~"], "--facet ~: expected a field"), (["--facet", "year,/year"], "is there twice"),
     (["--where", "nosuch=1"], "field '/nosuch' is not declared for this index"),
 ])
