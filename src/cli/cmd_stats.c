@@ -245,7 +245,10 @@ static int run_index_stats(const struct cli_args *args)
 	"Counts the units and simprints of each type and length, the assets without each type, "   \
 	"their times and hubs, and those that are identical files (the same INSTANCE), all of "    \
 	"one moment. Counts of codes and metadata are those of 10,000 assets, evenly spaced, "     \
-	"where there are more.\n\n"
+	"where there are more.\n\n"                                                                \
+	"Distances are those of sampled pairs of unrelated units, drawn from 0 to all bits. "      \
+	"Chance is the probability that such a unit matches, as it was measured; Random is that "  \
+	"of random codes. Times the number of assets it is how many match by chance.\n\n"
 
 static const struct cli_option options[] = { OUTPUT_OPTIONS, TARGET_OPTIONS };
 
@@ -261,7 +264,11 @@ const struct cli_command command_stats = {
 	.run = run_stats,
 };
 
-static const struct cli_option index_options[] = { OUTPUT_OPTIONS, TARGET_URI_OPTION };
+/* Unlike the other commands below `index` this one works on servers, too. */
+static const struct cli_option index_options[] = {
+	OUTPUT_OPTIONS,
+	{ "--uri", 0, "URI", "Use an index of this store: usearch:///DIR or http://HOST:PORT" },
+};
 
 const struct cli_command command_index_stats = {
 	.name = "stats",

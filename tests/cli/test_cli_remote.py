@@ -194,7 +194,9 @@ STATS = {
 def test_statistics_are_those_of_the_server(cli, remote):
     remote.gives(200, STATS)
     assert cli.good("stats", "--uri", remote.url).json == STATS
-    assert [(method, path) for method, path, _ in remote.asked] == [("GET", "/indexes/default/stats")]
+    assert cli.good("index", "stats", "default", "--uri", remote.url).json == STATS
+    assert [(method, path) for method, path, _ in remote.asked] == [("GET", "/indexes/default/stats")] * 2
+    assert "http://HOST:PORT" in cli.good("index", "stats", "--help").out
 
 
 @pytest.mark.parametrize("change", [
