@@ -229,16 +229,21 @@ static size_t add_up(struct tally *tally)
 	return kept;
 }
 
-/* Read the metadata of the matches and tally the values of one field. */
+/* Read the metadata of the matches and tally the values of one field; cancelled as read_assets() is. */
 static enum isx_status tally_field(struct isx_pg_conn *conn, const struct isx_pg_params *params,
-				   const char *pointer, struct tally *tally, struct isx_err *err)
+				   const struct isx_query *query, const char *pointer,
+				   struct tally *tally, struct isx_err *err)
 {
 	PGresult *row = NULL;
+	size_t asked = 0;
 	enum isx_status st = isx_pg_rows_begin(conn, ISX_PG_ASSETS_SCAN, params, err);
 	while (!st && !(st = isx_pg_rows_next(conn, &row, err)) && row) {
 		struct isx_span id = isx_pg_field(row, 0, 0), metadata = isx_pg_field(row, 0, 2);
 		/* Metadata that was changed in the database may be no JSON for this program. */
-		if (id.len == 8 && metadata.len && !isx_json_check(metadata, &(size_t){ 0 }, NULL))
+		if (asked++ % ASSETS_PER_QUESTION == 0)
+			st = isx_cancel_ask(query->cancel_check, query->cancel_arg, err);
+		if (!st && id.len == 8 && metadata.len &&
+		    !isx_json_check(metadata, &(size_t){ 0 }, NULL))
 			st = tally_values(tally, isx_span_trim(metadata), pointer,
 					  isx_load_be64(id.ptr), err);
 		conn->broken |= st != ISX_OK;
@@ -275,7 +280,8 @@ enum isx_status isx_pg_facets(struct isx_pg_conn *conn, const struct isx_pg_head
 		st = isx_facet_check(made[i].field, declared.pointers, declared.count, &keys,
 				     &field, err);
 		if (!st && ranking && ranking->id_count)
-			st = tally_field(conn, &params, declared.pointers[field], &tally, err);
+			st = tally_field(conn, &params, query, declared.pointers[field], &tally,
+					 err);
 		if (!st)
 			st = isx_facet_fill(tally.items, add_up(&tally), isx_counted_print, NULL,
 					    arena, &made[i], err);

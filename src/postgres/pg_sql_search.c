@@ -24,6 +24,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -344,15 +345,44 @@ static void add_ranked(struct isx_pg_params *params, const struct isx_ranking *r
 	isx_pg_array_close(params);
 }
 
-/* The place of an asset in a ranking; its count if it is not there. */
-/* Linear, as a ranking has at most `limit` assets: a query costs limit * limit * types steps here
- * at most. */
-static size_t place_of(const struct isx_ranking *ranking, uint64_t id)
+/* The places of a ranking in the order of the ISCC-IDs, in which the server returns rows: so each is found
+ * by walking, and not by a search through all winners for each row. */
+struct places {
+	const struct isx_ranking *ranking;
+	size_t *order;
+	size_t at; /* of the place found last */
+};
+
+/* Order of qsort_r(), which hands on the items of the ranking. */
+static int by_id(const void *left, const void *right, void *items)
 {
-	size_t i = 0;
-	while (i < ranking->count && ranking->items[i].id != id)
-		i++;
-	return i;
+	const struct isx_ranked *ranked = items;
+	uint64_t a = ranked[*(const size_t *)left].id, b = ranked[*(const size_t *)right].id;
+	return a < b ? -1 : a > b;
+}
+
+static enum isx_status list_places(struct places *places, const struct isx_ranking *ranking,
+				   struct isx_arena *arena, struct isx_err *err)
+{
+	*places = (struct places){ .ranking = ranking,
+				   .order = isx_arena_alloc(arena, ranking->count,
+							    sizeof *places->order) };
+	if (!places->order)
+		return isx_fail_memory(err);
+	for (size_t i = 0; i < ranking->count; i++)
+		places->order[i] = i;
+	qsort_r(places->order, ranking->count, sizeof *places->order, by_id, ranking->items);
+	return ISX_OK;
+}
+
+/* The place of an asset; that of the last one if it is not there.
+ *   id  no less than that of the call before */
+static size_t place_of(struct places *places, uint64_t id)
+{
+	while (places->at + 1 < places->ranking->count &&
+	       places->ranking->items[places->order[places->at]].id < id)
+		places->at++;
+	return places->order[places->at];
 }
 
 /* Print an ISCC-ID with the realm of the index. */
@@ -369,20 +399,24 @@ static enum isx_status make_matches(struct sql_search *search, const struct isx_
 {
 	struct isx_pg_params params = { 0 };
 	PGresult *rows = NULL;
+	struct places places;
 	size_t type_count = search->plan.type_count;
 	struct isx_match *matches = isx_arena_alloc(search->arena, ranking->count, sizeof *matches);
 	struct isx_evidence *evidence = isx_arena_alloc(search->arena, ranking->count * type_count,
 							sizeof *evidence);
 	if (!matches || !evidence)
 		return isx_fail_memory(err);
+	enum isx_status st = list_places(&places, ranking, search->arena, err);
+	if (st)
+		return st;
 	add_units(&params, search);
 	add_ranked(&params, ranking);
-	enum isx_status st = isx_pg_run(search->conn, ISX_PG_SCORE_UNITS, &params, &rows, err);
+	st = isx_pg_run(search->conn, ISX_PG_SCORE_UNITS, &params, &rows, err);
 	for (size_t i = 0; i < ranking->count; i++)
 		isx_evidence_clear(&search->plan, evidence + i * type_count);
 	for (int row = 0; !st && row < PQntuples(rows); row++) {
 		uint64_t id = isx_load_be64(isx_pg_field(rows, row, 0).ptr);
-		enter_evidence(rows, row, 4, evidence + place_of(ranking, id) * type_count);
+		enter_evidence(rows, row, 4, evidence + place_of(&places, id) * type_count);
 	}
 	for (size_t i = 0; !st && i < ranking->count; i++) {
 		print_id(search, ranking->items[i].id, matches[i].iscc_id);
@@ -669,16 +703,20 @@ static enum isx_status make_chunk_matches(struct sql_search *search,
 	PGresult *rows = NULL;
 	struct isx_chunk_match *matches = isx_arena_alloc(search->arena, ranking->count,
 							  sizeof *matches);
+	struct places places;
 	if (!matches)
 		return isx_fail_memory(err);
+	enum isx_status st = list_places(&places, ranking, search->arena, err);
+	if (st)
+		return st;
 	add_passages(&params, search);
 	add_passage_thresholds(&params, search);
 	add_ranked(&params, ranking);
-	enum isx_status st = isx_pg_run(search->conn, ISX_PG_SEARCH_SIMPRINTS, &params, &rows, err);
+	st = isx_pg_run(search->conn, ISX_PG_SEARCH_SIMPRINTS, &params, &rows, err);
 	int count = st ? 0 : PQntuples(rows);
 	for (int row = 0, end; !st && row < count; row = end) {
 		uint64_t id = isx_load_be64(isx_pg_field(rows, row, 0).ptr);
-		size_t place = place_of(ranking, id);
+		size_t place = place_of(&places, id);
 		for (end = row + 1; end < count; end++)
 			if (isx_load_be64(isx_pg_field(rows, end, 0).ptr) != id)
 				break;
