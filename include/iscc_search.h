@@ -445,7 +445,9 @@ struct isx_match {
 	/* With ISX_RANK_TIERED or explains: "exact", "near_duplicate", "similar", "corroborated", "title_only",
 	 * "weak" or "incoherent", in this order; otherwise NULL. */
 	const char *tier;
-	double tier_score; /* with `tier` only: the mean of the unit scores, weighted by type */
+	/* With `tier` only: the mean of the unit scores, weighted by type; of a "weak" match times how
+	 * much its best type says alone. */
+	double tier_score;
 	/* With `explains` of the query, whose result has the exponent that was used: every queried
 	 * type. The scores that count give `score`. */
 	const struct isx_type_explanation *explanation;
@@ -505,8 +507,8 @@ struct isx_facet_value {
 
 /* The values of one field among all matches of one list, on all pages: the most frequent first, and of
  * equally frequent ones null, false, true, numbers, then texts (texts that share their first 390 bytes in
- * any order). A match that has a list there counts
- * once for each different value in it; one that has an object or nothing counts for none. */
+ * any order). A match that has a list there counts once for each different value in it; one that has an
+ * object or nothing counts for none. */
 struct isx_facet {
 	const char *field; /* as the query names it */
 	const struct isx_facet_value *values;

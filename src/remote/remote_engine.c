@@ -52,8 +52,8 @@ struct remote {
 	char *api_key;            /* NULL: none */
 	pthread_mutex_t lock;     /* guards `client`; held during a request */
 	struct isx_http_client *client;
-	atomic_size_t lot;       /* assets of the next lot; 0: LOT_ASSETS */
-	atomic_size_t lot_max;   /* more were refused for their size; 0: LOT_ASSETS_MAX */
+	atomic_size_t lot;       /* assets of the next lot, at first LOT_ASSETS */
+	atomic_size_t lot_max;   /* LOT_ASSETS_MAX, or fewer if more were refused for their size */
 	atomic_bool lacks_batch; /* the server is 0.3.3, which has no batch search */
 };
 
@@ -1143,7 +1143,7 @@ static enum isx_status call_fields(struct isx_engine *engine, struct call *call,
 	char **read = NULL;
 	size_t read_count = 0;
 	enum isx_status st = call_json(engine, call, &answer, err ? err : &why);
-	if (st == ISX_NOT_FOUND && strcmp(err ? err->msg : why.msg, "Not Found") == 0)
+	if (is_unknown_path(st, err ? err : &why))
 		st = isx_fail(err, ISX_UNSUPPORTED,
 			      "the server has no fields: expected version 0.4.0 or later of "
 			      "iscc-search");
