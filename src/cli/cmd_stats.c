@@ -216,23 +216,26 @@ static int print_stats(const struct cli_args *args, const struct target *target)
 	return CLI_OK;
 }
 
-static int run_stats(const struct cli_args *args)
+/* Opened for writing, so that an index which 0.3.3 has written last is brought up to date, as a search
+ * does it; but not created. */
+static int run_stats_of(const struct cli_args *args, const char *name)
 {
 	struct target target;
-	int code = target_open(args, &target) ? print_stats(args, &target) : CLI_ERROR;
+	bool is_open = target_open_existing(args, name, false, &target);
+	int code = is_open ? print_stats(args, &target) : CLI_ERROR;
 	target_close(&target);
 	return code;
+}
+
+static int run_stats(const struct cli_args *args)
+{
+	return run_stats_of(args, cli_option_value(args, "--index"));
 }
 
 /* The name is a word, as in the other commands below `index`. */
 static int run_index_stats(const struct cli_args *args)
 {
-	struct target target;
-	const char *name = args->word_count ? args->words[0] : NULL;
-	bool is_open = target_open_existing(args, name, true, &target);
-	int code = is_open ? print_stats(args, &target) : CLI_ERROR;
-	target_close(&target);
-	return code;
+	return run_stats_of(args, args->word_count ? args->words[0] : NULL);
 }
 
 #define OUTPUT_OPTIONS                                                                             \

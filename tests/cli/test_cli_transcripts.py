@@ -279,6 +279,10 @@ Assets by time
 
 
 def test_stats_of_nothing_and_of_many_hubs(cli, filled):
+    for words in (("stats",), ("index", "stats")):
+        said = cli.run(*words)  # an index that is not there is not made
+        assert (said.code, said.out, said.err) == (1, "", "Error: Index 'default' not found\n")
+    assert cli.run("add", "-").code == 4  # nothing is added, but the index is there now
     assert cli.good("stats", "--table").out == "Index 'default': 0 assets\n"
     assert cli.good("stats").json["units"] == {}
     said = filled.good("stats").json
