@@ -26,6 +26,8 @@ PAGE = 4096
 PATIENCE_S = 120
 SERVED = 10  # damaged indexes beside a good one
 NAMES = {"usearch": "{}/index.lmdb", "lmdb": "{}.lmdb"}
+FIELDS = ["number", "size", "text"]
+FILTER = {"any": [{"field": "number", "from": 3, "to": 300}, {"field": "text", "from": "w" * 500}, {"types": ["CONTENT_TEXT_V0"]}]}
 CRASHED = 99  # how a sanitizer ends a program
 SANITIZED = {"ASAN_OPTIONS": f"exitcode={CRASHED}:detect_leaks=0", "UBSAN_OPTIONS": f"exitcode={CRASHED}"}
 
@@ -47,12 +49,14 @@ def made(kind, folder):
     rows = [asset(number) for number in range(500)]
     for row in rows:
         row["metadata"]["text"] = "x" * (9000 if row["metadata"]["number"] % 50 == 0 else 100)
+        row["metadata"]["size"] = (row["metadata"]["number"] % 20 - 3) * 1000
         if kind == "lmdb":
             row.pop("simprints")
     for part in (rows[:300], rows[300:], rows[100:250]):
         lines = "".join(json.dumps(row) + "\n" for row in part)
         assert run("add", "-", "--uri", uri, "--index", "main", stdin=lines).returncode == 0
         rows[0]["metadata"]["version"] += 1
+    assert run("index", "fields", "main", *FIELDS, "--uri", uri).returncode == 0
     path = folder / NAMES[kind].format("main")
     assert run("index", "check", "main", "--uri", uri).returncode == 0
     return path.read_bytes()
@@ -224,6 +228,9 @@ def check_commands(kind, folder, content):
     for number in (0, 250, 499):
         run("get", iscc_id(number), "--uri", uri, "--index", "main")
     run("search", *asset(200)["units"], "--uri", uri, "--index", "main")
+    run("search", *asset(200)["units"], "--uri", uri, "--index", "main", "--min-score", 0, "--rank", "significance", "--explain",
+        "--filter", json.dumps(FILTER), *(word for field in FIELDS for word in ("--facet", field)))
+    run("index", "stats", "main", "--uri", uri)
     before = path.read_bytes()
     is_bad = run("index", "check", "main", "--uri", uri).returncode != 0  # rows are made again at a first use
     done = run("index", "compact", "main", "--uri", uri)
@@ -260,10 +267,13 @@ def ask_for_all(base, name):
     for method, path, body in (("GET", "", None), ("GET", f"/assets/{iscc_id(3)}", None),
                                ("POST", "/search?limit=5", query_of(200, 0)),
                                ("POST", "/search", {"iscc_id": iscc_id(250)}),
+                               ("POST", "/search", {**query_of(200, 0), "min_score": 0, "filter": FILTER, "facets": FIELDS,
+                                                    "rank": "significance", "explain": True}),
+                               ("GET", "/stats", None), ("PUT", "/fields", FIELDS[:2]),
                                ("POST", "/assets", [row]), ("DELETE", f"/assets/{iscc_id(4)}", None),
                                ("GET", "", None)):
         answer = requests.request(method, index + path, json=body, timeout=PATIENCE_S)
-        assert answer.status_code in (200, 201, 204, 404, 422, 500, 503), answer.text
+        assert answer.status_code in (200, 201, 204, 400, 404, 422, 500, 503), answer.text
         answer.content and answer.json()
 
 
