@@ -5,6 +5,15 @@
  * the parts of one that asks for all of them. A member that is not known, is repeated or
  * lacks its partner is a problem. The reader calls itself for filters in filters, at most
  * ISX_FILTER_DEPTH_MAX deep. Must not know what an asset is.
+ *
+ * What is read is untrusted and may be large, so three ceilings are counted over the whole filter
+ * and not over each part of it: its depth, its conditions and its listed values (base/limits.h).
+ * Reading goes on behind a problem, so that a client sees all problems of a filter at once; a
+ * condition with a problem may be filled in part, and the filter is refused before anything
+ * evaluates it.
+ *
+ * All memory is of the arena of the reader and is never freed one by one. Keys of values are made
+ * here, once, and not by each engine: an evaluation then only compares bytes.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "json/filter_json.h"
@@ -19,7 +28,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The members of a filter. The last five say what is asked of a field. */
+/* The members of a filter. The last five say what is asked of a field. Members are read in this
+ * order, whatever order the client has chosen. */
 enum { ALL, ANY, NOT, ISCC_ID, TIME, HUB, TYPES, FIELD, EQUALS, IN, FROM, TO, EXISTS, MEMBERS };
 static const char *const member_names[MEMBERS] = { "all",  "any",   "not",   "iscc_id", "time",
 						   "hub",  "types", "field", "equals",  "in",
@@ -41,7 +51,9 @@ static void refuse(struct filter_reader *f, const struct isx_place *place, struc
 	isx_field_problem(f->reader, "value_error", place, msg, value);
 }
 
-/* Memory of the arena, or NULL and a mark in the reader. */
+/* Memory of the arena, or NULL and a mark in the reader. A lack of memory is no problem of the
+ * client: it must not become a 422, so it is kept apart from the problems and asked for at the
+ * end. */
 static void *take(struct filter_reader *f, size_t count, size_t size)
 {
 	void *memory = isx_arena_alloc(f->reader->arena, count, size);
@@ -49,8 +61,10 @@ static void *take(struct filter_reader *f, size_t count, size_t size)
 	return memory;
 }
 
-/* Count `more` conditions: what is asked of ISCC-IDs, units or a field, and each filter without members
- * or parts. False, and a problem, beyond the ceiling. */
+/* Count `more` conditions: what is asked of ISCC-IDs, units or a field, and each filter without
+ * members or parts. False, and a problem, beyond the ceiling. The subtraction cannot wrap: the
+ * count never passes the ceiling. An addition could, as `more` is the length of a list that a
+ * client has sent. */
 static bool count_conditions(struct filter_reader *f, const struct isx_place *place, size_t more)
 {
 	char msg[96];
@@ -78,7 +92,10 @@ static bool count_values(struct filter_reader *f, const struct isx_place *place,
 
 /* Find members of an object by their names, and refuse all others, and a name that is there twice:
  * one of the two would be ignored.
- *   expected  the names, for the message */
+ *   expected  the names, for the message
+ * 0.3.3 has no filters, so no client relies on unknown members being ignored, as they are
+ * elsewhere in a query: here a member that is misspelled would let more assets pass than the
+ * client has meant. */
 static void find_members(struct filter_reader *f, struct isx_span object,
 			 const struct isx_place *place, const char *const *names, size_t count,
 			 const char *expected, struct isx_span *found)
@@ -116,7 +133,9 @@ static bool is_object(struct filter_reader *f, struct isx_span value, const stru
 }
 
 /* Check that a value is an array whose values may be listed, or add a problem.
- *   count  filled */
+ *   count  filled
+ * The values are counted before the list is read: the memory for it depends on a number that the
+ * client has chosen. */
 static bool is_list(struct filter_reader *f, struct isx_span value, const struct isx_place *place,
 		    size_t *count)
 {
@@ -145,7 +164,9 @@ static bool read_ends(struct filter_reader *f, struct isx_span value, const stru
 	return true;
 }
 
-/* Narrow a condition to ISCC-IDs before `end`. Nothing is before the first one. */
+/* Narrow a condition to ISCC-IDs before `end`. Nothing is before the first one. Such an empty
+ * range is written as one whose first ISCC-ID is behind its last: the evaluation needs no case of
+ * its own for it. */
 static void end_before(struct isx_condition *condition, uint64_t end)
 {
 	condition->last = end - 1;
@@ -174,6 +195,10 @@ static bool read_id(struct filter_reader *f, struct isx_span value, const struct
 	return true;
 }
 
+/* Read a range of ISCC-IDs: `from` is a part of it, `to` is not, so that ranges of a series
+ * neither overlap nor leave a gap. The condition has the last ISCC-ID instead, as an end behind
+ * the largest one would not fit into 64 bits. An end with a problem stays open; the filter is
+ * refused anyway. */
 static void read_iscc_id(struct filter_reader *f, struct isx_span value,
 			 const struct isx_place *place, struct isx_condition *condition)
 {
@@ -190,8 +215,11 @@ static void read_iscc_id(struct filter_reader *f, struct isx_span value,
 		end_before(condition, body);
 }
 
-/* Read a point in time as the least ISCC-ID body of it. Times that no ISCC-ID can have are behind all
- * that have one: *body is then 0 and *is_behind true. */
+/* Read a point in time as the least ISCC-ID body of it. Times that no ISCC-ID can have are behind
+ * all that have one: *body is then 0 and *is_behind true. An ISCC-ID begins with the microseconds
+ * since 1970 in 52 bits, before the 12 bits of the hub: a time with hub 0 is the least ISCC-ID of
+ * that time. So a range of times is a range of ISCC-IDs, and costs an evaluation no look at any
+ * asset. */
 static bool read_time(struct filter_reader *f, struct isx_span value, const struct isx_place *place,
 		      uint64_t *body, bool *is_behind)
 {
@@ -213,6 +241,8 @@ static bool read_time(struct filter_reader *f, struct isx_span value, const stru
 	return true;
 }
 
+/* Read a range of times. A begin that is behind all ISCC-IDs leaves nothing, and an end that is
+ * behind them leaves out nothing; neither is a mistake, as a client may compute its times. */
 static void read_times(struct filter_reader *f, struct isx_span value,
 		       const struct isx_place *place, struct isx_condition *condition)
 {
@@ -246,6 +276,9 @@ static void read_hub(struct filter_reader *f, struct isx_span value, const struc
 		hubs[number / 8] |= (uint8_t)(1 << number % 8);
 }
 
+/* Read hub numbers, one or a list, into a map of one bit for each of the 4,096 hubs: 512 bytes
+ * whatever the list has, and a test costs one look. The list counts against the values of the
+ * filter all the same, as each of its elements has to be read. */
 static void read_hubs(struct filter_reader *f, struct isx_span value, const struct isx_place *place,
 		      struct isx_condition *condition)
 {
@@ -268,6 +301,8 @@ static void read_hubs(struct filter_reader *f, struct isx_span value, const stru
 
 /* --- what is asked of units and fields ----------------------------------------------------------- */
 
+/* The names of unit types are checked by their pattern only. Whether any asset has units of a type
+ * is not known here, and a type that no asset has is no mistake: the filter then passes nothing. */
 static void read_types(struct filter_reader *f, struct isx_span value,
 		       const struct isx_place *place, struct isx_condition *condition)
 {
@@ -277,7 +312,10 @@ static void read_types(struct filter_reader *f, struct isx_span value,
 		count_values(f, place, condition->type_count);
 }
 
-/* The position of a field in the list of the filter; it is entered if it is new. */
+/* The position of a field in the list of the filter; it is entered if it is new. Conditions keep
+ * the position instead of the pointer: an engine finds the number of each field in its table once,
+ * and not for each condition. The list is searched from its beginning, as it has at most
+ * ISX_FIELDS_MAX entries. */
 static void enter_field(struct filter_reader *f, const char *pointer, struct isx_span value,
 			const struct isx_place *place, size_t *field)
 {
@@ -296,7 +334,10 @@ static void enter_field(struct filter_reader *f, const char *pointer, struct isx
 		filter->fields[filter->field_count++] = pointer;
 }
 
-/* Make the key of a value, which is not longer than three times its text. */
+/* Make the key of a value, which is not longer than three times its text. Strings, numbers, true,
+ * false and null have keys that sort; of arrays and objects the index keeps only that they are
+ * there, so that nothing could be equal to one. The key is made in a buffer first, as its length
+ * is known only then; the arena gets a copy of the right size. */
 static bool read_value(struct filter_reader *f, struct isx_span value,
 		       const struct isx_place *place, struct isx_span *key)
 {
@@ -319,7 +360,10 @@ static int compare_keys(const void *a, const void *b)
 	return isx_value_compare(*(const struct isx_span *)a, *(const struct isx_span *)b);
 }
 
-/* Sorted, so that a value of an asset is found by halving, and each once. */
+/* Sorted, so that a value of an asset is found by halving, and each once. A list may have 10,000
+ * values, and an asset that is tested alone is compared with all of them: a walk would take too
+ * long there. The table is also read in the order of its keys then. Values with problems are left
+ * out of the array, which so may be shorter than the list. */
 static void read_values(struct filter_reader *f, struct isx_span list,
 			const struct isx_place *place, struct isx_condition *condition)
 {
@@ -341,7 +385,8 @@ static void read_values(struct filter_reader *f, struct isx_span list,
 	condition->values = keys;
 }
 
-/* Read an end of a range of values. */
+/* Read an end of a range of values. null, true and false sort in the table, too, but a range of
+ * them means nothing to a client and would rather be a mistake. */
 static void read_end(struct filter_reader *f, struct isx_span value, const struct isx_place *place,
 		     struct isx_span *key)
 {
@@ -355,7 +400,10 @@ static void read_end(struct filter_reader *f, struct isx_span value, const struc
 }
 
 /* Read the test of a field.
- *   found  by member_names */
+ *   found  by member_names
+ * The callers have made sure that exactly one kind of test is there; `from` and `to` are the two
+ * ends of one test. The first byte of a key is the kind of its value (json/field_value.h), by
+ * which the two ends are compared: numbers and strings are in no common order. */
 static void read_test(struct filter_reader *f, const struct isx_span *found,
 		      const struct isx_place *place, struct isx_condition *condition)
 {
@@ -387,7 +435,9 @@ static void read_test(struct filter_reader *f, const struct isx_span *found,
 	}
 }
 
-/* Read a field and its test: exactly one kind of test. */
+/* Read a field and its test: exactly one kind of test. "exists": false becomes `not` of a
+ * condition, so that engines know one form of the test only, and need no list of the assets that
+ * lack a field. */
 static void read_field(struct filter_reader *f, const struct isx_span *found,
 		       struct isx_span object, const struct isx_place *place,
 		       struct isx_condition *condition)
@@ -431,7 +481,11 @@ static void read_filter(struct filter_reader *f, struct isx_span value,
 			const struct isx_place *place, size_t depth,
 			struct isx_condition *condition);
 
-/* Read the filters of "all" and "any". */
+/* Read the filters of "all" and "any". The number of parts is compared with the ceiling before
+ * memory is taken, but not counted yet: each part counts itself when it is read. Otherwise filters
+ * in filters would be counted twice. An empty list is allowed, `all` of nothing passes everything
+ * and `any` of nothing passes nothing; it counts as one condition, as millions of them would else
+ * be free. */
 static void read_parts(struct filter_reader *f, struct isx_span value,
 		       const struct isx_place *place, size_t depth, struct isx_condition *condition)
 {
@@ -491,7 +545,9 @@ static void read_member(struct filter_reader *f, size_t member, struct isx_span 
 }
 
 /* Read the members of an object into conditions, of which there is room for all.
- *   count  filled: how many there are */
+ *   count  filled: how many there are
+ * The room is that of the members before `field`, and one: the members that test a field are one
+ * condition together. */
 static void read_members(struct filter_reader *f, const struct isx_span *found,
 			 struct isx_span object, const struct isx_place *place, size_t depth,
 			 struct isx_condition *conditions, size_t *count)
@@ -555,7 +611,10 @@ void isx_filter_read(struct isx_reader *reader, struct isx_span value,
 
 /* --- filters of programs ------------------------------------------------------------------------- */
 
-/* The problems become one message: that of the first one. */
+/* The problems become one message: that of the first one. Programs and engines come here with a
+ * text, which has not been checked as the body of a request is: so it is checked first, as the
+ * walks rely on it. A filter without conditions becomes NULL, so that engines have one way to
+ * search without a filter, which costs nothing for it. */
 enum isx_status isx_filter_from_text(const char *text, struct isx_arena *arena,
 				     const struct isx_filter **filter, struct isx_err *err)
 {

@@ -4,6 +4,11 @@
  *
  * What another server sends is untrusted: memory is bounded by the length of its text, and a value
  * of a wrong kind is an error or 0, as in answer_json.c.
+ *
+ * Texts are written one by one into a buffer, without a tree. Names of members are quoted, as some
+ * of them are types and fields that clients have chosen. The order of members is fixed, so that
+ * two answers can be compared as texts. A statistic that was not measured is left out instead of
+ * null or 0: 0 would be a measurement.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -33,7 +38,8 @@ static void add_count(struct isx_buf *buf, bool is_first, const char *name, uint
 	isx_buf_printf(buf, "%llu", (unsigned long long)count);
 }
 
-/* Microseconds only where there are some. */
+/* Microseconds only where there are some. In UTC, with the "Z" of RFC 3339. gmtime_r() and not
+ * gmtime(): the server has many threads. */
 static void add_time(struct isx_buf *buf, const char *name, uint64_t time_us)
 {
 	time_t seconds = (time_t)(time_us / 1000000);
@@ -48,7 +54,8 @@ static void add_time(struct isx_buf *buf, const char *name, uint64_t time_us)
 	isx_buf_text(buf, "Z\"");
 }
 
-/* {"TYPE":{"64":12,"256":3},...} */
+/* {"TYPE":{"64":12,"256":3},...} Lengths are names and not elements of an array: a client asks for
+ * one of them, and most lengths do not exist. */
 static void add_lengths(struct isx_buf *buf, const char *name, const struct isx_stats_type *types,
 			size_t count)
 {
@@ -67,7 +74,9 @@ static void add_lengths(struct isx_buf *buf, const char *name, const struct isx_
 	isx_buf_char(buf, '}');
 }
 
-/* {"TYPE":3,...}: how many assets lack each type. */
+/* {"TYPE":3,...}: how many assets lack each type. The assets that lack a type are those that a
+ * search for it cannot find, which is what a user wants to know; the number of assets that have it
+ * follows from the total. */
 static void add_without(struct isx_buf *buf, const char *name, uint64_t assets,
 			const struct isx_stats_type *types, size_t count)
 {
@@ -78,7 +87,9 @@ static void add_without(struct isx_buf *buf, const char *name, uint64_t assets,
 	isx_buf_char(buf, '}');
 }
 
-/* Distances that no pair has are left out. */
+/* Distances that no pair has are left out. Of 257 possible distances of 256 bits most real ones
+ * lie in a narrow band. The two chances stand side by side: real codes of unrelated works are
+ * nearer than random ones. */
 static void add_measured(struct isx_buf *buf, const struct isx_stats_distances *one)
 {
 	bool is_first = true;
@@ -99,7 +110,8 @@ static void add_measured(struct isx_buf *buf, const struct isx_stats_distances *
 	isx_buf_text(buf, "}}");
 }
 
-/* {"TYPE":{"256":{...}},...}, of the types that were measured. */
+/* {"TYPE":{"256":{...}},...}, of the types that were measured. Types with few units have no sample
+ * and are left out: their chances would be guesses. */
 static void add_distances(struct isx_buf *buf, const struct isx_stats *stats)
 {
 	bool is_first = true;
@@ -120,7 +132,9 @@ static void add_distances(struct isx_buf *buf, const struct isx_stats *stats)
 	isx_buf_char(buf, '}');
 }
 
-/* Realm and times are left out without assets: there is no first ISCC-ID. */
+/* Realm and times are left out without assets: there is no first ISCC-ID. Nothing is computed
+ * here, so that the command, the server and a store that reads from another server show the same
+ * numbers. */
 void isx_stats_to_json(struct isx_buf *buf, const char *index, const struct isx_stats *stats)
 {
 	isx_buf_text(buf, "{\"index\":");
@@ -171,15 +185,18 @@ static uint64_t count_of(struct isx_span value)
 	return count > 0 ? (uint64_t)count : 0;
 }
 
-/* The number that the name of a member is: a length, a hub or a distance. */
+/* The number that the name of a member is: a length, a hub or a distance. What is no number, or
+ * larger than `max`, is 0 and not an error: a caller may use it as an index into an array of max +
+ * 1 entries. */
 static uint32_t number_of(struct isx_span key, uint32_t max)
 {
 	uint64_t number = 0;
 	return isx_span_uint(key, max, &number) ? (uint32_t)number : 0;
 }
 
-/* Memory for the members of an object, at most of the size of their text times a constant: each has
- * five characters at least. NULL: no memory. */
+/* Memory for the members of an object, at most of the size of their text times a constant: each
+ * has five characters at least. NULL: no memory. Counting first costs a second walk over the text,
+ * but no memory that grows and is copied. */
 static void *room_for(struct isx_span object, size_t size, struct isx_arena *arena)
 {
 	struct isx_json_walk walk = isx_json_walk_start(object);
@@ -206,7 +223,8 @@ static enum isx_status read_lengths(struct isx_span object, struct isx_arena *ar
 	return ISX_OK;
 }
 
-/* Read units or simprints. */
+/* Read units or simprints. The answer says how many assets lack a type; the struct says how many
+ * have it. A number of lacking assets beyond all assets would wrap, so it becomes 0. */
 static enum isx_status read_types(struct isx_span object, struct isx_span without, uint64_t assets,
 				  struct isx_arena *arena, const struct isx_stats_type **types,
 				  size_t *count, struct isx_err *err)
@@ -228,7 +246,8 @@ static enum isx_status read_types(struct isx_span object, struct isx_span withou
 	return st;
 }
 
-/* Read the members of `periods` and `hubs`. */
+/* Read the members of `periods` and `hubs`. A name that is longer than its room is cut: this
+ * program sends none. */
 static enum isx_status read_periods(struct isx_span periods, struct isx_span hubs,
 				    struct isx_arena *arena, struct isx_stats *stats,
 				    struct isx_err *err)
@@ -254,7 +273,9 @@ static enum isx_status read_periods(struct isx_span periods, struct isx_span hub
 	return ISX_OK;
 }
 
-/* Read the distances of one type and one length. */
+/* Read the distances of one type and one length. bits is read with a ceiling before memory is
+ * taken for the counts, and each distance with that of bits: an answer can neither ask for much
+ * memory nor write beyond the array. */
 static enum isx_status read_measured(struct isx_span key, struct isx_span object,
 				     struct isx_arena *arena, struct isx_stats_distances *one,
 				     struct isx_err *err)
@@ -299,6 +320,7 @@ static enum isx_status read_distances(struct isx_span object, struct isx_arena *
 	return st;
 }
 
+/* What is no text is left out. The texts live in the arena with the rest of the answer. */
 static enum isx_status read_fields(struct isx_span list, struct isx_arena *arena,
 				   struct isx_stats *stats, struct isx_err *err)
 {

@@ -8,6 +8,15 @@
  *
  * Relies on: a view that writes, so LMDB's writer lock is held throughout. Only
  * isx_lmdb_fields_set() commits. Must not know filters (lmdb_filter.c), nor what else an asset has.
+ *
+ * Why a table: a filter has to know its assets before the rows of a search are compared. To read
+ * the metadata of each asset would cost a lookup and a walk through its JSON for every asset of
+ * the index, for every search.
+ *
+ * Memory: the rows of one batch of changes, or BLOCK_ROWS of them while the table is made, each
+ * with a copy of its key of at most ISX_FIELD_KEY_BYTES_MAX bytes. The table itself is filled in
+ * one transaction: a reader sees the table of the old list or that of the new one, never half of
+ * one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_fields.h"
@@ -39,6 +48,9 @@ struct isx_field_row {
 
 /* --- the list --------------------------------------------------------------------------------- */
 
+/* The list may come from a damaged file or from another program, so it is checked as a whole: a
+ * list of which a part is usable would give other numbers to the fields behind, and the keys in
+ * the table would mean other fields. */
 enum isx_status isx_lmdb_fields_parse(struct isx_span json, struct isx_arena *arena,
 				      struct isx_lmdb_fields *fields, bool *is_read,
 				      struct isx_err *err)
@@ -71,6 +83,9 @@ void isx_lmdb_fields_print(struct isx_buf *json, const char *const *pointers, si
 	isx_buf_text(json, count ? "]" : "[]");
 }
 
+/* A file without the list, as 0.3.3 writes it, declares nothing: that is no error. One whose list
+ * cannot be read is damaged, and a search with a filter must not go on as if nothing were
+ * declared. */
 enum isx_status isx_lmdb_fields_read(struct isx_lmdb_view *view, struct isx_arena *arena,
 				     struct isx_lmdb_fields *fields, struct isx_err *err)
 {
@@ -120,6 +135,8 @@ enum isx_status isx_lmdb_fields_copy(const struct isx_lmdb_fields *fields, char 
 	return ISX_OK;
 }
 
+/* The file is read as it is: rows that another program has left behind are not made anew only to
+ * tell the names of the fields, which nothing but this program writes. */
 enum isx_status isx_lmdb_fields_get(struct isx_lmdb_file *file, char ***pointers, size_t *count,
 				    struct isx_err *err)
 {
@@ -152,6 +169,11 @@ static enum isx_status put_list(struct isx_lmdb_view *view, const char *const *p
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
+/* The number of the field is the first byte, so that the values of one field are neighbours and a
+ * range of values is a range of keys. LMDB bounds the length of keys, so a long value keeps its
+ * beginning, for the order, and a digest of the whole, so that two long values stay apart: nothing
+ * else would tell them apart but reading their assets. The digest is BLAKE2b of libsodium, for
+ * which no way is known to make two values meet on purpose. */
 void isx_field_key(struct isx_buf *key, size_t field, struct isx_span value)
 {
 	uint8_t digest[DIGEST_BYTES];
@@ -184,7 +206,9 @@ static MDB_val key_of(const struct isx_field_rows *rows, const struct isx_field_
 }
 
 /* The order of LMDB for keys, then by ISCC-ID.
- *   keys  of the rows, as qsort_r() hands it on */
+ *   keys  of the rows, as qsort_r() hands it on
+ * LMDB compares keys as bytes, and a key that another one begins with comes first. Any other order
+ * here would make appending fail, which relies on it. */
 static int by_place(const void *left, const void *right, void *keys)
 {
 	const struct isx_field_row *a = left, *b = right;
@@ -196,13 +220,16 @@ static int by_place(const void *left, const void *right, void *keys)
 	return order ? order : (a->id > b->id) - (a->id < b->id);
 }
 
+/* qsort_r() and not qsort(): the rows know only where their keys begin, as the buffer of the keys
+ * moves while it grows. */
 static void sort_rows(struct isx_field_rows *rows)
 {
 	if (rows->count)
 		qsort_r(rows->items, rows->count, sizeof *rows->items, by_place, rows->keys.ptr);
 }
 
-/* Add a row whose key was appended at `start`. */
+/* Add a row whose key was appended at `start`. Offsets instead of pointers, as the buffer of the
+ * keys moves when it grows. */
 static enum isx_status add_row(struct isx_field_rows *rows, size_t start, uint64_t id,
 			       struct isx_err *err)
 {
@@ -218,7 +245,9 @@ static enum isx_status add_row(struct isx_field_rows *rows, size_t start, uint64
 
 /* List the rows of an asset, in the order of the table and each once.
  *   rows   replaced
- *   value  a buffer for one value */
+ *   value  a buffer for one value
+ * An asset without metadata has none. The walk gives each element of an array as a value of its
+ * own: a search for one of several authors finds the asset. */
 static enum isx_status list_rows(const struct isx_lmdb_fields *fields, uint64_t id,
 				 struct isx_span json, struct isx_field_rows *rows,
 				 struct isx_buf *value, struct isx_err *err)
@@ -257,7 +286,8 @@ enum isx_status isx_field_change_begin(struct isx_field_change *change, struct i
 	return isx_lmdb_fields_read(view, &change->arena, &change->fields, err);
 }
 
-/* Compare rows of two lists of one asset. */
+/* Compare rows of two lists of one asset. A list that has ended counts as behind everything, so
+ * that the caller's walk through two lists needs no loop for what is left of the other one. */
 static int compare_rows(const struct isx_field_rows *left, size_t i,
 			const struct isx_field_rows *right, size_t k)
 {
@@ -268,7 +298,8 @@ static int compare_rows(const struct isx_field_rows *left, size_t i,
 	return order ? order : (a.mv_size > b.mv_size) - (a.mv_size < b.mv_size);
 }
 
-/* A row that is already missing is no error. */
+/* A row that is already missing is no error. The change goes on then, as what it is to reach is
+ * the same; a table that lacks rows is reported by `index check`. */
 static enum isx_status remove_row(struct isx_field_change *change, const struct isx_field_row *row,
 				  struct isx_err *err)
 {
@@ -288,8 +319,10 @@ static enum isx_status plan_row(struct isx_field_rows *rows, MDB_val key, uint64
 	return add_row(rows, start, id, err);
 }
 
-/* Fill change->old. Stored JSON that cannot be read does not tell the rows of the asset: each row of
- * the table is looked at then, and change->old is empty. */
+/* Fill change->old. Stored JSON that cannot be read does not tell the rows of the asset: each row
+ * of the table is looked at then, and change->old is empty. That sweep reads the whole table for
+ * one asset. It is for files that are damaged only: what is stored by this program was checked
+ * before it was stored. */
 static enum isx_status list_old(struct isx_field_change *change, uint64_t id, struct isx_span json,
 				struct isx_err *err)
 {
@@ -303,6 +336,10 @@ static enum isx_status list_old(struct isx_field_change *change, uint64_t id, st
 		"remove values of fields", err);
 }
 
+/* Both lists are sorted, so one walk finds what has gone and what has come. Rows of both stay
+ * untouched: most updates change little, and a page that is not written costs nothing. What has
+ * gone is removed at once, what has come is planned, as only rows that are put in the order of the
+ * table can be appended. */
 enum isx_status isx_field_change_asset(struct isx_field_change *change, uint64_t id,
 				       struct isx_span from, struct isx_span to,
 				       struct isx_err *err)
@@ -326,7 +363,9 @@ enum isx_status isx_field_change_asset(struct isx_field_change *change, uint64_t
 	return st;
 }
 
-/* Does the first of some rows of one key, sorted by ISCC-ID, come behind those in the table? */
+/* Does the first of some rows of one key, sorted by ISCC-ID, come behind those in the table? Asked
+ * once for a key: as long as rows of the same key follow in the order of their ISCC-IDs, and the
+ * first of them came last, so do all others. */
 static int comes_last(MDB_cursor *cursor, MDB_val key, uint64_t id, bool *last)
 {
 	MDB_val value;
@@ -404,8 +443,10 @@ static void report_asset(struct report *report)
 		report->progress(report->done - 1, report->total, report->arg);
 }
 
-/* Add the rows of all assets to an empty table, in the order of the ISCC-IDs. An asset that cannot be
- * read has no values. */
+/* Add the rows of all assets to an empty table, in the order of the ISCC-IDs. An asset that cannot
+ * be read has no values. Assets are walked by the kind of the file, which knows where its assets
+ * are stored. Blocks of rows bound the memory of an index of any size; within a block each value
+ * is looked up once, so larger blocks mean fewer lookups. */
 static enum isx_status add_all(struct isx_lmdb_view *view, struct report *report,
 			       struct isx_err *err)
 {
@@ -431,7 +472,9 @@ static enum isx_status add_all(struct isx_lmdb_view *view, struct report *report
 	return isx_field_change_end(&change, st, err);
 }
 
-/* Empty the table and fill it. mdb_drop() with 0 keeps the table, so its handle stays valid. */
+/* Empty the table and fill it. mdb_drop() with 0 keeps the table, so its handle stays valid. It is
+ * emptied as a whole instead of compared with what should be there: the numbers of the fields may
+ * have changed, so that no old row can be trusted. */
 static enum isx_status make_table(struct isx_lmdb_view *view, struct report *report,
 				  struct isx_err *err)
 {
@@ -458,7 +501,8 @@ enum isx_status isx_lmdb_fields_put(struct isx_lmdb_view *view, const char *cons
 	return st ? st : make_table(view, &none, err);
 }
 
-/* *same: are these the declared fields, in this order? */
+/* *same: are these the declared fields, in this order? The order counts: the number of a field is
+ * its position, and the keys in the table begin with it. */
 static enum isx_status is_declared(struct isx_lmdb_view *view, const char *const *pointers,
 				   size_t count, bool *same, struct isx_err *err)
 {
@@ -472,6 +516,9 @@ static enum isx_status is_declared(struct isx_lmdb_view *view, const char *const
 	return st;
 }
 
+/* The writer lock is held throughout, so no asset comes in between the list and its table. Two
+ * processes that declare the same list one after the other cost one table: the second one finds
+ * the list declared and writes nothing. */
 enum isx_status isx_lmdb_fields_set(struct isx_lmdb_file *file, const char *const *pointers,
 				    size_t count, isx_progress_fn *progress, void *arg,
 				    struct isx_err *err)
@@ -508,6 +555,8 @@ bool isx_lmdb_fields_shape(const char *name, struct isx_table_shape *shape)
 	return true;
 }
 
+/* The ISCC-ID of the rows is 0, as only keys are wanted: `index check` compares them with the rows
+ * that it finds. They are copied into the arena, as the buffer that they are made in ends here. */
 enum isx_status isx_lmdb_fields_keys(const struct isx_lmdb_fields *fields, struct isx_span json,
 				     struct isx_arena *arena, MDB_val **keys, size_t *count,
 				     struct isx_err *err)
