@@ -149,10 +149,10 @@ static void sort_values(double *values, size_t count)
  * the product w * e^slack. */
 static double log_fisher(double log_w, double slack, size_t count)
 {
-	double term = 1, sum = 0;
-	for (size_t j = 0; j < count; j++) {
+	double term = 1, sum = 1;
+	for (size_t j = 1; j < count; j++) {
+		term *= slack / (double)j;
 		sum += term;
-		term *= slack / (double)(j + 1);
 	}
 	return log_w + log(sum);
 }

@@ -131,6 +131,7 @@ bool isx_pass_queue_run(struct isx_pass_queue *queue, struct isx_party *party, i
 	bool leads = !pass;
 	join_pass(leads ? &own : pass, party);
 	if (leads && !party->is_alone)
+		/* cppcheck-suppress autoVariables ; the pass closes before it is run */
 		queue->gathering = &own;
 	bool is_served = !leads && wait_in_pass(queue, party);
 	pthread_mutex_unlock(&queue->lock);

@@ -110,7 +110,7 @@ enum isx_status isx_param_range(struct http_req *req, struct http_res *res, stru
 {
 	struct isx_span hub = { 0 };
 	uint64_t number = 0;
-	bool is_given;
+	bool is_given = false;
 	*range = (struct isx_range){ 0 };
 	enum isx_status st = read_after(req, res, &range->after, err);
 	if (!st)
@@ -168,7 +168,7 @@ enum isx_status isx_param_search(struct http_req *req, struct http_res *res,
 	query->cancel_check = req->cancel_check;
 	query->on_wait = req->on_wait;
 	query->cancel_arg = req->cancel_arg;
-	struct isx_span after;
+	struct isx_span after = { 0 };
 	enum isx_status st = isx_param_limit(req, res, &query->limit, err);
 	if (!st)
 		st = isx_param_bool(req, res, "count", &query->counts, err);

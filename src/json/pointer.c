@@ -52,7 +52,7 @@ enum isx_status isx_pointer_read(struct isx_span name, struct isx_arena *arena,
 enum isx_status isx_pointers_read(const char *const *names, size_t count, struct isx_arena *arena,
 				  const char *const **pointers, size_t *wrong, struct isx_err *err)
 {
-	size_t none, at = 0;
+	size_t none = 0, at = 0;
 	enum isx_status st = ISX_OK;
 	wrong = wrong ? wrong : &none;
 	*wrong = SIZE_MAX; /* of the list as a whole */

@@ -260,7 +260,7 @@ static enum isx_status remote_create(struct isx_engine *engine, const char *name
 			     .json = { body.ptr, body.len },
 			     .success = STATUS_CREATED,
 			     .is_once = true };
-	struct isx_span object;
+	struct isx_span object = { 0 };
 	enum isx_status st = isx_buf_status(&body, err);
 	if (!st)
 		st = call_json(engine, &call, &object, err);

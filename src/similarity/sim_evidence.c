@@ -80,7 +80,7 @@ enum isx_status isx_lookup_evidence(struct isx_lookup *lookup, uint64_t id,
 				    struct isx_evidence *evidence, struct isx_err *err)
 {
 	const struct isx_query_plan *plan = lookup->plan;
-	bool is_known[ISX_UNITS_MAX];
+	bool is_known[ISX_UNITS_MAX] = { false };
 	enum isx_status st = ISX_OK;
 	/* Noted first: a type may have several units in the query, all of which are compared. */
 	for (size_t t = 0; t < plan->type_count; t++)

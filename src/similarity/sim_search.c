@@ -158,7 +158,7 @@ static enum isx_status make_match(const struct isx_member *member, struct isx_lo
 				  struct isx_err *err)
 {
 	struct isx_evidence evidence[ISX_UNITS_MAX];
-	struct isx_asset asset;
+	struct isx_asset asset = { 0 };
 	isx_iscc_id_print(id, match->iscc_id);
 	isx_evidence_clear(&member->plan, evidence);
 	enum isx_status st = isx_lookup_evidence(lookup, id->body, evidence, err);

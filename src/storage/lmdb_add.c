@@ -86,16 +86,17 @@ static enum isx_status put_fields(struct isx_lmdb_add *add, struct isx_lmdb_view
 	enum isx_status st = isx_field_change_begin(&change, view, err);
 	for (size_t i = 0; !st && change.fields.count && i < add->count; i++) {
 		const struct isx_batch_asset *one = &add->batch[i];
-		MDB_val json = { 0 };
+		struct isx_span stored = { 0 }; /* stays empty for an asset that is new */
+		MDB_val json;
 		if (one->superseded)
 			continue;
 		int rc = view->file->kind->get(view, NULL, &one->id, &json);
+		if (!rc)
+			stored = isx_lmdb_span(json);
 		if (rc && rc != MDB_NOTFOUND)
 			st = isx_lmdb_status(rc, "look up an asset", err);
 		else
-			st = isx_field_change_asset(&change, one->id.body,
-						    rc ? (struct isx_span){ 0 }
-						       : isx_lmdb_span(json),
+			st = isx_field_change_asset(&change, one->id.body, stored,
 						    isx_lmdb_span(isx_lmdb_add_json(add, i)), err);
 	}
 	return isx_field_change_end(&change, st, err);

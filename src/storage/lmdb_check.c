@@ -302,7 +302,7 @@ static enum isx_status wants_row(struct isx_checking *checking, MDB_val json, co
 {
 	struct isx_arena arena = { 0 };
 	struct isx_asset asset;
-	struct isx_checked_row *rows;
+	struct isx_checked_row *rows = NULL;
 	MDB_val *keys;
 	size_t count = 0;
 	const bool is_field = table == checking->view->tables.fields;
