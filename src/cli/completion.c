@@ -60,15 +60,26 @@ static void offer_indexes(struct isx_span word, const char *prefix)
 /* What the value of an option, or a word of a command, is called tells what it may be. */
 static bool offer_values(const char *value, struct isx_span word, const char *prefix)
 {
-	static const char *const shells[] = { "bash", "zsh", "fish" };
-	if (strcmp(value, "NAME") == 0 || strcmp(value, "INDEX") == 0 ||
-	    strcmp(value, "FROM") == 0 || strcmp(value, "TO") == 0) {
-		offer_indexes(word, prefix);
-		return true;
+	static const char *const indexes[] = { "NAME", "[NAME]", "INDEX", "FROM", "TO" };
+	static const struct {
+		const char *value, *word, *about;
+	} choices[] = {
+		{ "[SHELL]", "bash", "shell" },
+		{ "[SHELL]", "zsh", "shell" },
+		{ "[SHELL]", "fish", "shell" },
+		{ "BY", "score", "the highest score first" },
+		{ "BY", "significance", "first what chance explains least" },
+		{ "BY", "tiered", "the best kind of match first" },
+	};
+	for (size_t i = 0; i < sizeof indexes / sizeof indexes[0]; i++) {
+		if (strcmp(value, indexes[i]) == 0) {
+			offer_indexes(word, prefix);
+			return true;
+		}
 	}
-	if (strcmp(value, "[SHELL]") == 0)
-		for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++)
-			offer(word, prefix, shells[i], "shell");
+	for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
+		if (strcmp(value, choices[i].value) == 0)
+			offer(word, prefix, choices[i].word, choices[i].about);
 	return false;
 }
 

@@ -52,7 +52,8 @@ def test_index_names(cli):
     cli.write_config({**cli.config(), "indexes": {**cli.config()["indexes"], "$(touch x)": {
         "type": "local", "path": "/x"}, "r": {"type": "remote", "url": "http://h"}}})
     everything = ["default", "main", "mirror", "r"]
-    for words in (("index", "use", ""), ("index", "check", ""), ("index", "backup", ""), ("search", "--index", ""),
+    for words in (("index", "use", ""), ("index", "check", ""), ("index", "backup", ""), ("index", "fields", ""), ("index", "stats", ""),
+                  ("search", "--index", ""),
                   ("search", "x", "-i", ""), ("search", "--index", "=", ""), ("search", "--index", "="),
                   ("duplicates", "--against", ""), ("index", "copy", ""), ("index", "copy", "main", "")):
         assert offered(cli, *words) == everything, words
@@ -60,6 +61,14 @@ def test_index_names(cli):
     assert offered(cli, "search", "--index=mi") == ["--index=mirror"]
     assert offered(cli, "search", "--index", "=", "mi") == ["mirror"]
     assert offered(cli, "search", "--limit", "") == []
+
+
+def test_ranks(cli):
+    assert offered(cli, "search", "--rank", "") == ["score", "significance", "tiered"]
+    assert offered(cli, "search", "--rank", "=", "ti") == ["tiered"]
+    assert offered(cli, "search", "--rank=s") == ["--rank=score", "--rank=significance"]
+    for rank in offered(cli, "search", "--rank", ""):
+        assert rank in cli.good("search", "--help").out
 
 
 def test_files_are_left_to_the_shell(cli):
