@@ -3,6 +3,9 @@
  *
  * The metadata is walked again for each condition, without a tree: one pass over the text for each.
  * Recursion is bounded by ISX_FILTER_DEPTH_MAX, as the tree is. Must not know tables.
+ *
+ * It is the definition of what a filter means. Tables (storage/lmdb_filter.c) find the same assets
+ * faster, and come back to it for what they do not have.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/filter.h"
@@ -30,7 +33,9 @@ static size_t find_field(const char *pointer, const char *const *fields, size_t 
 	return i;
 }
 
-/* The name is cut, so that what to do stays in the message. */
+/* The name is cut, so that what to do stays in the message. A filter on a field that is not
+ * declared is refused and not evaluated by reading all assets: the time of a search must not
+ * depend on a field that was forgotten. */
 static enum isx_status fail_undeclared(const char *pointer, struct isx_err *err)
 {
 	return isx_fail(err, ISX_INVALID,
@@ -39,7 +44,9 @@ static enum isx_status fail_undeclared(const char *pointer, struct isx_err *err)
 			pointer);
 }
 
-/* An index without assets has no realm yet, and finds nothing whatever the filter says. */
+/* An index without assets has no realm yet, and finds nothing whatever the filter says. Checked
+ * before the search, once: a filter that can match nothing by mistake is told, instead of an empty
+ * answer. Names are compared pairwise, 32 with 32 at most. */
 enum isx_status isx_filter_check(const struct isx_filter *filter, const char *const *fields,
 				 size_t field_count, bool has_realm, uint32_t realm,
 				 struct isx_err *err)
@@ -70,7 +77,9 @@ enum isx_status isx_facet_check(const char *name, const char *const *fields, siz
 
 /* --- one asset ----------------------------------------------------------------------------------- */
 
-/* Linear: an asset has at most ISX_UNITS_MAX units, and a condition as many types. */
+/* Linear: an asset has at most ISX_UNITS_MAX units, and a condition as many types. All units of
+ * the asset count, also shorter forms of others: a client asks what the asset has, and not which
+ * rows a search compares. */
 static enum isx_status has_types(const struct subject *subject,
 				 const struct isx_condition *condition, bool *holds,
 				 struct isx_err *err)
@@ -110,7 +119,8 @@ static bool is_listed(const struct isx_condition *condition, struct isx_span key
 	return false;
 }
 
-/* Both ends are of one kind, and a value of another kind is in no range. */
+/* Both ends are of one kind, and a value of another kind is in no range. `from` is a part of the
+ * range and `to` is not, as with ISCC-IDs and times. */
 static bool is_in_range(const struct isx_condition *condition, struct isx_span key)
 {
 	struct isx_span from = condition->from, to = condition->to;
@@ -180,6 +190,8 @@ static enum isx_status evaluate(struct subject *subject, const struct isx_condit
 	return has_value(subject, condition, holds, err);
 }
 
+/* The buffer for keys is shared by all conditions, so that a filter of many conditions allocates
+ * once. */
 enum isx_status isx_filter_holds(const struct isx_filter *filter, uint64_t id,
 				 const struct isx_asset *asset, struct isx_arena *arena,
 				 bool *holds, struct isx_err *err)

@@ -4,6 +4,11 @@
  * Pure functions on memory. Operations on two sets are one walk through both, from the first range to
  * the last. A set that a filter is made of may have as many ranges as the index has assets, 16 bytes
  * each, which count against the quota of the search.
+ *
+ * Ranges and not a bitmap: ISCC-IDs are 64 bits wide and lie far apart, so a bitmap would need its
+ * own compression. Filters by time are one range, and their complement two, whatever the index
+ * has. Ranges are sorted, apart from each other and not adjacent; every function relies on it and
+ * keeps it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "engine/id_set.h"
@@ -16,6 +21,8 @@ void isx_id_set_release(struct isx_id_set *set)
 	*set = (struct isx_id_set){ 0 };
 }
 
+/* The range has to begin no earlier than the last one. One that touches the end of the last one
+ * extends it; UINT64_MAX is asked for first, as one more would wrap to 0. */
 enum isx_status isx_id_set_add(struct isx_id_set *set, uint64_t first, uint64_t last,
 			       const struct isx_quota *quota, struct isx_err *err)
 {
@@ -31,7 +38,10 @@ enum isx_status isx_id_set_add(struct isx_id_set *set, uint64_t first, uint64_t 
 	return st;
 }
 
-/* Room for all of them at once: usually no two join. */
+/* Room for all of them at once: usually no two join. The ISCC-IDs are ascending, and may repeat:
+ * an asset that has two values of a field lies under both. The first one goes through the general
+ * function, as it may join what is in the set already; for the others a call each would cost more
+ * than the comparison. */
 enum isx_status isx_id_set_add_ids(struct isx_id_set *set, const uint64_t *ids, size_t count,
 				   const struct isx_quota *quota, struct isx_err *err)
 {
@@ -62,7 +72,8 @@ static enum isx_status replace(struct isx_id_set *set, struct isx_id_set *made, 
 }
 
 /* Of two ranges that are looked at, the one that ends first is left behind; a range that has been
- * searched for skips those before it. */
+ * searched for skips those before it. So a small set and a large one cost the size of the small
+ * one times a few steps, and not the sum of both. */
 enum isx_status isx_id_set_intersect(struct isx_id_set *a, const struct isx_id_set *b,
 				     const struct isx_quota *quota, struct isx_err *err)
 {
@@ -82,6 +93,8 @@ enum isx_status isx_id_set_intersect(struct isx_id_set *a, const struct isx_id_s
 	return replace(a, &made, st);
 }
 
+/* Room for both is taken at once, which is what a union of scattered assets needs; ranges that
+ * touch join while they are added. */
 enum isx_status isx_id_set_unite(struct isx_id_set *a, const struct isx_id_set *b,
 				 const struct isx_quota *quota, struct isx_err *err)
 {
@@ -97,6 +110,8 @@ enum isx_status isx_id_set_unite(struct isx_id_set *a, const struct isx_id_set *
 	return replace(a, &made, st);
 }
 
+/* The set of everything becomes the empty one, and the other way round; the gaps between ranges
+ * become the ranges, one more than before at most. */
 enum isx_status isx_id_set_invert(struct isx_id_set *set, const struct isx_quota *quota,
 				  struct isx_err *err)
 {
@@ -123,7 +138,9 @@ static uint64_t last_of(const void *ranges, size_t i)
 	return ((const struct isx_id_range *)ranges)[i].last;
 }
 
-/* Doubles its steps until it has passed the place, and halves the last step. */
+/* Doubles its steps until it has passed the place, and halves the last step. A scan asks for
+ * ascending ISCC-IDs, so the place is usually near `from`: the cost is that of the distance and
+ * not that of the set. */
 size_t isx_id_set_find(const struct isx_id_set *set, size_t from, uint64_t id)
 {
 	size_t step = 1, at = from;

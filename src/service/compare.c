@@ -5,6 +5,10 @@
  * has. What is compared then is what a search would compare (engine/query_plan.h,
  * engine/explain.h), whatever the engine of the store is: lmdb:// ranks by prefixes, and a
  * comparison is that of a similarity search all the same.
+ *
+ * Memory: the units of two assets and one explanation for each type, in the arena of the result.
+ * Time: each unit of one work is compared with those of the same type of the other one, at most
+ * ISX_UNITS_MAX each.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -54,7 +58,9 @@ static enum isx_status read_asset(struct isx_store *store, const char *name, con
 	return st;
 }
 
-/* Read the one ISCC of a work; the asset that it may name is read by read_asset(). */
+/* Read the one ISCC of a work; the asset that it may name is read by read_asset(). The ISCC is
+ * printed again in its canonical form, as a work may name it in another one, and everything behind
+ * expects one form. */
 static enum isx_status read_iscc(struct isx_store *store, const struct isx_work *work,
 				 const struct isx_query *conditions, struct isx_arena *arena,
 				 struct side *side, struct isx_err *err)
@@ -79,7 +85,9 @@ static enum isx_status read_iscc(struct isx_store *store, const struct isx_work 
 	return st;
 }
 
-/* Resolve and decode one work. Errors do not say yet which one it is. */
+/* Resolve and decode one work. Errors do not say yet which one it is. `reserved` has to be 0 so
+ * that a later version can give it a meaning: a program that leaves the struct uncleared would
+ * otherwise break then, and not now. Where a work has both an ISCC and units, the ISCC counts. */
 static enum isx_status plan_side(struct isx_store *store, const struct isx_work *work,
 				 const struct isx_query *conditions, struct isx_arena *arena,
 				 struct side *side, struct isx_err *err)
@@ -103,7 +111,9 @@ static enum isx_status plan_side(struct isx_store *store, const struct isx_work 
 	return st ? st : isx_query_plan(&side->query, side->which, arena, &side->plan, err);
 }
 
-/* Explain the types of `a`, and behind them those that `b` alone has. */
+/* Explain the types of `a`, and behind them those that `b` alone has. Types that only `b` has are
+ * listed, too: a reader who misses a type wants to know which of the two works lacks it. They
+ * change no score, as a search for `a` does not ask for them. */
 static enum isx_status explain(const struct side *a, const struct side *b,
 			       const struct isx_options *options, struct isx_arena *arena,
 			       struct isx_comparison *comparison, struct isx_err *err)
@@ -135,8 +145,10 @@ static enum isx_status explain(const struct side *a, const struct side *b,
 	return ISX_OK;
 }
 
-/* Compare here. Of the search for `a`, as its thresholds and its types are those of a query; `b` is
- * an asset that the search meets, of which the longest forms of units have rows. */
+/* Compare here. Of the search for `a`, as its thresholds and its types are those of a query; `b`
+ * is an asset that the search meets, of which the longest forms of units have rows. A comparison
+ * without a store, of two ISCCs alone, uses the default options. The error says which work it is
+ * about, as both may be wrong in the same way. */
 static enum isx_status compare_here(struct isx_store *store, const struct isx_work *a,
 				    const struct isx_work *b, const struct isx_query *conditions,
 				    struct isx_arena *arena, struct isx_comparison *comparison,
@@ -158,7 +170,9 @@ static enum isx_status compare_here(struct isx_store *store, const struct isx_wo
 }
 
 /* The conditions are copied member by member: whatever else the query of the program has must not
- * become a part of the works. */
+ * become a part of the works. A store on another server compares there, with the thresholds of
+ * that server: those are what its searches use. It says ISX_UNSUPPORTED where it is an older
+ * version, and the comparison is made here. */
 enum isx_status isx_compare_within(struct isx_store *store, const struct isx_work *a,
 				   const struct isx_work *b, const struct isx_query *conditions,
 				   const struct isx_quota *quota,

@@ -4,6 +4,10 @@
  * An engine that can count by its tables does so. For the others all assets of one snapshot are
  * walked through, each decoded once, in the calling thread: 4 s for a million assets. Memory:
  * 8 bytes for each asset with an INSTANCE unit. Relies on walks for the order of ISCC-IDs.
+ *
+ * Two ways give the same numbers (engine/index_stats.h adds up for both): tables are faster, but
+ * only the engines that keep them can use them. A walk decodes assets as a search would, so that
+ * what is counted here is what a search finds.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/array.h"
@@ -33,7 +37,8 @@ struct seen_types {
 	size_t count;
 };
 
-/* Count an asset for a type once. */
+/* Count an asset for a type once. An asset may have several units of one type, and is still one
+ * asset that has the type. The list is short, so it is walked. */
 static enum isx_status count_carrier(struct isx_tallies *assets, struct seen_types *seen,
 				     const char *type, struct isx_err *err)
 {
@@ -45,6 +50,9 @@ static enum isx_status count_carrier(struct isx_tallies *assets, struct seen_typ
 	return isx_tally_add(assets, type, 0, 1, err);
 }
 
+/* The first 64 bits stand for the whole INSTANCE unit: shorter forms of the same unit have no
+ * more, and two files with the same 64 bits by chance are not to be expected in any index. Only
+ * these are kept, as identical files are known only when all assets were seen. */
 static enum isx_status count_unit(struct walked *walked, const struct isx_indexed_unit *unit,
 				  struct isx_err *err)
 {
@@ -59,7 +67,9 @@ static enum isx_status count_unit(struct walked *walked, const struct isx_indexe
 	return st;
 }
 
-/* The units by which an asset is found. One that cannot be decoded (0.3.3 accepts it) has none. */
+/* The units by which an asset is found. One that cannot be decoded (0.3.3 accepts it) has none. A
+ * lack of memory must not look like an asset without units: the numbers would be wrong, and
+ * nothing would tell. */
 static enum isx_status count_units(struct walked *walked, const struct isx_asset *asset,
 				   struct isx_arena *arena, struct isx_err *err)
 {
@@ -98,6 +108,8 @@ static enum isx_status count_simprints(struct walked *walked, const struct isx_a
 	return st;
 }
 
+/* Assets without an ISCC-ID cannot come from a walk; they are passed over rather than counted with
+ * a time of 0, which would become the first time of the index. */
 static enum isx_status count_asset(struct walked *walked, const struct isx_asset *asset,
 				   struct isx_arena *arena, struct isx_err *err)
 {
@@ -119,7 +131,9 @@ static int compare_keys(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Count identical files, which stand side by side after sorting. */
+/* Count identical files, which stand side by side after sorting. Sorted in place: the list is not
+ * needed in its order any more. A hash table would take several times as much memory for the same
+ * answer. */
 static void count_instances(struct walked *walked)
 {
 	if (walked->instance_count)
@@ -129,7 +143,10 @@ static void count_instances(struct walked *walked)
 		isx_stats_count_instance(&walked->count, walked->instances[i]);
 }
 
-/* Walk through all assets. One that cannot be read is left out, with a warning in the log. */
+/* Walk through all assets. One that cannot be read is left out, with a warning in the log. Each
+ * asset has an arena of its own that ends with it, so memory does not grow with the index. The
+ * meter is copied, as its count belongs to one use; it is asked after each asset, so that a client
+ * that has gone away ends the walk. */
 static enum isx_status walk_all(struct isx_engine *engine, const char *name,
 				const struct isx_meter *meter, struct walked *walked,
 				struct isx_err *err)
@@ -163,6 +180,7 @@ static enum isx_status walk_all(struct isx_engine *engine, const char *name,
 	return st;
 }
 
+/* On the heap, as the counts of all hubs would fill a good part of the stack of a worker. */
 static enum isx_status count_by_walk(struct isx_engine *engine, const char *name,
 				     const struct isx_meter *meter, struct isx_arena *arena,
 				     struct isx_stats *stats, struct isx_err *err)
@@ -182,7 +200,10 @@ static enum isx_status count_by_walk(struct isx_engine *engine, const char *name
 	return st;
 }
 
-/* Add the declared fields, unless another server has told them. An engine without any has none. */
+/* Add the declared fields, unless another server has told them. An engine without any has none.
+ * The list of an engine is new texts, each freed alone, and the statistics are one block: so the
+ * texts are copied. An engine that has no declared fields says ISX_UNSUPPORTED, which is an empty
+ * list here. */
 static enum isx_status add_fields(struct isx_engine *engine, const char *name,
 				  struct isx_arena *arena, struct isx_stats *stats,
 				  struct isx_err *err)
@@ -206,6 +227,9 @@ static enum isx_status add_fields(struct isx_engine *engine, const char *name,
 	return st;
 }
 
+/* The quota is that of the request and the result may outlive it: the arena forgets the quota
+ * before the result is handed out. ISX_UNSUPPORTED stands for "not counted yet" here, and each way
+ * is tried only as long as it is. */
 enum isx_status isx_stats_within(struct isx_store *store, const char *name,
 				 const struct isx_meter *meter, const struct isx_quota *quota,
 				 struct isx_stats **stats, struct isx_err *err)

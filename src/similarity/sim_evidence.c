@@ -4,6 +4,9 @@
  *
  * A lookup costs a few steps down a tree for each unit and table. Whoever ranks many assets scans the
  * rows instead (sim_pass.h). Relies on: rows of a type being sorted by ISCC-ID (sim_format.h).
+ *
+ * Cursors are opened when they are first needed and kept for all assets of one lookup: most
+ * queries meet a few tables only.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_evidence.h"
@@ -14,6 +17,9 @@
 
 #include <string.h>
 
+/* Rows are an ISCC-ID and a body, so the least row of an asset has a body of zeros: the search for
+ * it finds the first row of the asset, or that of a later one. The row of an asset may be the last
+ * one of its type, which is no error. */
 int isx_sim_compare_rows(MDB_cursor *cursor, const struct isx_indexed_unit *unit, uint64_t id,
 			 size_t body_bytes, struct isx_evidence *evidence)
 {
@@ -46,6 +52,8 @@ enum isx_status isx_lookup_begin(struct isx_lookup *lookup, struct isx_lmdb_view
 	return lookup->cursors ? ISX_OK : isx_fail_memory(err);
 }
 
+/* Cursors of a transaction that reads have to be closed by the program; LMDB closes only those of
+ * one that writes. */
 void isx_lookup_end(struct isx_lookup *lookup)
 {
 	for (size_t t = 0; lookup->cursors && t < lookup->plan->type_count; t++)
@@ -76,6 +84,9 @@ static enum isx_status compare_unit(struct isx_lookup *lookup, size_t type,
 	return ISX_OK;
 }
 
+/* What the scan has found is kept: it compared with all units of the asset and has the best of
+ * them. Only what it left out, as it lay below the threshold, is looked up. INSTANCE units were
+ * looked up before the scan and cost nothing here. */
 enum isx_status isx_lookup_evidence(struct isx_lookup *lookup, uint64_t id,
 				    struct isx_evidence *evidence, struct isx_err *err)
 {
@@ -136,6 +147,9 @@ static enum isx_status read_distances(struct isx_lmdb_view *view, const char *ty
 	return distances ? isx_distances_get(view, type, distances, err) : isx_fail_memory(err);
 }
 
+/* Searches of one pass share the list, as they share the snapshot: the rows of a type are counted
+ * once for all of them. UINT64_MAX marks a type that was not counted, as 0 is a number that a type
+ * may have. */
 enum isx_status isx_sim_find_odds(struct isx_lmdb_view *view, const struct isx_query_plan *plan,
 				  struct isx_scorer *scorer, struct isx_type_odds **odds,
 				  struct isx_arena *arena, struct isx_err *err)

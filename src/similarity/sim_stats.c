@@ -8,6 +8,10 @@
  * four units that are in memory.
  *
  * Reads the caller's view, and asks its meter whether to go on.
+ *
+ * The view is one snapshot, so all numbers belong together although assets are added meanwhile.
+ * Memory: the counts, and for INSTANCE a list of ISCC-IDs of at most 32 MiB, which counts against
+ * the quota of the caller.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_stats.h"
@@ -42,7 +46,9 @@ static void count_sampled(struct isx_stats_count *count, MDB_val json)
 	isx_arena_release(&arena);
 }
 
-/* Go through the keys of all assets, and through every so many of them decode one. */
+/* Go through the keys of all assets, and through every so many of them decode one. All pages of
+ * the table are read, as keys lie beside their values; decoding JSON is what the sample saves. The
+ * sample is every nth asset and not a random one: the same index gives the same numbers. */
 static enum isx_status count_assets(struct isx_lmdb_view *view, struct isx_stats_count *count,
 				    struct isx_err *err)
 {
@@ -75,7 +81,9 @@ static enum isx_status count_assets(struct isx_lmdb_view *view, struct isx_stats
 
 /* --- units ------------------------------------------------------------------------------------ */
 
-/* Add the rows of each key of a table to the counts of its type and length. */
+/* Add the rows of each key of a table to the counts of its type and length. LMDB knows how many
+ * rows a key has, so a type of a million rows costs the same as one of ten. A key that is longer
+ * than any type is no key of this program: the table is damaged. */
 static enum isx_status count_keys(struct isx_lmdb_view *view, MDB_dbi table, uint32_t bits,
 				  struct isx_tallies *tallies, struct isx_err *err)
 {
@@ -118,7 +126,9 @@ static enum isx_status pass_asset(struct isx_lmdb_view *view, struct isx_lane *l
 }
 
 /* Count the assets with units of a type: the different ISCC-IDs in the rows of all lengths, which
- * are each in the order of ISCC-IDs. */
+ * are each in the order of ISCC-IDs. A merge of the lanes in their common order: in each step the
+ * least ISCC-ID is one asset, and all lanes step behind it. No set of ISCC-IDs is kept, whatever
+ * the number of assets. */
 static enum isx_status count_carriers(struct isx_lmdb_view *view, const char *type,
 				      uint64_t *assets, struct isx_err *err)
 {
@@ -150,6 +160,8 @@ static enum isx_status count_carriers(struct isx_lmdb_view *view, const char *ty
 	return st;
 }
 
+/* The tallies of units have an entry for each type and length. Carriers of a type are counted
+ * once, at its first entry: the lanes of all its lengths are read together then. */
 static enum isx_status count_units(struct isx_lmdb_view *view, struct isx_stats_count *count,
 				   struct isx_err *err)
 {
@@ -181,6 +193,9 @@ struct owners {
 	uint64_t rows;
 };
 
+/* Bodies shorter than 64 bits are filled up with zeros, so that they still stand in order. Beyond
+ * INSTANCES_MAX rows the list is given up, but not the count of identical files, which needs no
+ * list. */
 static enum isx_status take_instance(struct isx_stats_count *count, struct owners *owners,
 				     MDB_val body, MDB_val row, struct isx_err *err)
 {
@@ -203,7 +218,9 @@ static int by_id(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
-/* The assets with such rows, which are not in the order of ISCC-IDs. */
+/* The assets with such rows, which are not in the order of ISCC-IDs. Where the list was given up,
+ * each row is taken for an asset of its own, which is true of nearly all indexes; the number of
+ * assets is the ceiling of it. */
 static uint64_t count_owners(const struct isx_stats_count *count, struct owners *owners)
 {
 	uint64_t different = 0;
@@ -216,6 +233,8 @@ static uint64_t count_owners(const struct isx_stats_count *count, struct owners 
 	return different;
 }
 
+/* This table has its bodies as keys and not the type, unlike the others: its rows are looked up by
+ * prefix. So it is read row by row. */
 static enum isx_status count_instances(struct isx_lmdb_view *view, struct isx_stats_count *count,
 				       struct isx_err *err)
 {
@@ -272,7 +291,10 @@ static enum isx_status count_simprints(struct isx_lmdb_view *view, struct isx_st
 /* --- distances -------------------------------------------------------------------------------- */
 
 /* Lay out what was measured over one length.
- *   threshold  the lowest score that counts */
+ *   threshold  the lowest score that counts
+ * Both chances are p-values at the largest distance that still matches, one of random codes and
+ * one of the sample, so that a user sees what the threshold lets through by chance in this
+ * index. */
 static enum isx_status fill_measured(const struct isx_chance_sample *sample, double threshold,
 				     struct isx_arena *arena, struct isx_stats_distances *one,
 				     struct isx_err *err)

@@ -6,6 +6,10 @@
  * a value that is longer than the keys of the table.
  *
  * Reads the caller's view; locks nothing.
+ *
+ * Time: the rows of the field are read once, page by page, however many matches there are; no
+ * match costs a lookup of its own. Memory: an entry for each value that a match has, counted
+ * against the quota of the answer.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_facets.h"
@@ -46,7 +50,10 @@ static uint64_t id_in_page(const void *rows, size_t i)
 /* --- counting --------------------------------------------------------------------------------- */
 
 /* Count the matches in a page of rows.
- *   at  the first match that is not before the page; moved behind it */
+ *   at  the first match that is not before the page; moved behind it
+ * Both are sorted and either may be much longer, so both are searched by halving from the last
+ * place on. Many pages have no match in their range and are left after two comparisons. One of the
+ * matches is kept for each value: print_value() may need an asset that has it. */
 static void count_page(const struct counting *counting, MDB_val page, size_t *at,
 		       struct isx_counted *value)
 {
@@ -68,7 +75,10 @@ static void count_page(const struct counting *counting, MDB_val page, size_t *at
 }
 
 /* Count the matches under the key of the cursor.
- *   page  its first row; a lone row is stored inline, and there are no pages */
+ *   page  its first row; a lone row is stored inline, and there are no pages
+ * Reading ends with the last match: the rows behind it cannot count. Values without a match are
+ * not entered, so a field with a million different values costs memory only for those of the
+ * matches. */
 static enum isx_status count_value(struct counting *counting, MDB_cursor *cursor, MDB_val key,
 				   MDB_val page, struct isx_err *err)
 {
@@ -96,7 +106,9 @@ static enum isx_status count_value(struct counting *counting, MDB_cursor *cursor
 	return st;
 }
 
-/* Count all values of a field, but for objects and the like. */
+/* Count all values of a field, but for objects and the like. Objects and empty arrays all have one
+ * key, so their number would say nothing about values; they sort before all other kinds, which is
+ * why the walk begins behind them. */
 static enum isx_status count_values(struct counting *counting, MDB_cursor *cursor, size_t field,
 				    struct isx_err *err)
 {
@@ -116,7 +128,9 @@ static enum isx_status count_values(struct counting *counting, MDB_cursor *curso
 
 /* --- describing ------------------------------------------------------------------------------- */
 
-/* Find the whole of a value that the table has cut, in an asset that has it. */
+/* Find the whole of a value that the table has cut, in an asset that has it. Only for values that
+ * are shown, so at most as many assets are read as the answer lists. The digest in the key decides
+ * which of the values of the asset it is: several may begin alike. */
 static enum isx_status find_whole(const struct counting *counting, const struct isx_counted *value,
 				  struct isx_buf *whole, struct isx_err *err)
 {
@@ -199,6 +213,8 @@ static enum isx_status sort_ids(struct isx_ranking *ranking, struct isx_err *err
 	return st;
 }
 
+/* Without a ranking, or without matches, the facets are there and empty: a client finds the
+ * members that it has asked for in any case. */
 enum isx_status isx_lmdb_facets(struct isx_lmdb_view *view, const struct isx_query *query,
 				struct isx_ranking *ranking, struct isx_arena *arena,
 				const struct isx_facet **facets, struct isx_err *err)

@@ -11,6 +11,11 @@
  *
  * Reads the caller's view; locks nothing. Recursion is bounded by ISX_FILTER_DEPTH_MAX. Must not know
  * who searches by the sets.
+ *
+ * Memory: a set has 16 bytes for each range, at most one for each asset, and the ISCC-IDs of one
+ * condition take 8 bytes each while it is evaluated. All of it counts against the quota of the
+ * search, so a filter that passes nearly every asset is refused rather than ending the process.
+ * Time: reading the rows of the values that the filter names; the meter is asked meanwhile.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_filter.h"
@@ -73,8 +78,9 @@ static size_t bytes_of(const struct isx_id_set *set)
 
 /* --- one asset -------------------------------------------------------------------------------- */
 
-/* Evaluate one condition on the stored asset `id`. One that is damaged counts as empty, as a search
- * shows it without its content. */
+/* Evaluate one condition on the stored asset `id`. One that is damaged counts as empty, as a
+ * search shows it without its content. An ISCC-ID comes from a row of the table, so the asset has
+ * to be there: one that is missing means a damaged file. */
 static enum isx_status holds_in_asset(struct isx_lmdb_view *view, uint32_t realm,
 				      const struct isx_condition *condition, const char **fields,
 				      uint64_t id, bool *holds, struct isx_err *err)
@@ -102,7 +108,8 @@ static enum isx_status holds_in_asset(struct isx_lmdb_view *view, uint32_t realm
 
 /* --- the assets of values --------------------------------------------------------------------- */
 
-/* Add the ISCC-IDs of a page of rows. */
+/* Add the ISCC-IDs of a page of rows. They are copied, as a set needs them in one array and in
+ * this machine's order of bytes. */
 static enum isx_status add_page(struct evaluation *eval, MDB_val page, struct isx_err *err)
 {
 	const uint8_t *rows = page.mv_data;
@@ -117,7 +124,8 @@ static enum isx_status add_page(struct evaluation *eval, MDB_val page, struct is
 }
 
 /* Add all rows of the key under the cursor, page by page.
- *   row  the first of them */
+ *   row  the first of them
+ * Not row by row: LMDB hands out some hundred rows of a page in one call. */
 static enum isx_status add_rows(struct evaluation *eval, MDB_cursor *cursor, MDB_val row,
 				struct isx_err *err)
 {
@@ -150,7 +158,9 @@ static bool is_beside(MDB_val key, struct isx_span end)
 	       memcmp((const char *)key.mv_data + 1, end.ptr, HEAD_BYTES) == 0;
 }
 
-/* Add the assets of the key under the cursor that have a value in the range, by reading each. */
+/* Add the assets of the key under the cursor that have a value in the range, by reading each. The
+ * rows of the key are added first and thinned out in place then, which needs no list of their own.
+ * Each asset costs a lookup and a walk through its metadata, which the meter counts as such. */
 static enum isx_status add_verified(struct evaluation *eval, MDB_cursor *cursor, MDB_val row,
 				    const struct isx_condition *condition, struct isx_err *err)
 {
@@ -171,8 +181,11 @@ static enum isx_status add_verified(struct evaluation *eval, MDB_cursor *cursor,
 	return st;
 }
 
-/* Add the assets of the keys from the cursor's on that are in the range of the condition, or of all
- * values of its field. */
+/* Add the assets of the keys from the cursor's on that are in the range of the condition, or of
+ * all values of its field. The cursor begins at the least key that can be in the range, and the
+ * walk ends at the first value of another kind or behind `to`. Keys that were cut are compared by
+ * what they have: where both values are longer than that and begin alike, only the assets can
+ * tell. */
 static enum isx_status add_range(struct evaluation *eval, MDB_cursor *cursor,
 				 const struct isx_condition *condition, struct isx_err *err)
 {
@@ -199,7 +212,9 @@ static enum isx_status add_range(struct evaluation *eval, MDB_cursor *cursor,
 					       : isx_lmdb_status(rc, "read values of fields", err);
 }
 
-/* Add the assets of each listed value. */
+/* Add the assets of each listed value. Values of a filter are sorted, so the lookups go forward
+ * through the table. A value that no asset has is no error. Two long values share no key, as it
+ * has a digest of the whole value: no asset is read here. */
 static enum isx_status add_values(struct evaluation *eval, MDB_cursor *cursor,
 				  const struct isx_condition *condition, struct isx_err *err)
 {
@@ -220,7 +235,9 @@ static enum isx_status add_values(struct evaluation *eval, MDB_cursor *cursor,
 	return st;
 }
 
-/* Put the least key of a range, or of a field, into eval->key. */
+/* Put the least key of a range, or of a field, into eval->key. Of a long value only as much as is
+ * in order: the digest behind it would lead to an arbitrary place among the values that begin
+ * alike. */
 static enum isx_status begin_range(struct evaluation *eval, const struct isx_condition *condition,
 				   struct isx_err *err)
 {
@@ -233,7 +250,9 @@ static enum isx_status begin_range(struct evaluation *eval, const struct isx_con
 	return isx_buf_status(&eval->key, err);
 }
 
-/* Make the set of the ISCC-IDs that were added. Those of several keys are mixed. */
+/* Make the set of the ISCC-IDs that were added. Those of several keys are mixed. Under one key
+ * they are ascending as they were read, and nothing is sorted. The room for sorting is counted,
+ * too, and is spare afterwards. */
 static enum isx_status take_ids(struct evaluation *eval, struct isx_id_set *set,
 				struct isx_err *err)
 {
@@ -287,7 +306,8 @@ static void release_rest(struct isx_passing_rest *rest)
 	rest->part_count = 0;
 }
 
-/* Make a condition a set: its parts decide nothing any more. */
+/* Make a condition a set: its parts decide nothing any more. The set is taken over and not
+ * copied. */
 static void become_set(struct isx_passing_rest *rest, struct isx_id_set set)
 {
 	release_rest(rest);
@@ -299,8 +319,10 @@ static bool is_everything(const struct isx_id_set *set)
 	return set->count == 1 && set->ranges[0].first == 0 && set->ranges[0].last == UINT64_MAX;
 }
 
-/* Combine the parts of `all` or `any`. Sets are combined into the first part, and once it decides alone,
- * the parts behind are not evaluated. */
+/* Combine the parts of `all` or `any`. Sets are combined into the first part, and once it decides
+ * alone, the parts behind are not evaluated. The first part of `all` begins as everything and that
+ * of `any` as nothing, so that no part needs a case of its own. What cannot become a set, hub
+ * numbers and types, stays in the list behind it. */
 static enum isx_status combine(struct evaluation *eval, const struct isx_condition *condition,
 			       struct isx_passing_rest *made, struct isx_err *err)
 {
@@ -334,6 +356,9 @@ static enum isx_status combine(struct evaluation *eval, const struct isx_conditi
 	return st;
 }
 
+/* `not` of what has no table stays a `not`, which is evaluated for single assets; one of a set is
+ * the other assets, also those without the field, and those that do not exist: a scan never asks
+ * for those. */
 static enum isx_status invert(struct evaluation *eval, const struct isx_condition *condition,
 			      struct isx_passing_rest *made, struct isx_err *err)
 {
@@ -387,7 +412,9 @@ static enum isx_status evaluate(struct evaluation *eval, const struct isx_condit
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-/* Check the filter for this index, and find the number of each of its fields. */
+/* Check the filter for this index, and find the number of each of its fields. An index declares
+ * its fields in one order, a filter names them in another: the number in the table is looked up
+ * once for each field and not for each condition. */
 static enum isx_status find_fields(struct evaluation *eval, struct isx_err *err)
 {
 	struct isx_lmdb_fields declared;
@@ -408,7 +435,9 @@ static enum isx_status find_fields(struct evaluation *eval, struct isx_err *err)
 	return eval->numbers ? ISX_OK : isx_fail_memory(err);
 }
 
-/* Split a condition into the set that no asset passes without, and the rest. */
+/* Split a condition into the set that no asset passes without, and the rest. The set lets a scan
+ * leave out whole pages, so it is taken out of the tree; the rest is asked only of assets in it.
+ * `any` and `not` at the root have no such set: every asset may pass. */
 static enum isx_status take_result(struct isx_passing *passing, struct isx_passing_rest *root,
 				   const struct isx_quota *quota, struct isx_err *err)
 {
@@ -424,6 +453,7 @@ static enum isx_status take_result(struct isx_passing *passing, struct isx_passi
 	return ISX_OK;
 }
 
+/* On failure everything is freed here, so that the caller has one case to release. */
 enum isx_status isx_passing_find(struct isx_lmdb_view *view, const struct isx_filter *filter,
 				 const struct isx_quota *quota, struct isx_meter *meter,
 				 struct isx_passing *passing, struct isx_err *err)
@@ -493,6 +523,8 @@ static enum isx_status holds(const struct isx_passing_rest *rest, const struct i
 	}
 }
 
+/* With `at` the caller promises ascending ISCC-IDs, and the search in the set goes on from the
+ * last place. */
 enum isx_status isx_passing_has(const struct isx_passing *passing, struct isx_lmdb_view *view,
 				struct isx_meter *meter, uint64_t id, size_t *at, bool *passes,
 				struct isx_err *err)
