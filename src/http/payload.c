@@ -47,6 +47,8 @@ static void begin_lines(struct http_payload *payload, const char *directory, str
 	payload->spool.packing = payload->coding == HTTP_CODING_GZIP   ? ISX_PACKING_GZIP
 				 : payload->coding == HTTP_CODING_ZSTD ? ISX_PACKING_ZSTD
 								       : ISX_PACKING_NONE;
+	payload->spool.cancel_check = req->cancel_check;
+	payload->spool.cancel_arg = req->cancel_arg;
 	req->lines = &payload->spool;
 }
 

@@ -9,6 +9,7 @@
 #include "http/spool.h"
 
 #include "base/limits.h"
+#include "engine/meter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,7 +188,15 @@ static enum isx_status read_more(struct isx_spool *spool, bool *more, struct isx
 		memmove(bytes->ptr, bytes->ptr + spool->at, bytes->len - spool->at);
 	bytes->len -= spool->at;
 	spool->at = 0;
-	return spool->packing ? unpack_more(spool, more, err) : read_file(spool, bytes, more, err);
+	const size_t before = bytes->len;
+	enum isx_status st = spool->without_line > ISX_LINE_BYTES_MAX
+				     ? isx_cancel_ask(spool->cancel_check, spool->cancel_arg, err)
+				     : ISX_OK;
+	if (!st)
+		st = spool->packing ? unpack_more(spool, more, err)
+				    : read_file(spool, bytes, more, err);
+	spool->without_line += bytes->len - before;
+	return st;
 }
 
 /* Find the end of the line at `at`, reading on as far as necessary.
@@ -240,6 +249,7 @@ enum isx_status isx_spool_line(struct isx_spool *spool, struct isx_span *line, s
 	bool has_end = true;
 	enum isx_status st = spool->is_reading ? ISX_OK : begin_reading(spool, err);
 	*line = (struct isx_span){ 0 };
+	spool->without_line = 0;
 	while (!st && line->len == 0 && has_end) {
 		st = find_end(spool, &len, &has_end, err);
 		if (!st && len > ISX_LINE_BYTES_MAX)

@@ -23,6 +23,11 @@ struct isx_spool {
 	struct isx_buf packed;                 /* bytes of a packed body that were read */
 	struct isx_span to_unpack;             /* the rest of them */
 	uint64_t packed_bytes, unpacked_bytes; /* so far */
+	/* May be set before the first line is read. Asked whether to go on where more bytes come without
+	 * a line than any line has: a small packed body may unpack to gigabytes of line ends. */
+	enum isx_status (*cancel_check)(void *cancel_arg, struct isx_err *err);
+	void *cancel_arg;
+	uint64_t without_line; /* bytes that were read since the last line */
 	bool is_reading;
 	bool has_read; /* the first line, before which a byte order mark may stand */
 };
@@ -47,7 +52,7 @@ ISX_MUST_CHECK enum isx_status isx_spool_flush(struct isx_spool *spool, struct i
  * the body. The first call ends the writing.
  *   line  borrowed until the next call
  * ISX_TOO_LARGE: this line is longer than ISX_LINE_BYTES_MAX; the next call gets the one after it.
- * ISX_INVALID: the body cannot be unpacked from here on. */
+ * ISX_INVALID: the body cannot be unpacked from here on. What cancel_check() fails with is passed on. */
 ISX_MUST_CHECK enum isx_status isx_spool_line(struct isx_spool *spool, struct isx_span *line,
 					      struct isx_err *err);
 

@@ -6,6 +6,7 @@
 #include "http/spool.h"
 #include "support.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -128,6 +129,57 @@ static void test_spool__passes_over_a_line_that_is_too_long(void **state)
 	}
 }
 
+/* Go on so often as a number says. */
+static enum isx_status cancel_at_0(void *left, struct isx_err *err)
+{
+	return --*(int *)left < 0 ? isx_fail(err, ISX_CANCELLED, "the client has gone") : ISX_OK;
+}
+
+/* A body of 64 MiB without a line: blank lines, and one line that is too long. Packed by 1,000, a body of
+ * a usual size takes minutes, for a client that may have gone long ago. */
+static void test_spool__asks_whether_to_go_on_where_no_line_comes(void **state)
+{
+	enum { BYTES = 64 << 20 };
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		struct isx_spool spool;
+		struct isx_buf body = { 0 };
+		struct isx_span line;
+		struct isx_err err;
+		int left = i % 3 ? 5 : INT_MAX;
+		isx_buf_text(&body, "{}\n");
+		char *room = isx_buf_reserve(&body, BYTES);
+		assert_non_null(room);
+		memset(room, i < 3 ? '\n' : 'x', BYTES);
+		isx_buf_commit(&body, BYTES);
+		isx_buf_text(&body, "\n[]");
+		if (i % 3 != 2)
+			pack(&body, ISX_PACKING_GZIP);
+		isx_spool_begin(&spool, "/tmp", NULL);
+		spool.packing = i % 3 != 2 ? ISX_PACKING_GZIP : ISX_PACKING_NONE;
+		spool.cancel_check = cancel_at_0;
+		spool.cancel_arg = &left;
+		for (size_t at = 0; at < body.len; at += 1 << 20)
+			put(&spool, body.ptr + at,
+			    body.len - at < 1 << 20 ? body.len - at : 1 << 20);
+		expect_line(&spool, "{}", 2);
+		assert_true(left == (i % 3 ? 5 : INT_MAX)); /* not for a line */
+		enum isx_status st = isx_spool_line(&spool, &line, &err);
+		if (i % 3) {
+			assert_int_equal(st, ISX_CANCELLED);
+		} else {
+			assert_int_equal(st, i < 3 ? ISX_OK : ISX_TOO_LARGE);
+			if (i >= 3)
+				expect_line(&spool, "[]", 2);
+			else
+				assert_memory_equal(line.ptr, "[]", 2);
+			expect_line(&spool, "", 0);
+		}
+		isx_spool_close(&spool);
+		isx_buf_release(&body);
+	}
+}
+
 static void test_spool__names_a_directory_that_takes_no_file(void **state)
 {
 	struct isx_spool spool;
@@ -145,6 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spool__gives_back_every_line),
 		cmocka_unit_test(test_spool__passes_over_a_line_that_is_too_long),
+		cmocka_unit_test(test_spool__asks_whether_to_go_on_where_no_line_comes),
 		cmocka_unit_test(test_spool__names_a_directory_that_takes_no_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
