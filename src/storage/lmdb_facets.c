@@ -155,8 +155,11 @@ static enum isx_status find_whole(const struct counting *counting, const struct 
 			      (struct isx_span){ whole->ptr, whole->len });
 		found = key.len == value->key.len && memcmp(key.ptr, value->key.ptr, key.len) == 0;
 	}
+	st = isx_buf_status(whole, err);
+	if (!st)
+		st = isx_buf_status(&key, err);
 	isx_buf_release(&key);
-	return found ? ISX_OK : isx_lmdb_status(MDB_CORRUPTED, "read a value of a field", err);
+	return st || found ? st : isx_lmdb_status(MDB_CORRUPTED, "read a value of a field", err);
 }
 
 /* An isx_counted_fn, with the work as its argument. */

@@ -469,6 +469,14 @@ static void test_oom__fields_and_filters_fail_cleanly_and_work_afterwards(void *
 	assert_non_null(strstr(expected,
 			       "\"facets\":{\"name\":[{\"value\":\"x\",\"count\":1}],\"a/b\":[]}"));
 	assert_true(until_it_works(search_filtered, expect_same_answer) > 10);
+	/* a value that the table cuts is read from the asset */
+	char metadata[1000];
+	snprintf(metadata, sizeof metadata, "{\"a\":{\"b\":\"%0900d\"}}", 1);
+	assert_int_equal(isx_metadata_set(store, "main", ID, metadata, &err), ISX_OK);
+	expect_from(search_filtered);
+	assert_non_null(strstr(expected, "0001\",\"count\":1}]"));
+	assert_true(until_it_works(search_filtered, expect_same_answer) > 10);
+	add_one();
 	/* a change keeps the table up to date, or fails as a whole */
 	expect_from(get);
 	assert_int_equal(isx_remove(store, "main", ID, &err), ISX_OK);
