@@ -8,6 +8,11 @@
  *
  * Threads: the main thread reads and parses; the loader has a thread that writes; a third one waits
  * for signals (interrupt.h) and calls load_run_interrupted().
+ *
+ * What is stored is stored in whole batches, in the order of the input: so one place, a file and a
+ * line, says what a run that was interrupted has stored, and --resume goes on behind it
+ * (resume.h). Files are read one after the other and not in parallel, which would give up that
+ * order; reading and writing overlap instead.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -75,7 +80,9 @@ static const char *path_of(const struct add *add, struct seen_place place)
 }
 
 /* The JSON of a file: that of an .iscc.json, or what the generator prints.
- *   is_done  filled: there is nothing to add, the ISCC of the file is in an .iscc.json beside it */
+ *   is_done  filled: there is nothing to add, the ISCC of the file is in an .iscc.json beside it
+ * The arena is that of the batch which the loader fills: the asset lives until the batch is
+ * stored, and nothing is freed one by one. */
 static enum isx_status read_asset(struct add *add, const char *path, struct isx_buf *text,
 				  struct isx_asset *asset, bool *is_done, struct isx_err *err)
 {
@@ -111,7 +118,8 @@ static enum isx_status add_file(struct add *add, struct seen_place place, struct
 }
 
 /* Parse one line and hand it over. Fails only if the store or the memory does: a wrong line is
- * counted. */
+ * counted. The hash of a line is computed only if this line completes a batch: only such places
+ * are written down for --resume. */
 static enum isx_status add_line(struct add *add, struct seen_place place, struct isx_span line,
 				struct isx_err *err)
 {
@@ -133,8 +141,10 @@ static bool is_word(const struct add *add, const char *path)
 	return false;
 }
 
-/* Read up to the line with which an interrupted run has stopped. ISX_INVALID: this input has another
- * line there, or ends before, so it is not known what of it is stored. */
+/* Read up to the line with which an interrupted run has stopped. ISX_INVALID: this input has
+ * another line there, or ends before, so it is not known what of it is stored. The lines are read,
+ * but not parsed: a compressed file has no other way to a line. The hash of that one line finds
+ * out most mistakes, such as a list that was sorted anew. */
 static enum isx_status skip_lines(struct add *add, struct seen_place place, struct lines *lines,
 				  struct isx_err *err)
 {
@@ -201,6 +211,8 @@ static bool is_parquet(const char *path)
 	return suffix && strcasecmp(suffix, ".parquet") == 0;
 }
 
+/* Bytes and not rows are what the bar counts, as it covers files of all kinds; the rows of a
+ * Parquet file are taken to be of equal size. */
 static void show_rows(void *arg, uint64_t rows_done, uint64_t rows_total)
 {
 	struct add *add = arg;
@@ -234,13 +246,16 @@ static enum isx_status add_parquet(struct add *add, struct seen_place place, str
 	return st;
 }
 
-/* Are all assets of the file that is read now stored by an interrupted run? */
+/* Are all assets of the file that is read now stored by an interrupted run? Line 0 of a place
+ * means the whole file: files of one asset, which have no lines. */
 static bool is_stored(const struct add *add)
 {
 	return add->now.file < add->before.file ||
 	       (add->now.file == add->before.file && !add->before.line);
 }
 
+/* By the name of the file alone: opening each file to look at its beginning would read a folder of
+ * a hundred thousand files twice. */
 static enum isx_status add_one(struct add *add, struct seen_place place, struct isx_err *err)
 {
 	const char *path = path_of(add, place);
@@ -322,7 +337,8 @@ static void print_report(const struct add *add)
 	target_print_left_out(&add->run.target, totals->simprints);
 }
 
-/* The report goes to standard output, lists go to standard error. */
+/* The report goes to standard output, lists go to standard error. A run that has stored nothing
+ * has an exit status of its own, so that a script notices a folder without assets. */
 static int report(const struct add *add)
 {
 	const struct loader_totals *totals = &add->run.totals;
@@ -352,9 +368,10 @@ static int report(const struct add *add)
 
 /* --- the command ------------------------------------------------------------------------------ */
 
-/* The bytes of the files behind the first `skipped`, for the progress bar; 0 if unknown, for example with
- * standard input. Sets `*any_lines` if any file has one asset per line or row, which decides the
- * default size of batches. */
+/* The bytes of the files behind the first `skipped`, for the progress bar; 0 if unknown, for
+ * example with standard input. Sets `*any_lines` if any file has one asset per line or row, which
+ * decides the default size of batches. A total that leaves out a file would let the bar pass its
+ * end, so it is all or nothing. */
 static uint64_t measure(const struct files_list *files, uint64_t skipped, bool *any_lines)
 {
 	const char *path = files->paths.ptr;
@@ -392,7 +409,9 @@ static void find_before(struct add *add)
 	isx_buf_release(&place);
 }
 
-/* Returns after the last batch is stored. Totals and messages are filled also on failure. */
+/* Returns after the last batch is stored. Totals and messages are filled also on failure. Files
+ * that are known to be stored do not count for the progress bar, but a file of which a part is
+ * stored does: its lines are read again. */
 static int load_batches(struct add *add, size_t batch_assets)
 {
 	struct isx_err err = { 0 };
@@ -411,7 +430,9 @@ static int load_batches(struct add *add, size_t batch_assets)
 	return st ? target_fail(st, &err) : CLI_OK;
 }
 
-/* The command that goes on, for the last line after an interruption or a failure. */
+/* The command that goes on, for the last line after an interruption or a failure. Made before the
+ * run: the thread that is woken by a signal only prints it, and has nothing to allocate when
+ * memory may be short. */
 static void set_to_go_on(struct add *add)
 {
 	bool is_input = false;
@@ -516,6 +537,8 @@ static int find_files(const struct cli_args *args, bool generates, struct files_
 	return CLI_USAGE;
 }
 
+/* Columns, bits and files are checked before the store is opened: a typing error must not create
+ * an index. */
 static int run_add(const struct cli_args *args)
 {
 	struct add add = { .args = args };
@@ -547,7 +570,8 @@ static int run_add(const struct cli_args *args)
 	return code;
 }
 
-/* Standard input if no file is named. */
+/* Standard input if no file is named. It is `add` with another reading of its files: batches,
+ * --resume and reports are the same code. */
 static int run_import(const struct cli_args *args)
 {
 	static const char *const standard_input[] = { "-" };

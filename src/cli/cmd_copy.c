@@ -7,6 +7,10 @@
  * on.
  * Must not know which engines there are: both sides are stores of the library, also a server.
  * What differs is what a store leaves out (target.h).
+ *
+ * Memory: two batches of assets, one that is filled and one that is written. Both indexes may be
+ * of one store, or of one server: nothing is locked between two batches, and assets that are added
+ * to the first index meanwhile are not in its snapshot.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -58,7 +62,8 @@ static void stop(void *arg)
 		isx_close(copy->to.store);
 }
 
-/* The reading side. An asset that cannot be read is an error among others. */
+/* The reading side. An asset that cannot be read is an error among others. An asset is copied into
+ * the arena of its batch, as the cursor keeps it only until the next call. */
 static enum isx_status read_assets(struct copy *copy, struct isx_cursor *cursor,
 				   struct isx_err *err)
 {

@@ -5,6 +5,10 @@
  * These commands change config.json, which 0.3.3 reads and writes, too. Stores are opened only by
  * `add --remote`, to create the index there, by `list --json`, to count assets, and by
  * `remove --delete-data`.
+ *
+ * config.json is read, changed in memory and replaced as a whole by each command; config.c says
+ * what is kept of a file that a user has edited. Where messages are those of 0.3.3, a comment says
+ * so: scripts look for them.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/commands.h"
@@ -67,8 +71,8 @@ static int fail_unknown(const struct config *config, const char *name)
 
 /* --- add -------------------------------------------------------------------------------------- */
 
-/* Ask the server for the index, and create it there if it is missing. Messages are those of
- * 0.3.3. */
+/* Ask the server for the index, and create it there if it is missing. Messages are those of 0.3.3.
+ * The server is asked for the index first, as creating one that exists would be an error. */
 static int ensure_on_server(const struct known *known, const struct config_index *index)
 {
 	struct isx_options options;
@@ -220,8 +224,9 @@ static bool is_active(const struct known *known, const struct config_index *inde
 	return known->config.active && strcmp(known->config.active, index->name) == 0;
 }
 
-/* {"name","type","path" or "url","active","assets"}; where they cannot be counted, `assets` is null and
- * there is an `error`. */
+/* {"name","type","path" or "url","active","assets"}; where they cannot be counted, `assets` is
+ * null and there is an `error`. Written by hand and not by the functions of json/wire.h: entries
+ * of the configuration are no resource of the API. */
 static void list_as_json(const struct known *known)
 {
 	struct isx_buf json = { 0 }, pretty = { 0 };
@@ -340,7 +345,10 @@ static const struct cli_command index_use = { .name = "use",
 					      .summary = "Make an index the active one",
 					      .run = run_index_use };
 
-/* Delete the files of a local index through the engine, which knows what belongs to the index. */
+/* Delete the files of a local index through the engine, which knows what belongs to the index. The
+ * entry has left the configuration before: if deleting fails, the files are still there, and
+ * registering them again brings the index back. The other order could leave an entry without
+ * files. */
 static int delete_data(const struct known *known, const struct config_index *index)
 {
 	char uri[PATH_MAX + 16];
@@ -414,7 +422,8 @@ static const struct cli_command index_remove = {
 
 /* --- rebuild ---------------------------------------------------------------------------------- */
 
-/* There is nothing to rebuild, but arguments that 0.3.3 refuses are refused. */
+/* There is nothing to rebuild, but arguments that 0.3.3 refuses are refused. A script that names
+ * an index which does not exist fails here as it does with 0.3.3, and not later. */
 static int check_rebuild(const struct cli_args *args)
 {
 	const char *name = cli_option_value(args, "--index");

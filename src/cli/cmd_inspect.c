@@ -51,7 +51,8 @@ static void print_json(struct isx_buf *compact)
 
 /* --- inspect ---------------------------------------------------------------------------------- */
 
-/* The time of an ISCC-ID, "2025-01-31T12:00:00.000001Z". */
+/* The time of an ISCC-ID, "2025-01-31T12:00:00.000001Z". With all six digits, as two ISCC-IDs of
+ * one second may differ only there. */
 static void print_time(uint64_t time_us, char text[40])
 {
 	time_t seconds = (time_t)(time_us / 1000000);
@@ -114,7 +115,8 @@ static enum isx_status inspect_id(const struct isx_iscc *iscc, bool as_json, str
 	return ISX_OK;
 }
 
-/* A unit decomposes to itself, which is not printed a second time. */
+/* A unit decomposes to itself, which is not printed a second time. The units of a code are shown
+ * as ISCC-UNITs of their own, which other commands take: a user can search for one of them. */
 static enum isx_status inspect_units(const struct isx_iscc *iscc, bool as_json, struct isx_err *err)
 {
 	struct isx_iscc units[ISX_ISCC_UNITS];
@@ -196,7 +198,8 @@ struct side {
 	bool is_id; /* an ISCC-ID, whose units are in an index */
 };
 
-/* The units of a file, which are longer, or else its code. */
+/* The units of a file, which are longer, or else its code. A code has a part of each unit only.
+ * What is read is copied into the arena, so the text of the file ends here. */
 static enum isx_status read_file(const char *path, struct side *side, struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
@@ -228,7 +231,8 @@ static enum isx_status read_side(const char *word, struct side *side, struct isx
 	return st;
 }
 
-/* How many types both works have. */
+/* How many types both works have. Counted before the score is looked at: a score of 0 has two
+ * reasons. */
 static size_t count_shared(const struct isx_comparison *comparison)
 {
 	size_t shared = 0;
@@ -237,6 +241,8 @@ static size_t count_shared(const struct isx_comparison *comparison)
 	return shared;
 }
 
+/* The score is that of the search for A, which may differ from the one for B: each has the types
+ * of its own query. */
 static void print_comparison(const struct isx_comparison *comparison)
 {
 	static const char *const lacks[2] = { "only B has this type", "only A has this type" };
@@ -249,7 +255,7 @@ static void print_comparison(const struct isx_comparison *comparison)
 
 /* Compare with the thresholds of `settings`, which those of a store are, or without a store with
  * those of the index on another server. Without a common type there is nothing to compare, which
- * is an error. */
+ * is an error. A score of 0 for works that cannot be compared would look like works that differ. */
 static enum isx_status compare_sides(struct isx_store *store, const struct settings *settings,
 				     const struct side *a, const struct side *b, bool as_json,
 				     struct isx_err *err)
@@ -281,7 +287,8 @@ static enum isx_status compare_sides(struct isx_store *store, const struct setti
 	return st;
 }
 
-/* Only an ISCC-ID, or an option that names an index, needs a store; nothing is written there. */
+/* Only an ISCC-ID, or an option that names an index, needs a store; nothing is written there. The
+ * configuration may name a server that does not answer: two ISCCs can be compared without it. */
 static int compare_in(const struct cli_args *args, struct side *a, struct side *b)
 {
 	struct target target = { 0 };

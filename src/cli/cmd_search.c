@@ -3,6 +3,10 @@
  *
  * A query is read by question.c, many by search_lines.c, and a result is printed by show.c. Must
  * not know how queries are written or compared.
+ *
+ * Warnings and hints go to standard error, so that a pipe gets only the answer. The exit status
+ * tells an empty answer only with --fail-if-none: otherwise no match is an answer like another
+ * one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -23,11 +27,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* As in 0.3.3; the default of the REST API is 100. */
+/* As in 0.3.3; the default of the REST API is 100. A person reads a few; a program asks for as
+ * many as it needs. */
 enum { DEFAULT_LIMIT = 3 };
 
 /* Search. If the index refuses only the simprints of the file, because of their length, search its
- * codes without them. */
+ * codes without them. The passages of a file are an addition to the search for its codes: a user
+ * who gives a file expects matches, also from an index whose simprints have another length. */
 static enum isx_status ask(struct target *target, struct question *question,
 			   struct isx_result **result, struct isx_err *err)
 {
@@ -42,7 +48,9 @@ static enum isx_status ask(struct target *target, struct question *question,
 }
 
 /* Search, and ask for the place of the next page also without --after, for a terminal, where the
- * command for that page is shown. A server of an earlier version has no pages. */
+ * command for that page is shown. A server of an earlier version has no pages. The empty text asks
+ * for the first page. It is taken back afterwards, for the second try and for what is printed of
+ * the query. */
 static enum isx_status ask_for_page(struct target *target, struct question *question,
 				    struct isx_result **result, struct isx_err *err)
 {
@@ -76,7 +84,9 @@ static void show_rest(const struct cli_args *args, const struct isx_result *resu
 	isx_buf_release(&command);
 }
 
-/* JSON if standard output is no terminal, unless an option decides. */
+/* JSON if standard output is no terminal, unless an option decides. An answer that goes on is told
+ * only where a person reads both outputs; a program finds the place of the next page in the JSON
+ * if it asks with --after. */
 static int search(const struct cli_args *args, struct target *target, struct question *question)
 {
 	struct isx_result *result;

@@ -3,6 +3,10 @@
  *
  * Must not know the index: a query is read before it is opened. What is too much or unknown for an
  * engine is found out by the search.
+ *
+ * Queries come from words, from a file, and from lines of many queries, and all become one struct
+ * isx_query here, so that a search does not depend on how it was asked. Memory: the arena of the
+ * question, which ends with it; a file of at most ISX_FILE_BYTES_MAX.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/question.h"
@@ -62,7 +66,9 @@ static enum isx_status query_of_words(const char *const *words, size_t count,
 	return ISX_OK;
 }
 
-/* Add the simprints of the asset to the query. Neighbours of one type become one group. */
+/* Add the simprints of the asset to the query. Neighbours of one type become one group. Lists of
+ * the asset are sorted by type, so one walk makes the groups; values are borrowed from the asset,
+ * which lives in the same arena. */
 static enum isx_status add_passages(const struct isx_asset *asset, struct question *question,
 				    struct isx_err *err)
 {
@@ -131,6 +137,8 @@ static enum isx_status question_of_asset(const struct isx_asset *asset, struct q
 	return add_passages(asset, question, err);
 }
 
+/* The settings are read for the generator only. The path is kept for messages: an index may refuse
+ * what the file asks, long after it was read. */
 static enum isx_status question_of_file(const struct cli_args *args, struct question *question,
 					struct isx_err *err)
 {
@@ -200,12 +208,16 @@ static enum isx_status question_of_query(struct isx_span object, struct question
 	return st;
 }
 
+/* An ISCC begins with a letter or a digit in each of its forms, a query or an asset with a brace:
+ * a line that begins otherwise is none of them. */
 bool question_may_begin(struct isx_span line)
 {
 	unsigned char c = (unsigned char)line.ptr[0], letter = c | 0x20;
 	return c == '{' || (c >= '0' && c <= '9') || (letter >= 'a' && letter <= 'z');
 }
 
+/* An asset and a query have the same members but for the simprints, so those decide. A line
+ * without any is read as a query, which finds the same. */
 enum isx_status question_of_line(struct isx_span line, struct question *question,
 				 struct isx_err *err)
 {
@@ -222,6 +234,7 @@ enum isx_status question_of_line(struct isx_span line, struct question *question
 	return st ? st : question_of_asset(&asset, question, err);
 }
 
+/* False: nothing would be left to ask, or there are none. */
 bool question_drop_simprints(struct question *question)
 {
 	struct isx_query *query = &question->query;

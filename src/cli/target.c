@@ -55,7 +55,9 @@ static bool is_local(const char *uri)
 	return strncmp(uri, "usearch:", 8) == 0 || strncmp(uri, "lmdb:", 5) == 0;
 }
 
-/* Has LOOK failed because a local index does not exist yet, or its directory? */
+/* Has LOOK failed because a local index does not exist yet, or its directory? A store that cannot
+ * be opened for another reason, such as missing rights, is a failure for LOOK, too: a rehearsal
+ * must not say that all would go well. */
 static bool is_missing(struct target *target, const char *uri, enum isx_status st)
 {
 	struct isx_index_info info;
@@ -70,8 +72,9 @@ static bool is_missing(struct target *target, const char *uri, enum isx_status s
 	return st == ISX_NOT_FOUND;
 }
 
-/* USE opens the store twice: isx_open() for writing creates the directory of a missing store, so it
- * is first opened for reading, which fails for a missing one. */
+/* USE opens the store twice: isx_open() for writing creates the directory of a missing store, so
+ * it is first opened for reading, which fails for a missing one. An index that exists already is
+ * no error for a command that may create it: another process may have created it a moment ago. */
 static enum isx_status open_store(struct target *target, const char *uri, const char *api_key,
 				  enum use use, struct isx_err *err)
 {
@@ -131,8 +134,9 @@ static enum isx_status register_index(struct config *config, const char *name, s
 	return st;
 }
 
-/* A URI wins over the configuration, which is then not even read. A remote index is created for a copy
- * and a data set only: for other commands `index add` has done that. */
+/* A URI wins over the configuration, which is then not even read. A remote index is created for a
+ * copy and a data set only: for other commands `index add` has done that. Configuration and
+ * settings stay open in the target, as names and URLs are borrowed from them. */
 static enum isx_status open_target(const char *uri, const char *name, enum use use,
 				   struct target *target, struct isx_err *err)
 {

@@ -208,6 +208,8 @@ static void explain_type(const struct isx_scored_type *type, const struct isx_ev
 	one->missed_by = one->counted ? 0 : type->threshold - found->score;
 }
 
+/* In the order of the queried types, also of those that have no evidence: an explanation has all
+ * types of the query. */
 static enum isx_status explain(const struct isx_scorer *scorer, const struct isx_query_plan *plan,
 			       const struct isx_evidence *evidence, struct isx_arena *arena,
 			       struct isx_match *match, struct isx_err *err)

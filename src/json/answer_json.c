@@ -85,13 +85,16 @@ enum isx_status isx_fail_http_status(long code, struct isx_span answer, struct i
 	return st;
 }
 
+/* ISX_IO and not ISX_INVALID: the program that asks has made no mistake, and to ask another server
+ * may help. */
 enum isx_status isx_fail_answer(struct isx_err *err, const char *expected)
 {
 	return isx_fail(err, ISX_IO, "the server's answer is not what it should be: expected %s",
 			expected);
 }
 
-/* The answer is about another asset or index. */
+/* The answer is about another asset or index. A proxy or a cache in between may mix answers up; to
+ * take one for another would hand out wrong assets. */
 static enum isx_status fail_other(struct isx_err *err, const char *member, const char *asked,
 				  struct isx_span found)
 {
@@ -344,6 +347,9 @@ enum isx_status isx_fields_from_answer(struct isx_span answer, char ***fields, s
 
 /* --- assets ----------------------------------------------------------------------------------- */
 
+/* Outcomes come in the order of the assets, so they are matched by their positions. The ISCC-ID is
+ * compared all the same where the asset has one: a server that answers in another order would else
+ * go unnoticed. */
 enum isx_status isx_outcomes_from_answer(struct isx_span list, const struct isx_asset *assets,
 					 size_t count, enum isx_outcome *outcomes,
 					 char (*iscc_ids)[24], struct isx_err *err)

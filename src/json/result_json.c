@@ -115,7 +115,8 @@ static bool add_field(struct isx_buf *buf, bool *first, const char *name, bool i
 	return is_set;
 }
 
-/* Members that 0.3.3 does not know: only those that were given. */
+/* Members that 0.3.3 does not know: only those that were given. So the query that an answer
+ * repeats has only members that its client knows. */
 static void add_conditions(struct isx_buf *buf, bool *first, const struct isx_query *query)
 {
 	if (query->has_min_score) {

@@ -8,6 +8,10 @@
  * A page usually costs two reads of the file, one for its header and one for its content, and stays in
  * memory as a whole until its last value is read. A value costs no allocation. Must not know rows:
  * parquet.c reads all columns in step.
+ *
+ * A file is untrusted: every length is compared with what is left of the page or the chunk before
+ * memory is taken or a byte is read. Memory is bounded by the budget that all columns share, and
+ * by nothing that a header says.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/limits.h"
@@ -47,7 +51,9 @@ static enum isx_status fail_page(struct isx_err *err, const char *what)
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
-/* Make room for `len` bytes; what was in it is lost. Pages of all columns share one budget. */
+/* Make room for `len` bytes; what was in it is lost. Pages of all columns share one budget. The
+ * old room is freed before the new one is made, so that the budget holds at every moment;
+ * realloc() would need both at once, and copy. */
 static enum isx_status make_room(struct isx_page_budget *budget, struct isx_page_room *room,
 				 size_t len, struct isx_err *err)
 {
@@ -103,7 +109,8 @@ static void read_part(struct isx_thrift *thrift, enum isx_thrift_type type,
 
 /* PageHeader: {1: type, 2: bytes, 3: bytes with compression, 4: CRC, 5, 7 or 8: the part of its
  * type}. Writers write fields in the order of their numbers, so the type is known before its part.
- * The format says that values of version 2 are compressed where the field is_packed is missing. */
+ * The format says that values of version 2 are compressed where the field is_packed is missing.
+ * Members that are not known are skipped: later versions of the format add some. */
 static void read_header(struct isx_thrift *thrift, struct page *page)
 {
 	static const struct fields data = { .encoding = 2, .levels = 3 };
@@ -253,7 +260,8 @@ static enum isx_status index_texts(struct isx_column_reader *column, struct isx_
 }
 
 /* A chunk has at most one dictionary, before its data pages, and bools have none. It stays in
- * memory until the next chunk: indexes of all pages lead into it. */
+ * memory until the next chunk: indexes of all pages lead into it. Texts are not copied out of it:
+ * values are borrowed from it, and its offsets cost 4 bytes each. */
 static enum isx_status read_dictionary(struct isx_column_reader *column, const struct page *page,
 				       struct isx_err *err)
 {
@@ -304,7 +312,9 @@ static enum isx_status begin_indexes(struct isx_column_reader *column, struct is
 	return ISX_OK;
 }
 
-/* Differences, and what stands behind them: texts, or, with `prefixes`, the lengths of texts and the texts. */
+/* Differences, and what stands behind them: texts, or, with `prefixes`, the lengths of texts and
+ * the texts. Differences of a later part begin where those before end, which only a walk over
+ * their blocks tells (isx_delta_rest()). */
 static enum isx_status begin_deltas(struct isx_column_reader *column, struct isx_span values,
 				    struct isx_err *err)
 {
@@ -342,7 +352,9 @@ static enum isx_status fail_encoding(struct isx_err *err, int64_t encoding)
 			is_named ? names[encoding] : "unknown", (long long)encoding);
 }
 
-/* How the values of a page are stored. False if a column of this type cannot have the encoding. */
+/* How the values of a page are stored. False if a column of this type cannot have the encoding. A
+ * table and no switch, so that what is read can be compared with the table of encodings in the
+ * format, line by line. */
 static bool find_layout(const struct isx_leaf *leaf, int64_t encoding, enum isx_layout *layout)
 {
 	const bool is_bool = leaf->physical == ISX_PHYSICAL_BOOL,
@@ -606,7 +618,9 @@ static enum isx_status read_delta(struct isx_column_reader *column, struct isx_p
 	return ISX_OK;
 }
 
-/* A text whose length stands before all texts. With ISX_LAYOUT_SUFFIXES it continues the beginning of the one before. */
+/* A text whose length stands before all texts. With ISX_LAYOUT_SUFFIXES it continues the beginning
+ * of the one before. The text of a suffix is made in a room of its own, over the one before: it is
+ * valid until the next one is read, as other values are. */
 static enum isx_status read_text(struct isx_column_reader *column, struct isx_parquet_value *value,
 				 struct isx_err *err)
 {

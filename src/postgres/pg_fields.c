@@ -59,7 +59,8 @@ struct setting {
 	const char *json;
 };
 
-/* To set the same list twice does no harm, so a lost connection is no failure. */
+/* To set the same list twice does no harm, so a lost connection is no failure. The row of the
+ * index is locked from the beginning to the commit, as for every change of the index. */
 static enum isx_status set_list(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	const struct setting *setting = arg;
@@ -120,8 +121,10 @@ static enum isx_status holds_in_row(const struct isx_pg_head *head, const struct
 	return st;
 }
 
-/* Read all assets, in the order of their ISCC-IDs. A search that is cancelled leaves rows unread, so its
- * connection cannot be used again. */
+/* Read all assets, in the order of their ISCC-IDs. A search that is cancelled leaves rows unread,
+ * so its connection cannot be used again. Rows arrive one by one, so that memory does not grow
+ * with the index; the set that is kept has 16 bytes for each asset that passes. They come in the
+ * order that a set needs. */
 static enum isx_status read_assets(struct isx_pg_conn *conn, const struct isx_pg_head *head,
 				   const struct isx_filter *filter, const struct isx_query *query,
 				   const struct isx_quota *quota, struct isx_id_set *set,
@@ -151,6 +154,8 @@ static enum isx_status read_assets(struct isx_pg_conn *conn, const struct isx_pg
 	return st;
 }
 
+/* The statement is the whole filter: to translate it into SQL would be a second definition of what
+ * a filter means, with the database's rules for numbers and texts. */
 enum isx_status isx_pg_filter(struct isx_pg_conn *conn, const struct isx_pg_head *head,
 			      const struct isx_filter *filter, const struct isx_query *query,
 			      const struct isx_quota *quota, struct isx_id_set *set,
@@ -210,7 +215,8 @@ static int by_value(const void *left, const void *right)
 	return order ? order : (a->id > b->id) - (a->id < b->id);
 }
 
-/* Add up equal values; an asset counts once for each. Returns how many there are. */
+/* Add up equal values; an asset counts once for each. Returns how many there are. In place: the
+ * entries of one value become the first of them. */
 static size_t add_up(struct tally *tally)
 {
 	size_t kept = 0;
@@ -229,7 +235,10 @@ static size_t add_up(struct tally *tally)
 	return kept;
 }
 
-/* Read the metadata of the matches and tally the values of one field; cancelled as read_assets() is. */
+/* Read the metadata of the matches and tally the values of one field; cancelled as read_assets()
+ * is. One statement for each facet, as a connection delivers the rows of one at a time; the
+ * matches are named as an array and not in the text of the statement, so its length does not
+ * depend on them. */
 static enum isx_status tally_field(struct isx_pg_conn *conn, const struct isx_pg_params *params,
 				   const struct isx_query *query, const char *pointer,
 				   struct tally *tally, struct isx_err *err)

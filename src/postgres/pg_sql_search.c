@@ -175,7 +175,8 @@ static enum isx_status make_plan(struct sql_search *search, const struct isx_que
 /* --- units ------------------------------------------------------------------------------------ */
 
 /* $1 to $5 of the statements that score units: the index, and for each queried unit the place of
- * its type in plan.types, type, body, and whether it is of type INSTANCE. */
+ * its type in plan.types, type, body, and whether it is of type INSTANCE. They are parameters and
+ * no text of the statement: nothing that a client sends is ever read as SQL. */
 static void add_units(struct isx_pg_params *params, const struct sql_search *search)
 {
 	const struct isx_query_plan *plan = &search->plan;
@@ -223,7 +224,8 @@ static enum isx_status ask(const struct sql_search *search, size_t *rows, struct
 	return st;
 }
 
-/* Offer an asset to a ranking, once all its rows were read. */
+/* Offer an asset to a ranking, once all its rows were read. The own asset and the filter are
+ * looked at here and not by the server, so that the same statements serve all searches. */
 static enum isx_status offer(struct sql_search *search, struct isx_ranking *ranking, uint64_t id,
 			     double rank, struct isx_err *err)
 {
@@ -393,7 +395,8 @@ static void print_id(const struct sql_search *search, uint64_t id, char *text)
 }
 
 /* Make the matches. Their evidence is asked for again, as ranking leaves out scores below the
- * threshold. */
+ * threshold. One statement for all of them: a trip to the server for each would cost more than the
+ * rows. */
 static enum isx_status make_matches(struct sql_search *search, const struct isx_ranking *ranking,
 				    struct isx_result *result, struct isx_err *err)
 {

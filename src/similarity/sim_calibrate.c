@@ -7,6 +7,10 @@
  * doubling only as long as it is cheap: with all doublings, samples took three quarters of the time in
  * which an index of 10,000 assets was filled. Nothing in it is random: the same rows give the same
  * sample.
+ *
+ * Unrelated is what the sample is about: a pair that is near by a unit of another type is left
+ * out, as it would count a copy for chance. Memory: rows of 40 bytes, 4,096 at most for each type,
+ * and hits of 64 rows at a time, all freed when the sample ends.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_calibrate.h"
@@ -166,7 +170,8 @@ static void take_row(struct bodies *bodies, size_t at, const uint8_t *row, size_
 	bodies->bytes[at] = (uint8_t)body_bytes;
 }
 
-/* How many of `total` rows are sampled. */
+/* How many of `total` rows are sampled. By the square root: the pairs of a sample, which cost the
+ * time, then grow as the rows of the index do. */
 static size_t sample_rows(uint64_t total)
 {
 	const double rows = ROWS_PER_ROOT * sqrt((double)total);
@@ -290,7 +295,8 @@ static enum isx_status take_others(struct sample *sample, struct isx_lmdb_view *
 
 /* Are two sampled assets near-duplicates by a unit of another type? Where they have none in common,
  * nothing but their score can tell.
- *   score  of this type */
+ *   score  of this type
+ * A threshold as of `duplicates`, so that the two agree on what a copy is. */
 static bool is_related(const struct sample *sample, size_t a, size_t b, double score)
 {
 	bool is_judged = false;
@@ -309,7 +315,9 @@ static bool is_related(const struct sample *sample, size_t a, size_t b, double s
 	return !is_judged && score >= ISX_DUPLICATES_SCORE_DEFAULT;
 }
 
-/* Count the near pairs of a row with rows before it, of which the assets are not related. */
+/* Count the near pairs of a row with rows before it, of which the assets are not related. These
+ * few pairs decide the p-values that matter, so each of them is looked at, in contrast to the far
+ * ones. */
 static void count_near(const struct sample *sample, size_t at, const struct isx_hit *hits,
 		       size_t found, struct isx_chance_sample *counted)
 {
@@ -384,7 +392,9 @@ static void count_pairs(const struct sample *sample, struct isx_chance_sample *c
 		count_far(sample, at, near, weight, counted);
 }
 
-/* Take a sample over sample->bits, unless the one over fewer bits is of the same rows. */
+/* Take a sample over sample->bits, unless the one over fewer bits is of the same rows. Most types
+ * have bodies of one length only, and then the three samples are of the same rows: they are taken
+ * once. */
 static enum isx_status take_sample(struct sample *sample, struct isx_lmdb_view *view,
 				   const struct types *types, const char *type, struct isx_err *err)
 {
