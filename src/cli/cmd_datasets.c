@@ -4,6 +4,9 @@
  * Built for lists of some hundred data sets: the whole answer is in memory. Options, columns and
  * the members of the JSON are those of 0.3.3. How the host is asked, and its token, is
  * dataset_client.c.
+ *
+ * The host is untrusted: texts are printed by say*(), and an answer that has not the expected form
+ * fails the command instead of a part of it being shown.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/percent.h"
@@ -57,7 +60,8 @@ static bool convert_time(struct isx_span text, char modified[40])
 	return isx_span_is(rest, "Z");
 }
 
-/* The value of the tag size_categories:..., or "-". */
+/* The value of the tag size_categories:..., or "-". The host has no member for it: the size is one
+ * of the tags, by convention. */
 static enum isx_status find_size(struct dataset_list *list, struct dataset *row,
 				 struct isx_err *err)
 {

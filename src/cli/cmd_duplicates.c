@@ -5,6 +5,11 @@
  * the pairs of the last asset, which may be incomplete, and begins with that asset again. Clusters
  * are only known at the end: with --output their pairs are kept in a file beside it until then. A
  * *mark*, FILE.resume, says how far a run came that finds little, and with which options.
+ *
+ * Memory: pairs are written as they are found and not kept; only clusters keep something, the
+ * assets that have a near-duplicate (service/clusters.h). Threads: the library compares in threads
+ * of its own and hands pairs over in the main thread; a further thread waits for signals, and the
+ * lock keeps it from ending the process within a line.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/clock.h"
@@ -145,8 +150,10 @@ static enum isx_status write_text(const char *bytes, size_t len, void *arg, stru
 
 /* --- continuing ------------------------------------------------------------------------------- */
 
-/* Is there a mark at the end of the pairs, behind which nothing was found? Then *from is where it says
- * to begin. ISX_INVALID: the file was begun with other options. */
+/* Is there a mark at the end of the pairs, behind which nothing was found? Then *from is where it
+ * says to begin. ISX_INVALID: the file was begun with other options. The mark has the length of
+ * the file of pairs. If pairs were written behind it, the mark is older than they are, and the
+ * last pair says better where to begin. */
 static enum isx_status read_mark(struct duplicates *run, off_t at, char from[24],
 				 struct isx_err *err)
 {
@@ -178,7 +185,9 @@ static enum isx_status read_mark(struct duplicates *run, off_t at, char from[24]
 }
 
 /* Read the pairs that are in the file: the last line may be cut off.
- *   end  filled: where the pairs of the last asset begin, which is to be compared again */
+ *   end  filled: where the pairs of the last asset begin, which is to be compared again
+ * Pairs of the last asset are dropped and found again: the run may have ended between two of them.
+ * A line without its end was cut off with the process, and is dropped with them. */
 static enum isx_status read_pairs(struct duplicates *run, off_t *end, struct isx_err *err)
 {
 	static char line[LINE_BYTES_MAX];
@@ -224,7 +233,8 @@ static enum isx_status read_pairs(struct duplicates *run, off_t *end, struct isx
 				: st;
 }
 
-/* Open the file of pairs, to continue it with --resume. */
+/* Open the file of pairs, to continue it with --resume. --resume without a file begins anew, so
+ * that a script can always give it. The file is cut off at the place where it goes on. */
 static enum isx_status open_pairs(struct duplicates *run, struct isx_err *err)
 {
 	off_t end = 0;
@@ -264,7 +274,9 @@ static enum isx_status close_file(FILE *file, const char *path, struct isx_err *
 	return fclose(file) == 0 ? ISX_OK : fail_write(path, err);
 }
 
-/* Write the clusters, and remove the file of their pairs. */
+/* Write the clusters, and remove the file of their pairs. The file of pairs is removed only when
+ * the clusters are on their way to the disk without an error: until then it is all that --resume
+ * has. */
 static enum isx_status write_clusters(struct duplicates *run, size_t *count, struct isx_err *err)
 {
 	FILE *out = run->path ? fopen(run->path, "w") : stdout;
@@ -280,7 +292,8 @@ static enum isx_status write_clusters(struct duplicates *run, size_t *count, str
 	return st;
 }
 
-/* The options that decide which pairs there are, as a text. */
+/* The options that decide which pairs there are, as a text. Options of the output are left out:
+ * they change no pair. */
 static void describe_options(const struct cli_args *args, struct duplicates *run)
 {
 	static const char *const names[] = { "--index", "--uri", "--against", "--type",
@@ -293,7 +306,8 @@ static void describe_options(const struct cli_args *args, struct duplicates *run
 	}
 }
 
-/* Compare, and write what is found. */
+/* Compare, and write what is found. `pairs` is NULL before the file is closed, so that a signal
+ * that comes then does not touch a closed file. */
 static enum isx_status compare(struct duplicates *run, size_t *clusters, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;

@@ -3,6 +3,9 @@
  *
  * The library checks and gathers them; here are options, progress and the list. Must not know how they are
  * stored.
+ *
+ * Declaring fields is a change of the whole list, in one transaction that reads all assets: so the
+ * command gathers the whole list, and --add only spares the user to repeat it.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/mem.h"
@@ -56,7 +59,9 @@ static bool is_declared(const char *name, char *const *declared, size_t count)
 
 /* With --add, the words are behind the fields that are declared already; those among them stay where
  * they are.
- *   fields  filled: room for ISX_FIELDS_MAX and the words */
+ *   fields  filled: room for ISX_FIELDS_MAX and the words
+ * Those in front keep their order: a list that has not changed costs nothing, and the same words
+ * in another order would make the table again. */
 static void join_fields(const struct cli_args *args, char *const *declared, size_t declared_count,
 			const char **fields, size_t *count)
 {

@@ -145,7 +145,8 @@ struct findings {
 	struct isx_buf json;
 };
 
-/* isx_index_check() calls this for each finding. Beyond SHOWN_MAX they are only counted. */
+/* isx_index_check() calls this for each finding. Beyond SHOWN_MAX they are only counted. A damaged
+ * index may have millions of them, of which a person reads the first; the number tells the rest. */
 static void show_finding(const char *text, void *arg)
 {
 	struct findings *findings = arg;

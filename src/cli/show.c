@@ -4,6 +4,9 @@
  * Texts from outside (metadata, names, the queried file) are printed with say*(), which escapes
  * what a terminal would interpret.
  * The JSON is that of the REST API (json/wire.h). The table is for people only: its form may change.
+ *
+ * What is shown beside the API's answer, such as names and the text of passages, is found in what
+ * is here already: no further request is made, but for the number of assets where nothing matches.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/show.h"
@@ -28,8 +31,9 @@ void show_json(const struct isx_result *result)
 	isx_buf_release(&pretty);
 }
 
-/* The name of an asset: the first member of its metadata among name, title and source that is a text that
- * is not empty. */
+/* The name of an asset: the first member of its metadata among name, title and source that is a
+ * text that is not empty. Metadata has no schema, so these are guesses, in the order in which they
+ * name a work best. Metadata of another server is checked before it is walked through. */
 static struct isx_span find_name(const char *metadata, struct isx_arena *arena)
 {
 	static const char *const names[] = { "name", "title", "source" };
@@ -46,8 +50,8 @@ static struct isx_span find_name(const char *metadata, struct isx_arena *arena)
 }
 
 /* Find the passage of the queried file with the simprint of a matching chunk; NULL if the query is
- * no file. Results have simprints as base64url without padding, files may have other forms: so both
- * are compared in one form. */
+ * no file. Results have simprints as base64url without padding, files may have other forms: so
+ * both are compared in one form. Linear: only the passages of a few shown matches are looked up. */
 static const struct isx_simprint *own_passage(const struct question *question, const char *simprint)
 {
 	char text[2 * ISX_SIMPRINT_BYTES_MAX];

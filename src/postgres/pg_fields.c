@@ -154,8 +154,9 @@ static enum isx_status read_assets(struct isx_pg_conn *conn, const struct isx_pg
 	return st;
 }
 
-/* The statement is the whole filter: to translate it into SQL would be a second definition of what
- * a filter means, with the database's rules for numbers and texts. */
+/* The server sends all assets, and this program evaluates the filter. A filter that is translated
+ * into SQL would be a second definition of what filters mean, by the rules that the database has
+ * for numbers and texts. A follower answers such searches without reading any asset. */
 enum isx_status isx_pg_filter(struct isx_pg_conn *conn, const struct isx_pg_head *head,
 			      const struct isx_filter *filter, const struct isx_query *query,
 			      const struct isx_quota *quota, struct isx_id_set *set,
