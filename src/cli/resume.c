@@ -83,6 +83,24 @@ int64_t resume_line_hash(struct isx_span line)
 
 /* --- the mark --------------------------------------------------------------------------------- */
 
+/* Fill `mark`. It ends with a hash of what is before, as a damaged mark that is believed would leave out
+ * assets without a word. */
+static void print_mark(const struct resume *resume, const struct loader_point *point,
+		       const char *iscc_id, char mark[MARK_BYTES])
+{
+	int len = snprintf(mark, MARK_BYTES,
+			   "{\"input\":%lld,\"file\":%llu,\"files\":%lld,\"line\":%u,\"text\":%lld,"
+			   "\"last\":\"%s\"",
+			   (long long)resume->input, (unsigned long long)point->file,
+			   (long long)point->files_hash, point->line, (long long)point->line_hash,
+			   iscc_id);
+	struct isx_span text = { mark, (size_t)len };
+	len += snprintf(mark + len, MARK_BYTES - (size_t)len, ",\"hash\":%lld}",
+			(long long)hash_of(text));
+	memset(mark + len, ' ', MARK_BYTES - (size_t)len);
+	mark[MARK_BYTES - 1] = '\n';
+}
+
 /* A run that is short needs no mark, so the file is made with the first one. */
 void resume_stored(void *arg, const struct loader_point *point, const char *iscc_id)
 {
@@ -95,14 +113,7 @@ void resume_stored(void *arg, const struct loader_point *point, const char *iscc
 		(void)!files_make_folder_of(resume->path, &err);
 		resume->fd = open(resume->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	}
-	int len = snprintf(mark, sizeof mark,
-			   "{\"input\":%lld,\"file\":%llu,\"files\":%lld,\"line\":%u,\"text\":%lld,"
-			   "\"last\":\"%s\"}",
-			   (long long)resume->input, (unsigned long long)point->file,
-			   (long long)point->files_hash, point->line, (long long)point->line_hash,
-			   iscc_id);
-	memset(mark + len, ' ', sizeof mark - (size_t)len);
-	mark[MARK_BYTES - 1] = '\n';
+	print_mark(resume, point, iscc_id, mark);
 	if (resume->fd > 0 && pwrite(resume->fd, mark, sizeof mark, 0) == (ssize_t)sizeof mark)
 		return;
 	resume->has_failed = true;
@@ -120,13 +131,14 @@ void resume_end(struct resume *resume, bool is_complete)
 
 /* --- going on --------------------------------------------------------------------------------- */
 
-/* False: there is no mark, or it is none of this command. `last` gets the ISCC-ID of the asset
- * stored last, "" if it is not known. */
+/* False: there is no mark, it is none of this command, or it is damaged. `last` gets the ISCC-ID of
+ * the asset stored last, "" if it is not known. */
 static bool read_mark(const struct resume *resume, struct loader_point *point, char last[24])
 {
 	struct isx_buf text = { 0 };
 	struct isx_arena arena = { 0 };
 	struct isx_span id = { 0 };
+	char printed[MARK_BYTES];
 	size_t offset;
 	bool is_read = resume->path[0] &&
 		       files_read(resume->path, FILES_REGULAR, &text, NULL) == ISX_OK;
@@ -144,6 +156,8 @@ static bool read_mark(const struct resume *resume, struct loader_point *point, c
 			.line_hash = isx_json_int(isx_json_member(mark, "text"))
 		};
 		snprintf(last, 24, "%.*s", (int)id.len, id.len ? id.ptr : "");
+		print_mark(resume, point, last, printed);
+		is_read = text.len == MARK_BYTES && memcmp(text.ptr, printed, MARK_BYTES) == 0;
 	}
 	isx_buf_release(&text);
 	isx_arena_release(&arena);

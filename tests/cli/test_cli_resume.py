@@ -48,7 +48,8 @@ class Run:
         """Wait until the mark says so."""
         end = time.monotonic() + 30
         while True:
-            found = [json.loads(path.read_text()) for path in marks(self.cli)]
+            texts = [path.read_text() for path in marks(self.cli)]  # empty for a moment, when the file has just been made
+            found = [json.loads(text) for text in texts if text]
             if found and all(found[0][name] == value for name, value in expected.items()):
                 return self
             assert time.monotonic() < end and self.process.poll() is None
@@ -281,6 +282,15 @@ def test_a_mark_that_is_damaged(stopped, content):
     marks(stopped)[0].write_text(content)
     said = stopped.good("add", "-", "--resume", stdin=text_of([make_asset(1)]))
     assert said.err == "--resume: no interrupted run of this command is known, so everything is read\n"
+
+
+@pytest.mark.parametrize("name, value", [("line", -10), ("line", 1 << 32), ("line", 1.5), ("line", 15), ("text", 0), ("file", 2)])
+def test_a_mark_with_a_wrong_value_leaves_nothing_out(stopped, name, value):
+    path = marks(stopped)[0]
+    mark = {**json.loads(path.read_text()), name: value}
+    path.write_text(json.dumps(mark, separators=(",", ":")).ljust(255) + "\n")
+    said = stopped.good("add", "-", "--resume", stdin=text_of(NEW_IDS))
+    assert said.json["created"] == len(NEW_IDS) and "so everything is read" in said.err
 
 
 def test_a_run_without_resume_reads_everything(stopped):
