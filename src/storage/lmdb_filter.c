@@ -345,6 +345,8 @@ static enum isx_status combine(struct evaluation *eval, const struct isx_conditi
 			 : isx_id_set_unite(set, &part->ids, &eval->own, err);
 		release_rest(part);
 		eval->spare += st ? 0 : freed;
+		if (!st) /* a condition of one row walks through the whole set, too */
+			st = isx_meter_work(eval->meter, set->count, err);
 		made->part_count--;
 		is_decided = all ? set->count == 0 : is_everything(set);
 	}

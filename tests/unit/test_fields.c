@@ -552,6 +552,50 @@ static void test_fields__a_filter_of_an_undeclared_field_says_how_to_declare_it(
 	isx_lmdb_store_release(engine, index);
 }
 
+static enum isx_status cancel(void *asked, struct isx_err *err)
+{
+	++*(int *)asked;
+	return isx_fail(err, ISX_CANCELLED, "the client has gone");
+}
+
+/* Each of many conditions with few rows walks through the set of those before it. */
+static void test_fields__combining_sets_can_be_cancelled(void **state)
+{
+	enum { CONDITIONS = 900 };
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	struct isx_arena arena = { 0 };
+	struct isx_buf text = { 0 };
+	struct isx_passing passing;
+	const struct isx_filter *filter;
+	struct isx_err err;
+	int asked = 0;
+	/* The rows alone, one of each condition and ASSETS of the first, are fewer. */
+	struct isx_meter meter = { .cancel_check = cancel,
+				   .cancel_arg = &asked,
+				   .next = CONDITIONS + 10 * ASSETS };
+	(void)state;
+	declare(other_fields, 4);
+	for (size_t i = 0; i < ASSETS; i++)
+		ok(add(i, i ? "{\"license\":1}" : "{\"license\":1,\"n\":1}", &err), &err);
+	isx_buf_text(&text, "{\"any\":[{\"field\":\"license\",\"exists\":true}");
+	for (size_t i = 1; i < CONDITIONS; i++)
+		isx_buf_text(&text, ",{\"field\":\"n\",\"equals\":1}");
+	isx_buf_text(&text, "]}");
+	char *json = isx_buf_take(&text);
+	struct isx_open_index *index = acquire(&file);
+	ok(isx_lmdb_read(file, ISX_PAGES_ROWS, &view, &err), &err);
+	ok(isx_filter_from_text(json, &arena, &filter, &err), &err);
+	assert_int_equal(isx_passing_find(&view, filter, NULL, &meter, &passing, &err),
+			 ISX_CANCELLED);
+	assert_int_equal(asked, 1);
+	isx_passing_release(&passing);
+	isx_arena_release(&arena);
+	isx_mem_free(json);
+	isx_lmdb_end(&view);
+	isx_lmdb_store_release(engine, index);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_fields__rows_follow_every_change, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_fields__values_are_counted_once_for_an_asset, set_up,
@@ -569,6 +613,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(
 		test_fields__a_filter_of_an_undeclared_field_says_how_to_declare_it, set_up,
 		tear_down),
+	cmocka_unit_test_setup_teardown(test_fields__combining_sets_can_be_cancelled, set_up,
+					tear_down),
 };
 
 int main(void)
