@@ -78,32 +78,47 @@ static size_t bytes_of(const struct isx_id_set *set)
 
 /* --- one asset -------------------------------------------------------------------------------- */
 
-/* Evaluate one condition on the stored asset `id`. One that is damaged counts as empty, as a
- * search shows it without its content. An ISCC-ID comes from a row of the table, so the asset has
- * to be there: one that is missing means a damaged file. */
-static enum isx_status holds_in_asset(struct isx_lmdb_view *view, uint32_t realm,
-				      const struct isx_condition *condition, const char **fields,
-				      uint64_t id, bool *holds, struct isx_err *err)
+/* A stored asset that conditions are evaluated on. It is read for the first of them, and for all: a
+ * stranger chooses how many conditions ask for types. */
+struct stored_asset {
+	uint64_t id;
+	bool is_read;
+	struct isx_arena arena;
+	struct isx_asset asset;
+};
+
+/* Read the asset. One that is damaged counts as empty, as a search shows it without its content. An
+ * ISCC-ID comes from a row of the table, so the asset has to be there: one that is missing means a
+ * damaged file. */
+static enum isx_status read_asset(struct stored_asset *stored, struct isx_lmdb_view *view,
+				  uint32_t realm, struct isx_err *err)
 {
-	const struct isx_filter alone = { .root = *condition, .fields = fields };
-	const struct isx_iscc_id iscc_id = { .body = id, .realm = realm, .version = 1 };
-	struct isx_arena arena = { 0 };
-	struct isx_asset asset = { 0 };
+	const struct isx_iscc_id iscc_id = { .body = stored->id, .realm = realm, .version = 1 };
 	MDB_val json;
 	int rc = view->file->kind->get(view, NULL, &iscc_id, &json);
 	if (rc)
 		return isx_lmdb_status(rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc, "fetch an asset",
 				       err);
-	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), &arena, &asset, NULL);
-	if (st == ISX_NO_MEMORY) {
-		st = isx_fail_memory(err);
-	} else {
-		if (st)
-			asset = (struct isx_asset){ 0 };
-		st = isx_filter_holds(&alone, id, &asset, &arena, holds, err);
-	}
-	isx_arena_release(&arena);
-	return st;
+	enum isx_status st = isx_asset_from_stored(isx_lmdb_span(json), &stored->arena,
+						   &stored->asset, NULL);
+	if (st == ISX_NO_MEMORY)
+		return isx_fail_memory(err);
+	if (st)
+		stored->asset = (struct isx_asset){ 0 };
+	stored->is_read = true;
+	return ISX_OK;
+}
+
+/* Evaluate one condition on a stored asset. The caller releases stored->arena. */
+static enum isx_status holds_in_asset(struct stored_asset *stored, struct isx_lmdb_view *view,
+				      uint32_t realm, const struct isx_condition *condition,
+				      const char **fields, bool *holds, struct isx_err *err)
+{
+	const struct isx_filter alone = { .root = *condition, .fields = fields };
+	enum isx_status st = stored->is_read ? ISX_OK : read_asset(stored, view, realm, err);
+	return st ? st
+		  : isx_filter_holds(&alone, stored->id, &stored->asset, &stored->arena, holds,
+				     err);
 }
 
 /* --- the assets of values --------------------------------------------------------------------- */
@@ -169,10 +184,12 @@ static enum isx_status add_verified(struct evaluation *eval, MDB_cursor *cursor,
 	enum isx_status st = add_rows(eval, cursor, row, err);
 	for (size_t i = before; !st && i < eval->id_count; i++) {
 		bool holds = false;
+		struct stored_asset stored = { .id = eval->ids[i] };
 		st = isx_meter_work(eval->meter, ISX_METER_ASSET, err);
 		if (!st)
-			st = holds_in_asset(eval->view, eval->realm, condition,
-					    eval->filter->fields, eval->ids[i], &holds, err);
+			st = holds_in_asset(&stored, eval->view, eval->realm, condition,
+					    eval->filter->fields, &holds, err);
+		isx_arena_release(&stored.arena);
 		if (!st && holds)
 			eval->ids[kept++] = eval->ids[i];
 	}
@@ -494,10 +511,11 @@ void isx_passing_release(struct isx_passing *passing)
 
 /* Of `all`, the set of the first part is passing->ids, which has the asset. */
 static enum isx_status holds(const struct isx_passing_rest *rest, const struct isx_passing *passing,
-			     struct isx_lmdb_view *view, struct isx_meter *meter, uint64_t id,
-			     bool *result, struct isx_err *err)
+			     struct isx_lmdb_view *view, struct isx_meter *meter,
+			     struct stored_asset *stored, bool *result, struct isx_err *err)
 {
 	const bool all = rest->kind == ISX_FILTER_ALL;
+	const uint64_t id = stored->id;
 	enum isx_status st = ISX_OK;
 	switch (rest->kind) {
 	case ISX_FILTER_ID:
@@ -508,10 +526,10 @@ static enum isx_status holds(const struct isx_passing_rest *rest, const struct i
 		*result = all;
 		for (size_t i = rest == passing->rest && all;
 		     !st && *result == all && i < rest->part_count; i++)
-			st = holds(&rest->parts[i], passing, view, meter, id, result, err);
+			st = holds(&rest->parts[i], passing, view, meter, stored, result, err);
 		return st;
 	case ISX_FILTER_NOT:
-		st = holds(&rest->parts[0], passing, view, meter, id, result, err);
+		st = holds(&rest->parts[0], passing, view, meter, stored, result, err);
 		*result = !*result;
 		return st;
 	case ISX_FILTER_HUB: /* in the ISCC-ID: no asset is read */
@@ -520,8 +538,8 @@ static enum isx_status holds(const struct isx_passing_rest *rest, const struct i
 	default:
 		st = isx_meter_work(meter, ISX_METER_ASSET, err);
 		return st ? st
-			  : holds_in_asset(view, passing->realm, rest->condition, NULL, id, result,
-					   err);
+			  : holds_in_asset(stored, view, passing->realm, rest->condition, NULL,
+					   result, err);
 	}
 }
 
@@ -541,7 +559,10 @@ enum isx_status isx_passing_has(const struct isx_passing *passing, struct isx_lm
 	} else {
 		*passes = isx_id_set_has(ids, id);
 	}
-	return *passes && passing->rest
-		       ? holds(passing->rest, passing, view, meter, id, passes, err)
-		       : ISX_OK;
+	if (!*passes || !passing->rest)
+		return ISX_OK;
+	struct stored_asset stored = { .id = id };
+	enum isx_status st = holds(passing->rest, passing, view, meter, &stored, passes, err);
+	isx_arena_release(&stored.arena);
+	return st;
 }
