@@ -86,7 +86,7 @@ static void check_walks(struct isx_span array, struct isx_arena *arena)
 /* What another server answers. Whatever could be read can be written as JSON again. */
 static void check_answers(struct isx_span text, struct isx_arena *arena)
 {
-	struct isx_stats stats;
+	struct isx_index_stats stats;
 	struct isx_comparison comparison = { 0 };
 	struct isx_buf json = { 0 };
 	size_t offset;

@@ -927,7 +927,7 @@ struct isx_stats_hub {
 };
 
 /* What an index holds, in numbers, all of one snapshot. */
-struct isx_stats {
+struct isx_index_stats {
 	uint64_t assets;
 	uint32_t realm;                         /* this and both times are 0 without assets */
 	uint64_t first_us, last_us;             /* times of the first and the last ISCC-ID */
@@ -958,8 +958,9 @@ struct isx_stats {
  *   stats  new, free with isx_stats_free()
  * ISX_NOT_FOUND: no such index. */
 ISX_API ISX_MUST_CHECK enum isx_status isx_stats(struct isx_store *store, const char *name,
-						 struct isx_stats **stats, struct isx_err *err);
-ISX_API void isx_stats_free(struct isx_stats *stats);
+						 struct isx_index_stats **stats,
+						 struct isx_err *err);
+ISX_API void isx_stats_free(struct isx_index_stats *stats);
 
 /* --- comparing ---------------------------------------------------------------------------------- */
 

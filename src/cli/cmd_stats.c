@@ -20,7 +20,7 @@
 /* Bars begin at a column, and leave room for them on a terminal of 80 columns. */
 enum { BAR_COLUMN = 37, BAR_CELLS = 40 };
 
-static void print_as_json(const char *name, const struct isx_stats *stats)
+static void print_as_json(const char *name, const struct isx_index_stats *stats)
 {
 	struct isx_buf json = { 0 }, pretty = { 0 };
 	isx_stats_to_json(&json, name, stats);
@@ -58,7 +58,7 @@ static void print_bar(uint64_t count, uint64_t most)
 
 /* One line for each type and length; no heading without any. Assets without the type are told on
  * its first line. */
-static void print_types(const char *title, const struct isx_stats *stats,
+static void print_types(const char *title, const struct isx_index_stats *stats,
 			const struct isx_stats_type *types, size_t type_count)
 {
 	char count[32], without[32];
@@ -79,7 +79,7 @@ static void print_types(const char *title, const struct isx_stats *stats,
 /* "Hubs: 3 (1,200), 0 (17)": those with the most assets first. The next largest number is searched
  * for each of the five, and the list is not sorted: it is borrowed from the statistics, and 5
  * walks over at most 4,096 hubs take no time. */
-static void print_hubs(const struct isx_stats *stats)
+static void print_hubs(const struct isx_index_stats *stats)
 {
 	enum { SHOWN_HUBS = 5 };
 	uint64_t before = UINT64_MAX; /* the number of assets of the hub that was shown last */
@@ -106,7 +106,7 @@ static void print_hubs(const struct isx_stats *stats)
 }
 
 /* A bar for each period with assets; of many periods the last ones. */
-static void print_periods(const struct isx_stats *stats)
+static void print_periods(const struct isx_index_stats *stats)
 {
 	enum { SHOWN_PERIODS = 24 };
 	size_t first = stats->period_count > SHOWN_PERIODS ? stats->period_count - SHOWN_PERIODS
@@ -150,7 +150,7 @@ static void print_histogram(const char *type, const struct isx_stats_distances *
 
 /* The heading is printed with the first line, as it is not known before whether any type was
  * sampled. */
-static void print_distances(const struct isx_stats *stats)
+static void print_distances(const struct isx_index_stats *stats)
 {
 	bool is_first = true;
 	for (size_t i = 0; i < stats->unit_type_count; i++) {
@@ -166,7 +166,7 @@ static void print_distances(const struct isx_stats *stats)
 }
 
 /* Two numbers in one call need two buffers: term_count() returns the one that it fills. */
-static void print_identical(const struct isx_stats *stats)
+static void print_identical(const struct isx_index_stats *stats)
 {
 	char count[32], other[32];
 	printf("Identical files (INSTANCE): %s group%s, %s asset%s beyond the first of each\n",
@@ -176,7 +176,7 @@ static void print_identical(const struct isx_stats *stats)
 }
 
 /* Where not all assets were read, the numbers of the sample are said to be such. */
-static void print_sampled(const struct isx_stats *stats)
+static void print_sampled(const struct isx_index_stats *stats)
 {
 	char sampled[32], code[32], metadata[32];
 	printf("Of %s%s asset%s %s with an ISCC-CODE, %s with metadata\n",
@@ -190,7 +190,7 @@ static void print_sampled(const struct isx_stats *stats)
 
 /* An empty index has no times, hubs or distances, so its table ends early. What most users want to
  * know stands first, and bars last, as they take most lines. */
-static void print_as_table(const char *name, const struct isx_stats *stats)
+static void print_as_table(const char *name, const struct isx_index_stats *stats)
 {
 	char first[32], last[32], count[32];
 	print_time(stats->first_us, first);
@@ -211,7 +211,7 @@ static void print_as_table(const char *name, const struct isx_stats *stats)
 
 static int print_stats(const struct cli_args *args, const struct target *target)
 {
-	struct isx_stats *stats;
+	struct isx_index_stats *stats;
 	struct isx_err err = { 0 };
 	bool as_table = cli_option_value(args, "--table") || term_width();
 	enum isx_status st = isx_stats(target->store, target->name, &stats, &err);

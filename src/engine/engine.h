@@ -79,7 +79,7 @@ struct isx_engine_ops {
 	 *   stats  filled; everything in it lives in `arena` */
 	enum isx_status (*stats)(struct isx_engine *engine, const char *name,
 				 const struct isx_meter *meter, struct isx_arena *arena,
-				 struct isx_stats *stats, struct isx_err *err);
+				 struct isx_index_stats *stats, struct isx_err *err);
 	/* All or nothing; durable when it returns. outcomes: filled, one per asset, never NULL. */
 	enum isx_status (*add)(struct isx_engine *engine, const char *name,
 			       const struct isx_asset *assets, size_t count,

@@ -135,7 +135,7 @@ static void name_period(uint64_t hour, const char *form, char *name, size_t room
 
 /* Join hours to periods. Which kind of period depends on how long a time there is to show. */
 static enum isx_status fill_periods(const struct isx_stats_count *count, struct isx_arena *arena,
-				    struct isx_stats *stats, struct isx_err *err)
+				    struct isx_index_stats *stats, struct isx_err *err)
 {
 	enum { DAY = 24, MONTH = 30 * DAY, YEAR = 365 * DAY };
 	uint64_t span = count->hour_count
@@ -163,7 +163,7 @@ static enum isx_status fill_periods(const struct isx_stats_count *count, struct 
 }
 
 static enum isx_status fill_hubs(const struct isx_stats_count *count, struct isx_arena *arena,
-				 struct isx_stats *stats, struct isx_err *err)
+				 struct isx_index_stats *stats, struct isx_err *err)
 {
 	size_t hubs = 0;
 	for (size_t i = 0; i <= ISX_HUB_MAX; i++)
@@ -180,17 +180,17 @@ static enum isx_status fill_hubs(const struct isx_stats_count *count, struct isx
 }
 
 enum isx_status isx_stats_fill(struct isx_stats_count *count, struct isx_arena *arena,
-			       struct isx_stats *stats, struct isx_err *err)
+			       struct isx_index_stats *stats, struct isx_err *err)
 {
-	*stats = (struct isx_stats){ .assets = count->assets,
-				     .realm = count->realm,
-				     .first_us = count->first >> HUB_BITS,
-				     .last_us = count->last >> HUB_BITS,
-				     .sampled = count->sampled,
-				     .with_code = count->with_code,
-				     .with_metadata = count->with_metadata,
-				     .identical_groups = count->groups,
-				     .identical_duplicates = count->duplicates };
+	*stats = (struct isx_index_stats){ .assets = count->assets,
+					   .realm = count->realm,
+					   .first_us = count->first >> HUB_BITS,
+					   .last_us = count->last >> HUB_BITS,
+					   .sampled = count->sampled,
+					   .with_code = count->with_code,
+					   .with_metadata = count->with_metadata,
+					   .identical_groups = count->groups,
+					   .identical_duplicates = count->duplicates };
 	enum isx_status st = fill_types(&count->units, &count->unit_assets, arena, &stats->units,
 					&stats->unit_type_count, err);
 	if (!st)

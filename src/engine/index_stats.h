@@ -1,6 +1,6 @@
 /*
  * index_stats.h - collects the numbers of an index, however an engine reads them, and lays them out
- *                 as struct isx_stats.
+ *                 as struct isx_index_stats.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_INDEX_STATS_H
@@ -63,8 +63,8 @@ void isx_stats_count_sampled(struct isx_stats_count *count, const struct isx_ass
 /* Lay out what was collected.
  *   stats  filled, in `arena`, but for distances and fields */
 ISX_MUST_CHECK enum isx_status isx_stats_fill(struct isx_stats_count *count,
-					      struct isx_arena *arena, struct isx_stats *stats,
-					      struct isx_err *err);
+					      struct isx_arena *arena,
+					      struct isx_index_stats *stats, struct isx_err *err);
 
 /* Free what was collected; not the struct itself. */
 void isx_stats_count_release(struct isx_stats_count *count);

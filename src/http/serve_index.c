@@ -68,7 +68,7 @@ enum isx_status isx_serve_index_stats(struct http_req *req, struct http_res *res
 {
 	const struct isx_meter meter = { .cancel_check = req->cancel_check,
 					 .cancel_arg = req->cancel_arg };
-	struct isx_stats *stats;
+	struct isx_index_stats *stats;
 	enum isx_status st = isx_stats_within(req->store, req->index_name, &meter, req->quota,
 					      &stats, err);
 	if (st)

@@ -112,7 +112,7 @@ static void add_measured(struct isx_buf *buf, const struct isx_stats_distances *
 
 /* {"TYPE":{"256":{...}},...}, of the types that were measured. Types with few units have no sample
  * and are left out: their chances would be guesses. */
-static void add_distances(struct isx_buf *buf, const struct isx_stats *stats)
+static void add_distances(struct isx_buf *buf, const struct isx_index_stats *stats)
 {
 	bool is_first = true;
 	add_name(buf, false, "distances");
@@ -135,7 +135,7 @@ static void add_distances(struct isx_buf *buf, const struct isx_stats *stats)
 /* Realm and times are left out without assets: there is no first ISCC-ID. Nothing is computed
  * here, so that the command, the server and a store that reads from another server show the same
  * numbers. */
-void isx_stats_to_json(struct isx_buf *buf, const char *index, const struct isx_stats *stats)
+void isx_stats_to_json(struct isx_buf *buf, const char *index, const struct isx_index_stats *stats)
 {
 	isx_buf_text(buf, "{\"index\":");
 	isx_json_quote(buf, isx_span_of(index));
@@ -249,7 +249,7 @@ static enum isx_status read_types(struct isx_span object, struct isx_span withou
 /* Read the members of `periods` and `hubs`. A name that is longer than its room is cut: this
  * program sends none. */
 static enum isx_status read_periods(struct isx_span periods, struct isx_span hubs,
-				    struct isx_arena *arena, struct isx_stats *stats,
+				    struct isx_arena *arena, struct isx_index_stats *stats,
 				    struct isx_err *err)
 {
 	struct isx_json_walk walk = isx_json_walk_start(periods);
@@ -301,7 +301,7 @@ static enum isx_status read_measured(struct isx_span key, struct isx_span object
 
 /* The shortest element bounds memory by the length of the text: 257 counts are 2 KiB. */
 static enum isx_status read_distances(struct isx_span object, struct isx_arena *arena,
-				      struct isx_stats *stats, struct isx_err *err)
+				      struct isx_index_stats *stats, struct isx_err *err)
 {
 	enum { LENGTHS_MAX = 32 };
 	enum isx_status st = ISX_OK;
@@ -322,7 +322,7 @@ static enum isx_status read_distances(struct isx_span object, struct isx_arena *
 
 /* What is no text is left out. The texts live in the arena with the rest of the answer. */
 static enum isx_status read_fields(struct isx_span list, struct isx_arena *arena,
-				   struct isx_stats *stats, struct isx_err *err)
+				   struct isx_index_stats *stats, struct isx_err *err)
 {
 	struct isx_json_walk walk = isx_json_walk_start(list);
 	struct isx_span element, text;
@@ -341,7 +341,7 @@ static enum isx_status read_fields(struct isx_span list, struct isx_arena *arena
 
 /* Only the number of assets is required: an index may be empty. */
 enum isx_status isx_stats_from_answer(struct isx_span text, struct isx_arena *arena,
-				      struct isx_stats *stats, struct isx_err *err)
+				      struct isx_index_stats *stats, struct isx_err *err)
 {
 	enum {
 		ASSETS,
@@ -370,11 +370,11 @@ enum isx_status isx_stats_from_answer(struct isx_span text, struct isx_arena *ar
 	};
 	struct isx_span found[FIELDS], first, last;
 	isx_json_find(text, names, FIELDS, found);
-	*stats = (struct isx_stats){ .assets = count_of(found[ASSETS]),
-				     .realm = (uint32_t)count_of(found[REALM]),
-				     .sampled = count_of(found[SAMPLED]),
-				     .with_code = count_of(found[CODE]),
-				     .with_metadata = count_of(found[METADATA]) };
+	*stats = (struct isx_index_stats){ .assets = count_of(found[ASSETS]),
+					   .realm = (uint32_t)count_of(found[REALM]),
+					   .sampled = count_of(found[SAMPLED]),
+					   .with_code = count_of(found[CODE]),
+					   .with_metadata = count_of(found[METADATA]) };
 	if (isx_json_kind(found[ASSETS]) != ISX_JSON_INT)
 		return isx_fail_answer(err, "a number of assets");
 	stats->identical_groups = count_of(isx_json_member(found[IDENTICAL], "groups"));

@@ -249,7 +249,7 @@ void isx_compare_to_json(struct isx_buf *buf, const struct isx_work *a, const st
 void isx_comparison_to_json(struct isx_buf *buf, const struct isx_comparison *comparison);
 
 /* Append the statistics of an index: the answer to GET /indexes/{name}/stats. */
-void isx_stats_to_json(struct isx_buf *buf, const char *index, const struct isx_stats *stats);
+void isx_stats_to_json(struct isx_buf *buf, const char *index, const struct isx_index_stats *stats);
 
 /* Append the answer of a search. */
 void isx_result_to_json(struct isx_buf *buf, const struct isx_result *result);
@@ -304,7 +304,8 @@ ISX_MUST_CHECK enum isx_status isx_outcomes_from_answer(struct isx_span list,
 /* Read the answer to GET /indexes/{name}/stats.
  *   stats  filled, in `arena` */
 ISX_MUST_CHECK enum isx_status isx_stats_from_answer(struct isx_span text, struct isx_arena *arena,
-						     struct isx_stats *stats, struct isx_err *err);
+						     struct isx_index_stats *stats,
+						     struct isx_err *err);
 
 /* Read the answer to POST /compare.
  *   comparison  filled, in `arena`; zeroed before */

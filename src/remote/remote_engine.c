@@ -309,7 +309,7 @@ static enum isx_status remote_stat(struct isx_engine *engine, const char *name,
  * earlier version has no such path. */
 static enum isx_status remote_stats(struct isx_engine *engine, const char *name,
 				    const struct isx_meter *meter, struct isx_arena *arena,
-				    struct isx_stats *stats, struct isx_err *err)
+				    struct isx_index_stats *stats, struct isx_err *err)
 {
 	const struct isx_query cancels = { .cancel_check = meter->cancel_check,
 					   .cancel_arg = meter->cancel_arg };

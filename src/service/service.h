@@ -33,7 +33,8 @@ ISX_MUST_CHECK enum isx_status isx_asset_copy(const struct isx_asset *asset,
 ISX_MUST_CHECK enum isx_status isx_stats_within(struct isx_store *store, const char *name,
 						const struct isx_meter *meter,
 						const struct isx_quota *quota,
-						struct isx_stats **stats, struct isx_err *err);
+						struct isx_index_stats **stats,
+						struct isx_err *err);
 
 /* As isx_compare(), which asks `quota` (NULL: no ceiling) for the memory of the assets. */
 ISX_MUST_CHECK enum isx_status isx_compare_within(struct isx_store *store, const struct isx_work *a,

@@ -183,7 +183,7 @@ static enum isx_status walk_all(struct isx_engine *engine, const char *name,
 /* On the heap, as the counts of all hubs would fill a good part of the stack of a worker. */
 static enum isx_status count_by_walk(struct isx_engine *engine, const char *name,
 				     const struct isx_meter *meter, struct isx_arena *arena,
-				     struct isx_stats *stats, struct isx_err *err)
+				     struct isx_index_stats *stats, struct isx_err *err)
 {
 	struct walked *walked = isx_mem_array(1, sizeof *walked); /* 32 KiB */
 	if (!walked)
@@ -205,7 +205,7 @@ static enum isx_status count_by_walk(struct isx_engine *engine, const char *name
  * texts are copied. An engine that has no declared fields says ISX_UNSUPPORTED, which is an empty
  * list here. */
 static enum isx_status add_fields(struct isx_engine *engine, const char *name,
-				  struct isx_arena *arena, struct isx_stats *stats,
+				  struct isx_arena *arena, struct isx_index_stats *stats,
 				  struct isx_err *err)
 {
 	char **fields = NULL;
@@ -232,11 +232,11 @@ static enum isx_status add_fields(struct isx_engine *engine, const char *name,
  * is tried only as long as it is. */
 enum isx_status isx_stats_within(struct isx_store *store, const char *name,
 				 const struct isx_meter *meter, const struct isx_quota *quota,
-				 struct isx_stats **stats, struct isx_err *err)
+				 struct isx_index_stats **stats, struct isx_err *err)
 {
 	struct isx_engine *engine = store->engine;
 	struct isx_quota own = { 0 }; /* keeps a refusal for this call */
-	struct isx_stats *made = isx_mem_array(1, sizeof *made);
+	struct isx_index_stats *made = isx_mem_array(1, sizeof *made);
 	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
 	enum isx_status st = made && arena ? ISX_UNSUPPORTED : isx_fail_memory(err);
 	if (quota)
@@ -265,14 +265,14 @@ enum isx_status isx_stats_within(struct isx_store *store, const char *name,
 	return st;
 }
 
-enum isx_status isx_stats(struct isx_store *store, const char *name, struct isx_stats **stats,
+enum isx_status isx_stats(struct isx_store *store, const char *name, struct isx_index_stats **stats,
 			  struct isx_err *err)
 {
 	const struct isx_meter never = { 0 };
 	return isx_stats_within(store, name, &never, NULL, stats, err);
 }
 
-void isx_stats_free(struct isx_stats *stats)
+void isx_stats_free(struct isx_index_stats *stats)
 {
 	if (!stats)
 		return;

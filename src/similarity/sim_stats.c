@@ -351,7 +351,8 @@ static enum isx_status count_all(struct isx_lmdb_view *view, struct isx_stats_co
 }
 
 enum isx_status isx_sim_stats(struct isx_lmdb_view *view, const struct isx_options *options,
-			      struct isx_arena *arena, struct isx_stats *stats, struct isx_err *err)
+			      struct isx_arena *arena, struct isx_index_stats *stats,
+			      struct isx_err *err)
 {
 	struct isx_stats_count *count = isx_mem_array(1, sizeof *count);
 	if (!count)

@@ -11,7 +11,7 @@
 /* Count what an index holds: struct isx_lmdb_kind. */
 ISX_MUST_CHECK enum isx_status isx_sim_stats(struct isx_lmdb_view *view,
 					     const struct isx_options *options,
-					     struct isx_arena *arena, struct isx_stats *stats,
+					     struct isx_arena *arena, struct isx_index_stats *stats,
 					     struct isx_err *err);
 
 #endif

@@ -45,7 +45,7 @@ struct isx_lmdb_kind {
 	/* Count what the index holds, from a view of everything whose meter has begun; NULL: all
 	 * assets are walked through. *stats lives in `arena`. */
 	enum isx_status (*stats)(struct isx_lmdb_view *view, const struct isx_options *options,
-				 struct isx_arena *arena, struct isx_stats *stats,
+				 struct isx_arena *arena, struct isx_index_stats *stats,
 				 struct isx_err *err);
 	/* The realm in __metadata__. *found is false before the first asset. ISX_CORRUPT if it is
 	 * neither 0 nor 1: clients must not be told to send ISCC-IDs of such a realm. A number

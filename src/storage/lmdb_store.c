@@ -354,7 +354,7 @@ static enum isx_status store_stat(struct isx_engine *engine, const char *name,
 /* All pages are verified first, as rows of every type are read. */
 static enum isx_status count_file(struct isx_lmdb_file *file, const struct isx_options *options,
 				  const struct isx_meter *meter, struct isx_arena *arena,
-				  struct isx_stats *stats, struct isx_err *err)
+				  struct isx_index_stats *stats, struct isx_err *err)
 {
 	struct isx_lmdb_view view;
 	enum isx_status st = isx_lmdb_read(file, ISX_PAGES_SAFE, &view, err);
@@ -368,7 +368,7 @@ static enum isx_status count_file(struct isx_lmdb_file *file, const struct isx_o
 
 static enum isx_status store_stats(struct isx_engine *engine, const char *name,
 				   const struct isx_meter *meter, struct isx_arena *arena,
-				   struct isx_stats *stats, struct isx_err *err)
+				   struct isx_index_stats *stats, struct isx_err *err)
 {
 	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	if (!pinned.store->kind->stats)

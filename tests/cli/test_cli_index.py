@@ -385,7 +385,8 @@ def test_a_server_that_goes_away(cli, start_server):
         server.stop()
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
-    assert err.splitlines()[-1] == "5 assets were added before"
+    assert err.splitlines()[-3] == "5 assets were added before"
+    assert err.splitlines()[-1].startswith("To go on, run the same command again with --resume: ")
     assert server.base in err
 
 

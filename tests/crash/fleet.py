@@ -217,8 +217,9 @@ class Ledger:
 def problem_of(session, base, number, version, highest):
     """Search for an asset as it should be (or should not be); returns what is wrong, or None."""
     if version is ABSENT:
-        if session.get(f"{base}/main/assets/{iscc_id(number)}").status_code != 404:
-            return f"{number} was deleted and is there"
+        reply = session.get(f"{base}/main/assets/{iscc_id(number)}")
+        if reply.status_code != 404:
+            return f"{number} was deleted, and a request for it gets {reply.status_code} {reply.text}"
     else:
         reply = session.post(f"{base}/main/search?limit=3", json=query_of(number, version))
         if reply.status_code != 200:

@@ -30,7 +30,7 @@ static struct isx_store *make_store(const char *uri)
 	return store;
 }
 
-static void check_numbers(const struct isx_stats *stats)
+static void check_numbers(const struct isx_index_stats *stats)
 {
 	assert_int_equal(stats->assets, 1);
 	assert_int_equal(stats->unit_type_count, 2);
@@ -50,7 +50,7 @@ static void test_index_stats__declared_fields_are_among_them(void **state)
 {
 	static const char *const fields[] = { "license" };
 	struct isx_store *store = make_store("memory://");
-	struct isx_stats *stats;
+	struct isx_index_stats *stats;
 	(void)state;
 	assert_int_equal(isx_stats(store, "main", &stats, NULL), ISX_OK);
 	check_numbers(stats);
@@ -78,7 +78,7 @@ static void test_index_stats__counting_can_be_cancelled(void **state)
 	struct isx_store *store = make_store("memory://");
 	unsigned asked = 0;
 	const struct isx_meter meter = { .cancel_check = cancel, .cancel_arg = &asked };
-	struct isx_stats *stats = NULL;
+	struct isx_index_stats *stats = NULL;
 	struct isx_err err = { 0 };
 	(void)state;
 	assert_int_equal(isx_stats_within(store, "main", &meter, NULL, &stats, &err),
@@ -101,7 +101,7 @@ static void test_index_stats__memory_is_asked_of_the_quota(void **state)
 	const struct isx_work work = { .iscc = "ISCC:MAIGHXLN555Y2DFF", .index = "main" };
 	const struct isx_quota quota = { .may_take = refuse };
 	const struct isx_meter meter = { 0 };
-	struct isx_stats *stats = NULL;
+	struct isx_index_stats *stats = NULL;
 	struct isx_comparison *comparison = NULL;
 	struct isx_err err = { 0 };
 	(void)state;
@@ -119,7 +119,7 @@ static void test_index_stats__memory_is_asked_of_the_quota(void **state)
 static void test_index_stats__memory_may_run_out_anywhere(void **state)
 {
 	struct isx_store *store = make_store("memory://");
-	struct isx_stats *stats = NULL;
+	struct isx_index_stats *stats = NULL;
 	struct isx_err err;
 	enum isx_status st = ISX_NO_MEMORY;
 	size_t nth;
