@@ -45,6 +45,15 @@ ISX_MUST_CHECK static inline enum isx_status isx_meter_ask(struct isx_meter *met
 	return isx_cancel_ask(meter->cancel_check, meter->cancel_arg, err);
 }
 
+/* The meter of a further thread, or of a further step, of a search that has begun: it asks the same
+ * question, when it is due. */
+static inline struct isx_meter isx_meter_of(const struct isx_query *query)
+{
+	return (struct isx_meter){ .cancel_check = query->cancel_check,
+				   .cancel_arg = query->cancel_arg,
+				   .next = ISX_METER_STEP };
+}
+
 /* Begin a search with the question that `query` carries, and ask it once. */
 ISX_MUST_CHECK static inline enum isx_status isx_meter_start(struct isx_meter *meter,
 							     const struct isx_query *query,

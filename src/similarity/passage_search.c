@@ -274,9 +274,7 @@ static enum isx_status take_seat(struct passage_search *search, struct isx_membe
 		.type_count = own->type_count,
 		.ranking = isx_page_ranking(member->query, ISX_PAGE_CHUNK_MATCHES,
 					    member->arena->quota),
-		.meter = { .cancel_check = member->query->cancel_check,
-			   .cancel_arg = member->query->cancel_arg,
-			   .next = ISX_METER_STEP },
+		.meter = isx_meter_of(member->query),
 	};
 	if (!seat->types)
 		return isx_fail_memory(err);
@@ -664,20 +662,13 @@ static enum isx_status rank_ranges(void *arg, unsigned number, struct isx_err *e
 	return st;
 }
 
-/* Give each member what one thread has ranked for it. A member fails as a whole when it has failed
- * in one thread: a ranking without the assets of that thread would be wrong. */
+/* Give each member what one thread has ranked for it. */
 static void merge_seats(struct passage_search *search)
 {
 	for (size_t i = 0; i < search->seat_count; i++) {
 		struct seat *seat = &search->seats[i];
-		struct isx_member *member = seat->member;
-		if (seat->status && !member->status) {
-			member->status = seat->status;
-			member->err = seat->err;
-		}
-		if (!member->status)
-			member->status = isx_ranking_merge(&member->passages->ranking,
-							   &seat->ranking, &member->err);
+		isx_member_merge(seat->member, &seat->member->passages->ranking, &seat->ranking,
+				 seat->status, &seat->err);
 		isx_ranking_release(&seat->ranking);
 	}
 }
@@ -920,9 +911,7 @@ enum isx_status isx_passage_matches(const struct isx_member *member, struct isx_
 					 .arena = member->arena,
 					 .assets = own->assets,
 					 .explains = member->query->explains };
-	struct isx_meter meter = { .cancel_check = member->query->cancel_check,
-				   .cancel_arg = member->query->cancel_arg,
-				   .next = ISX_METER_STEP };
+	struct isx_meter meter = isx_meter_of(member->query);
 	uint64_t work = ISX_METER_ASSET; /* for one winner, with a few rows for each simprint */
 	struct isx_chunk_match *made = isx_arena_alloc(member->arena, own->ranking.count,
 						       sizeof *made);

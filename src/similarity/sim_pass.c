@@ -200,9 +200,7 @@ static enum isx_status take_seat(struct scanner *scanner, const struct isx_membe
 							       sizeof *seat->next_id)
 					     : NULL,
 		.ranking = isx_page_ranking(member->query, ISX_PAGE_MATCHES, member->arena->quota),
-		.meter = { .cancel_check = member->query->cancel_check,
-			   .cancel_arg = member->query->cancel_arg,
-			   .next = ISX_METER_STEP },
+		.meter = isx_meter_of(member->query),
 	};
 	if (!seat->asks || (member->instances && !seat->next_id))
 		return isx_fail_memory(err);
@@ -647,25 +645,29 @@ static enum isx_status rank_ranges(void *arg, unsigned number, struct isx_err *e
 	return st;
 }
 
-/* Give a member what one thread has ranked for it. */
-static void merge_seat(struct isx_member *member, struct seat *seat)
+/* A member fails as a whole when it has failed in one thread: a ranking without the assets of that
+ * thread would be wrong. */
+void isx_member_merge(struct isx_member *member, struct isx_ranking *ranking,
+		      struct isx_ranking *part, enum isx_status status, const struct isx_err *err)
 {
-	/* A member fails as a whole when it has failed in one thread: a ranking without the assets
-	 * of that thread would be wrong. */
-	if (seat->status && !member->status) {
-		member->status = seat->status;
-		member->err = seat->err;
+	if (status && !member->status) {
+		member->status = status;
+		member->err = *err;
 	}
 	if (!member->status)
-		member->status = isx_ranking_merge(&member->ranking, &seat->ranking, &member->err);
+		member->status = isx_ranking_merge(ranking, part, &member->err);
 }
 
 /* Give all members what one thread has ranked, and end it. Members without a seat had failed
  * before. */
 static void merge_scanner(struct scanner *scanner, struct isx_member *members)
 {
-	for (size_t i = 0; i < scanner->seat_count; i++)
-		merge_seat(&members[scanner->seats[i].member - members], &scanner->seats[i]);
+	for (size_t i = 0; i < scanner->seat_count; i++) {
+		struct seat *seat = &scanner->seats[i];
+		struct isx_member *member = &members[seat->member - members];
+		isx_member_merge(member, &member->ranking, &seat->ranking, seat->status,
+				 &seat->err);
+	}
 	scanner_end(scanner);
 }
 

@@ -34,6 +34,12 @@ ISX_MUST_CHECK enum isx_status isx_member_find_instances(struct isx_member *memb
 							 struct isx_lmdb_view *view,
 							 struct isx_err *err);
 
+/* Give a member what one thread has ranked for it, or why that thread has failed it.
+ *   ranking      of the member: takes what `part` has
+ *   status, err  of the thread */
+void isx_member_merge(struct isx_member *member, struct isx_ranking *ranking,
+		      struct isx_ranking *part, enum isx_status status, const struct isx_err *err);
+
 /* Rank the assets for each member whose status is ISX_OK: member->ranking is filled and sorted, or
  * member->status and member->err are set. The caller releases the rankings, also on failure.
  *   crew  filled: the threads that took part; the caller ends it, also on failure

@@ -76,14 +76,6 @@ static struct sim_party *party_of(struct isx_party *party)
 	return (struct sim_party *)party;
 }
 
-/* A meter for what is done for a member besides the ranking, which has meters of its own. */
-static struct isx_meter meter_of(const struct isx_member *member)
-{
-	return (struct isx_meter){ .cancel_check = member->query->cancel_check,
-				   .cancel_arg = member->query->cancel_arg,
-				   .next = ISX_METER_STEP };
-}
-
 /* --- the query -------------------------------------------------------------------------------- */
 
 /* Evaluate the filter of a member, unless another member of the pass has the same one. If it fails for a
@@ -93,7 +85,7 @@ static enum isx_status filter_member(struct pass *pass, struct isx_member *membe
 {
 	const char *text = member->query->filter;
 	struct filtered *found = pass->filters;
-	struct isx_meter meter = meter_of(member);
+	struct isx_meter meter = isx_meter_of(member->query); /* the ranking has its own */
 	if (!member->plan.filter)
 		return ISX_OK;
 	while (found && strcmp(found->text, text) != 0)
@@ -182,7 +174,7 @@ static enum isx_status make_matches(const struct isx_member *member, struct isx_
 {
 	size_t count = member->ranking.count;
 	struct isx_lookup lookup;
-	struct isx_meter meter = meter_of(member);
+	struct isx_meter meter = isx_meter_of(member->query); /* the ranking has its own */
 	struct isx_match *matches = isx_arena_alloc(member->arena, count, sizeof *matches);
 	if (!matches)
 		return isx_fail_memory(err);

@@ -222,11 +222,7 @@ enum isx_status isx_lmdb_facets(struct isx_lmdb_view *view, const struct isx_que
 				struct isx_ranking *ranking, struct isx_arena *arena,
 				const struct isx_facet **facets, struct isx_err *err)
 {
-	struct counting counting = { .view = view,
-				     .arena = arena,
-				     .meter = { .cancel_check = query->cancel_check,
-						.cancel_arg = query->cancel_arg,
-						.next = ISX_METER_STEP } };
+	struct counting counting = { .view = view, .arena = arena, .meter = isx_meter_of(query) };
 	struct isx_lmdb_fields fields;
 	if (!query->facets)
 		return ISX_OK;
