@@ -15,6 +15,7 @@
 #include "engine/explain.h"
 #include "engine/score.h"
 #include "iscc.h"
+#include "service/answer.h"
 #include "service/service.h"
 #include "service/store.h"
 #include "json/wire.h"
@@ -178,7 +179,7 @@ enum isx_status isx_compare_within(struct isx_store *store, const struct isx_wor
 				   const struct isx_quota *quota,
 				   struct isx_comparison **comparison, struct isx_err *err)
 {
-	struct isx_quota own = { 0 }; /* keeps a refusal for this call */
+	struct isx_answer answer;
 	struct isx_query asked = { 0 };
 	if (conditions)
 		asked = (struct isx_query){ .has_min_score = conditions->has_min_score,
@@ -191,31 +192,22 @@ enum isx_status isx_compare_within(struct isx_store *store, const struct isx_wor
 	enum isx_status st = isx_store_complete_query(&asked, err);
 	if (st)
 		return st;
-	struct isx_comparison *made = isx_mem_array(1, sizeof *made);
-	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
-	st = made && arena ? ISX_UNSUPPORTED : isx_fail_memory(err);
-	if (quota)
-		own = (struct isx_quota){ .may_take = quota->may_take, .keeper = quota->keeper };
-	if (arena)
-		arena->quota = quota ? &own : NULL;
-	if (st == ISX_UNSUPPORTED && store && store->engine->ops->compare)
+	st = isx_answer_begin(&answer, sizeof(struct isx_comparison), quota, err);
+	if (st)
+		return st;
+	struct isx_comparison *made = answer.result;
+	struct isx_arena *arena = answer.arena;
+	st = ISX_UNSUPPORTED;
+	if (store && store->engine->ops->compare)
 		st = store->engine->ops->compare(store->engine, a, b, &asked, arena, made, err);
 	if (st == ISX_UNSUPPORTED)
 		st = compare_here(store, a, b, &asked, arena, made, err);
-	if (arena)
-		arena->quota = NULL; /* the result may live longer */
-	if (st == ISX_NO_MEMORY)
-		st = isx_quota_fail(&own, err);
-	if (!st) {
-		made->memory = arena;
-		*comparison = made;
-		return ISX_OK;
-	}
-	if (arena)
-		isx_arena_release(arena);
-	isx_mem_free(arena);
-	isx_mem_free(made);
-	return st;
+	st = isx_answer_end(&answer, st, err);
+	if (st)
+		return st;
+	made->memory = arena;
+	*comparison = made;
+	return ISX_OK;
 }
 
 enum isx_status isx_compare(struct isx_store *store, const struct isx_work *a,
@@ -227,9 +219,6 @@ enum isx_status isx_compare(struct isx_store *store, const struct isx_work *a,
 
 void isx_comparison_free(struct isx_comparison *comparison)
 {
-	if (!comparison)
-		return;
-	isx_arena_release(comparison->memory);
-	isx_mem_free(comparison->memory);
-	isx_mem_free(comparison);
+	if (comparison)
+		isx_answer_free(comparison, comparison->memory);
 }

@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "service/service.h"
+#include "service/answer.h"
 
 #include "base/limits.h"
 #include "base/uri.h"
@@ -638,22 +639,8 @@ enum isx_status isx_store_complete_query(struct isx_query *query, struct isx_err
 /* One of several queries. */
 struct search {
 	struct isx_query query; /* the caller's is const; its texts stay borrowed */
-	struct isx_quota
-		quota; /* of its own, as an arena keeps a refusal there; NULL may_take: none */
-	struct isx_result *result;
-	struct isx_arena *arena;
+	struct isx_answer answer;
 };
-
-/* Free what begin_search() made. Also called when only a part of it is there. */
-static void drop_search(struct search *search)
-{
-	if (search->arena)
-		isx_arena_release(search->arena);
-	isx_mem_free(search->arena);
-	isx_mem_free(search->result);
-	search->arena = NULL;
-	search->result = NULL;
-}
 
 /* The result and everything it points to live in one arena, which isx_result_free() releases. The arena is
  * in memory of its own, so that its address can be kept in result->memory. */
@@ -667,17 +654,7 @@ static enum isx_status begin_search(struct isx_store *store, struct search *sear
 		st = fail_fields(err);
 	if (st)
 		return st;
-	search->result = isx_mem_array(1, sizeof *search->result);
-	search->arena = isx_mem_array(1, sizeof *search->arena);
-	if (!search->result || !search->arena) {
-		drop_search(search);
-		return isx_fail_memory(err);
-	}
-	if (quota)
-		search->quota = (struct isx_quota){ .may_take = quota->may_take,
-						    .keeper = quota->keeper };
-	search->arena->quota = quota ? &search->quota : NULL;
-	return ISX_OK;
+	return isx_answer_begin(&search->answer, sizeof(struct isx_result), quota, err);
 }
 
 /* Hand out the result of a search, or drop it. The status may differ from `st`: an engine sees only
@@ -686,15 +663,11 @@ static enum isx_status begin_search(struct isx_store *store, struct search *sear
 static enum isx_status end_search(struct search *search, enum isx_status st,
 				  struct isx_result **result, struct isx_err *err)
 {
-	if (st == ISX_NO_MEMORY) /* of the system, or a refusal that the arena has kept */
-		st = isx_quota_fail(search->arena->quota, err);
-	search->arena->quota = NULL; /* borrowed until return; the result may live longer */
-	if (st) {
-		drop_search(search);
+	st = isx_answer_end(&search->answer, st, err);
+	if (st)
 		return st;
-	}
-	search->result->memory = search->arena;
-	*result = search->result;
+	*result = search->answer.result;
+	(*result)->memory = search->answer.arena;
 	return ISX_OK;
 }
 
@@ -708,8 +681,8 @@ enum isx_status isx_search_within(struct isx_store *store, const char *name,
 	enum isx_status st = begin_search(store, &search, query, quota, err);
 	if (st)
 		return st;
-	st = store->engine->ops->search(store->engine, name, &search.query, search.arena,
-					search.result, err);
+	st = store->engine->ops->search(store->engine, name, &search.query, search.answer.arena,
+					search.answer.result, err);
 	return end_search(&search, st, result, err);
 }
 
@@ -723,9 +696,10 @@ static void run_searches(struct isx_store *store, const char *name, struct searc
 	size_t job_count = 0, next = 0;
 	for (size_t i = 0; i < count; i++)
 		if (!errs[i].status)
-			jobs[job_count++] = (struct isx_search_job){ .query = &searches[i].query,
-								     .arena = searches[i].arena,
-								     .result = searches[i].result };
+			jobs[job_count++] =
+				(struct isx_search_job){ .query = &searches[i].query,
+							 .arena = searches[i].answer.arena,
+							 .result = searches[i].answer.result };
 	isx_engine_search_many(store->engine, name, jobs, job_count);
 	for (size_t i = 0; i < count; i++) {
 		if (errs[i].status)
@@ -810,11 +784,8 @@ enum isx_status isx_search(struct isx_store *store, const char *name, const stru
 /* result->memory is the arena; without a quota, as it was borrowed for the search. */
 void isx_result_free(struct isx_result *result)
 {
-	if (!result)
-		return;
-	isx_arena_release(result->memory);
-	isx_mem_free(result->memory);
-	isx_mem_free(result);
+	if (result)
+		isx_answer_free(result, result->memory);
 }
 
 /* The index itself is refused as its reference: every asset would be a pair with itself. */

@@ -18,6 +18,7 @@
 #include "engine/index_stats.h"
 #include "iscc.h"
 #include "iscc/iscc_id.h"
+#include "service/answer.h"
 #include "service/service.h"
 #include "service/store.h"
 
@@ -227,42 +228,31 @@ static enum isx_status add_fields(struct isx_engine *engine, const char *name,
 	return st;
 }
 
-/* The quota is that of the request and the result may outlive it: the arena forgets the quota
- * before the result is handed out. ISX_UNSUPPORTED stands for "not counted yet" here, and each way
- * is tried only as long as it is. */
+/* ISX_UNSUPPORTED stands for "not counted yet" here, and each way is tried only as long as it is. */
 enum isx_status isx_stats_within(struct isx_store *store, const char *name,
 				 const struct isx_meter *meter, const struct isx_quota *quota,
 				 struct isx_index_stats **stats, struct isx_err *err)
 {
 	struct isx_engine *engine = store->engine;
-	struct isx_quota own = { 0 }; /* keeps a refusal for this call */
-	struct isx_index_stats *made = isx_mem_array(1, sizeof *made);
-	struct isx_arena *arena = isx_mem_array(1, sizeof *arena);
-	enum isx_status st = made && arena ? ISX_UNSUPPORTED : isx_fail_memory(err);
-	if (quota)
-		own = (struct isx_quota){ .may_take = quota->may_take, .keeper = quota->keeper };
-	if (arena)
-		arena->quota = quota ? &own : NULL;
-	if (st == ISX_UNSUPPORTED && engine->ops->stats)
+	struct isx_answer answer;
+	enum isx_status st = isx_answer_begin(&answer, sizeof(struct isx_index_stats), quota, err);
+	if (st)
+		return st;
+	struct isx_index_stats *made = answer.result;
+	struct isx_arena *arena = answer.arena;
+	st = ISX_UNSUPPORTED;
+	if (engine->ops->stats)
 		st = engine->ops->stats(engine, name, meter, arena, made, err);
 	if (st == ISX_UNSUPPORTED)
 		st = count_by_walk(engine, name, meter, arena, made, err);
 	if (!st)
 		st = add_fields(engine, name, arena, made, err);
-	if (arena)
-		arena->quota = NULL; /* the result may live longer */
-	if (st == ISX_NO_MEMORY)
-		st = isx_quota_fail(&own, err);
-	if (!st) {
-		made->memory = arena;
-		*stats = made;
-		return ISX_OK;
-	}
-	if (arena)
-		isx_arena_release(arena);
-	isx_mem_free(arena);
-	isx_mem_free(made);
-	return st;
+	st = isx_answer_end(&answer, st, err);
+	if (st)
+		return st;
+	made->memory = arena;
+	*stats = made;
+	return ISX_OK;
 }
 
 enum isx_status isx_stats(struct isx_store *store, const char *name, struct isx_index_stats **stats,
@@ -274,9 +264,6 @@ enum isx_status isx_stats(struct isx_store *store, const char *name, struct isx_
 
 void isx_stats_free(struct isx_index_stats *stats)
 {
-	if (!stats)
-		return;
-	isx_arena_release(stats->memory);
-	isx_mem_free(stats->memory);
-	isx_mem_free(stats);
+	if (stats)
+		isx_answer_free(stats, stats->memory);
 }
