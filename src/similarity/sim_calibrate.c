@@ -243,33 +243,35 @@ static enum isx_status take_rows(struct sample *sample, struct isx_lmdb_view *vi
 	return st;
 }
 
-/* Look up what the sampled assets have of another type: of several units the first of the longest.
- * Each row is looked up, as sampled assets are far from each other. */
+/* Take what the sampled assets have of another type in one lane. Those of equal length ascend, so that a
+ * page often has the units of many of them. */
+static enum isx_status take_from(const struct sample *sample, struct isx_lmdb_view *view,
+				 struct isx_lane *lane, struct bodies *bodies, struct isx_err *err)
+{
+	enum isx_status st = isx_lane_open(lane, view, 0, err);
+	for (size_t i = 0; !st && i < sample->count; i++) {
+		const uint64_t id = isx_load_be64(sample->own.rows[i]);
+		if (bodies->bytes[i])
+			continue; /* it has a longer one */
+		st = isx_lane_seek(lane, id, err);
+		if (!st && lane->count && isx_lane_id(lane, 0) == id)
+			take_row(bodies, i, lane->rows, lane->body_bytes);
+	}
+	isx_lane_close(lane);
+	return st;
+}
+
+/* Look up what the sampled assets have of another type: of several units the first of the longest. */
 static enum isx_status take_other(const struct sample *sample, struct isx_lmdb_view *view,
 				  const char *type, struct bodies *bodies, struct isx_err *err)
 {
-	const struct isx_sim_tables *t = isx_sim_tables(view);
-	int rc = 0;
-	for (size_t bytes = 1; !rc && bytes <= ISX_BODY_BYTES_MAX; bytes++) {
-		MDB_cursor *cursor;
-		if (!t->units[bytes])
-			continue;
-		rc = mdb_cursor_open(view->txn, t->units[bytes], &cursor);
-		if (rc)
-			break;
-		for (size_t i = 0; !rc && i < sample->count; i++) {
-			uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
-			memcpy(first, sample->own.rows[i], ISX_KEY_BYTES);
-			MDB_val key = isx_lmdb_val(type, strlen(type));
-			MDB_val row = isx_lmdb_val(first, ISX_KEY_BYTES + bytes);
-			rc = mdb_cursor_get(cursor, &key, &row, MDB_GET_BOTH_RANGE);
-			if (!rc && memcmp(row.mv_data, first, ISX_KEY_BYTES) == 0)
-				take_row(bodies, i, row.mv_data, bytes);
-			rc = rc == MDB_NOTFOUND ? 0 : rc;
-		}
-		mdb_cursor_close(cursor);
+	enum isx_status st = ISX_OK;
+	for (size_t bytes = ISX_BODY_BYTES_MAX; !st && bytes > 0; bytes--) {
+		struct isx_lane lane = { .type = type, .body_bytes = bytes };
+		if (isx_sim_tables(view)->units[bytes])
+			st = take_from(sample, view, &lane, bodies, err);
 	}
-	return isx_lmdb_status(rc, "sample units", err);
+	return st;
 }
 
 static enum isx_status take_others(struct sample *sample, struct isx_lmdb_view *view,

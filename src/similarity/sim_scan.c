@@ -15,16 +15,32 @@
 
 /* --- similarity units ------------------------------------------------------------------------- */
 
-/* For isx_array_lower_bound(): the number by which the rows of a page are sorted. */
-static uint64_t id_in_page(const void *lane, size_t row)
+/* The first row of the page with an ISCC-ID of `id` or more; lane->count if there is none, as in a damaged
+ * page whose rows are not sorted. Looked for where it would be if the ISCC-IDs came at a steady pace, and from there in steps that double: of a page that is not in the
+ * cache few lines are read then, where halving the page would read eight.
+ *   pace  rows for each step of an ISCC-ID */
+static size_t find_row(const struct isx_lane *lane, uint64_t id, double pace)
 {
-	return isx_lane_id(lane, row);
-}
-
-/* The first row of the page with an ISCC-ID of `id` or more; lane->count if there is none. */
-static size_t first_row(const struct isx_lane *lane, uint64_t id)
-{
-	return isx_array_lower_bound(lane, lane->count, id, id_in_page);
+	size_t low = (size_t)((double)(id - isx_lane_id(lane, 0)) * pace), step = 1;
+	size_t high = low = low < lane->count ? low : lane->count - 1;
+	/* All before `low` are less, those from `high` on are not. */
+	while (low > 0 && isx_lane_id(lane, low - 1) >= id) {
+		high = low - 1;
+		low = low > step ? low - step : 0;
+		step *= 2;
+	}
+	for (step = 1; high < lane->count && isx_lane_id(lane, high) < id; step *= 2) {
+		low = high + 1;
+		high = high + step < lane->count ? high + step : lane->count;
+	}
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (isx_lane_id(lane, middle) < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /* Make a page the current one. Nothing of it is read yet: the kernel reads it from the beginning,
@@ -70,6 +86,34 @@ static enum isx_status read_next_page(struct isx_lane *lane, struct isx_err *err
 	return ISX_OK;
 }
 
+/* Leave out the rows of the page before those of the assets from `id` on, of which it has one. */
+static void skip_rows(struct isx_lane *lane, uint64_t id)
+{
+	size_t before = find_row(lane, id, 0);
+	lane->rows += before * lane->row_bytes;
+	lane->count -= before;
+	lane->sought = id;
+}
+
+/* Look up the rows of the assets from `id` on: a part of the page that the first of them is in. */
+static enum isx_status look_up(struct isx_lane *lane, uint64_t id, struct isx_err *err)
+{
+	enum isx_status st = read_page_of(lane, id, err);
+	lane->sought = id;
+	if (!st && lane->count)
+		skip_rows(lane, id);
+	return st;
+}
+
+enum isx_status isx_lane_seek(struct isx_lane *lane, uint64_t id, struct isx_err *err)
+{
+	if (id < lane->sought || (lane->count && id > isx_lane_id(lane, lane->count - 1)))
+		return look_up(lane, id, err);
+	if (lane->count)
+		skip_rows(lane, id);
+	return ISX_OK;
+}
+
 /* --- rows that pass a filter ------------------------------------------------------------------ */
 
 enum {
@@ -96,34 +140,6 @@ static enum isx_status read_rest(struct isx_lane *lane, struct isx_err *err)
 	lane->rest_count = lane->count;
 	lane->looks++;
 	return st;
-}
-
-/* The first row of the page with an ISCC-ID of `id` or more, which is there. Looked for where it would be if
- * the ISCC-IDs came at a steady pace, and from there in steps that double: of a page that is not in the
- * cache few lines are read then, where halving the page would read eight.
- *   pace  rows for each step of an ISCC-ID */
-static size_t find_row(const struct isx_lane *lane, uint64_t id, double pace)
-{
-	size_t low = (size_t)((double)(id - isx_lane_id(lane, 0)) * pace), step = 1;
-	size_t high = low = low < lane->count ? low : lane->count - 1;
-	/* All before `low` are less, `high` is not. */
-	while (low > 0 && isx_lane_id(lane, low - 1) >= id) {
-		high = low - 1;
-		low = low > step ? low - step : 0;
-		step *= 2;
-	}
-	for (step = 1; isx_lane_id(lane, high) < id; step *= 2) {
-		low = high + 1;
-		high = high + step < lane->count ? high + step : lane->count - 1;
-	}
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (isx_lane_id(lane, middle) < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
 }
 
 /* Copy the rows of the rest that pass behind `picked` rows in the room. Returns how many are there then;
@@ -221,15 +237,9 @@ enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view,
 				 &lane->cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "scan units", err);
-	enum isx_status st = read_page_of(lane, id_min, err);
-	if (st || !lane->count)
+	enum isx_status st = look_up(lane, id_min, err);
+	if (st || !lane->count || !lane->only)
 		return st;
-	/* LMDB returns whole pages: the first one may begin with assets before id_min. */
-	size_t before = first_row(lane, id_min);
-	lane->rows += before * lane->row_bytes;
-	lane->count -= before;
-	if (!lane->only)
-		return ISX_OK;
 	lane->rest_rows = lane->rows;
 	lane->rest_count = lane->count;
 	lane->looks++;

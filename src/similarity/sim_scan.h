@@ -30,7 +30,8 @@ struct isx_lane {
 	uint64_t id_max;  /* set by the caller: no asset behind it is looked for */
 	uint64_t looks;   /* pages that were read for this, also those without a row that passes */
 	/* Private to sim_scan.c: */
-	size_t at; /* no range of `only` before it has an asset of the rest or later */
+	uint64_t sought; /* the current page has all rows from this asset to its last one */
+	size_t at;       /* no range of `only` before it has an asset of the rest or later */
 	const uint8_t *rest_rows; /* of the page of LMDB that was read last: rows not looked at */
 	size_t rest_count;
 	unsigned skipped; /* pages in a row without any asset that passes */
@@ -46,6 +47,12 @@ static inline uint64_t isx_lane_id(const struct isx_lane *lane, size_t row)
  *   view  borrowed until isx_lane_close(), which is called also on failure */
 ISX_MUST_CHECK enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view,
 					     uint64_t id_min, struct isx_err *err);
+
+/* Make the rows of the assets from `id` on the current page, without a lookup where the page before has
+ * the first of them. For many assets in rising order; any order is correct. A lane that is sought in has
+ * no `only`, and isx_lane_next() is not called. */
+ISX_MUST_CHECK enum isx_status isx_lane_seek(struct isx_lane *lane, uint64_t id,
+					     struct isx_err *err);
 
 /* Read the next page. */
 ISX_MUST_CHECK enum isx_status isx_lane_next(struct isx_lane *lane, struct isx_err *err);

@@ -25,6 +25,8 @@ static const char *const types[TYPES] = { "META_NONE_V0", "CONTENT_TEXT_V0", "DA
 struct model_asset {
 	uint8_t bodies[TYPES][ISX_BODY_BYTES_MAX];
 	uint32_t bytes[TYPES]; /* 0: it has no unit of this type */
+	uint8_t second_bodies[TYPES][ISX_BODY_BYTES_MAX];
+	uint32_t second_bytes[TYPES]; /* 0: it has no second unit of this type */
 };
 
 static char directory[64], uri[96], path[128];
@@ -76,8 +78,9 @@ static enum isx_status try_add(struct isx_store *store, size_t first, size_t cou
 			       size_t fail_after, struct isx_err *err)
 {
 	static struct isx_asset batch[ASSETS];
-	static char ids[ASSETS][ISX_ISCC_ID_TEXT_BYTES], texts[ASSETS][TYPES][ISX_UNIT_TEXT_BYTES];
-	static const char *units[ASSETS][TYPES];
+	static char ids[ASSETS][ISX_ISCC_ID_TEXT_BYTES],
+		texts[ASSETS][2 * TYPES][ISX_UNIT_TEXT_BYTES];
+	static const char *units[ASSETS][2 * TYPES];
 	for (size_t i = 0; i < count; i++) {
 		const struct model_asset *asset = &assets[first + i];
 		batch[i] = (struct isx_asset){ .iscc_id = id_text(first + i, ids[i]),
@@ -88,6 +91,11 @@ static enum isx_status try_add(struct isx_store *store, size_t first, size_t cou
 			test_unit_text(maintypes[t], asset->bodies[t], asset->bytes[t],
 				       texts[i][t]);
 			units[i][batch[i].unit_count++] = texts[i][t];
+			if (!asset->second_bytes[t])
+				continue;
+			test_unit_text(maintypes[t], asset->second_bodies[t],
+				       asset->second_bytes[t], texts[i][TYPES + t]);
+			units[i][batch[i].unit_count++] = texts[i][TYPES + t];
 		}
 	}
 	isx_mem_fail_after(fail_after);
@@ -148,6 +156,34 @@ static uint32_t differing(const uint8_t *a, const uint8_t *b, uint32_t bits)
 	return count;
 }
 
+/* A row of the index: a unit. */
+struct model_row {
+	const struct model_asset *asset;
+	const uint8_t *body;
+	uint32_t bytes;
+};
+
+/* The units of an asset of a type, as the index sorts them: shorter ones first. Returns how many. */
+static size_t rows_of(const struct model_asset *asset, size_t t, struct model_row rows[2])
+{
+	struct model_row first = { asset, asset->bodies[t], asset->bytes[t] };
+	struct model_row second = { asset, asset->second_bodies[t], asset->second_bytes[t] };
+	bool is_sorted = first.bytes < second.bytes ||
+			 (first.bytes == second.bytes &&
+			  memcmp(first.body, second.body, first.bytes) < 0);
+	rows[0] = is_sorted || !second.bytes ? first : second;
+	rows[1] = is_sorted ? second : first;
+	return !first.bytes ? 0 : second.bytes ? 2 : 1;
+}
+
+/* The unit by which an asset is judged: of the longest ones the first. */
+static struct model_row judged_row(const struct model_asset *asset, size_t t)
+{
+	struct model_row rows[2];
+	size_t count = rows_of(asset, t, rows);
+	return rows[count == 2 && rows[1].bytes > rows[0].bytes];
+}
+
 /* Have two assets a unit of another type with a score of 0.9 or more? Or, if they have no other type
  * in common, such a score of this type? */
 static bool is_related(const struct model_asset *a, const struct model_asset *b, size_t type,
@@ -155,26 +191,29 @@ static bool is_related(const struct model_asset *a, const struct model_asset *b,
 {
 	bool is_judged = false;
 	for (size_t t = 0; t < TYPES; t++) {
-		uint32_t bits = 8 * (a->bytes[t] < b->bytes[t] ? a->bytes[t] : b->bytes[t]);
+		struct model_row left = judged_row(a, t), right = judged_row(b, t);
+		uint32_t bits = 8 * (left.bytes < right.bytes ? left.bytes : right.bytes);
 		if (t == type || !bits)
 			continue;
-		if (1 - (double)differing(a->bodies[t], b->bodies[t], bits) / bits >= 0.9)
+		if (1 - (double)differing(left.body, right.body, bits) / bits >= 0.9)
 			return true;
 		is_judged = true;
 	}
 	return !is_judged && score >= 0.9;
 }
 
-/* Which assets are sampled of `count`: evenly spaced ones of those with units that are long enough,
- * sorted by length and ISCC-ID. Returns how many. */
-static size_t choose(size_t count, size_t type, uint32_t bits, size_t *chosen)
+/* Which rows are sampled of `count` assets: evenly spaced ones of those that are long enough, sorted by
+ * length and ISCC-ID. Returns how many. */
+static size_t choose(size_t count, size_t type, uint32_t bits, struct model_row *chosen)
 {
-	static size_t order[ASSETS];
+	static struct model_row order[2 * ASSETS];
+	struct model_row rows[2];
 	size_t total = 0, sampled;
 	for (uint32_t bytes = bits / 8; bytes <= ISX_BODY_BYTES_MAX; bytes++)
 		for (size_t i = 0; i < count; i++)
-			if (assets[i].bytes[type] == bytes)
-				order[total++] = i;
+			for (size_t r = 0, found = rows_of(&assets[i], type, rows); r < found; r++)
+				if (rows[r].bytes == bytes)
+					order[total++] = rows[r];
 	sampled = total <= 1024 ? total : (size_t)(32 * sqrt((double)total));
 	sampled = total > 1024 && sampled < 1024 ? 1024 : sampled;
 	sampled = sampled > SAMPLED ? SAMPLED : sampled;
@@ -186,24 +225,22 @@ static size_t choose(size_t count, size_t type, uint32_t bits, size_t *chosen)
 static void expect_model(size_t count, size_t type)
 {
 	static const uint32_t lengths[] = { 64, 128, 256 };
-	static size_t chosen[SAMPLED];
+	static struct model_row chosen[SAMPLED];
 	struct isx_distances found = distances_of(types[type]);
 	for (size_t k = 0; k < 3; k++) {
 		uint64_t counts[257] = { 0 }, pairs = 0;
 		size_t sampled = choose(count, type, lengths[k], chosen);
 		for (size_t i = 0; i < sampled; i++) {
 			for (size_t j = 0; j < i; j++) {
-				const struct model_asset *a = &assets[chosen[i]];
-				const struct model_asset *b = &assets[chosen[j]];
-				uint32_t distance = differing(a->bodies[type], b->bodies[type],
-							      lengths[k]);
+				const struct model_row *a = &chosen[i], *b = &chosen[j];
+				uint32_t distance = differing(a->body, b->body, lengths[k]);
 				double score = 1 - (double)distance / lengths[k];
 				bool is_near = score >= 0.65;
 				/* of a large sample one far pair stands for 16 */
 				uint32_t weight = sampled < 1024 || is_near ? 1
 						  : i % 16 == 8             ? 16
 									    : 0;
-				if (is_near && is_related(a, b, type, score))
+				if (is_near && is_related(a->asset, b->asset, type, score))
 					continue;
 				counts[distance] += weight;
 				pairs += weight;
@@ -246,6 +283,21 @@ static void make_assets(uint64_t seed, size_t count)
 	}
 }
 
+/* Give one in four assets a second unit of a type. */
+static void make_second_units(uint64_t seed, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t t = 0; t < TYPES; t++) {
+			if (!assets[i].bytes[t] || test_random(&seed) % 4)
+				continue;
+			/* not the beginning of the first one, nor begun by it */
+			assets[i].second_bytes[t] = 8 << test_random(&seed) % 3;
+			for (size_t b = 0; b < ISX_BODY_BYTES_MAX; b++)
+				assets[i].second_bodies[t][b] = (uint8_t)test_random(&seed);
+			assets[i].second_bodies[t][0] = (uint8_t)~assets[i].bodies[t][0];
+		}
+}
+
 /* --- tests ------------------------------------------------------------------------------------ */
 
 static void test_calibrate__the_sample_equals_that_of_a_plain_model(void **state)
@@ -257,6 +309,20 @@ static void test_calibrate__the_sample_equals_that_of_a_plain_model(void **state
 	isx_close(store);
 	for (size_t t = 0; t < TYPES; t++)
 		expect_model(600, t);
+}
+
+/* Each unit is a row of the sample; by which one of another type an asset is judged is looked up in
+ * the tables of several lengths. */
+static void test_calibrate__assets_with_several_units_of_a_type(void **state)
+{
+	(void)state;
+	make_assets(test_seed() + 2, 1500);
+	make_second_units(test_seed() + 3, 1500);
+	struct isx_store *store = open_store();
+	add(store, 0, 1500);
+	isx_close(store);
+	for (size_t t = 0; t < TYPES; t++)
+		expect_model(1500, t);
 }
 
 /* More rows than are sampled: evenly spaced ones, of tables of several pages. */
@@ -534,6 +600,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_calibrate__##name, set_up, tear_down)
 		TEST(the_sample_equals_that_of_a_plain_model),
+		TEST(assets_with_several_units_of_a_type),
 		TEST(many_rows_are_sampled_evenly),
 		TEST(samples_are_taken_when_rows_grow_or_shrink),
 		TEST(the_same_rows_give_the_same_sample),
