@@ -135,23 +135,42 @@ static void ingest(void)
 	printf("{\"seconds\": %.6f}\n", (double)(isx_clock_ns() - start) / 1e9);
 }
 
+/* Search with BATCH units at once; free each of `results` with isx_result_free(). */
+static void search_batch(const unit_text *texts, size_t text_count, struct isx_result **results)
+{
+	static struct isx_query batch[BATCH];
+	static const char *units[BATCH];
+	struct isx_err err = { 0 };
+	for (size_t i = 0; i < BATCH; i++) {
+		units[i] = texts[i % text_count];
+		batch[i] =
+			(struct isx_query){ .units = &units[i], .unit_count = 1, .limit = LIMIT };
+	}
+	if (isx_search_many(store, "main", batch, BATCH, results, NULL, &err))
+		die("batch", &err);
+}
+
 static void count_lost(void)
 {
+	static unit_text texts[BATCH];
+	static struct isx_result *results[BATCH];
 	size_t count, lost = 0;
 	uint8_t *codes = read_codes("more.bin", &count);
+	if (count != BATCH)
+		die("more.bin", &(struct isx_err){ .msg = "expected 1,000 codes" });
+	for (size_t i = 0; i < count; i++)
+		print_unit(codes + i * CODE, texts[i]);
+	isx_mem_free(codes);
+	search_batch(texts, count, results);
 	for (size_t i = 0; i < count; i++) {
-		unit_text text;
 		char id[ISX_ISCC_ID_TEXT_BYTES];
 		bool found = false;
-		print_unit(codes + i * CODE, text);
 		print_id(size + i, id);
-		struct isx_result *result = search_text(text, LIMIT);
-		for (size_t m = 0; m < result->match_count; m++)
-			found |= strcmp(result->matches[m].iscc_id, id) == 0;
+		for (size_t m = 0; results[i] && m < results[i]->match_count; m++)
+			found |= strcmp(results[i]->matches[m].iscc_id, id) == 0;
 		lost += !found;
-		isx_result_free(result);
+		isx_result_free(results[i]);
 	}
-	isx_mem_free(codes);
 	printf("{\"lost\": %zu, \"of\": %zu}\n", lost, count);
 }
 
@@ -240,19 +259,10 @@ static void run_clients(size_t clients, double seconds)
 
 static void search_batches(double seconds)
 {
-	static struct isx_query batch[BATCH];
-	static const char *units[BATCH];
 	static struct isx_result *results[BATCH];
-	struct isx_err err = { 0 };
 	uint64_t start = isx_clock_ns(), done = 0;
-	for (size_t i = 0; i < BATCH; i++) {
-		units[i] = queries[i % query_count];
-		batch[i] =
-			(struct isx_query){ .units = &units[i], .unit_count = 1, .limit = LIMIT };
-	}
 	do {
-		if (isx_search_many(store, "main", batch, BATCH, results, NULL, &err))
-			die("batch", &err);
+		search_batch(queries, query_count, results);
 		for (size_t i = 0; i < BATCH; i++)
 			isx_result_free(results[i]);
 		done += BATCH;

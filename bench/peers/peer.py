@@ -125,6 +125,13 @@ def with_threads(search, queries, clients, seconds, prepare=lambda: None):
     return figures(times, time.perf_counter() - start)
 
 
+def at_least_one(measure, seconds):
+    """The figures of measure(seconds), which is repeated with twice the time while it is None: no search was finished."""
+    while (found := measure(seconds)) is None:
+        seconds *= 2
+    return found
+
+
 def repeated(call, seconds):
     """Searches/s of a call that answers BATCH queries, made at least once."""
     start, done = time.perf_counter(), 0
@@ -198,12 +205,14 @@ class HttpPeer(Peer):
         self.add_lines("more.jsonl")
 
     def lost(self):
-        lost = 0
         with open(self.data / "more.jsonl", encoding="ascii") as lines:
-            for number, line in enumerate(lines):
-                units = json.dumps({"units": json.loads(line)["units"][:1]})
-                lost += id_text(self.size + number) not in self.ids(units)
-        return {"lost": lost, "of": MORE}
+            queries = [json.dumps({"units": json.loads(line)["units"][:1]}) for line in lines]
+        found = self.ids_of(queries)
+        return {"lost": sum(id_text(self.size + i) not in ids for i, ids in enumerate(found)), "of": MORE}
+
+    def ids_of(self, queries):
+        """The ISCC-IDs that each of many queries finds."""
+        return [self.ids(query) for query in queries]
 
     def ids(self, query):
         answer = self.ask_again("POST", f"/indexes/main/search?limit={LIMIT}", query)
@@ -221,6 +230,9 @@ class HttpPeer(Peer):
         Path(path).write_text(json.dumps(found), encoding="ascii")
 
     def clients(self, count, seconds):
+        return at_least_one(lambda duration: self.run_wrk(count, duration), int(seconds))
+
+    def run_wrk(self, count, seconds):
         done = subprocess.run(
             ["wrk", "-t1", f"-c{count}", f"-d{seconds}s", "--timeout", "60s", "-s", str(HERE / "search.lua"),
              f"http://127.0.0.1:{self.port}", "--", str(self.data / "queries.jsonl"), str(LIMIT)],
@@ -229,7 +241,7 @@ class HttpPeer(Peer):
         result = json.loads(line.removeprefix("result "))
         if errors := result.pop("errors"):
             raise RuntimeError(f"{errors} searches failed, {result['per_s']:.0f}/s did not")
-        return result
+        return result if result.pop("requests") else None
 
     def close(self):
         self.server.send_signal(signal.SIGTERM)

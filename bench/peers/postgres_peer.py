@@ -4,6 +4,7 @@
 Clients are pgbench's, over a socket. Synced commits; shared_buffers hold the whole table up to some millions.
 """
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "postgres"))
 import cluster
 from data import BYTES, JUDGED, LIMIT, MORE, RADIUS
-from peer import BATCH, PAIR_BITS, Peer, family, figures
+from peer import BATCH, PAIR_BITS, Peer, at_least_one, family, figures
 
 NEAREST = (f"(select id from codes where bit_count(code # {{0}}) <= {RADIUS} "
            f"order by bit_count(code # {{0}}), id limit {LIMIT})")
@@ -36,6 +37,20 @@ class Database:
 
     def close(self):
         self.cluster.stop()
+
+
+def pgbench_figures(said, log):
+    """Figures of the output of pgbench and the lines of its log, `client number microseconds ...`; None for a run
+    without a search. The rate is pgbench's own, which leaves out the time of connecting."""
+    count = int(re.search(r"transactions actually processed: (\d+)", said)[1])
+    if failed := re.search(r"failed transactions: ([1-9]\d*)", said):
+        raise RuntimeError(f"{failed[1]} searches failed, {count} did not")
+    if count != len(log):
+        raise RuntimeError(f"pgbench made {count} searches, and its log has {len(log)}")
+    if not count:
+        return None
+    return figures([int(line.split()[2]) / 1e6 for line in log],
+                   count / float(re.search(r"tps = ([\d.]+) \(without initial", said)[1]))
 
 
 class PlainSql(Peer):
@@ -103,14 +118,15 @@ class PlainSql(Peer):
             script.write_text("\\set n random(0, 999)\n" +
                               NEAREST.format("(select code from queries where id = :n)") + ";\n",
                               encoding="ascii")
-            start = time.perf_counter()
-            subprocess.run([cluster.program("pgbench"), "-n", "-f", script, "-c", count, "-j", "1", "-T", seconds,
-                            "-M", "prepared", "-l", "--log-prefix", f"{folder}/log", self.cluster.uri()],
-                           check=True, capture_output=True, text=True)
-            taken = time.perf_counter() - start
-            times = [int(line.split()[2]) / 1e6 for path in Path(folder).glob("log*")
-                     for line in path.read_text(encoding="ascii").splitlines()]
-        return figures(times, taken)
+            return at_least_one(lambda duration: self.run_pgbench(folder, script, count, duration), int(seconds))
+
+    def run_pgbench(self, folder, script, count, seconds):
+        """Figures of one run, None if no search was finished: `seconds` begin before the clients are connected."""
+        done = subprocess.run([cluster.program("pgbench"), "-n", "-f", script, "-c", count, "-j", "1", "-T",
+                               str(seconds), "-M", "prepared", "-l", "--log-prefix", f"{folder}/log{seconds}",
+                               self.cluster.uri()], check=True, capture_output=True, text=True)
+        return pgbench_figures(done.stdout, [line for path in Path(folder).glob(f"log{seconds}.*")
+                                             for line in path.read_text(encoding="ascii").splitlines()])
 
     def batch(self, seconds):
         start, done = time.perf_counter(), 0

@@ -32,8 +32,11 @@ COLUMNS = [
 ]
 PAIRS = [("seconds", "pairs", "seconds", "{:,.2f}", False), ("pairs found", "pairs", "pairs", "{:,}", True)]
 PLOTS = {"p50": 1, "clients-64": 5, "batch": 6, "adding": 0, "memory": 8}
+STEPS = {"ingest": "adding", "warm": "start", "cold": "start with a cold file", "more": "adding 1,000 more codes",
+         "after_kill": "start after kill -9", "lost": "searches after kill -9"}
 # Reasons of `run` why a step was not made; what a peer does not offer is `-`.
-UNTRIED = ("not reached", "not tried: stopped at a smaller size")
+NOT_REACHED, TOO_SLOW = "not reached", "not tried: too slow"
+BUSY_CORES = 0.2
 NOTES = """\
 All peers have the same codes (256 bits, one an asset; the API wants two units, so an asset has an INSTANCE unit of 64 bits besides), the same queries (three in four are stored codes with 0 to 48 bits flipped,
 one is random) and the same limit of 10; an answer counts up to 64 differing bits. All may use all cores: one search of faiss and usearch takes one thread,
@@ -47,7 +50,8 @@ Python and its imports for faiss, usearch and 0.3.3; with the server of PostgreS
 are added and acknowledged, the processes are killed with SIGKILL and started again. faiss and usearch keep only what was written whole,
 which their programs would have to do after each add.
 
-`-`: not offered. *Not reached*: the time of the run was over. *Stopped*: took longer than its time.
+`-`: not offered. *Not reached*: the time of the run was over. *Stopped*: took longer than its time. *Too slow*: was stopped with fewer codes, or would take
+longer than its time, as that grows with the number of codes (of all pairs with its square).
 """
 
 
@@ -55,11 +59,11 @@ def cell(row, step, member, form):
     ingest = row.get("ingest") or {}
     answer = row.get(step) or (ingest if "per_s" not in ingest else None)
     if not answer or "absent" in answer:
-        return "-" if not answer or answer["absent"] not in UNTRIED else answer["absent"]
+        return answer["absent"] if answer and answer["absent"] in (NOT_REACHED, TOO_SLOW) else "-"
     if "stopped_s" in answer:
         return f"stopped after {answer['stopped_s']} s"
     if "error" in answer:
-        return "failed"
+        return "does not start again" if step == "after_kill" and "error" not in row.get("more", {}) else "failed"
     value = number(row, step, member)
     return "-" if value is None else form.format(value)
 
@@ -95,39 +99,48 @@ def table(rows, columns):
     return lines
 
 
+def defeat(column, theirs, row, mine, my_row):
+    title, _, _, form, _ = column
+    approximate = f" (approximate: recall {row['recall']['share']:.3f})" if is_approximate(row) else ""
+    if mine is None:
+        return f"- {title}: {TITLES[row['peer']]} {form.format(theirs)}, and no figure of this program{approximate}"
+    low, high = sorted((mine, theirs))
+    ratio = f"{high / low:.2f} times " if low else ""
+    return (f"- {title}: {TITLES[row['peer']]} {ratio}better, {form.format(theirs)} against {form.format(mine)} of "
+            f"{TITLES[my_row['peer']]}{approximate}")
+
+
 def defeats(rows, columns):
-    """Where another peer is better than the best of ours, in words."""
+    """Where another peer is better than the best of ours, in words: the best one, and the best exact one."""
     lines, compared = [], 0
     ours = [row for row in rows if row["peer"] in OURS]
     others = [row for row in rows if row["peer"] not in OURS]
     for column in columns:
         mine, my_row = best_of(ours, column)
         theirs, row = best_of(others, column)
-        title, more = column[0], column[4]
-        if mine is None or theirs is None:
+        if not ours or theirs is None:
             continue
-        compared += 1
-        if (theirs <= mine if more else theirs >= mine):
-            continue
-        low, high = sorted((mine, theirs))
-        ratio = f"{high / low:.2f} times " if low else ""
-        lines.append(f"- {title}: {TITLES[row['peer']]} {ratio}better, {column[3].format(theirs)} "
-                     f"against {column[3].format(mine)} of {TITLES[my_row['peer']]}"
-                     + (f" (approximate: recall {row['recall']['share']:.3f})" if is_approximate(row) else ""))
-    if not compared:
+        compared += mine is not None
+        exact = best_of([row for row in others if not is_approximate(row)], column)
+        for theirs, row in [(theirs, row), exact] if is_approximate(row) else [(theirs, row)]:
+            if row and (mine is None or (theirs > mine if column[4] else theirs < mine)):
+                lines.append(defeat(column, theirs, row, mine, my_row))
+    if not compared and not lines:
         return ["Not known: nothing was measured of both this program and another one."]
     return lines or ["No other peer is better in any column."]
 
 
 def failures(rows):
-    """The messages of steps that failed."""
-    return [f"- {TITLES[row['peer']]}, {step}: {answer['error']}" for row in rows for step, answer in row.items()
-            if isinstance(answer, dict) and "error" in answer]
+    """The messages of steps that failed; what comes after kill -9 has that of adding before it, if this failed."""
+    return [f"- {TITLES[row['peer']]}, {STEPS.get(step, step)}: {answer['error']}"
+            for row in rows for step, answer in row.items() if isinstance(answer, dict) and "error" in answer
+            and not (step in ("after_kill", "lost") and answer == row.get("more"))]
 
 
 def group(rows, what):
-    keys = dict.fromkeys((row["kind"], row["size"]) for row in rows if row["what"] == what)
-    return [[row for row in rows if row["what"] == what and (row["kind"], row["size"]) == key] for key in sorted(keys)]
+    rows = sorted((row for row in rows if row["what"] == what), key=lambda row: list(TITLES).index(row["peer"]))
+    keys = sorted({(row["kind"], row["size"]) for row in rows})
+    return [[row for row in rows if (row["kind"], row["size"]) == key] for key in keys]
 
 
 def text_of(results):
@@ -137,10 +150,10 @@ def text_of(results):
              f"{', '.join(results['versions'])}. Made by `make bench-peers`; one run.", "", NOTES]
     for what, columns, title in (("search", COLUMNS, "codes"), ("pairs", PAIRS, "codes, all pairs at most 25 bits apart")):
         for rows in group(results["rows"], what):
-            load = max(row["load"] for row in rows)
+            busy = max(row.get("others", 0) for row in rows)
             lines += [f"## {rows[0]['size']:,} {title}: {rows[0]['data']}", ""]
-            if load > results["cores"] + 1:
-                lines += [f"(The machine was busy: load up to {load}.)", ""]
+            if busy > BUSY_CORES:
+                lines += [f"(The machine was busy: other programs used up to {busy:.1f} cores.)", ""]
             lines += table(rows, columns) + ["", "Where another peer is better:", "", *defeats(rows, columns), ""]
             if failed := failures(rows):
                 lines += ["Failed:", "", *failed, ""]
@@ -173,11 +186,11 @@ def plot(folder, name, title, points):
                    capture_output=True)
 
 
-def write(folder):
+def write(folder, plots=True):
     folder = Path(folder)
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     (folder / "README.md").write_text(text_of(results), encoding="utf-8")
-    for name, title, points in plots_of(results) if shutil.which("gnuplot") else []:
+    for name, title, points in plots_of(results) if plots and shutil.which("gnuplot") else []:
         plot(folder, name, title, points)
 
 

@@ -4,7 +4,8 @@
 import sys
 import time
 
-from peer import BATCH, PAIR_SCORE, Absent, HttpPeer, family
+from data import LIMIT
+from peer import BATCH, PAIR_SCORE, Absent, HttpPeer, family, repeated
 from postgres_peer import Database
 
 
@@ -16,14 +17,19 @@ class Program(HttpPeer):
         return {"ISCC_SEARCH_INDEX_URI": f"usearch://{self.folder}/store", "ISCC_SEARCH_LOG_LEVEL": "error"}
 
     def batch(self, seconds):
-        body = '{"queries":[' + ",".join(self.queries()[:BATCH]) + "]}"
-        start, done = time.perf_counter(), 0
-        while not done or time.perf_counter() < start + float(seconds):
-            answer = self.ask_again("POST", "/indexes/main/search/batch?limit=10", body)
-            if any("global_matches" not in result for result in answer["results"]):
-                raise RuntimeError("a query of the batch failed")
-            done += BATCH
-        return {"per_s": done / (time.perf_counter() - start)}
+        queries = self.queries()[:BATCH]
+        return repeated(lambda: self.search_batch(queries), float(seconds))
+
+    def search_batch(self, queries):
+        """The results of some queries in one request."""
+        body = '{"queries":[' + ",".join(queries) + "]}"
+        results = self.ask_again("POST", f"/indexes/main/search/batch?limit={LIMIT}", body)["results"]
+        if any("global_matches" not in result for result in results):
+            raise RuntimeError("a query of the batch failed")
+        return results
+
+    def ids_of(self, queries):
+        return [[match["iscc_id"] for match in result["global_matches"]] for result in self.search_batch(queries)]
 
     def pairs(self, _limit_s):
         start, pairs = time.perf_counter(), 0

@@ -13,14 +13,14 @@ SIZES = (100_000, 1_000_000, 4_000_000)
 
 def row(peer, size, kind="random"):
     """50 us and 2 ns a code for one client, 0.5 ns for each of many, 0.1 ns in batches; 300 bytes a code."""
-    return {"what": "search", "peer": peer, "kind": kind, "size": size, "load": 0.5,
+    return {"what": "search", "peer": peer, "kind": kind, "size": size, "others": 0.5,
             "clients_1": {"p50_ms": 0.05 + 2e-6 * size}, "clients_64": {"per_s": 1 / (20e-6 + 0.5e-9 * size)},
             "batch": {"per_s": 1 / (5e-6 + 0.1e-9 * size)}, "ingest": {"seconds": 20e-6 * size, "per_s": 50000},
             "cold": {"seconds": 0.05 + 100e-9 * size}, "disk": {"bytes": 300 * size}}
 
 
 def pairs(size):
-    return {"what": "pairs", "peer": "libiscc_search", "kind": "random", "size": size, "load": 0.5,
+    return {"what": "pairs", "peer": "libiscc_search", "kind": "random", "size": size, "others": 0.5,
             "ingest": {"per_s": 1.0}, "pairs": {"seconds": 0.1e-9 * size * size / 2, "pairs": 3}}
 
 
@@ -54,7 +54,7 @@ def test_scaling__finds_the_line_that_the_figures_lie_on(written):
     assert cells(text, "batches of 1,000, time of a search")[2:] == ["5 us", "0.1 ns", "0%"]
     assert cells(text, "disk, bytes")[3] == "300 bytes"
     assert "One client reads 20 GB/s of rows" in text
-    assert "AVX-512" in text and "load of the machine up to 0.5" in text
+    assert "AVX-512" in text and "other programs used up to 0.5 cores" in text
 
 
 def test_scaling__extrapolates_to_a_thousand_million_codes(written):
@@ -100,6 +100,16 @@ def test_scaling__takes_only_what_is_larger_than_the_cache_where_it_can(written)
 def test_scaling__wants_two_sizes_at_least(written):
     done, text = written([row("iscc-search", 1000), row("libiscc_search", 1000)])
     assert done.returncode == 1 and "expected results with at least two sizes" in done.stderr
+    assert text == DOCUMENT
+
+
+def test_scaling__wants_searches_that_take_longer_with_more_codes(written):
+    rows = full()
+    for one in rows:
+        if one["what"] == "search":
+            one["clients_1"] = {"p50_ms": 0.3 - one["size"] / 1e8}
+    done, text = written(rows)
+    assert done.returncode == 1 and "expected searches that take longer with more codes" in done.stderr
     assert text == DOCUMENT
 
 
