@@ -32,8 +32,8 @@
 enum { ISX_CHANCE_BITS_MAX = ISX_BODY_BYTES_MAX * 8 };
 
 /* Distances between sampled assets of an index: of one unit type, compared over `bits`. Pairs that
- * are related, as another unit type tells, are not counted. Of pairs with a score below 0.65 a part may
- * have been counted, each as several. */
+ * are related, as another unit type tells, are not counted. Of pairs that are
+ * far apart a part may have been counted, each as several. */
 struct isx_chance_sample {
 	uint32_t bits;
 	uint64_t pairs;                           /* the sum of all counts */

@@ -3,10 +3,8 @@
  *                   engine/chance.h.
  *
  * A sample is taken under the writer lock, of the rows as the transaction leaves them, and never by
- * a search. It takes 20 ms for a type (bench/README.md), or 1 ms for 1,000 rows, so it is taken at each
- * doubling only as long as it is cheap: with all doublings, samples took three quarters of the time in
- * which an index of 10,000 assets was filled. Nothing in it is random: the same rows give the same
- * sample.
+ * a search. It takes 4 ms for a type with 8,000 rows, 6 to 16 for more, or 1 ms for 1,000 (bench/README.md), so it is taken at each
+ * doubling only as long as it is cheap. Nothing in it is random: the same rows give the same sample.
  *
  * Unrelated is what the sample is about: a pair that is near by a unit of another type is left
  * out, as it would count a copy for chance. Memory: rows of 40 bytes, 4,096 at most for each type,
@@ -35,8 +33,10 @@ enum {
 	 * added. Its expected numbers are smaller, too, so that larger p-values matter. */
 	ROWS_PER_ROOT = 32, /* for each 1 of the square root of all rows */
 	CHEAP_ROWS = 1024,  /* fewer are sampled in a millisecond */
-	FAR_ROWS = 1024,    /* from so many on, far pairs are counted by a part of them */
-	FAR_WEIGHT = 16,
+	/* At least so many rows are compared for the far pairs, which are many and say little. A far pair
+	 * stands for several from 512 rows on. Of so many, random codes are expected to have 0.1 pairs or
+	 * more at the next distance, so that chance.c does not take it for one of the rare ones. */
+	FAR_ROWS = 256,
 	BLOCK_ROWS = 64, /* compared together */
 	TYPES_MAX = 64,  /* 8 main types with at most 8 subtypes: no more exist */
 	ROW_BYTES = ISX_UNIT_ROW_BYTES_MAX,
@@ -46,8 +46,10 @@ enum {
 
 static const uint32_t lengths[ISX_SAMPLE_LENGTHS] = { 64, 128, 256 };
 
-/* From this score on a pair is near: it is looked up whether it is related by another type. */
-static const double NEAR_SCORE = 0.65;
+/* From these scores on a pair is near: it is looked up whether it is related by another type. Of random
+ * codes these are one pair in 1,300, 3,900 and 1.6 million; of real ones several times as many. With
+ * 0.65 over 64 bits it was one in 40, which took a quarter of the time. */
+static const double near_scores[ISX_SAMPLE_LENGTHS] = { 0.70, 0.65, 0.65 };
 
 /* --- the record of a type --------------------------------------------------------------------- */
 
@@ -154,6 +156,9 @@ struct sample {
 	size_t count;
 	struct bodies *others;
 	size_t other_count;
+	/* By compared bytes: the largest distance of two units whose assets are related by them. A threshold
+	 * as of `duplicates`, so that the two agree on what a copy is. */
+	int32_t related_max[ISX_BODY_BYTES_MAX + 1];
 	struct isx_hit *hits; /* of BLOCK_ROWS rows: room for `count` of each */
 };
 
@@ -231,6 +236,9 @@ static enum isx_status take_rows(struct sample *sample, struct isx_lmdb_view *vi
 	size_t taken = 0;
 	enum isx_status st = ISX_OK;
 	sample->count = sample_rows(sample->total);
+	for (uint32_t bytes = 1; bytes <= ISX_BODY_BYTES_MAX; bytes++)
+		sample->related_max[bytes] = isx_distance_max(ISX_DUPLICATES_SCORE_DEFAULT,
+							      bytes * 8);
 	sample->hits = isx_arena_alloc(&sample->arena, BLOCK_ROWS * sample->count,
 				       sizeof *sample->hits);
 	if (!sample->hits || !make_bodies(&sample->arena, sample->count, &sample->own))
@@ -295,26 +303,30 @@ static enum isx_status take_others(struct sample *sample, struct isx_lmdb_view *
 
 /* --- counting --------------------------------------------------------------------------------- */
 
+/* Most units that are too far apart are so by their first 64 bits. */
+static bool is_within(const uint8_t *a, const uint8_t *b, size_t bytes, int32_t distance_max)
+{
+	a += ISX_KEY_BYTES, b += ISX_KEY_BYTES;
+	return (int32_t)isx_distance(a, b, bytes < 8 ? bytes : 8) <= distance_max &&
+	       (int32_t)isx_distance(a, b, bytes) <= distance_max;
+}
+
 /* Are two sampled assets near-duplicates by a unit of another type? Where they have none in common,
- * nothing but their score can tell.
- *   score  of this type
- * A threshold as of `duplicates`, so that the two agree on what a copy is. */
-static bool is_related(const struct sample *sample, size_t a, size_t b, double score)
+ * nothing but their distance in this type can tell. */
+static bool is_related(const struct sample *sample, size_t a, size_t b, uint32_t distance)
 {
 	bool is_judged = false;
 	for (size_t i = 0; i < sample->other_count; i++) {
 		const struct bodies *other = &sample->others[i];
-		uint32_t bytes = other->bytes[a] < other->bytes[b] ? other->bytes[a]
-								   : other->bytes[b];
+		size_t bytes = other->bytes[a] < other->bytes[b] ? other->bytes[a]
+								 : other->bytes[b];
 		if (!bytes)
 			continue;
 		is_judged = true;
-		if (isx_unit_score(isx_distance(other->rows[a] + ISX_KEY_BYTES,
-						other->rows[b] + ISX_KEY_BYTES, bytes),
-				   bytes * 8) >= ISX_DUPLICATES_SCORE_DEFAULT)
+		if (is_within(other->rows[a], other->rows[b], bytes, sample->related_max[bytes]))
 			return true;
 	}
-	return !is_judged && score >= ISX_DUPLICATES_SCORE_DEFAULT;
+	return !is_judged && (int32_t)distance <= sample->related_max[sample->bits / 8];
 }
 
 /* Count the near pairs of a row with rows before it, of which the assets are not related. These
@@ -324,8 +336,7 @@ static void count_near(const struct sample *sample, size_t at, const struct isx_
 		       size_t found, struct isx_chance_sample *counted)
 {
 	for (size_t i = 0; i < found; i++)
-		if (!is_related(sample, hits[i].row, at,
-				isx_unit_score(hits[i].distance, sample->bits)))
+		if (!is_related(sample, hits[i].row, at, hits[i].distance))
 			counted->counts[hits[i].distance]++;
 }
 
@@ -364,34 +375,35 @@ static void count_block(const struct sample *sample, size_t begin, size_t end, u
 	}
 }
 
-/* Count the far pairs of a row with all rows before it, each as `weight` pairs. */
-static void count_far(const struct sample *sample, size_t at, uint32_t near, uint32_t weight,
+/* Count the far pairs of a row and those before it: of each `step` rows the first. */
+static void count_far(const struct sample *sample, size_t at, uint32_t near, size_t step,
 		      struct isx_chance_sample *counted)
 {
 	const struct isx_scan scan = { .rows = sample->own.rows[0],
-				       .count = at,
-				       .row_bytes = ROW_BYTES,
+				       .count = at / step,
+				       .row_bytes = step * ROW_BYTES,
 				       .query = sample->own.rows[at] + ISX_KEY_BYTES,
 				       .bytes = sample->bits / 8,
 				       .distance_max = sample->bits };
 	size_t found = isx_kernel_best()->scan(&scan, sample->hits);
 	for (size_t i = 0; i < found; i++)
 		if (sample->hits[i].distance > near)
-			counted->counts[sample->hits[i].distance] += weight;
+			counted->counts[sample->hits[i].distance] += step * step;
 }
 
-/* Count the distances of all pairs of a sample: of far ones, which are many and say little, one of
- * FAR_WEIGHT in a large sample. */
-static void count_pairs(const struct sample *sample, struct isx_chance_sample *counted)
+/* Count the distances of all pairs of a sample. Far ones are counted of evenly spaced rows, each for
+ * all pairs of the rows that these two stand for.
+ *   near  the largest distance of a near pair */
+static void count_pairs(const struct sample *sample, uint32_t near,
+			struct isx_chance_sample *counted)
 {
-	const uint32_t near = (uint32_t)isx_distance_max(NEAR_SCORE, sample->bits);
-	const uint32_t weight = sample->count < FAR_ROWS ? 1 : FAR_WEIGHT;
+	const size_t step = sample->count < FAR_ROWS ? 1 : sample->count / FAR_ROWS;
 	for (size_t at = 0; at < sample->count; at += BLOCK_ROWS)
 		count_block(sample, at,
 			    at + BLOCK_ROWS < sample->count ? at + BLOCK_ROWS : sample->count, near,
 			    counted);
-	for (size_t at = weight / 2; at < sample->count; at += weight)
-		count_far(sample, at, near, weight, counted);
+	for (size_t at = 0; at < sample->count; at += step)
+		count_far(sample, at, near, step, counted);
 }
 
 /* Take a sample over sample->bits, unless the one over fewer bits is of the same rows. Most types
@@ -419,9 +431,10 @@ static enum isx_status sample_type(struct isx_lmdb_view *view, const struct type
 	enum isx_status st = ISX_OK;
 	for (size_t i = 0; !st && i < ISX_SAMPLE_LENGTHS; i++) {
 		sample.bits = distances.samples[i].bits = lengths[i];
+		int32_t near = isx_distance_max(near_scores[i], lengths[i]);
 		st = take_sample(&sample, view, types, type, err);
 		if (!st)
-			count_pairs(&sample, &distances.samples[i]);
+			count_pairs(&sample, (uint32_t)near, &distances.samples[i]);
 	}
 	isx_arena_release(&sample.arena);
 	return st ? st : put_record(view, type, &distances, err);

@@ -16,9 +16,9 @@ DATA = CORPUS if (CORPUS / "queries.jsonl").exists() else ROOT / "examples"
 ASSETS = 3000      # of the model: 4.5 million pairs for each type and length
 THRESHOLD = 0.75
 RELATED = 0.9      # a pair with such a score in another type is no chance
-NEAR = 0.65        # lower scores are not looked up in other types
+NEAR = {64: 0.7, 128: 0.65, 256: 0.65}  # lower scores are not looked up in other types
 LENGTHS = (64, 128, 256)
-ALL, SAMPLED, FAR_FROM, FAR = 1024, 4096, 1024, 16
+ALL, SAMPLED, FAR = 1024, 4096, 256
 
 loader = importlib.machinery.SourceFileLoader("significance", str(ROOT / "bench" / "significance"))
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("significance", loader))
@@ -59,13 +59,13 @@ def sample(assets, kind, bits):
     count = total if total <= ALL else min(SAMPLED, max(ALL, int(32 * math.sqrt(total))))
     chosen = [long_enough[at * total // count] for at in range(count)]
     codes = [asset[kind][1] >> asset[kind][0] - bits for asset in chosen]
-    near = max(d for d in range(bits + 1) if 1 - d / bits >= NEAR)
+    near = max(d for d in range(bits + 1) if 1 - d / bits >= NEAR[bits])
+    step = max(1, count // FAR)
     counts = [0] * (bits + 1)
     for at, code in enumerate(codes):
-        weight = 1 if count < FAR_FROM else FAR if at % FAR == FAR // 2 else 0
         for before, distance in enumerate([(code ^ other).bit_count() for other in codes[:at]]):
             if distance > near:
-                counts[distance] += weight
+                counts[distance] += step**2 if at % step == 0 and before % step == 0 else 0
             elif not is_related(chosen[at], chosen[before], kind, 1 - distance / bits):
                 counts[distance] += 1
     return counts
