@@ -242,10 +242,24 @@ def test_run__stops_a_step_that_takes_too_long_and_goes_on(tmp_path):
     assert rows[1]["lost"] == {"lost": 0, "of": 1000} and rows[1]["ingest"]["per_s"] > 0
 
 
+def run_of(tmp_path, **options):
+    return run.Run(argparse.Namespace(budget=1, results=tmp_path, work=tmp_path, step=10, seconds=1, **options))
+
+
+def test_run__measures_the_first_peers_with_all_collections_and_grown_ones_late(tmp_path):
+    parts = run_of(tmp_path, kinds="random real", sizes=[10_000, 1_000_000, 4_000_000], pairs=[20_000], first="b missing",
+                   last="a", peers=["a", "b", "c", "d"])
+    found = list(parts.collections())
+    assert [(kind, size) for _, kind, size, peers in found if peers == ["b"]] == [
+        ("random", 10_000), ("real", 10_000), ("random", 20_000), ("real", 20_000), ("random", 1_000_000),
+        ("random", 4_000_000), ("real", 1_000_000), ("real", 4_000_000)]
+    assert {what for what, _, size, _ in found if size == 20_000} == {"pairs"}
+    assert [peers for _, _, _, peers in found] == [["b"]] * 8 + [["c", "d"]] * 8 + [["a"]] * 8
+
+
 def measurement(tmp_path, size, taken):
     """A measurement of faiss-flat in a run in which steps have taken some time."""
-    options = argparse.Namespace(budget=1, results=tmp_path, work=tmp_path, step=10, seconds=1)
-    parts = run.Run(options)
+    parts = run_of(tmp_path)
     parts.taken = taken
     return run.Measurement(parts, "faiss-flat", tmp_path, {"what": "pairs", "peer": "faiss-flat", "size": size})
 

@@ -97,6 +97,15 @@ def test_scaling__takes_only_what_is_larger_than_the_cache_where_it_can(written)
     assert cells(text, "one client, p50")[1:] == ["1,000,000: 2.05 ms, 4,000,000: 8.05 ms", "50 us", "2 ns", "0%"]
 
 
+def test_scaling__writes_a_cost_that_only_rounding_left_as_none(written):
+    rows = full()
+    for one in rows:
+        if one["what"] == "search":
+            one["clients_1"] = {"p50_ms": 2.1112312e-6 * one["size"]}
+    _, text = written(rows)
+    assert cells(text, "one client, p50")[2:] == ["0", "2.11 ns", "0%"]
+
+
 def test_scaling__wants_two_sizes_at_least(written):
     done, text = written([row("iscc-search", 1000), row("libiscc_search", 1000)])
     assert done.returncode == 1 and "expected results with at least two sizes" in done.stderr
