@@ -123,7 +123,8 @@ test: setup
 
 # What runs in threads of one process runs under the thread sanitizer in every check.
 TSAN_FLAGS = CFLAGS="-O1 -g -fno-omit-frame-pointer" SANITIZE="-fsanitize=thread"
-TSAN_UNITS := build-tsan/tests/unit/test_threads build-tsan/tests/unit/test_pool build-tsan/tests/unit/test_pass
+TSAN_UNITS := build-tsan/tests/unit/test_threads build-tsan/tests/unit/test_pool build-tsan/tests/unit/test_pass \
+	build-tsan/tests/unit/test_leaves
 
 check: $(PROGRAM) $(SHARED) $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS) $(BUILD)/bench/peers/library
 	$(if $(SANITIZE),,@$(MAKE) --no-print-directory BUILD=build-tsan $(TSAN_FLAGS) $(TSAN_UNITS))

@@ -42,12 +42,13 @@ static bool has_neon(void)
 
 const struct isx_kernel isx_kernels[] = {
 #if defined(__x86_64__)
-	{ "avx512-vpopcntdq", has_avx512, isx_scan_avx512, isx_scan_many_avx512 },
-	{ "avx2", has_avx2, isx_scan_avx2, isx_scan_many_avx2 },
+	{ "avx512-vpopcntdq", has_avx512, isx_scan_avx512, isx_scan_pages_avx512,
+	  isx_scan_many_avx512 },
+	{ "avx2", has_avx2, isx_scan_avx2, isx_scan_pages_avx2, isx_scan_many_avx2 },
 #elif defined(__aarch64__)
-	{ "neon", has_neon, isx_scan_neon, isx_scan_many_neon },
+	{ "neon", has_neon, isx_scan_neon, isx_scan_pages_neon, isx_scan_many_neon },
 #endif
-	{ "scalar", any_cpu, isx_scan_scalar, isx_scan_many_scalar },
+	{ "scalar", any_cpu, isx_scan_scalar, isx_scan_pages_scalar, isx_scan_many_scalar },
 };
 const size_t isx_kernel_count = sizeof isx_kernels / sizeof isx_kernels[0];
 

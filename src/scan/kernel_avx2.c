@@ -214,6 +214,11 @@ AVX2 size_t isx_scan_avx2(const struct isx_scan *scan, struct isx_hit *hits)
 	return scan_blocks(scan, hits, ONE_OF_32);
 }
 
+size_t isx_scan_pages_avx2(const struct isx_scan_pages *scan, struct isx_hit *hits, size_t *found)
+{
+	return isx_scan_each_page(scan, isx_scan_avx2, hits, found);
+}
+
 /* --- several queries -------------------------------------------------------------------------- */
 
 enum {

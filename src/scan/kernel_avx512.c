@@ -7,6 +7,9 @@
  * bytes in the cache and 2 times for rows of 16; with more data than the cache holds both wait for
  * memory (bench_scan).
  *
+ * A page of LMDB has about 100 rows, and to prepare a query takes a quarter of the time of comparing them:
+ * isx_scan_pages_avx512() prepares it once for all its pages.
+ *
  * scan_any() loads row by row, masked to the compared bytes, which serves every length. It also
  * compares the last rows for scan_words() where only a part of a body is compared: scan_words()
  * reads whole rows, and behind the compared bytes of the last row nothing may be read (kernel.h).
@@ -172,65 +175,109 @@ AVX512 ALWAYS_INLINE __m512i block_distances(const uint8_t *block, const __m512i
 	return _mm512_sad_epu8(sum, _mm512_setzero_si512());
 }
 
-/* `words` is a constant of the caller: masks and permutations are computed once, before the
- * loop. Where whole bodies are compared, the last rows are a block that overlaps the one before:
- * rows that were compared already are masked out. Otherwise nothing behind the compared bytes of
- * the last row may be read, and scan_any() compares the last 1 to 8 rows. A page of LMDB has about
- * 100 rows: with scan_any() for all last rows, an eighth of a search of 10,000 assets was spent in
- * it. */
-AVX512 ALWAYS_INLINE size_t scan_words(const struct isx_scan *scan, struct isx_hit *hits,
-				       size_t words)
+/* A query as the blocks of scan_page() want it. */
+struct words_query {
+	__m512i query[WORDS_MAX], compared[WORDS_MAX]; /* of each register of a block */
+	__m512i places, limit;
+};
+
+AVX512 ALWAYS_INLINE struct words_query make_query(const uint8_t *bytes, __mmask32 compared,
+						   uint32_t distance_max, size_t words)
 {
-	const __mmask32 compared = mask_compared(scan);
-	const __m256i query = _mm256_maskz_loadu_epi8(compared, scan->query);
+	struct words_query query;
+	const __m256i body = _mm256_maskz_loadu_epi8(compared, bytes);
 	/* 0x1E: the query goes to words 1 to 4 of a row, behind the key */
-	const __m512i query_row = _mm512_maskz_expand_epi64(0x1E, _mm512_castsi256_si512(query));
+	const __m512i query_row = _mm512_maskz_expand_epi64(0x1E, _mm512_castsi256_si512(body));
 	const __m512i compared_row = _mm512_movm_epi8((__mmask64)compared << 8); /* not the key */
-	const __m512i places = places_of_rows(words);
-	const __m512i limit = _mm512_set1_epi64(scan->distance_max);
-	const bool is_whole = ISX_ROW_KEY_BYTES + scan->bytes == 8 * words &&
-			      scan->count >= ISX_SCAN_BLOCK;
-	__m512i queries[WORDS_MAX], masks[WORDS_MAX];
 #pragma GCC unroll 6
 	for (size_t i = 0; i < WORDS_MAX; i++) {
 		if (i >= words) /* in here, as clang 14 unrolls only by the whole count */
 			break;
-		queries[i] = repeat_row(query_row, words, i);
-		masks[i] = repeat_row(compared_row, words, i);
+		query.query[i] = repeat_row(query_row, words, i);
+		query.compared[i] = repeat_row(compared_row, words, i);
 	}
+	query.places = places_of_rows(words);
+	query.limit = _mm512_set1_epi64(distance_max);
+	return query;
+}
+
+/* Where whole bodies are compared, the last rows are a block that overlaps the one before: rows that were
+ * compared already are masked out. Otherwise nothing behind the compared bytes of the last row may be
+ * read, and scan_any() compares the last 1 to 8 rows. A page of LMDB has about 100 rows: with scan_any() for
+ * all last rows, an eighth of a search of 10,000 assets was spent in it. */
+AVX512 ALWAYS_INLINE size_t scan_page(const struct isx_scan *scan, const struct words_query *query,
+				      struct isx_hit *hits, size_t words)
+{
+	const bool is_whole = ISX_ROW_KEY_BYTES + scan->bytes == 8 * words &&
+			      scan->count >= ISX_SCAN_BLOCK;
 	const uint8_t *block = scan->rows;
 	size_t row = 0, found = 0;
 	for (; row + ISX_SCAN_BLOCK < scan->count; row += ISX_SCAN_BLOCK, block += 64 * words) {
-		__m512i distances = block_distances(block, queries, masks, places, words);
-		unsigned near = lanes_near(distances, limit);
+		__m512i distances = block_distances(block, query->query, query->compared,
+						    query->places, words);
+		unsigned near = lanes_near(distances, query->limit);
 		if (__builtin_expect(near, 0))
 			found = keep_near(distances, near, row, hits, found);
 	}
 	if (!is_whole)
 		return scan_any(scan, row, hits, found);
 	const size_t last = scan->count - ISX_SCAN_BLOCK;
-	__m512i distances = block_distances(scan->rows + last * 8 * words, queries, masks, places,
-					    words);
-	unsigned near = lanes_near(distances, limit) & (0xFFu << (row - last));
-	return near & 0xFF ? keep_near(distances, near & 0xFF, last, hits, found) : found;
+	__m512i distances = block_distances(scan->rows + last * 8 * words, query->query,
+					    query->compared, query->places, words);
+	unsigned near = lanes_near(distances, query->limit) & (0xFFu << (row - last)) & 0xFF;
+	return near ? keep_near(distances, near, last, hits, found) : found;
 }
 
-AVX512 size_t isx_scan_avx512(const struct isx_scan *scan, struct isx_hit *hits)
+/* `words` is a constant of the caller: masks and permutations are computed once, before the loops. */
+AVX512 ALWAYS_INLINE size_t scan_words(const struct isx_scan_pages *scan, struct isx_hit *hits,
+				       size_t *found, size_t words)
+{
+	const struct words_query query = make_query(scan->query, 0xFFFFFFFFu >> (32 - scan->bytes),
+						    scan->distance_max, words);
+	size_t page = 0;
+	for (*found = 0; page < scan->page_count && !*found; page++) {
+		const struct isx_scan one = isx_scan_of_page(scan, page);
+		*found = scan_page(&one, &query, hits, words);
+	}
+	return page;
+}
+
+AVX512 static size_t scan_any_page(const struct isx_scan *scan, struct isx_hit *hits)
+{
+	return scan_any(scan, 0, hits, 0);
+}
+
+AVX512 size_t isx_scan_pages_avx512(const struct isx_scan_pages *scan, struct isx_hit *hits,
+				    size_t *found)
 {
 	switch (scan->row_bytes) { /* constants, so that the loops over words are unrolled */
 	case 16:
-		return scan_words(scan, hits, 2);
+		return scan_words(scan, hits, found, 2);
 	case 24:
-		return scan_words(scan, hits, 3);
+		return scan_words(scan, hits, found, 3);
 	case 32:
-		return scan_words(scan, hits, 4);
+		return scan_words(scan, hits, found, 4);
 	case 40:
-		return scan_words(scan, hits, 5);
+		return scan_words(scan, hits, found, 5);
 	case 48: /* a simprint of 256 bits: its key is 16 bytes */
-		return scan_words(scan, hits, 6);
+		return scan_words(scan, hits, found, 6);
 	default:
-		return scan_any(scan, 0, hits, 0);
+		return isx_scan_each_page(scan, scan_any_page, hits, found);
 	}
+}
+
+size_t isx_scan_avx512(const struct isx_scan *scan, struct isx_hit *hits)
+{
+	const struct isx_scan_page page = { scan->rows, scan->count };
+	const struct isx_scan_pages pages = { .pages = &page,
+					      .page_count = 1,
+					      .row_bytes = scan->row_bytes,
+					      .query = scan->query,
+					      .bytes = scan->bytes,
+					      .distance_max = scan->distance_max };
+	size_t found;
+	isx_scan_pages_avx512(&pages, hits, &found);
+	return found;
 }
 
 /* --- several queries -------------------------------------------------------------------------- */

@@ -135,6 +135,11 @@ size_t isx_scan_neon(const struct isx_scan *scan, struct isx_hit *hits)
 	return scan_blocks(scan, hits, 16);
 }
 
+size_t isx_scan_pages_neon(const struct isx_scan_pages *scan, struct isx_hit *hits, size_t *found)
+{
+	return isx_scan_each_page(scan, isx_scan_neon, hits, found);
+}
+
 /* --- several queries -------------------------------------------------------------------------- */
 
 enum { COLUMNS_MAX = 8, QUARTERS = ISX_SCAN_TILE / 4 };

@@ -36,6 +36,11 @@ size_t isx_scan_scalar(const struct isx_scan *scan, struct isx_hit *hits)
 	return found;
 }
 
+size_t isx_scan_pages_scalar(const struct isx_scan_pages *scan, struct isx_hit *hits, size_t *found)
+{
+	return isx_scan_each_page(scan, isx_scan_scalar, hits, found);
+}
+
 void isx_scan_many_scalar(const struct isx_scan_many *scan)
 {
 	for (size_t i = 0; i < scan->query_count; i++)

@@ -1,6 +1,6 @@
 /*
  * kernels.h - the kernels one by one, for dispatch.c, and what they share. Each has its own file
- *             and instruction set; all have the contracts of isx_scan_fn and isx_scan_many_fn.
+ *             and instruction set; all have the contracts of kernel.h.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_KERNELS_H
@@ -16,6 +16,14 @@ size_t isx_scan_avx2(const struct isx_scan *scan, struct isx_hit *hits);
 size_t isx_scan_avx512(const struct isx_scan *scan, struct isx_hit *hits);
 size_t isx_scan_neon(const struct isx_scan *scan, struct isx_hit *hits);
 
+/* See isx_scan_pages_fn. */
+size_t isx_scan_pages_scalar(const struct isx_scan_pages *scan, struct isx_hit *hits,
+			     size_t *found);
+size_t isx_scan_pages_avx2(const struct isx_scan_pages *scan, struct isx_hit *hits, size_t *found);
+size_t isx_scan_pages_avx512(const struct isx_scan_pages *scan, struct isx_hit *hits,
+			     size_t *found);
+size_t isx_scan_pages_neon(const struct isx_scan_pages *scan, struct isx_hit *hits, size_t *found);
+
 /* See isx_scan_many_fn. */
 void isx_scan_many_scalar(const struct isx_scan_many *scan);
 void isx_scan_many_avx2(const struct isx_scan_many *scan);
@@ -24,6 +32,29 @@ void isx_scan_many_neon(const struct isx_scan_many *scan);
 
 /* The vector kernels compare so many rows at once, and branch once per block: hits are rare. */
 enum { ISX_SCAN_BLOCK = 8 };
+
+/* One of several pages, as the kernel for one page wants it. */
+static inline struct isx_scan isx_scan_of_page(const struct isx_scan_pages *scan, size_t page)
+{
+	return (struct isx_scan){ .rows = scan->pages[page].rows,
+				  .count = scan->pages[page].count,
+				  .row_bytes = scan->row_bytes,
+				  .query = scan->query,
+				  .bytes = scan->bytes,
+				  .distance_max = scan->distance_max };
+}
+
+/* An isx_scan_pages_fn for kernels that prepare little for a query: call the kernel for each page. */
+static inline size_t isx_scan_each_page(const struct isx_scan_pages *scan, isx_scan_fn *kernel,
+					struct isx_hit *hits, size_t *found)
+{
+	size_t page = 0;
+	for (*found = 0; page < scan->page_count && !*found; page++) {
+		const struct isx_scan one = isx_scan_of_page(scan, page);
+		*found = kernel(&one, hits);
+	}
+	return page;
+}
 
 /* How many bytes of a body, in whole 32-bit words, to compare before most rows can be given up: the
  * distance so far of unrelated bodies, half of the bits, is distance_max or less at four standard

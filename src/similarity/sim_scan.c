@@ -2,7 +2,8 @@
  * sim_scan.c - read the rows of one unit type page by page, and look up INSTANCE bodies.
  *
  * Relies on: rows of a type being sorted by ISCC-ID, and packed into pages (sim_format.h), which
- * stay where they are until the read transaction ends. One thread uses a lane; it locks nothing.
+ * stay where they are until the read transaction ends. One thread uses a lane; it locks nothing. A lane
+ * finds its pages with a cursor, or in a list that all searches of the snapshot share (lmdb_leaves.h).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "similarity/sim_scan.h"
@@ -16,8 +17,9 @@
 /* --- similarity units ------------------------------------------------------------------------- */
 
 /* The first row of the page with an ISCC-ID of `id` or more; lane->count if there is none, as in a damaged
- * page whose rows are not sorted. Looked for where it would be if the ISCC-IDs came at a steady pace, and from there in steps that double: of a page that is not in the
- * cache few lines are read then, where halving the page would read eight.
+ * page whose rows are not sorted. Looked for where it would be if the ISCC-IDs came at a steady pace, and
+ * from there in steps that double: of a page that is not in the cache few lines are read then, where
+ * halving the page would read eight.
  *   pace  rows for each step of an ISCC-ID */
 static size_t find_row(const struct isx_lane *lane, uint64_t id, double pace)
 {
@@ -52,9 +54,33 @@ static void take_page(struct isx_lane *lane, MDB_val page)
 	lane->count = page.mv_size / lane->row_bytes;
 }
 
+/* Make a page of the list the current one; behind the last one the lane is empty. */
+static void take_leaf(struct isx_lane *lane, size_t leaf)
+{
+	lane->leaf = leaf;
+	lane->count = 0;
+	if (leaf < lane->leaves->count) {
+		lane->rows = lane->leaves->items[leaf].rows;
+		lane->count = lane->leaves->items[leaf].count;
+	}
+}
+
+/* For isx_array_lower_bound(): the last ISCC-ID of a page of the list. */
+static uint64_t last_id_of_leaf(const void *lane, size_t leaf)
+{
+	const struct isx_lane *own = lane;
+	const struct isx_scan_page *page = &own->leaves->items[leaf];
+	return isx_load_be64(page->rows + (page->count - 1) * own->row_bytes);
+}
+
 /* Read the page that the asset `id` is in or would be in. It may begin with assets before. */
 static enum isx_status read_page_of(struct isx_lane *lane, uint64_t id, struct isx_err *err)
 {
+	if (lane->leaves) {
+		take_leaf(lane,
+			  isx_array_lower_bound(lane, lane->leaves->count, id, last_id_of_leaf));
+		return ISX_OK;
+	}
 	uint8_t first[ISX_UNIT_ROW_BYTES_MAX] = { 0 };
 	isx_store_be64(first, id);
 	/* The least row that the asset can have: all zeros behind its ISCC-ID. */
@@ -75,6 +101,10 @@ static enum isx_status read_page_of(struct isx_lane *lane, uint64_t id, struct i
  * ends: LMDB maps the file, and copies nothing. */
 static enum isx_status read_next_page(struct isx_lane *lane, struct isx_err *err)
 {
+	if (lane->leaves) {
+		take_leaf(lane, lane->leaf + 1);
+		return ISX_OK;
+	}
 	MDB_val page;
 	int rc = mdb_cursor_get(lane->cursor, &lane->key, &page, MDB_NEXT_MULTIPLE);
 	lane->count = 0;
@@ -233,8 +263,10 @@ enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view,
 		if (lane->only->ranges[lane->at].first > id_min)
 			id_min = lane->only->ranges[lane->at].first;
 	}
-	int rc = mdb_cursor_open(view->txn, isx_sim_tables(view)->units[lane->body_bytes],
-				 &lane->cursor);
+	int rc = lane->leaves
+			 ? 0
+			 : mdb_cursor_open(view->txn, isx_sim_tables(view)->units[lane->body_bytes],
+					   &lane->cursor);
 	if (rc)
 		return isx_lmdb_status(rc, "scan units", err);
 	enum isx_status st = look_up(lane, id_min, err);
@@ -249,6 +281,28 @@ enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view,
 enum isx_status isx_lane_next(struct isx_lane *lane, struct isx_err *err)
 {
 	return lane->only ? find_rows(lane, err) : read_next_page(lane, err);
+}
+
+/* One look at the last page in question tells where most calls end. */
+size_t isx_lane_ahead(const struct isx_lane *lane, uint64_t id_max, size_t pages_max,
+		      const struct isx_scan_page **pages)
+{
+	if (!lane->leaves || lane->only || !lane->count)
+		return 0;
+	const size_t next = lane->leaf + 1, left = lane->leaves->count - next;
+	const size_t count = left < pages_max ? left : pages_max;
+	*pages = lane->leaves->items + next;
+	if (!count || id_max == UINT64_MAX || last_id_of_leaf(lane, next + count - 1) <= id_max)
+		return count;
+	/* The first page that ends behind id_max is the last one with assets up to it. (In a damaged
+	 * file it may be any.) */
+	size_t last = isx_array_lower_bound(lane, next + count, id_max + 1, last_id_of_leaf);
+	return last < next ? 1 : last < next + count ? last + 1 - next : count;
+}
+
+void isx_lane_skip(struct isx_lane *lane, size_t count)
+{
+	take_leaf(lane, lane->leaf + count);
 }
 
 void isx_lane_close(struct isx_lane *lane)

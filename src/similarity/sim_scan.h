@@ -15,10 +15,11 @@
 /* A *lane*: the rows of a unit type in the table of one body length. Bodies of different lengths
  * are compared by their common beginning, so a unit is compared with every lane of its type. */
 struct isx_lane {
-	const char *type;    /* set by the caller */
-	size_t body_bytes;   /* set by the caller */
-	const uint8_t *rows; /* the current page, or the part of it from id_min on */
-	size_t count;        /* 0: no rows are left */
+	const char *type;                /* set by the caller */
+	size_t body_bytes;               /* set by the caller */
+	const struct isx_leaves *leaves; /* set by the caller: its pages; NULL: unknown */
+	const uint8_t *rows;             /* the current page, or the part of it from id_min on */
+	size_t count;                    /* 0: no rows are left */
 	size_t row_bytes;
 	MDB_cursor *cursor;
 	MDB_val key;
@@ -30,6 +31,7 @@ struct isx_lane {
 	uint64_t id_max;  /* set by the caller: no asset behind it is looked for */
 	uint64_t looks;   /* pages that were read for this, also those without a row that passes */
 	/* Private to sim_scan.c: */
+	size_t leaf;     /* of `leaves`: the page that was read last */
 	uint64_t sought; /* the current page has all rows from this asset to its last one */
 	size_t at;       /* no range of `only` before it has an asset of the rest or later */
 	const uint8_t *rest_rows; /* of the page of LMDB that was read last: rows not looked at */
@@ -56,6 +58,15 @@ ISX_MUST_CHECK enum isx_status isx_lane_seek(struct isx_lane *lane, uint64_t id,
 
 /* Read the next page. */
 ISX_MUST_CHECK enum isx_status isx_lane_next(struct isx_lane *lane, struct isx_err *err);
+
+/* How many pages follow the current one that may have assets up to id_max, pages_max at most: 0 also where they
+ * are not listed, or a filter leaves out rows. The current page ends at id_max at the latest.
+ *   pages  filled: the first of them */
+size_t isx_lane_ahead(const struct isx_lane *lane, uint64_t id_max, size_t pages_max,
+		      const struct isx_scan_page **pages);
+
+/* Make the page current that follows `count` pages later, one that isx_lane_ahead() has counted. */
+void isx_lane_skip(struct isx_lane *lane, size_t count);
 
 /* End reading; safe on a lane that was never opened. */
 void isx_lane_close(struct isx_lane *lane);

@@ -613,6 +613,7 @@ enum isx_status isx_lmdb_file_attach(const char *path, const struct isx_lmdb_kin
 	pthread_rwlock_init(&opened->publishing, NULL);
 	isx_pass_queue_init(&opened->passes);
 	isx_pass_queue_init(&opened->passage_passes);
+	isx_leaf_lists_init(&opened->leaves);
 	/* From here on isx_lmdb_file_close() can free what there is. */
 	enum isx_status st = isx_commit_queue_new(write_group, opened, &opened->queue, err);
 	if (!st)
@@ -753,6 +754,7 @@ void isx_lmdb_file_close(struct isx_lmdb_file *file)
 	isx_commit_queue_free(file->queue);
 	isx_pass_queue_release(&file->passes);
 	isx_pass_queue_release(&file->passage_passes);
+	isx_leaf_lists_release(&file->leaves);
 	pthread_rwlock_destroy(&file->publishing);
 	pthread_mutex_destroy(&file->watch.lock);
 	pthread_mutex_destroy(&file->verifying);

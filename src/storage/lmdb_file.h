@@ -14,6 +14,7 @@
 #include "engine/pass_queue.h"
 #include "iscc_search.h"
 #include "storage/lmdb_format.h"
+#include "storage/lmdb_leaves.h"
 #include "storage/lmdb_pages.h"
 #include "storage/lmdb_status.h"
 
@@ -84,6 +85,7 @@ struct isx_lmdb_file {
 	struct isx_commit_queue *queue;       /* groups the writes (isx_lmdb_queue_run()) */
 	struct isx_pass_queue passes;         /* groups the searches, of a kind that does so */
 	struct isx_pass_queue passage_passes; /* groups the searches of simprints */
+	struct isx_leaf_lists leaves;         /* where the rows of the last snapshot lie */
 };
 
 /* A transaction; one thread uses it, from begin to end. */

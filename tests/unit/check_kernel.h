@@ -154,6 +154,47 @@ static inline bool check_scan(struct check *check, size_t count, size_t place, c
 	return false;
 }
 
+/* Scan the rows as up to five pages, of any number of rows. Nothing behind the first page with a hit counts. */
+static inline bool check_scan_pages(struct check *check, size_t count, size_t place,
+				    const uint8_t *rows, uint32_t distance_max)
+{
+	const struct isx_hit untouched = { 0xDEADBEEF, 0xDEADBEEF };
+	struct isx_scan_page pages[5];
+	struct isx_hit hits[CHECK_ROWS_MAX + 1];
+	struct isx_scan_pages scan = { .pages = pages,
+				       .page_count = 1 + check_random(check) % 5,
+				       .row_bytes = check->row_bytes,
+				       .query = check->query_end - check->bytes,
+				       .bytes = check->bytes,
+				       .distance_max = distance_max };
+	size_t row = 0, page = 0, wanted = 0, found = 0xDEAD;
+	for (size_t i = 0; i < scan.page_count; i++) {
+		size_t left = count - row;
+		size_t own = i + 1 < scan.page_count ? check_random(check) % (left + 1) : left;
+		pages[i] = (struct isx_scan_page){ rows + row * check->row_bytes, own };
+		row += own;
+	}
+	for (row = 0; page < scan.page_count && !wanted; row += pages[page++].count)
+		for (size_t i = 0; i < pages[page].count; i++)
+			wanted += check->distances[row + i] <= distance_max;
+	const size_t last = pages[page - 1].count;
+	hits[last] = untouched;
+	const size_t done = check->kernel->scan_pages(&scan, hits, &found);
+	bool is_equal = done == page && found == wanted &&
+			memcmp(&hits[last], &untouched, sizeof untouched) == 0;
+	for (size_t i = 0; i < wanted && is_equal; i++)
+		is_equal = hits[i].row < last && (i == 0 || hits[i].row > hits[i - 1].row) &&
+			   hits[i].distance <= distance_max &&
+			   hits[i].distance == check->distances[row - last + hits[i].row];
+	if (!is_equal)
+		snprintf(check->why, sizeof check->why,
+			 "%s: wrong for page %zu of %zu: bytes %zu, row_bytes %zu, count %zu, "
+			 "place %zu, distance_max %u, ISX_SEED=%llu",
+			 check->kernel->name, page, scan.page_count, check->bytes, check->row_bytes,
+			 count, place, distance_max, (unsigned long long)check->seed);
+	return is_equal;
+}
+
 /* Make the queries of isx_scan_many_fn: near the rows or random, most as long as the rows, some
  * shorter. The first is the query of the page that ends before an unreadable one. */
 static inline void check_fill_many(struct check *check)
@@ -250,7 +291,8 @@ static inline bool check_length(struct check *check, size_t bytes, size_t stored
 				UINT32_MAX
 			};
 			for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
-				if (!check_scan(check, count, place, rows, limits[i]))
+				if (!check_scan(check, count, place, rows, limits[i]) ||
+				    !check_scan_pages(check, count, place, rows, limits[i]))
 					return false;
 			if (!check_scan_many(check, count, place, rows))
 				return false;
