@@ -101,9 +101,9 @@ def test_scaling__writes_a_cost_that_only_rounding_left_as_none(written):
     rows = full()
     for one in rows:
         if one["what"] == "search":
-            one["clients_1"] = {"p50_ms": 2.1112312e-6 * one["size"]}
+            one["clients_1"] = {"p50_ms": 2.2e-6 * one["size"]}
     _, text = written(rows)
-    assert cells(text, "one client, p50")[2:] == ["0", "2.11 ns", "0%"]
+    assert cells(text, "one client, p50")[2:] == ["0", "2.2 ns", "0%"]
 
 
 def test_scaling__wants_two_sizes_at_least(written):
