@@ -27,9 +27,9 @@ struct isx_hit {
 /* A query and the rows to compare. A kernel reads nothing before the first row, and nothing
  * behind the compared bytes of the last row: a page may end there. */
 struct isx_scan {
-	const uint8_t *rows;  /* borrowed: `count` rows */
-	size_t count;         /* at most UINT32_MAX */
-	size_t row_bytes;     /* 8 + bytes of a stored body */
+	const uint8_t *rows; /* borrowed: `count` rows */
+	size_t count;        /* at most UINT32_MAX */
+	size_t row_bytes; /* 8 + bytes of a stored body; n times as many: each nth row is compared */
 	const uint8_t *query; /* borrowed: at least `bytes` long */
 	size_t bytes;         /* compared: 1 to 32, at most row_bytes - 8 */
 	uint32_t distance_max;

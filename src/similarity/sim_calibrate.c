@@ -8,7 +8,7 @@
  *
  * Unrelated is what the sample is about: a pair that is near by a unit of another type is left
  * out, as it would count a copy for chance. Memory: rows of 40 bytes, 4,096 at most for each type,
- * and hits of 64 rows at a time. All samples of a transaction take turns in it: with memory of their
+ * and 256 KiB of hits. All samples of a transaction take turns in it: with memory of their
  * own, a fifth of the time of `serve` was that of new pages.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -38,12 +38,15 @@ enum {
 	 * stands for several from 512 rows on. Of so many, random codes are expected to have 0.1 pairs or
 	 * more at the next distance, so that chance.c does not take it for one of the rare ones. */
 	FAR_ROWS = 256,
-	BLOCK_ROWS = 64, /* compared together */
-	TYPES_MAX = 64,  /* 8 main types with at most 8 subtypes: no more exist */
+	BLOCK_ROWS = 64,  /* compared together with */
+	CHUNK_ROWS = 512, /* others: the hits of both stay in the cache */
+	TYPES_MAX = 64,   /* 8 main types with at most 8 subtypes: no more exist */
 	ROW_BYTES = ISX_UNIT_ROW_BYTES_MAX,
 	/* rows, then for each length a u32 for each distance */
 	RECORD_BYTES = 8 + 4 * ((64 + 1) + (128 + 1) + (256 + 1))
 };
+
+_Static_assert(CHUNK_ROWS >= 2 * FAR_ROWS, "far rows of one sample have no room for their hits");
 
 static const uint32_t lengths[ISX_SAMPLE_LENGTHS] = { 64, 128, 256 };
 
@@ -160,7 +163,7 @@ struct sample {
 	/* By compared bytes: the largest distance of two units whose assets are related by them. A threshold
 	 * as of `duplicates`, so that the two agree on what a copy is. */
 	int32_t related_max[ISX_BODY_BYTES_MAX + 1];
-	struct isx_hit *hits; /* of BLOCK_ROWS rows: room for `count` of each */
+	struct isx_hit *hits; /* of BLOCK_ROWS rows: room for CHUNK_ROWS of each */
 };
 
 static void take_row(struct bodies *bodies, size_t at, const uint8_t *row, size_t body_bytes)
@@ -196,7 +199,8 @@ static enum isx_status make_sample(struct sample *sample, const struct types *ty
 	const size_t room = sample_rows(rows_max);
 	sample->other_count = types->count - 1;
 	sample->others = isx_arena_alloc(&sample->arena, types->count, sizeof *sample->others);
-	sample->hits = isx_arena_alloc(&sample->arena, BLOCK_ROWS * room, sizeof *sample->hits);
+	sample->hits = isx_arena_alloc(&sample->arena, BLOCK_ROWS * CHUNK_ROWS,
+				       sizeof *sample->hits);
 	bool is_made = sample->others && sample->hits &&
 		       make_bodies(&sample->arena, room, &sample->own);
 	for (size_t i = 0; is_made && i < sample->other_count; i++)
@@ -339,21 +343,24 @@ static bool is_related(const struct sample *sample, size_t a, size_t b, uint32_t
 	return !is_judged && (int32_t)distance <= sample->related_max[sample->bits / 8];
 }
 
-/* Count the near pairs of a row with rows before it, of which the assets are not related. These
+/* Count the near pairs of a row with those before it, of which the assets are not related. These
  * few pairs decide the p-values that matter, so each of them is looked at, in contrast to the far
- * ones. */
-static void count_near(const struct sample *sample, size_t at, const struct isx_hit *hits,
-		       size_t found, struct isx_chance_sample *counted)
+ * ones.
+ *   from  the row that is number 0 of the hits */
+static void count_near(const struct sample *sample, size_t at, const struct isx_scan_query *query,
+		       size_t from, struct isx_chance_sample *counted)
 {
-	for (size_t i = 0; i < found; i++)
-		if (!is_related(sample, hits[i].row, at, hits[i].distance))
-			counted->counts[hits[i].distance]++;
+	for (size_t i = 0; i < query->found; i++) {
+		const struct isx_hit *hit = &query->hits[i];
+		if (from + hit->row < at && !is_related(sample, from + hit->row, at, hit->distance))
+			counted->counts[hit->distance]++;
+	}
 }
 
-/* Compare the rows from `begin` to `end` with all rows before each of them: those before `begin` for
- * all of them together, which takes a third of the time. */
-static void count_block(const struct sample *sample, size_t begin, size_t end, uint32_t near,
-			struct isx_chance_sample *counted)
+/* Compare the rows from `begin` to `end` together, which takes a third of the time, with those from `from`
+ * to `to`, CHUNK_ROWS at most. */
+static void count_block(const struct sample *sample, size_t begin, size_t end, size_t from,
+			size_t to, uint32_t near, struct isx_chance_sample *counted)
 {
 	struct isx_scan_query queries[BLOCK_ROWS];
 	for (size_t at = begin; at < end; at++)
@@ -361,28 +368,16 @@ static void count_block(const struct sample *sample, size_t begin, size_t end, u
 			.query = sample->own.rows[at] + ISX_KEY_BYTES,
 			.bytes = sample->bits / 8,
 			.distance_max = near,
-			.hits = sample->hits + (at - begin) * sample->count,
+			.hits = sample->hits + (at - begin) * CHUNK_ROWS,
 		};
-	const struct isx_scan_many before = { .rows = sample->own.rows[0],
-					      .count = begin,
-					      .row_bytes = ROW_BYTES,
-					      .query_count = end - begin,
-					      .queries = queries };
-	isx_kernel_best()->scan_many(&before);
-	for (size_t at = begin; at < end; at++) {
-		const struct isx_scan_query *query = &queries[at - begin];
-		const struct isx_scan within = { .rows = sample->own.rows[begin],
-						 .count = at - begin,
-						 .row_bytes = ROW_BYTES,
-						 .query = query->query,
-						 .bytes = query->bytes,
-						 .distance_max = near };
-		count_near(sample, at, query->hits, query->found, counted);
-		size_t found = isx_kernel_best()->scan(&within, query->hits);
-		for (size_t i = 0; i < found; i++)
-			query->hits[i].row += (uint32_t)begin;
-		count_near(sample, at, query->hits, found, counted);
-	}
+	const struct isx_scan_many scan = { .rows = sample->own.rows[from],
+					    .count = to - from,
+					    .row_bytes = ROW_BYTES,
+					    .query_count = end - begin,
+					    .queries = queries };
+	isx_kernel_best()->scan_many(&scan);
+	for (size_t at = begin; at < end; at++)
+		count_near(sample, at, &queries[at - begin], from, counted);
 }
 
 /* Count the far pairs of a row and those before it: of each `step` rows the first. */
@@ -401,6 +396,11 @@ static void count_far(const struct sample *sample, size_t at, uint32_t near, siz
 			counted->counts[sample->hits[i].distance] += step * step;
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Count the distances of all pairs of a sample. Far ones are counted of evenly spaced rows, each for
  * all pairs of the rows that these two stand for.
  *   near  the largest distance of a near pair */
@@ -408,10 +408,12 @@ static void count_pairs(const struct sample *sample, uint32_t near,
 			struct isx_chance_sample *counted)
 {
 	const size_t step = sample->count < FAR_ROWS ? 1 : sample->count / FAR_ROWS;
-	for (size_t at = 0; at < sample->count; at += BLOCK_ROWS)
-		count_block(sample, at,
-			    at + BLOCK_ROWS < sample->count ? at + BLOCK_ROWS : sample->count, near,
-			    counted);
+	for (size_t begin = 0; begin < sample->count; begin += BLOCK_ROWS) {
+		size_t end = least(begin + BLOCK_ROWS, sample->count);
+		for (size_t from = 0; from < end; from += CHUNK_ROWS)
+			count_block(sample, begin, end, from, least(from + CHUNK_ROWS, end), near,
+				    counted);
+	}
 	for (size_t at = 0; at < sample->count; at += step)
 		count_far(sample, at, near, step, counted);
 }
