@@ -282,6 +282,8 @@ def test_run__remembers_what_a_batch_takes_and_not_how_long_it_was_measured(tmp_
     one = measurement(tmp_path, 10_000, {})
     one.remember("batch", {"per_s": 2000}, 60)
     one.remember("clients_64", {"per_s": 5}, 60)
+    one.remember("more", {}, 60)
+    one.remember("memory", {"mib": 1}, 60)
     one.remember("recall", {"error": "no"}, 60)
     one.remember("lost", {"stopped_s": 10}, 10)
     assert one.run.taken == {("pairs", "faiss-flat", "batch"): (10_000, 0.5),
