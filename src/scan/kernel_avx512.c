@@ -19,8 +19,9 @@
  * far away, together, after about three quarters of their bits at the usual threshold. From two
  * queries on that is faster, up to 2.8 times (bench/README.md).
  *
- * Prefetching from the next page, its first lines or all of it, was measured over an LMDB file of
- * 10 million rows and left out: 1.1 to 1.5 times slower (bench/README.md).
+ * Where pages are known beforehand, the beginning of the next one is prefetched (kernels.h). Prefetching
+ * from where the next page may lie was measured over an LMDB file of 10 million rows and left out: 1.1 to 1.5 times
+ * slower (bench/README.md).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "scan/kernels.h"
@@ -237,6 +238,7 @@ AVX512 ALWAYS_INLINE size_t scan_words(const struct isx_scan_pages *scan, struct
 	size_t page = 0;
 	for (*found = 0; page < scan->page_count && !*found; page++) {
 		const struct isx_scan one = isx_scan_of_page(scan, page);
+		isx_scan_prefetch(scan, page);
 		*found = scan_page(&one, &query, hits, words);
 	}
 	return page;

@@ -44,6 +44,22 @@ static inline struct isx_scan isx_scan_of_page(const struct isx_scan_pages *scan
 				  .distance_max = scan->distance_max };
 }
 
+/* Have the processor bring near what it does not foresee while it reads page number `page`: the beginning of the
+ * next one, as its own prefetching ends with a page, and where in memory the third one from here is. With
+ * 4 million rows (164 MB) a search takes 0.82 to 0.88 of the time (bench/README.md, which also has what was
+ * left out: more lines are slower, as are all those of a page). Always inline: gcc 12 drops the call of a
+ * function that only prefetches, as it has no effect. */
+__attribute__((always_inline)) static inline void isx_scan_prefetch(
+	const struct isx_scan_pages *scan, size_t page)
+{
+	enum { LINES = 8, LINE_BYTES = 64, FURTHER = 3 };
+	const size_t last = scan->page_count - 1;
+	const uint8_t *next = scan->pages[page < last ? page + 1 : last].rows;
+	for (size_t i = 0; i < LINES; i++)
+		__builtin_prefetch(next + i * LINE_BYTES, 0, 0);
+	__builtin_prefetch(scan->pages[last - page > FURTHER ? page + FURTHER : last].rows, 0, 0);
+}
+
 /* An isx_scan_pages_fn for kernels that prepare little for a query: call the kernel for each page. */
 static inline size_t isx_scan_each_page(const struct isx_scan_pages *scan, isx_scan_fn *kernel,
 					struct isx_hit *hits, size_t *found)
@@ -51,6 +67,7 @@ static inline size_t isx_scan_each_page(const struct isx_scan_pages *scan, isx_s
 	size_t page = 0;
 	for (*found = 0; page < scan->page_count && !*found; page++) {
 		const struct isx_scan one = isx_scan_of_page(scan, page);
+		isx_scan_prefetch(scan, page);
 		*found = kernel(&one, hits);
 	}
 	return page;
