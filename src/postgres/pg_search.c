@@ -14,7 +14,8 @@
  *
  * A change that any host has acknowledged before the search began is in the answer, as the head
  * is read later. Without a follower, or when it cannot be written (a full disk), the answer
- * comes from SQL in one snapshot. A query is answered by one thread; waiting for a follower that
+ * comes from SQL in one snapshot. The queries of a batch share passes over the follower, and the round
+ * trips of step 3. A query is answered by one thread; waiting for a follower that
  * is being loaded is done without a connection.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -38,7 +39,11 @@
 enum {
 	ATTEMPTS_MAX = 5,   /* of all steps; then SQL, whose snapshot cannot be stale */
 	ASK_FIRST_MS = 200, /* searches ask for the head, after a remembered one was not the head */
-	PASS_OVER_MS = 2000 /* searches run as SQL, after a follower failed */
+	PASS_OVER_MS = 2000, /* searches run as SQL, after a follower failed */
+	/* Searches of a batch, and their winners, that share a round trip: more would not be faster,
+	 * as a trip takes as long as the reading of some hundred rows, and their metadata is in memory. */
+	TOGETHER_MAX = 256,
+	WINNERS_MAX = 10000
 };
 
 struct pg_search {
@@ -55,6 +60,7 @@ struct pg_search {
 	bool is_ahead;    /* step 1 was left out */
 	bool in_snapshot; /* of SQL: nothing can change meanwhile */
 	bool stale;       /* a winner was changed meanwhile, or the follower was behind */
+	bool is_right;    /* the winners were fetched, and nothing is stale */
 };
 
 /* --- step 1 ----------------------------------------------------------------------------------- */
@@ -218,47 +224,87 @@ static enum isx_status check_head(struct pg_search *search, const struct isx_pg_
 	return ISX_OK;
 }
 
-/* Read the winners' metadata, then the head, then whether one of them has changed, in one round
+/* Searches of one index whose winners are fetched together: all with the same head and in the same way. */
+struct fetch {
+	struct pg_search *searches;
+	size_t count;
+};
+
+/* Add the winners of all searches as one array. */
+static void add_winners(struct isx_pg_params *params, const struct fetch *fetch)
+{
+	isx_pg_array_open(params, ISX_PG_BYTEA);
+	for (size_t s = 0; s < fetch->count; s++) {
+		const struct isx_result *result = fetch->searches[s].result;
+		for (size_t i = 0; i < result->match_count; i++)
+			add_winner(params, result->matches[i].iscc_id);
+		for (size_t i = 0; i < result->chunk_match_count; i++)
+			add_winner(params, result->chunk_matches[i].iscc_id);
+	}
+	isx_pg_array_close(params);
+}
+
+/* Fill in what the matches of each search carry. A search that fails is not right; the others may be. Returns
+ * the last failure. */
+static enum isx_status take_all(const struct fetch *fetch, const PGresult *rows,
+				struct isx_err *err)
+{
+	enum isx_status failed = ISX_OK;
+	for (size_t s = 0; s < fetch->count; s++) {
+		struct pg_search *search = &fetch->searches[s];
+		enum isx_status st = take_matches(search, rows, err);
+		search->is_right = !st && !search->stale;
+		failed = st ? st : failed;
+	}
+	return failed;
+}
+
+/* An isx_pg_fn: read the winners' metadata, then the head, then whether one of them has changed, in one round
  * trip. The order matters: what changes between the first two is seen by the others. */
 static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
-	struct pg_search *search = arg;
-	const struct isx_result *result = search->result;
+	const struct fetch *fetch = arg;
+	struct pg_search *first = fetch->searches;
 	struct isx_pg_params winners = { 0 }, since = { 0 }, named = { 0 };
 	PGresult *results[3] = { NULL };
 	struct isx_pg_head now;
-	struct isx_pg_params *both[] = { &winners, &since };
-	for (size_t p = 0; p < 2; p++) {
-		isx_pg_add_i64(both[p], search->head.index_id);
-		isx_pg_array_open(both[p], ISX_PG_BYTEA);
-		for (size_t i = 0; i < result->match_count; i++)
-			add_winner(both[p], result->matches[i].iscc_id);
-		for (size_t i = 0; i < result->chunk_match_count; i++)
-			add_winner(both[p], result->chunk_matches[i].iscc_id);
-		isx_pg_array_close(both[p]);
+	bool codes = false;
+	for (size_t s = 0; s < fetch->count; s++) {
+		codes |= wants_codes(&fetch->searches[s]);
+		fetch->searches[s].stale = fetch->searches[s].is_right = false;
 	}
-	isx_pg_add_i64(&winners, wants_codes(search));
-	isx_pg_add_i64(&since, search->head.change_seq);
-	isx_pg_add_text(&named, search->name);
+	isx_pg_add_i64(&winners, first->head.index_id);
+	add_winners(&winners, fetch);
+	isx_pg_add_i64(&winners, codes);
+	isx_pg_add_i64(&since, first->head.index_id);
+	add_winners(&since, fetch);
+	isx_pg_add_i64(&since, first->head.change_seq);
+	isx_pg_add_text(&named, first->name);
 	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_METADATA, &winners },
 					     { ISX_PG_INDEX_HEAD, &named },
 					     { ISX_PG_ASSETS_CHANGED, &since } };
 	enum isx_status st =
-		search->in_snapshot
+		first->in_snapshot
 			? isx_pg_run(conn, ISX_PG_ASSETS_METADATA, &winners, &results[0], err)
-			: isx_pg_run_steps(conn, steps, search->is_ahead ? 2 : 3, results, err);
-	search->stale = false;
-	if (!st && !search->in_snapshot)
-		st = isx_pg_read_head(results[1], search->name, &now, err);
-	if (!st && !search->in_snapshot)
-		st = check_head(search, &now, results[2], err);
-	if (!st && !search->stale)
-		st = take_matches(search, results[0], err);
+			: isx_pg_run_steps(conn, steps, first->is_ahead ? 2 : 3, results, err);
+	if (!st && !first->in_snapshot)
+		st = isx_pg_read_head(results[1], first->name, &now, err);
+	if (!st && !first->in_snapshot)
+		st = check_head(first, &now, results[2], err);
+	if (!st && !first->stale)
+		st = take_all(fetch, results[0], err);
 	isx_pg_clear(results, 3);
 	isx_pg_params_release(&winners);
 	isx_pg_params_release(&since);
 	isx_pg_params_release(&named);
 	return st;
+}
+
+/* Fetch the winners of one search. */
+static enum isx_status fetch_own(struct pg_search *search, struct isx_err *err)
+{
+	struct fetch fetch = { search, 1 };
+	return isx_pg_read(search->store, fetch_winners, &fetch, err);
 }
 
 /* --- all three -------------------------------------------------------------------------------- */
@@ -303,7 +349,7 @@ static enum isx_status search_ahead(struct pg_search *search, struct isx_err *er
 		return is_final(search, st) ? isx_err_pass(err, &why) : ISX_OK;
 	search->is_ahead = true;
 	search->failed_here = false;
-	st = isx_pg_read(search->store, fetch_winners, search, err);
+	st = fetch_own(search, err);
 	search->is_ahead = false;
 	return st;
 }
@@ -337,7 +383,7 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 	isx_pg_follower_release(&search->follower);
 	search->failed_here = st == ISX_CORRUPT || st == ISX_IO;
 	if (!st && search->result->match_count + search->result->chunk_match_count > 0)
-		st = isx_pg_read(search->store, fetch_winners, search, err);
+		st = fetch_own(search, err);
 	return st;
 }
 
@@ -347,6 +393,7 @@ static enum isx_status search_follower(struct pg_search *search, struct isx_err 
 static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct isx_err *err)
 {
 	struct pg_search *search = arg;
+	struct fetch fetch = { search, 1 };
 	forget_result(search);
 	search->in_snapshot = true;
 	conn->cancel_check = search->query->cancel_check;
@@ -358,7 +405,7 @@ static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct
 				       search->result, err);
 	search->searched = search->head.change_seq;
 	if (!st)
-		st = fetch_winners(conn, search, err);
+		st = fetch_winners(conn, &fetch, err);
 	return st ? st : isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
 }
 
@@ -456,33 +503,63 @@ static bool search_all_ahead(struct isx_pg_store *store, const char *name,
 	return true;
 }
 
+/* Fetch the winners of the first jobs, as many as one round trip takes. Those that were searched and have no
+ * winner take part, too: whether the follower was at the head is known only then.
+ *   like      what all searches have in common
+ *   searches  filled, for each of these jobs: is its result right?
+ * Returns the number of these jobs, at least 1. */
+static size_t fetch_some(const struct pg_search *like, const struct isx_search_job *jobs,
+			 size_t count, struct pg_search *searches)
+{
+	struct isx_err ignored;
+	struct fetch fetch = { searches, 0 };
+	size_t winners = 0;
+	while (fetch.count < count && fetch.count < TOGETHER_MAX && !jobs[fetch.count].status) {
+		const struct isx_search_job *job = &jobs[fetch.count];
+		struct pg_search *search = &searches[fetch.count];
+		winners += job->result->match_count + job->result->chunk_match_count;
+		if (fetch.count > 0 && winners > WINNERS_MAX)
+			break;
+		*search = *like;
+		search->query = job->query;
+		search->arena = job->arena;
+		search->result = job->result;
+		fetch.count++;
+	}
+	if (fetch.count == 0) { /* the first job has failed */
+		searches->is_right = false;
+		return 1;
+	}
+	/* Why it failed is found out by the searches that are made one by one then. */
+	(void)!isx_pg_read(like->store, fetch_winners, &fetch, &ignored);
+	return fetch.count;
+}
+
 /* A job whose result is not right, or that has failed, is searched by itself, in all steps. When the
  * database cannot be reached, the other jobs do not try for as long again. */
 void isx_pg_search_many(struct isx_engine *engine, const char *name, struct isx_search_job *jobs,
 			size_t count)
 {
 	struct isx_pg_store *store = (struct isx_pg_store *)engine;
-	struct isx_pg_head head = { 0 };
-	bool is_searched = count > 1 && search_all_ahead(store, name, jobs, count, &head);
-	for (size_t i = 0; i < count; i++) {
-		struct isx_search_job *job = &jobs[i];
-		struct pg_search search = { .store = store,
-					    .name = name,
-					    .query = job->query,
-					    .arena = job->arena,
-					    .result = job->result,
-					    .head = head,
-					    .is_ahead = true };
-		bool is_found = is_searched && !job->status;
-		if (is_found && !isx_pg_read(store, fetch_winners, &search, &job->err) &&
-		    !search.stale)
-			continue;
-		is_searched &= !is_found; /* the results of the next jobs are stale, too */
-		if (i > 0 && jobs[i - 1].status == ISX_UNAVAILABLE) {
-			job->status = isx_err_pass(&job->err, &jobs[i - 1].err);
-			continue;
+	struct pg_search like = { .store = store, .name = name, .is_ahead = true };
+	struct pg_search *searches = count > 1 ? isx_mem_array(TOGETHER_MAX, sizeof *searches)
+					       : NULL;
+	bool is_searched = searches && search_all_ahead(store, name, jobs, count, &like.head);
+	for (size_t first = 0, some; first < count; first += some) {
+		bool is_stale = false;
+		some = is_searched ? fetch_some(&like, jobs + first, count - first, searches) : 1;
+		for (size_t i = first; i < first + some; i++) {
+			struct isx_search_job *job = &jobs[i];
+			if (is_searched && searches[i - first].is_right)
+				continue;
+			is_stale |= is_searched && !job->status;
+			if (i > 0 && jobs[i - 1].status == ISX_UNAVAILABLE)
+				job->status = isx_err_pass(&job->err, &jobs[i - 1].err);
+			else
+				job->status = isx_pg_search(engine, name, job->query, job->arena,
+							    job->result, &job->err);
 		}
-		job->status = isx_pg_search(engine, name, job->query, job->arena, job->result,
-					    &job->err);
+		is_searched &= !is_stale; /* the results of the next jobs are stale, too */
 	}
+	isx_mem_free(searches);
 }

@@ -44,6 +44,67 @@ def test_a_search_of_a_known_index_takes_one_trip(proxied):
     assert trips_of(proxy, lambda: search(host, 99)) == 1, "nothing is found"
 
 
+def batch(host, queries, limit=3):
+    answer = host.post(f"/indexes/main/search/batch?limit={limit}", json={"queries": queries})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["results"]
+
+
+def found(result):
+    return [(match["iscc_id"], match["score"], match["metadata"]["version"]) for match in result["global_matches"]]
+
+
+def test_the_queries_of_a_batch_share_trips(proxied):
+    """One trip for the winners of 256 queries; the answers are those of the queries one by one."""
+    host, proxy = proxied
+    host.must_add(range(300))
+    time.sleep(1)
+    queries = [{"units": make(n)["units"]} for n in range(320)]  # the last 20 find nothing
+    search(host, 0)
+    results = []
+    assert trips_of(proxy, lambda: results.extend(batch(host, queries))) == 2
+    alone = [host.post("/indexes/main/search?limit=3", json=query).json() for query in queries]
+    assert [found(result) for result in results] == [found(result) for result in alone]
+    assert all(found(result)[0][0] == make(n)["iscc_id"] for n, result in enumerate(results[:300]))
+    assert not any(found(result) for result in results[300:])
+
+
+def test_a_batch_asks_again_for_more_winners_than_one_trip_takes(proxied):
+    host, proxy = proxied
+    host.must_add(range(1000))
+    time.sleep(1)
+    query = {"units": make(7)["units"], "min_score": 0.0}  # all assets
+    search(host, 0)
+    results = []
+    trips = trips_of(proxy, lambda: results.extend(batch(host, [query] * 25, 1000)))
+    assert 3 <= trips <= 9, "10 x 1,000 in each, which the proxy may count as up to three messages"
+    assert all(found(result) == found(results[0]) for result in results)
+    assert len({iscc_id for iscc_id, _, _ in found(results[0])}) == 1000
+
+
+def test_one_bad_query_of_a_batch_does_not_spoil_the_others(proxied):
+    host, _ = proxied
+    host.must_add(range(10))
+    good = [{"units": make(n)["units"]} for n in range(10)]
+    unknown = {"iscc_id": make(99)["iscc_id"]}  # fails in the search, not before it
+    results = batch(host, good[:4] + [unknown] + good[4:] + [unknown])
+    assert [found(result)[0][0] for result in results if "status" not in result] == \
+        [make(n)["iscc_id"] for n in range(10)]
+    assert [results[4]["status"], results[-1]["status"]] == [404, 404]
+
+
+def test_a_batch_sees_what_others_have_written_before_it_began(proxied, start_host, shared_cluster, database):
+    host, _ = proxied
+    host.must_add(range(5))
+    other = start_host(shared_cluster.uri(database))
+    for version in range(1, 12):
+        time.sleep(0.3 if version % 3 == 0 else 0)
+        search(host, 1)
+        other.must_add(range(5), version=version)
+        results = batch(host, [{"units": make(n, version)["units"]} for n in range(5)])
+        assert [found(result)[0] for result in results] == [(make(n)["iscc_id"], 1.0, version) for n in range(5)]
+
+
 def test_it_sees_what_others_have_written_before_it_began(proxied, start_host, shared_cluster, database):
     host, _ = proxied
     host.must_add(range(5))
