@@ -43,7 +43,7 @@ enum {
 	/* Searches of a batch, and their winners, that share a round trip: more would not be faster,
 	 * as a trip takes as long as the reading of some hundred rows, and their metadata is in memory. */
 	TOGETHER_MAX = 256,
-	WINNERS_MAX = 10000
+	WINNERS_MAX = 3000
 };
 
 struct pg_search {
@@ -244,19 +244,18 @@ static void add_winners(struct isx_pg_params *params, const struct fetch *fetch)
 	isx_pg_array_close(params);
 }
 
-/* Fill in what the matches of each search carry. A search that fails is not right; the others may be. Returns
- * the last failure. */
+/* Fill in what the matches of each search carry. Of several searches one that fails is not right, and the others
+ * may be: its failure is not that of the trip, which would be made again for all. */
 static enum isx_status take_all(const struct fetch *fetch, const PGresult *rows,
 				struct isx_err *err)
 {
-	enum isx_status failed = ISX_OK;
+	enum isx_status st = ISX_OK;
 	for (size_t s = 0; s < fetch->count; s++) {
 		struct pg_search *search = &fetch->searches[s];
-		enum isx_status st = take_matches(search, rows, err);
+		st = take_matches(search, rows, err);
 		search->is_right = !st && !search->stale;
-		failed = st ? st : failed;
 	}
-	return failed;
+	return fetch->count == 1 ? st : ISX_OK;
 }
 
 /* An isx_pg_fn: read the winners' metadata, then the head, then whether one of them has changed, in one round
@@ -268,14 +267,16 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 	struct isx_pg_params winners = { 0 }, since = { 0 }, named = { 0 };
 	PGresult *results[3] = { NULL };
 	struct isx_pg_head now;
-	bool codes = false;
+	bool codes = false, metadata = false;
 	for (size_t s = 0; s < fetch->count; s++) {
 		codes |= wants_codes(&fetch->searches[s]);
+		metadata |= isx_wants_metadata(fetch->searches[s].query->with);
 		fetch->searches[s].stale = fetch->searches[s].is_right = false;
 	}
 	isx_pg_add_i64(&winners, first->head.index_id);
 	add_winners(&winners, fetch);
 	isx_pg_add_i64(&winners, codes);
+	isx_pg_add_i64(&winners, metadata);
 	isx_pg_add_i64(&since, first->head.index_id);
 	add_winners(&since, fetch);
 	isx_pg_add_i64(&since, first->head.change_seq);
@@ -507,9 +508,10 @@ static bool search_all_ahead(struct isx_pg_store *store, const char *name,
  * winner take part, too: whether the follower was at the head is known only then.
  *   like      what all searches have in common
  *   searches  filled, for each of these jobs: is its result right?
+ *   is_whole  filled: false if the trip failed or the head had moved on, so that no further trip would help
  * Returns the number of these jobs, at least 1. */
 static size_t fetch_some(const struct pg_search *like, const struct isx_search_job *jobs,
-			 size_t count, struct pg_search *searches)
+			 size_t count, struct pg_search *searches, bool *is_whole)
 {
 	struct isx_err ignored;
 	struct fetch fetch = { searches, 0 };
@@ -526,12 +528,15 @@ static size_t fetch_some(const struct pg_search *like, const struct isx_search_j
 		search->result = job->result;
 		fetch.count++;
 	}
+	*is_whole = true;
 	if (fetch.count == 0) { /* the first job has failed */
 		searches->is_right = false;
 		return 1;
 	}
 	/* Why it failed is found out by the searches that are made one by one then. */
-	(void)!isx_pg_read(like->store, fetch_winners, &fetch, &ignored);
+	*is_whole = !isx_pg_read(like->store, fetch_winners, &fetch, &ignored);
+	for (size_t i = 0; i < fetch.count; i++)
+		*is_whole &= !searches[i].stale;
 	return fetch.count;
 }
 
@@ -546,20 +551,21 @@ void isx_pg_search_many(struct isx_engine *engine, const char *name, struct isx_
 					       : NULL;
 	bool is_searched = searches && search_all_ahead(store, name, jobs, count, &like.head);
 	for (size_t first = 0, some; first < count; first += some) {
-		bool is_stale = false;
-		some = is_searched ? fetch_some(&like, jobs + first, count - first, searches) : 1;
+		bool is_whole = false;
+		some = is_searched
+			       ? fetch_some(&like, jobs + first, count - first, searches, &is_whole)
+			       : 1;
 		for (size_t i = first; i < first + some; i++) {
 			struct isx_search_job *job = &jobs[i];
 			if (is_searched && searches[i - first].is_right)
 				continue;
-			is_stale |= is_searched && !job->status;
 			if (i > 0 && jobs[i - 1].status == ISX_UNAVAILABLE)
 				job->status = isx_err_pass(&job->err, &jobs[i - 1].err);
 			else
 				job->status = isx_pg_search(engine, name, job->query, job->arena,
 							    job->result, &job->err);
 		}
-		is_searched &= !is_stale; /* the results of the next jobs are stale, too */
+		is_searched &= is_whole; /* the results of the next jobs are stale, too */
 	}
 	isx_mem_free(searches);
 }

@@ -243,11 +243,12 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 			     " AND a.iscc_id = $2::bytea WHERE i.name = $1::text",
 	/* OFFSET 0 keeps the planner from reversing the join: of an index that is not in its
 	 * statistics yet it expects one row, and would read all rows there are. */
-	[ISX_PG_ASSETS_METADATA] =
-		"SELECT a.* FROM unnest($2::bytea[]) AS winner (iscc_id), LATERAL ("
-		"SELECT iscc_id, metadata, CASE WHEN $3::bigint <> 0 THEN codes END"
-		" FROM @.asset WHERE index_id = $1::bigint"
-		" AND asset.iscc_id = winner.iscc_id OFFSET 0) a ORDER BY 1",
+	[ISX_PG_ASSETS_METADATA] = "SELECT a.* FROM (SELECT DISTINCT unnest($2::bytea[])) AS "
+				   "winner (iscc_id), LATERAL ("
+				   "SELECT iscc_id, CASE WHEN $4::bigint <> 0 THEN metadata END,"
+				   " CASE WHEN $3::bigint <> 0 THEN codes END"
+				   " FROM @.asset WHERE index_id = $1::bigint"
+				   " AND asset.iscc_id = winner.iscc_id OFFSET 0) a ORDER BY 1",
 	[ISX_PG_ASSETS_CHANGED] = "SELECT EXISTS (SELECT FROM @.change WHERE index_id = $1::bigint"
 				  " AND head > $3::bigint AND iscc_ids && $2::bytea[])",
 
