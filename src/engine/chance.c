@@ -10,7 +10,8 @@
 
 /* How a sample is read; docs/scores.md has the measurements behind these numbers.
  *   PAIRS_KNOWN  so many pairs within a distance measure its probability: the standard error is a
- *                quarter
+ *                quarter. (A far pair may stand for up to 256, sim_calibrate.c; then one is enough.
+ *                That concerns distances far above those of the usual thresholds.)
  *   PAIRS_MIN    so many pairs, where random codes would have UNEXPECTED, are more than accident: a
  *                sample of random codes has them once in 6,000 cases */
 enum { PAIRS_KNOWN = 16, PAIRS_MIN = 3 };

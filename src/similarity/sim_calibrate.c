@@ -3,8 +3,9 @@
  *                   engine/chance.h.
  *
  * A sample is taken under the writer lock, of the rows as the transaction leaves them, and never by
- * a search. It takes 4 ms for a type with 8,000 rows, 6 to 16 for more, or 1 ms for 1,000 (bench/README.md), so it is taken at each
- * doubling only as long as it is cheap. Nothing in it is random: the same rows give the same sample.
+ * a search. It takes 4 ms for a type with 8,000 rows, 6 to 16 for more, or 1 ms for 1,000
+ * (bench/README.md), so it is taken at each doubling only as long as it is cheap. Nothing in it is
+ * random: the same rows give the same sample.
  *
  * Unrelated is what the sample is about: a pair that is near by a unit of another type is left
  * out, as it would count a copy for chance. Memory: rows of 40 bytes, 4,096 at most for each type,
@@ -35,8 +36,8 @@ enum {
 	ROWS_PER_ROOT = 32, /* for each 1 of the square root of all rows */
 	CHEAP_ROWS = 1024,  /* fewer are sampled in a millisecond */
 	/* At least so many rows are compared for the far pairs, which are many and say little. A far pair
-	 * stands for several from 512 rows on. Of so many, random codes are expected to have 0.1 pairs or
-	 * more at the next distance, so that chance.c does not take it for one of the rare ones. */
+	 * stands for several from 512 rows on. Pairs of so many rows reach down to the near distances even
+	 * where codes are random, so that chance.c finds no gap between far and near ones. */
 	FAR_ROWS = 256,
 	BLOCK_ROWS = 64,  /* compared together with */
 	CHUNK_ROWS = 512, /* others: the hits of both stay in the cache */
@@ -52,7 +53,7 @@ static const uint32_t lengths[ISX_SAMPLE_LENGTHS] = { 64, 128, 256 };
 
 /* From these scores on a pair is near: it is looked up whether it is related by another type. Of random
  * codes these are one pair in 1,300, 3,900 and 1.6 million; of real ones several times as many. With
- * 0.65 over 64 bits it was one in 40, which took a quarter of the time. */
+ * 0.65 over 64 bits it was one of real codes in 40, which took a quarter of the time. */
 static const double near_scores[ISX_SAMPLE_LENGTHS] = { 0.70, 0.65, 0.65 };
 
 /* --- the record of a type --------------------------------------------------------------------- */

@@ -455,7 +455,7 @@ enum isx_status isx_instances_find(struct isx_lmdb_view *view, const struct isx_
 	return st;
 }
 
-/* For isx_array_lower_bound(), as id_in_page(). */
+/* For isx_array_lower_bound(): the number by which the list is sorted. */
 static uint64_t id_in_list(const void *items, size_t i)
 {
 	return ((const struct isx_instance *)items)[i].id;

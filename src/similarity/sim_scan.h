@@ -50,8 +50,8 @@ static inline uint64_t isx_lane_id(const struct isx_lane *lane, size_t row)
 ISX_MUST_CHECK enum isx_status isx_lane_open(struct isx_lane *lane, struct isx_lmdb_view *view,
 					     uint64_t id_min, struct isx_err *err);
 
-/* Make the rows of the assets from `id` on the current page, without a lookup where the page before has
- * the first of them. For many assets in rising order; any order is correct. A lane that is sought in has
+/* Make the rows of the assets from `id` on the current page. Where the page that was current has the first of them,
+ * nothing is looked up. For many assets in rising order; any order is correct. A lane that is sought in has
  * no `only`, and isx_lane_next() is not called. */
 ISX_MUST_CHECK enum isx_status isx_lane_seek(struct isx_lane *lane, uint64_t id,
 					     struct isx_err *err);

@@ -101,12 +101,17 @@ static bool list_leaves(struct leaf_list *list, struct isx_lmdb_view *view)
 {
 	MDB_cursor *cursor;
 	MDB_val key = isx_lmdb_val(list->key, list->key_bytes), page;
+	MDB_stat stat;
 	struct isx_err ignored;
-	size_t count = 0;
+	size_t count = 0, values = 0;
 	if (mdb_cursor_open(view->txn, list->table, &cursor))
 		return false;
 	int rc = mdb_cursor_get(cursor, &key, &page, MDB_SET_KEY);
 	const size_t value_bytes = rc ? 0 : page.mv_size;
+	/* Known without walking: too many even if all pages were full. */
+	if (!rc && !mdb_cursor_count(cursor, &values) && !mdb_stat(view->txn, list->table, &stat) &&
+	    values / (stat.ms_psize / value_bytes) > LEAVES_MAX)
+		rc = ENOMEM;
 	if (!rc) /* a lone value is stored inline: LMDB then leaves `page` as it was set */
 		rc = mdb_cursor_get(cursor, &key, &page, MDB_GET_MULTIPLE);
 	while (!rc) {
@@ -155,6 +160,11 @@ const struct isx_leaves *isx_leaves_get(struct isx_lmdb_view *view, MDB_dbi tabl
 		bool is_listed = list_leaves(list, view);
 		pthread_mutex_lock(&lists->lock);
 		list->state = is_listed ? LISTED : TOO_LONG;
+		if (!is_listed) {
+			isx_mem_free(list->items);
+			list->items = NULL;
+			list->cap = 0;
+		}
 		list->users--;
 		if (!is_listed && list->is_dropped && !list->users) {
 			free_list(list);
