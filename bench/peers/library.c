@@ -263,8 +263,11 @@ static void search_batches(double seconds)
 	uint64_t start = isx_clock_ns(), done = 0;
 	do {
 		search_batch(queries, query_count, results);
-		for (size_t i = 0; i < BATCH; i++)
+		for (size_t i = 0; i < BATCH; i++) {
+			if (!results[i])
+				die("batch", &(struct isx_err){ .msg = "a query has failed" });
 			isx_result_free(results[i]);
+		}
 		done += BATCH;
 	} while ((double)(isx_clock_ns() - start) / 1e9 < seconds);
 	printf("{\"per_s\": %.1f}\n", (double)done / ((double)(isx_clock_ns() - start) / 1e9));

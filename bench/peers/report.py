@@ -34,6 +34,7 @@ PAIRS = [("seconds", "pairs", "seconds", "{:,.2f}", False), ("pairs found", "pai
 PLOTS = {"p50": 1, "clients-64": 5, "batch": 6, "adding": 0, "memory": 8}
 STEPS = {"ingest": "adding", "warm": "start", "cold": "start with a cold file", "more": "adding 1,000 more codes",
          "after_kill": "start after kill -9", "lost": "searches after kill -9"}
+APPROXIMATE = {"iscc-search-0.3.3", "faiss-multihash", "faiss-hnsw", "usearch-hnsw"}
 # Reasons of `run` why a step was not made; what a peer does not offer is `-`.
 NOT_REACHED, TOO_SLOW = "not reached", "not tried: too slow"
 BUSY_CORES = 0.2
@@ -50,8 +51,8 @@ Python and its imports for faiss, usearch and 0.3.3; with the server of PostgreS
 are added and acknowledged, the processes are killed with SIGKILL and started again. faiss and usearch keep only what was written whole,
 which their programs would have to do after each add.
 
-`-`: not offered. *Not reached*: the time of the run was over. *Stopped*: took longer than its time. *Too slow*: was stopped with fewer codes, or would take
-longer than its time, as that grows with the number of codes (of all pairs with its square).
+`-`: not offered. *Not reached*: the time of the run was over. *Stopped*: took longer than its time. *Too slow*: was stopped before, or would take
+longer than its time, as that grows with the number of codes (of all pairs with its square). A peer without a row was not reached, either.
 """
 
 
@@ -84,7 +85,8 @@ def best_of(rows, column):
 
 
 def is_approximate(row):
-    return row.get("recall", {}).get("share", 1) < 0.9999
+    """By its method: with some collections an approximate peer finds all that it is judged by."""
+    return row["peer"] in APPROXIMATE
 
 
 def table(rows, columns):
@@ -101,7 +103,8 @@ def table(rows, columns):
 
 def defeat(column, theirs, row, mine, my_row):
     title, _, _, form, _ = column
-    approximate = f" (approximate: recall {row['recall']['share']:.3f})" if is_approximate(row) else ""
+    recall = row.get("recall", {}).get("share")
+    approximate = f" (approximate{f': recall {recall:.3f}' if recall is not None else ''})" if is_approximate(row) else ""
     if mine is None:
         return f"- {title}: {TITLES[row['peer']]} {form.format(theirs)}, and no figure of this program{approximate}"
     low, high = sorted((mine, theirs))

@@ -47,10 +47,11 @@ def test_report__names_every_column_in_which_another_peer_is_better():
 
 
 def test_report__names_the_best_exact_peer_beside_an_approximate_one():
-    text = report.text_of({**HEAD, "rows": [row("libiscc_search", 100, 2.0), row("faiss-hnsw", 250, 3.0, recall=0.5),
+    """Approximate is a method, whatever it finds of one collection."""
+    text = report.text_of({**HEAD, "rows": [row("libiscc_search", 100, 2.0), row("faiss-hnsw", 250, 3.0, recall=1.0),
                                             row("faiss-flat", 150, 3.0), row("usearch-exact", 120, 3.0)]})
     assert [line.split(" in process ", 1)[1] for line in text.splitlines() if line.startswith("- ")] == [
-        "2.50 times better, 250 against 100 of **libiscc_search**, in process (approximate: recall 0.500)",
+        "2.50 times better, 250 against 100 of **libiscc_search**, in process (approximate: recall 1.000)",
         "1.50 times better, 150 against 100 of **libiscc_search**, in process"]
 
 
@@ -269,7 +270,7 @@ def measurement(tmp_path, size, taken):
 
 @pytest.mark.parametrize("step,size,limit_s,tried", [
     ("ingest", 100_000, 100, True), ("ingest", 100_000, 99, False), ("pairs", 20_000, 40, True), ("pairs", 20_000, 39, False),
-    ("memory", 10**9, 1, True), ("batch", 10_000, 10**9, False)])
+    ("memory", 10**9, 1, True), ("batch", 10_000, 10**9, False), ("batch", 9_000, 1, True)])
 def test_run__does_not_try_what_would_take_too_long(tmp_path, step, size, limit_s, tried):
     """Times grow with the number of codes, all pairs with its square; what was stopped would take for ever."""
     taken = {("pairs", "faiss-flat", "ingest"): (10_000, 10), ("pairs", "faiss-flat", "pairs"): (10_000, 10),
@@ -288,6 +289,15 @@ def test_run__remembers_what_a_batch_takes_and_not_how_long_it_was_measured(tmp_
     one.remember("lost", {"stopped_s": 10}, 10)
     assert one.run.taken == {("pairs", "faiss-flat", "batch"): (10_000, 0.5),
                              ("pairs", "faiss-flat", "lost"): (10_000, float("inf"))}
+
+
+def test_run__remembers_the_smallest_collection_that_stopped_a_step(tmp_path):
+    """Grown collections of 1M codes come after random ones of 4M."""
+    taken = {}
+    for size, answer in [(4_000_000, {"stopped_s": 40}), (1_000_000, {"seconds": 1}), (8_000_000, {"stopped_s": 40}),
+                         (2_000_000, {"stopped_s": 40}), (3_000_000, {"seconds": 1})]:
+        measurement(tmp_path, size, taken).remember("ingest", answer, 20)
+    assert taken == {("pairs", "faiss-flat", "ingest"): (2_000_000, float("inf"))}
 
 
 def test_data__takes_the_text_units_of_a_file_and_says_where_it_is_grown(tmp_path):
