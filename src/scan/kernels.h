@@ -46,9 +46,8 @@ static inline struct isx_scan isx_scan_of_page(const struct isx_scan_pages *scan
 
 /* Have the processor bring near what it does not foresee while it reads page number `page`: the beginning of the
  * next one, as its own prefetching ends with a page, and the address of the third one from here (its entry of the
- * TLB). With
- * 4 million rows (164 MB) a search takes 0.82 to 0.88 of the time (bench/README.md, which also has what was
- * left out: more lines are slower, as are all those of a page). Always inline: gcc 12 drops the call of a
+ * TLB). With 4 million rows (164 MB) a search takes 0.82 to 0.88 of the time (bench/README.md, which also has what
+ * was left out: more lines are slower, as are all those of a page). Always inline: gcc 12 drops the call of a
  * function that only prefetches, as it has no effect. */
 __attribute__((always_inline)) static inline void isx_scan_prefetch(
 	const struct isx_scan_pages *scan, size_t page)

@@ -33,7 +33,7 @@ enum {
 enum state { UNLISTED, LISTING, LISTED, TOO_LONG };
 
 struct leaf_list {
-	struct isx_leaves leaves; /* first member: what callers have */
+	struct isx_leaves leaves; /* first member: what callers have; it owns its items */
 	struct leaf_list *next;
 	MDB_dbi table;
 	char key[ISX_UNIT_TYPE_MAX];
@@ -42,8 +42,6 @@ struct leaf_list {
 	unsigned asked;
 	unsigned users;
 	bool is_dropped; /* no longer among the lists: free it when the last user is done */
-	struct isx_scan_page *items;
-	size_t cap;
 };
 
 void isx_leaf_lists_init(struct isx_leaf_lists *lists)
@@ -53,8 +51,15 @@ void isx_leaf_lists_init(struct isx_leaf_lists *lists)
 
 static void free_list(struct leaf_list *list)
 {
-	isx_mem_free(list->items);
+	isx_mem_free((void *)(uintptr_t)list->leaves.items);
 	isx_mem_free(list);
+}
+
+/* Give up one use of a list. Called with the lock. */
+static void let_go(struct leaf_list *list)
+{
+	if (--list->users == 0 && list->is_dropped)
+		free_list(list);
 }
 
 /* Drop all lists; those in use are freed by their last user. Called with the lock. */
@@ -103,7 +108,8 @@ static bool list_leaves(struct leaf_list *list, struct isx_lmdb_view *view)
 	MDB_val key = isx_lmdb_val(list->key, list->key_bytes), page;
 	MDB_stat stat;
 	struct isx_err ignored;
-	size_t count = 0, values = 0;
+	struct isx_scan_page *items = NULL;
+	size_t count = 0, cap = 0, values = 0;
 	if (mdb_cursor_open(view->txn, list->table, &cursor))
 		return false;
 	int rc = mdb_cursor_get(cursor, &key, &page, MDB_SET_KEY);
@@ -115,18 +121,22 @@ static bool list_leaves(struct leaf_list *list, struct isx_lmdb_view *view)
 	if (!rc) /* a lone value is stored inline: LMDB then leaves `page` as it was set */
 		rc = mdb_cursor_get(cursor, &key, &page, MDB_GET_MULTIPLE);
 	while (!rc) {
-		if (count == LEAVES_MAX || isx_array_room(&list->items, &list->cap, count + 1,
-							  sizeof *list->items, NULL, &ignored))
+		if (count == LEAVES_MAX ||
+		    isx_array_room(&items, &cap, count + 1, sizeof *items, NULL, &ignored))
 			rc = ENOMEM;
 		else
-			list->items[count++] = (struct isx_scan_page){ page.mv_data,
-								       page.mv_size / value_bytes };
+			items[count++] = (struct isx_scan_page){ page.mv_data,
+								 page.mv_size / value_bytes };
 		if (!rc)
 			rc = mdb_cursor_get(cursor, &key, &page, MDB_NEXT_MULTIPLE);
 	}
 	mdb_cursor_close(cursor);
-	list->leaves = (struct isx_leaves){ list->items, count };
-	return rc == MDB_NOTFOUND;
+	if (rc != MDB_NOTFOUND) {
+		isx_mem_free(items);
+		return false;
+	}
+	list->leaves = (struct isx_leaves){ items, count };
+	return true;
 }
 
 /* Are the lists those of the snapshot of the view? An older one gets none; a newer one drops them. Called
@@ -161,20 +171,14 @@ const struct isx_leaves *isx_leaves_get(struct isx_lmdb_view *view, MDB_dbi tabl
 		pthread_mutex_lock(&lists->lock);
 		list->state = is_listed ? LISTED : TOO_LONG;
 		if (!is_listed) {
-			isx_mem_free(list->items);
-			list->items = NULL;
-			list->cap = 0;
-		}
-		list->users--;
-		if (!is_listed && list->is_dropped && !list->users) {
-			free_list(list);
+			let_go(list);
 			list = NULL;
 		}
-	}
-	if (list && list->state == LISTED)
+	} else if (list && list->state == LISTED) {
 		list->users++;
-	else
+	} else {
 		list = NULL;
+	}
 	pthread_mutex_unlock(&lists->lock);
 	return list ? &list->leaves : NULL;
 }
@@ -186,7 +190,6 @@ void isx_leaves_put(struct isx_lmdb_view *view, const struct isx_leaves *leaves)
 	if (!list)
 		return;
 	pthread_mutex_lock(&lists->lock);
-	if (--list->users == 0 && list->is_dropped)
-		free_list(list);
+	let_go(list);
 	pthread_mutex_unlock(&lists->lock);
 }
