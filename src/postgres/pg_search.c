@@ -268,6 +268,7 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 	PGresult *results[3] = { NULL };
 	struct isx_pg_head now;
 	bool codes = false, metadata = false;
+	const bool asks_changed = !first->in_snapshot && !first->is_ahead;
 	for (size_t s = 0; s < fetch->count; s++) {
 		codes |= wants_codes(&fetch->searches[s]);
 		metadata |= isx_wants_metadata(fetch->searches[s].query->with);
@@ -277,9 +278,11 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 	add_winners(&winners, fetch);
 	isx_pg_add_i64(&winners, codes);
 	isx_pg_add_i64(&winners, metadata);
-	isx_pg_add_i64(&since, first->head.index_id);
-	add_winners(&since, fetch);
-	isx_pg_add_i64(&since, first->head.change_seq);
+	if (asks_changed) {
+		isx_pg_add_i64(&since, first->head.index_id);
+		add_winners(&since, fetch);
+		isx_pg_add_i64(&since, first->head.change_seq);
+	}
 	isx_pg_add_text(&named, first->name);
 	const struct isx_pg_step steps[] = { { ISX_PG_ASSETS_METADATA, &winners },
 					     { ISX_PG_INDEX_HEAD, &named },
@@ -287,7 +290,7 @@ static enum isx_status fetch_winners(struct isx_pg_conn *conn, void *arg, struct
 	enum isx_status st =
 		first->in_snapshot
 			? isx_pg_run(conn, ISX_PG_ASSETS_METADATA, &winners, &results[0], err)
-			: isx_pg_run_steps(conn, steps, first->is_ahead ? 2 : 3, results, err);
+			: isx_pg_run_steps(conn, steps, asks_changed ? 3 : 2, results, err);
 	if (!st && !first->in_snapshot)
 		st = isx_pg_read_head(results[1], first->name, &now, err);
 	if (!st && !first->in_snapshot)
