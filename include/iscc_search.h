@@ -1024,8 +1024,9 @@ struct isx_duplicates_query {
 	/* Called about ten times a second in the thread of the caller, with the number of pairs of
 	 * assets that were compared, and of all. NULL: not called. */
 	isx_progress_fn *progress;
-	/* Called after progress(): all pairs of the assets before this ISCC-ID were handed over, so
-	 * `from` can continue there. NULL: not called; an http:// store calls neither. */
+	/* Called as often, between two pairs: all pairs of the assets before this ISCC-ID were handed
+	 * over, and none of the assets behind, so `from` can continue there. NULL: not called; an
+	 * http:// store calls neither. */
 	void (*reached)(const char *iscc_id, void *progress_arg);
 	void *progress_arg; /* passed to progress() and reached() */
 	/* As in struct isx_query. */

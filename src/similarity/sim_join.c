@@ -73,6 +73,7 @@ struct join {
 	uint64_t assets;     /* of the collection, from query->from on */
 	uint64_t reference;  /* assets of the reference */
 	uint64_t reached;    /* all pairs of assets before this ISCC-ID were handed over; 0: none */
+	bool is_beyond;      /* and some of the assets behind: a block is handed over in batches */
 	uint64_t pairs_done; /* pairs of assets that were compared */
 	uint64_t pairs_total; /* to compare */
 };
@@ -190,6 +191,7 @@ static enum isx_status finish_block(struct worker *worker, struct isx_err *err)
 	if (!st) {
 		join->turn++;
 		join->reached = worker->assets[worker->asset_count - 1].id + 1;
+		join->is_beyond = false;
 		join->pairs_done += count_pairs(join, worker->first, worker->asset_count);
 		pthread_cond_broadcast(&join->moved);
 	}
@@ -310,29 +312,26 @@ static enum isx_status deliver(const struct batch *batch, isx_pair_fn *found, vo
 	return st;
 }
 
-/* Tell the caller how far the join is. */
-static void tell_progress(const struct join *join, uint64_t done, uint64_t reached)
+/* Tell the caller that all pairs of assets before `reached` were handed over, and no others. */
+static void tell_reached(const struct join *join, uint64_t reached)
 {
-	const struct isx_duplicates_query *query = join->query;
 	const struct isx_iscc_id id = { reached, join->realm[0], 1 };
 	char text[ISX_ISCC_ID_TEXT_BYTES];
-	if (query->progress)
-		query->progress(done, join->pairs_total, query->progress_arg);
-	if (!query->reached || !reached)
-		return;
 	isx_iscc_id_print(&id, text);
-	query->reached(text, query->progress_arg);
+	join->query->reached(text, join->query->progress_arg);
 }
 
-/* Deliver batches until all workers have ended. */
+/* Deliver batches until all workers have ended. reached() has to wait for the end of a block: the
+ * caller continues there, and would get the pairs of a part of the block twice. */
 static void deliver_all(struct join *join, isx_pair_fn *found, void *arg)
 {
+	const struct isx_duplicates_query *query = join->query;
 	struct isx_err err = { 0 };
-	uint64_t look_ns = 0;
+	uint64_t look_ns = 0, tell_ns = 0;
 	pthread_mutex_lock(&join->lock);
 	while (join->running > 0) {
 		struct batch *batch = join->ready;
-		uint64_t done = join->pairs_done, reached = join->reached;
+		uint64_t done = join->pairs_done, reached = join->is_beyond ? 0 : join->reached;
 		uint64_t now_ns = isx_clock_ns();
 		bool is_due = now_ns >= look_ns;
 		if (!batch && !is_due) {
@@ -341,15 +340,21 @@ static void deliver_all(struct join *join, isx_pair_fn *found, void *arg)
 		}
 		pthread_mutex_unlock(&join->lock);
 		enum isx_status st = is_due ? check(join, &err) : ISX_OK;
-		if (is_due)
-			tell_progress(join, done, reached);
+		if (is_due && query->progress)
+			query->progress(done, join->pairs_total, query->progress_arg);
+		if (query->reached && reached && now_ns >= tell_ns) {
+			tell_reached(join, reached);
+			tell_ns = now_ns + LOOK_NS;
+		}
 		if (!st && batch)
 			st = deliver(batch, found, arg, &err);
 		pthread_mutex_lock(&join->lock);
 		if (is_due)
 			look_ns = now_ns + LOOK_NS;
-		if (batch)
+		if (batch) {
+			join->is_beyond |= batch->count > 0;
 			join->ready = NULL;
+		}
 		if (st)
 			stop(join, st, &err);
 		pthread_cond_broadcast(&join->moved);

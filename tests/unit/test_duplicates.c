@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -541,6 +542,65 @@ static void test_duplicates__tell_how_many_pairs_were_compared(void **state)
 	isx_close(store);
 }
 
+/* The ISCC-IDs of the last pair and of the last call of reached(), and how often it was called. */
+struct reaching {
+	size_t pairs, calls;
+	uint64_t last, reached;
+};
+
+/* Wait longer than the library does between two calls of reached() once for each batch: a block of
+ * 256 assets has several batches here. */
+static enum isx_status take_slowly(const struct isx_pair *pair, void *arg, struct isx_err *why)
+{
+	struct reaching *reaching = arg;
+	struct isx_iscc_id id;
+	(void)why;
+	assert_int_equal(isx_iscc_id_parse(isx_span_of(pair->iscc_id), &id, &err), ISX_OK);
+	assert_true(id.body >= reaching->reached);
+	reaching->last = id.body;
+	if (reaching->pairs++ % 4096 == 0)
+		nanosleep(&(struct timespec){ .tv_nsec = 120000000 }, NULL);
+	return ISX_OK;
+}
+
+static void note_reached(const char *iscc_id, void *arg)
+{
+	struct reaching *reaching = arg;
+	struct isx_iscc_id id;
+	assert_int_equal(isx_iscc_id_parse(isx_span_of(iscc_id), &id, &err), ISX_OK);
+	assert_true(id.body > reaching->last);
+	reaching->reached = id.body;
+	reaching->calls++;
+}
+
+/* A caller that continues where reached() said gets no pair twice. */
+static void test_duplicates__tell_where_to_continue_between_two_blocks_only(void **state)
+{
+	uint64_t seed = test_seed() + 12;
+	(void)state;
+	random_assets(&main_index, 900, &seed);
+	for (size_t i = 0; i < main_index.count; i++) {
+		main_index.assets[i].count = 1;
+		main_index.assets[i].units[0] = (struct unit){ .bytes = 8,
+							       .body = { (uint8_t)(i % 12) } };
+	}
+	for (uint32_t threads = 1; threads <= 2; threads++) {
+		struct isx_store *store = open_store(threads, 0.75);
+		struct reaching reaching = { 0 };
+		const struct isx_duplicates_query query = { .has_min_score = true,
+							    .min_score = 1,
+							    .reached = note_reached,
+							    .progress_arg = &reaching };
+		add_all(store, &main_index);
+		assert_int_equal(
+			isx_duplicates(store, "main", &query, take_slowly, &reaching, &err),
+			ISX_OK);
+		assert_int_equal(reaching.pairs, 12 * 75 * 74 / 2);
+		assert_true(reaching.calls > 0);
+		isx_close(store);
+	}
+}
+
 static void expect_refused(struct isx_store *store, const char *name,
 			   const struct isx_duplicates_query *query, enum isx_status status,
 			   const char *words)
@@ -622,6 +682,7 @@ int main(void)
 		cmocka_unit_test(test_duplicates__are_of_one_snapshot),
 		cmocka_unit_test(test_duplicates__can_be_cancelled),
 		cmocka_unit_test(test_duplicates__tell_how_many_pairs_were_compared),
+		cmocka_unit_test(test_duplicates__tell_where_to_continue_between_two_blocks_only),
 		cmocka_unit_test(test_duplicates__of_wrong_queries_are_refused),
 		cmocka_unit_test(test_duplicates__of_an_empty_index_are_none),
 	};
