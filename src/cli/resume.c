@@ -109,12 +109,18 @@ void resume_stored(void *arg, const struct loader_point *point, const char *iscc
 	char mark[MARK_BYTES];
 	if (!resume->path[0] || resume->has_failed)
 		return;
-	if (!resume->fd) {
+	bool is_first = !resume->fd;
+	if (is_first) {
 		(void)!files_make_folder_of(resume->path, &err);
 		resume->fd = open(resume->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	}
 	print_mark(resume, point, iscc_id, mark);
-	if (resume->fd > 0 && pwrite(resume->fd, mark, sizeof mark, 0) == (ssize_t)sizeof mark)
+	bool is_written = resume->fd > 0 &&
+			  pwrite(resume->fd, mark, sizeof mark, 0) == (ssize_t)sizeof mark;
+	/* A damaged mark may be longer, and its rest would damage this one, too. */
+	if (is_written && is_first)
+		is_written = ftruncate(resume->fd, MARK_BYTES) == 0;
+	if (is_written)
 		return;
 	resume->has_failed = true;
 	say_line(stderr, "Warning: %s: %s: --resume would begin at the beginning", resume->path,

@@ -49,7 +49,7 @@ class Run:
         end = time.monotonic() + 30
         while True:
             texts = [path.read_text() for path in marks(self.cli)]  # empty for a moment, when the file has just been made
-            found = [json.loads(text) for text in texts if text]
+            found = [json.loads(text.splitlines()[0]) for text in texts if text.startswith("{")]
             if found and all(found[0][name] == value for name, value in expected.items()):
                 return self
             assert time.monotonic() < end and self.process.poll() is None
@@ -285,6 +285,15 @@ def test_a_mark_that_is_damaged(stopped, content):
     marks(stopped)[0].write_text(content)
     said = stopped.good("add", "-", "--resume", stdin=text_of([make_asset(1)]))
     assert said.err == "--resume: no interrupted run of this command is known, so everything is read\n"
+
+
+def test_a_damaged_mark_that_is_longer_is_replaced(stopped):
+    marks(stopped)[0].write_text("x" * 300)
+    run = Run(stopped, "add", "-")
+    run.give(NEW_IDS[:12])
+    run.wait_for(line=10).end(signal.SIGKILL)
+    said = stopped.good("add", "-", "--resume", stdin=text_of(NEW_IDS))
+    assert said.err.startswith("Going on behind standard input:10,")
 
 
 @pytest.mark.parametrize("name, value", [("line", -10), ("line", 1 << 32), ("line", 1.5), ("line", 15), ("text", 0), ("file", 2)])
