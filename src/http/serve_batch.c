@@ -33,7 +33,7 @@ struct batch {
 struct piece {
 	struct isx_arena arena; /* of the queries */
 	size_t count;
-	size_t text_bytes;
+	size_t bytes; /* of their texts and problems */
 	struct isx_query queries[ISX_BATCH_QUERIES];     /* those that could be read */
 	struct isx_problems problems[ISX_BATCH_QUERIES]; /* by query, of those that could not */
 	struct isx_err errs[ISX_BATCH_QUERIES];        /* by query; of reading, then of searching */
@@ -72,7 +72,7 @@ static enum isx_status read_query(struct batch *batch, struct isx_span text, str
 static enum isx_status read_piece(struct batch *batch, struct piece *piece, struct isx_err *err)
 {
 	struct isx_span text;
-	while (piece->count < batch->queries_max && piece->text_bytes < ISX_BATCH_BYTES) {
+	while (piece->count < batch->queries_max && piece->bytes < ISX_BATCH_BYTES) {
 		struct isx_err *own = &piece->errs[piece->count];
 		enum isx_status st = next_text(batch, &text, own);
 		if (st && st != ISX_TOO_LARGE)
@@ -83,7 +83,8 @@ static enum isx_status read_piece(struct batch *batch, struct piece *piece, stru
 			st = read_query(batch, text, piece, err);
 		if (st && st != ISX_TOO_LARGE)
 			return st;
-		piece->text_bytes += text.len;
+		/* A problem may take a hundred times the bytes of what is wrong. */
+		piece->bytes += text.len + piece->problems[piece->count].items.len;
 		piece->count++;
 		batch->position++;
 	}
