@@ -57,6 +57,7 @@ struct exchange {
 	struct http_payload payload;
 	struct http_hold hold;  /* of the answer, and of what it is made from */
 	struct isx_quota quota; /* the same, as the library asks for it */
+	atomic_bool is_refused; /* since the last piece of a stream was begun */
 	bool is_arriving;       /* the request is not complete yet */
 	bool is_open;           /* the headers are read */
 	bool is_answered;       /* `res` is complete */
@@ -178,7 +179,10 @@ static enum isx_status fail_answers(struct isx_err *err)
 static enum isx_status take_for_answer(void *keeper, size_t bytes, struct isx_err *err)
 {
 	struct exchange *x = keeper;
-	return isx_hold_more(&x->hold, bytes) ? ISX_OK : fail_answers(err);
+	if (isx_hold_more(&x->hold, bytes))
+		return ISX_OK;
+	atomic_store(&x->is_refused, true);
+	return fail_answers(err);
 }
 
 /* Prepare the answer for sending: compress and trim it, and count its memory until it is sent. If
@@ -276,22 +280,49 @@ static bool on_wait(void *cancel_arg, bool begins)
 	return true;
 }
 
-/* Compose the next piece of a stream, in a worker. The memory of a piece is counted like that of an
- * answer, until the next one takes its place. */
-static enum isx_status compose_piece(struct exchange *x, struct isx_err *err)
+/* Compose a piece of a stream. The memory of a piece is counted like that of an answer, until the next
+ * one takes its place. */
+static enum isx_status try_piece(struct exchange *x, struct isx_err *err)
 {
 	struct isx_buf *piece = &x->res.payload;
 	isx_buf_release(piece);
 	(void)isx_hold_only(&x->hold, 0, ISX_WORK_BYTES_FREE);
+	atomic_store(&x->is_refused, false);
 	x->piece_bytes = 0;
 	enum isx_status st = atomic_load(&x->serving->is_cutting)
 				     ? fail_stopping(err)
 				     : x->res.stream->more(x->res.stream, piece, err);
 	if (!st)
 		st = isx_buf_status(piece, err);
-	if (!st && !isx_hold_only(&x->hold, piece->cap, ISX_SMALL_BYTES_MAX))
+	isx_buf_trim(piece);
+	if (!st && !isx_hold_only(&x->hold, piece->cap, ISX_SMALL_BYTES_MAX)) {
+		atomic_store(&x->is_refused, true);
 		st = fail_answers(err);
-	x->is_stream_over = st || piece->len == 0;
+	}
+	return st;
+}
+
+/* Is a piece to be composed again, as a smaller one? */
+static bool settle_piece(struct exchange *x, enum isx_status st)
+{
+	struct http_stream *stream = x->res.stream;
+	struct isx_err refusal;
+	bool is_refused = atomic_load(&x->is_refused);
+	bool is_short = is_refused && (st == ISX_UNAVAILABLE || st == ISX_NO_MEMORY);
+	if (!stream->settle || (st && !is_short))
+		return false;
+	(void)fail_answers(&refusal);
+	return stream->settle(stream, is_refused ? &refusal : NULL);
+}
+
+/* The next piece of a stream, in a worker. */
+static enum isx_status compose_piece(struct exchange *x, struct isx_err *err)
+{
+	enum isx_status st;
+	do
+		st = try_piece(x, err);
+	while (settle_piece(x, st));
+	x->is_stream_over = st || x->res.payload.len == 0;
 	if (st && st != ISX_CANCELLED && st != ISX_NOT_FOUND)
 		isx_log(ISX_LOG_WARNING, "request %s: the answer cannot be completed: %s", x->id,
 			err->msg);

@@ -87,6 +87,10 @@ struct http_stream {
 	 * payload. */
 	enum isx_status (*more)(struct http_stream *stream, struct isx_buf *out,
 				struct isx_err *err);
+	/* Called behind more(), in the same thread. `refusal` is NULL: the piece is sent. Otherwise there was
+	 * no memory for all of the answer: more() may have left out what the memory was refused for. True:
+	 * call it again, for a smaller piece of the same. NULL: the stream has no smaller pieces. */
+	bool (*settle)(struct http_stream *stream, const struct isx_err *refusal);
 	/* Free the stream. */
 	void (*close)(struct http_stream *stream);
 };

@@ -22,6 +22,9 @@
  * every so many bytes, and one read for every READ_BYTES. */
 enum { MEMORY_BYTES = 256 * 1024, READ_BYTES = 64 * 1024 };
 
+/* What is kept behind a mark: twice the text that is read for one piece of a batch, for the blanks between. */
+enum { KEPT_BYTES = 2 * ISX_BATCH_BYTES };
+
 /* What libzstd takes for a body: the windows of the coding zstd have 8 MiB at most (RFC 9659). */
 enum { WINDOW_LOG = 23, ZSTD_BYTES = (1 << WINDOW_LOG) + 256 * 1024 };
 
@@ -175,8 +178,8 @@ static enum isx_status unpack_more(struct isx_spool *spool, bool *more, struct i
 	return st ? st : check_ratio(spool, err);
 }
 
-/* Drop the lines that were read, and read more behind the rest: the buffer never holds more than one
- * line of ISX_LINE_BYTES_MAX and READ_BYTES.
+/* Drop the lines that were read, or those before the mark, and read more behind the rest: the buffer never
+ * holds more than KEPT_BYTES, one line of ISX_LINE_BYTES_MAX and READ_BYTES.
  *   more  filled: false at the end of the body */
 static enum isx_status read_more(struct isx_spool *spool, bool *more, struct isx_err *err)
 {
@@ -184,10 +187,13 @@ static enum isx_status read_more(struct isx_spool *spool, bool *more, struct isx
 	*more = false;
 	if (spool->fd < 0 && !spool->packing)
 		return ISX_OK;
-	if (spool->at > 0)
-		memmove(bytes->ptr, bytes->ptr + spool->at, bytes->len - spool->at);
-	bytes->len -= spool->at;
-	spool->at = 0;
+	spool->is_marked &= spool->at - spool->mark <= KEPT_BYTES;
+	const size_t dropped = spool->is_marked ? spool->mark : spool->at;
+	if (dropped > 0)
+		memmove(bytes->ptr, bytes->ptr + dropped, bytes->len - dropped);
+	bytes->len -= dropped;
+	spool->at -= dropped;
+	spool->mark = 0;
 	const size_t before = bytes->len;
 	enum isx_status st = spool->without_line > ISX_LINE_BYTES_MAX
 				     ? isx_cancel_ask(spool->cancel_check, spool->cancel_arg, err)
@@ -228,6 +234,7 @@ static enum isx_status find_end(struct isx_spool *spool, size_t *len, bool *has_
 static enum isx_status skip_line(struct isx_spool *spool, struct isx_err *err)
 {
 	bool more = true;
+	spool->is_marked = false;
 	while (more) {
 		size_t rest = spool->bytes.len - spool->at;
 		const char *begin = rest ? spool->bytes.ptr + spool->at : NULL;
@@ -264,6 +271,22 @@ enum isx_status isx_spool_line(struct isx_spool *spool, struct isx_span *line, s
 		spool->at += len + has_end;
 	}
 	return st;
+}
+
+void isx_spool_mark(struct isx_spool *spool)
+{
+	spool->is_marked = true;
+	spool->mark = spool->at;
+	spool->mark_has_read = spool->has_read;
+}
+
+bool isx_spool_rewind(struct isx_spool *spool)
+{
+	if (!spool->is_marked)
+		return false;
+	spool->at = spool->mark;
+	spool->has_read = spool->mark_has_read;
+	return true;
 }
 
 /* A spool of { 0 } has the descriptor 0, which is the standard input of the process: `directory`

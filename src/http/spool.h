@@ -16,6 +16,9 @@ struct isx_spool {
 	int fd;                /* -1: everything is in memory */
 	struct isx_buf bytes;  /* not written to the file yet; then, those that were read from it */
 	size_t at;             /* in `bytes`: the next line begins here */
+	bool is_marked;        /* `bytes` keeps what is behind the mark: isx_spool_rewind() */
+	size_t mark;           /* in `bytes` */
+	bool mark_has_read;    /* has_read at the mark */
 	/* How the body is packed: may be set before the first line is read. The file has the bytes as
 	 * they were sent. */
 	enum isx_packing packing;
@@ -55,6 +58,13 @@ ISX_MUST_CHECK enum isx_status isx_spool_flush(struct isx_spool *spool, struct i
  * ISX_INVALID: the body cannot be unpacked from here on. What cancel_check() fails with is passed on. */
 ISX_MUST_CHECK enum isx_status isx_spool_line(struct isx_spool *spool, struct isx_span *line,
 					      struct isx_err *err);
+
+/* Keep the lines from here on in memory, for isx_spool_rewind(). The mark before is forgotten. */
+void isx_spool_mark(struct isx_spool *spool);
+
+/* Read again from the mark on. False: too much was read since to be kept, more than 2 MiB or a line that is
+ * too long; nothing has changed then. */
+ISX_MUST_CHECK bool isx_spool_rewind(struct isx_spool *spool);
 
 /* Free everything. Also of a spool that is `{ 0 }`. */
 void isx_spool_close(struct isx_spool *spool);

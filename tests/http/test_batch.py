@@ -1,5 +1,6 @@
 """Many queries in one request: as JSON and as lines, bad ones among good ones, and more than memory holds."""
 
+import concurrent.futures
 import gzip
 import json
 import os
@@ -241,6 +242,60 @@ def test_a_batch_needs_the_key(start_server):
 
 
 # --- memory --------------------------------------------------------------------------------------
+
+def start_with_small_answers(start_server, metadata):
+    """A server whose answers share 1 MiB, and an index in which the good queries below find 100 assets."""
+    server = start_server(env={"ISCC_SEARCH_ANSWERS_MIB": "1"})
+    assert server.post("/indexes", json={"name": "a"}).status_code == 201
+    assets = [make_asset(number, metadata=metadata(number)) for number in range(ASSETS)]
+    assert server.post("/indexes/a/assets", json=assets).status_code == 201
+    return server
+
+
+def find_many(number, **more):
+    """A query that finds any asset, so that the limit decides how many."""
+    return {**units_of(number), "min_score": 0, **more}
+
+
+def body_of(queries, kind):
+    """A batch, as JSON or as lines, packed or not."""
+    if kind == "json":
+        return {"json": {"queries": queries}}
+    packed = {"Content-Encoding": "gzip"} if kind == "packed" else {}
+    data = as_lines(queries)
+    return {"data": gzip.compress(data) if packed else data, "headers": {"Content-Type": LINES, **packed}}
+
+
+@pytest.mark.parametrize("kind", ["json", "lines", "packed"])
+def test_queries_whose_answers_have_no_room_together_are_answered(start_server, kind):
+    """The answers of 256 queries take ten times the memory for answers, those of one have room always."""
+    server = start_with_small_answers(start_server, lambda number: {"note": "x" * 200})
+    queries = [find_many(number) for number in range(20)] + [query for query, _ in BAD]
+    alone = [without_places(singly(server, "/indexes/a", query)) for query in queries]
+    assert len(alone[0]["global_matches"]) == 100
+
+    def ask(_):
+        answer = requests.post(server.base + "/indexes/a/search/batch", timeout=120, **body_of(queries * 18, kind))
+        assert answer.status_code == 200, answer.text
+        found = answer.json()["results"] if kind == "json" else lines_of(answer)
+        assert [without_places(one) for one in found] == alone * 18
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(ask, range(4)))) == 4
+
+
+@pytest.mark.parametrize("kind", ["json", "lines"])
+def test_an_answer_without_room_does_not_spoil_the_others(start_server, kind):
+    server = start_with_small_answers(start_server, lambda number: {"note": "x" * 20000})
+    small = [find_many(number, **{"with": []}) for number in range(100)]
+    large = find_many(7)
+    queries = [large] + small + [large, large, {}] + small[:3] + [large]
+    alone = [singly(server, "/indexes/a", query) for query in queries]
+    assert [one["status"] for one in alone if "status" in one] == [503, 503, 503, 400, 503]
+    answer = server.post("/indexes/a/search/batch", **body_of(queries, kind))
+    found = answer.json()["results"] if kind == "json" else lines_of(answer)
+    assert found == alone
+
 
 @pytest.mark.skipif(IS_SANITIZED, reason="sanitizers keep the memory that was freed")
 def test_queries_with_many_problems_take_little_memory(start_server):

@@ -180,6 +180,97 @@ static void test_spool__asks_whether_to_go_on_where_no_line_comes(void **state)
 	}
 }
 
+/* Lines that name their number, of up to 8 KiB, in a file or in memory, as they are and packed: read again from
+ * random marks, some thousand lines behind one, too. */
+static void test_spool__reads_again_from_a_mark(void **state)
+{
+	enum { LINES = 1500, SURE_BYTES = 2 << 20, SPARE_BYTES = 64 * 1024 };
+	uint64_t seed = test_seed() + 1;
+	(void)state;
+	for (int round = 0; round < 12; round++) {
+		struct isx_spool spool;
+		struct isx_buf body = { 0 };
+		struct isx_span line;
+		struct isx_err err;
+		size_t count = round % 4 ? LINES : 20, marked = 0, bytes = 0, lost = 0, again = 0;
+		isx_buf_text(&body, "\xEF\xBB\xBF");
+		for (size_t i = 0; i < count; i++)
+			isx_buf_printf(&body, "%s%zu%*s%zu\n", i % 7 ? "" : "\r\n", i,
+				       (int)(test_random(&seed) % 8000), "", i);
+		isx_spool_begin(&spool, "/tmp", NULL);
+		spool.packing = (enum isx_packing)(round % 3);
+		if (spool.packing)
+			pack(&body, spool.packing);
+		for (size_t at = 0; at < body.len; at += 50000)
+			put(&spool, body.ptr + at, body.len - at < 50000 ? body.len - at : 50000);
+		isx_spool_mark(&spool);
+		for (size_t i = 0; i < count; i++) {
+			char begin[24];
+			if (isx_spool_line(&spool, &line, &err))
+				fail_msg("%s", err.msg);
+			int len = snprintf(begin, sizeof begin, "%zu ", i);
+			assert_true(line.len > (size_t)len);
+			assert_memory_equal(line.ptr, begin, len - 1);
+			bytes += line.len;
+			if (test_random(&seed) % 100 == 0 && again < 30) {
+				if (isx_spool_rewind(&spool)) {
+					i = marked - 1; /* counted up */
+					again++;
+				} else {
+					assert_true(bytes > SURE_BYTES - SPARE_BYTES);
+					lost++;
+				}
+				bytes = 0;
+			} else if (test_random(&seed) % (round % 2 ? 40 : 600) == 0) {
+				isx_spool_mark(&spool);
+				marked = i + 1;
+				bytes = 0;
+			}
+		}
+		assert_true(count < LINES || again > 0);
+		assert_true(spool.bytes.cap < 2 * (SURE_BYTES + 2 * SPARE_BYTES));
+		expect_line(&spool, "", 0);
+		isx_spool_close(&spool);
+		isx_buf_release(&body);
+	}
+}
+
+/* What is kept for a mark has an end: blanks and a line that is too long are not kept. */
+static void test_spool__does_not_keep_everything_behind_a_mark(void **state)
+{
+	enum { BYTES = 32 << 20 };
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct isx_spool spool;
+		struct isx_buf body = { 0 };
+		struct isx_span line;
+		struct isx_err err;
+		char *room = isx_buf_reserve(&body, BYTES);
+		assert_non_null(room);
+		memset(room, i ? 'x' : '\n', BYTES);
+		isx_buf_commit(&body, BYTES);
+		isx_spool_begin(&spool, "/tmp", NULL);
+		put(&spool, "{}\n", 3);
+		for (size_t at = 0; at < body.len; at += 1 << 18)
+			put(&spool, body.ptr + at, 1 << 18);
+		put(&spool, "\n[]", 3);
+		isx_spool_mark(&spool);
+		expect_line(&spool, "{}", 2);
+		assert_true(isx_spool_rewind(&spool));
+		expect_line(&spool, "{}", 2);
+		if (i)
+			assert_int_equal(isx_spool_line(&spool, &line, &err), ISX_TOO_LARGE);
+		expect_line(&spool, "[]", 2);
+		assert_false(isx_spool_rewind(&spool));
+		assert_true(spool.bytes.cap <= 4 * (size_t)ISX_LINE_BYTES_MAX);
+		isx_spool_mark(&spool);
+		assert_true(isx_spool_rewind(&spool));
+		expect_line(&spool, "", 0);
+		isx_spool_close(&spool);
+		isx_buf_release(&body);
+	}
+}
+
 static void test_spool__names_a_directory_that_takes_no_file(void **state)
 {
 	struct isx_spool spool;
@@ -198,6 +289,8 @@ int main(void)
 		cmocka_unit_test(test_spool__gives_back_every_line),
 		cmocka_unit_test(test_spool__passes_over_a_line_that_is_too_long),
 		cmocka_unit_test(test_spool__asks_whether_to_go_on_where_no_line_comes),
+		cmocka_unit_test(test_spool__reads_again_from_a_mark),
+		cmocka_unit_test(test_spool__does_not_keep_everything_behind_a_mark),
 		cmocka_unit_test(test_spool__names_a_directory_that_takes_no_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
