@@ -152,6 +152,9 @@ static enum isx_status next_page(struct isx_passage_stream *stream, struct isx_e
 		MDB_val page;
 		if (stream->before_page)
 			stream->before_page(stream->before_page_arg);
+		stream->no_more_pages = stream->asked_count == 0; /* all that asked are gone */
+		if (stream->no_more_pages)
+			return ISX_OK;
 		int rc = mdb_cursor_get(stream->cursor, &stream->key, &page, MDB_NEXT_MULTIPLE);
 		if (rc && rc != MDB_NOTFOUND)
 			return isx_lmdb_status(rc, "scan simprints", err);

@@ -550,23 +550,27 @@ static void before_page(void *arg)
 }
 
 /* List the queries of all seats for the type of `first`, which is the first of them, and with its filter:
- * other filters leave out other rows.
+ * other filters leave out other rows. A member may fail while streams are opened. Its query is left
+ * out then, but stays the first: otherwise the next one would open the streams of the type again.
  *   queries  filled. Returns their number, 0 if `first` is not the first */
 static size_t list_queries(const struct passage_search *search, struct type_search *first,
 			   struct isx_passage_query **queries)
 {
 	size_t count = 0;
+	bool is_first = true;
 	for (size_t i = 0; i < search->seat_count; i++) {
 		struct seat *seat = &search->seats[i];
-		if (seat->status || seat->member->passing != first->seat->member->passing)
+		if (seat->member->passing != first->seat->member->passing)
 			continue;
 		for (size_t k = 0; k < seat->type_count; k++) {
 			struct type_search *type = &seat->types[k];
 			if (strcmp(type->query.type, first->query.type) != 0)
 				continue;
-			if (count == 0 && type != first)
+			if (is_first && type != first)
 				return 0;
-			queries[count++] = &type->query;
+			is_first = false;
+			if (!seat->status)
+				queries[count++] = &type->query;
 		}
 	}
 	return count;

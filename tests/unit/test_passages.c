@@ -5,6 +5,8 @@
  */
 #include "iscc/base32.h"
 #include "iscc/iscc_id.h"
+#include "similarity/passage_scan.h"
+#include "similarity/sim_engine.h"
 #include "support.h"
 #include "json/wire.h"
 
@@ -266,6 +268,145 @@ static void test_passages__assets_with_the_last_iscc_ids_are_ranked_once(void **
 	isx_close(store);
 }
 
+/* Lets the search begin, and cancels it at the next question. */
+static enum isx_status refuse_later(void *arg, struct isx_err *err)
+{
+	unsigned *asked = arg;
+	return (*asked)++ ? isx_fail(err, ISX_CANCELLED, "gone") : ISX_OK;
+}
+
+/* One client leaves while the first page with a hit is looked for, in an index with simprints of all
+ * lengths: the pages are not read again for the other one. */
+static void test_passages__a_member_that_leaves_early_costs_the_others_nothing(void **state)
+{
+	enum { EACH = 2000, FILLED = 4, LENGTH_MIN = 8, LENGTH_MAX = 32 };
+	enum { ROWS = FILLED * EACH + LENGTH_MAX - LENGTH_MIN + 1, LEAVING = 20, STAYING = 40 };
+	static struct isx_simprint simprints[EACH];
+	static char zeros[LENGTH_MAX + 1][48];
+	static const char *values[STAYING];
+	const uint8_t none[LENGTH_MAX] = { 0 };
+	uint8_t ones[LENGTH_MIN];
+	char all[16], id[ISX_ISCC_ID_TEXT_BYTES];
+	struct isx_counters counters = { 0 };
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_result *results[2];
+	struct isx_err errs[2], err;
+	unsigned asked = 0;
+	(void)state;
+	isx_options_init(&options);
+	options.threads = 1;
+	options.counters = &counters;
+	if (isx_open("memory://", &options, &store, &err) || isx_index_create(store, "main", &err))
+		fail_msg("%s", err.msg);
+	memset(ones, 0xFF, sizeof ones);
+	isx_base64_encode(ones, sizeof ones, all);
+	for (size_t bytes = LENGTH_MIN; bytes <= LENGTH_MAX; bytes++)
+		isx_base64_encode(none, bytes, zeros[bytes]);
+	for (size_t a = 0; a <= FILLED; a++) {
+		size_t count = a < FILLED ? EACH : LENGTH_MAX - LENGTH_MIN + 1;
+		for (size_t i = 0; i < count; i++)
+			simprints[i] = (struct isx_simprint){
+				"T_V0",
+				a < FILLED ? zeros[LENGTH_MIN]
+				: i > 0    ? zeros[LENGTH_MIN + i]
+					   : all, /* the only one that matches */
+				(uint32_t)i, 1
+			};
+		id_text(a, id);
+		const struct isx_asset asset = { .iscc_id = id,
+						 .simprints = simprints,
+						 .simprint_count = count };
+		if (isx_add(store, "main", &asset, 1, NULL, &err))
+			fail_msg("%s", err.msg);
+	}
+	for (size_t i = 0; i < STAYING; i++)
+		values[i] = all;
+	const struct isx_query_simprints types[] = { { "T_V0", values, LEAVING },
+						     { "T_V0", values, STAYING } };
+	const struct isx_query queries[] = {
+		{ .simprints = &types[0],
+		  .simprint_type_count = 1,
+		  .limit = LIMIT,
+		  .cancel_check = refuse_later,
+		  .cancel_arg = &asked },
+		{ .simprints = &types[1], .simprint_type_count = 1, .limit = LIMIT },
+	};
+	counters.rows_scanned = 0;
+	if (isx_search_many(store, "main", queries, 2, results, errs, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(errs[0].status, ISX_CANCELLED);
+	assert_int_equal(errs[1].status, ISX_OK);
+	assert_int_equal(results[1]->chunk_match_count, 1);
+	assert_string_equal(results[1]->chunk_matches[0].iscc_id, id);
+	assert_true(counters.rows_scanned >= ROWS * STAYING);
+	assert_true(counters.rows_scanned < ROWS * (LEAVING + STAYING));
+	isx_result_free(results[1]);
+	isx_close(store);
+}
+
+/* A stream of which the only query is dropped before the second page is read. */
+struct dropping {
+	struct isx_passage_stream stream;
+	struct isx_passage_query query;
+	size_t pages; /* that were to be read */
+};
+
+static void drop_query(void *arg)
+{
+	struct dropping *dropping = arg;
+	dropping->pages++;
+	isx_passage_drop(&dropping->stream, &dropping->query);
+}
+
+static void test_passages__nothing_is_read_for_members_that_have_all_left(void **state)
+{
+	enum { EACH = 2000 };
+	char folder[] = "/tmp/isx-passages-XXXXXX", uri[64], path[96], id[ISX_ISCC_ID_TEXT_BYTES];
+	static struct isx_simprint simprints[EACH];
+	struct isx_query_passage passage = { .byte_count = 8 };
+	struct dropping dropping = { .query = { "T_V0", &passage, 1, 1.0 } };
+	struct isx_passage_query *queries[] = { &dropping.query };
+	struct isx_options options;
+	struct isx_arena arena = { 0 };
+	struct isx_store *store;
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	struct isx_err err;
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(uri, sizeof uri, "usearch://%s", folder);
+	snprintf(path, sizeof path, "%s/main/index.lmdb", folder);
+	isx_options_init(&options);
+	options.map_bytes = 1ull << 30;
+	for (size_t i = 0; i < EACH; i++)
+		simprints[i] = (struct isx_simprint){ "T_V0", "__________8", (uint32_t)i, 1 };
+	id_text(0, id);
+	const struct isx_asset asset = { .iscc_id = id,
+					 .simprints = simprints,
+					 .simprint_count = EACH };
+	if (isx_open(uri, &options, &store, &err) || isx_index_create(store, "main", &err) ||
+	    isx_add(store, "main", &asset, 1, NULL, &err))
+		fail_msg("%s", err.msg);
+	isx_close(store);
+	if (isx_lmdb_file_open(path, &isx_sim_kind, &options, 0, &file, &err) ||
+	    isx_lmdb_read(file, ISX_PAGES_ROWS, &view, &err))
+		fail_msg("%s", err.msg);
+	dropping.stream.before_page = drop_query;
+	dropping.stream.before_page_arg = &dropping;
+	if (isx_passage_open(&dropping.stream, &view, "T_V0", queries, 1, 8, 0, UINT64_MAX, &arena,
+			     &err))
+		fail_msg("%s", err.msg);
+	assert_true(dropping.stream.at_end);
+	assert_true(dropping.stream.row_sum > 0);
+	assert_int_equal(dropping.pages, 1);
+	isx_passage_close(&dropping.stream);
+	isx_arena_release(&arena);
+	isx_lmdb_end(&view);
+	isx_lmdb_file_close(file);
+	test_remove_tree(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +414,9 @@ int main(void)
 		cmocka_unit_test(
 			test_passages__queries_in_one_call_get_the_answers_that_they_get_alone),
 		cmocka_unit_test(test_passages__assets_with_the_last_iscc_ids_are_ranked_once),
+		cmocka_unit_test(
+			test_passages__a_member_that_leaves_early_costs_the_others_nothing),
+		cmocka_unit_test(test_passages__nothing_is_read_for_members_that_have_all_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
