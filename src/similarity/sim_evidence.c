@@ -165,6 +165,8 @@ enum isx_status isx_sim_find_odds(struct isx_lmdb_view *view, const struct isx_q
 			st = count_rows(view, unit, of, err);
 			if (!st && !unit->is_instance)
 				st = read_distances(view, unit->type, of, arena, err);
+			if (st) /* the entry is half filled: the next search begins again */
+				of->rows = UINT64_MAX;
 		}
 		if (!st)
 			st = isx_type_odds_fill(of, unit->body_bytes, arena, err);

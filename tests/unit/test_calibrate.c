@@ -7,6 +7,7 @@
 #include "iscc/iscc_id.h"
 #include "similarity/sim_calibrate.h"
 #include "similarity/sim_engine.h"
+#include "similarity/sim_evidence.h"
 #include "support.h"
 
 #include <lmdb.h>
@@ -579,6 +580,46 @@ static void test_calibrate__an_add_that_cannot_sample_leaves_nothing(void **stat
 	expect_model(64, 1);
 }
 
+/* Searches of one pass share what is known of a type. One that has no memory for it must not leave
+ * the next one without the sample, which would take the distances of random codes. */
+static void test_calibrate__a_search_without_memory_leaves_the_sample_to_the_next(void **state)
+{
+	enum { FILLED = 12 << 10 }; /* of the first block of an arena: a sample has no room there */
+	struct isx_indexed_unit unit = { .body_bytes = 8 };
+	const char *const asked[] = { types[1] };
+	const struct isx_query_plan plan = {
+		.units = &unit, .unit_count = 1, .types = (const char **)asked, .type_count = 1
+	};
+	struct isx_scored_type scored = { 0 };
+	struct isx_scorer scorer = { .types = &scored, .type_count = 1 };
+	struct isx_type_odds *odds = NULL;
+	struct isx_arena arena = { 0 };
+	struct isx_options options;
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	struct isx_err err;
+	(void)state;
+	add_once(100);
+	isx_options_init(&options);
+	if (isx_lmdb_file_open(path, &isx_sim_kind, &options, 0, &file, &err) ||
+	    isx_lmdb_read(file, ISX_PAGES_ROWS, &view, &err))
+		fail_msg("%s", err.msg);
+	snprintf(unit.type, sizeof unit.type, "%s", types[1]);
+	assert_non_null(isx_arena_bytes(&arena, FILLED));
+	isx_mem_fail_after(1);
+	enum isx_status st = isx_sim_find_odds(&view, &plan, &scorer, &odds, &arena, &err);
+	isx_mem_fail_after(0);
+	assert_int_equal(st, ISX_NO_MEMORY);
+	assert_non_null(odds); /* it was entered before memory ran out */
+	assert_int_equal(isx_sim_find_odds(&view, &plan, &scorer, &odds, &arena, &err), ISX_OK);
+	assert_int_equal(scored.odds->rows, 100);
+	assert_non_null(scored.odds->distances);
+	assert_int_equal(scored.odds->distances->rows, 100);
+	isx_arena_release(&arena);
+	isx_lmdb_end(&view);
+	isx_lmdb_file_close(file);
+}
+
 static char messages[2000];
 
 static void keep_message(const char *text, void *arg)
@@ -644,6 +685,7 @@ int main(void)
 		TEST(a_file_without_samples_gets_them_by_the_next_add),
 		TEST(samples_are_taken_again_after_another_program),
 		TEST(an_add_that_cannot_sample_leaves_nothing),
+		TEST(a_search_without_memory_leaves_the_sample_to_the_next),
 		TEST(check_finds_samples_that_are_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
