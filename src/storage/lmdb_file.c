@@ -289,17 +289,12 @@ static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *
 	return st;
 }
 
-/* Bring a writing view up to date: its handles, the tables that every index has, and everything
- * derived. So each commit of this program may record that what is derived is up to date. */
+/* Bring a writing view up to date: the tables that every index has, and everything derived. So each
+ * commit of this program may record that what is derived is up to date. */
 static enum isx_status prepare_write(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	bool derived = false;
-	int rc = 0;
-	if (count_tables(view) != view->tables.count)
-		rc = look_up_tables(view);
-	enum isx_status st = isx_lmdb_status(rc, "look up tables", err);
-	if (!st)
-		st = check_format(view, err);
+	enum isx_status st = check_format(view, err);
 	if (!st)
 		st = view->file->kind->make_tables(view, err);
 	if (!st)
@@ -380,23 +375,30 @@ void isx_lmdb_unblock_writers(MDB_txn *hold)
 /* Begin a write that may open handles; holds LMDB's writer lock and `opening` at exit. The
  * writer lock may take long to get, and a reader that learns of new tables must not wait for
  * it, so `opening` is taken second. But a transaction knows no handle that was opened after it
- * began: if that happened, it begins once more. */
+ * began: if that happened, it begins once more. So it does when another process has made tables: their
+ * handles are opened and published first, as a reader would wait for them until this write ends. */
 static enum isx_status begin_to_open(struct isx_lmdb_view *view, struct isx_err *err)
 {
 	struct isx_lmdb_file *file = view->file;
-	for (int i = 0; i < ISX_LMDB_TABLES_MAX; i++) {
+	enum isx_status st = ISX_OK;
+	for (int i = 0; !st && i < ISX_LMDB_TABLES_MAX; i++) {
 		unsigned opened = atomic_load(&file->handles_opened);
-		enum isx_status st = begin_write(file, &view->txn, err);
+		st = begin_write(file, &view->txn, err);
 		if (st)
 			return st;
 		pthread_mutex_lock(&file->opening);
-		if (opened == atomic_load(&file->handles_opened))
+		const bool has_all = count_tables(view) == file->tables.count;
+		if (has_all && opened == atomic_load(&file->handles_opened))
 			return ISX_OK;
 		mdb_txn_abort(view->txn);
 		view->txn = NULL;
 		pthread_mutex_unlock(&file->opening);
+		if (!has_all)
+			st = isx_lmdb_status(refresh_tables(file), "look up tables", err);
 	}
-	return isx_fail(err, ISX_UNAVAILABLE, "too many concurrent table creations: try again");
+	return st ? st
+		  : isx_fail(err, ISX_UNAVAILABLE,
+			     "too many concurrent table creations: try again");
 }
 
 enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view *view,

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "iscc/iscc_id.h"
+#include "similarity/sim_engine.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -475,6 +476,75 @@ static void test_threads__learn_of_tables_that_another_process_makes(void **stat
 		fail_msg("%u wrong, first: %s", crowd.wrong, crowd.why);
 }
 
+/* Another process, which makes a table. */
+static int make_table(const char *uri)
+{
+	struct isx_store *store;
+	if (open_store(uri, true, &store, NULL) || add_typed(store, "main", 1, NULL))
+		return 1;
+	isx_close(store);
+	return 0;
+}
+
+struct reading {
+	struct isx_lmdb_file *file;
+	atomic_bool is_over;
+	enum isx_status status;
+};
+
+static void *begin_and_end_a_view(void *arg)
+{
+	struct reading *reading = arg;
+	struct isx_lmdb_view view;
+	struct isx_err err;
+	reading->status = isx_lmdb_read(reading->file, ISX_PAGES_ROWS, &view, &err);
+	if (!reading->status)
+		isx_lmdb_end(&view);
+	atomic_store(&reading->is_over, true);
+	return NULL;
+}
+
+/* A write that is the first in its process to learn of a new table may take long. */
+static void test_threads__a_reader_waits_for_no_writer_that_finds_new_tables(void **state)
+{
+	char directory[] = "/tmp/isx-test-XXXXXX", uri[64], path[96];
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_lmdb_view view;
+	struct isx_err err;
+	struct reading reading = { 0 };
+	pthread_t reader;
+	int ended = 0;
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(uri, sizeof uri, "usearch://%s", directory);
+	snprintf(path, sizeof path, "%s/main/index.lmdb", directory);
+	if (open_store(uri, true, &store, &err) || isx_index_create(store, "main", &err))
+		fail_msg("%s", err.msg);
+	isx_close(store);
+	isx_options_init(&options);
+	options.map_bytes = 1ull << 30;
+	if (isx_lmdb_file_open(path, &isx_sim_kind, &options, 0, &reading.file, &err))
+		fail_msg("%s", err.msg);
+	pid_t other = fork();
+	if (other == 0)
+		_exit(make_table(uri));
+	assert_int_equal(waitpid(other, &ended, 0), other);
+	assert_int_equal(ended, 0);
+	if (isx_lmdb_write(reading.file, &view, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(pthread_create(&reader, NULL, begin_and_end_a_view, &reading), 0);
+	for (int i = 0; i < 30000 && !atomic_load(&reading.is_over); i++)
+		nanosleep(&moment, NULL);
+	assert_true(atomic_load(&reading.is_over)); /* while the write goes on */
+	isx_lmdb_end(&view);
+	pthread_join(reader, NULL);
+	assert_int_equal(reading.status, ISX_OK);
+	isx_lmdb_file_close(reading.file);
+	test_remove_tree(directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_threads__share_one_store_in_memory),
 		cmocka_unit_test(test_threads__share_more_indexes_than_are_open),
 		cmocka_unit_test(test_threads__learn_of_tables_that_another_process_makes),
+		cmocka_unit_test(test_threads__a_reader_waits_for_no_writer_that_finds_new_tables),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
