@@ -1,8 +1,8 @@
 /*
  * sim_crew.c - several threads that scan one snapshot, and the ranges of ISCC-IDs that they share.
  *
- * Relies on: equal numbers of LMDB's transactions being the same snapshot. If a writer has
- * committed since the search began, the members get no view, and the search goes on with fewer.
+ * If a writer has committed since the search began, the members get no view of its snapshot, and the
+ * search goes on with fewer.
  *
  * Locks: ranges->lock is held for a moment, no other lock is taken under it.
  * SPDX-License-Identifier: Apache-2.0
@@ -32,16 +32,9 @@ struct crew_thread {
  * or a writer has committed. */
 static struct isx_lmdb_view *view_again(const struct isx_lmdb_view *view)
 {
-	/* LMDB gives a new reader the newest snapshot and cannot open an older one, so whether a
-	 * writer has committed in between is seen from the transaction's number afterwards. */
 	struct isx_lmdb_view *made = isx_mem_array(1, sizeof *made);
-	if (!made || isx_lmdb_read(view->file, ISX_PAGES_ROWS, made, NULL)) {
-		isx_mem_free(made);
-		return NULL;
-	}
-	if (mdb_txn_id(made->txn) == mdb_txn_id(view->txn))
+	if (made && isx_lmdb_read_again(view, made))
 		return made;
-	isx_lmdb_end(made);
 	isx_mem_free(made);
 	return NULL;
 }

@@ -271,6 +271,20 @@ enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file, struct isx_lmdb_
 	return st ? st : isx_lmdb_status(begin_read(file, view, derived), "read", err);
 }
 
+/* LMDB gives a new reader the newest snapshot and cannot open an older one, so whether a writer has
+ * committed in between is seen from the transaction's number afterwards: equal numbers are the same
+ * snapshot. Nothing of a newer one is looked up, as that might wait for its writer. */
+bool isx_lmdb_read_again(const struct isx_lmdb_view *view, struct isx_lmdb_view *again)
+{
+	*again = (struct isx_lmdb_view){ .file = view->file, .tables = view->tables };
+	if (isx_lmdb_begin_snapshot(view->file, &again->txn))
+		return false;
+	if (mdb_txn_id(again->txn) == mdb_txn_id(view->txn))
+		return true;
+	isx_lmdb_end(again);
+	return false;
+}
+
 /* Refuse a file that a later version wrote. */
 static enum isx_status check_format(struct isx_lmdb_view *view, struct isx_err *err)
 {

@@ -142,6 +142,13 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_read_as_is(struct isx_lmdb_file *file,
 						   struct isx_lmdb_view *view, bool *derived,
 						   struct isx_err *err);
 
+/* Begin one more view of the snapshot of `view`, which reads, for another thread. Never waits for a
+ * writer, and ends before or after `view`.
+ *   again  filled on success
+ * False: a writer has committed since then, or there is no slot for another reader. */
+ISX_MUST_CHECK bool isx_lmdb_read_again(const struct isx_lmdb_view *view,
+					struct isx_lmdb_view *again);
+
 /* Fail with ISX_READ_ONLY: what is derived is not up to date, and a read-only store must not
  * write. */
 enum isx_status isx_lmdb_fail_stale(struct isx_err *err);

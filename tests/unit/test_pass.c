@@ -14,6 +14,7 @@
 #include "iscc/iscc_id.h"
 #include "service/store.h"
 #include "similarity/sim_crew.h"
+#include "similarity/sim_engine.h"
 #include "support.h"
 
 #include <math.h>
@@ -881,6 +882,83 @@ static void test_pass__a_fork_leaves_no_slot_behind(void **state)
 	isx_scan_slots_release(2);
 }
 
+/* --- crews ------------------------------------------------------------------------------------ */
+
+/* Another program, which commits a change that leaves what is derived out of date, and then goes on
+ * writing until `go_on` is closed.
+ *   ready  told when it writes again */
+static int keep_writing(const char *path, int ready, int go_on)
+{
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi table;
+	MDB_val key = { 7, "another" }, value = { 7, "program" };
+	char byte = 0;
+	alarm(60); /* a test that waits for this program fails, and does not wait forever */
+	if (mdb_env_create(&env) || mdb_env_set_maxdbs(env, 64) ||
+	    mdb_env_open(env, path, MDB_NOSUBDIR, 0644) || mdb_txn_begin(env, NULL, 0, &txn) ||
+	    mdb_dbi_open(txn, ISX_TABLE_METADATA, 0, &table) ||
+	    mdb_put(txn, table, &key, &value, 0) || mdb_txn_commit(txn) ||
+	    mdb_txn_begin(env, NULL, 0, &txn) || write(ready, &byte, 1) != 1)
+		return 1;
+	while (read(go_on, &byte, 1) > 0)
+		;
+	mdb_txn_abort(txn);
+	return 0;
+}
+
+static void test_pass__a_search_waits_for_no_writer_when_it_takes_threads(void **state)
+{
+	char folder[] = "/tmp/isx-crew-XXXXXX", uri[64], path[96], byte;
+	int ready[2], go_on[2], status = -1;
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	struct isx_options options;
+	struct isx_crew crew;
+	struct isx_err err;
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(uri, sizeof uri, "usearch://%s", folder);
+	snprintf(path, sizeof path, "%s/main/index.lmdb", folder);
+	struct isx_store *store = open_with_threads(uri, 1);
+	const struct isx_asset asset = { .units = fx.items[0].texts, .unit_count = 1 };
+	if (isx_index_create(store, "main", &err) || isx_add(store, "main", &asset, 1, NULL, &err))
+		fail_msg("%s", err.msg);
+	isx_close(store);
+	isx_options_init(&options);
+	options.map_bytes = 1ull << 30;
+	if (isx_lmdb_file_open(path, &isx_sim_kind, &options, 0, &file, &err) ||
+	    isx_lmdb_read(file, ISX_PAGES_ROWS, &view, &err))
+		fail_msg("%s", err.msg);
+	isx_crew_begin(&crew, &view, 3, 9);
+	assert_int_equal(crew.count, 4); /* and the caller's slot, which it need not have here */
+	isx_crew_end(&crew);
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(go_on), 0);
+	pid_t other = fork();
+	assert_true(other >= 0);
+	if (other == 0) {
+		close(go_on[1]);
+		_exit(keep_writing(path, ready[1], go_on[0]));
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	isx_crew_begin(&crew, &view, 3, 9);
+	assert_int_equal(waitpid(other, &status, WNOHANG), 0); /* it writes still */
+	assert_int_equal(crew.count, 1);
+	assert_int_equal(isx_scan_slots_try(3, 9), 3);
+	isx_scan_slots_release(3);
+	isx_crew_end(&crew);
+	close(go_on[1]);
+	assert_int_equal(waitpid(other, &status, 0), other);
+	assert_int_equal(status, 0);
+	isx_lmdb_end(&view);
+	isx_lmdb_file_close(file);
+	close(ready[0]);
+	close(go_on[0]);
+	test_remove_tree(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -894,6 +972,7 @@ int main(void)
 		cmocka_unit_test(test_pass__ranges_are_shared_without_gaps),
 		cmocka_unit_test(test_pass__a_wait_for_a_slot_is_bounded),
 		cmocka_unit_test(test_pass__a_fork_leaves_no_slot_behind),
+		cmocka_unit_test(test_pass__a_search_waits_for_no_writer_when_it_takes_threads),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
