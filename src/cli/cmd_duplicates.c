@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,6 +55,8 @@ struct duplicates {
 	struct isx_buf options; /* as text, to compare them with those of a mark */
 	uint64_t marked_ns;     /* time of the last mark */
 	bool is_regular;        /* the file of pairs: others, as /dev/null, have no marks */
+	atomic_bool is_broken;  /* lines before a mark could not be written: `broken` says why */
+	struct isx_err broken;
 	pthread_mutex_t lock;   /* guards the members below: an interrupt reads them */
 	FILE *pairs;            /* where pairs go; NULL: nowhere */
 	uint64_t found;
@@ -69,12 +72,20 @@ static enum isx_status fail_write(const char *path, struct isx_err *err)
 			path ? path : "standard output", strerror(errno));
 }
 
+/* Called by all threads that compare. Lines that fflush() could not write are lost: stdio drops them.
+ * So the run has to end before it writes any further line, also if the disk has room again. */
+static enum isx_status check_written(void *arg, struct isx_err *err)
+{
+	struct duplicates *run = arg;
+	return atomic_load(&run->is_broken) ? isx_err_pass(err, &run->broken) : ISX_OK;
+}
+
 /* An isx_pair_fn. Lines are written whole, also when a signal comes meanwhile. */
 static enum isx_status take_pair(const struct isx_pair *pair, void *arg, struct isx_err *err)
 {
 	struct duplicates *run = arg;
-	enum isx_status st = ISX_OK;
-	if (run->is_clustered)
+	enum isx_status st = check_written(run, err);
+	if (!st && run->is_clustered)
 		st = isx_clusters_add(&run->clusters, pair, err);
 	isx_buf_clear(&run->line);
 	isx_pair_to_json(&run->line, pair);
@@ -100,7 +111,7 @@ static void draw(uint64_t done, uint64_t total, void *arg)
 }
 
 /* Write a mark now and then: so far all pairs are in the file. A mark that cannot be written is left
- * out, as the file of pairs is enough to continue. */
+ * out, as the file of pairs is enough to continue; pairs that cannot be written end the run. */
 static void write_mark(const char *iscc_id, void *arg)
 {
 	struct duplicates *run = arg;
@@ -111,6 +122,10 @@ static void write_mark(const char *iscc_id, void *arg)
 	run->marked_ns = now_ns;
 	pthread_mutex_lock(&run->lock);
 	long long bytes = fflush(run->pairs) == 0 ? (long long)ftello(run->pairs) : -1;
+	if (bytes < 0) {
+		(void)!fail_write(run->pairs_path, &run->broken);
+		atomic_store(&run->is_broken, true);
+	}
 	pthread_mutex_unlock(&run->lock);
 	isx_buf_printf(&text, "{\"from\":\"%s\",\"bytes\":%lld,\"options\":", iscc_id, bytes);
 	isx_json_quote(&text, (struct isx_span){ run->options.ptr, run->options.len });
@@ -322,6 +337,7 @@ static enum isx_status compare(struct duplicates *run, size_t *clusters, struct 
 	if (!st)
 		st = isx_duplicates(run->target.store, run->target.name, &run->query, take_pair,
 				    run, err);
+	st = st ? st : check_written(run, err);
 	progress_end(&run->progress);
 	pthread_mutex_lock(&run->lock);
 	FILE *pairs = run->pairs;
@@ -395,7 +411,9 @@ static enum isx_status read_query(const struct cli_args *args, struct duplicates
 						    .min_score = conditions.min_score,
 						    .progress = draw,
 						    .reached = write_mark,
-						    .progress_arg = run };
+						    .progress_arg = run,
+						    .cancel_check = check_written,
+						    .cancel_arg = run };
 	return st;
 }
 

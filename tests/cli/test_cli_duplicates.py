@@ -11,6 +11,7 @@ import time
 import pytest
 
 from commandline import EXAMPLES, sample, write_lines
+from mounts import small_disk
 from serving import CONTENT, DATA, INSTANCE, IS_SANITIZED, META, iscc_id, unit
 
 NAMES = {0: "META_NONE_V0", 2: "CONTENT_TEXT_V0", 3: "DATA_NONE_V0", 4: "INSTANCE_NONE_V0"}
@@ -397,6 +398,33 @@ def test_a_full_disk_is_an_error(cli):
     cli.good("add", EXAMPLES / "assets.jsonl")
     said = cli.run("duplicates", "-o", "/dev/full")
     assert said.code == 1 and "/dev/full: No space left on device" in said.err
+
+
+def test_a_disk_that_has_room_again_loses_no_pair(large):
+    """What a mark cannot write is lost, so the run ends there, although later lines would find room."""
+    words = ["duplicates", "-t", "DATA_NONE_V0", "-m", "0.648"]
+    whole = large.good(*words).out
+    assert 50 < whole.count("\n") < 3000
+    with small_disk(1) as folder:
+        filler = folder / "filler"
+        try:
+            filler.write_bytes(bytes(2 << 20))
+        except OSError:
+            pass  # the disk is full now
+        words = [*words, "-o", folder / "p.jsonl"]
+        process = subprocess.Popen(large.command(words), cwd=large.work, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   env={**large.env, "ISCC_SEARCH_KERNEL": "scalar", "ISCC_SEARCH_THREADS": "1"}, text=True)
+        end = time.monotonic() + 60
+        while not (folder / "p.jsonl").exists():
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.01)
+        time.sleep(1)  # the first mark comes behind the first block of assets
+        filler.unlink(missing_ok=True)
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 1 and f"{folder}/p.jsonl: No space left on device" in err
+        assert whole.startswith((folder / "p.jsonl").read_text())
+        large.good(*words, "--resume")
+        assert (folder / "p.jsonl").read_text() == whole
 
 
 def test_prefixes_have_no_near_duplicates(cli):
