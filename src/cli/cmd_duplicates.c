@@ -26,11 +26,13 @@
 #include "json/wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,6 +57,7 @@ struct duplicates {
 	struct isx_buf options; /* as text, to compare them with those of a mark */
 	uint64_t marked_ns;     /* time of the last mark */
 	bool is_regular;        /* the file of pairs: others, as /dev/null, have no marks */
+	bool is_stdout;         /* the file of pairs, as of --output /dev/stdout */
 	atomic_bool is_broken;  /* lines before a mark could not be written: `broken` says why */
 	struct isx_err broken;
 	pthread_mutex_t lock;   /* guards the members below: an interrupt reads them */
@@ -156,11 +159,17 @@ static void say_interrupted(void *arg)
 			(unsigned long long)run->found);
 }
 
+/* Where clusters go. */
+struct sink {
+	FILE *file;
+	const char *path; /* NULL: standard output */
+};
+
 /* An isx_clusters_fn. */
 static enum isx_status write_text(const char *bytes, size_t len, void *arg, struct isx_err *err)
 {
-	FILE *file = arg;
-	return fwrite(bytes, 1, len, file) == len ? ISX_OK : fail_write(NULL, err);
+	const struct sink *sink = arg;
+	return fwrite(bytes, 1, len, sink->file) == len ? ISX_OK : fail_write(sink->path, err);
 }
 
 /* --- continuing ------------------------------------------------------------------------------- */
@@ -248,35 +257,61 @@ static enum isx_status read_pairs(struct duplicates *run, off_t *end, struct isx
 				: st;
 }
 
-/* Open the file of pairs, to continue it with --resume. --resume without a file begins anew, so
- * that a script can always give it. The file is cut off at the place where it goes on. */
-static enum isx_status open_pairs(struct duplicates *run, struct isx_err *err)
+/* Compose the paths of the files beside --output. */
+static enum isx_status name_files(struct duplicates *run, struct isx_err *err)
 {
-	off_t end = 0;
-	struct stat file;
 	int len = snprintf(run->pairs_path, sizeof run->pairs_path, "%s%s", run->path,
 			   run->is_clustered ? ".pairs" : "");
 	if (len < (int)sizeof run->pairs_path)
 		len = snprintf(run->mark_path, sizeof run->mark_path, "%s.resume", run->path);
-	if (len >= (int)sizeof run->pairs_path)
-		return isx_fail(err, ISX_INVALID, "--output: the path is too long");
-	if (run->resumes)
-		run->pairs = fopen(run->pairs_path, "r+");
-	else
-		unlink(run->mark_path); /* of an earlier run */
-	if (!run->pairs && (!run->resumes || errno == ENOENT))
-		run->pairs = fopen(run->pairs_path, "w");
-	else if (run->pairs) {
-		enum isx_status st = read_pairs(run, &end, err);
-		if (st)
-			return st;
-	}
-	if (!run->pairs || fseeko(run->pairs, end, SEEK_SET) != 0 ||
-	    (run->resumes && ftruncate(fileno(run->pairs), end) != 0))
+	return len < (int)sizeof run->pairs_path
+		       ? ISX_OK
+		       : isx_fail(err, ISX_INVALID, "--output: the path is too long");
+}
+
+/* Open the file of pairs to read and write it, or only to write it: a FIFO then waits for its reader.
+ * A regular file is locked before it is changed, as two runs would mix their lines in it. The system
+ * gives the lock up with the process. A file system that has no locks lets both runs in. */
+static enum isx_status open_file(struct duplicates *run, bool reads, struct isx_err *err)
+{
+	struct stat file, out;
+	int fd = open(run->pairs_path, (reads ? O_RDWR : O_WRONLY) | O_CREAT | O_CLOEXEC, 0666);
+	run->pairs = fd < 0 ? NULL : fdopen(fd, reads ? "r+" : "w");
+	if (!run->pairs || fstat(fd, &file) != 0)
 		return fail_write(run->pairs_path, err);
+	run->is_regular = S_ISREG(file.st_mode);
+	run->is_stdout = fstat(STDOUT_FILENO, &out) == 0 && out.st_dev == file.st_dev &&
+			 out.st_ino == file.st_ino;
+	if (run->is_regular && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+		return isx_fail(err, ISX_UNAVAILABLE,
+				"%s: another process writes it: wait until that ends, or choose "
+				"another file",
+				run->pairs_path);
+	return ISX_OK;
+}
+
+/* Open the file of pairs, to continue it with --resume. --resume without a file begins anew, so
+ * that a script can always give it; so does what is no regular file, as /dev/null or a FIFO, of which
+ * nothing can be read. The file is cut off at the place where it goes on. */
+static enum isx_status open_pairs(struct duplicates *run, struct isx_err *err)
+{
+	off_t end = 0;
+	struct stat file;
+	enum isx_status st = name_files(run, err);
+	if (st)
+		return st;
+	bool reads = run->resumes && stat(run->pairs_path, &file) == 0 && S_ISREG(file.st_mode);
+	st = open_file(run, reads, err);
+	if (!st && reads)
+		st = read_pairs(run, &end, err);
+	if (st || !run->is_regular)
+		return st;
+	if (fseeko(run->pairs, end, SEEK_SET) != 0 || ftruncate(fileno(run->pairs), end) != 0)
+		return fail_write(run->pairs_path, err);
+	if (!reads)
+		unlink(run->mark_path); /* of an earlier run */
 	if (run->from[0])
 		run->query.from = run->from;
-	run->is_regular = fstat(fileno(run->pairs), &file) == 0 && S_ISREG(file.st_mode);
 	return ISX_OK;
 }
 
@@ -294,12 +329,12 @@ static enum isx_status close_file(FILE *file, const char *path, struct isx_err *
  * has. */
 static enum isx_status write_clusters(struct duplicates *run, size_t *count, struct isx_err *err)
 {
-	FILE *out = run->path ? fopen(run->path, "w") : stdout;
-	if (!out)
+	struct sink out = { run->path ? fopen(run->path, "w") : stdout, run->path };
+	if (!out.file)
 		return fail_write(run->path, err);
-	enum isx_status st = isx_clusters_write(&run->clusters, write_text, out, count, err);
+	enum isx_status st = isx_clusters_write(&run->clusters, write_text, &out, count, err);
 	if (run->path) {
-		enum isx_status closed = close_file(out, run->path, st ? NULL : err);
+		enum isx_status closed = close_file(out.file, run->path, st ? NULL : err);
 		st = st ? st : closed;
 	}
 	if (!st && run->path)
@@ -370,11 +405,13 @@ static int run_query(const struct cli_args *args, struct duplicates *run)
 	if (is_open)
 		st = compare(run, &clusters, &err);
 	interrupt_end(&interrupt);
+	/* Not among the pairs. */
+	FILE *to = run->is_stdout ? stderr : stdout;
 	if (st == ISX_OK && is_open && run->path && run->is_clustered)
-		say_line(stdout, "Found %llu pairs in %zu clusters, which are in %s",
+		say_line(to, "Found %llu pairs in %zu clusters, which are in %s",
 			 (unsigned long long)run->found, clusters, run->path);
 	else if (st == ISX_OK && is_open && run->path)
-		say_line(stdout, "Found %llu pairs, which are in %s",
+		say_line(to, "Found %llu pairs, which are in %s",
 			 (unsigned long long)run->found, run->path);
 	int code = !is_open ? CLI_ERROR : st ? target_fail(st, &err) : CLI_OK;
 	isx_close(run->other);

@@ -362,6 +362,49 @@ def test_a_file_of_something_else_is_not_continued(cli):
         assert (cli.work / "o.jsonl").read_text() == text
 
 
+def test_a_file_that_another_run_writes_is_left_alone(large):
+    """Also with --resume, which cuts the file off; when the first run has ended, the file is free."""
+    whole = (large.work / "whole.jsonl").read_bytes()
+    with subprocess.Popen(large.command(["duplicates", "-o", "two.jsonl"]), cwd=large.work, stdout=subprocess.DEVNULL,
+                          env={**large.env, "ISCC_SEARCH_KERNEL": "scalar", "ISCC_SEARCH_THREADS": "1"}) as first:
+        end = time.monotonic() + 60
+        while not (large.work / "two.jsonl").exists() or not (large.work / "two.jsonl").stat().st_size:
+            assert time.monotonic() < end and first.poll() is None
+            time.sleep(0.01)
+        first.send_signal(signal.SIGSTOP)
+        try:
+            written = (large.work / "two.jsonl").read_bytes()
+            for words in ([], ["--resume"]):
+                said = large.run("duplicates", "-o", "two.jsonl", *words)
+                assert said.code == 1 and "two.jsonl: another process writes it" in said.err
+            assert (large.work / "two.jsonl").read_bytes() == written and whole.startswith(written)
+        finally:
+            first.send_signal(signal.SIGCONT)
+        assert first.wait(120) == 0
+    assert (large.work / "two.jsonl").read_bytes() == whole
+    large.good("duplicates", "-o", "two.jsonl", "--resume")
+    assert (large.work / "two.jsonl").read_bytes() == whole
+
+
+@pytest.mark.parametrize("words", [[], ["--resume"]], ids=["anew", "resume"])
+def test_pairs_go_to_what_is_no_regular_file(cli, words):
+    """A pipe that is standard output, a FIFO, a device; and a link to a file."""
+    cli.good("add", EXAMPLES / "assets.jsonl")
+    whole = cli.good("duplicates").out
+    said = cli.good("duplicates", "-o", "/dev/stdout", *words)
+    assert said.out == whole and "which are in /dev/stdout" in said.err
+    assert "which are in /dev/null" in cli.good("duplicates", "-o", "/dev/null", *words).out
+    os.mkfifo(cli.work / "fifo")
+    with subprocess.Popen(cli.command(["duplicates", "-o", "fifo", *words]), cwd=cli.work, env=cli.env,
+                          stdout=subprocess.DEVNULL) as process:
+        assert (cli.work / "fifo").read_text() == whole
+        assert process.wait(60) == 0
+    (cli.work / "link").symlink_to("file")
+    cli.good("duplicates", "-o", "link", *words)
+    assert (cli.work / "link").is_symlink() and (cli.work / "file").read_text() == whole
+    assert sorted(path.name for path in cli.work.iterdir()) == ["fifo", "file", "link"]
+
+
 def test_the_bar_shows_pairs_and_the_time(large):
     code, shown, _ = large.on_terminal("duplicates", "-o", "t.jsonl", streams=("stderr",))
     assert code == 0 and "million pairs/s" in shown and "%" in shown
@@ -398,6 +441,16 @@ def test_a_full_disk_is_an_error(cli):
     cli.good("add", EXAMPLES / "assets.jsonl")
     said = cli.run("duplicates", "-o", "/dev/full")
     assert said.code == 1 and "/dev/full: No space left on device" in said.err
+
+
+def test_a_full_disk_for_clusters_names_the_file(cli):
+    cli.good("add", EXAMPLES / "assets.jsonl")
+    (cli.work / "c.jsonl").symlink_to("/dev/full")
+    said = cli.run("duplicates", "--clusters", "-o", "c.jsonl")
+    assert said.code == 1 and said.err == "Error: c.jsonl: No space left on device\n"
+    (cli.work / "c.jsonl").unlink()
+    cli.good("duplicates", "--clusters", "-o", "c.jsonl", "--resume")
+    assert (cli.work / "c.jsonl").read_text() == cli.good("duplicates", "--clusters").out
 
 
 def test_a_disk_that_has_room_again_loses_no_pair(large):
