@@ -14,6 +14,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/uri.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/interrupt.h"
@@ -34,10 +35,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	LINE_BYTES_MAX = 16384, /* of a pair: 64 types take less than half of it */
+	PATIENCE_MS = 2000,     /* an interrupt waits so long for the line that is being written */
 	MARK_NS = 500000000     /* half a second between two marks, each of which is synced */
 };
 
@@ -54,14 +57,16 @@ struct duplicates {
 	char from[24]; /* where to begin */
 	char pairs_path[PATH_MAX];
 	char mark_path[PATH_MAX];
-	struct isx_buf options; /* as text, to compare them with those of a mark */
-	uint64_t marked_ns;     /* time of the last mark */
-	bool is_regular;        /* the file of pairs: others, as /dev/null, have no marks */
-	bool is_stdout;         /* the file of pairs, as of --output /dev/stdout */
-	atomic_bool is_broken;  /* lines before a mark could not be written: `broken` says why */
+	char store[ISX_URI_SHOWN_BYTES]; /* of the index; "": a server, which may get another URL */
+	char *options;                   /* as text, to compare them with those of a mark */
+	bool has_mark;                   /* written by this run */
+	uint64_t marked_ns;              /* time of the last mark behind a block of assets */
+	bool is_regular;       /* the file of pairs: others, as /dev/null, have no marks */
+	bool is_stdout;        /* the file of pairs, as of --output /dev/stdout */
+	atomic_bool is_broken; /* lines before a mark could not be written: `broken` says why */
 	struct isx_err broken;
-	pthread_mutex_t lock;   /* guards the members below: an interrupt reads them */
-	FILE *pairs;            /* where pairs go; NULL: nowhere */
+	pthread_mutex_t lock; /* guards the members below: an interrupt reads them */
+	FILE *pairs;          /* where pairs go; NULL: nowhere */
 	uint64_t found;
 };
 
@@ -83,10 +88,39 @@ static enum isx_status check_written(void *arg, struct isx_err *err)
 	return atomic_load(&run->is_broken) ? isx_err_pass(err, &run->broken) : ISX_OK;
 }
 
-/* An isx_pair_fn. Lines are written whole, also when a signal comes meanwhile. */
+/* Write a mark: the pairs of all assets before this ISCC-ID are in the file, and no others. "": it is not
+ * known how far the run came, only what it compares. A mark that cannot be written is left out, as
+ * the file of pairs is enough to continue; pairs that cannot be written end the run. */
+static void put_mark(struct duplicates *run, const char *iscc_id)
+{
+	struct isx_buf text = { 0 };
+	pthread_mutex_lock(&run->lock);
+	long long bytes = fflush(run->pairs) == 0 ? (long long)ftello(run->pairs) : -1;
+	if (bytes < 0) {
+		(void)!fail_write(run->pairs_path, &run->broken);
+		atomic_store(&run->is_broken, true);
+	}
+	pthread_mutex_unlock(&run->lock);
+	run->has_mark = true;
+	isx_buf_printf(&text, "{\"from\":\"%s\",\"bytes\":%lld,\"options\":", iscc_id, bytes);
+	isx_json_quote(&text, isx_span_of(run->options));
+	isx_buf_text(&text, ",\"index\":");
+	isx_json_quote(&text, isx_span_of(run->target.name));
+	isx_buf_text(&text, ",\"store\":");
+	isx_json_quote(&text, isx_span_of(run->store));
+	isx_buf_text(&text, "}\n");
+	if (bytes >= 0 && !isx_buf_status(&text, NULL))
+		(void)!files_replace(run->mark_path, (struct isx_span){ text.ptr, text.len }, NULL);
+	isx_buf_release(&text);
+}
+
+/* An isx_pair_fn. Lines are written whole, also when a signal comes meanwhile. Before the first one a
+ * mark says what is compared: other options could not continue this file. */
 static enum isx_status take_pair(const struct isx_pair *pair, void *arg, struct isx_err *err)
 {
 	struct duplicates *run = arg;
+	if (run->is_regular && !run->has_mark)
+		put_mark(run, run->from);
 	enum isx_status st = check_written(run, err);
 	if (!st && run->is_clustered)
 		st = isx_clusters_add(&run->clusters, pair, err);
@@ -113,38 +147,32 @@ static void draw(uint64_t done, uint64_t total, void *arg)
 	progress_compared(&run->progress, done, total, run->found);
 }
 
-/* Write a mark now and then: so far all pairs are in the file. A mark that cannot be written is left
- * out, as the file of pairs is enough to continue; pairs that cannot be written end the run. */
+/* Write a mark now and then. */
 static void write_mark(const char *iscc_id, void *arg)
 {
 	struct duplicates *run = arg;
-	struct isx_buf text = { 0 };
 	uint64_t now_ns = isx_clock_ns();
 	if (!run->is_regular || now_ns - run->marked_ns < MARK_NS)
 		return;
 	run->marked_ns = now_ns;
-	pthread_mutex_lock(&run->lock);
-	long long bytes = fflush(run->pairs) == 0 ? (long long)ftello(run->pairs) : -1;
-	if (bytes < 0) {
-		(void)!fail_write(run->pairs_path, &run->broken);
-		atomic_store(&run->is_broken, true);
-	}
-	pthread_mutex_unlock(&run->lock);
-	isx_buf_printf(&text, "{\"from\":\"%s\",\"bytes\":%lld,\"options\":", iscc_id, bytes);
-	isx_json_quote(&text, (struct isx_span){ run->options.ptr, run->options.len });
-	isx_buf_text(&text, "}\n");
-	if (bytes >= 0 && !isx_buf_status(&text, NULL))
-		(void)!files_replace(run->mark_path, (struct isx_span){ text.ptr, text.len }, NULL);
-	isx_buf_release(&text);
+	put_mark(run, iscc_id);
 }
 
 /* A signal has come: write the whole lines that are waiting, and say how to go on. Runs in the
- * signal thread; the process ends afterwards (interrupt.h), so the lock is never released. */
+ * signal thread; the process ends afterwards (interrupt.h), so the lock is never released. The main thread has
+ * the lock for long only if the reader of a pipe takes no more lines: then there is no way to
+ * write the others, and the process ends without them. */
 static void say_interrupted(void *arg)
 {
 	struct duplicates *run = arg;
-	pthread_mutex_lock(&run->lock);
-	if (run->pairs)
+	const struct timespec moment = { .tv_nsec = 20000000 };
+	bool has_lock = false;
+	for (int i = 0; !has_lock && i < PATIENCE_MS / 20; i++) {
+		has_lock = pthread_mutex_trylock(&run->lock) == 0;
+		if (!has_lock)
+			nanosleep(&moment, NULL);
+	}
+	if (has_lock && run->pairs)
 		(void)fflush(run->pairs);
 	progress_clear();
 	if (run->path)
@@ -174,32 +202,57 @@ static enum isx_status write_text(const char *bytes, size_t len, void *arg, stru
 
 /* --- continuing ------------------------------------------------------------------------------- */
 
+/* Does the mark have this text, or none, in the member `name`? ISX_INVALID: it has another one. */
+static enum isx_status check_mark(const struct duplicates *run, struct isx_span mark,
+				  const char *name, const char *wanted, struct isx_err *err)
+{
+	struct isx_arena arena = { 0 };
+	struct isx_span text = { 0 };
+	enum isx_status st = ISX_OK;
+	if (!isx_json_string(isx_json_member(mark, name), &arena, &text))
+		st = isx_fail_memory(err);
+	else if (text.ptr && !isx_span_is(text, wanted))
+		st = isx_fail(err, ISX_INVALID,
+			      "%s was begun with other %s: %.*s. Use the same, or begin anew "
+			      "without --resume",
+			      run->path, name, text.len ? (int)text.len : 4,
+			      text.len ? text.ptr : "none");
+	isx_arena_release(&arena);
+	return st;
+}
+
+/* Has the interrupted run compared the same index, in the same way? The name of its store counts where
+ * both runs know it. */
+static enum isx_status check_same(const struct duplicates *run, struct isx_span mark,
+				  struct isx_err *err)
+{
+	enum isx_status st = check_mark(run, mark, "options", run->options, err);
+	if (!st)
+		st = check_mark(run, mark, "index", run->target.name, err);
+	if (!st && run->store[0] && !isx_span_is(isx_json_member(mark, "store"), "\"\""))
+		st = check_mark(run, mark, "store", run->store, err);
+	return st;
+}
+
 /* Is there a mark at the end of the pairs, behind which nothing was found? Then *from is where it
- * says to begin. ISX_INVALID: the file was begun with other options. The mark has the length of
- * the file of pairs. If pairs were written behind it, the mark is older than they are, and the
- * last pair says better where to begin. */
+ * says to begin. ISX_INVALID: the file was begun with other options, or with another index. The mark
+ * has the length of the file of pairs. If pairs were written behind it, the mark is older than they
+ * are, and the last pair says better where to begin. */
 static enum isx_status read_mark(struct duplicates *run, off_t at, char from[24],
 				 struct isx_err *err)
 {
 	struct isx_buf text = { 0 };
 	struct isx_arena arena = { 0 };
-	struct isx_span options = { 0 }, id = { 0 };
+	struct isx_span id = { 0 };
 	size_t offset;
 	from[0] = '\0';
 	enum isx_status st = files_read(run->mark_path, FILES_REGULAR, &text, NULL);
 	struct isx_span mark = { text.ptr, text.len };
 	if (!st && !isx_json_check(mark, &offset, NULL) &&
-	    isx_json_string(isx_json_member(mark, "options"), &arena, &options) &&
-	    isx_json_string(isx_json_member(mark, "from"), &arena, &id) && options.ptr && id.ptr) {
-		if (options.len != run->options.len ||
-		    memcmp(options.ptr, run->options.ptr, options.len) != 0)
-			st = isx_fail(
-				err, ISX_INVALID,
-				"%s was begun with other options: %.*s. Use them, or begin anew "
-				"without --resume",
-				run->path, (int)options.len, options.ptr);
-		else if (isx_json_int(isx_json_member(mark, "bytes")) == (int64_t)at && id.len < 24)
-			snprintf(from, 24, "%s", id.ptr);
+	    isx_json_string(isx_json_member(mark, "from"), &arena, &id) && id.ptr) {
+		st = check_same(run, mark, err);
+		if (isx_json_int(isx_json_member(mark, "bytes")) == (int64_t)at && id.len < 24)
+			snprintf(from, 24, "%.*s", (int)id.len, id.ptr);
 	} else {
 		st = ISX_OK; /* no mark: the file of pairs decides */
 	}
@@ -342,18 +395,24 @@ static enum isx_status write_clusters(struct duplicates *run, size_t *count, str
 	return st;
 }
 
-/* The options that decide which pairs there are, as a text. Options of the output are left out:
- * they change no pair. */
-static void describe_options(const struct cli_args *args, struct duplicates *run)
+/* Note what decides which pairs there are, to compare it with a mark. Options of the output are left
+ * out: they change no pair. Index and store are those that were opened, as another index may be
+ * active by now. */
+static enum isx_status describe(const struct cli_args *args, struct duplicates *run,
+				struct isx_err *err)
 {
-	static const char *const names[] = { "--index", "--uri", "--against", "--type",
-					     "--min-score" };
+	static const char *const names[] = { "--against", "--type", "--min-score" };
+	struct isx_buf text = { 0 };
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if (!cli_option_value(args, names[i]))
 			continue;
-		isx_buf_printf(&run->options, "%s%s ", run->options.len ? " " : "", names[i]);
-		(void)cli_option_list(args, names[i], &run->options);
+		isx_buf_printf(&text, "%s%s ", text.len ? " " : "", names[i]);
+		(void)cli_option_list(args, names[i], &text);
 	}
+	if (strncmp(run->target.uri, "http", 4) != 0)
+		isx_uri_show(run->target.uri, run->store);
+	run->options = isx_buf_take(&text);
+	return run->options ? ISX_OK : isx_fail_memory(err);
 }
 
 /* Compare, and write what is found. `pairs` is NULL before the file is closed, so that a signal
@@ -403,6 +462,8 @@ static int run_query(const struct cli_args *args, struct duplicates *run)
 			target_open_other(&run->target, run->query.against, &run->other));
 	run->query.against_store = run->other;
 	if (is_open)
+		st = describe(args, run, &err);
+	if (is_open && !st)
 		st = compare(run, &clusters, &err);
 	interrupt_end(&interrupt);
 	/* Not among the pairs. */
@@ -411,8 +472,8 @@ static int run_query(const struct cli_args *args, struct duplicates *run)
 		say_line(to, "Found %llu pairs in %zu clusters, which are in %s",
 			 (unsigned long long)run->found, clusters, run->path);
 	else if (st == ISX_OK && is_open && run->path)
-		say_line(to, "Found %llu pairs, which are in %s",
-			 (unsigned long long)run->found, run->path);
+		say_line(to, "Found %llu pairs, which are in %s", (unsigned long long)run->found,
+			 run->path);
 	int code = !is_open ? CLI_ERROR : st ? target_fail(st, &err) : CLI_OK;
 	isx_close(run->other);
 	target_close(&run->target);
@@ -438,9 +499,6 @@ static enum isx_status read_query(const struct cli_args *args, struct duplicates
 					       err);
 	isx_problems_release(&problems);
 	isx_buf_release(&types);
-	describe_options(args, run);
-	if (!st)
-		st = isx_buf_status(&run->options, err);
 	run->query = (struct isx_duplicates_query){ .against = cli_option_value(args, "--against"),
 						    .types = conditions.types,
 						    .type_count = conditions.type_count,
@@ -473,7 +531,7 @@ static int run_duplicates(const struct cli_args *args)
 	int code = run_query(args, &run);
 	isx_clusters_release(&run.clusters);
 	isx_buf_release(&run.line);
-	isx_buf_release(&run.options);
+	isx_mem_free(run.options);
 	isx_arena_release(&run.arena);
 	return code;
 }

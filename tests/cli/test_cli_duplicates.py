@@ -352,6 +352,60 @@ def test_it_begins_where_the_mark_says(large):
         assert not (large.work / "m.jsonl.resume").exists()
 
 
+def test_another_index_does_not_continue_a_file(large):
+    """The active one may have changed since; an index of that name in another store is another one, too."""
+    for path in ("x.jsonl", "x.jsonl.resume"):
+        (large.work / path).unlink(missing_ok=True)
+    process = subprocess.Popen(large.command(["duplicates", "-o", "x.jsonl"]), cwd=large.work, stdout=subprocess.DEVNULL,
+                               env={**large.env, "ISCC_SEARCH_KERNEL": "scalar", "ISCC_SEARCH_THREADS": "1"})
+    end = time.monotonic() + 60
+    while not (large.work / "x.jsonl").exists() or not (large.work / "x.jsonl").stat().st_size:
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    written = (large.work / "x.jsonl").read_bytes()
+    store = f"usearch://{large.work}/elsewhere"
+    assets = json.dumps(sample(1)[0])
+    large.good("add", "-", "--uri", store, stdin=assets)
+    large.good("add", "-", "--uri", store, "--index", "other", stdin=assets)
+    for words, what in ((["--index", "other"], "other index: default."), ([], "other store: usearch://")):
+        said = large.run("duplicates", "-o", "x.jsonl", "--resume", "--uri", store, *words)
+        assert said.code == 1 and f"x.jsonl was begun with {what}" in said.err
+        assert (large.work / "x.jsonl").read_bytes() == written
+    large.good("duplicates", "-o", "x.jsonl", "--resume", "--index", "default")
+    assert (large.work / "x.jsonl").read_bytes() == (large.work / "whole.jsonl").read_bytes()
+
+
+def test_options_are_known_from_the_first_pair_on(large):
+    """Killed within the first block of assets, of which each has 25,000 pairs."""
+    for path in ("y.jsonl", "y.jsonl.resume"):
+        (large.work / path).unlink(missing_ok=True)
+    process = subprocess.Popen(large.command(["duplicates", "-m", "0", "-o", "y.jsonl"]), cwd=large.work,
+                               env={**large.env, "ISCC_SEARCH_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not (large.work / "y.jsonl").exists() or not (large.work / "y.jsonl").stat().st_size:
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert json.loads((large.work / "y.jsonl.resume").read_text())["from"] == ""
+    said = large.run("duplicates", "-o", "y.jsonl", "--resume")
+    assert said.code == 1 and "y.jsonl was begun with other options: --min-score 0." in said.err
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM], ids=lambda which: which.name)
+def test_a_signal_ends_it_although_no_line_is_taken(large, which):
+    """The pipe is full, and its reader takes nothing."""
+    with subprocess.Popen(large.command(["duplicates", "-m", "0"]), cwd=large.work, env=large.env, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.read(1)
+        time.sleep(0.5)
+        process.send_signal(which)
+        assert process.wait(30) == 128 + which
+        assert b"Interrupted: " in process.stderr.read()
+
+
 def test_a_file_of_something_else_is_not_continued(cli):
     cli.good("index", "list")
     cli.good("add", EXAMPLES / "assets.jsonl")

@@ -221,6 +221,9 @@ def test_a_remote_stream_that_is_cut_off_is_an_error_and_continues(start_server,
         assert process.returncode == 1 and server.base in err
     server.process.wait()
     server.process = None
+    if process.returncode:
+        other = command("duplicates", "--uri", many, "--index", "main", "-o", tmp_path / "cut", "--resume")
+        assert other.returncode == 1 and "was begun with other options: --min-score 0.62." in other.stderr
     again = command("duplicates", "--uri", many, "--index", "main", "-m", "0.62", "-o", tmp_path / "cut", "--resume")
     assert again.returncode == 0
     assert (tmp_path / "cut").read_bytes() == (tmp_path / "whole").read_bytes()
