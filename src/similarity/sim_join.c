@@ -498,14 +498,16 @@ static enum isx_status read_extent(struct join *join, struct worker *worker, str
 static enum isx_status run(struct join *join, struct worker *workers, size_t count,
 			   isx_pair_fn *found, void *arg, struct isx_err *err)
 {
+	bool is_started = false; /* any of them: that of the first may have failed alone */
 	for (size_t i = 0; i < count; i++) {
 		pthread_mutex_lock(&join->lock);
 		workers[i].is_started = isx_thread_start(&workers[i].thread, "isx-join", run_worker,
 							 &workers[i]) == 0;
 		join->running += workers[i].is_started;
 		pthread_mutex_unlock(&join->lock);
+		is_started |= workers[i].is_started;
 	}
-	if (!workers[0].is_started)
+	if (!is_started)
 		return isx_fail(err, ISX_UNAVAILABLE, "cannot start a thread: try again later");
 	deliver_all(join, found, arg);
 	for (size_t i = 0; i < count; i++)

@@ -5,6 +5,9 @@
 #include "iscc/iscc_id.h"
 #include "support.h"
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -501,6 +504,49 @@ static void test_duplicates__can_be_cancelled(void **state)
 	isx_close(store);
 }
 
+/* Sanitizers put a pthread_create() of their own in the place of the library's. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static size_t threads_to_fail; /* the next calls that fail, as without memory for a stack */
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *arg),
+		   void *arg)
+{
+	int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	if (threads_to_fail) {
+		threads_to_fail--;
+		return EAGAIN;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+	return real(thread, attributes, fn, arg);
+}
+
+/* Those that were started do all of the work; without any the call fails. */
+static void test_duplicates__are_found_with_fewer_threads_than_wanted(void **state)
+{
+	uint64_t seed = test_seed() + 13;
+	const struct isx_duplicates_query query = { .has_min_score = true, .min_score = 0.9 };
+	(void)state;
+	random_assets(&main_index, 600, &seed);
+	struct isx_store *store = open_store(4, 0.75);
+	add_all(store, &main_index);
+	find(store, &query);
+	const size_t count = found.count;
+	assert_true(count > 0);
+	for (size_t failing = 1; failing < 4; failing++) {
+		threads_to_fail = failing;
+		find(store, &query);
+		assert_int_equal(found.count, count);
+	}
+	threads_to_fail = 4;
+	found.count = found.allowed = 0;
+	assert_int_equal(isx_duplicates(store, "main", &query, take_pair, &found, &err),
+			 ISX_UNAVAILABLE);
+	assert_int_equal(found.count, 0);
+	assert_int_equal(threads_to_fail, 0);
+	isx_close(store);
+}
+#endif
+
 struct progress {
 	uint64_t done, total;
 	size_t calls;
@@ -681,6 +727,9 @@ int main(void)
 		cmocka_unit_test(test_duplicates__end_when_the_caller_has_enough),
 		cmocka_unit_test(test_duplicates__are_of_one_snapshot),
 		cmocka_unit_test(test_duplicates__can_be_cancelled),
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+		cmocka_unit_test(test_duplicates__are_found_with_fewer_threads_than_wanted),
+#endif
 		cmocka_unit_test(test_duplicates__tell_how_many_pairs_were_compared),
 		cmocka_unit_test(test_duplicates__tell_where_to_continue_between_two_blocks_only),
 		cmocka_unit_test(test_duplicates__of_wrong_queries_are_refused),
