@@ -30,6 +30,7 @@ struct export
 	uint64_t count;
 	uint64_t damaged; /* assets that cannot be read */
 	char last[24];    /* the ISCC-ID of the last one */
+	bool has_failed;  /* not all that was counted is written */
 	atomic_bool is_interrupted;
 	atomic_bool is_over;
 };
@@ -73,6 +74,7 @@ static enum isx_status write_assets(struct export *export, struct isx_cursor *cu
 		isx_asset_to_request(&export->output.text, asset);
 		isx_buf_char(&export->output.text, '\n');
 		st = output_write(&export->output, err);
+		export->has_failed = st != ISX_OK;
 		snprintf(export->last, sizeof export->last, "%s", asset->iscc_id);
 		if (++export->count % 256 == 0)
 			progress_update(&export->progress, export->count, export->count);
@@ -80,15 +82,20 @@ static enum isx_status write_assets(struct export *export, struct isx_cursor *cu
 	/* What was written before a failure is whole, too. */
 	struct isx_err why;
 	enum isx_status end = output_end(&export->output, &why);
+	export->has_failed |= end != ISX_OK;
 	return st ? st : end ? isx_err_pass(err, &why) : ISX_OK;
 }
 
-/* On standard error if the assets are on standard output. */
+/* On standard error if the assets are on standard output. After a failure of the output it is not known
+ * where it ends: some of the assets that were counted are not in it. */
 static void report(const struct export *export, bool is_whole)
 {
 	bool is_stdout = strcmp(export->path, "-") == 0;
 	progress_clear();
-	if (!is_whole && export->count)
+	if (export->has_failed)
+		say_line(stderr, "%s is not complete: export it again",
+			 is_stdout ? "Standard output" : export->path);
+	else if (!is_whole && export->count)
 		say_line(stderr, "%llu assets are in %s, whole lines; to go on: --after %s",
 			 (unsigned long long)export->count,
 			 is_stdout ? "standard output" : export->path, export->last);

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from commandline import EXAMPLES, sample, write_lines
+from mounts import small_disk
 from serving import make_asset
 
 LINES = [row for row in (EXAMPLES / "assets.jsonl").read_text(encoding="utf-8").splitlines() if row]
@@ -96,6 +97,19 @@ def test_an_existing_file_stays(exported):
 def test_a_full_disk_is_an_error(exported):
     said = exported[0].run("export", "--force", "/dev/full")
     assert said.code == 1 and "No space left" in said.err
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_a_disk_that_gets_full_names_no_place_to_go_on(exported, name):
+    """What was read is not what was written: to go on there would lose the assets between the two."""
+    cli, text = exported
+    with small_disk(1) as folder:
+        (folder / "filler").write_bytes(bytes(1 << 20)[:(1 << 20) - (128 << 10 if name.endswith("l") else 16 << 10)])
+        said = cli.run("export", folder / name)
+        written = (folder / name).read_bytes()
+    assert said.code == 1 and "No space left" in said.err
+    assert f"{folder}/{name} is not complete: export it again\n" in said.err and "--after" not in said.err
+    assert name.endswith(".gz") or (text.encode().startswith(written) and len(written) < len(text))
 
 
 def test_an_interrupted_export_ends_behind_a_line(exported):
