@@ -118,15 +118,14 @@ static enum isx_status add_file(struct add *add, struct seen_place place, struct
 }
 
 /* Parse one line and hand it over. Fails only if the store or the memory does: a wrong line is
- * counted. The hash of a line is computed only if this line completes a batch: only such places
- * are written down for --resume. */
+ * counted. */
 static enum isx_status add_line(struct add *add, struct seen_place place, struct isx_span line,
 				struct isx_err *err)
 {
 	struct isx_asset asset = { 0 };
 	struct isx_err why = { 0 };
 	enum isx_status st = lines_read_asset(line, loader_arena(add->run.loader), &asset, &why);
-	add->now.line_hash = loader_fills(add->run.loader) ? resume_line_hash(line) : 0;
+	add->now.line_hash = resume_line_hash(line);
 	return st ? skip(add, place, st, &why, err)
 		  : loader_give(add->run.loader, &asset, place, err);
 }

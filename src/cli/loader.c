@@ -28,8 +28,8 @@ struct batch {
 	struct isx_asset *assets;
 	struct seen_place *places;
 	enum isx_outcome *outcomes;
+	struct loader_point *points; /* of the assets */
 	size_t count;
-	struct loader_point point; /* of the last asset */
 };
 
 struct loader {
@@ -210,6 +210,15 @@ static size_t shrink(size_t count, size_t at_fault)
 	return at_fault ? at_fault : 1;
 }
 
+/* The first `count` assets of a batch are stored, or refused. A whole batch that is not full is the last
+ * one, or is written because the next asset needs it: a small add needs no mark. Only this thread changes
+ * the totals of what is stored, so it reads them without the lock. */
+static void note_stored(struct loader *loader, const struct batch *batch, size_t count)
+{
+	if (loader->stored && (count < batch->count || count == loader->batch_assets))
+		loader->stored(loader->stored_arg, &batch->points[count - 1], loader->totals.last);
+}
+
 /* Write a batch, in parts if an asset of it is refused. Parts are written from left to right, because the
  * last of several assets with one ISCC-ID counts. Invariant: all assets before `first` are done.
  * Behind an asset that was refused parts are small at first: each refusal reads its part in vain, and
@@ -230,11 +239,10 @@ static void write_batch(struct loader *loader, const struct batch *batch)
 		first += count;
 		part = st ? PART_AFTER_REFUSAL : 2 * part;
 		count = batch->count - first < part ? batch->count - first : part;
+		/* An asset that ends the run is not done: the next run has to end there, too. */
+		if (!st || !loader->stops)
+			note_stored(loader, batch, first);
 	}
-	/* A batch that is not full is the last one, or is written because the next asset needs it.
-	 * Only this thread changes the totals of what is stored, so it reads them without the lock. */
-	if (loader->stored && first == batch->count && batch->count == loader->batch_assets)
-		loader->stored(loader->stored_arg, &batch->point, loader->totals.last);
 }
 
 /* The writing thread. It releases the lock while it writes; the batch is its own as long as
@@ -266,9 +274,12 @@ static enum isx_status begin_batch(struct loader *loader, struct batch *batch, s
 	batch->count = 0;
 	batch->assets = isx_arena_alloc(&batch->arena, loader->batch_assets, sizeof *batch->assets);
 	batch->places = isx_arena_alloc(&batch->arena, loader->batch_assets, sizeof *batch->places);
+	batch->points = isx_arena_alloc(&batch->arena, loader->batch_assets, sizeof *batch->points);
 	batch->outcomes = isx_arena_alloc(&batch->arena, loader->batch_assets,
 					  sizeof *batch->outcomes);
-	return batch->assets && batch->places && batch->outcomes ? ISX_OK : isx_fail_memory(err);
+	return batch->assets && batch->places && batch->points && batch->outcomes
+		       ? ISX_OK
+		       : isx_fail_memory(err);
 }
 
 enum isx_status loader_new(struct isx_store *store, const char *name, size_t batch_assets,
@@ -350,11 +361,6 @@ static enum isx_status hand_over(struct loader *loader, struct isx_err *err)
 	return st ? st : began;
 }
 
-bool loader_fills(const struct loader *loader)
-{
-	return loader->batches[loader->filling].count + 1 == loader->batch_assets;
-}
-
 /* The asset is copied, its texts are not: they stay in the arena of the batch until it is
  * written. */
 enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
@@ -363,11 +369,11 @@ enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset
 	struct batch *batch = &loader->batches[loader->filling];
 	batch->assets[batch->count] = *asset;
 	batch->places[batch->count] = place;
-	batch->count++;
 	if (loader->now) {
-		batch->point = *loader->now;
-		batch->point.line = place.line;
+		batch->points[batch->count] = *loader->now;
+		batch->points[batch->count].line = place.line;
 	}
+	batch->count++;
 	return batch->count == loader->batch_assets ? hand_over(loader, err) : ISX_OK;
 }
 

@@ -20,8 +20,9 @@ struct loader_point {
 	int64_t line_hash;  /* resume_line_hash() of the line; 0: not known */
 };
 
-/* Called by the writing thread when a full batch is stored.
- *   point    how far the input was read with the last asset of the batch
+/* Called by the writing thread when a full batch is stored, and behind each part of a batch that is written
+ * in parts, as an asset of it was refused.
+ *   point    how far the input was read with the last asset that is stored or refused
  *   iscc_id  of the asset that was stored last, "" if it is not known; borrowed */
 typedef void loader_stored_fn(void *stored_arg, const struct loader_point *point,
 			      const char *iscc_id);
@@ -45,7 +46,7 @@ ISX_MUST_CHECK enum isx_status loader_new(struct isx_store *store, const char *n
 					  size_t batch_assets, const char *paths, bool verbose,
 					  struct loader **loader, struct isx_err *err);
 
-/* Call `stored` behind each full batch. Call before the first asset.
+/* Call `stored` behind each full batch, and each part. Call before the first asset.
  *   now  where the asset that is given is from (borrowed); the loader knows its line itself */
 void loader_set_stored(struct loader *loader, const struct loader_point *now,
 		       loader_stored_fn *stored, void *stored_arg);
@@ -66,9 +67,6 @@ struct isx_arena *loader_arena(struct loader *loader);
  * before. Fails if the store has failed. */
 ISX_MUST_CHECK enum isx_status loader_give(struct loader *loader, const struct isx_asset *asset,
 					   struct seen_place place, struct isx_err *err);
-
-/* Is the next asset the last one of its batch? */
-bool loader_fills(const struct loader *loader);
 
 /* Write what was given, and wait until it is written: a search then finds it. Memory of
  * loader_arena() that belongs to no asset that was given stays valid for the next one. */

@@ -2,8 +2,8 @@
  * resume.h - remembers how far an add came, so that --resume goes on behind what is stored.
  *
  * A *mark* is a file of the data folder, one for each command: index, input and the options that
- * decide what is stored. The mark is written behind each whole batch, and removed at the end of the
- * input.
+ * decide what is stored. The mark is written behind each whole batch, and behind each part of
+ * one that is written in parts, and removed at the end of the input.
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ISX_RESUME_H
