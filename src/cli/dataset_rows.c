@@ -382,7 +382,9 @@ static enum isx_status find_stored(struct dataset_rows *rows, uint64_t *skip, st
 			count += is_asset;
 		if (is_asset && count % rows->step == 0) {
 			char *json = NULL;
+			loader_look_begin(rows->loader);
 			st = isx_get(rows->store, rows->index, asset.iscc_id, &json, err);
+			loader_look_end(rows->loader);
 			is_there = st == ISX_OK;
 			st = st == ISX_NOT_FOUND ? ISX_OK : st;
 			*skip = is_there ? row + 1 : *skip;

@@ -60,7 +60,7 @@ void load_run_interrupted(void *arg)
 		say_line(stderr, "The %zu assets that were being written may be in, too", pending);
 	load_run_say_how_far(run, loader, &totals);
 	if (loader && !pending)
-		isx_close(run->target.store); /* syncs a store opened with relaxed durability */
+		loader_close_store(loader, QUIET_MS);
 }
 
 /* `running` is published before is_interrupted is read, and the signal thread does both in the

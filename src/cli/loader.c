@@ -6,7 +6,7 @@
  * halves, and so on, until the invalid asset is alone: it is reported, and all others are stored.
  * Each invalid asset costs about log2(batch) transactions, each of which waits for the disk.
  * Memory is that of two batches. The lock guards all members that both threads change; it is not
- * held while isx_add() runs. Order of locks: the loader's, then that of stderr (progress.c).
+ * held while isx_add() runs. Order of locks: that of a look, the loader's, that of stderr (progress.c).
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cli/loader.h"
@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { MESSAGES_MAX = 1000 };
 
@@ -42,7 +43,8 @@ struct loader {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool writing; /* the other batch belongs to the writing thread */
+	pthread_mutex_t look; /* held while the reading thread looks into the store */
+	bool writing;         /* the other batch belongs to the writing thread */
 	bool ending;
 	bool halted; /* the writing thread starts no further batch, and no further part of one */
 	bool stops;  /* it is halted by an asset that is refused */
@@ -295,6 +297,7 @@ enum isx_status loader_new(struct isx_store *store, const char *name, size_t bat
 	made->paths = paths;
 	made->verbose = verbose;
 	pthread_mutex_init(&made->lock, NULL);
+	pthread_mutex_init(&made->look, NULL);
 	isx_clock_cond_init(&made->changed);
 	enum isx_status st = begin_batch(made, &made->batches[0], err);
 	if (!st && isx_thread_start(&made->thread, "loader", write_batches, made) != 0)
@@ -434,6 +437,29 @@ void loader_halt(struct loader *loader, unsigned wait_ms, struct loader_totals *
 	pthread_mutex_unlock(&loader->lock);
 }
 
+void loader_look_begin(struct loader *loader)
+{
+	pthread_mutex_lock(&loader->look);
+}
+
+void loader_look_end(struct loader *loader)
+{
+	pthread_mutex_unlock(&loader->look);
+}
+
+/* The lock is never released: the reading thread waits for it until the process exits. */
+void loader_close_store(struct loader *loader, unsigned wait_ms)
+{
+	const struct timespec moment = { .tv_nsec = 10000000 };
+	const uint64_t until = isx_clock_after_ms(wait_ms);
+	while (pthread_mutex_trylock(&loader->look) != 0) {
+		if (isx_clock_ns() >= until)
+			return;
+		nanosleep(&moment, NULL);
+	}
+	isx_close(loader->store);
+}
+
 void loader_messages_release(struct loader_messages *messages)
 {
 	isx_buf_release(&messages->errors);
@@ -479,5 +505,6 @@ void loader_free(struct loader *loader)
 	seen_release(&loader->seen);
 	pthread_cond_destroy(&loader->changed);
 	pthread_mutex_destroy(&loader->lock);
+	pthread_mutex_destroy(&loader->look);
 	isx_mem_free(loader);
 }

@@ -88,6 +88,15 @@ void loader_add_place(const struct loader *loader, struct isx_buf *buf, struct s
 void loader_halt(struct loader *loader, unsigned wait_ms, struct loader_totals *totals,
 		 size_t *pending);
 
+/* The reading thread looks into the store itself between these two calls. */
+void loader_look_begin(struct loader *loader);
+void loader_look_end(struct loader *loader);
+
+/* Close the store, which syncs one that was opened with relaxed durability. After a loader_halt() without pending
+ * assets, from the thread of signals, behind which the process exits: the reading thread looks into the store no more.
+ * A look that takes longer than `wait_ms` leaves the store open. */
+void loader_close_store(struct loader *loader, unsigned wait_ms);
+
 /* Assets written so far. */
 size_t loader_written(struct loader *loader);
 

@@ -65,9 +65,12 @@ enum isx_status own_ids_find(struct own_ids *ids, struct target *target, struct 
 		st = loader_flush(loader, err);
 		seen_release(&ids->pending);
 	}
-	return st || !target->store
-		       ? st
-		       : search(target, text, loader_arena(loader), &asset->iscc_id, err);
+	if (st || !target->store)
+		return st;
+	loader_look_begin(loader);
+	st = search(target, text, loader_arena(loader), &asset->iscc_id, err);
+	loader_look_end(loader);
+	return st;
 }
 
 void own_ids_release(struct own_ids *ids)

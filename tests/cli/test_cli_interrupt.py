@@ -174,3 +174,19 @@ def test_waiting_for_a_fifo(cli):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130 and "Interrupted: 0 assets are in" in err
+
+
+def test_a_signal_while_a_file_is_looked_for_in_the_index(cli):
+    """The index of files without an ISCC-ID is searched for each; the signal closes it, to sync what is in."""
+    (cli.work / "files").mkdir()
+    for number in range(3000):
+        asset = make_asset(number)
+        (cli.work / f"files/{number}.iscc.json").write_text(json.dumps({"units": asset["units"]}), encoding="utf-8")
+    for turn in range(8):
+        store = f"usearch://{cli.work}/store{turn}"
+        process = subprocess.Popen(cli.command(["add", "files", "--uri", store]), cwd=cli.work, env=cli.env,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(0.1 + turn * 0.03)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode in (0, 130, -signal.SIGINT), err  # it was faster, or had not begun
