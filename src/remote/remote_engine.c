@@ -1123,6 +1123,10 @@ static enum isx_status remote_duplicates(struct isx_engine *engine, const char *
 	enum isx_status st = isx_buf_status(&suffix, err);
 	if (!st)
 		st = send_call(remote, &call, err);
+	/* The last line need not have an end, but has to be a whole pair. */
+	if (!st && stream.line.len)
+		stream.err.status =
+			take_line(&stream, (struct isx_span){ stream.line.ptr, stream.line.len });
 	/* The reason why take_lines() has ended the stream: `err` says only that the transfer has
 	 * ended. */
 	if (stream.err.status)

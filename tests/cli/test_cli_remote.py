@@ -96,6 +96,20 @@ def calls(remote, tmp_path):
     }
 
 
+PAIR = '{"iscc_id":"%s","match":"%s","score":1.0,"types":{"META_NONE_V0":1.0}}'
+
+
+def test_the_last_pair_of_a_server_counts_without_its_line_end(cli, remote):
+    """As of a proxy that makes a stream of its own; what is cut off in a line is no answer."""
+    lines = [PAIR % (sample(3)[0]["iscc_id"], other["iscc_id"]) for other in sample(3)[1:]]
+    remote.gives(200, ("\n".join(lines)).encode())
+    assert cli.good("duplicates", "--uri", remote.url).out.splitlines() == lines
+    for cut in (1, 20, len(lines[1]) - 1):
+        remote.gives(200, (lines[0] + "\n" + lines[1][:cut]).encode())
+        said = cli.run("duplicates", "--uri", remote.url)
+        assert said.code == 1 and "expected lines of pairs of near-duplicates" in said.err
+
+
 @pytest.mark.parametrize("call", ["add", "get", "search", "compare"])
 def test_the_documented_status_is_success(cli, remote, calls, call):
     words, status, answer = calls[call]
