@@ -123,10 +123,16 @@ static enum isx_status check(void *arg, struct isx_err *err)
 
 /* --- handing over ----------------------------------------------------------------------------- */
 
-/* Hand over the batch when it is the turn of its block, and wait until it is read. */
+/* Hand over the batch when it is the turn of its block, and wait until it is read. Without a lock file,
+ * writers do not respect the snapshot: pairs are handed over only if nothing was written. */
 static enum isx_status hand_over(struct worker *worker, struct isx_err *err)
 {
 	struct join *join = worker->join;
+	enum isx_status st = isx_lmdb_check_unmodified(join->file, join->last_change[0], err);
+	if (!st)
+		st = isx_lmdb_check_unmodified(join->against, join->last_change[1], err);
+	if (st)
+		return st;
 	pthread_mutex_lock(&join->lock);
 	while (!join->is_stopping && (join->turn != worker->number || join->ready))
 		pthread_cond_wait(&join->moved, &join->lock);
@@ -177,16 +183,11 @@ static uint64_t count_pairs(const struct join *join, uint64_t first, uint64_t co
 	return behind * (behind - 1) / 2 - (behind - count) * (behind - count - 1) / 2;
 }
 
-/* Hand over the rest of a block, and let the next block have its turn. Without a lock file, writers
- * do not respect the snapshot: pairs are delivered only if nothing was written. */
+/* Hand over the rest of a block, and let the next block have its turn. */
 static enum isx_status finish_block(struct worker *worker, struct isx_err *err)
 {
 	struct join *join = worker->join;
-	enum isx_status st = isx_lmdb_check_unmodified(join->file, join->last_change[0], err);
-	if (!st)
-		st = isx_lmdb_check_unmodified(join->against, join->last_change[1], err);
-	if (!st)
-		st = hand_over(worker, err);
+	enum isx_status st = hand_over(worker, err);
 	pthread_mutex_lock(&join->lock);
 	if (!st) {
 		join->turn++;

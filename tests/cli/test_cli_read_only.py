@@ -1,9 +1,11 @@
 """serve --read-only: on a mount that cannot be written, without permission, and beside a writer."""
 
+import json
 import os
 import subprocess
 
 import pytest
+import requests
 
 from commandline import BINARY, EXAMPLES, sample
 from mounts import NOBODY, open_folder, read_only_view
@@ -85,6 +87,22 @@ def test_a_read_only_mount_of_what_is_written_elsewhere(cli, start_server, kind)
         assert answer.status_code == 503 and "another process has the index open" in answer.text
         assert writer.stop() == 0
         assert reader.get("/indexes/main").json()["assets"] == 2401
+        assert reader.stop() == 0
+
+
+def test_near_duplicates_of_what_is_written_elsewhere(cli, start_server):
+    """The pairs of a block come in many parts: behind a write none of them is sent any more."""
+    fill(cli, f"usearch://{cli.work}/store")
+    with read_only_view(cli.work / "store") as folder:
+        reader = start_server(f"usearch://{folder}", args=["--read-only"])
+        url = reader.base + "/indexes/main/duplicates?min_score=0"
+        pieces = requests.get(url, stream=True, timeout=60).iter_content(1 << 16)
+        got = len(next(pieces))
+        cli.good("add", "-", "--uri", f"usearch://{cli.work}/store", "--index", "main", stdin=json.dumps(make_asset(1)))
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            for piece in pieces:
+                got += len(piece)
+        assert got < 30 << 20  # buffers on the way; a block has 100 MB
         assert reader.stop() == 0
 
 
