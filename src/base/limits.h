@@ -63,7 +63,8 @@
 
 /* Units and simprints that the queries of one shared pass have together, at most: 64 queries of an
  * ISCC-CODE with 5 units. It bounds how long a pass takes, and so how long a member waits for the others;
- * the rows are read from memory in a tenth of the time that comparing them with so many takes. */
+ * the rows are read from memory in a tenth of the time that comparing them with so many takes. Conditions
+ * of filters and facets count as four units each, as they may read the rows of all assets. */
 #define ISX_PASS_UNITS_MAX 320
 
 /* What an isx_writer gathers for one transaction: so many that the sync at its end is a small

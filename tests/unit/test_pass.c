@@ -882,6 +882,104 @@ static void test_pass__a_fork_leaves_no_slot_behind(void **state)
 	isx_scan_slots_release(2);
 }
 
+/* --- a costly query --------------------------------------------------------------------------- */
+
+/* A search in a thread of its own; `other` has to be answered while it is evaluated. */
+struct beside {
+	struct isx_query query;
+	struct beside *other; /* NULL: it waits for no other */
+	atomic_bool *is_begun;
+	atomic_uint asked;
+	atomic_bool is_over, has_waited_in_vain;
+	enum isx_status status;
+};
+
+static enum isx_status wait_for_other(void *arg, struct isx_err *err)
+{
+	struct beside *own = arg;
+	uint64_t end_ns = isx_clock_after_ms(30000);
+	atomic_fetch_add(&own->asked, 1);
+	while (own->other && atomic_load(own->is_begun) && !atomic_load(&own->other->is_over)) {
+		usleep(1000);
+		if (isx_clock_ns() > end_ns) {
+			atomic_store(&own->has_waited_in_vain, true);
+			return isx_fail(err, ISX_CANCELLED, "waited in vain");
+		}
+	}
+	return ISX_OK;
+}
+
+static void *search_beside(void *arg)
+{
+	struct beside *own = arg;
+	struct isx_result *result = NULL;
+	struct isx_err err;
+	own->status = isx_search(fx.store, "filtered", &own->query, &result, &err);
+	isx_result_free(result);
+	atomic_store(&own->is_over, true);
+	return NULL;
+}
+
+static void add_numbered(size_t count)
+{
+	static const char *const fields[] = { "n" };
+	struct isx_err err;
+	if (isx_index_create(fx.store, "filtered", &err) ||
+	    isx_fields_set(fx.store, "filtered", fields, 1, NULL, NULL, &err))
+		fail_msg("%s", err.msg);
+	for (size_t i = 0; i < count; i++) {
+		char metadata[32];
+		snprintf(metadata, sizeof metadata, "{\"n\": %zu}", i);
+		const struct isx_asset asset = { .iscc_id = fx.items[i].id_text,
+						 .units = fx.items[i].texts,
+						 .unit_count = fx.items[i].count,
+						 .metadata = metadata };
+		if (isx_add(fx.store, "filtered", &asset, 1, NULL, &err))
+			fail_msg("%s", err.msg);
+	}
+}
+
+/* Searches that come while all processors are busy share a pass, but not with one whose filter has so
+ * many conditions that the others would wait for its evaluation. */
+static void test_pass__no_search_waits_for_the_filter_of_another(void **state)
+{
+	enum { ASSETS_FILTERED = 200, CONDITIONS = 900, SLOTS = 4 };
+	static const char condition[] = "{\"field\": \"n\", \"exists\": true},";
+	static char filter[CONDITIONS * sizeof condition + 32];
+	static struct beside searches[2];
+	static atomic_bool is_begun;
+	pthread_t threads[2];
+	size_t at = (size_t)snprintf(filter, sizeof filter, "{\"any\": [");
+	(void)state;
+	add_numbered(ASSETS_FILTERED);
+	for (size_t i = 0; i < CONDITIONS; i++)
+		at += (size_t)snprintf(filter + at, sizeof filter - at, "%s", condition);
+	snprintf(filter + at - 1, sizeof filter - at + 1, "]}");
+	assert_true(isx_scan_slot_take(SLOTS, ISX_PASS_WAIT_MS, always, NULL));
+	assert_int_equal(isx_scan_slots_try(SLOTS, SLOTS - 1), SLOTS - 1);
+	for (size_t i = 0; i < 2; i++) {
+		struct beside *search = &searches[i];
+		search->query = (struct isx_query){ .units = fx.items[0].texts,
+						    .unit_count = fx.items[0].count,
+						    .filter = i ? NULL : filter,
+						    .limit = 10 };
+		search->query.cancel_check = wait_for_other;
+		search->query.cancel_arg = search;
+		search->other = i ? NULL : &searches[1];
+		search->is_begun = &is_begun;
+		assert_int_equal(pthread_create(&threads[i], NULL, search_beside, search), 0);
+		while (atomic_load(&search->asked) < 2 && !atomic_load(&search->is_over))
+			usleep(1000); /* it waits in a pass when it has been asked again */
+	}
+	atomic_store(&is_begun, true);
+	isx_scan_slots_release(SLOTS);
+	for (size_t i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_false(atomic_load(&searches[0].has_waited_in_vain));
+	assert_int_equal(searches[0].status, ISX_OK);
+	assert_int_equal(searches[1].status, ISX_OK);
+}
+
 /* --- crews ------------------------------------------------------------------------------------ */
 
 /* Another program, which commits a change that leaves what is derived out of date, and then goes on
@@ -972,6 +1070,7 @@ int main(void)
 		cmocka_unit_test(test_pass__ranges_are_shared_without_gaps),
 		cmocka_unit_test(test_pass__a_wait_for_a_slot_is_bounded),
 		cmocka_unit_test(test_pass__a_fork_leaves_no_slot_behind),
+		cmocka_unit_test(test_pass__no_search_waits_for_the_filter_of_another),
 		cmocka_unit_test(test_pass__a_search_waits_for_no_writer_when_it_takes_threads),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
