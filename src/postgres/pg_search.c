@@ -15,7 +15,7 @@
  * A change that any host has acknowledged before the search began is in the answer, as the head
  * is read later. Without a follower, or when it cannot be written (a full disk), the answer
  * comes from SQL in one snapshot. The queries of a batch share passes over the follower, and the round
- * trips of step 3. A query is answered by one thread; waiting for a follower that
+ * trips of steps 1 and 3. A query is answered by one thread; waiting for a follower that
  * is being loaded is done without a connection.
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -489,28 +489,58 @@ enum isx_status isx_pg_duplicates(struct isx_engine *engine, const char *name,
 
 /* --- several queries -------------------------------------------------------------------------- */
 
-/* Search the follower as it is with all jobs, as search_ahead() does with one.
- *   head  filled: the remembered one
- * False: no job was searched. */
-static bool search_all_ahead(struct isx_pg_store *store, const char *name,
-			     struct isx_search_job *jobs, size_t count, struct isx_pg_head *head)
+/* Search the follower with all jobs: as it is where like->is_ahead, as search_ahead() does with one; otherwise
+ * behind step 1, as search_follower() does.
+ *   like   what all searches have in common. Filled: the head, and how far the follower was searched
+ *   found  filled: false if the follower cannot be searched as it is; then no job was searched */
+static enum isx_status search_all(struct pg_search *like, struct isx_search_job *jobs, size_t count,
+				  bool *found, struct isx_err *err)
 {
-	struct isx_pg_follower follower = { 0 };
-	struct isx_err why;
+	struct isx_pg_store *store = like->store;
+	struct isx_pg_follower *follower = &like->follower;
+	enum isx_status st = ISX_OK;
+	*found = !like->is_ahead || isx_pg_recall(store, like->name, &like->head);
+	if (!like->is_ahead)
+		st = reach_follower(like, err);
+	else if (*found && isx_pg_follower_use(store->followers, &like->head, follower, found, err))
+		*found = false;
+	if (st || !*found)
+		return st;
+	for (size_t i = 0; i < count; i++) /* an earlier search may have filled it */
+		*jobs[i].result = (struct isx_result){ .memory = jobs[i].result->memory };
+	isx_lmdb_search_many(follower->file, &store->engine.options, jobs, count);
+	if (!like->is_ahead)
+		st = isx_pg_follower_change_seq(follower, &like->searched, err);
+	isx_pg_follower_release(follower);
+	like->failed_here = st != ISX_OK;
+	return st;
+}
+
+/* Search the follower with all jobs, as it is if it can be.
+ *   lost  filled: the failure of all jobs; ISX_OK: there is none
+ * False: no job was searched. */
+static bool search_together(struct pg_search *like, struct isx_search_job *jobs, size_t count,
+			    struct isx_err *lost)
+{
+	struct isx_err why = { .position = ISX_NO_POSITION };
 	bool found = false;
-	if (!store->followers_path || isx_clock_ns() < atomic_load(&store->sql_until_ns) ||
-	    !isx_pg_recall(store, name, head) ||
-	    isx_pg_follower_use(store->followers, head, &follower, &found, &why) || !found)
-		return false;
-	isx_lmdb_search_many(follower.file, &store->engine.options, jobs, count);
-	isx_pg_follower_release(&follower);
-	return true;
+	like->start_ns = isx_clock_ns();
+	enum isx_status st = like->is_ahead ? search_all(like, jobs, count, &found, &why) : ISX_OK;
+	if (!found) {
+		like->is_ahead = false;
+		like->query = jobs->query; /* asked whether to go on waiting for the follower */
+		st = search_all(like, jobs, count, &found, &why);
+	}
+	/* Another query may go on without the first one, and without the follower. */
+	if (st && st != ISX_CANCELLED && !like->failed_here)
+		isx_err_pass(lost, &why);
+	return !st;
 }
 
 /* Fetch the winners of the first jobs, as many as one round trip takes. Those that were searched and have no
  * winner take part, too: whether the follower was at the head is known only then.
  *   like      what all searches have in common
- *   searches  filled, for each of these jobs: is its result right?
+ *   searches  filled, for each of these jobs: is its result right? Of the first: is it stale?
  *   is_whole  filled: false if the trip failed or the head had moved on, so that no further trip would help
  * Returns the number of these jobs, at least 1. */
 static size_t fetch_some(const struct pg_search *like, const struct isx_search_job *jobs,
@@ -533,42 +563,54 @@ static size_t fetch_some(const struct pg_search *like, const struct isx_search_j
 	}
 	*is_whole = true;
 	if (fetch.count == 0) { /* the first job has failed */
-		searches->is_right = false;
+		searches->is_right = searches->stale = false;
 		return 1;
 	}
 	/* Why it failed is found out by the searches that are made one by one then. */
 	*is_whole = !isx_pg_read(like->store, fetch_winners, &fetch, &ignored);
-	for (size_t i = 0; i < fetch.count; i++)
+	for (size_t i = 0; like->is_ahead && i < fetch.count; i++)
 		*is_whole &= !searches[i].stale;
 	return fetch.count;
 }
 
-/* A job whose result is not right, or that has failed, is searched by itself, in all steps. When the
- * database cannot be reached, the other jobs do not try for as long again. */
+/* When another host has written since the head was remembered, all jobs that are left are searched again, behind
+ * step 1. A job whose result is not right then, or that has failed, is searched by itself, in all steps. When
+ * the database cannot be reached, the other jobs do not try for as long again. */
 void isx_pg_search_many(struct isx_engine *engine, const char *name, struct isx_search_job *jobs,
 			size_t count)
 {
 	struct isx_pg_store *store = (struct isx_pg_store *)engine;
 	struct pg_search like = { .store = store, .name = name, .is_ahead = true };
-	struct pg_search *searches = count > 1 ? isx_mem_array(TOGETHER_MAX, sizeof *searches)
-					       : NULL;
-	bool is_searched = searches && search_all_ahead(store, name, jobs, count, &like.head);
+	struct isx_err lost = { 0 };
+	const bool shares = count > 1 && store->followers_path &&
+			    isx_clock_ns() >= atomic_load(&store->sql_until_ns);
+	struct pg_search *searches = shares ? isx_mem_array(TOGETHER_MAX, sizeof *searches) : NULL;
+	bool is_searched = searches && search_together(&like, jobs, count, &lost);
 	for (size_t first = 0, some; first < count; first += some) {
 		bool is_whole = false;
 		some = is_searched
 			       ? fetch_some(&like, jobs + first, count - first, searches, &is_whole)
 			       : 1;
+		if (is_searched && like.is_ahead && searches->stale) {
+			like.is_ahead = false;
+			is_searched = search_together(&like, jobs + first, count - first, &lost);
+			some = 0;
+		}
 		for (size_t i = first; i < first + some; i++) {
 			struct isx_search_job *job = &jobs[i];
 			if (is_searched && searches[i - first].is_right)
-				continue;
-			if (i > 0 && jobs[i - 1].status == ISX_UNAVAILABLE)
-				job->status = isx_err_pass(&job->err, &jobs[i - 1].err);
+				lost.status = ISX_OK;
+			else if (lost.status)
+				job->status = isx_err_pass(&job->err, &lost);
 			else
 				job->status = isx_pg_search(engine, name, job->query, job->arena,
 							    job->result, &job->err);
+			if (job->status == ISX_UNAVAILABLE) {
+				lost = job->err;
+				lost.status = ISX_UNAVAILABLE;
+			}
 		}
-		is_searched &= is_whole; /* the results of the next jobs are stale, too */
+		is_searched &= is_whole || some == 0; /* else further trips would not help */
 	}
 	isx_mem_free(searches);
 }

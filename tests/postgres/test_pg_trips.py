@@ -69,6 +69,60 @@ def test_the_queries_of_a_batch_share_trips(proxied):
     assert not any(found(result) for result in results[300:])
 
 
+def test_a_batch_behind_the_writes_of_others_shares_trips(proxied, start_host, shared_cluster, database):
+    """Where another host has written, all queries ask for the head together, and so does the first batch of a host."""
+    host, proxy = proxied
+    host.must_add(range(300))
+    other = start_host(shared_cluster.uri(database))
+    other.wait_ready()
+    queries = [{"units": make(n)["units"]} for n in range(300)]
+    time.sleep(1)
+    search(host, 0)
+    for version in range(1, 5):
+        other.must_add([299], version=version)
+        if version == 2:
+            time.sleep(0.5)  # then the remembered head is taken for the head again
+        if version == 4:
+            assert host.stop() == 0
+            host.start()
+            host.wait_ready()
+        asked = queries[:299] + [{"units": make(299, version)["units"]}]
+        results = []
+        trips = trips_of(proxy, lambda asked=asked, results=results: results.extend(batch(host, asked)))
+        assert trips <= 16, "two pieces of queries, each with trips for the head, the changes and the winners"
+        assert [found(result)[0][:2] for result in results] == [(make(n)["iscc_id"], 1.0) for n in range(300)]
+        assert found(results[299])[0][2] == version
+
+
+def test_batches_are_right_while_others_write(proxied, start_host, shared_cluster, database):
+    """Each asset is found with the metadata that belongs to the units it was found by, and in its place."""
+    host, _ = proxied
+    host.must_add(range(40))
+    other, ends = start_host(shared_cluster.uri(database)), threading.Event()
+
+    def write():
+        version = 0
+        while not ends.is_set():
+            version += 1
+            other.must_add(range(5), version=version)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            got = host.get(f"/indexes/main/assets/{make(2)['iscc_id']}").json()["metadata"]["version"]
+            numbers = [n % 40 for n in range(100)]
+            queries = [{"units": make(n, got if n < 5 else 0)["units"]} for n in numbers]
+            for n, result in zip(numbers, batch(host, queries)):
+                same = [(iscc_id, version) for iscc_id, score, version in found(result) if score == 1.0]
+                expected = (make(n)["iscc_id"], got if n < 5 else 0)
+                assert same == [expected] or (n < 5 and not same)
+    finally:
+        ends.set()
+        writer.join()
+
+
 def test_each_query_of_a_batch_gets_what_it_asked_for(proxied):
     """What one query wants of its matches is read for all, and given to that query alone."""
     host, _ = proxied
