@@ -731,8 +731,8 @@ static enum isx_status remote_compare(struct isx_engine *engine, const struct is
 
 /* --- several queries in one request ------------------------------------------------------------- */
 
-/* How many of the jobs fit into one request: `limit` and `chunks` are parameters of all its queries, and
- * the answer is bounded. */
+/* How many of the jobs fit into one request: `limit` and `chunks` are parameters of all its queries, the
+ * answer is bounded, and one cancel check ends it. */
 static size_t count_together(const struct isx_search_job *jobs, size_t count)
 {
 	const struct isx_query *first = jobs[0].query;
@@ -743,7 +743,9 @@ static size_t count_together(const struct isx_search_job *jobs, size_t count)
 	       !jobs[together].query->counts &&
 	       (together + 1) * first->limit <= ISX_BATCH_MATCHES &&
 	       jobs[together].query->limit == first->limit &&
-	       jobs[together].query->own_chunks == first->own_chunks)
+	       jobs[together].query->own_chunks == first->own_chunks &&
+	       jobs[together].query->cancel_check == first->cancel_check &&
+	       jobs[together].query->cancel_arg == first->cancel_arg)
 		together++;
 	return together;
 }
@@ -791,8 +793,7 @@ static enum isx_status search_together(struct isx_engine *engine, const char *na
 	}
 	isx_buf_text(&body, "]}");
 	/* comes_in_pieces: a batch may take longer than one search is allowed to; a pause of 60 s
-	 * in its answer ends it. One request serves all jobs, so the cancel check of the first
-	 * query ends it for all. */
+	 * in its answer ends it. */
 	add_parameters(jobs[0].query, &suffix);
 	struct call call = { .method = "POST",
 			     .name = name,

@@ -119,12 +119,39 @@ static void test_remote__a_search_is_cancelled_without_a_message(void **state)
 	assert_int_equal(caller.asked, 1);
 }
 
+/* One request for several queries has one cancel check: a query with another one is not cancelled by it. */
+static void test_remote__a_query_that_is_cancelled_does_not_cancel_the_others(void **state)
+{
+	struct caller cancels = { .server = *state, .connection = -1 };
+	struct caller waits = { .server = *state, .waits_for_request = true, .connection = -1 };
+	struct isx_store *store;
+	struct isx_result *results[2];
+	struct isx_err errs[2], err = { 0 };
+	const struct isx_query queries[] = { { .iscc_code = "ISCC:EAAW4BQTJSTJSHAI",
+					       .cancel_check = count_checks,
+					       .cancel_arg = &cancels },
+					     { .iscc_code = "ISCC:EAAW4BQTJSTJSHAI",
+					       .cancel_check = count_checks,
+					       .cancel_arg = &waits } };
+	assert_int_equal(isx_open(waits.server->url, NULL, &store, &err), ISX_OK);
+	assert_int_equal(isx_search_many(store, "default", queries, 2, results, errs, &err),
+			 ISX_OK);
+	assert_int_equal(errs[0].status, ISX_CANCELLED);
+	assert_string_equal(errs[0].msg, "cancelled at call 1");
+	assert_int_equal(errs[1].status, ISX_CANCELLED);
+	assert_true(waits.asked > 1); /* the server got its request */
+	assert_true(waits.connection >= 0);
+	close(waits.connection);
+	isx_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remote__a_search_is_cancelled_before_it_is_sent),
 		cmocka_unit_test(test_remote__a_search_is_cancelled_while_it_waits_for_the_answer),
 		cmocka_unit_test(test_remote__a_search_is_cancelled_without_a_message),
+		cmocka_unit_test(test_remote__a_query_that_is_cancelled_does_not_cancel_the_others),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);
 }
