@@ -118,15 +118,15 @@ def test_without_the_option_a_read_only_mount_is_an_error(cli, start_server, kin
 class ServerOfNobody(Server):
     """A server of a user who owns nothing."""
 
-    def start(self, patience_s=20):
+    def start(self, **options):
         real = subprocess.Popen
 
-        def popen(words, **options):
-            return real([*NOBODY, *words], **{**options, "cwd": "/"})
+        def popen(words, **more):
+            return real([*NOBODY, *words], **{**more, "cwd": "/"})
 
         subprocess.Popen = popen
         try:
-            return super().start(patience_s)
+            return super().start(**options)
         finally:
             subprocess.Popen = real
 

@@ -8,10 +8,8 @@ import json
 import math
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -143,23 +141,15 @@ class Ours:
 
     def __init__(self, uri, folder, env=None):
         self.uri = uri
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.base = f"http://127.0.0.1:{port}"
         clean = {name: value for name, value in os.environ.items()
                  if not name.upper().startswith("ISCC_SEARCH_")}
         with open(folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(
-                [BIN, "serve", "--host", "127.0.0.1", "--port", str(port)], cwd=folder, stdout=log,
+                [BIN, "serve", "--host", "127.0.0.1", "--port", "0"], cwd=folder, stdout=subprocess.PIPE, text=True,
                 env={**clean, "ISCC_SEARCH_INDEX_URI": uri, **(env or {})}, stderr=log)
-        for _ in range(500):
-            assert self.process.poll() is None, (folder / "server.log").read_text()
-            try:
-                requests.get(self.base + "/healthz", timeout=5)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.02)
+        line = self.process.stdout.readline()
+        assert line.startswith("Starting server"), (folder / "server.log").read_text()
+        self.base = line.split()[-1]
 
     def __enter__(self):
         return self
@@ -167,6 +157,7 @@ class Ours:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(30) == 0
+        self.process.stdout.close()
         if "://" in self.uri and not self.uri.startswith(("memory:", "http")):
             report = check(self.uri)
             assert report is None or report["findings"] == 0, report

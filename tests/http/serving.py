@@ -6,6 +6,7 @@ The program is $ISCC_SEARCH_BIN, by default build/iscc-search below the top fold
 import base64
 import hashlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -72,13 +73,14 @@ class Server:
     def base(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, patience_s=20):
-        """Start the process and wait until it answers."""
-        self.port = free_port()
+    def start(self, patience_s=60, port=0):
+        """Start the process and wait until it answers, on a port that the system chooses if none is given: one that was
+        free a moment ago may be another program's when the server asks for it."""
+        said = self.log_path.stat().st_size if self.log_path.exists() else 0
         env = {name: value for name, value in os.environ.items()
                if not name.startswith("ISCC_SEARCH_")}
         env.update({"ISCC_SEARCH_INDEX_URI": self.uri, "ISCC_SEARCH_HOST": "127.0.0.1",
-                    "ISCC_SEARCH_PORT": str(self.port), **self.env})
+                    "ISCC_SEARCH_PORT": str(port), **self.env})
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([*self.pre, str(BINARY), "serve", *self.args], cwd=self.folder,
                                             env=env, stdin=subprocess.DEVNULL, stdout=log,
@@ -86,12 +88,13 @@ class Server:
         end = time.monotonic() + patience_s
         while time.monotonic() < end:
             assert self.process.poll() is None, f"the server ended: {self.log()}"
-            try:
-                if requests.get(self.base + "/healthz", timeout=5).status_code == 200:
-                    return self
-            except requests.ConnectionError:
-                time.sleep(0.02)
-        raise AssertionError(f"no answer from {self.base}: {self.log()}")
+            found = re.search(rb"^Starting server in .* at http://127\.0\.0\.1:(\d+)", self.log_path.read_bytes()[said:], re.M)
+            if found:
+                self.port = int(found[1])
+                assert requests.get(self.base + "/healthz", timeout=patience_s).status_code == 200
+                return self
+            time.sleep(0.02)
+        raise AssertionError(f"the server does not start: {self.log()}")
 
     def stop(self, sig=signal.SIGTERM):
         """End the process; returns its exit code."""
@@ -99,7 +102,7 @@ class Server:
             return None
         if self.process.poll() is None:
             self.process.send_signal(sig)
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         self.process = None
         return code
 
@@ -132,7 +135,7 @@ class Server:
     @staticmethod
     def connect_to(port):
         """A plain socket to a server on this host."""
-        link = socket.create_connection(("127.0.0.1", port), timeout=10)
+        link = socket.create_connection(("127.0.0.1", port), timeout=30)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return link
 

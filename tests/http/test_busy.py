@@ -59,7 +59,7 @@ def metrics_of(server):
     return exposition.Metrics(server.get("/metrics").text)
 
 
-def wait_until(condition, patience_s=15):
+def wait_until(condition, patience_s=30):
     end = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -73,6 +73,23 @@ def waiting(server):
 def under_way(server):
     """Requests under way besides the one that asks."""
     return metrics_of(server).value("iscc_search_http_requests_in_progress") - 1
+
+
+def unread(server):
+    """Bytes that the server has not read yet, and connections that it has not accepted."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file][1:]
+    mine = [(row[3], int(row[4].split(":")[1], 16)) for row in rows if row[1].endswith(f":{server.port:04X}")]
+    return sum(count - (state == "08" and count > 0) for state, count in mine)  # 08: the end counts like a byte
+
+
+def is_refused(server):
+    """Does the server take no more connections?"""
+    try:
+        server.connect().close()
+        return False
+    except ConnectionError:
+        return True
 
 
 def has_answer(link):
@@ -110,7 +127,7 @@ def occupy_scans(server, folder, query):
     """Searches in an index that is not open, which hold every thread of searches: requests get threads in
     the order in which they come."""
     links = [send(server, "POST", "/indexes/cold/search", query) for _ in range(SCAN_THREADS)]
-    wait_until(lambda: wanting(folder) == 1)
+    wait_until(lambda: wanting(folder) == 1 and unread(server) == 0)
     server.get("/healthz")
     return links
 
@@ -204,15 +221,7 @@ def test_a_stop_finishes_what_runs_and_what_waits(busy):
         links = occupy(server) + [send(server, "POST", "/indexes", {"name": "queued"})]
         wait_until(lambda: waiting(server) == 1)
         server.process.send_signal(signal.SIGTERM)
-
-        def is_refused():
-            try:
-                server.connect().close()
-                return False
-            except ConnectionError:
-                return True
-
-        wait_until(is_refused)
+        wait_until(lambda: is_refused(server))
         assert server.process.poll() is None
         assert not any(has_answer(link) for link in links)
     answers = [read_all(link) for link in links]
@@ -248,9 +257,11 @@ def test_what_waits_for_a_thread_is_answered_at_a_stop(busy):
     with locked(folder):
         held = occupy_scans(server, folder, query)
         waits = [send(server, "POST", "/indexes/main/search", query) for _ in range(5)]
-        time.sleep(0.5)
+        wait_until(lambda: unread(server) == 0)
+        server.get("/healthz")
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        wait_until(lambda: is_refused(server))
+        time.sleep(0.1)  # from there to the end of the time to finish, which is none
     answers = [read_all(link) for link in waits]
     assert [status_of(answer) for answer in answers] == [503] * 5
     assert all(b"the server stops" in answer for answer in answers)
@@ -267,6 +278,7 @@ def test_a_queued_search_whose_client_went_is_not_begun(busy):
     with locked(folder):
         held = occupy_scans(server, folder, query)
         send(server, "POST", "/indexes/main/search", query).close()
+        wait_until(lambda: unread(server) == 0)
         server.get("/healthz")
         time.sleep(0.5)  # far more than the time between two looks at a connection
     assert all(status_of(read_all(link)) == 200 for link in held)
@@ -277,7 +289,8 @@ def test_a_queued_search_whose_client_went_is_not_begun(busy):
 # --- searches that take long ----------------------------------------------------------------------
 
 ASSETS, SIMPRINTS, ASKED = 1000, 100, 1000
-SLOW = {"ISCC_SEARCH_KERNEL": "scalar", "ISCC_SEARCH_LOG_FORMAT": "json"}
+SLOW = {"ISCC_SEARCH_KERNEL": "scalar", "ISCC_SEARCH_THREADS": "1", "ISCC_SEARCH_STOP_TIMEOUT": "60",
+        "ISCC_SEARCH_LOG_FORMAT": "json"}
 
 
 def simprint(number):
@@ -286,7 +299,7 @@ def simprint(number):
 
 @pytest.fixture
 def slow(start_server):
-    """A server, and a question that keeps it busy for a while."""
+    """A server, and a question that keeps one thread busy for a second or more, so that a test sees it under way."""
     server = start_server("usearch://{dir}", env=SLOW)
     server.post("/indexes", json={"name": "main"})
     assets = [make_asset(n, simprints={"CONTENT_TEXT_V0": [
@@ -316,8 +329,7 @@ def test_a_search_whose_client_goes_is_abandoned(slow):
 
 def test_a_search_under_way_is_finished_before_a_stop(slow):
     server, question = slow
-    few = {"simprints": {"CONTENT_TEXT_V0": question["simprints"]["CONTENT_TEXT_V0"][:ASKED // 4]}}
-    link = send(server, "POST", "/indexes/main/search", few)
+    link = send(server, "POST", "/indexes/main/search", question)
     link.settimeout(60)
     wait_until(lambda: under_way(server) == 1)
     server.process.send_signal(signal.SIGTERM)

@@ -2,7 +2,6 @@
 
 import resource
 import signal
-import socket
 import threading
 import time
 from pathlib import Path
@@ -10,7 +9,24 @@ from pathlib import Path
 import pytest
 import requests
 
+import exposition
 from serving import make_asset, read_all, status_of
+
+# Times that a stop must not take, and half of what it would take if it waited.
+PATIENT, LONG_S = {"ISCC_SEARCH_STOP_TIMEOUT": "60", "ISCC_SEARCH_CLIENT_TIMEOUT": "60"}, 30
+
+
+def wait_until(condition, patience_s=30):
+    end = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def wait_for_requests(server, count):
+    """Wait until so many requests are under way, besides the one that asks."""
+    name = "iscc_search_http_requests_in_progress"
+    wait_until(lambda: exposition.Metrics(server.get("/metrics").text).value(name) == count + 1)
 
 
 def test_acknowledged_assets_survive_a_kill(start_server):
@@ -27,44 +43,56 @@ def test_acknowledged_assets_survive_a_kill(start_server):
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
 def test_stop(start_server, sig):
-    server = start_server()
+    server = start_server(env=PATIENT)
     start = time.monotonic()
     assert server.stop(sig) == 0
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < LONG_S
 
 
 def test_idle_connections_do_not_hold_up_a_stop(start_server):
-    server = start_server()
+    server = start_server(env=PATIENT)
     with server.connect(), requests.Session() as session:
         session.get(server.base + "/healthz")
         start = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < LONG_S
 
 
 def test_stalled_requests_do_not_hold_up_a_stop(start_server):
-    server = start_server()
+    server = start_server(env=PATIENT)
     with server.connect() as link:
         link.sendall(b"POST /indexes HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-        time.sleep(0.2)
+        wait_for_requests(server, 1)
         start = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < LONG_S
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_request_under_way_is_finished_before_a_stop(start_server, workers):
-    server = start_server("usearch://{dir}", args=["--workers", str(workers)])
-    body = b'{"name":"late"}'
+    server = start_server("usearch://{dir}", env=PATIENT, args=["--workers", str(workers)])
+    body, left = b'{"name":"late"}', [10_000]
     with server.connect() as link:
         link.sendall(b"POST /indexes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                     b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
-        time.sleep(0.3)
+                     b"Content-Length: %d\r\n\r\n" % (left[0] + len(body)))
+        wait_for_requests(server, 1)
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        with pytest.raises(OSError):
-            socket.create_connection(("127.0.0.1", server.port), timeout=2).close()
-        link.sendall(body[5:])
+
+        def is_refused():
+            """A new connection is. Meanwhile blanks arrive: a request that does not go on is not waited for."""
+            link.sendall(b" ")
+            left[0] -= 1
+            try:
+                server.connect().close()
+                return False
+            except ConnectionError:
+                return True
+
+        wait_until(is_refused)
+        for _ in range(20):  # each worker gets the signal by itself
+            time.sleep(0.05)
+            assert is_refused()
+        link.sendall(b" " * left[0] + body)
         answer = read_all(link)
     assert status_of(answer) == 201
     assert b"Connection: close" in answer
@@ -97,7 +125,7 @@ def test_health_does_not_wait_for_work(start_server):
     for thread in threads:
         thread.join()
     assert not failures
-    assert worst < 1
+    assert worst < LONG_S
 
 
 def test_many_connections(start_server):
@@ -149,15 +177,12 @@ def test_access_log(start_server):
                                   b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"])
 def test_clients_that_have_gone_leave_room(start_server, part):
     """A part of a request and the end of the connection come at once: such connections do not stay."""
-    server = start_server(pre=["prlimit", "--nofile=256:256"])
+    server = start_server(env=PATIENT, pre=["prlimit", "--nofile=256:256"])
     for _ in range(400):
         with server.connect() as link:
             link.sendall(part)
     begin = time.monotonic()
     assert server.get("/healthz").status_code == 200
-    assert time.monotonic() - begin < 15, "others wait until the connections time out"
+    assert time.monotonic() - begin < LONG_S, "others wait until the connections time out"
     files = Path(f"/proc/{server.process.pid}/fd")
-    end = time.monotonic() + 15
-    while len(list(files.iterdir())) > 30:
-        assert time.monotonic() < end, f"{len(list(files.iterdir()))} files stay open"
-        time.sleep(0.05)
+    wait_until(lambda: len(list(files.iterdir())) <= 30)

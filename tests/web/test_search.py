@@ -8,7 +8,6 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from pages import KEY, TOP
-import serving
 from serving import Server
 
 BIDI = "\u202eevil\u202c"
@@ -291,11 +290,7 @@ def test_a_server_that_is_away_and_back(page, tmp_path):
     search(page, "ISCC:EADR5BHTN235E2Z63OLWF3FNTCVML5RBQIA6L4JH6FP4QCSTHAQ7UJA")
     page.sees("#server", "The server does not answer")
     page.sees("#message", "The server does not answer")
-    before, serving.free_port = serving.free_port, lambda: port
-    try:
-        server.start()
-    finally:
-        serving.free_port = before
+    server.start(port=port)
     page.sees("#server", "The server is back")
     page.sees("#results", "the threshold")
     server.stop()
