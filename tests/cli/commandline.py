@@ -10,6 +10,7 @@ import pty
 import select
 import struct
 import subprocess
+import sys
 import termios
 import time
 from pathlib import Path
@@ -52,6 +53,39 @@ class Said:
 
     def __repr__(self):
         return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+def wait_until_it_watches(process):
+    """Wait until a long command answers signals: before that, a signal ends it without a word."""
+    end = time.monotonic() + 60
+    while "interrupt" not in {name_of(task) for task in Path(f"/proc/{process.pid}/task").iterdir()}:
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.01)
+
+
+def wait_until_it_has_read(process):
+    """Wait until a command has read all that was written into its standard input."""
+    end, left = time.monotonic() + 60, b"\1\0\0\0"
+    while int.from_bytes(left, sys.byteorder):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.01)
+        left = fcntl.ioctl(process.stdin, termios.FIONREAD, left)
+
+
+def name_of(task):
+    """The name of a thread, or nothing if it has just ended."""
+    try:
+        return (task / "comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def is_running(pid):
+    """Is there such a process, other than one that has ended and was not waited for?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 class CommandLine:

@@ -131,27 +131,25 @@ def path(cli):
     return {**cli.env, "PATH": f"{BINARY.parent}:{cli.env['PATH']}", "TERM": "xterm", "HISTFILE": ""}
 
 
-def press_tab(command, prepare, line, env, cwd):
-    """Type a line into an interactive shell, press Tab, and return what the terminal shows afterwards."""
+def press_tab(command, prepare, line, expected, env, cwd):
+    """Type a line into an interactive shell, press Tab, and wait until the terminal shows a pattern afterwards."""
     parent, child = pty.openpty()
     process = subprocess.Popen(command, stdin=child, stdout=child, stderr=child, env=env, cwd=cwd,
                                start_new_session=True)
     os.close(child)
 
-    def wait_for(pattern, seconds):
-        seen, end = "", time.monotonic() + seconds
-        while time.monotonic() < end:
+    def wait_for(pattern):
+        seen, end = "", time.monotonic() + 60
+        while not re.search(pattern, seen, re.S):
+            assert time.monotonic() < end, seen
             if select.select([parent], [], [], 0.1)[0]:
                 seen += os.read(parent, 65536).decode(errors="replace")
-            if re.search(pattern, seen):
-                return seen
-        return seen
 
     try:
         os.write(parent, f"{prepare}; echo re''ady\n".encode())
-        assert "ready" in wait_for(r"ready\r?\n", 30)
+        wait_for(r"ready\r?\n")
         os.write(parent, f"{line}\t".encode())
-        return wait_for(r"$^", 3)
+        wait_for(expected)
     finally:
         process.kill()
         process.wait()
@@ -174,23 +172,20 @@ def test_bash(cli, path, words, found):
 @needs("bash")
 def test_bash_on_a_terminal(cli, path):
     cli.good("--install-completion", "bash")
-    seen = press_tab(["bash", "--norc", "-i"], "source ~/.bashrc", "iscc-search dupl", path, cli.work)
-    assert "iscc-search duplicates" in seen
+    press_tab(["bash", "--norc", "-i"], "source ~/.bashrc", "iscc-search dupl", "iscc-search duplicates", path, cli.work)
 
 
 @needs("zsh")
 def test_zsh_on_a_terminal(cli, path):
     cli.good("--install-completion", "zsh")
-    seen = press_tab(["zsh", "-f", "-i"], "source ~/.zshrc", "iscc-search dupl", path, cli.work)
-    assert re.search(r"dupl.*icates", seen, re.S), seen
+    press_tab(["zsh", "-f", "-i"], "source ~/.zshrc", "iscc-search dupl", r"dupl.*icates", path, cli.work)
 
 
 @needs("zsh")
 def test_zsh_completes_files(cli, path):
     cli.good("--install-completion", "zsh")
     (cli.work / "photo.iscc.json").write_text("{}")
-    seen = press_tab(["zsh", "-f", "-i"], "source ~/.zshrc", "iscc-search add pho", path, cli.work)
-    assert "to.iscc.json" in seen, seen
+    press_tab(["zsh", "-f", "-i"], "source ~/.zshrc", "iscc-search add pho", r"to\.iscc\.json", path, cli.work)
 
 
 @needs("fish")

@@ -54,7 +54,7 @@ static void test_pool__refuses_what_its_queue_cannot_hold(void **state)
 	pthread_mutex_lock(&gate);
 	unsigned taken = 0;
 	/* One job runs, as soon as the thread has taken it, and two wait. */
-	for (unsigned tries = 0; tries < 1000 && taken < 3; tries++) {
+	for (unsigned tries = 0; tries < 30000 && taken < 3; tries++) {
 		taken += isx_pool_put(pool, wait_for_lock, &gate);
 		nanosleep(&moment, NULL);
 	}
