@@ -154,6 +154,7 @@ soak:
 	@tools/setup build test
 	@$(MAKE) --no-print-directory $(PROGRAM)
 	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_ROUNDS=$(SOAK_ROUNDS) DAMAGE_FILES=$(DAMAGE_FILES) \
+		SOAK_SEED=$${SOAK_SEED:-$$(date +%s)} DAMAGE_SEED=$${DAMAGE_SEED:-$$(date +%s)} \
 		ISCC_SEARCH_BIN=$(abspath $(PROGRAM)) \
 		/usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/crash/test_soak.py \
 		tests/crash/test_damage.py tests/postgres/test_pg_contract.py tests/postgres/test_pg_hosts.py

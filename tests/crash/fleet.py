@@ -5,6 +5,7 @@ was acknowledged. Writers own their assets, so that at most one change of an ass
 time; when its answer does not come (the process was killed), both outcomes are right until somebody looks.
 """
 import base64
+import contextlib
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 BIN = os.environ.get("ISCC_SEARCH_BIN", str(ROOT / "build" / "iscc-search"))
 TYPE = "CONTENT_TEXT_V0"
-PATIENCE_S = 30
+PATIENCE_S = 60
 LIVE_MAX = 150    # assets of one writer: beyond, it changes and deletes more than it adds
 OLD_VERSIONS = 2  # so many of the versions that were replaced are asked for
 ABSENT = None     # the version of an asset that is not there
@@ -102,7 +103,8 @@ class Server:
         """End the server and its workers as a power cut would."""
         pids = [self.process.pid, *(self.pids() if self.workers > 1 else [])]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # workers end with their parent
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.process.stdout.close()
         for pid in pids[1:]:

@@ -40,9 +40,11 @@ def free_port():
 class Place:
     """The directory and the shell in which one document runs."""
 
-    def __init__(self, binary, folder):
+    def __init__(self, binary, folder, text):
         self.folder, self.build = folder, binary.parent
         self.port = free_port()
+        while self.port in text:  # back() would take a number of the document for the port
+            self.port = free_port()
         shutil.copytree(TOP / "examples", folder / "examples")
         (folder / "home").mkdir()
         (folder / "bin").mkdir()
@@ -135,7 +137,7 @@ def run_document(path, binary):
     text = path.read_text(encoding="utf-8")
     differ, pieces, last, pending = [], [], 0, None
     with tempfile.TemporaryDirectory() as folder:
-        place = Place(binary, Path(folder))
+        place = Place(binary, Path(folder), text)
         for match in FENCE.finditer(text):
             kind, block = match.groups()
             line = text.count("\n", 0, match.start()) + 1
