@@ -189,11 +189,11 @@ def test_a_signal_while_a_file_is_looked_for_in_the_index(cli):
     for number in range(3000):
         asset = make_asset(number)
         (cli.work / f"files/{number}.iscc.json").write_text(json.dumps({"units": asset["units"]}), encoding="utf-8")
-    for turn in range(8):
+    for turn in range(30):
         store = f"usearch://{cli.work}/store{turn}"
         process = subprocess.Popen(cli.command(["add", "files", "--uri", store]), cwd=cli.work, env=cli.env,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        time.sleep(0.1 + turn * 0.03)
+        time.sleep(0.05 + turn % 10 * 0.02)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert process.returncode in (0, 130, -signal.SIGINT), err  # it was faster, or had not begun
