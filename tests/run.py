@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +23,7 @@ PYTEST_FOLDERS = ["tools", "data", "docs", "http", "web", "cli", "deploy", "cras
 class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.lock = threading.Lock()  # held where programs run side by side
 
     def add(self, good, name, output=""):
         self.passed += bool(good)
@@ -41,21 +44,33 @@ def run_unit(program, count, **env):
     bad = len(re.findall(r"^not ok \d+", done.stdout, re.M))
     if done.returncode and not bad:
         bad = 1
-    print(f"{program.name}: {good} passed, {bad} failed{' (TSan)' if env else ''}", flush=True)
-    if bad:
-        print(done.stdout)
-    count.passed += good
-    count.failed += bad
+    with count.lock:
+        print(f"{program.name}: {good} passed, {bad} failed{' (TSan)' if env else ''}", flush=True)
+        if bad:
+            print(done.stdout)
+        count.passed += good
+        count.failed += bad
 
 
-def run_replays(build, count):
-    for program in sorted((build / "fuzz").glob("replay_*")):
-        if program.suffix:
-            continue
-        corpus = ROOT / "fuzz" / "corpus" / program.name.removeprefix("replay_")
-        done = run([str(program), str(corpus)])
+def run_replay(program, count):
+    corpus = ROOT / "fuzz" / "corpus" / program.name.removeprefix("replay_")
+    done = run([str(program), str(corpus)])
+    with count.lock:
         count.add(done.returncode == 0, f"{program.name} {corpus.name}", done.stdout)
         print(f"{program.name}: {'ok' if done.returncode == 0 else 'FAILED'}", flush=True)
+
+
+def run_programs(build, tsan, count):
+    """All unit programs and fuzz corpora, as many at once as there are processors: each has files of its own."""
+    options = f"halt_on_error=1 suppressions={ROOT / 'tools' / 'tsan.supp'}"
+    units = sorted((ROOT / "tests" / "unit").glob("test_*.c"))
+    replays = sorted(path for path in (build / "fuzz").glob("replay_*") if not path.suffix)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = [pool.submit(run_unit, ROOT / program, count, TSAN_OPTIONS=options) for program in tsan]
+        runs += [pool.submit(run_unit, build / "tests" / "unit" / source.stem, count) for source in units]
+        runs += [pool.submit(run_replay, program, count) for program in replays]
+        for done in runs:
+            done.result()
 
 
 def python_with_pytest():
@@ -111,12 +126,7 @@ def main():
     if not options.units:
         done = run([str(ROOT / "tools" / "check_layers"), "--build", str(build)])
         count.add(done.returncode == 0, "check_layers", done.stdout)
-    for source in sorted((ROOT / "tests" / "unit").glob("test_*.c")):
-        run_unit(build / "tests" / "unit" / source.stem, count)
-    for program in options.tsan:
-        run_unit(ROOT / program, count,
-                 TSAN_OPTIONS=f"halt_on_error=1 suppressions={ROOT / 'tools' / 'tsan.supp'}")
-    run_replays(build, count)
+    run_programs(build, options.tsan, count)
     if not options.units:
         run_pytest(build, count, extra)
     tail = f", {count.skipped} skipped" if count.skipped else ""
