@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST_FOLDERS = ["tools", "data", "docs", "http", "web", "cli", "deploy", "crash", "postgres"]
+# Two processes side by side, as tests wait for most of their time: each takes about half of it.
+PYTEST_FOLDERS = [["cli", "deploy", "crash", "postgres"], ["http", "tools", "data", "docs", "web"]]
 
 
 class Count:
@@ -82,32 +83,49 @@ def python_with_pytest():
     return None
 
 
-def run_pytest(build, count, extra):
-    python = python_with_pytest()
-    if not python:
-        count.add(False, "pytest", "python3-pytest, python3-requests or python3-jsonschema is missing: "
-                                   "make setup")
-        return
-    folders = [str(ROOT / "tests" / name) for name in PYTEST_FOLDERS
-               if (ROOT / "tests" / name).is_dir()]
-    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        env = {**os.environ, "ISCC_SEARCH_BIN": str((build / "iscc-search").resolve()),
-               "ISX_BUILD": str(build.resolve()), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run([python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
-                               f"--junitxml={report.name}", *extra, *folders],
-                              cwd=ROOT, env=env, check=False)
-        try:
-            suite = ElementTree.parse(report.name).getroot().find("testsuite")
-        except ElementTree.ParseError:
-            suite = None
+def start_pytest(python, build, folders, report, extra, output):
+    """Start pytest on some folders; it writes its report into a file."""
+    env = {**os.environ, "ISCC_SEARCH_BIN": str((build / "iscc-search").resolve()),
+           "ISX_BUILD": str(build.resolve()), "PYTHONDONTWRITEBYTECODE": "1"}
+    folders = [str(ROOT / "tests" / name) for name in folders if (ROOT / "tests" / name).is_dir()]
+    return subprocess.Popen([python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
+                             f"--junitxml={report}", *extra, *folders], cwd=ROOT, env=env, stdout=output)
+
+
+def count_report(report, status, count):
+    try:
+        suite = ElementTree.parse(report).getroot().find("testsuite")
+    except (ElementTree.ParseError, FileNotFoundError):
+        suite = None
     if suite is None:
-        count.add(False, "pytest", f"ended with status {done.returncode} and no report")
+        count.add(False, "pytest", f"ended with status {status} and no report")
         return
     total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
     failed = int(suite.get("failures")) + int(suite.get("errors"))
     count.passed += total - skipped - failed
     count.skipped += skipped
-    count.failed += failed if failed or done.returncode == 0 else 1
+    count.failed += failed if failed or status == 0 else 1
+
+
+def run_pytest(build, count, extra):
+    """The output of the first process is shown while it comes, that of the others when they have ended."""
+    python = python_with_pytest()
+    if not python:
+        count.add(False, "pytest", "python3-pytest, python3-requests or python3-jsonschema is missing: "
+                                   "make setup")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        reports = [Path(folder) / f"{number}.xml" for number in range(len(PYTEST_FOLDERS))]
+        outputs = [None, *(open(report.with_suffix(".txt"), "w+b") for report in reports[1:])]
+        runs = [start_pytest(python, build, folders, report, extra, output)
+                for folders, report, output in zip(PYTEST_FOLDERS, reports, outputs)]
+        for process, report, output in zip(runs, reports, outputs):
+            status = process.wait()
+            if output:
+                output.seek(0)
+                print(output.read().decode(errors="replace"), flush=True)
+                output.close()
+            count_report(report, status, count)
 
 
 def main():
