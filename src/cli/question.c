@@ -202,7 +202,7 @@ static enum isx_status question_of_query(struct isx_span object, struct question
 	enum isx_status st = isx_query_from_value(object, true, NULL, &question->arena, query,
 						  &problems, err);
 	isx_problems_release(&problems);
-	query->named = 0; /* nulls are not shown */
+	query->named &= ISX_QUERY_SAYS_EXPLAIN; /* nulls are not shown */
 	if (query->iscc_code || query->unit_count || query->simprints)
 		query->iscc_id = NULL;
 	return st;

@@ -217,6 +217,7 @@ static void read_explain(struct isx_reader *reader, struct isx_span value,
 			 const struct isx_place *place, struct isx_query *query)
 {
 	bool is_true = isx_span_is(value, "true") || isx_span_is(value, "\"true\"");
+	query->named |= ISX_QUERY_SAYS_EXPLAIN;
 	if (is_true || isx_span_is(value, "false") || isx_span_is(value, "\"false\""))
 		query->explains = is_true;
 	else
@@ -342,6 +343,7 @@ enum isx_status isx_conditions_from_texts(const struct isx_query_texts *texts, c
 		isx_json_find((struct isx_span){ json.ptr, json.len }, condition_names, CONDITIONS,
 			      found);
 		read_conditions(&reader, found, root ? &outer : NULL, query);
+		query->named &= ~ISX_QUERY_SAYS_EXPLAIN; /* these are the defaults of others */
 		st = reader.out_of_memory ? isx_fail_memory(err)
 					  : isx_problems_status(problems, err);
 	}
@@ -373,7 +375,9 @@ void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults
 		query->rank = defaults->rank;
 	if (query->max_expect == 0)
 		query->max_expect = defaults->max_expect;
-	query->explains |= defaults->explains;
+	if (!(query->named & ISX_QUERY_SAYS_EXPLAIN))
+		query->explains = defaults->explains;
+	query->named &= ~ISX_QUERY_SAYS_EXPLAIN;
 	if (!query->filter)
 		query->filter = defaults->filter;
 	if (!query->facets) {
@@ -595,6 +599,7 @@ enum isx_status isx_compare_from_json(const struct isx_payload *payload, struct 
 		read_work(&reader, found[B], object, &at[B], index, b);
 		isx_json_find(object, condition_names, CONDITIONS, given);
 		read_conditions(&reader, given, &body, conditions);
+		conditions->named = 0; /* there is nothing to inherit */
 	}
 	return reader.out_of_memory ? isx_fail_memory(err) : isx_problems_status(problems, err);
 }

@@ -170,6 +170,9 @@ const char *isx_rank_word(uint32_t rank);
 /* The rank that a word means; 0: none. */
 uint32_t isx_rank_of_word(struct isx_span word);
 
+/* In query->named of a query that was read, until isx_query_inherit(): it says "explain", perhaps false. */
+#define ISX_QUERY_SAYS_EXPLAIN (1u << 31)
+
 /* Give a query the conditions of `defaults` that it does not set itself, and the limit and all other
  * members that are not read from JSON. */
 void isx_query_inherit(struct isx_query *query, const struct isx_query *defaults);

@@ -119,6 +119,17 @@ def test_a_flag_is_true_or_false(server, index, value):
     assert problems(server.post(index + "/search?explain=perhaps", json=query)) == [("bool_type", ["query", "explain"])]
 
 
+def test_a_query_decides_and_not_the_url(server, index, loaded):
+    query = {"iscc_code": loaded[0]["iscc_code"]}
+    queries = [{**query, **more} for more in ({}, {"explain": False}, {"explain": True}, {"explain": None}, {"explain": "false"})]
+    for params, said in (("", [False, False, True, False, False]), ("?explain=true", [True, False, True, True, False]),
+                         ("?explain=false", [False, False, True, False, False])):
+        alone = [server.post(f"{index}/search{params}", json=one).json() for one in queries]
+        batch = server.post(f"{index}/search/batch{params}", json={"queries": queries}).json()["results"]
+        assert batch == alone
+        assert ["explanation" in one["global_matches"][0] for one in alone] == said
+
+
 def test_what_a_match_lacks_is_told(server, index):
     content, data, instance = digest(1, 32), digest(2, 32), digest(3, 32)
     server.post(index + "/assets", json=[
