@@ -217,7 +217,7 @@ def test_files_of_a_folder(cli, held_up):
     said = cli.good(*held_up, "--resume")
     assert said.err == "Going on behind texts/2.txt, up to which all is stored\n"
     assert said.json == {"files_scanned": 6, "assets_added": 3, "created": 3, "updated": 0, "errors": 0}
-    made = (cli.work / "made").read_text().split()
+    made = set((cli.work / "made").read_text().split())  # the interrupted run may have started one of them a moment ago
     assert sorted(made) == ["texts/3.txt", "texts/4.txt", "texts/5.txt"]  # no generator ran for the others
 
 
