@@ -4,6 +4,7 @@ Where the tests are run by root, which PostgreSQL refuses to be, its programs ar
 cluster listens on a socket in its folder and on 127.0.0.1; everybody on this machine may log in, as
 the cluster is gone with the test. SQL goes through psql, so that the tests need no driver.
 """
+import contextlib
 import os
 import shutil
 import signal
@@ -85,7 +86,7 @@ class Cluster:
         give_to_servant(self.folder)
         self.data, self.log_path = self.folder / "data", self.folder / "server.log"
         self.settings = {**SETTINGS, **({} if durable else FAST), **settings}
-        self.port, self.process, self.mounts = free_port(), None, []
+        self.port, self.process, self.mounts = None, None, []
 
     # --- life --------------------------------------------------------------------------------------
 
@@ -96,6 +97,7 @@ class Cluster:
         return self.start()
 
     def start(self, patience_s=60, wait=True):
+        self.port = self.port or free_port()  # not before: until now it could have become another program's
         words = ["-c", f"unix_socket_directories={self.folder}", "-c", "listen_addresses=127.0.0.1",
                  "-p", str(self.port)]
         for name, value in self.settings.items():
@@ -189,6 +191,23 @@ class Cluster:
             raise SqlError(done.stderr.strip())
         return done.stdout.splitlines()
 
+    @contextlib.contextmanager
+    def locked(self, table, database, mode="access exclusive"):
+        """Hold a lock of a table until the block ends. The block gets the input of a psql within that transaction."""
+        with subprocess.Popen([program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.uri(database)], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as psql:
+            psql.stdin.write(f"begin; lock table {table} in {mode} mode; select 'locked';\n")
+            psql.stdin.flush()
+            assert psql.stdout.readline() == "locked\n"
+            yield psql.stdin
+
+    def wait_for(self, count, wanted, database="postgres", patience_s=60):
+        """Wait until a query counts at least so many."""
+        end = time.monotonic() + patience_s
+        while self.number(count, database) < wanted:
+            assert time.monotonic() < end, f"fewer than {wanted}: {count}"
+            time.sleep(0.02)
+
     def number(self, text, database="postgres"):
         return int(self.sql(text, database)[0])
 
@@ -217,9 +236,9 @@ class Cluster:
         assert done.returncode == 0, done.stderr
 
     def terminate_clients(self, database, user=None):
-        """Kill every connection of a database but this one; returns their number."""
+        """Kill every connection of a database but this one, and wait for their end; returns their number."""
         only = f"and usename = '{user}'" if user else ""
-        return self.number("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = "
+        return self.number("select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity where datname = "
                            f"'{database}' and pid <> pg_backend_pid() {only}")
 
     def small_disk(self, name, size_mib):

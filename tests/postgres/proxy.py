@@ -15,7 +15,8 @@ def prepared(text):
 class Proxy:
     """`lose(words, times)`: the next messages with these words arrive, and their connections die.
 
-    `trips` counts messages to the server; answers come at `rate` bytes a second, if that is set.
+    `trips` counts round trips: messages to the server, those as one that it gets without an answer between them, as a long
+    one comes in several pieces. Answers come at `rate` bytes a second, if that is set.
     """
 
     def __init__(self, port):
@@ -35,7 +36,6 @@ class Proxy:
 
     def is_lost(self, message):
         with self.lock:
-            self.trips += 1
             found = self.left > 0 and self.words in message
             self.left -= found
             self.lost += found
@@ -48,7 +48,7 @@ class Proxy:
             except OSError:
                 return
             server = socket.create_connection(("127.0.0.1", self.to))
-            state = {"is_mute": False}
+            state = {"is_mute": False, "has_answered": True}
             for one, other, goes_up in ((client, server, True), (server, client, False)):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self.hand_on, args=(one, other, goes_up, state), daemon=True).start()
@@ -61,6 +61,9 @@ class Proxy:
     def hand_on(self, one, other, goes_up, state):
         try:
             while message := one.recv(1 << 20):
+                with self.lock:
+                    self.trips += goes_up and state["has_answered"]
+                    state["has_answered"] = not goes_up
                 if goes_up and self.is_lost(message):
                     state["is_mute"] = True
                     other.sendall(message)

@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from cluster import SqlError, program
+from cluster import program
 from hosts import Host, make, seeded
 from serving import BINARY, TOP
 
 FIRST, SECOND = range(0, 30), range(30, 60)
+WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = '{}'"
 
 
 def query_of(number):
@@ -101,10 +102,8 @@ def test_connections_that_die_while_idle_are_not_noticed(host, shared_cluster, d
     host.must_add(FIRST)
     for turn in range(5):
         shared_cluster.terminate_clients(database)
-        time.sleep(0.1)
         assert ask(host, turn) is not None
         shared_cluster.terminate_clients(database)
-        time.sleep(0.1)
         assert host.get(f"/indexes/main/assets/{make(turn)['iscc_id']}").status_code == 200
 
 
@@ -114,18 +113,12 @@ def test_connection_that_dies_in_the_middle_of_an_add(host, shared_cluster, data
     with ThreadPoolExecutor(2) as pool:
         for turn in range(4):
             numbers = range(100 + 10 * turn, 110 + 10 * turn)
-            locker = pool.submit(shared_cluster.sql, "begin; lock table iscc_search.asset; "
-                                 "select pg_sleep(0.6); commit", database)
-            time.sleep(0.2)
-            adding = pool.submit(host.add, [make(number) for number in numbers])
-            time.sleep(0.2)
-            shared_cluster.sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = "
-                               f"'{database}' and wait_event_type = 'Lock'")
+            with shared_cluster.locked("iscc_search.asset", database):
+                adding = pool.submit(host.add, [make(number) for number in numbers])
+                shared_cluster.wait_for(WAITING.format(database), 1)
+                shared_cluster.sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = "
+                                   f"'{database}' and wait_event_type = 'Lock'")
             acknowledged = adding.result()
-            try:
-                locker.result()
-            except SqlError:
-                pass
             count = host.get("/indexes/main").json()["assets"] - len(FIRST)
             assert count % 10 == 0
             if acknowledged:
@@ -162,9 +155,9 @@ def test_out_of_connections(own_cluster, start_host):
 
     def hog(count):
         for _ in range(count):
-            hogs.append(subprocess.Popen([program("psql"), "-XAtq", "-d", uri, "-c", "select pg_sleep(600)"],
-                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        time.sleep(0.5)
+            hogs.append(subprocess.Popen([program("psql"), "-XAtq", "-d", uri, "-c", "select 'connected'", "-c",
+                                          "select pg_sleep(600)"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+            assert hogs[-1].stdout.readline() == b"connected\n"
 
     try:
         hog(5)
@@ -182,6 +175,7 @@ def test_out_of_connections(own_cluster, start_host):
         for one in hogs:
             one.kill()
             one.wait()
+            one.stdout.close()
 
 
 def crowd(host, numbers):
@@ -539,12 +533,6 @@ def test_schema_of_a_later_program_is_left_alone(start_host, refusal, shared_clu
     expect_working(host, FIRST, SECOND)
 
 
-def upgrade(cluster, database, hold_s=0):
-    """Upgrade the tables as a later program would: take the lock that all writers wait for, and set another version."""
-    cluster.sql(f"begin; lock table iscc_search.index in exclusive mode; select pg_sleep({hold_s}); "
-                "update iscc_search.store set version = version + 1; commit", database)
-
-
 @pytest.mark.parametrize("way", ["follower", "sql"])
 def test_a_running_program_leaves_an_upgraded_schema_alone(start_host, shared_cluster, database, way):
     """A host that has connections and has seen the tables answers every request with 503 and the reason."""
@@ -552,11 +540,12 @@ def test_a_running_program_leaves_an_upgraded_schema_alone(start_host, shared_cl
     assert host.post("/indexes", json={"name": "main"}).status_code == 201
     host.must_add(FIRST)
     host.expect_found(FIRST)
-    with ThreadPoolExecutor(1) as pool:  # a request that waits for the upgrade
-        upgrading = pool.submit(upgrade, shared_cluster, database, 1)
-        time.sleep(0.5)
-        expect_503(host.post("/indexes/main/assets", json=[make(99)]), "version 3")
-        upgrading.result()
+    # as a later program upgrades: it takes the lock that all writers wait for, and sets another version
+    with ThreadPoolExecutor(1) as pool, shared_cluster.locked("iscc_search.index", database, "exclusive") as upgrading:
+        waiting = pool.submit(host.post, "/indexes/main/assets", json=[make(99)])
+        shared_cluster.wait_for(WAITING.format(database), 1)
+        print("update iscc_search.store set version = version + 1; commit;", file=upgrading, flush=True)
+        expect_503(waiting.result(), "version 3")
     for turn in range(2):
         expect_503(host.post("/indexes/main/assets", json=[make(99)]), "version 3")
         expect_503(host.delete(f"/indexes/main/assets/{make(1)['iscc_id']}"), "version 3")
@@ -565,7 +554,6 @@ def test_a_running_program_leaves_an_upgraded_schema_alone(start_host, shared_cl
         expect_503(host.post("/indexes/main/search", json=query_of(0)), "version 3")
         assert "version 3" in host.wait_unready()
         shared_cluster.terminate_clients(database)  # and with new connections
-        time.sleep(0.1)
     assert shared_cluster.sql("select head, assets from iscc_search.index", database) == ["1|30"]
     shared_cluster.sql("update iscc_search.store set version = 2", database)
     expect_working(host, FIRST, SECOND)
@@ -699,12 +687,8 @@ def test_a_statement_that_is_cancelled_or_times_out(host, shared_cluster, databa
     host.must_add(FIRST)
     shared_cluster.sql(f"alter database {database} set lock_timeout = '200ms'")
     shared_cluster.terminate_clients(database)
-    with ThreadPoolExecutor(1) as pool:
-        locker = pool.submit(shared_cluster.sql, "begin; lock table iscc_search.asset; select pg_sleep(1.5); "
-                             "commit", database)
-        time.sleep(0.3)
+    with shared_cluster.locked("iscc_search.asset", database):
         answer = requests.post(host.index + "/assets", json=[make(99)], timeout=60)
         expect_503(answer, "another program is writing")
-        locker.result()
     host.expect_missing([99])
     expect_working(host, FIRST, SECOND)

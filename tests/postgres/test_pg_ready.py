@@ -3,7 +3,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
-from cluster import SqlError
 from hosts import make
 from test_pg_replica import find_soon, pair  # noqa: F401 (a fixture)
 
@@ -73,15 +72,11 @@ def test_no_more_connections_are_given_is_said(own_cluster, start_host):
     assert host.post("/indexes", json={"name": "main"}).status_code == 201
     host.must_add([1])
     with ThreadPoolExecutor(8) as pool:
-        locker = pool.submit(cluster.sql, "begin; lock table iscc_search.index; select pg_sleep(4); commit", "main")
-        time.sleep(0.5)
-        said = [pool.submit(requests.post, host.index + "/search", json={"units": make(1)["units"]}, timeout=120)
-                for _ in range(2)]
-        said += [pool.submit(requests.get, host.base + asset_path(1), timeout=120) for _ in range(2)]
-        said += [pool.submit(requests.post, host.index + "/assets", json=[make(n)], timeout=120) for n in (2, 3)]
+        with cluster.locked("iscc_search.index", "main"):
+            said = [pool.submit(requests.post, host.index + "/search", json={"units": make(1)["units"]}, timeout=120)
+                    for _ in range(2)]
+            said += [pool.submit(requests.get, host.base + asset_path(1), timeout=120) for _ in range(2)]
+            said += [pool.submit(requests.post, host.index + "/assets", json=[make(n)], timeout=120) for n in (2, 3)]
+            time.sleep(4)
         texts = [one.result().text for one in said]
-        try:
-            locker.result()
-        except SqlError as error:
-            texts.append(str(error))
     assert any("up to 8" in text and "slots" in text for text in texts), texts

@@ -1,6 +1,5 @@
 """Slow statements: those with a long timeout are waited for, the others fail and are sent once only."""
 import json
-import threading
 import time
 
 import pytest
@@ -48,15 +47,11 @@ def test_a_drop_is_waited_for(impatient, shared_cluster, database):
 
 def test_what_a_silent_server_was_asked_is_not_asked_again(impatient, shared_cluster, database):
     """503 after the timeout, and one statement that hangs in the database and not four."""
-    locker = threading.Thread(target=shared_cluster.sql, args=(
-        f"begin; lock table iscc_search.index; select pg_sleep({2 * LONG_S}); commit", database))
-    locker.start()
-    time.sleep(0.5)
     waits = f"select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = '{database}'"
-    before = shared_cluster.number(waits)  # the host may follow its own writes just now
-    answer = requests.post(impatient.index + "/search", json={"units": make(1)["units"]}, timeout=60)
-    waiting = shared_cluster.number(waits) - before
-    locker.join()
+    with shared_cluster.locked("iscc_search.index", database):
+        before = shared_cluster.number(waits)  # the host may follow its own writes just now
+        answer = requests.post(impatient.index + "/search", json={"units": make(1)["units"]}, timeout=60)
+        waiting = shared_cluster.number(waits) - before
     assert answer.status_code == 503 and "ISCC_SEARCH_POSTGRES_TIMEOUT" in answer.json()["detail"], answer.text
     assert waiting == 1
     impatient.expect_found(range(3))
