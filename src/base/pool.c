@@ -46,7 +46,8 @@ struct isx_pool {
 	struct worker *idle;  /* the thread that became idle last */
 	unsigned running;     /* threads that have not ended; this and all below under `lock` */
 	struct job *ring;     /* ring_len queued jobs from ring_first on */
-	size_t ring_cap;
+	size_t queue_max;     /* queued jobs, beyond which new ones are refused */
+	size_t ring_cap;      /* at least queue_max */
 	size_t ring_first;
 	size_t ring_len;
 	bool is_ending;
@@ -162,7 +163,7 @@ enum isx_status isx_pool_new(const char *name, unsigned threads, size_t queue_ma
 		return isx_fail_memory(err);
 	pthread_mutex_init(&made->lock, NULL);
 	isx_clock_cond_init(&made->ended);
-	made->ring_cap = queue_max;
+	made->queue_max = made->ring_cap = queue_max;
 	made->ring = isx_mem_array(queue_max, sizeof *made->ring);
 	made->width = threads;
 	snprintf(made->name, sizeof made->name, "%s", name);
@@ -181,11 +182,27 @@ enum isx_status isx_pool_new(const char *name, unsigned threads, size_t queue_ma
 	return st;
 }
 
+/* Make the ring longer. Called with the lock. */
+static bool grow_ring(struct isx_pool *pool)
+{
+	struct job *ring = isx_mem_array(pool->ring_cap, 2 * sizeof *ring);
+	for (size_t i = 0; ring && i < pool->ring_len; i++)
+		ring[i] = pool->ring[(pool->ring_first + i) % pool->ring_cap];
+	if (!ring)
+		return false;
+	isx_mem_free(pool->ring);
+	pool->ring = ring;
+	pool->ring_first = 0;
+	pool->ring_cap *= 2;
+	return true;
+}
+
 /* Never blocks but for the lock: threads that poll sockets call it. */
-bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
+static bool put(struct isx_pool *pool, bool is_new, isx_pool_fn *fn, void *arg)
 {
 	pthread_mutex_lock(&pool->lock);
-	bool has_room = !pool->is_ending && pool->ring_len < pool->ring_cap;
+	bool has_room = !pool->is_ending && (!is_new || pool->ring_len < pool->queue_max) &&
+			(pool->ring_len < pool->ring_cap || grow_ring(pool));
 	if (has_room) {
 		size_t last = (pool->ring_first + pool->ring_len) % pool->ring_cap;
 		pool->ring[last] = (struct job){ fn, arg };
@@ -195,6 +212,16 @@ bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
 	pthread_mutex_unlock(&pool->lock);
 	wake(next);
 	return has_room;
+}
+
+bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
+{
+	return put(pool, true, fn, arg);
+}
+
+bool isx_pool_put_rest(struct isx_pool *pool, isx_pool_fn *fn, void *arg)
+{
+	return put(pool, false, fn, arg);
 }
 
 /* Threads that were started for waiting jobs stay until the pool ends, so that a search which

@@ -27,6 +27,10 @@ ISX_MUST_CHECK enum isx_status isx_pool_new(const char *name, unsigned threads, 
  * finishing. From any thread. */
 ISX_MUST_CHECK bool isx_pool_put(struct isx_pool *pool, isx_pool_fn *fn, void *arg);
 
+/* The same for a job that goes on with what an earlier one has begun, and has no other job in the queue: a full
+ * queue does not refuse it. False: the pool is finishing, or there is no memory. */
+ISX_MUST_CHECK bool isx_pool_put_rest(struct isx_pool *pool, isx_pool_fn *fn, void *arg);
+
 /* Called by a running job before it waits for something that takes no processor time: until
  * isx_pool_wait_end(), one more thread of the pool may run the next job. False: too many jobs
  * wait already, or no thread can be started; the job must not wait, nor call

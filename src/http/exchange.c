@@ -378,7 +378,8 @@ static ssize_t read_stream(void *arg, uint64_t position, char *bytes, size_t max
 		(void)isx_link_unwatch(x->serving->links, x->link);
 		isx_metrics_wait(x->serving->counts, x->pool);
 		MHD_suspend_connection(x->connection);
-		if (!isx_pool_put(pool_of(x->serving, x->pool + HTTP_POOL_QUICK), run_stream, x)) {
+		if (!isx_pool_put_rest(pool_of(x->serving, x->pool + HTTP_POOL_QUICK), run_stream,
+				       x)) {
 			isx_metrics_run(x->serving->counts, x->pool);
 			x->has_stream_failed = true; /* said when this is called again */
 			MHD_resume_connection(x->connection);

@@ -484,6 +484,26 @@ def test_many_streams_at_once(start_server):
     expect_rest(server)
 
 
+def test_an_answer_that_has_begun_is_not_cut_by_new_requests(start_server):
+    """With a queue of 2 and 64 workers: a request is refused before its answer begins, or answered as a whole."""
+    server = start_with_index(start_server, ISCC_SEARCH_QUEUE_LIMIT="2")
+    body, refused = b"".join(many_lines(2000)), []
+
+    def ask(number):
+        while True:
+            answer = requests.post(server.base + "/indexes/a/search/batch?limit=3", data=body, timeout=120,
+                                   headers={"Content-Type": LINES})
+            if answer.status_code == 200:
+                return len(lines_of(answer))
+            assert answer.status_code == 503, answer.text
+            refused.append(number)
+            time.sleep(0.05)
+
+    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+        assert list(pool.map(ask, range(100))) == [2000] * 100
+    assert refused, "nothing was ever refused"
+
+
 def test_the_server_stops_in_the_middle(start_server):
     server = start_with_index(start_server, ISCC_SEARCH_STOP_TIMEOUT="1")
     reading = open_upload(server, "/indexes/a/search/batch?limit=20")

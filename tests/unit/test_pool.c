@@ -48,6 +48,7 @@ static void wait_for_lock(void *arg)
 static void test_pool__refuses_what_its_queue_cannot_hold(void **state)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
+	atomic_uint done = 0;
 	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 	struct isx_pool *pool = make_pool(1, 2);
 	(void)state;
@@ -60,7 +61,13 @@ static void test_pool__refuses_what_its_queue_cannot_hold(void **state)
 	}
 	assert_int_equal(taken, 3);
 	assert_false(isx_pool_put(pool, wait_for_lock, &gate));
+	for (unsigned i = 0; i < 1000; i++) /* what has begun may go on */
+		assert_true(isx_pool_put_rest(pool, count, &done));
+	assert_false(isx_pool_put(pool, wait_for_lock, &gate));
 	pthread_mutex_unlock(&gate);
+	isx_pool_finish(pool);
+	assert_int_equal(atomic_load(&done), 1000);
+	assert_false(isx_pool_put_rest(pool, count, &done));
 	isx_pool_free(pool);
 }
 
