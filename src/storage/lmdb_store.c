@@ -807,6 +807,23 @@ static enum isx_status store_duplicates(struct isx_engine *engine, const char *n
 	return st;
 }
 
+/* Prepare the jobs that a search could not answer, as the index has another file now, for that file.
+ *   answered  filled: jobs before this one keep their answers
+ * False: there are none. */
+static bool begin_again(const struct pinned_index *pinned, struct isx_search_job *jobs,
+			size_t count, size_t *answered)
+{
+	size_t first = *answered;
+	while (first < count && jobs[first].status != ISX_UNAVAILABLE)
+		first++;
+	if (first == count || !atomic_load(&pinned->file->is_replaced))
+		return false;
+	for (size_t i = first; i < count; i++)
+		*jobs[i].result = (struct isx_result){ .memory = jobs[i].result->memory };
+	*answered = first;
+	return true;
+}
+
 /* Damage that a job has found is the finding by which the file is refused; any other failure of the
  * index fails all jobs. */
 static void store_search_many(struct isx_engine *engine, const char *name,
@@ -815,14 +832,18 @@ static void store_search_many(struct isx_engine *engine, const char *name,
 	struct pinned_index pinned = { .store = store_of(engine), .name = name };
 	struct isx_err err = { 0 };
 	bool is_damaged = false;
+	size_t answered = 0;
 	while (pin_index(&pinned, &err)) {
-		isx_lmdb_search_many(pinned.file, &engine->options, jobs, count);
-		for (size_t i = 0; i < count; i++)
+		isx_lmdb_search_many(pinned.file, &engine->options, jobs + answered,
+				     count - answered);
+		for (size_t i = answered; i < count; i++)
 			is_damaged |= jobs[i].status == ISX_CORRUPT;
-		pinned.status = is_damaged ? ISX_CORRUPT : ISX_OK;
+		pinned.status = is_damaged                                     ? ISX_CORRUPT
+				: begin_again(&pinned, jobs, count, &answered) ? ISX_UNAVAILABLE
+									       : ISX_OK;
 	}
 	/* Jobs that were answered keep their results when another one of them has met damage. */
-	for (size_t i = 0; err.status && i < count; i++) {
+	for (size_t i = answered; err.status && i < count; i++) {
 		if (is_damaged && jobs[i].status != ISX_CORRUPT)
 			continue;
 		jobs[i].status = err.status;

@@ -980,24 +980,32 @@ static void test_pass__no_search_waits_for_the_filter_of_another(void **state)
 	assert_int_equal(searches[1].status, ISX_OK);
 }
 
-/* --- crews ------------------------------------------------------------------------------------ */
+/* --- another program -------------------------------------------------------------------------- */
 
-/* Another program, which commits a change that leaves what is derived out of date, and then goes on
- * writing until `go_on` is closed.
+/* As another program: commit a change that leaves what is derived out of date. Returns whether it
+ * has failed.
+ *   env  filled */
+static bool write_foreign(const char *path, MDB_env **env)
+{
+	MDB_txn *txn;
+	MDB_dbi table;
+	MDB_val key = { 7, "another" }, value = { 7, "program" };
+	alarm(60); /* a test that waits for this program fails, and does not wait forever */
+	return mdb_env_create(env) || mdb_env_set_maxdbs(*env, 64) ||
+	       mdb_env_open(*env, path, MDB_NOSUBDIR, 0644) || mdb_txn_begin(*env, NULL, 0, &txn) ||
+	       mdb_dbi_open(txn, ISX_TABLE_METADATA, 0, &table) ||
+	       mdb_put(txn, table, &key, &value, 0) || mdb_txn_commit(txn);
+}
+
+/* The same, and go on writing until `go_on` is closed.
  *   ready  told when it writes again */
 static int keep_writing(const char *path, int ready, int go_on)
 {
 	MDB_env *env;
 	MDB_txn *txn;
-	MDB_dbi table;
-	MDB_val key = { 7, "another" }, value = { 7, "program" };
 	char byte = 0;
-	alarm(60); /* a test that waits for this program fails, and does not wait forever */
-	if (mdb_env_create(&env) || mdb_env_set_maxdbs(env, 64) ||
-	    mdb_env_open(env, path, MDB_NOSUBDIR, 0644) || mdb_txn_begin(env, NULL, 0, &txn) ||
-	    mdb_dbi_open(txn, ISX_TABLE_METADATA, 0, &table) ||
-	    mdb_put(txn, table, &key, &value, 0) || mdb_txn_commit(txn) ||
-	    mdb_txn_begin(env, NULL, 0, &txn) || write(ready, &byte, 1) != 1)
+	if (write_foreign(path, &env) || mdb_txn_begin(env, NULL, 0, &txn) ||
+	    write(ready, &byte, 1) != 1)
 		return 1;
 	while (read(go_on, &byte, 1) > 0)
 		;
@@ -1057,6 +1065,68 @@ static void test_pass__a_search_waits_for_no_writer_when_it_takes_threads(void *
 	test_remove_tree(folder);
 }
 
+/* A copy of the file, which another program has written last, takes its place. */
+static int replace_file(const char *path)
+{
+	char copy[112];
+	MDB_env *env;
+	snprintf(copy, sizeof copy, "%s.copy", path);
+	return write_foreign(path, &env) || mdb_env_copy(env, copy) || rename(copy, path) != 0;
+}
+
+struct replacing {
+	char path[96];
+	unsigned asked;
+};
+
+/* A cancel check: the file is replaced when the second query of a batch is begun. */
+static enum isx_status replace_once(void *arg, struct isx_err *err)
+{
+	struct replacing *replacing = arg;
+	int status = -1;
+	if (replacing->asked++)
+		return ISX_OK;
+	pid_t other = fork();
+	if (other == 0)
+		_exit(replace_file(replacing->path));
+	return waitpid(other, &status, 0) == other && status == 0
+		       ? ISX_OK
+		       : isx_fail(err, ISX_CANCELLED, "not replaced");
+}
+
+/* What is derived has to be made again, and cannot be: the index has another file. */
+static void test_pass__a_batch_goes_on_in_the_file_that_replaces_the_old_one(void **state)
+{
+	char folder[] = "/tmp/isx-batch-XXXXXX", uri[64];
+	struct replacing replacing = { 0 };
+	struct isx_query queries[3];
+	struct isx_result *results[3];
+	struct isx_err errs[3], err;
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(uri, sizeof uri, "usearch://%s", folder);
+	snprintf(replacing.path, sizeof replacing.path, "%s/main/index.lmdb", folder);
+	struct isx_store *store = open_with_threads(uri, 1);
+	const struct isx_asset asset = { .units = fx.items[0].texts, .unit_count = 1 };
+	if (isx_index_create(store, "main", &err) || isx_add(store, "main", &asset, 1, NULL, &err))
+		fail_msg("%s", err.msg);
+	for (size_t i = 0; i < 3; i++)
+		queries[i] = (struct isx_query){ .units = fx.items[0].texts, .unit_count = 1 };
+	queries[1].cancel_check = replace_once;
+	queries[1].cancel_arg = &replacing;
+	if (isx_search_many(store, "main", queries, 3, results, errs, &err))
+		fail_msg("%s", err.msg);
+	assert_true(replacing.asked > 1);
+	for (size_t i = 0; i < 3; i++) {
+		if (errs[i].status)
+			fail_msg("query %zu: %s", i, errs[i].msg);
+		assert_int_equal(results[i]->match_count, 1);
+		isx_result_free(results[i]);
+	}
+	isx_close(store);
+	test_remove_tree(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1072,6 +1142,7 @@ int main(void)
 		cmocka_unit_test(test_pass__a_fork_leaves_no_slot_behind),
 		cmocka_unit_test(test_pass__no_search_waits_for_the_filter_of_another),
 		cmocka_unit_test(test_pass__a_search_waits_for_no_writer_when_it_takes_threads),
+		cmocka_unit_test(test_pass__a_batch_goes_on_in_the_file_that_replaces_the_old_one),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
