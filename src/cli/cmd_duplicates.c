@@ -40,8 +40,9 @@
 
 enum {
 	LINE_BYTES_MAX = 16384, /* of a pair: 64 types take less than half of it */
-	PATIENCE_MS = 2000,     /* an interrupt waits so long for the line that is being written */
-	MARK_NS = 500000000     /* half a second between two marks, each of which is synced */
+	PATIENCE_MS =
+		2000, /* an interrupt waits so long for the line or mark that is being written */
+	MARK_NS = 500000000 /* half a second between two marks, each of which is synced */
 };
 
 struct duplicates {
@@ -90,7 +91,8 @@ static enum isx_status check_written(void *arg, struct isx_err *err)
 
 /* Write a mark: the pairs of all assets before this ISCC-ID are in the file, and no others. "": it is not
  * known how far the run came, only what it compares. A mark that cannot be written is left out, as
- * the file of pairs is enough to continue; pairs that cannot be written end the run. */
+ * the file of pairs is enough to continue; pairs that cannot be written end the run. The lock keeps an
+ * interrupt from leaving the new file of files_replace() behind. */
 static void put_mark(struct duplicates *run, const char *iscc_id)
 {
 	struct isx_buf text = { 0 };
@@ -100,7 +102,6 @@ static void put_mark(struct duplicates *run, const char *iscc_id)
 		(void)!fail_write(run->pairs_path, &run->broken);
 		atomic_store(&run->is_broken, true);
 	}
-	pthread_mutex_unlock(&run->lock);
 	run->has_mark = true;
 	isx_buf_printf(&text, "{\"from\":\"%s\",\"bytes\":%lld,\"options\":", iscc_id, bytes);
 	isx_json_quote(&text, isx_span_of(run->options));
@@ -111,6 +112,7 @@ static void put_mark(struct duplicates *run, const char *iscc_id)
 	isx_buf_text(&text, "}\n");
 	if (bytes >= 0 && !isx_buf_status(&text, NULL))
 		(void)!files_replace(run->mark_path, (struct isx_span){ text.ptr, text.len }, NULL);
+	pthread_mutex_unlock(&run->lock);
 	isx_buf_release(&text);
 }
 

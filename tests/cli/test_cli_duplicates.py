@@ -317,6 +317,14 @@ def test_an_interrupted_run_says_so_and_leaves_whole_lines(large, which):
         assert (large.work / "i.jsonl").read_bytes() == whole
 
 
+def test_interrupted_within_a_mark_it_leaves_no_other_file(large):
+    """The first marks are written when the first pairs are found: at once."""
+    for turn in range(60):
+        interrupt(large, ["-o", "f.jsonl"], signal.SIGINT, 0.02 + turn % 20 * 0.003)
+        found = sorted(path.name for path in large.work.glob("f.jsonl*"))
+        assert set(found) <= {"f.jsonl", "f.jsonl.resume"}
+
+
 SPARSE = ["-t", "DATA_NONE_V0", "-m", "0.99"]  # of random units: no pair
 
 
