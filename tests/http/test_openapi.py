@@ -52,7 +52,8 @@ def test_schemathesis(server, schemathesis, tmp_path):
     server.post("/indexes", json={"name": "books"})
     (tmp_path / "lines_of_json.py").write_text(HOOKS, encoding="utf-8")
     run = subprocess.run([schemathesis, "run", server.base + "/openapi/openapi.json", "--seed", "1",
-                          "--max-examples", "25", "--checks", ",".join(CHECKS)],
+                          "--max-examples", "25", "--suppress-health-check", "too_slow",  # as on a busy machine
+                          "--checks", ",".join(CHECKS)],
                          env={**os.environ, "SCHEMATHESIS_HOOKS": "lines_of_json", "PYTHONPATH": str(tmp_path)},
                          cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
