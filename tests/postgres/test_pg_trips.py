@@ -104,6 +104,25 @@ def test_a_batch_behind_the_writes_of_others_shares_trips(proxied, start_host, s
         assert found(results[299])[0][2] == version
 
 
+def test_a_batch_goes_on_when_a_connection_is_lost(proxied, start_host, shared_cluster, database):
+    """Each query gets its own matches, where the follower is at the head and where another host has written."""
+    host, proxy = proxied
+    host.must_add(range(30))
+    other = start_host(shared_cluster.uri(database))
+    queries = [{"units": make(n)["units"]} for n in range(30)] + [{"iscc_id": make(99)["iscc_id"]}]
+    for version in range(4):
+        if version % 2:
+            other.must_add([29])
+        else:
+            time.sleep(0.5)
+            search(host, 0)
+        proxy.lose(b"")
+        results = batch(host, queries)
+        assert [found(result)[0][:2] for result in results[:30]] == [(make(n)["iscc_id"], 1.0) for n in range(30)]
+        assert results[30]["status"] == 404
+        assert proxy.lost == 1
+
+
 def test_batches_are_right_while_others_write(proxied, start_host, shared_cluster, database):
     """Each asset is found with the metadata that belongs to the units it was found by, and in its place."""
     host, _ = proxied
