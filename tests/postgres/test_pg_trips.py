@@ -1,4 +1,5 @@
 """Round trips of a search to the database, and the rows it reads there."""
+import contextlib
 import subprocess
 import threading
 import time
@@ -123,11 +124,10 @@ def test_a_batch_goes_on_when_a_connection_is_lost(proxied, start_host, shared_c
         assert proxy.lost == 1
 
 
-def test_batches_are_right_while_others_write(proxied, start_host, shared_cluster, database):
-    """Each asset is found with the metadata that belongs to the units it was found by, and in its place."""
-    host, _ = proxied
-    host.must_add(range(40))
-    other, ends = start_host(shared_cluster.uri(database)), threading.Event()
+@contextlib.contextmanager
+def writing(other):
+    """Another host writes version after version of some assets."""
+    ends = threading.Event()
 
     def write():
         version = 0
@@ -138,6 +138,17 @@ def test_batches_are_right_while_others_write(proxied, start_host, shared_cluste
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        yield
+    finally:
+        ends.set()
+        writer.join()
+
+
+def test_batches_are_right_while_others_write(proxied, start_host, shared_cluster, database):
+    """Each asset is found with the metadata that belongs to the units it was found by, and in its place."""
+    host, _ = proxied
+    host.must_add(range(40))
+    with writing(start_host(shared_cluster.uri(database))):
         end = time.monotonic() + 4
         while time.monotonic() < end:
             got = host.get(f"/indexes/main/assets/{make(2)['iscc_id']}").json()["metadata"]["version"]
@@ -147,9 +158,6 @@ def test_batches_are_right_while_others_write(proxied, start_host, shared_cluste
                 same = [(iscc_id, version) for iscc_id, score, version in found(result) if score == 1.0]
                 expected = (make(n)["iscc_id"], got if n < 5 else 0)
                 assert same == [expected] or (n < 5 and not same)
-    finally:
-        ends.set()
-        writer.join()
 
 
 def test_each_query_of_a_batch_gets_what_it_asked_for(proxied):
@@ -224,25 +232,12 @@ def test_searches_are_right_while_others_write(proxied, start_host, shared_clust
     """Each asset is found with the metadata that belongs to the units it was found by."""
     host, _ = proxied
     host.must_add(range(5))
-    other, ends = start_host(shared_cluster.uri(database)), threading.Event()
-
-    def write():
-        version = 0
-        while not ends.is_set():
-            version += 1
-            other.must_add(range(5), version=version)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
+    with writing(start_host(shared_cluster.uri(database))):
         end = time.monotonic() + 3
         while time.monotonic() < end:
             got = host.get(f"/indexes/main/assets/{make(2)['iscc_id']}").json()["metadata"]["version"]
             for (_, version) in search_version(host, 2, got):
                 assert version == got
-    finally:
-        ends.set()
-        writer.join()
 
 
 def search_version(host, number, version):
