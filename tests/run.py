@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Two processes side by side, as tests wait for most of their time: each takes about half of it.
-PYTEST_FOLDERS = [["cli", "deploy", "crash", "postgres"], ["http", "tools", "data", "docs", "web"]]
+PYTEST_FOLDERS = [["cli", "deploy", "crash"], ["http", "tools", "data", "docs", "web", "postgres"]]
 
 
 class Count:
