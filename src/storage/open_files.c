@@ -2,11 +2,12 @@
  * open_files.c - the index files that a store has open: each once, counted, and closed when its
  *                name means another file.
  *
- * LMDB must not open one file twice in a process, so open files are kept in a list and counted. At
- * each use the device and inode of the open file are compared with those of the name: when another
- * process has deleted the index, or another file has taken its place, the old file is closed as
- * soon as its last user is done. A thread (isx-sweep) compares them once a second, too: a process
- * without requests must not keep the disk space of what another process has deleted.
+ * LMDB must not open one file twice in a process, under whatever names, so open files are kept in a
+ * list and counted. At each use the device and inode of the open file are compared with those of
+ * the name: when another process has deleted the index, or another file has taken its place, the
+ * old file is closed as soon as its last user is done. A thread (isx-sweep) compares them once a
+ * second, too: a process without requests must not keep the disk space of what another process has
+ * deleted.
  *
  * `lock` guards the list and is held for list operations and stat() only. Files are opened and
  * closed without it, as both may take long: a slow index (a damaged file is read as a whole first)
@@ -35,7 +36,11 @@
 
 enum {
 	SWEEP_SECONDS = 1, /* between two looks for files that have gone */
-	OPENINGS_MAX = 8   /* tries: other programs may replace a file while it is being opened */
+	OPENINGS_MAX = 8,  /* tries: other programs may replace a file while it is being opened */
+	/* A file that has got another name, or was repaired in place, is opened again when all uses
+	 * under its old name have ended. Searches end soon; but others must not wait for the export
+	 * of a slow client. */
+	HANDOVER_MS = 5000
 };
 
 /* REFUSED: the file is damaged; the entry keeps the reason and no file. */
@@ -76,15 +81,16 @@ static bool is_same(const struct isx_open_index *index, const struct stat *file)
 		named->st_ctim.tv_nsec == file->st_ctim.tv_nsec);
 }
 
-/* Is this file still open under a name that it has lost, or being closed? Then it must not be
- * opened yet: the system keeps one set of record locks for each file and process, and the first
- * descriptor to be closed gives up all of them. */
-static bool is_still_open(const struct isx_open_files *files, const struct stat *file)
+/* The entry by which a file is open, or is being opened or closed, under whatever name; NULL: none.
+ * The file must not be opened a second time: the system keeps one set of record locks for each file
+ * and process, and the first descriptor to be closed gives up all of them. Another process then
+ * takes the lock file for unused, and begins a new list of readers and new writer locks in it. */
+static struct isx_open_index *find_file(struct isx_open_files *files, const struct stat *file)
 {
-	for (const struct isx_open_index *index = files->first; index; index = index->next)
-		if (index->gone && is_same(index, file))
-			return true;
-	return false;
+	struct isx_open_index *index = files->first;
+	while (index && (index->state == REFUSED || !is_same(index, file)))
+		index = index->next;
+	return index;
 }
 
 static struct isx_open_index *add_entry(struct isx_open_files *files, const char *name,
@@ -290,6 +296,7 @@ static enum isx_status open_index(struct isx_open_files *files, const char *name
 	struct isx_open_index *opened = add_entry(files, name, OPENING);
 	if (!opened)
 		return isx_fail_memory(err);
+	opened->named = *named; /* find_file() */
 	pthread_mutex_unlock(&files->lock);
 	enum isx_status st = open_with_room(files, name, path, &file, &cause);
 	pthread_mutex_lock(&files->lock);
@@ -301,7 +308,6 @@ static enum isx_status open_index(struct isx_open_files *files, const char *name
 		*index = opened;
 	} else if (st == ISX_CORRUPT) {
 		opened->state = REFUSED;
-		opened->named = *named;
 		opened->cause = cause;
 	} else {
 		remove_entry(files, opened);
@@ -378,17 +384,29 @@ static void stop_sweeper(struct isx_open_files *files)
 
 /* --- using ------------------------------------------------------------------------------------ */
 
+/* Does the name of an entry still mean its file? */
+static bool has_its_name(const struct isx_open_files *files, const struct isx_open_index *index)
+{
+	char path[PATH_MAX];
+	struct stat file;
+	return isx_store_folder_file(files->folder, index->name, path) && stat(path, &file) == 0 &&
+	       is_same(index, &file);
+}
+
 /* Find or open the file that has the name of an index now. Called with the lock, which may be
- * given up: each turn of the loop looks at the name and the list again. */
+ * given up: each turn of the loop looks at the name and the list again. A file that is open under
+ * another name is used as it is while it has that name, too (a symbolic link); where the index was
+ * renamed, the file is closed and opened again. */
 static enum isx_status find_or_open(struct isx_open_files *files, const char *name,
 				    struct isx_open_index **index, struct isx_err *err)
 {
 	char path[PATH_MAX];
 	struct stat named;
+	const uint64_t until_ns = isx_clock_after_ms(HANDOVER_MS);
 	if (!isx_store_folder_file(files->folder, name, path))
 		return isx_fail_no_index(err, name);
 	for (;;) {
-		struct isx_open_index *found = find_name(files, name);
+		struct isx_open_index *found = find_name(files, name), *holder = NULL;
 		int code = stat(path, &named) == 0 ? 0 : errno;
 		bool is_settled = found && found->state != OPENING;
 		if (is_settled && (code || !is_same(found, &named))) {
@@ -399,8 +417,20 @@ static enum isx_status find_or_open(struct isx_open_files *files, const char *na
 		} else if (is_settled) {
 			*index = found;
 			return found->state == OPEN ? ISX_OK : isx_err_pass(err, &found->cause);
-		} else if (found || is_still_open(files, &named)) {
+		} else if (found ||
+			   ((holder = find_file(files, &named)) && holder->state != OPEN)) {
 			pthread_cond_wait(&files->changed, &files->lock);
+		} else if (holder && holder->gone) {
+			if (!isx_clock_wait(&files->changed, &files->lock, until_ns))
+				return isx_fail(err, ISX_UNAVAILABLE,
+						"%s: the file is in use under the name that it had "
+						"before: try again",
+						path);
+		} else if (holder && has_its_name(files, holder)) {
+			*index = holder;
+			return ISX_OK;
+		} else if (holder) {
+			forget_index(files, holder);
 		} else if (!make_room(files)) {
 			start_sweeper(files);
 			return open_index(files, name, path, &named, index, err);
@@ -519,7 +549,7 @@ void isx_open_files_init(struct isx_open_files *files, const struct isx_store_fo
 	    most.rlim_cur / FILES_EACH < ISX_OPEN_INDEXES_MAX)
 		files->open_max = (size_t)(most.rlim_cur / FILES_EACH);
 	pthread_mutex_init(&files->lock, NULL);
-	pthread_cond_init(&files->changed, NULL);
+	isx_clock_cond_init(&files->changed);
 	isx_clock_cond_init(&files->closing_now);
 }
 

@@ -9,6 +9,8 @@
  */
 #include "iscc/iscc_id.h"
 #include "similarity/sim_engine.h"
+#include "storage/lock_file.h"
+#include "storage/open_files.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -545,6 +547,80 @@ static void test_threads__a_reader_waits_for_no_writer_that_finds_new_tables(voi
 	test_remove_tree(directory);
 }
 
+/* Do other processes see that this one has the index open? Whether a process holds a lock itself, it
+ * cannot ask. */
+static bool is_held_for_others(const char *path)
+{
+	int ended = 0;
+	pid_t other = fork();
+	if (other == 0)
+		_exit(isx_lock_file_is_held(path));
+	assert_int_equal(waitpid(other, &ended, 0), other);
+	return ended != 0;
+}
+
+/* Pin an index and unpin it again; returns its file. */
+static struct isx_lmdb_file *look_at(struct isx_open_files *files, const char *name)
+{
+	struct isx_open_index *index;
+	struct isx_lmdb_file *file;
+	struct isx_err err;
+	if (isx_open_files_pin(files, name, false, &index, &file, &err))
+		fail_msg("%s: %s", name, err.msg);
+	isx_open_files_unpin(files, index);
+	return file;
+}
+
+/* An index is renamed while it is open, and used under its new name before the old one is swept; and
+ * an index has two names. When the file was open twice, closing it once gave up its locks, and
+ * another process made the lock file anew under the readers and writers of this one. */
+static void test_threads__a_file_with_another_name_is_not_opened_twice(void **state)
+{
+	char directory[] = "/tmp/isx-test-XXXXXX", uri[64], one[96], two[96], alias[96], path[128];
+	struct isx_store_folder folder = { .path = directory,
+					   .suffix = isx_sim_kind.suffix,
+					   .inside = isx_sim_kind.inside };
+	struct isx_options options;
+	struct isx_store *store;
+	struct isx_open_files files;
+	struct isx_open_index *index, *none;
+	struct isx_lmdb_file *file;
+	struct isx_err err;
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(uri, sizeof uri, "usearch://%s", directory);
+	snprintf(one, sizeof one, "%s/one", directory);
+	snprintf(two, sizeof two, "%s/two", directory);
+	snprintf(alias, sizeof alias, "%s/alias", directory);
+	snprintf(path, sizeof path, "%s/index.lmdb", two);
+	if (open_store(uri, true, &store, &err) || isx_index_create(store, "one", &err))
+		fail_msg("%s", err.msg);
+	isx_close(store);
+	isx_options_init(&options);
+	options.map_bytes = 1ull << 30;
+	isx_open_files_init(&files, &folder, &isx_sim_kind, &options);
+	(void)look_at(&files, "one");
+	assert_int_equal(rename(one, two), 0);
+	(void)look_at(&files, "two");
+	isx_open_files_sweep(&files);
+	assert_true(is_held_for_others(path));
+	assert_int_equal(symlink("two", alias), 0);
+	assert_ptr_equal(look_at(&files, "alias"), look_at(&files, "two"));
+	assert_int_equal(unlink(alias), 0);
+	isx_open_files_sweep(&files);
+	assert_true(is_held_for_others(path));
+	/* In use under the old name: the new one cannot be used yet, and no thread waits for ever. */
+	if (isx_open_files_pin(&files, "two", false, &index, &file, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(rename(two, one), 0);
+	assert_int_equal(isx_open_files_pin(&files, "one", false, &none, &file, &err),
+			 ISX_UNAVAILABLE);
+	isx_open_files_unpin(&files, index);
+	(void)look_at(&files, "one");
+	isx_open_files_release(&files);
+	test_remove_tree(directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -553,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_threads__share_more_indexes_than_are_open),
 		cmocka_unit_test(test_threads__learn_of_tables_that_another_process_makes),
 		cmocka_unit_test(test_threads__a_reader_waits_for_no_writer_that_finds_new_tables),
+		cmocka_unit_test(test_threads__a_file_with_another_name_is_not_opened_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
