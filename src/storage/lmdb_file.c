@@ -335,6 +335,7 @@ static enum isx_status begin_write(struct isx_lmdb_file *file, MDB_txn **txn, st
 	if (atomic_fetch_add(&file->writes_begun, 1) % WRITES_PER_READER_CHECK == 0)
 		mdb_reader_check(file->env, &dead);
 	int rc = mdb_txn_begin(file->env, NULL, 0, txn);
+	isx_lmdb_note_panic(file, rc);
 	if (rc)
 		return isx_lmdb_status(rc, "begin to write", err);
 	/* Files without a name (memory://) cannot be replaced. */

@@ -67,9 +67,10 @@ struct isx_lmdb_file {
 	bool is_lockless; /* read without its lock file: no other process may have it open */
 	struct isx_counters *counters; /* borrowed, or NULL */
 	struct isx_logger logger;
-	atomic_bool is_replaced;     /* a write found that `path` is no longer this file */
-	atomic_uint writes_begun;    /* dead readers are looked for at every 32nd write */
-	pthread_mutex_t opening;     /* held by the one transaction that may open handles */
+	atomic_bool is_replaced;  /* to be opened again: a write found that `path` is no longer this
+				  * file, or LMDB has given up after a failed one */
+	atomic_uint writes_begun; /* dead readers are looked for at every 32nd write */
+	pthread_mutex_t opening;  /* held by the one transaction that may open handles */
 	pthread_rwlock_t publishing; /* guards `tables` */
 	struct isx_lmdb_tables tables;
 	atomic_uint handles_opened; /* counts the changes of `tables` */
@@ -156,7 +157,8 @@ enum isx_status isx_lmdb_fail_stale(struct isx_err *err);
 /* Begin to write; waits for the writers of all processes. End with isx_lmdb_commit() or
  * isx_lmdb_end() in the same thread: until then it holds LMDB's writer lock and `opening`.
  * ISX_UNAVAILABLE with file->is_replaced set: the name of the index means another file (or none)
- * since this one was opened, so the caller has to look the index up again. */
+ * since this one was opened, or this one has to be opened again, so the caller has to look the index
+ * up again. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_write(struct isx_lmdb_file *file,
 					      struct isx_lmdb_view *view, struct isx_err *err);
 

@@ -13,6 +13,13 @@
 #include <errno.h>
 #include <string.h>
 
+/* The file of memory:// has no name by which it could be opened again. */
+void isx_lmdb_note_panic(struct isx_lmdb_file *file, int code)
+{
+	if (code == MDB_PANIC && file->path)
+		atomic_store(&file->is_replaced, true);
+}
+
 /* The slots of readers that were killed stay taken until a process looks for them. Here that is
  * done when no other slot is left. */
 int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
@@ -21,6 +28,7 @@ int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn)
 	int rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
 	if (rc == MDB_READERS_FULL && !mdb_reader_check(file->env, &dead) && dead > 0)
 		rc = mdb_txn_begin(file->env, NULL, MDB_RDONLY, txn);
+	isx_lmdb_note_panic(file, rc);
 	if (!rc && file->is_lockless && isx_lock_file_is_held(file->path)) {
 		mdb_txn_abort(*txn);
 		*txn = NULL;

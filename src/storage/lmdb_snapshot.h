@@ -14,6 +14,11 @@
  * open. */
 int isx_lmdb_begin_snapshot(struct isx_lmdb_file *file, MDB_txn **txn);
 
+/* Look at the code with which a transaction could not begin: after a first page that could not be
+ * written, LMDB refuses all further transactions of an environment (MDB_PANIC). The file is sound, so
+ * file->is_replaced is set, and it is closed and opened again when no call uses it. */
+void isx_lmdb_note_panic(struct isx_lmdb_file *file, int code);
+
 /* The number of the last transaction that was committed, by any process. */
 uint64_t isx_lmdb_last_change(const struct isx_lmdb_file *file);
 

@@ -25,6 +25,12 @@ enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err
 				"%s: another process has the index open, and the lock file, in "
 				"which readers are noted, cannot be written from here",
 				doing);
+	case MDB_PANIC: /* the file itself is as it was before (isx_lmdb_note_panic()) */
+		return isx_fail(
+			err, ISX_UNAVAILABLE,
+			"%s: a write to the disk has failed, and the index has to be opened "
+			"again: try again",
+			doing);
 	case MDB_READERS_FULL:
 		return isx_fail(err, ISX_UNAVAILABLE, "%s: too many readers at once", doing);
 	case EAGAIN: /* LMDB's record lock of process number N is held by another process N */
@@ -36,7 +42,6 @@ enum isx_status isx_lmdb_status(int code, const char *doing, struct isx_err *err
 	case MDB_INVALID:
 	case MDB_VERSION_MISMATCH:
 	case MDB_PAGE_NOTFOUND:
-	case MDB_PANIC:
 	case MDB_INCOMPATIBLE:
 		return isx_fail(err, ISX_CORRUPT, "%s: %s", doing, mdb_strerror(code));
 	default:

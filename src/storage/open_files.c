@@ -490,6 +490,8 @@ void isx_open_files_unpin(struct isx_open_files *files, struct isx_open_index *i
 	pthread_mutex_lock(&files->lock);
 	if (atomic_load(&index->file->is_damaged) && !index->gone)
 		refuse_index(files, index);
+	/* The next use opens what is there then. */
+	index->gone |= atomic_load(&index->file->is_replaced);
 	if (--index->users == 0 && index->gone)
 		close_index(files, index);
 	pthread_mutex_unlock(&files->lock);

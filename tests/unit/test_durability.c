@@ -3,7 +3,7 @@
  *                     are gone.
  *
  * kill -9 cannot show this, as the page cache keeps what a killed process wrote. So this program
- * defines fdatasync() itself, in front of the C library's, and LMDB calls it too.
+ * defines fdatasync() and pwrite() itself, in front of the C library's, and LMDB calls them too.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "support.h"
@@ -32,6 +32,16 @@ int fdatasync(int fd)
 	return -1;
 }
 
+static bool heads_fail; /* the first two pages, which make a commit visible, cannot be written */
+
+ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset)
+{
+	if (!heads_fail || offset >= 2 * sysconf(_SC_PAGESIZE))
+		return syscall(SYS_pwrite64, fd, bytes, count, offset);
+	errno = EIO;
+	return -1;
+}
+
 static char directory[64], uri[96];
 static const char *scheme;
 
@@ -43,6 +53,7 @@ static int set_up(void **state)
 		return 1;
 	snprintf(uri, sizeof uri, "%s://%s", scheme, directory);
 	sync_error = 0;
+	heads_fail = false;
 	return 0;
 }
 
@@ -118,6 +129,31 @@ static void test_durability__a_disk_that_fails_leaves_the_index_as_it_was(void *
 	isx_close(store);
 }
 
+/* LMDB then refuses every transaction of the process, of readers too. */
+static void test_durability__an_index_goes_on_after_a_commit_that_failed_at_its_end(void **state)
+{
+	struct isx_check report;
+	(void)state;
+	struct isx_store *store = open_store(false);
+	assert_int_equal(add(store, "ISCC:MAIGHXLN555Y2DFF"), ISX_OK);
+	for (int i = 0; i < 3; i++) {
+		heads_fail = true;
+		assert_int_equal(add(store, "ISCC:MAIGGXZHLG2AP2Q3"), ISX_IO);
+		heads_fail = false;
+		if (i == 0) /* the first call is a read, */
+			assert_int_equal(count_assets(store), 1);
+		if (i == 1) /* a check, which reads all pages, */
+			assert_int_equal(isx_index_check(store, "main", &report, NULL, NULL, NULL),
+					 ISX_OK);
+	}
+	/* or a write. */
+	assert_int_equal(add(store, "ISCC:MAIGGXZHLG2AP2Q3"), ISX_OK);
+	assert_int_equal(count_assets(store), 2);
+	assert_int_equal(isx_index_check(store, "main", &report, NULL, NULL, NULL), ISX_OK);
+	assert_int_equal(report.findings, 0);
+	isx_close(store);
+}
+
 static void test_durability__relaxed_changes_are_synced_at_the_end(void **state)
 {
 	(void)state;
@@ -136,6 +172,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(test_durability__a_change_is_synced_before_it_is_acknowledged),
 		TEST(test_durability__a_disk_that_fails_leaves_the_index_as_it_was),
+		TEST(test_durability__an_index_goes_on_after_a_commit_that_failed_at_its_end),
 		TEST(test_durability__relaxed_changes_are_synced_at_the_end),
 	};
 	int failed = 0;
