@@ -134,11 +134,29 @@ static bool is_lockless(const struct isx_lmdb_file *file, int lock_code)
 	return file->read_only && (lock_code == EROFS || lock_code == EACCES || lock_code == EPERM);
 }
 
-/* Learn of tables that another process has made. Takes `opening`; called without a view. */
-static int refresh_tables(struct isx_lmdb_file *file)
+/* Take `opening`, unless other handles are published before: false then. The handles that a reader
+ * has copied may be those before the last commit, and the next writer may hold `opening` by now, for
+ * as long as it writes: what the reader looks for has been published then.
+ *   opened  handles_opened, read before the handles were copied */
+static bool begin_opening(struct isx_lmdb_file *file, unsigned opened)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	while (pthread_mutex_trylock(&file->opening)) {
+		if (atomic_load(&file->handles_opened) != opened)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+/* Learn of tables that another process has made. Takes `opening`; called without a view. Returns
+ * without a look if other handles have been published meanwhile.
+ *   opened  as in begin_opening() */
+static int refresh_tables(struct isx_lmdb_file *file, unsigned opened)
 {
 	struct isx_lmdb_view view = { .file = file };
-	pthread_mutex_lock(&file->opening);
+	if (!begin_opening(file, opened))
+		return 0;
 	copy_tables(file, &view.tables);
 	int rc = isx_lmdb_begin_snapshot(file, &view.txn);
 	if (!rc) {
@@ -216,6 +234,7 @@ static int is_derived(const struct isx_lmdb_view *view, bool *derived)
 static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bool *derived)
 {
 	for (int i = 0; i < ISX_LMDB_TABLES_MAX; i++) { /* each turn has seen a new table */
+		const unsigned opened = atomic_load(&file->handles_opened);
 		*view = (struct isx_lmdb_view){ .file = file };
 		copy_tables(file, &view->tables);
 		int rc = isx_lmdb_begin_snapshot(file, &view->txn);
@@ -228,7 +247,7 @@ static int begin_read(struct isx_lmdb_file *file, struct isx_lmdb_view *view, bo
 			return rc;
 		}
 		isx_lmdb_end(view);
-		rc = refresh_tables(file);
+		rc = refresh_tables(file, opened);
 		if (rc)
 			return rc;
 	}
@@ -409,7 +428,7 @@ static enum isx_status begin_to_open(struct isx_lmdb_view *view, struct isx_err 
 		view->txn = NULL;
 		pthread_mutex_unlock(&file->opening);
 		if (!has_all)
-			st = isx_lmdb_status(refresh_tables(file), "look up tables", err);
+			st = isx_lmdb_status(refresh_tables(file, opened), "look up tables", err);
 	}
 	return st ? st
 		  : isx_fail(err, ISX_UNAVAILABLE,
@@ -703,7 +722,7 @@ enum isx_status isx_lmdb_file_start(struct isx_lmdb_file *file, unsigned how, st
 	enum isx_status st = isx_lmdb_verify_opening(file, err);
 	if (st)
 		return st;
-	int rc = refresh_tables(file);
+	int rc = refresh_tables(file, 0);
 	if (rc == MDB_INCOMPATIBLE) /* a file of the other engine? */
 		st = check_opened(file, err);
 	if (!st)

@@ -506,11 +506,23 @@ static void *begin_and_end_a_view(void *arg)
 	return NULL;
 }
 
+/* Does a reader that has been started end, while a write goes on? */
+static bool is_soon_over(struct reading *reading, pthread_t reader)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	for (int i = 0; i < 30000 && !atomic_load(&reading->is_over); i++)
+		nanosleep(&moment, NULL);
+	if (!atomic_load(&reading->is_over))
+		return false;
+	pthread_join(reader, NULL);
+	return reading->status == ISX_OK;
+}
+
 /* A write that is the first in its process to learn of a new table may take long. */
 static void test_threads__a_reader_waits_for_no_writer_that_finds_new_tables(void **state)
 {
 	char directory[] = "/tmp/isx-test-XXXXXX", uri[64], path[96];
-	const struct timespec moment = { .tv_nsec = 1000000 };
+	const struct timespec while_it_copies = { .tv_nsec = 50000000 };
 	struct isx_options options;
 	struct isx_store *store;
 	struct isx_lmdb_view view;
@@ -537,12 +549,20 @@ static void test_threads__a_reader_waits_for_no_writer_that_finds_new_tables(voi
 	if (isx_lmdb_write(reading.file, &view, &err))
 		fail_msg("%s", err.msg);
 	assert_int_equal(pthread_create(&reader, NULL, begin_and_end_a_view, &reading), 0);
-	for (int i = 0; i < 30000 && !atomic_load(&reading.is_over); i++)
-		nanosleep(&moment, NULL);
-	assert_true(atomic_load(&reading.is_over)); /* while the write goes on */
+	assert_true(is_soon_over(&reading, reader));
+	/* A reader that has copied the handles a moment before the commit that made the table. */
+	pthread_rwlock_wrlock(&reading.file->publishing);
+	reading.file->tables.count--;
+	pthread_rwlock_unlock(&reading.file->publishing);
+	atomic_store(&reading.is_over, false);
+	assert_int_equal(pthread_create(&reader, NULL, begin_and_end_a_view, &reading), 0);
+	nanosleep(&while_it_copies, NULL);
+	pthread_rwlock_wrlock(&reading.file->publishing);
+	reading.file->tables.count++;
+	pthread_rwlock_unlock(&reading.file->publishing);
+	atomic_fetch_add(&reading.file->handles_opened, 1);
+	assert_true(is_soon_over(&reading, reader));
 	isx_lmdb_end(&view);
-	pthread_join(reader, NULL);
-	assert_int_equal(reading.status, ISX_OK);
 	isx_lmdb_file_close(reading.file);
 	test_remove_tree(directory);
 }
