@@ -197,6 +197,23 @@ static int mark_derived(MDB_env *env)
 	return rc;
 }
 
+/* Give a copy that takes the place of `file` its owner, group and mode, as far as this process may:
+ * an index that an administrator compacts stays one that the server can write. */
+static void keep_owner(const struct isx_lmdb_file *file, const char *path)
+{
+	struct stat was;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	if (stat(file->path, &was) == 0) {
+		if (fchown(fd, was.st_uid, was.st_gid) != 0)
+			(void)!fchown(fd, (uid_t)-1, was.st_gid);
+		(void)!fchmod(fd, was.st_mode & 0777);
+		(void)fsync(fd);
+	}
+	close(fd);
+}
+
 enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *path,
 				      isx_progress_fn *progress, void *arg, struct isx_err *err)
 {
@@ -222,6 +239,8 @@ enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *pa
 	st = rc ? isx_lmdb_status(rc, path, err) : check_copy(file, path, false, err);
 	if (st)
 		unlink(path);
+	else
+		keep_owner(file, path);
 	return st;
 }
 

@@ -20,8 +20,9 @@ ISX_MUST_CHECK enum isx_status isx_lmdb_backup(struct isx_lmdb_file *file, const
 ISX_MUST_CHECK enum isx_status isx_lmdb_check_to_copy(struct isx_lmdb_file *file,
 						      struct isx_err *err);
 
-/* Copy the pages in use of the last snapshot of `file` to the new file `path`, and sync it. The
- * caller holds the writer lock (isx_lmdb_block_writers()). On failure there is no file.
+/* Copy the pages in use of the last snapshot of `file` to the new file `path`, and sync it. It gets the
+ * owner, the group and the mode of `file`, as far as this process may set them. The caller holds
+ * the writer lock (isx_lmdb_block_writers()). On failure there is no file.
  * ISX_CORRUPT: pages of the index, or of the copy, are damaged. */
 ISX_MUST_CHECK enum isx_status isx_lmdb_copy_compact(struct isx_lmdb_file *file, const char *path,
 						     isx_progress_fn *progress, void *arg,

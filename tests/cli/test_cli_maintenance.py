@@ -250,6 +250,19 @@ def test_compact_while_others_compact_and_add(cli, store):
     assert report["assets"] == 2430
 
 
+def test_compact_leaves_the_index_to_its_owner(cli, store):
+    """An administrator compacts what a server of another user writes."""
+    uri, path = store
+    if os.geteuid() == 0:
+        os.chown(path, 23456, 34567)
+    path.chmod(0o660)
+    before = path.stat()
+    cli.good("index", "compact", "main", "--uri", uri)
+    after = path.stat()
+    assert after.st_ino != before.st_ino
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+
+
 def test_compact_does_not_bring_back_what_was_deleted(cli, store, start_server):
     """An index that is deleted, or deleted and made again, while its old file is copied."""
     uri, _ = store
