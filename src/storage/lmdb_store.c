@@ -565,6 +565,10 @@ static enum isx_status replace_file(struct lmdb_store *store, const char *made,
 		st = isx_fail_errno(err, "open", made);
 	if (!st && rename(made, file->path) != 0)
 		st = isx_fail_errno(err, "replace", file->path);
+	/* Before any process can open the new file: what is acknowledged then must not vanish with its
+	 * name in a power cut. */
+	if (!st)
+		isx_sync_folder_of(file->path);
 	/* The new file has its name already, so a failure here is not one of the call: the next
 	 * process to open the index replaces the lock file. */
 	if (!st && (rc = isx_lock_file_claim(file->path, copy.st_dev, copy.st_ino)))
@@ -673,10 +677,7 @@ static enum isx_status store_compact(struct isx_engine *engine, const char *name
 	if (pinned.status)
 		return pinned.status;
 	done->bytes_after = bytes_of(path);
-	/* The rename is only safe once the directory is on disk; until then the old file is,
-	 * unchanged. */
-	isx_sync_folder_of(path);
-	isx_sync_folder(folder->path);
+	isx_sync_folder(folder->path); /* which had the copy under its hidden name */
 	return ISX_OK;
 }
 

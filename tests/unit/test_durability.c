@@ -3,14 +3,16 @@
  *                     are gone.
  *
  * kill -9 cannot show this, as the page cache keeps what a killed process wrote. So this program
- * defines fdatasync() and pwrite() itself, in front of the C library's, and LMDB calls them too.
+ * defines fdatasync(), fsync() and pwrite() itself, in front of the C library's, and LMDB calls them too.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -44,6 +46,18 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset)
 
 static char directory[64], uri[96];
 static const char *scheme;
+static int folders_synced; /* while the store's directory was locked, so that no index was opened */
+
+int fsync(int fd)
+{
+	struct stat synced;
+	int lock = open(directory, O_RDONLY | O_DIRECTORY);
+	bool is_locked = lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) != 0;
+	if (lock >= 0)
+		close(lock);
+	folders_synced += is_locked && fstat(fd, &synced) == 0 && S_ISDIR(synced.st_mode);
+	return (int)syscall(SYS_fsync, fd);
+}
 
 static int set_up(void **state)
 {
@@ -154,6 +168,19 @@ static void test_durability__an_index_goes_on_after_a_commit_that_failed_at_its_
 	isx_close(store);
 }
 
+/* Otherwise a power cut could bring the old file back, without what was written to the new one. */
+static void test_durability__a_compacted_index_is_named_on_disk_before_it_is_opened(void **state)
+{
+	struct isx_compaction done;
+	(void)state;
+	struct isx_store *store = open_store(false);
+	assert_int_equal(add(store, "ISCC:MAIGHXLN555Y2DFF"), ISX_OK);
+	folders_synced = 0;
+	assert_int_equal(isx_index_compact(store, "main", &done, NULL, NULL, NULL), ISX_OK);
+	assert_true(folders_synced > 0);
+	isx_close(store);
+}
+
 static void test_durability__relaxed_changes_are_synced_at_the_end(void **state)
 {
 	(void)state;
@@ -173,6 +200,7 @@ int main(void)
 		TEST(test_durability__a_change_is_synced_before_it_is_acknowledged),
 		TEST(test_durability__a_disk_that_fails_leaves_the_index_as_it_was),
 		TEST(test_durability__an_index_goes_on_after_a_commit_that_failed_at_its_end),
+		TEST(test_durability__a_compacted_index_is_named_on_disk_before_it_is_opened),
 		TEST(test_durability__relaxed_changes_are_synced_at_the_end),
 	};
 	int failed = 0;
