@@ -15,6 +15,11 @@ enum isx_status isx_fail_system(struct isx_err *err, int code, const char *doing
 	case ENOSPC:
 	case EDQUOT: /* the quota of the user: to an administrator the same as a full disk */
 		return isx_fail(err, ISX_FULL, "%s: the disk is full", doing);
+	case EFBIG:
+		return isx_fail(
+			err, ISX_FULL,
+			"%s: the file has reached the size that the system allows (ulimit -f)",
+			doing);
 	case EACCES:
 	case EROFS:
 	case EPERM:

@@ -121,6 +121,7 @@ int main(int argc, char **argv)
 {
 	fill_standard_streams();
 	watch_readers();
+	signal(SIGXFSZ, SIG_IGN); /* a file at the limit of ulimit -f: write() fails with EFBIG */
 	if (argc > 1 && strcmp(argv[1], "--complete") == 0) /* scripts of completion.c call this */
 		return end_output(
 			completion_print(&root, (const char *const *)argv + 2, (size_t)argc - 2));

@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -456,15 +457,22 @@ enum isx_status isx_lmdb_write(struct isx_lmdb_file *file, struct isx_lmdb_view 
 }
 
 /* Commit; returns a code of LMDB. A write that was cut short is EIO for LMDB: that is how a
- * disk that gets full within several pages shows, so EIO on a full disk becomes ENOSPC. */
+ * disk that gets full within several pages shows, or a file that reaches the size that it may
+ * have, so EIO becomes ENOSPC or EFBIG then. */
 static int commit_or_full(const struct isx_lmdb_view *view)
 {
 	struct statvfs disk;
+	struct rlimit size_max;
+	struct stat file;
 	int fd;
 	int rc = mdb_txn_commit(view->txn);
-	if (rc == EIO && !mdb_env_get_fd(view->file->env, &fd) && !fstatvfs(fd, &disk) &&
-	    disk.f_bavail < FULL_BLOCKS)
+	if (rc != EIO || mdb_env_get_fd(view->file->env, &fd))
+		return rc;
+	if (!fstatvfs(fd, &disk) && disk.f_bavail < FULL_BLOCKS)
 		return ENOSPC;
+	if (!getrlimit(RLIMIT_FSIZE, &size_max) && !fstat(fd, &file) &&
+	    (rlim_t)file.st_size >= size_max.rlim_cur)
+		return EFBIG;
 	return rc;
 }
 

@@ -72,6 +72,20 @@ def test_a_disk_that_gets_full_within_a_write_of_many_pages(cli, start_server, k
         assert server.stop() == 0
 
 
+@pytest.mark.parametrize("batch", [1, 150])
+def test_a_file_that_must_not_grow(cli, start_server, kind, batch):
+    """At the limit of `ulimit -f` the system sends a signal, which ended the server."""
+    uri = f"{kind}://{cli.work}/store"
+    server = start_server(uri, pre=["prlimit", f"--fsize={4 << 20}", "--"])
+    assert server.post("/indexes", json={"name": "main"}).status_code == 201
+    count, refused = fill_up(server, batch)
+    assert refused.status_code == 507 and "ulimit -f" in refused.json()["detail"], refused.text
+    assert server.get("/indexes/main").json()["assets"] == count
+    assert server.get(f"/indexes/main/assets/{iscc_id(1)}").status_code == 200
+    assert server.stop() == 0
+    assert cli.good("index", "check", "main", "--uri", uri, "--json").json["assets"] == count
+
+
 def test_durability(cli, start_server, kind):
     uri = f"{kind}://{cli.work}/store"
     server = start_server(uri, env={"ISCC_SEARCH_DURABILITY": "relaxed"})
