@@ -13,10 +13,10 @@
  * the metadata of each asset would cost a lookup and a walk through its JSON for every asset of
  * the index, for every search.
  *
- * Memory: the rows of one batch of changes, or BLOCK_ROWS of them while the table is made, each
- * with a copy of its key of at most ISX_FIELD_KEY_BYTES_MAX bytes. The table itself is filled in
- * one transaction: a reader sees the table of the old list or that of the new one, never half of
- * one.
+ * Memory: BLOCK_ROWS rows that wait to be put, and the different rows of one asset, or twice as many
+ * while they are listed, each with a copy of its key of at most ISX_FIELD_KEY_BYTES_MAX bytes. The
+ * table itself is filled in one transaction: a reader sees the table of the old list or that of the
+ * new one, never half of one.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "storage/lmdb_fields.h"
@@ -34,7 +34,7 @@
 #include <stdlib.h>
 
 enum {
-	BLOCK_ROWS = 1 << 16,        /* put together while the table is made: some MiB of memory */
+	BLOCK_ROWS = 1 << 16,        /* put together at most: some MiB of memory */
 	ASSETS_PER_REPORT = 1 << 10, /* of progress */
 	DIGEST_BYTES = ISX_FIELD_KEY_BYTES_MAX - ISX_FIELD_HEAD_BYTES
 };
@@ -243,17 +243,46 @@ static enum isx_status add_row(struct isx_field_rows *rows, size_t start, uint64
 	return st;
 }
 
+/* Sort the rows of one asset and keep each once: an array may have a value many times. Their keys stay
+ * where they are. */
+static void keep_once(struct isx_field_rows *rows)
+{
+	size_t kept = 0;
+	sort_rows(rows);
+	for (size_t i = 0; i < rows->count; i++)
+		if (!kept || by_place(&rows->items[kept - 1], &rows->items[i], rows->keys.ptr) != 0)
+			rows->items[kept++] = rows->items[i];
+	rows->count = kept;
+}
+
+/* Keep each row once, and only the keys of those that are left. */
+static enum isx_status pack_rows(struct isx_field_rows *rows, struct isx_err *err)
+{
+	struct isx_buf keys = { 0 };
+	keep_once(rows);
+	for (size_t i = 0; i < rows->count; i++) {
+		const MDB_val key = key_of(rows, &rows->items[i]);
+		rows->items[i].start = keys.len;
+		isx_buf_add(&keys, key.mv_data, key.mv_size);
+	}
+	isx_buf_release(&rows->keys);
+	rows->keys = keys;
+	return isx_buf_status(&rows->keys, err);
+}
+
 /* List the rows of an asset, in the order of the table and each once.
  *   rows   replaced
  *   value  a buffer for one value
  * An asset without metadata has none. The walk gives each element of an array as a value of its
- * own: a search for one of several authors finds the asset. */
+ * own: a search for one of several authors finds the asset. A client may send an array of millions of
+ * equal values, of two bytes each: rows are packed before there are twice as many of them as there were
+ * different ones, so that memory depends on the different ones. (8 MiB of zeros took 180 MiB.) */
 static enum isx_status list_rows(const struct isx_lmdb_fields *fields, uint64_t id,
 				 struct isx_span json, struct isx_field_rows *rows,
 				 struct isx_buf *value, struct isx_err *err)
 {
 	const struct isx_span metadata = isx_json_member(json, "metadata");
-	size_t kept = 0;
+	size_t full = BLOCK_ROWS;
 	enum isx_status st = ISX_OK;
 	clear_rows(rows);
 	for (size_t i = 0; !st && i < fields->count; i++) {
@@ -265,16 +294,15 @@ static enum isx_status list_rows(const struct isx_lmdb_fields *fields, uint64_t 
 				return st;
 			isx_field_key(&rows->keys, i, (struct isx_span){ value->ptr, value->len });
 			st = add_row(rows, start, id, err);
+			if (st || rows->count < full)
+				continue;
+			st = pack_rows(rows, err);
+			full = 2 * rows->count > BLOCK_ROWS ? 2 * rows->count : BLOCK_ROWS;
 		}
 	}
-	if (st)
-		return st;
-	sort_rows(rows);
-	for (size_t i = 0; i < rows->count; i++) /* an array may have a value twice */
-		if (!kept || by_place(&rows->items[kept - 1], &rows->items[i], rows->keys.ptr) != 0)
-			rows->items[kept++] = rows->items[i];
-	rows->count = kept;
-	return ISX_OK;
+	if (!st)
+		keep_once(rows);
+	return st;
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
@@ -336,33 +364,6 @@ static enum isx_status list_old(struct isx_field_change *change, uint64_t id, st
 		"remove values of fields", err);
 }
 
-/* Both lists are sorted, so one walk finds what has gone and what has come. Rows of both stay
- * untouched: most updates change little, and a page that is not written costs nothing. What has
- * gone is removed at once, what has come is planned, as only rows that are put in the order of the
- * table can be appended. */
-enum isx_status isx_field_change_asset(struct isx_field_change *change, uint64_t id,
-				       struct isx_span from, struct isx_span to,
-				       struct isx_err *err)
-{
-	const struct isx_field_rows *old = &change->old, *made = &change->made;
-	if (!change->fields.count)
-		return ISX_OK;
-	enum isx_status st = list_old(change, id, from, err);
-	clear_rows(&change->made);
-	if (!st && to.len)
-		st = list_rows(&change->fields, id, to, &change->made, &change->value, err);
-	for (size_t i = 0, k = 0; !st && (i < old->count || k < made->count);) {
-		int order = compare_rows(old, i, made, k);
-		if (order < 0)
-			st = remove_row(change, &old->items[i], err);
-		else if (order > 0)
-			st = plan_row(&change->to_put, key_of(made, &made->items[k]), id, err);
-		i += order <= 0;
-		k += order >= 0;
-	}
-	return st;
-}
-
 /* Does the first of some rows of one key, sorted by ISCC-ID, come behind those in the table? Asked
  * once for a key: as long as rows of the same key follow in the order of their ISCC-IDs, and the
  * first of them came last, so do all others. */
@@ -415,6 +416,36 @@ static enum isx_status flush_rows(struct isx_field_change *change, struct isx_er
 	return isx_lmdb_status(rc, "add values of fields", err);
 }
 
+/* Both lists are sorted, so one walk finds what has gone and what has come. Rows of both stay
+ * untouched: most updates change little, and a page that is not written costs nothing. What has
+ * gone is removed at once, what has come is planned, as only rows that are put in the order of the
+ * table can be appended; BLOCK_ROWS of them at a time, as a batch of assets may have any number. Neither
+ * list is borrowed from the table that is written. */
+enum isx_status isx_field_change_asset(struct isx_field_change *change, uint64_t id,
+				       struct isx_span from, struct isx_span to,
+				       struct isx_err *err)
+{
+	const struct isx_field_rows *old = &change->old, *made = &change->made;
+	if (!change->fields.count)
+		return ISX_OK;
+	enum isx_status st = list_old(change, id, from, err);
+	clear_rows(&change->made);
+	if (!st && to.len)
+		st = list_rows(&change->fields, id, to, &change->made, &change->value, err);
+	for (size_t i = 0, k = 0; !st && (i < old->count || k < made->count);) {
+		int order = compare_rows(old, i, made, k);
+		if (order < 0)
+			st = remove_row(change, &old->items[i], err);
+		else if (order > 0)
+			st = plan_row(&change->to_put, key_of(made, &made->items[k]), id, err);
+		if (!st && change->to_put.count >= BLOCK_ROWS)
+			st = flush_rows(change, err);
+		i += order <= 0;
+		k += order >= 0;
+	}
+	return st;
+}
+
 enum isx_status isx_field_change_end(struct isx_field_change *change, enum isx_status st,
 				     struct isx_err *err)
 {
@@ -461,8 +492,6 @@ static enum isx_status add_all(struct isx_lmdb_view *view, struct report *report
 		if (!isx_stored_check(isx_lmdb_span(json), NULL))
 			st = isx_field_change_asset(&change, id.body, (struct isx_span){ 0 },
 						    isx_lmdb_span(json), err);
-		if (!st && change.to_put.count >= BLOCK_ROWS)
-			st = flush_rows(&change, err);
 		report_asset(report);
 		if (__builtin_add_overflow(id.body, (uint64_t)1, &from))
 			break;

@@ -36,6 +36,8 @@ SIMPRINT = '{"simprint":"AAAAAAAAAAA","offset":0,"size":0}'
 # name: (resource, status, what begins the body, what is repeated, what ends it)
 SHAPES = {
     "metadata of objects": ("assets", 201, '[{%s,"metadata":{"a":[' % ID, "{}", "]}}]"),
+    "equal values of a field": ("assets", 201, '[{%s,"metadata":{"field":[' % ID, "0", "]}}]"),
+    "values of a field": ("assets", 201, '[{%s,"metadata":{"field":[' % ID, lambda i: f'"value {i}"', "]}}]"),
     "metadata of names": ("assets", 201, '[{%s,"metadata":{' % ID, lambda i: f'"{i:x}":0', "}}]"),
     "unknown members": ("assets", 201, "[{%s," % ID, lambda i: f'"{i:x}":0', "}]"),
     "repeated members": ("assets", 201, "[{", ID, "}]"),
@@ -79,6 +81,7 @@ def test_a_body_takes_a_small_multiple_of_its_size_and_gives_it_back(start_serve
     resource, status, before, one, after = SHAPES[name]
     server = start_server(scheme + "://{dir}")
     server.post("/indexes", json={"name": "main"})
+    server.put("/indexes/main/fields", json=["field"])
     sent, start, most, over = body(before, one, after), own_bytes(server), [0], threading.Event()
 
     def watch():

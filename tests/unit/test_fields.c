@@ -237,6 +237,41 @@ static void test_fields__values_are_counted_once_for_an_asset(void **state)
 	expect_findings(NULL);
 }
 
+/* Metadata with `different` numbers, each of them `times` times, in mixed order. New. */
+static char *many_values(size_t different, size_t times)
+{
+	struct isx_buf json = { 0 };
+	isx_buf_text(&json, "{\"license\":[");
+	for (size_t i = 0; i < different * times; i++)
+		isx_buf_printf(&json, "%s%zu", i ? "," : "", i * 7919 % different);
+	isx_buf_text(&json, "]}");
+	char *text = isx_buf_take(&json);
+	assert_non_null(text);
+	return text;
+}
+
+/* More rows than are listed, and put, at a time. */
+static void test_fields__an_asset_may_have_many_values_many_times(void **state)
+{
+	static const size_t counts[][2] = {
+		{ 1, 300000 }, { 150000, 2 }, { 70000, 1 }, { 10, 20000 }
+	};
+	struct isx_err err;
+	(void)state;
+	declare(two_fields, 2);
+	ok(add(2, "{\"license\":7}", &err), &err);
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		char *metadata = many_values(counts[i][0], counts[i][1]);
+		ok(add(1, metadata, &err), &err);
+		isx_mem_free(metadata);
+		assert_int_equal(count_rows(), counts[i][0] + 1);
+		expect_findings(NULL);
+	}
+	declare(other_fields, 3);
+	assert_int_equal(count_rows(), 11);
+	expect_findings(NULL);
+}
+
 /* A table that many assets share a value in, declared before and later, in an order that cannot be
  * appended. */
 static void test_fields__assets_of_one_value_come_in_any_order(void **state)
@@ -600,6 +635,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_fields__rows_follow_every_change, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_fields__values_are_counted_once_for_an_asset, set_up,
 					tear_down),
+	cmocka_unit_test_setup_teardown(test_fields__an_asset_may_have_many_values_many_times,
+					set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_fields__assets_of_one_value_come_in_any_order, set_up,
 					tear_down),
 	cmocka_unit_test_setup_teardown(test_fields__a_process_that_is_killed_declares_nothing,
