@@ -8,8 +8,8 @@
  * send_answer(); isx_exchange_end().
  *
  * Threads: an exchange belongs to the event-loop thread of its connection, except between
- * suspending and resuming, when it belongs to a worker. Only cancel checks and quotas are called by
- * several threads at once: they use atomics.
+ * suspending and resuming, when it belongs to a worker, and behind its end, when a worker frees it.
+ * Only cancel checks and quotas are called by several threads at once: they use atomics.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "http/exchange.h"
@@ -151,7 +151,7 @@ static void take_piece(struct exchange *x, const char *bytes, size_t len)
 	if (x->req.cut.status || !isx_spool_is_due(&x->payload.spool))
 		return;
 	MHD_suspend_connection(x->connection);
-	if (!isx_pool_put(x->serving->quick, run_flush, x))
+	if (!isx_pool_put_rest(x->serving->quick, run_flush, x))
 		run_flush(x);
 }
 
@@ -351,13 +351,19 @@ static void run_exchange(void *arg)
 	MHD_resume_connection(x->connection);
 }
 
-/* The same for each further piece of a stream. */
+/* The same for each further piece of a stream. Behind the last one the stream is closed here and not in
+ * the event loop, as isx_exchange_end() says. */
 static void run_stream(void *arg)
 {
 	struct exchange *x = arg;
 	struct isx_err err = { 0 };
 	isx_metrics_run(x->serving->counts, x->pool);
 	x->has_stream_failed = compose_piece(x, &err) != ISX_OK;
+	if (x->is_stream_over) {
+		x->res.stream->close(x->res.stream);
+		x->res.stream = NULL;
+		isx_http_payload_drop(&x->payload);
+	}
 	MHD_resume_connection(x->connection);
 }
 
@@ -779,8 +785,23 @@ static void report_exchange(const struct exchange *x, bool is_complete)
 			access.duration_ns);
 }
 
-/* Frees everything of the exchange. `exchanges` is decremented last: isx_server_stop() may free the
+/* Free an exchange that has ended. `exchanges` is decremented last: isx_server_stop() may free the
  * server after that. */
+static void free_exchange(void *arg)
+{
+	struct exchange *x = arg;
+	struct http_serving *serving = x->serving;
+	isx_http_payload_drop(&x->payload);
+	isx_http_release(&x->req, &x->res);
+	isx_hold_release(&x->hold);
+	isx_mem_free(x->target);
+	isx_mem_free(x);
+	atomic_fetch_sub(&serving->exchanges, 1);
+}
+
+/* A worker closes a stream that its client has left: the export of a database waits for the database,
+ * and all connections would wait with it. The same for a spool: a file of many GiB takes the system
+ * seconds to free. */
 void isx_exchange_end(void *arg, struct MHD_Connection *connection, void **state,
 		      enum MHD_RequestTerminationCode why)
 {
@@ -788,16 +809,13 @@ void isx_exchange_end(void *arg, struct MHD_Connection *connection, void **state
 	(void)arg, (void)connection;
 	if (!x)
 		return;
-	struct http_serving *serving = x->serving;
 	x->link->exchange = NULL;
 	end_arrival(x);
 	report_exchange(x, why == MHD_REQUEST_TERMINATED_COMPLETED_OK || x->is_given_up);
-	isx_http_payload_drop(&x->payload);
-	isx_http_release(&x->req, &x->res);
-	isx_hold_release(&x->hold);
-	isx_link_watch(serving->links, x->link, HTTP_WATCH_HEAD, NULL); /* of the next request */
-	isx_mem_free(x->target);
-	isx_mem_free(x);
+	/* of the next request */
+	isx_link_watch(x->serving->links, x->link, HTTP_WATCH_HEAD, NULL);
 	*state = NULL;
-	atomic_fetch_sub(&serving->exchanges, 1);
+	bool may_wait = x->res.stream || x->payload.spool.directory;
+	if (!may_wait || !isx_pool_put_rest(x->serving->quick, free_exchange, x))
+		free_exchange(x);
 }

@@ -16,7 +16,8 @@ class Proxy:
     """`lose(words, times)`: the next messages with these words arrive, and their connections die.
 
     `trips` counts round trips: messages to the server, those as one that it gets without an answer between them, as a long
-    one comes in several pieces. Answers come at `rate` bytes a second, if that is set.
+    one comes in several pieces. Answers come at `rate` bytes a second, if that is set. Messages with the words `held` wait
+    for `release`, and `is_holding` tells that one does.
     """
 
     def __init__(self, port):
@@ -25,6 +26,7 @@ class Proxy:
         self.port = self.listener.getsockname()[1]
         self.lock, self.words, self.left, self.lost = threading.Lock(), b"", 0, 0
         self.trips, self.rate = 0, None
+        self.held, self.is_holding, self.release = None, threading.Event(), threading.Event()
         threading.Thread(target=self.accept, daemon=True).start()
 
     def close(self):
@@ -64,6 +66,9 @@ class Proxy:
                 with self.lock:
                     self.trips += goes_up and state["has_answered"]
                     state["has_answered"] = not goes_up
+                if goes_up and self.held and self.held in message:
+                    self.is_holding.set()
+                    self.release.wait()
                 if goes_up and self.is_lost(message):
                     state["is_mute"] = True
                     other.sendall(message)

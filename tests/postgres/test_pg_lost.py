@@ -2,6 +2,7 @@
 import time
 
 import pytest
+import requests
 from hosts import make, seeded
 from proxy import Proxy, prepared
 from test_pg_hosts import Load
@@ -91,3 +92,25 @@ def test_connections_that_die_anywhere_under_load(proxied, shared_cluster, datab
     assert shared_cluster.sql("select assets = (select count(*) from iscc_search.asset), (assets - 3) % 5 from "
                               "iscc_search.index", database) == ["t|0"]
     assert len(load.acknowledged) >= 5
+
+
+def test_an_export_that_its_client_leaves_holds_up_no_other_client(proxied):
+    """The database does not answer the end of its transaction, and the event loop does not wait for it."""
+    host, proxy = proxied
+    for first in range(100, 500, 100):
+        assert host.add([{**make(number), "metadata": {"note": "x" * 40_000}} for number in range(first, first + 100)])
+    try:
+        with host.connect() as link:
+            link.sendall(b"GET /indexes/main/export HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert link.recv(100).startswith(b"HTTP/1.1 200")
+            proxy.held = b"ROLLBACK"
+        end = time.monotonic() + 30
+        while "/indexes/main/export" not in host.log():
+            assert time.monotonic() < end, "the export does not end"
+            time.sleep(0.05)
+        assert proxy.is_holding.wait(30)
+        assert requests.get(host.base + "/healthz", timeout=10).status_code == 200
+    finally:
+        proxy.held = None
+        proxy.release.set()
+    host.expect_found([0, 2])
