@@ -7,11 +7,13 @@
  */
 #include "http/request.h"
 
+#include "base/limits.h"
 #include "json/http_status.h"
 #include "json/json_text.h"
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 void isx_http_header(struct http_res *res, const char *name, const char *value)
 {
@@ -44,6 +46,19 @@ static void close_stream(struct http_res *res)
 	if (res->stream)
 		res->stream->close(res->stream);
 	res->stream = NULL;
+}
+
+/* One byte less than there is room for: isx_buf_trim() leaves one for a NUL. */
+void isx_http_move_piece(struct isx_buf *composed, struct isx_buf *piece)
+{
+	size_t len = composed->len;
+	if (len >= ISX_SMALL_BYTES_MAX)
+		len = ISX_SMALL_BYTES_MAX - 1;
+	if (!len)
+		return;
+	isx_buf_add(piece, composed->ptr, len);
+	composed->len -= len;
+	memmove(composed->ptr, composed->ptr + len, composed->len);
 }
 
 /* Drop what a handler has written before it failed. Its headers stay. */

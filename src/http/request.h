@@ -117,6 +117,10 @@ struct http_res {
 		problems; /* faults that a handler found before it returned ISX_SCHEMA */
 };
 
+/* Move the beginning of what a stream has composed to its next piece: as much as every connection has
+ * room for, whatever other answers hold. So the answer is not cut for want of memory. */
+void isx_http_move_piece(struct isx_buf *composed, struct isx_buf *piece);
+
 typedef enum isx_status http_handler(struct http_req *req, struct http_res *res,
 				     struct isx_err *err);
 

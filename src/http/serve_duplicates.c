@@ -182,12 +182,11 @@ static enum isx_status next_piece(struct http_stream *stream, struct isx_buf *ou
 	if (!st)
 		st = wait_for_lines(run, err);
 	if (!st && run->lines.len)
-		isx_buf_add(out, run->lines.ptr, run->lines.len);
+		isx_http_move_piece(&run->lines, out);
 	else if (!st && run->is_over && run->err.status)
 		st = isx_err_pass(err, &run->err);
 	else if (!st && !run->is_over)
 		isx_buf_char(out, '\n');
-	isx_buf_clear(&run->lines);
 	pthread_cond_broadcast(&run->moved);
 	pthread_mutex_unlock(&run->lock);
 	if (lends)

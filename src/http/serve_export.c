@@ -24,8 +24,10 @@
 
 /* --- export ----------------------------------------------------------------------------------- */
 
-/* Before packing. The client is looked for between two pieces, and not for each asset. */
-enum { EXPORT_PIECE_BYTES = 128 * 1024 };
+/* Before packing. The client is looked for between two pieces, and not for each asset. With the last
+ * asset of usual size a piece takes no more than ISX_SMALL_BYTES_MAX: so it is not refused because other
+ * answers are large, which would cut the export. */
+enum { EXPORT_PIECE_BYTES = 48 * 1024 };
 
 struct export
 {
@@ -123,6 +125,7 @@ enum isx_status isx_serve_export(struct http_req *req, struct http_res *res, str
 /* --- import ----------------------------------------------------------------------------------- */
 
 enum { IMPORT_LINES = 10000, IMPORT_PIECE_BYTES = 8 << 20 }; /* of one transaction */
+enum { OUTCOME_LINE_BYTES = 96 }; /* of the answer to a line that was added */
 
 /* The lines of one batch: 1.1 MB on the heap, and the texts of the assets in the arena. */
 struct lines_batch {
@@ -148,7 +151,7 @@ struct import {
 	bool is_read;          /* all lines are read */
 	struct isx_err failed; /* of the next batch, which could not be read from the disk */
 	/* of the thread that adds */
-	struct isx_buf *out;
+	struct isx_buf answer; /* to lines that were added, as far as it is not sent yet */
 	enum isx_status st;
 	struct isx_err err;
 	uint64_t lines, created, updated, errors;
@@ -272,22 +275,24 @@ static void *run_batch(void *arg)
 	struct import *import = arg;
 	struct lines_batch *batch = import->batch;
 	import->lines = batch->last;
-	import->st = batch->count ? add_batch(import, batch, import->out, &import->err)
+	import->st = batch->count ? add_batch(import, batch, &import->answer, &import->err)
 				  : isx_add(import->req->store, import->req->index_name, NULL, 0,
 					    NULL, &import->err);
 	if (!import->st && batch->bad.status && !import->is_stopped) {
-		answer_error(import, batch->last, &batch->bad, import->out);
+		answer_error(import, batch->last, &batch->bad, &import->answer);
 		import->is_stopped |= batch->is_cut;
 	}
 	return NULL;
 }
 
-/* Add the batch, and read the next one meanwhile. */
-static enum isx_status add_and_read(struct import *import, struct isx_buf *out,
-				    struct lines_batch **next, struct isx_err *err)
+/* Add the batch, and read the next one meanwhile. Memory for the answer is taken before anything is added:
+ * lines that are added must not get a 503. */
+static enum isx_status add_and_read(struct import *import, struct lines_batch **next,
+				    struct isx_err *err)
 {
 	pthread_t thread;
-	import->out = out;
+	if (!isx_buf_reserve(&import->answer, (import->batch->count + 2) * OUTCOME_LINE_BYTES))
+		return isx_buf_status(&import->answer, err);
 	bool is_apart = !import->is_read &&
 			isx_thread_start(&thread, "http-import", run_batch, import) == 0;
 	if (!is_apart) /* the last batch, or there is no thread: one after the other */
@@ -314,14 +319,11 @@ static void answer_end(struct import *import, struct isx_buf *out)
 
 /* Add and answer one batch. A piece without bytes would be the end of the answer, so the sums follow
  * at once if there was no line to answer. */
-static enum isx_status import_piece(struct http_stream *stream, struct isx_buf *out,
-				    struct isx_err *err)
+static enum isx_status answer_batch(struct import *import, struct isx_err *err)
 {
-	struct import *import = (struct import *)stream;
+	struct isx_buf *out = &import->answer;
 	struct lines_batch *next = NULL;
 	enum isx_status st = ISX_OK;
-	if (import->has_ended)
-		return ISX_OK;
 	if (import->failed.status && !import->is_stopped)
 		return isx_err_pass(err, &import->failed);
 	if (!import->batch && import->is_read) {
@@ -331,7 +333,7 @@ static enum isx_status import_piece(struct http_stream *stream, struct isx_buf *
 	if (!import->batch)
 		st = read_batch(import, &import->batch, err);
 	if (!st)
-		st = add_and_read(import, out, &next, err);
+		st = add_and_read(import, &next, err);
 	release_batch(import->batch);
 	import->batch = next;
 	if (import->is_stopped) {
@@ -344,11 +346,26 @@ static enum isx_status import_piece(struct http_stream *stream, struct isx_buf *
 	return st ? st : isx_buf_status(out, err);
 }
 
+/* The next batch is added when the answer to the one before it is sent. */
+static enum isx_status import_piece(struct http_stream *stream, struct isx_buf *out,
+				    struct isx_err *err)
+{
+	struct import *import = (struct import *)stream;
+	enum isx_status st = ISX_OK;
+	if (!import->answer.len && !import->has_ended)
+		st = answer_batch(import, err);
+	if (!st)
+		isx_http_move_piece(&import->answer, out);
+	return st ? st : isx_buf_status(out, err);
+}
+
 /* No thread is left: each piece waits for its own. */
 static void close_import(struct http_stream *stream)
 {
-	release_batch(((struct import *)stream)->batch);
-	isx_mem_free(stream);
+	struct import *import = (struct import *)stream;
+	release_batch(import->batch);
+	isx_buf_release(&import->answer);
+	isx_mem_free(import);
 }
 
 /* `on_error` is skip or stop. */

@@ -364,6 +364,46 @@ def test_a_client_that_reads_slowly_gets_all(start_server):
     assert len(json.loads(received)["global_matches"]) == 2000
 
 
+def begin_stream(server, way, lines=150_000):
+    """A connection on which an export or an import was asked for; few MiB of its answer fit into the buffers."""
+    link = socket.socket()
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    link.settimeout(60)
+    link.connect(("127.0.0.1", server.port))
+    if way == "export":
+        link.sendall(b"GET /indexes/main/export HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return link
+    body = b"".join(b'{"iscc_id":"%s"}\n' % iscc_id(number).encode() for number in range(1, lines + 1))
+    link.sendall(head_of("/indexes/main/import", len(body), Connection="close",
+                         **{"Content-Type": "application/x-ndjson"}) + body)
+    return link
+
+
+def read_rest(link):
+    pieces = []
+    with contextlib.suppress(ConnectionResetError):
+        while piece := link.recv(1 << 20):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize("way, count", [("export", 14), ("import", 3)])
+def test_streams_are_not_cut_because_other_answers_are_large(start_server, way, count):
+    """Each of these clients reads nothing before the next one has got all; what is imported is answered."""
+    server = start_server("usearch://{dir}", env={"ISCC_SEARCH_ANSWERS_MIB": "1", "ISCC_SEARCH_CLIENT_TIMEOUT": "60"})
+    fill(server, 3000, note="x" * 4000)
+    links = []
+    for _ in range(count):
+        links.append(begin_stream(server, way))
+        assert links[-1].recv(1, socket.MSG_PEEK)
+    for link in reversed(links):
+        answer = read_rest(link)
+        assert status_of(answer) == 200, answer[:1000]
+        assert answer.endswith(b"\r\n0\r\n\r\n"), f"cut off after {len(answer)} bytes"
+        assert way == "export" or b'"lines":150000,' in answer[-200:]
+        link.close()
+
+
 # --- all at once ----------------------------------------------------------------------------------
 
 SMALL = {"ISCC_SEARCH_CONNECTIONS": "300", "ISCC_SEARCH_BODY_LIMIT_MIB": "4", "ISCC_SEARCH_THREADS": "2",
