@@ -109,7 +109,8 @@ static enum isx_status add_asset(struct http_req *req, struct isx_buf *list, siz
 }
 
 /* Each asset is read in a transaction of its own: the list is no snapshot. The first failure is the
- * answer to the whole request, and what was appended until then is dropped. */
+ * answer to the whole request, and what was appended until then is dropped. Each may wait for a database,
+ * so the client and the server are asked between two whether to go on. */
 enum isx_status isx_serve_assets_get(struct http_req *req, struct http_res *res,
 				     struct isx_err *err)
 {
@@ -117,8 +118,11 @@ enum isx_status isx_serve_assets_get(struct http_req *req, struct http_res *res,
 	size_t count = 0;
 	bool has_index = false;
 	enum isx_status st = read_ids(req, res, &ids, &count, err);
-	for (size_t i = 0; !st && i < count; i++)
-		st = add_asset(req, &res->payload, i, ids[i], &has_index, err);
+	for (size_t i = 0; !st && i < count; i++) {
+		st = req->cancel_check(req->cancel_arg, err);
+		if (!st)
+			st = add_asset(req, &res->payload, i, ids[i], &has_index, err);
+	}
 	isx_buf_char(&res->payload, ']');
 	return st;
 }

@@ -1,4 +1,5 @@
 """Connections that break after a change was committed and before its answer came: it is made once, and reported."""
+import json
 import time
 
 import pytest
@@ -114,3 +115,24 @@ def test_an_export_that_its_client_leaves_holds_up_no_other_client(proxied):
         proxy.held = None
         proxy.release.set()
     host.expect_found([0, 2])
+
+
+def test_a_list_whose_client_leaves_is_not_read_to_its_end(proxied):
+    """Each asset is a round trip; a list of 10,000 would keep a thread for minutes."""
+    host, proxy = proxied
+    ids = [make(number % 3)["iscc_id"] for number in range(10_000)]
+    body = json.dumps(ids).encode()
+    proxy.rate = 10_000
+    try:
+        with host.connect() as link:
+            link.sendall(b"POST /indexes/main/assets/get HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                         b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            before, end = proxy.trips, time.monotonic() + 30
+            while proxy.trips < before + 10:
+                assert time.monotonic() < end, "the list is not read"
+                time.sleep(0.05)
+        while "/indexes/main/assets/get" not in host.log():
+            assert time.monotonic() < end, "the list is read on"
+            time.sleep(0.05)
+    finally:
+        proxy.rate = None
