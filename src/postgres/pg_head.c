@@ -17,6 +17,7 @@
 
 #include <sodium.h>
 #include <stdio.h>
+#include <string.h>
 
 enum isx_status isx_pg_read_realm(const PGresult *row, int column, struct isx_pg_head *head,
 				  struct isx_err *err)
@@ -198,6 +199,15 @@ enum isx_status isx_pg_check_realm(const struct isx_pg_head *head, const char *i
 	return head->has_realm ? isx_check_realm(iscc_id, realm, head->realm, err) : ISX_OK;
 }
 
+/* A line break in JSON is always between its tokens, as strings have none. */
+char *isx_pg_copy_metadata(struct isx_span metadata, struct isx_arena *arena)
+{
+	char *copy = isx_arena_text(arena, metadata.ptr, metadata.len);
+	for (char *at = copy; at && (at = strpbrk(at, "\r\n"));)
+		*at++ = ' ';
+	return copy;
+}
+
 enum isx_status isx_pg_read_asset(const struct isx_pg_head *head, uint64_t id,
 				  struct isx_span codes, struct isx_span metadata,
 				  struct isx_arena *arena, struct isx_asset *asset,
@@ -211,7 +221,7 @@ enum isx_status isx_pg_read_asset(const struct isx_pg_head *head, uint64_t id,
 				  : isx_fail_memory(err);
 	/* JSON null is stored as it was sent, and means no metadata. */
 	if (!st && metadata.len && !isx_span_is(metadata, "null")) {
-		asset->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
+		asset->metadata = isx_pg_copy_metadata(metadata, arena);
 		st = asset->metadata ? ISX_OK : isx_fail_memory(err);
 	}
 	if (!st)

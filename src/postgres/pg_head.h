@@ -75,6 +75,10 @@ ISX_MUST_CHECK enum isx_status isx_pg_read_asset(const struct isx_pg_head *head,
 						 struct isx_arena *arena, struct isx_asset *asset,
 						 struct isx_err *err);
 
+/* Copy the metadata of a row into `arena`, in one line: programs that write to the database may store it
+ * in several, and there are answers in which each line is an asset or a result. NULL: no memory. */
+char *isx_pg_copy_metadata(struct isx_span metadata, struct isx_arena *arena);
+
 /* Read the realm of an index from the first row of a result: NULL before its first asset.
  * ISX_CORRUPT: it is neither 0 nor 1. */
 ISX_MUST_CHECK enum isx_status isx_pg_read_realm(const PGresult *row, int column,

@@ -126,7 +126,7 @@ static enum isx_status take_metadata(struct pg_search *search, const PGresult *r
 	*metadata = NULL;
 	if (!isx_wants_metadata(search->query->with) || text.len == 0 || isx_span_is(text, "null"))
 		return ISX_OK;
-	*metadata = isx_arena_text(search->arena, text.ptr, text.len);
+	*metadata = isx_pg_copy_metadata(text, search->arena);
 	if (!*metadata)
 		return isx_fail_memory(err);
 	const struct isx_asset told = { .metadata = *metadata };

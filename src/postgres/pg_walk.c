@@ -153,7 +153,7 @@ static enum isx_status next(struct isx_walk *base, struct isx_arena *arena, stru
 	struct isx_asset ignored = { 0 };
 	st = isx_asset_from_stored(isx_pg_field(walk->assets, row, 1), arena, asset, err);
 	if (!st && metadata.len) {
-		asset->metadata = isx_arena_text(arena, metadata.ptr, metadata.len);
+		asset->metadata = isx_pg_copy_metadata(metadata, arena);
 		st = asset->metadata ? ISX_OK : isx_fail_memory(err);
 	}
 	enum isx_status simprints = read_simprints(walk, id, arena, st ? &ignored : asset,

@@ -175,6 +175,19 @@ def test_metadata_that_is_null_is_none(lying, way):
     assert "metadata" not in get(host, 3).json() and not ask(host, 3).json()["global_matches"][0].get("metadata")
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_metadata_in_several_lines_is_handed_out_in_one(lying, way):
+    """In an export and in the answers of a batch each line is a value."""
+    host = lying(way)
+    host.lie("update asset set metadata = replace(jsonb_pretty(metadata::jsonb), E'\\n', E'\\r\\n')::json")
+    lines = host.get("/indexes/main/export").content.splitlines()
+    assert [json.loads(line)["metadata"] for line in lines] == [make(number)["metadata"] for number in range(6)]
+    queries = "".join(json.dumps({"units": make(number)["units"]}) + "\n" for number in range(6))
+    answer = host.post("/indexes/main/search/batch", data=queries, headers={"Content-Type": "application/x-ndjson"})
+    found = [json.loads(line)["global_matches"][0]["metadata"] for line in answer.content.splitlines()]
+    assert found == [make(number)["metadata"] for number in range(6)]
+
+
 # --- what is derived from them ----------------------------------------------------------------------
 
 @pytest.mark.parametrize("way", WAYS)
