@@ -15,7 +15,10 @@
 
 #include <string.h>
 
-enum { PAGE_ASSETS = 64 }; /* assets of a page: it is in memory with all its simprints */
+enum {
+	PAGE_ASSETS = 64, /* assets of a page: it is in memory with all its simprints */
+	ATTEMPTS_MAX = 4  /* to begin: connections of the pool may have died, as in isx_pg_do() */
+};
 
 struct pg_walk {
 	struct isx_walk walk; /* first */
@@ -170,15 +173,23 @@ static void close_walk(struct isx_walk *base)
 	isx_mem_free(walk);
 }
 
-/* Take a connection of `pool` and begin the transaction. On failure the walk has no connection. */
+/* Take a connection of `pool` and begin the transaction; with another connection if this one had died.
+ * isx_pg_do() would give the connection back. On failure the walk has no connection. */
 static enum isx_status begin_in(struct pg_walk *walk, struct isx_pg_pool *pool, const char *name,
 				struct isx_err *err)
 {
-	enum isx_status st = isx_pg_take(pool, &walk->conn, err);
-	if (!st)
+	enum isx_status st = ISX_OK;
+	bool again = true;
+	for (int i = 0; again && i < ATTEMPTS_MAX; i++) {
+		st = isx_pg_take(pool, &walk->conn, err);
+		if (st)
+			break;
+		walk->conn->retryable = false; /* an earlier user may have set it */
 		st = isx_pg_begin_read(walk->conn, name, &walk->head, err);
-	if (st && walk->conn)
-		isx_pg_give(walk->conn);
+		again = st && walk->conn->retryable;
+		if (st)
+			isx_pg_give(walk->conn);
+	}
 	if (st)
 		walk->conn = NULL;
 	return st;

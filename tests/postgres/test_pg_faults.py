@@ -105,6 +105,12 @@ def test_connections_that_die_while_idle_are_not_noticed(host, shared_cluster, d
         assert ask(host, turn) is not None
         shared_cluster.terminate_clients(database)
         assert host.get(f"/indexes/main/assets/{make(turn)['iscc_id']}").status_code == 200
+        shared_cluster.terminate_clients(database)
+        export = host.get("/indexes/main/export")
+        assert export.status_code == 200 and len(export.content.splitlines()) == len(FIRST) + turn, export.text
+        shared_cluster.terminate_clients(database)
+        unnamed = {"units": make(200 + turn)["units"]}  # its ISCC-ID has the realm of those that are there
+        assert host.post("/indexes/main/assets", json=[unnamed]).status_code == 201
 
 
 def test_connection_that_dies_in_the_middle_of_an_add(host, shared_cluster, database):
