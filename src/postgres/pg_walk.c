@@ -72,6 +72,8 @@ static enum isx_status read_page(struct pg_walk *walk, struct isx_err *err)
 	if (count == 0)
 		return st;
 	struct isx_span id = isx_pg_field(walk->assets, count - 1, 0);
+	/* No page can begin behind such an ISCC-ID: a caller that goes on would get this one again. */
+	walk->is_over |= id.len != 8;
 	if (id.len != 8)
 		return isx_pg_fail_row(walk->conn, "asset", err);
 	uint64_t last = isx_load_be64(id.ptr);

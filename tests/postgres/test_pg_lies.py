@@ -168,6 +168,15 @@ def test_metadata_that_is_no_object_is_told(lying, way, metadata):
     assert ask(host, 1).status_code == 200 and get(host, 1).json()["metadata"] == make(1)["metadata"]
 
 
+def test_an_iscc_id_that_is_none_does_not_stop_the_statistics(lying):
+    """They leave out what cannot be read, and come to an end."""
+    host = lying()
+    host.must_add(range(6, 64))  # a full page, behind which another one is asked for
+    host.lie(f"update asset set iscc_id = '\\xff' where iscc_id = {key_of(63)}")
+    answer = host.get("/indexes/main/stats")
+    assert answer.status_code == 200 and answer.json()["assets"] >= 63, answer.text
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_metadata_that_is_null_is_none(lying, way):
     host = lying(way)
