@@ -625,8 +625,10 @@ static bool write_and_tell(struct pg_write *write)
 {
 	struct isx_err why = { 0 };
 	enum isx_status st = isx_pg_do(write->store->pool, write_index, write, &why);
-	/* The same would happen to each request alone. */
-	bool is_final = st == ISX_OK || st == ISX_NOT_FOUND || st == ISX_UNAVAILABLE;
+	/* The same would happen to each request alone; or the changes may have been made, and would be made
+	 * again: an asset that was removed would not be found. */
+	bool is_final = st == ISX_OK || st == ISX_NOT_FOUND || st == ISX_UNAVAILABLE ||
+			write->commit_sent;
 	if (st && write->commit_sent)
 		isx_err_at(&why, st, "it is not known whether the change was made");
 	isx_pg_params_release(&write->ids);

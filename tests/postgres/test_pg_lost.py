@@ -53,6 +53,30 @@ def test_an_add_whose_fate_stays_unknown_says_so(proxied, shared_cluster, databa
     host.expect_found([9])
 
 
+def test_a_change_that_may_have_been_made_is_not_made_again_one_by_one(proxied, shared_cluster, database):
+    """Behind the lost commit the database takes no more writes, as behind a failover; it does so again a moment later."""
+    host, proxy = proxied
+    is_lost, refused = proxy.is_lost, []
+    iscc_id = (1 << 20 | 1).to_bytes(8, "big")  # of the change, and not of what updates the follower meanwhile
+
+    def lose_and_refuse(message):
+        lost = iscc_id in message and is_lost(message)
+        if lost:
+            shared_cluster.sql(f"alter database {database} set default_transaction_read_only = on")
+        elif b"FOR UPDATE" in message and proxy.lost:
+            refused.append(message)
+            shared_cluster.sql(f"alter database {database} reset default_transaction_read_only")
+        return lost
+
+    proxy.is_lost = lose_and_refuse
+    proxy.lose(COMMIT)
+    answer = host.delete(f"/indexes/main/assets/{make(1)['iscc_id']}")
+    proxy.is_lost = is_lost
+    assert proxy.lost and refused
+    assert answer.status_code == 503 and "not known" in answer.json()["detail"], answer.text
+    host.expect_missing([1])
+
+
 def test_a_deletion_whose_commit_is_not_answered_is_made_once(proxied, shared_cluster, database):
     host, proxy = proxied
     proxy.lose(COMMIT)
