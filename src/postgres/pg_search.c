@@ -61,6 +61,7 @@ struct pg_search {
 	bool in_snapshot; /* of SQL: nothing can change meanwhile */
 	bool stale;       /* a winner was changed meanwhile, or the follower was behind */
 	bool is_right;    /* the winners were fetched, and nothing is stale */
+	bool is_refused;  /* the server has refused this query, by SQL; it may answer others */
 };
 
 /* --- step 1 ----------------------------------------------------------------------------------- */
@@ -410,7 +411,37 @@ static enum isx_status search_by_sql(struct isx_pg_conn *conn, void *arg, struct
 	search->searched = search->head.change_seq;
 	if (!st)
 		st = fetch_winners(conn, &fetch, err);
+	search->is_refused = st && conn->failed && !conn->broken;
 	return st ? st : isx_pg_run(conn, ISX_PG_COMMIT, NULL, NULL, err);
+}
+
+/* Search by one query, of which *search has all that the caller gave. */
+static enum isx_status search_one(struct pg_search *search, struct isx_err *err)
+{
+	struct isx_pg_store *store = search->store;
+	struct isx_err why = { .position = ISX_NO_POSITION };
+	search->start_ns = isx_clock_ns();
+	enum isx_status st = isx_cancel_ask(search->query->cancel_check, search->query->cancel_arg,
+					    err);
+	if (st)
+		return st;
+	if (!store->followers_path || isx_clock_ns() < atomic_load(&store->sql_until_ns))
+		return isx_pg_read(store, search_by_sql, search, err);
+	st = search_ahead(search, &why);
+	for (int i = 0; !st && search->stale && i < ATTEMPTS_MAX; i++)
+		st = search_follower(search, &why);
+	if (!st && search->stale) /* the winners change faster than a search takes */
+		return isx_pg_read(store, search_by_sql, search, err);
+	if (st && search->failed_here) {
+		isx_log_to(&store->engine.options.logger, ISX_LOG_WARNING, "%s: answered by SQL",
+			   why.msg);
+		atomic_store(&store->sql_until_ns, isx_clock_after_ms(PASS_OVER_MS));
+		if (st == ISX_CORRUPT && store->followers)
+			isx_pg_follower_discard(store->followers, search->head.generation);
+		return isx_pg_read(store, search_by_sql, search, err);
+	}
+	why.status = st;
+	return st ? isx_err_pass(err, &why) : ISX_OK; /* all of it: it has retry_after_s */
 }
 
 enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
@@ -421,30 +452,8 @@ enum isx_status isx_pg_search(struct isx_engine *engine, const char *name,
 				    .name = name,
 				    .query = query,
 				    .arena = arena,
-				    .start_ns = isx_clock_ns(),
 				    .result = result };
-	struct isx_err why = { .position = ISX_NO_POSITION };
-	enum isx_status st = isx_cancel_ask(query->cancel_check, query->cancel_arg, err);
-	if (st)
-		return st;
-	if (!search.store->followers_path ||
-	    isx_clock_ns() < atomic_load(&search.store->sql_until_ns))
-		return isx_pg_read(search.store, search_by_sql, &search, err);
-	st = search_ahead(&search, &why);
-	for (int i = 0; !st && search.stale && i < ATTEMPTS_MAX; i++)
-		st = search_follower(&search, &why);
-	if (!st && search.stale) /* the winners change faster than a search takes */
-		return isx_pg_read(search.store, search_by_sql, &search, err);
-	if (st && search.failed_here) {
-		isx_log_to(&engine->options.logger, ISX_LOG_WARNING, "%s: answered by SQL",
-			   why.msg);
-		atomic_store(&search.store->sql_until_ns, isx_clock_after_ms(PASS_OVER_MS));
-		if (st == ISX_CORRUPT && search.store->followers)
-			isx_pg_follower_discard(search.store->followers, search.head.generation);
-		return isx_pg_read(search.store, search_by_sql, &search, err);
-	}
-	why.status = st;
-	return st ? isx_err_pass(err, &why) : ISX_OK; /* all of it: it has retry_after_s */
+	return search_one(&search, err);
 }
 
 /* --- near-duplicates -------------------------------------------------------------------------- */
@@ -573,6 +582,24 @@ static size_t fetch_some(const struct pg_search *like, const struct isx_search_j
 	return fetch.count;
 }
 
+/* Search by one query of a batch.
+ *   lost  filled when the database cannot be reached, so that the others need not try */
+static void search_alone(struct isx_pg_store *store, const char *name, struct isx_search_job *job,
+			 struct isx_err *lost)
+{
+	struct pg_search search = { .store = store,
+				    .name = name,
+				    .query = job->query,
+				    .arena = job->arena,
+				    .result = job->result };
+	job->status = search_one(&search, &job->err);
+	/* A limit of the administrator may end one query, and let the others through. */
+	if (job->status == ISX_UNAVAILABLE && !search.is_refused) {
+		*lost = job->err;
+		lost->status = ISX_UNAVAILABLE;
+	}
+}
+
 /* When another host has written since the head was remembered, all jobs that are left are searched again, behind
  * step 1. A job whose result is not right then, or that has failed, is searched by itself, in all steps. When
  * the database cannot be reached, the other jobs do not try for as long again. */
@@ -603,12 +630,7 @@ void isx_pg_search_many(struct isx_engine *engine, const char *name, struct isx_
 			else if (lost.status)
 				job->status = isx_err_pass(&job->err, &lost);
 			else
-				job->status = isx_pg_search(engine, name, job->query, job->arena,
-							    job->result, &job->err);
-			if (job->status == ISX_UNAVAILABLE) {
-				lost = job->err;
-				lost.status = ISX_UNAVAILABLE;
-			}
+				search_alone(store, name, job, &lost);
 		}
 		is_searched &= is_whole || some == 0; /* else further trips would not help */
 	}

@@ -698,3 +698,20 @@ def test_a_statement_that_is_cancelled_or_times_out(host, shared_cluster, databa
         expect_503(answer, "another program is writing")
     host.expect_missing([99])
     expect_working(host, FIRST, SECOND)
+
+
+def test_a_query_of_a_batch_that_is_cancelled_does_not_fail_the_others(start_host, shared_cluster, database):
+    """As statement_timeout cancels one that takes too long: the others have answers, as they have alone."""
+    host = start_host(shared_cluster.uri(database), env={"ISCC_SEARCH_POSTGRES_SEARCH": "sql"})
+    assert host.post("/indexes", json={"name": "main"}).status_code == 201
+    host.must_add(FIRST)
+    with ThreadPoolExecutor(1) as pool:
+        with shared_cluster.locked("iscc_search.unit", database):
+            asking = pool.submit(requests.post, host.index + "/search/batch", timeout=60,
+                                 json={"queries": [query_of(number) for number in range(4)]})
+            shared_cluster.wait_for(WAITING.format(database), 1)
+            shared_cluster.sql("select pg_cancel_backend(pid) from pg_stat_activity where datname = "
+                               f"'{database}' and wait_event_type = 'Lock'")
+        first, *others = asking.result().json()["results"]
+    assert first["status"] == 503 and "administrator" in first["detail"], first
+    assert [one["global_matches"][0]["iscc_id"] for one in others] == [make(number)["iscc_id"] for number in (1, 2, 3)]
