@@ -718,6 +718,10 @@ static enum isx_status catch_up(struct work *work, struct position position, str
 	if (!st)
 		st = isx_lmdb_commit(&work->view, err);
 	isx_lmdb_end(&work->view);
+	/* That this program stops says nothing against the follower: after two stops in a long
+	 * catch-up a large index would be loaded again for nothing. */
+	if (st == ISX_UNAVAILABLE && !work->conn->failed)
+		work->progress.note.failed--;
 	return st;
 }
 

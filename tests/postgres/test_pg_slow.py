@@ -104,6 +104,30 @@ def test_a_catch_up_that_cannot_be_done_ends_in_a_load(watched, shared_cluster, 
     assert reader.log().count("loaded again") == said
 
 
+def test_stops_in_the_middle_of_a_catch_up_do_not_end_in_a_load(watched, shared_cluster, database):
+    """However often the program is stopped, the follower is as good as before."""
+    reader = watched[1]
+    query = {"units": make(0, version=2)["units"]}
+    files = [(path, path.stat().st_ino) for path in reader.follower_files()]
+    shared_cluster.sql("update iscc_search.index set changed = changed + 30000", database)  # the loader's work
+    during_catch_up(shared_cluster, database, "perform pg_sleep(300)")
+    for _ in range(3):
+        try:
+            requests.post(reader.index + "/search", json=query, timeout=2)
+        except requests.Timeout:
+            pass
+        wait_active(shared_cluster, database, 1)
+        assert reader.stop() == 0
+        shared_cluster.terminate_clients(database)
+        wait_active(shared_cluster, database, 0)
+        reader.start()
+    shared_cluster.sql("create or replace function watch() returns boolean language sql as 'select true'",
+                       database)
+    reader.expect_found([0], version=2)
+    assert [(path, path.stat().st_ino) for path in reader.follower_files()] == files
+    assert "loaded again" not in reader.log(), reader.log()
+
+
 def test_an_internal_error_of_the_server_is_not_the_followers_fault(watched, shared_cluster, database):
     """It says so, and keeps the follower, which is good."""
     during_catch_up(shared_cluster, database, "raise exception 'cache lookup failed' using errcode = 'XX000'")
