@@ -365,6 +365,9 @@ void isx_pg_give(struct isx_pg_conn *conn)
 	struct isx_pg_pool *pool = conn->pool;
 	bool reusable = !conn->broken && PQpipelineStatus(conn->pg) == PQ_PIPELINE_OFF;
 	conn->cancel_check = NULL; /* its argument ends with the call that has set it */
+	/* A rollback is short, whatever the statements before it were. */
+	if (conn->read_timeout_ms > pool->settings.read_timeout_ms)
+		conn->read_timeout_ms = pool->settings.read_timeout_ms;
 	PGTransactionStatusType state = PQtransactionStatus(conn->pg);
 	if (reusable && (state == PQTRANS_INTRANS || state == PQTRANS_INERROR))
 		reusable = isx_pg_text(conn, "ROLLBACK", NULL) == ISX_OK;

@@ -1,10 +1,12 @@
 """Slow statements: those with a long timeout are waited for, the others fail and are sent once only."""
 import json
+import threading
 import time
 
 import pytest
 import requests
 from hosts import make
+from proxy import Proxy
 
 TIMEOUT_S = 1
 LONG_S = 2.5
@@ -55,6 +57,19 @@ def test_what_a_silent_server_was_asked_is_not_asked_again(impatient, shared_clu
     assert answer.status_code == 503 and "ISCC_SEARCH_POSTGRES_TIMEOUT" in answer.json()["detail"], answer.text
     assert waiting == 1
     impatient.expect_found(range(3))
+
+
+def test_a_rollback_is_not_waited_for_as_a_long_statement(start_host, shared_cluster, database):
+    """A server that becomes silent behind a write that was refused."""
+    proxy, goes_on = Proxy(shared_cluster.port), threading.Event()
+    proxy.is_lost = lambda message: b"ROLLBACK" in message and not goes_on.wait(60)
+    host = start_host(f"postgresql://postgres@127.0.0.1:{proxy.port}/{database}", env=IMPATIENT)
+    try:
+        answer = requests.post(host.index + "/assets", json=[make(1)], timeout=20 * TIMEOUT_S)
+    finally:
+        goes_on.set()
+        proxy.close()
+    assert answer.status_code == 404, answer.text
 
 
 @pytest.fixture
