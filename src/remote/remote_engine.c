@@ -514,7 +514,8 @@ static enum isx_status remote_get(struct isx_engine *engine, const char *name, c
 	return st;
 }
 
-/* Remove one asset by the request that servers of every version know. */
+/* Remove one asset by the request that servers of every version know. Sent once: a second request would
+ * not find what the first one has removed. */
 static enum isx_status remove_one(struct isx_engine *engine, const char *name, const char *iscc_id,
 				  bool *removed, struct isx_err *err)
 {
@@ -522,7 +523,8 @@ static enum isx_status remove_one(struct isx_engine *engine, const char *name, c
 			     .name = name,
 			     .resource = "assets",
 			     .id = iscc_id,
-			     .success = STATUS_NO_CONTENT };
+			     .success = STATUS_NO_CONTENT,
+			     .is_once = true };
 	enum isx_status st = send_call(remote_of(engine), &call, err);
 	*removed = !st;
 	isx_buf_release(&call.answer);
@@ -535,10 +537,11 @@ typedef enum isx_status take_item_fn(struct isx_span element, struct isx_span st
 
 /* POST a list of ISCC-IDs to assets/ACTION, ISX_LIST_MAX at a time, and take the elements of the
  * answers, which have to be in the same order.
- *   into  handed to `take` with the position in the list */
-static enum isx_status post_ids(struct isx_engine *engine, const char *action, const char *name,
-				const char *const *iscc_ids, size_t count, take_item_fn *take,
-				void *into, struct isx_err *err)
+ *   is_once  as in struct call
+ *   into     handed to `take` with the position in the list */
+static enum isx_status post_ids(struct isx_engine *engine, const char *action, bool is_once,
+				const char *name, const char *const *iscc_ids, size_t count,
+				take_item_fn *take, void *into, struct isx_err *err)
 {
 	enum isx_status st = ISX_OK;
 	struct isx_err why = { 0 };
@@ -559,6 +562,7 @@ static enum isx_status post_ids(struct isx_engine *engine, const char *action, c
 				     .id = action,
 				     .json = { body.ptr, body.len },
 				     .success = STATUS_OK,
+				     .is_once = is_once,
 				     .answer_bytes_max = ISX_ANSWER_BYTES_MAX };
 		st = isx_buf_status(&body, err);
 		if (!st)
@@ -606,8 +610,8 @@ static enum isx_status remote_remove(struct isx_engine *engine, const char *name
 				     struct isx_err *err)
 {
 	return count == 1 ? remove_one(engine, name, iscc_ids[0], removed, err)
-			  : post_ids(engine, "remove", name, iscc_ids, count, take_removed, removed,
-				     err);
+			  : post_ids(engine, "remove", true, name, iscc_ids, count, take_removed,
+				     removed, err);
 }
 
 /* A take_item_fn. Fills jsons[at] with memory of its own, for the caller to free; of an asset that
@@ -633,7 +637,7 @@ static enum isx_status remote_get_many(struct isx_engine *engine, const char *na
 				       const char *const *iscc_ids, size_t count, char **jsons,
 				       struct isx_err *err)
 {
-	return post_ids(engine, "get", name, iscc_ids, count, take_asset, jsons, err);
+	return post_ids(engine, "get", false, name, iscc_ids, count, take_asset, jsons, err);
 }
 
 /* `metadata` is JSON, and is sent as it is; NULL removes the metadata. Of the answer only the

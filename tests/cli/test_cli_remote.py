@@ -674,6 +674,19 @@ def test_what_must_not_be_done_twice_is_sent_once(remote, store, name, words):
 
 
 @uses_library
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_removal_is_sent_once(remote, store, count):
+    """A second one would not find what the first one has removed, and say so."""
+    remote.gives(204)
+    store("isx_remove", ASSET["iscc_id"].encode()) # leaves an open connection
+    remote.hangs_up = True
+    iscc_ids = (ctypes.c_char_p * count)(*[one["iscc_id"].encode() for one in (ASSET, OTHER)[:count]])
+    err = store("isx_remove_many", iscc_ids, ctypes.c_size_t(count), (ctypes.c_bool * count)())
+    assert [method for method, _, _ in remote.asked] == ["DELETE", "DELETE" if count == 1 else "POST"]
+    assert err.status == UNAVAILABLE and remote.url.encode() in err.msg
+
+
+@uses_library
 def test_an_asset_with_an_iscc_id_is_sent_again(remote, store):
     remote.gives(204)
     store("isx_remove", ASSET["iscc_id"].encode())
