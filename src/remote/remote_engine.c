@@ -1066,6 +1066,8 @@ static bool take_lines(void *take_arg, long code, struct isx_span bytes)
 		st = take_line(stream, (struct isx_span){ stream->line.ptr, stream->line.len });
 		isx_buf_clear(&stream->line);
 	}
+	/* The program that takes the pairs may have paused for longer than a server may be silent. */
+	stream->heard_ns = isx_clock_ns();
 	stream->err.status = st;
 	return st == ISX_OK;
 }

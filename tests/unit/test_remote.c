@@ -1,16 +1,21 @@
 /*
- * test_remote.c - searches on a server that does not answer.
+ * test_remote.c - searches on a server that does not answer, and a program that takes an answer slowly.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "base/status.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -145,9 +150,76 @@ static void test_remote__a_query_that_is_cancelled_does_not_cancel_the_others(vo
 	isx_close(store);
 }
 
+/* --- a program that pauses ---------------------------------------------------------------------- */
+
+static atomic_int ahead_s; /* of the steady clock: so long the program has paused, as it sees it */
+
+/* Takes the place of the function of libc in this program. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int rc = (int)syscall(SYS_clock_gettime, clock, now);
+	if (clock == CLOCK_MONOTONIC)
+		now->tv_sec += atomic_load(&ahead_s);
+	return rc;
+}
+
+/* A server that sends a pair, and another one when the first was taken; a thread. */
+static void *send_pairs(void *arg)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+	static const char pair[] = "{\"iscc_id\":\"ISCC:MAIAAAAAAAAAAAAA\",\"match\":"
+				   "\"ISCC:MAIAAAAAAAAAAAAB\",\"score\":0.97,"
+				   "\"types\":{\"CONTENT_TEXT_V0\":0.97}}\n";
+	const struct silent_server *server = arg;
+	struct pollfd listener = { .fd = server->socket, .events = POLLIN };
+	char request[4096];
+	(void)poll(&listener, 1, 20000);
+	int connection = accept4(server->socket, NULL, NULL, SOCK_CLOEXEC);
+	if (connection < 0 || recv(connection, request, sizeof request, 0) <= 0)
+		return NULL;
+	(void)!write(connection, head, sizeof head - 1);
+	(void)!write(connection, pair, sizeof pair - 1);
+	for (int i = 0; i < 2000 && !atomic_load(&ahead_s); i++)
+		usleep(10000);
+	usleep(100000);
+	(void)!send(connection, pair, sizeof pair - 1, MSG_NOSIGNAL);
+	close(connection);
+	return NULL;
+}
+
+/* Takes a pair, and pauses for more than a minute. */
+static enum isx_status take_slowly(const struct isx_pair *pair, void *arg, struct isx_err *err)
+{
+	(void)pair, (void)err;
+	++*(int *)arg;
+	atomic_store(&ahead_s, 61);
+	return ISX_OK;
+}
+
+/* As the command `duplicates` does behind a pager: that is no silence of the server. */
+static void test_remote__a_pause_of_the_program_is_no_silence_of_the_server(void **state)
+{
+	const struct isx_duplicates_query query = { 0 };
+	struct silent_server *server = *state;
+	struct isx_store *store;
+	struct isx_err err = { 0 };
+	pthread_t thread;
+	int taken = 0;
+	assert_int_equal(pthread_create(&thread, NULL, send_pairs, server), 0);
+	assert_int_equal(isx_open(server->url, NULL, &store, &err), ISX_OK);
+	enum isx_status st = isx_duplicates(store, "default", &query, take_slowly, &taken, &err);
+	isx_close(store);
+	pthread_join(thread, NULL);
+	atomic_store(&ahead_s, 0);
+	assert_string_equal(err.msg, "");
+	assert_int_equal(st, ISX_OK);
+	assert_int_equal(taken, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_remote__a_pause_of_the_program_is_no_silence_of_the_server),
 		cmocka_unit_test(test_remote__a_search_is_cancelled_before_it_is_sent),
 		cmocka_unit_test(test_remote__a_search_is_cancelled_while_it_waits_for_the_answer),
 		cmocka_unit_test(test_remote__a_search_is_cancelled_without_a_message),
