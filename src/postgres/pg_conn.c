@@ -276,16 +276,17 @@ static bool uses_names(const struct isx_pg_conn *conn)
 /* Is a statement sent unprepared, so that the server plans it for its values? After some runs the
  * server uses one plan of a prepared statement for all values; that plan does not know how few
  * changes are behind change_seq, nor how few assets are in an array, and reads whole tables. What
- * was planned for an empty table is kept until the server has new statistics. */
+ * was planned for an empty table is kept until the server has new statistics. (ISX_PG_WATCH_CLIENT
+ * is not worth the trip that prepares it.) */
 static bool is_planned_each_time(enum isx_pg_statement which)
 {
-	return which == ISX_PG_ASSETS_METADATA || which == ISX_PG_ASSETS_CHANGED ||
-	       which == ISX_PG_CHANGED_ASSETS || which == ISX_PG_CHANGED_SIMPRINTS ||
-	       which == ISX_PG_CHANGE_REACHES || which == ISX_PG_CHANGE_STEP ||
-	       which == ISX_PG_SIMPRINTS_SAMPLE || which == ISX_PG_CHANGE_PRUNE ||
-	       which == ISX_PG_ASSETS_DELETE || which == ISX_PG_UNITS_DELETE ||
-	       which == ISX_PG_SIMPRINTS_DELETE || which == ISX_PG_SIMPRINTS_REPLACE ||
-	       which >= ISX_PG_SEARCH_UNITS;
+	return which == ISX_PG_WATCH_CLIENT || which == ISX_PG_ASSETS_METADATA ||
+	       which == ISX_PG_ASSETS_CHANGED || which == ISX_PG_CHANGED_ASSETS ||
+	       which == ISX_PG_CHANGED_SIMPRINTS || which == ISX_PG_CHANGE_REACHES ||
+	       which == ISX_PG_CHANGE_STEP || which == ISX_PG_SIMPRINTS_SAMPLE ||
+	       which == ISX_PG_CHANGE_PRUNE || which == ISX_PG_ASSETS_DELETE ||
+	       which == ISX_PG_UNITS_DELETE || which == ISX_PG_SIMPRINTS_DELETE ||
+	       which == ISX_PG_SIMPRINTS_REPLACE || which >= ISX_PG_SEARCH_UNITS;
 }
 
 /* Prepare a statement on this connection, at its first use: one more round trip. */

@@ -829,32 +829,34 @@ static enum isx_status leave_if_large(struct work *work, bool is_large, struct i
 
 /* Begin a snapshot of the database and read, in the same round trip, the head of the index and what
  * the log says of the follower's position. The index is selected by its number: one that was
- * deleted and created again under its name is another one.
+ * deleted and created again under its name is another one. When the connection is closed, the server
+ * cancels a statement that is running: it may sort a whole index, and the next attempt sorts it again.
  *   flaw  filled: why the log cannot bring the follower to the head; NULL if it can. Unchanged
  *         when the follower has no position */
 static enum isx_status begin_snapshot(struct work *work, const char **flaw, struct isx_err *err)
 {
 	struct isx_pg_params index = { 0 }, position = { 0 };
-	PGresult *results[3] = { NULL };
+	PGresult *results[4] = { NULL };
 	const struct isx_pg_step steps[] = { { ISX_PG_BEGIN_SNAPSHOT, NULL },
+					     { ISX_PG_WATCH_CLIENT, NULL },
 					     { ISX_PG_INDEX_BY_ID, &index },
 					     { ISX_PG_CHANGE_REACHES, &position } };
 	const struct isx_pg_head was = *work->head;
 	isx_pg_add_i64(&index, work->head->index_id);
 	isx_pg_add_i64(&position, work->head->index_id);
 	isx_pg_add_i64(&position, work->position.change_seq);
-	enum isx_status st = isx_pg_run_steps(work->conn, steps, work->position.known ? 3 : 2,
+	enum isx_status st = isx_pg_run_steps(work->conn, steps, work->position.known ? 4 : 3,
 					      results, err);
 	if (!st)
-		st = isx_pg_read_head(results[1], NULL, work->head, err);
+		st = isx_pg_read_head(results[2], NULL, work->head, err);
 	work->conn->failed |= st == ISX_CORRUPT; /* the database is at fault, not the follower */
 	work->head->is_replica &= work->conn->pool != work->followers->primary;
 	memcpy(work->head->name, was.name, sizeof was.name);
 	if (!st && work->position.known) {
-		*flaw = find_flaw(work->head, &work->position, results[2]);
-		work->position.changed = isx_pg_i64(results[2], 0, 1);
+		*flaw = find_flaw(work->head, &work->position, results[3]);
+		work->position.changed = isx_pg_i64(results[3], 0, 1);
 	}
-	isx_pg_clear(results, 3);
+	isx_pg_clear(results, 4);
 	isx_pg_params_release(&index);
 	isx_pg_params_release(&position);
 	return st;

@@ -170,6 +170,11 @@ const char *const isx_pg_statements[ISX_PG_STATEMENTS] = {
 		" ('lock_timeout', $1::text), ('idle_in_transaction_session_timeout', '60s'),"
 		" ('client_connection_check_interval', '1s')) AS limits (name, value)"
 		" USING (name)",
+	/* Only the last of these limits, for the snapshot of a follower, whose transaction rests while
+	 * rows are put into the file. */
+	[ISX_PG_WATCH_CLIENT] =
+		"SELECT set_config('client_connection_check_interval', '1s', true)"
+		" WHERE current_setting('client_connection_check_interval', true) = '0'",
 	[ISX_PG_RELAX] = "SET LOCAL synchronous_commit TO off",
 	[ISX_PG_SCHEMA_EXISTS] =
 		"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1::text),"
