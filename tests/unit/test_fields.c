@@ -7,6 +7,7 @@
  */
 #include "base/limits.h"
 #include "engine/engine.h"
+#include "storage/lmdb_facets.h"
 #include "storage/lmdb_fields.h"
 #include "storage/lmdb_filter.h"
 #include "storage/lmdb_kind.h"
@@ -631,6 +632,46 @@ static void test_fields__combining_sets_can_be_cancelled(void **state)
 	isx_lmdb_store_release(engine, index);
 }
 
+/* Values that are longer than a key of the table are found again in an asset that has them. */
+static void test_fields__looking_for_long_values_can_be_cancelled(void **state)
+{
+	enum { VALUES = 5000 };
+	static const char *const facet_fields[] = { "license" };
+	struct isx_lmdb_file *file;
+	struct isx_lmdb_view view;
+	struct isx_arena arena = { 0 };
+	struct isx_buf text = { 0 };
+	const struct isx_facet *facets;
+	struct isx_err err;
+	int asked = 0;
+	uint64_t id = (uint64_t)1001 << 12 | 1;
+	struct isx_ranking ranking = { .ids = &id, .id_count = 1 };
+	struct isx_query query = { .facets = facet_fields, .facet_count = 1 };
+	(void)state;
+	declare(two_fields, 2);
+	isx_buf_text(&text, "{\"license\":[");
+	for (size_t i = 0; i < VALUES; i++)
+		isx_buf_printf(&text, "%s\"%0420d-%04zu\"", i ? "," : "", 0, i);
+	isx_buf_text(&text, "]}");
+	char *json = isx_buf_take(&text);
+	ok(add(1, json, &err), &err);
+	isx_mem_free(json);
+	struct isx_open_index *index = acquire(&file);
+	ok(isx_lmdb_read(file, ISX_PAGES_ROWS, &view, &err), &err);
+	ok(isx_lmdb_facets(&view, &query, &ranking, &arena, &facets, &err), &err);
+	assert_int_equal(facets[0].value_count, ISX_FACET_VALUES_MAX);
+	assert_int_equal(facets[0].others, VALUES - ISX_FACET_VALUES_MAX);
+	assert_int_equal(strlen(facets[0].values[0].value), 425 + 2);
+	query.cancel_check = cancel; /* the rows alone are too few to ask */
+	query.cancel_arg = &asked;
+	assert_int_equal(isx_lmdb_facets(&view, &query, &ranking, &arena, &facets, &err),
+			 ISX_CANCELLED);
+	assert_int_equal(asked, 1);
+	isx_arena_release(&arena);
+	isx_lmdb_end(&view);
+	isx_lmdb_store_release(engine, index);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_fields__rows_follow_every_change, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_fields__values_are_counted_once_for_an_asset, set_up,
@@ -652,6 +693,8 @@ static const struct CMUnitTest tests[] = {
 		tear_down),
 	cmocka_unit_test_setup_teardown(test_fields__combining_sets_can_be_cancelled, set_up,
 					tear_down),
+	cmocka_unit_test_setup_teardown(test_fields__looking_for_long_values_can_be_cancelled,
+					set_up, tear_down),
 };
 
 int main(void)
