@@ -57,4 +57,17 @@ static inline bool isx_clock_wait(pthread_cond_t *cond, pthread_mutex_t *lock, u
 	return pthread_cond_timedwait(cond, lock, &until) == 0;
 }
 
+/* Lock, or give up at `until_ns` of isx_clock_ns(): false then. Tries every 10 ms: for rare waits, as that
+ * of a process which is about to end. */
+static inline bool isx_clock_lock(pthread_mutex_t *lock, uint64_t until_ns)
+{
+	const struct timespec moment = { .tv_nsec = 10000000 };
+	while (pthread_mutex_trylock(lock) != 0) {
+		if (isx_clock_ns() >= until_ns)
+			return false;
+		nanosleep(&moment, NULL);
+	}
+	return true;
+}
+
 #endif

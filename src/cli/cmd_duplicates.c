@@ -35,13 +35,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
 	LINE_BYTES_MAX = 16384, /* of a pair: 64 types take less than half of it */
-	PATIENCE_MS =
-		2000, /* an interrupt waits so long for the line or mark that is being written */
+	PATIENCE_MS = 2000, /* that an interrupt waits for a line or mark which is being written */
 	MARK_NS = 500000000 /* half a second between two marks, each of which is synced */
 };
 
@@ -167,14 +165,7 @@ static void write_mark(const char *iscc_id, void *arg)
 static void say_interrupted(void *arg)
 {
 	struct duplicates *run = arg;
-	const struct timespec moment = { .tv_nsec = 20000000 };
-	bool has_lock = false;
-	for (int i = 0; !has_lock && i < PATIENCE_MS / 20; i++) {
-		has_lock = pthread_mutex_trylock(&run->lock) == 0;
-		if (!has_lock)
-			nanosleep(&moment, NULL);
-	}
-	if (has_lock && run->pairs)
+	if (isx_clock_lock(&run->lock, isx_clock_after_ms(PATIENCE_MS)) && run->pairs)
 		(void)fflush(run->pairs);
 	progress_clear();
 	if (run->path)

@@ -20,7 +20,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { MESSAGES_MAX = 1000 };
 
@@ -450,14 +449,8 @@ void loader_look_end(struct loader *loader)
 /* The lock is never released: the reading thread waits for it until the process exits. */
 void loader_close_store(struct loader *loader, unsigned wait_ms)
 {
-	const struct timespec moment = { .tv_nsec = 10000000 };
-	const uint64_t until = isx_clock_after_ms(wait_ms);
-	while (pthread_mutex_trylock(&loader->look) != 0) {
-		if (isx_clock_ns() >= until)
-			return;
-		nanosleep(&moment, NULL);
-	}
-	isx_close(loader->store);
+	if (isx_clock_lock(&loader->look, isx_clock_after_ms(wait_ms)))
+		isx_close(loader->store);
 }
 
 void loader_messages_release(struct loader_messages *messages)

@@ -360,18 +360,24 @@ def test_it_begins_where_the_mark_says(large):
         assert not (large.work / "m.jsonl.resume").exists()
 
 
-def test_another_index_does_not_continue_a_file(large):
-    """The active one may have changed since; an index of that name in another store is another one, too."""
-    for path in ("x.jsonl", "x.jsonl.resume"):
-        (large.work / path).unlink(missing_ok=True)
-    process = subprocess.Popen(large.command(["duplicates", "-o", "x.jsonl"]), cwd=large.work, stdout=subprocess.DEVNULL,
-                               env={**large.env, "ISCC_SEARCH_KERNEL": "scalar", "ISCC_SEARCH_THREADS": "1"})
+def begin_and_kill(cli, name, *words, **env):
+    """Begin a file anew, and kill the command as soon as there are pairs in it."""
+    path = cli.work / name
+    for old in (path, cli.work / f"{name}.resume"):
+        old.unlink(missing_ok=True)
+    process = subprocess.Popen(cli.command(["duplicates", *words, "-o", name]), cwd=cli.work, stdout=subprocess.DEVNULL,
+                               env={**cli.env, "ISCC_SEARCH_THREADS": "1", **env})
     end = time.monotonic() + 60
-    while not (large.work / "x.jsonl").exists() or not (large.work / "x.jsonl").stat().st_size:
+    while not path.exists() or not path.stat().st_size:
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.01)
     process.kill()
     process.wait()
+
+
+def test_another_index_does_not_continue_a_file(large):
+    """The active one may have changed since; an index of that name in another store is another one, too."""
+    begin_and_kill(large, "x.jsonl", ISCC_SEARCH_KERNEL="scalar")
     written = (large.work / "x.jsonl").read_bytes()
     store = f"usearch://{large.work}/elsewhere"
     assets = json.dumps(sample(1)[0])
@@ -387,16 +393,7 @@ def test_another_index_does_not_continue_a_file(large):
 
 def test_options_are_known_from_the_first_pair_on(large):
     """Killed within the first block of assets, of which each has 25,000 pairs."""
-    for path in ("y.jsonl", "y.jsonl.resume"):
-        (large.work / path).unlink(missing_ok=True)
-    process = subprocess.Popen(large.command(["duplicates", "-m", "0", "-o", "y.jsonl"]), cwd=large.work,
-                               env={**large.env, "ISCC_SEARCH_THREADS": "1"}, stdout=subprocess.DEVNULL)
-    end = time.monotonic() + 60
-    while not (large.work / "y.jsonl").exists() or not (large.work / "y.jsonl").stat().st_size:
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    begin_and_kill(large, "y.jsonl", "-m", "0")
     assert json.loads((large.work / "y.jsonl.resume").read_text())["from"] == ""
     said = large.run("duplicates", "-o", "y.jsonl", "--resume")
     assert said.code == 1 and "y.jsonl was begun with other options: --min-score 0." in said.err
