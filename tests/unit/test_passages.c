@@ -271,8 +271,8 @@ static void test_passages__assets_with_the_last_iscc_ids_are_ranked_once(void **
 /* Lets the search begin, and cancels it at the next question. */
 static enum isx_status refuse_later(void *arg, struct isx_err *err)
 {
-	unsigned *asked = arg;
-	return (*asked)++ ? isx_fail(err, ISX_CANCELLED, "gone") : ISX_OK;
+	unsigned *times = arg;
+	return (*times)++ ? isx_fail(err, ISX_CANCELLED, "gone") : ISX_OK;
 }
 
 /* One client leaves while the first page with a hit is looked for, in an index with simprints of all
@@ -292,7 +292,7 @@ static void test_passages__a_member_that_leaves_early_costs_the_others_nothing(v
 	struct isx_store *store;
 	struct isx_result *results[2];
 	struct isx_err errs[2], err;
-	unsigned asked = 0;
+	unsigned times = 0;
 	(void)state;
 	isx_options_init(&options);
 	options.threads = 1;
@@ -329,7 +329,7 @@ static void test_passages__a_member_that_leaves_early_costs_the_others_nothing(v
 		  .simprint_type_count = 1,
 		  .limit = LIMIT,
 		  .cancel_check = refuse_later,
-		  .cancel_arg = &asked },
+		  .cancel_arg = &times },
 		{ .simprints = &types[1], .simprint_type_count = 1, .limit = LIMIT },
 	};
 	counters.rows_scanned = 0;

@@ -208,8 +208,8 @@ static void test_spool__reads_again_from_a_mark(void **state)
 			char begin[24];
 			if (isx_spool_line(&spool, &line, &err))
 				fail_msg("%s", err.msg);
-			int len = snprintf(begin, sizeof begin, "%zu ", i);
-			assert_true(line.len > (size_t)len);
+			size_t len = (size_t)snprintf(begin, sizeof begin, "%zu ", i);
+			assert_true(line.len > len);
 			assert_memory_equal(line.ptr, begin, len - 1);
 			bytes += line.len;
 			if (test_random(&seed) % 100 == 0 && again < 30) {
